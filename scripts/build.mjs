@@ -1,0 +1,25 @@
+// Compiles src/ to dist/ when a source is newer than the last build. `--force` builds regardless.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const stamp = join(root, "dist/.built");
+const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((path) => join(root, path));
+
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((entry) => newest(join(path, entry))));
+}
+
+const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest));
+if (!upToDate || process.argv.includes("--force")) {
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+  const generated = join(root, "src/gen");
+  for (const file of readdirSync(generated).filter((name) => name.endsWith(".binpb"))) {
+    cpSync(join(generated, file), join(root, "dist/gen", file));
+  }
+  writeFileSync(stamp, new Date().toISOString());
+}

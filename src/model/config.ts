@@ -1,0 +1,185 @@
+import { type FieldViolation, invalidInput } from "../errors.ts";
+
+/** Activations Google's ALBERT knows, plus the exact-erf form for weights that were truly trained with it. */
+export type Activation = "gelu" | "gelu_erf" | "relu" | "tanh" | "linear";
+
+/**
+ * An ALBERT architecture. Letters used across the project: V vocabulary, E embedding, H hidden, A attention heads,
+ * D = H/A head size, F feed-forward, L layers, G groups, I inner groups, P positions.
+ */
+export interface AlbertConfig {
+  readonly vocabSize: number;
+  readonly embeddingSize: number;
+  readonly hiddenSize: number;
+  readonly numHiddenLayers: number;
+  readonly numHiddenGroups: number;
+  readonly innerGroupNum: number;
+  readonly numAttentionHeads: number;
+  readonly intermediateSize: number;
+  readonly hiddenAct: Activation;
+  readonly hiddenDropoutProb: number;
+  readonly attentionProbsDropoutProb: number;
+  readonly maxPositionEmbeddings: number;
+  readonly typeVocabSize: number;
+  /** Standard deviation of the truncated normal that kernels and embedding tables start from. */
+  readonly initializerRange: number;
+  /** 1e-12 in every official model. */
+  readonly layerNormEps: number;
+  /**
+   * Whether the E -> H projection exists. Official code omits it when E == H; Hugging Face files always hold it.
+   */
+  readonly embeddingProjection: boolean;
+  /** Keys of the JSON that we do not interpret, kept for writing the file back. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** The official code's defaults for absent keys: the xxlarge architecture. `vocab_size` has none. */
+const OFFICIAL_DEFAULTS: Readonly<Record<string, number | string>> = {
+  embedding_size: 128,
+  hidden_size: 4096,
+  num_hidden_layers: 12,
+  num_hidden_groups: 1,
+  num_attention_heads: 64,
+  intermediate_size: 16384,
+  inner_group_num: 1,
+  hidden_act: "gelu",
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+  max_position_embeddings: 512,
+  type_vocab_size: 2,
+  initializer_range: 0.02,
+  layer_norm_eps: 1e-12,
+};
+
+/** Keys without which a file is most likely not an ALBERT configuration at all. */
+const TELLING_KEYS = ["embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"];
+
+/** What was read, and which keys silently took the official xxlarge default. */
+export interface ParsedConfig {
+  readonly config: AlbertConfig;
+  /** One sentence for each telling key that was absent. Show these to a person. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads `albert_config.json` or a Hugging Face `config.json`. Both spell the keys alike; "gelu" and "gelu_new" both mean
+ * the tanh form, because every published ALBERT was trained with it whatever its file says.
+ *
+ * @throws AlbertError invalid-input with every wrong key at once
+ */
+export function parseAlbertConfig(json: unknown): ParsedConfig {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw invalidInput([{ field: "config", description: "expected a JSON object" }]);
+  }
+  const source = json as Record<string, unknown>;
+  const violations: FieldViolation[] = [];
+  const number = (key: string, minimum: number, integer: boolean): number => {
+    const value = source[key] ?? OFFICIAL_DEFAULTS[key];
+    if (
+      typeof value !== "number" ||
+      !Number.isFinite(value) ||
+      value < minimum ||
+      (integer && !Number.isInteger(value))
+    ) {
+      const kind = integer ? "an integer" : "a number";
+      violations.push({
+        field: key,
+        description: `expected ${kind} >= ${minimum}, got ${JSON.stringify(source[key]) ?? "nothing"}`,
+      });
+      return minimum;
+    }
+    return value;
+  };
+  const hiddenAct = parseActivation(source["hidden_act"] === undefined ? "gelu" : source["hidden_act"]);
+  if (hiddenAct === undefined) {
+    violations.push({
+      field: "hidden_act",
+      description: `expected gelu, gelu_new, gelu_erf, relu, tanh or linear, got ${JSON.stringify(source["hidden_act"])}`,
+    });
+  }
+  const embeddingSize = number("embedding_size", 1, true);
+  const hiddenSize = number("hidden_size", 1, true);
+  const config: AlbertConfig = {
+    vocabSize: number("vocab_size", 1, true),
+    embeddingSize,
+    hiddenSize,
+    numHiddenLayers: number("num_hidden_layers", 1, true),
+    numHiddenGroups: number("num_hidden_groups", 1, true),
+    innerGroupNum: number("inner_group_num", 1, true),
+    numAttentionHeads: number("num_attention_heads", 1, true),
+    intermediateSize: number("intermediate_size", 1, true),
+    hiddenAct: hiddenAct ?? "gelu",
+    hiddenDropoutProb: number("hidden_dropout_prob", 0, false),
+    attentionProbsDropoutProb: number("attention_probs_dropout_prob", 0, false),
+    maxPositionEmbeddings: number("max_position_embeddings", 1, true),
+    typeVocabSize: number("type_vocab_size", 1, true),
+    initializerRange: number("initializer_range", 0, false),
+    layerNormEps: number("layer_norm_eps", 0, false),
+    embeddingProjection: embeddingSize !== hiddenSize,
+    extra: Object.fromEntries(
+      Object.entries(source).filter(([key]) => key !== "vocab_size" && !(key in OFFICIAL_DEFAULTS)),
+    ),
+  };
+  if (config.hiddenSize % config.numAttentionHeads !== 0) {
+    violations.push({
+      field: "num_attention_heads",
+      description: `hidden_size ${hiddenSize} is not divisible by ${config.numAttentionHeads} heads`,
+    });
+  }
+  if (config.numHiddenGroups > config.numHiddenLayers) {
+    violations.push({
+      field: "num_hidden_groups",
+      description: `${config.numHiddenGroups} groups for ${config.numHiddenLayers} layers: some would never run`,
+    });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  const warnings = TELLING_KEYS.filter((key) => source[key] === undefined).map(
+    (key) => `${key} is absent; the official default of ${OFFICIAL_DEFAULTS[key]} (ALBERT-xxlarge) applies`,
+  );
+  return { config, warnings };
+}
+
+function parseActivation(name: unknown): Activation | undefined {
+  if (name === null || name === "") return "linear";
+  if (typeof name !== "string") return undefined;
+  const known: Record<string, Activation> = {
+    gelu: "gelu",
+    gelu_new: "gelu",
+    gelu_pytorch_tanh: "gelu",
+    gelu_erf: "gelu_erf",
+    relu: "relu",
+    tanh: "tanh",
+    linear: "linear",
+  };
+  return known[name.toLowerCase()];
+}
+
+/** The configuration's own keys as official JSON spells them; `hidden_act` is written "gelu" for the tanh form. */
+export function albertConfigToJson(config: AlbertConfig): Record<string, unknown> {
+  return {
+    ...config.extra,
+    attention_probs_dropout_prob: config.attentionProbsDropoutProb,
+    embedding_size: config.embeddingSize,
+    hidden_act: config.hiddenAct,
+    hidden_dropout_prob: config.hiddenDropoutProb,
+    hidden_size: config.hiddenSize,
+    initializer_range: config.initializerRange,
+    inner_group_num: config.innerGroupNum,
+    intermediate_size: config.intermediateSize,
+    layer_norm_eps: config.layerNormEps,
+    max_position_embeddings: config.maxPositionEmbeddings,
+    num_attention_heads: config.numAttentionHeads,
+    num_hidden_groups: config.numHiddenGroups,
+    num_hidden_layers: config.numHiddenLayers,
+    type_vocab_size: config.typeVocabSize,
+    vocab_size: config.vocabSize,
+  };
+}
+
+/**
+ * The group whose weights layer `layer` uses: the official `int(layer / L * G)` in double precision, which differs from
+ * the integer formula for some odd shapes (L=22, G=22, layer 15 gives 14).
+ */
+export function groupOfLayer(config: AlbertConfig, layer: number): number {
+  return Math.trunc((layer / config.numHiddenLayers) * config.numHiddenGroups);
+}

@@ -1,0 +1,16 @@
+/** A dense float32 tensor in row-major order. `data.length` is the product of `shape`. */
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/**
+ * A model's weights, keyed by official (TensorFlow) variable name, kernels laid out `[in, out]`.
+ * Every room inside the program speaks these names; other names exist only in checkpoint readers and writers.
+ */
+export type Parameters = ReadonlyMap<string, Tensor>;
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, dimension) => size * dimension, 1);
+}

@@ -1,0 +1,78 @@
+/**
+ * The contract between everything that wants numbers from a model and the thing that computes them. An engine holds one
+ * model version on one device. It computes whatever mix of sequences and heads it is handed, in one batch, without padding.
+ */
+
+/** One sequence of a batch. */
+export interface SequenceInput {
+  /** Token ids with special tokens, length T <= max_position_embeddings. */
+  readonly inputIds: Int32Array;
+  /** Segment ids, length T. */
+  readonly tokenTypeIds: Int32Array;
+  /** What to compute: head names of the model, or the trunk's own outputs. At least one. */
+  readonly outputs: readonly OutputName[];
+  /** For a masked-lm head: positions in the sequence whose vocabulary logits are wanted. */
+  readonly maskedPositions?: Int32Array;
+  /** For a span-answerability head: length T, 1 where no answer may start or end (official `p_mask`). */
+  readonly answerMask?: Uint8Array;
+  /** For a span-answerability head: beam widths; 5 and 5 in the official scripts. */
+  readonly startTopN?: number;
+  readonly endTopN?: number;
+}
+
+/** A head's name, or one of the trunk's outputs. */
+export type OutputName = string | typeof POOLED_OUTPUT | typeof SEQUENCE_OUTPUT;
+
+/** tanh pooler over the first token, float32 [H]. */
+export const POOLED_OUTPUT = "@pooled";
+/** Last block's output, float32 [T, H]. */
+export const SEQUENCE_OUTPUT = "@sequence";
+
+/**
+ * One output of one sequence, row-major; owned by the receiver.
+ *
+ * | head | tensors |
+ * |---|---|
+ * | classification, multiple-choice, sentence-order | `logits` [C] |
+ * | span | `startLogits` [T], `endLogits` [T] |
+ * | span-answerability | `startLogProbs` [K1], `startIndexes` [K1], `endLogProbs` [K1*K2], `endIndexes` [K1*K2], `answerabilityLogit` [1] |
+ * | masked-lm | `logits` [M, V] |
+ * | @pooled, @sequence | `values` |
+ */
+export type OutputTensors = Readonly<Record<string, Float32Array | Int32Array>>;
+
+/** Outputs of one sequence by the names it asked for. */
+export type SequenceOutput = ReadonlyMap<OutputName, OutputTensors>;
+
+/** What one batch cost, for metrics and for the caller's own timings. */
+export interface BatchCost {
+  /** Tokens that were computed, and tokens that only attention's padded view held. */
+  readonly tokens: number;
+  readonly paddedTokens: number;
+  readonly assembleMs: number;
+  readonly runMs: number;
+}
+
+export interface BatchResult {
+  readonly outputs: readonly SequenceOutput[];
+  readonly cost: BatchCost;
+}
+
+export type DeviceKind = "cpu" | "webgpu" | "cuda";
+
+/** One loaded model version on one device. */
+export interface Engine {
+  readonly device: DeviceKind;
+  /** Smallest token count that reaches 95 % of the device's best token rate for this model, measured at load. */
+  readonly tokenBudget: number;
+  /** Predicted milliseconds for a batch of these sequence lengths, learnt from the batches run so far. */
+  predictMs(lengths: readonly number[]): number;
+  /**
+   * Computes one batch. Batches may be handed over while others run; the engine keeps two in flight and queues the rest.
+   *
+   * @throws AlbertError unavailable (WORKER_LOST) when the worker died under this batch; backend when the runtime refused it
+   */
+  run(sequences: readonly SequenceInput[]): Promise<BatchResult>;
+  /** Ends the session after batches in flight have been answered, and returns its memory to the system. */
+  close(): Promise<void>;
+}
