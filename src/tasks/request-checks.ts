@@ -1,0 +1,63 @@
+import type { FieldViolation } from "../errors.ts";
+import type { TaskLimits } from "./plan.ts";
+
+/** A surrogate that is not half of a pair: under the `u` flag pairs match as one character of another category. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const VISIBLE = /[^\s\p{Cc}\p{Cf}]/u;
+
+/**
+ * Collects what is wrong with the fields of one request, so that the caller learns of all of it at once. `field` is the
+ * path in the public contract's own (snake case) names.
+ */
+export class RequestChecks {
+  readonly violations: FieldViolation[] = [];
+  readonly #limits: TaskLimits;
+
+  constructor(limits: TaskLimits) {
+    this.#limits = limits;
+  }
+
+  refuse(field: string, description: string): void {
+    this.violations.push({ field, description });
+  }
+
+  /** A text that must say something and be well-formed Unicode without NUL. */
+  text(field: string, text: string): void {
+    if (!VISIBLE.test(text)) {
+      this.refuse(field, text === "" ? "must not be empty" : "must hold more than white space and control characters");
+    }
+    this.optionalText(field, text);
+  }
+
+  /** A text that may be empty, but must be well-formed. */
+  optionalText(field: string, text: string): void {
+    if (text.length > this.#limits.maxCharacters) {
+      this.refuse(field, `must be at most ${this.#limits.maxCharacters} characters, got ${text.length}`);
+    }
+    const nul = text.indexOf("\0");
+    if (nul >= 0) this.refuse(field, `must not hold U+0000; found one at character ${nul}`);
+    const lone = LONE_SURROGATE.exec(text);
+    if (lone !== null)
+      this.refuse(field, `must be well-formed Unicode; found a lone surrogate at character ${lone.index}`);
+  }
+
+  /** @returns the value, or `fallback` when the caller left it out */
+  integer(field: string, value: number | undefined, fallback: number, minimum: number, maximum: number): number {
+    if (value === undefined) return fallback;
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      this.refuse(field, `must be an integer from ${minimum} to ${maximum}, got ${value}`);
+      return fallback;
+    }
+    return value;
+  }
+
+  /** @returns the value, or `fallback` when the caller left it out */
+  number(field: string, value: number | undefined, fallback: number, minimum: number, maximum: number): number {
+    if (value === undefined) return fallback;
+    if (Number.isNaN(value) || value < minimum || value > maximum) {
+      this.refuse(field, `must be a number from ${minimum} to ${maximum}, got ${value}`);
+      return fallback;
+    }
+    return value;
+  }
+}
