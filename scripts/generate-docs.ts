@@ -1,0 +1,6 @@
+// Writes the documentation pages that are derived from tables in the source: `npm run docs`.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { configurationPage } from "../src/config/explain.ts";
+
+writeFileSync(join(import.meta.dirname, "../docs/configuration.md"), configurationPage());

@@ -1,0 +1,56 @@
+import type { FieldViolation } from "../errors.ts";
+import type { Origin } from "./load.ts";
+import { parseAddress } from "./setting.ts";
+import { type Config, NAMED_SETTINGS } from "./settings.ts";
+
+/** Rules between settings. Each broken one is a problem of its own; values are already within their own ranges. */
+export function contradictions(config: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
+  return [...ignoredByRole(config, origins), ...sharedAddresses(config), ...deadlines(config), ...precisions(config)];
+}
+
+/** A setting that the role does not use must not be set: it would be ignored silently. */
+function ignoredByRole(config: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
+  const { role } = config.server;
+  return NAMED_SETTINGS.filter(
+    ({ key, setting }) =>
+      setting.roles !== undefined && !setting.roles.includes(role) && origins.get(key)?.source !== "default",
+  ).map(({ key, setting }) => ({
+    field: key,
+    description: `has no effect with server.role ${role}; remove it, or use role ${setting.roles!.join(" or ")}`,
+  }));
+}
+
+function sharedAddresses({ server }: Config): FieldViolation[] {
+  const listeners = [
+    ["server.public_address", server.publicAddress],
+    ["server.admin_address", server.adminAddress],
+    ["server.metrics_address", server.metricsAddress],
+  ] as const;
+  return listeners.flatMap(([field, value], index) => {
+    const mine = parseAddress(value);
+    const taken = listeners.slice(0, index).find(([, other]) => {
+      const theirs = parseAddress(other);
+      return mine !== undefined && theirs !== undefined && mine.port !== 0 && mine.port === theirs.port;
+    });
+    return taken === undefined
+      ? []
+      : [{ field, description: `port ${mine!.port} is already the port of ${taken[0]}; give each listener its own` }];
+  });
+}
+
+function deadlines({ server }: Config): FieldViolation[] {
+  if (server.defaultDeadlineMs <= server.maxDeadlineMs) return [];
+  return [
+    {
+      field: "server.default_deadline_ms",
+      description: `${server.defaultDeadlineMs} is beyond server.max_deadline_ms ${server.maxDeadlineMs}`,
+    },
+  ];
+}
+
+function precisions({ runtime }: Config): FieldViolation[] {
+  if (runtime.precision !== "int8" || runtime.device === "cpu" || runtime.device === "auto") return [];
+  return [
+    { field: "runtime.precision", description: `int8 runs on the cpu only, and runtime.device is ${runtime.device}` },
+  ];
+}

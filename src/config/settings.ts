@@ -1,0 +1,322 @@
+import { address, choice, decimal, integer, type Setting, text, textList, toggle } from "./setting.ts";
+
+const SERVES = ["all", "inference"] as const;
+
+/**
+ * Every setting of the program: the only place where one is declared. Keys in a file are `group.snake_case_name`,
+ * environment variables `ALBERT_GROUP_SNAKE_CASE_NAME`, flags `--group-kebab-case-name` unless a row names a shorter one.
+ * `docs/configuration.md` is generated from this table. A setting nobody reads does not exist: a test looks for its reader.
+ */
+export const SETTINGS = {
+  server: {
+    role: choice(["all", "inference", "training"], {
+      default: "all",
+      flag: "role",
+      doc: "What this process does: serve models, run training jobs, or both.",
+    }),
+    publicAddress: address({
+      default: "0.0.0.0:50051",
+      roles: SERVES,
+      doc: "Where the inference services listen.",
+    }),
+    adminAddress: address({
+      default: "127.0.0.1:50052",
+      doc: "Where the model, dataset and training services listen; keep it away from clients.",
+    }),
+    metricsAddress: address({
+      default: "0.0.0.0:9464",
+      doc: "Where /metrics and /healthz answer over HTTP.",
+    }),
+    reflection: toggle({
+      default: true,
+      doc: "Whether the public listener answers gRPC server reflection.",
+    }),
+    maxMessageBytes: integer({
+      default: 1_048_576,
+      min: 1024,
+      max: 268_435_456,
+      unit: "bytes",
+      doc: "Largest gRPC message accepted on the public listener; a larger one is refused with RESOURCE_EXHAUSTED.",
+    }),
+    maxStreamsPerConnection: integer({
+      default: 128,
+      min: 1,
+      max: 65_536,
+      doc: "Calls one connection may have open at a time.",
+    }),
+    defaultDeadlineMs: integer({
+      default: 10_000,
+      min: 1,
+      max: 3_600_000,
+      unit: "ms",
+      doc: "Deadline of a call whose client sets none.",
+    }),
+    maxDeadlineMs: integer({
+      default: 120_000,
+      min: 1,
+      max: 3_600_000,
+      unit: "ms",
+      doc: "Longest deadline honoured; a client's longer one is cut to this.",
+    }),
+    keepaliveMinIntervalMs: integer({
+      default: 60_000,
+      min: 1000,
+      max: 3_600_000,
+      unit: "ms",
+      doc: "Interval at which the server pings idle connections to find dead ones.",
+    }),
+    connectionMaxAgeMs: integer({
+      default: 300_000,
+      min: 1000,
+      max: 86_400_000,
+      unit: "ms",
+      doc: "Age at which a connection is asked to reconnect, so that load spreads over new replicas; jittered by 10 %.",
+    }),
+    connectionMaxAgeGraceMs: integer({
+      default: 60_000,
+      min: 0,
+      max: 3_600_000,
+      unit: "ms",
+      doc: "Time calls on an aged connection may still take before it is closed under them.",
+    }),
+    connectionMaxIdleMs: integer({
+      default: 900_000,
+      min: 1000,
+      max: 86_400_000,
+      unit: "ms",
+      doc: "Idle time after which a connection is closed.",
+    }),
+    drainDelayMs: integer({
+      default: 5000,
+      min: 0,
+      max: 600_000,
+      unit: "ms",
+      doc: "On SIGTERM, time between turning health to NOT_SERVING and refusing new calls, for load balancers to notice.",
+    }),
+    drainTimeoutMs: integer({
+      default: 25_000,
+      min: 0,
+      max: 600_000,
+      unit: "ms",
+      doc: "On SIGTERM, longest time given to calls in progress; what is left then is cut.",
+    }),
+  },
+  inputs: {
+    maxChars: integer({
+      default: 200_000,
+      min: 1,
+      max: 10_000_000,
+      unit: "UTF-16 units",
+      roles: SERVES,
+      doc: "Longest single text accepted.",
+    }),
+    maxWindows: integer({
+      default: 32,
+      min: 1,
+      max: 4096,
+      roles: SERVES,
+      doc: "Most overlapping windows a long context may be cut into.",
+    }),
+    maxChoices: integer({
+      default: 64,
+      min: 2,
+      max: 1024,
+      roles: SERVES,
+      doc: "Most choices of a multiple-choice question.",
+    }),
+    maxBatchItems: integer({
+      default: 128,
+      min: 1,
+      max: 65_536,
+      roles: SERVES,
+      doc: "Most items of one BatchInfer call.",
+    }),
+    streamWindow: integer({
+      default: 64,
+      min: 1,
+      max: 65_536,
+      roles: SERVES,
+      doc: "Items of one StreamInfer call worked on at a time; reading pauses beyond that.",
+    }),
+  },
+  serving: {
+    maxRequests: integer({
+      default: 512,
+      min: 1,
+      max: 1_000_000,
+      roles: SERVES,
+      doc: "Requests admitted and not yet answered; one more is refused with RESOURCE_EXHAUSTED.",
+    }),
+    maxQueueTokens: integer({
+      default: 131_072,
+      min: 512,
+      max: 1_000_000_000,
+      unit: "tokens",
+      roles: SERVES,
+      doc: "Tokens that may wait for a device.",
+    }),
+    maxQueueMs: integer({
+      default: 2000,
+      min: 1,
+      max: 3_600_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Predicted device time that may wait; beyond it a request is refused at once instead of being kept waiting.",
+    }),
+    batchTokens: integer({
+      default: 0,
+      min: 0,
+      max: 1_048_576,
+      unit: "tokens",
+      roles: SERVES,
+      doc: "Token budget of one batch; 0 takes what the engine measured when it loaded the model.",
+    }),
+    lookahead: integer({
+      default: 64,
+      min: 0,
+      max: 65_536,
+      roles: SERVES,
+      doc: "Waiting sequences looked at, beyond those taken, to fill a batch.",
+    }),
+    patienceMs: integer({
+      default: 1000,
+      min: 1,
+      max: 3_600_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Waiting time after which an interactive request goes before later ones whatever their deadlines; 8 times that for priority batch.",
+    }),
+    quarantineMs: integer({
+      default: 600_000,
+      min: 0,
+      max: 86_400_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Time an input that made the runtime fail twice is refused; 0 never quarantines.",
+    }),
+    keepPreviousMs: integer({
+      default: 600_000,
+      min: 0,
+      max: 86_400_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Time a replaced version stays loaded for instant rollback.",
+    }),
+    swapDrainMs: integer({
+      default: 30_000,
+      min: 0,
+      max: 3_600_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Longest wait for a version's last requests before it is closed under them.",
+    }),
+    memoryHeadroom: decimal({
+      default: 0.2,
+      min: 0,
+      max: 0.9,
+      roles: SERVES,
+      doc: "Share of the memory limit that must stay free after loading one more version.",
+    }),
+  },
+  runtime: {
+    device: choice(["auto", "cpu", "webgpu", "cuda"], {
+      default: "auto",
+      flag: "device",
+      doc: "Where models run; a device that is named and missing is an error, auto takes the best present.",
+    }),
+    precision: choice(["fp32", "int8"], {
+      default: "fp32",
+      flag: "precision",
+      roles: SERVES,
+      doc: "Arithmetic of the serving graph; int8 is for the CPU only.",
+    }),
+    intraThreads: integer({
+      default: 0,
+      min: 0,
+      max: 1024,
+      doc: "Threads of one session's operators; 0 derives it from the CPU quota of the container.",
+    }),
+  },
+  models: {
+    load: textList({
+      default: [],
+      placeholder: "name=directory",
+      flag: "model",
+      roles: SERVES,
+      doc: "Models to serve from directories, each as name=directory; a directory alone takes the name of its manifest.",
+    }),
+  },
+  store: {
+    directory: text({
+      default: "",
+      placeholder: "directory",
+      flag: "store",
+      doc: "Directory of versioned models, datasets and jobs; empty: only models.load is served and nothing can be trained.",
+    }),
+  },
+  log: {
+    level: choice(["fatal", "error", "warn", "info", "debug", "trace"], {
+      default: "info",
+      doc: "Least severe level that is logged; texts of requests are never logged at any level.",
+    }),
+    slowRequestMs: integer({
+      default: 1000,
+      min: 0,
+      max: 3_600_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Requests that take longer are logged with their stage times; 0 logs none.",
+    }),
+  },
+} as const satisfies Record<string, Record<string, Setting>>;
+
+type Table = typeof SETTINGS;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** All settings with their values, frozen. Rooms receive slices of it. */
+export type Config = {
+  readonly [G in keyof Table]: { readonly [K in keyof Table[G]]: ValueOf<Table[G][K]> };
+};
+
+/** Listeners, roles, connection limits and shutdown. */
+export type ServerConfig = Config["server"];
+/** Limits of what one request may hold. */
+export type InputsConfig = Config["inputs"];
+/** Admission, queue, batching and hot swap. */
+export type ServingConfig = Config["serving"];
+/** Devices and sessions. */
+export type RuntimeConfig = Config["runtime"];
+/** Which models are served from the start. */
+export type ModelsConfig = Config["models"];
+/** Where versions, datasets and jobs are kept. */
+export type StoreConfig = Config["store"];
+/** What is logged. */
+export type LogConfig = Config["log"];
+
+/** One row of the table with the three names it goes by. */
+export interface NamedSetting {
+  readonly group: keyof Config;
+  readonly name: string;
+  /** `serving.max_requests` */
+  readonly key: string;
+  /** `ALBERT_SERVING_MAX_REQUESTS` */
+  readonly environment: string;
+  /** `serving-max-requests`, without the dashes before it. */
+  readonly flag: string;
+  readonly setting: Setting;
+}
+
+/** The table's rows in order. */
+export const NAMED_SETTINGS: readonly NamedSetting[] = Object.entries(SETTINGS).flatMap(([group, rows]) =>
+  Object.entries(rows as Record<string, Setting>).map(([name, setting]) => {
+    const snake = `${group}.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    return {
+      group: group as keyof Config,
+      name,
+      key: snake,
+      environment: `ALBERT_${snake.replace(".", "_").toUpperCase()}`,
+      flag: setting.flag ?? snake.replace(/[._]/g, "-"),
+      setting,
+    };
+  }),
+);

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { explainConfig } from "../../src/config/explain.ts";
+import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
+import { parseAddress } from "../../src/config/setting.ts";
+import { NAMED_SETTINGS } from "../../src/config/settings.ts";
+import { loadProcessConfig } from "../../src/config/sources.ts";
+import type { AlbertError } from "../../src/errors.ts";
+
+function problems(sources: ConfigSources): Record<string, string> {
+  try {
+    loadConfig(sources);
+  } catch (error) {
+    return Object.fromEntries((error as AlbertError).violations.map((v) => [v.field, v.description]));
+  }
+  return {};
+}
+
+describe("loadConfig", () => {
+  it("gives every setting its default when nothing is set", () => {
+    const { config, origins } = loadConfig({});
+    for (const { group, name, key, setting } of NAMED_SETTINGS) {
+      expect((config[group] as Record<string, unknown>)[name], key).toEqual(setting.default);
+      expect(origins.get(key)).toEqual({ source: "default" });
+    }
+  });
+
+  it("lets a flag beat the environment, the environment a file, and a file the default", () => {
+    const file = { name: "a.json", json: { serving: { max_requests: 1, max_queue_tokens: 1000, lookahead: 2 } } };
+    const environment = { ALBERT_SERVING_MAX_REQUESTS: "3", ALBERT_SERVING_LOOKAHEAD: "4" };
+    const { config, origins } = loadConfig({ file, environment, flags: { "serving-lookahead": "5" } });
+    expect(config.serving).toMatchObject({ maxRequests: 3, maxQueueTokens: 1000, lookahead: 5 });
+    expect(origins.get("serving.max_queue_tokens")).toEqual({ source: "file", detail: "a.json" });
+    expect(origins.get("serving.max_requests")).toEqual({
+      source: "environment",
+      detail: "ALBERT_SERVING_MAX_REQUESTS",
+    });
+    expect(origins.get("serving.lookahead")).toEqual({ source: "flag", detail: "--serving-lookahead" });
+  });
+
+  it("reads numbers, switches, words and lists from text", () => {
+    const { config } = loadConfig({
+      environment: {
+        ALBERT_SERVER_REFLECTION: "no",
+        ALBERT_SERVING_MEMORY_HEADROOM: "0.5",
+        ALBERT_MODELS_LOAD: "a=x,b",
+      },
+      flags: { device: "cpu" },
+    });
+    expect(config.server.reflection).toBe(false);
+    expect(config.serving.memoryHeadroom).toBe(0.5);
+    expect(config.models.load).toEqual(["a=x", "b"]);
+    expect(config.runtime.device).toBe("cpu");
+    expect(loadConfig({ flags: { model: ["a=x", "b=y,c=z"] } }).config.models.load).toEqual(["a=x", "b=y", "c=z"]);
+  });
+
+  it("reports every problem of every source together", () => {
+    const found = problems({
+      file: { name: "a.json", json: { serving: { max_requets: 1 }, sevring: 3, log: { level: "loud" } } },
+      environment: { ALBERT_SERVING_MAX_REQUESTS: "many", ALBERT_SERVING_LOOKAHEAD: "", ALBERT_LOG_LEVL: "info" },
+      flags: { "runtime-intra-threads": "-1", devise: "cpu" },
+    });
+    expect(Object.keys(found).sort()).toEqual([
+      "--devise",
+      "ALBERT_LOG_LEVL",
+      "log.level",
+      "runtime.intra_threads",
+      "serving.lookahead",
+      "serving.max_requests",
+      "serving.max_requets",
+      "sevring",
+    ]);
+    expect(found["serving.max_requets"]).toContain("did you mean serving.max_requests?");
+    expect(found["sevring"]).toContain("did you mean serving?");
+    expect(found["ALBERT_LOG_LEVL"]).toContain("did you mean ALBERT_LOG_LEVEL?");
+    expect(found["--devise"]).toContain("did you mean --device?");
+    expect(found["log.level"]).toContain("from a.json");
+    expect(found["runtime.intra_threads"]).toContain("0 to 1024");
+  });
+
+  it("refuses a file that is no object", () => {
+    expect(Object.keys(problems({ file: { name: "a.json", json: [1] } }))).toEqual(["a.json"]);
+  });
+
+  it("ignores variables that Kubernetes derives from services and those of other programs", () => {
+    const environment = {
+      ALBERT_SERVICE_HOST: "10.0.0.1",
+      ALBERT_SERVER_SERVICE_PORT_GRPC: "50051",
+      ALBERT_PORT: "tcp://10.0.0.1:50051",
+      ALBERT_PORT_50051_TCP_ADDR: "10.0.0.1",
+      ALBERT_FIXTURES: "/f",
+      HOME: "/root",
+    };
+    expect(problems({ environment })).toEqual({});
+  });
+
+  it("refuses contradictions between settings", () => {
+    const flags = {
+      "server-public-address": "0.0.0.0:9464",
+      "server-default-deadline-ms": "9000",
+      "server-max-deadline-ms": "8000",
+      device: "cuda",
+      precision: "int8",
+    };
+    expect(Object.keys(problems({ flags })).sort()).toEqual([
+      "runtime.precision",
+      "server.default_deadline_ms",
+      "server.metrics_address",
+    ]);
+  });
+
+  it("lets listeners share port 0", () => {
+    expect(
+      problems({ flags: { "server-public-address": "127.0.0.1:0", "server-admin-address": "127.0.0.1:0" } }),
+    ).toEqual({});
+  });
+
+  it("refuses a setting that the role would ignore", () => {
+    const flags = { role: "training", "serving-max-requests": "4" };
+    expect(problems({ flags })["serving.max_requests"]).toContain("has no effect with server.role training");
+    expect(problems({ flags: { role: "training" } })).toEqual({});
+  });
+
+  it("freezes the result at every level", () => {
+    const { config } = loadConfig({});
+    expect(Object.isFrozen(config) && Object.isFrozen(config.serving) && Object.isFrozen(config.models.load)).toBe(
+      true,
+    );
+  });
+});
+
+describe("loadProcessConfig", () => {
+  it("names the file that is missing or no JSON", () => {
+    const directory = mkdtempSync(join(tmpdir(), "albert-config-"));
+    try {
+      const path = join(directory, "c.json");
+      expect(() => loadProcessConfig({}, path)).toThrow(/cannot be read/);
+      writeFileSync(path, "{");
+      expect(() => loadProcessConfig({}, path)).toThrow(/is no JSON/);
+      writeFileSync(path, '{"log": {"level": "debug"}}');
+      expect(loadProcessConfig({}, path).config.log.level).toBe("debug");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+describe("explainConfig", () => {
+  it("lists each setting with its origin", () => {
+    const rows = explainConfig(loadConfig({ flags: { "log-level": "warn" } }));
+    expect(rows).toHaveLength(NAMED_SETTINGS.length);
+    expect(rows.find(({ key }) => key === "log.level")).toEqual({
+      key: "log.level",
+      value: "warn",
+      source: "flag",
+      from: "--log-level",
+    });
+  });
+});
+
+describe("parseAddress", () => {
+  it.each([
+    ["127.0.0.1:0", { host: "127.0.0.1", port: 0 }],
+    ["[::1]:50051", { host: "::1", port: 50051 }],
+    ["localhost:80", { host: "localhost", port: 80 }],
+    ["::1:80", undefined],
+    ["host", undefined],
+    ["host:70000", undefined],
+    [":80", undefined],
+  ])("reads %s", (value, expected) => expect(parseAddress(value)).toEqual(expected));
+});
