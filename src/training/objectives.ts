@@ -1,0 +1,214 @@
+import { invalidInput } from "../errors.ts";
+import type { Head, HeadKind } from "../model/heads.ts";
+
+/**
+ * What a training run minimises.
+ *
+ * - `classification`: softmax cross-entropy over the head's labels, mean over examples.
+ * - `regression`: squared error of the single output, mean over examples.
+ * - `multi-label`: sigmoid cross-entropy, mean over labels, then over examples.
+ * - `span`: mean of the start's and the end's cross-entropy over all positions (SQuAD v1).
+ * - `span-answerability`: the same with impossible positions masked and the end conditioned on the true start, plus
+ *   half the sigmoid cross-entropy of "cannot be answered" (SQuAD v2).
+ * - `multiple-choice`: softmax cross-entropy over the choices of a question (RACE).
+ * - `pretraining`: masked-LM cross-entropy over the weighted positions plus sentence-order cross-entropy.
+ */
+export type ObjectiveKind =
+  | "classification"
+  | "regression"
+  | "multi-label"
+  | "span"
+  | "span-answerability"
+  | "multiple-choice"
+  | "pretraining";
+
+/** An objective and the heads it trains: one, or for pretraining a masked-LM head and a sentence-order head. */
+export interface Objective {
+  readonly kind: ObjectiveKind;
+  readonly heads: readonly Head[];
+}
+
+/** The sizes of one bucket of batches. */
+export interface BatchSizes {
+  /** B: examples per micro-batch; for multiple choice questions, for packed pretraining rows. */
+  readonly examples: number;
+  /** S: tokens per sequence. */
+  readonly length: number;
+  /** C: choices per question. */
+  readonly choices?: number;
+  /** M: masked positions per row. */
+  readonly predictions?: number;
+  /** N: segments packed into one row of pretraining. Absent: rows are not packed. */
+  readonly segments?: number;
+}
+
+/** Name, shape and element type of one tensor of a batch. */
+export interface BatchTensorSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: "int32" | "float32";
+}
+
+/**
+ * One weighted mean of a loss: sum(weight * loss) / (sum(weight) + epsilon) over every micro-batch of a step. The
+ * denominator is known before the step runs, which makes gradients of micro-batches add up exactly.
+ */
+export interface LossTerm {
+  readonly name: "examples" | "masked_lm" | "sentence_order";
+  /** The batch tensor that holds the weights. */
+  readonly weights: string;
+  readonly epsilon: number;
+}
+
+/** The loss of one head trained on its own; pretraining heads are trained together by `pretrainingObjective`. */
+export function objectiveOf(head: Head): Objective {
+  switch (head.kind) {
+    case "classification": {
+      const kind = head.problemType === "single-label" ? "classification" : head.problemType;
+      return { kind, heads: [head] };
+    }
+    case "span":
+    case "span-answerability":
+    case "multiple-choice":
+      return { kind: head.kind, heads: [head] };
+    case "masked-lm":
+    case "sentence-order":
+      throw invalidInput([
+        { field: "head", description: `${head.kind} is trained by the pretraining objective, with its companion head` },
+      ]);
+  }
+}
+
+/** ALBERT pretraining: masked language modelling and sentence order together. */
+export function pretrainingObjective(maskedLm: Head, sentenceOrder: Head): Objective {
+  requireKind(maskedLm, "masked-lm");
+  requireKind(sentenceOrder, "sentence-order");
+  return { kind: "pretraining", heads: [maskedLm, sentenceOrder] };
+}
+
+function requireKind(head: Head, kind: HeadKind): void {
+  if (head.kind !== kind) {
+    throw invalidInput([{ field: "heads", description: `expected a ${kind} head, got ${head.kind} ${head.name}` }]);
+  }
+}
+
+/**
+ * The tensors of a batch, in a fixed order. Ids, labels and positions are int32; masks, weights and real-valued targets
+ * are float32.
+ *
+ * | tensor | shape | of | meaning |
+ * |---|---|---|---|
+ * | input_ids, segment_ids | [B,S] ([B,C,S] for multiple choice) | all | token and segment ids; anything where masked |
+ * | input_mask | as input_ids | all | 1 token, 0 padding |
+ * | example_weights | [B] | all but pretraining | 1 real, 0 filler of the last partial batch |
+ * | label_ids | [B] | classification, multiple-choice | index of the label or of the right choice |
+ * | choice_mask | [B,C] | multiple-choice | 1 choice, 0 filler where a question has fewer than C |
+ * | label_values | [B] | regression | target |
+ * | label_targets | [B,labels] | multi-label | 1 where the label applies |
+ * | start_positions, end_positions | [B] | span, span-answerability | token index, 0 when there is no answer |
+ * | p_mask | [B,S] | span-answerability | 1 where no answer may start or end |
+ * | is_impossible | [B] | span-answerability | 1 without answer |
+ * | masked_lm_positions, masked_lm_ids | [B,M] | pretraining | position in the row and original id |
+ * | masked_lm_weights | [B,M] | pretraining | 1 masked position, 0 filler (position 0) |
+ * | next_sentence_labels | [B,N] | pretraining | 0 in order, 1 swapped; N = 1 unless packed |
+ * | next_sentence_weights | [B,N] | pretraining | 1 real, 0 filler |
+ * | position_ids | [B,S] | packed pretraining | position inside the packed segment |
+ * | attention_blocks | [B,S] | packed pretraining | tokens attend only to tokens of the same block number |
+ * | cls_positions | [B,N] | packed pretraining | position of each segment's first token in the row |
+ */
+export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTensorSpec[] {
+  const { examples: B, length: S } = sizes;
+  const ids = (name: string, ...shape: number[]): BatchTensorSpec => ({ name, shape, dtype: "int32" });
+  const reals = (name: string, ...shape: number[]): BatchTensorSpec => ({ name, shape, dtype: "float32" });
+  const sequences = (...shape: number[]): BatchTensorSpec[] => [
+    ids("input_ids", ...shape),
+    reals("input_mask", ...shape),
+    ids("segment_ids", ...shape),
+  ];
+  const weights = reals("example_weights", B);
+  switch (objective.kind) {
+    case "classification":
+      return [...sequences(B, S), weights, ids("label_ids", B)];
+    case "regression":
+      return [...sequences(B, S), weights, reals("label_values", B)];
+    case "multi-label":
+      return [...sequences(B, S), weights, reals("label_targets", B, labelCount(objective.heads[0]))];
+    case "span":
+      return [...sequences(B, S), weights, ids("start_positions", B), ids("end_positions", B)];
+    case "span-answerability":
+      return [
+        ...sequences(B, S),
+        weights,
+        ids("start_positions", B),
+        ids("end_positions", B),
+        reals("p_mask", B, S),
+        reals("is_impossible", B),
+      ];
+    case "multiple-choice": {
+      const C = required(sizes, "choices");
+      return [...sequences(B, C, S), weights, ids("label_ids", B), reals("choice_mask", B, C)];
+    }
+    case "pretraining": {
+      const M = required(sizes, "predictions");
+      const N = sizes.segments ?? 1;
+      return [
+        ...sequences(B, S),
+        ids("masked_lm_positions", B, M),
+        ids("masked_lm_ids", B, M),
+        reals("masked_lm_weights", B, M),
+        ids("next_sentence_labels", B, N),
+        reals("next_sentence_weights", B, N),
+        ...(sizes.segments === undefined
+          ? []
+          : [ids("position_ids", B, S), ids("attention_blocks", B, S), ids("cls_positions", B, N)]),
+      ];
+    }
+  }
+}
+
+/** The weighted means that add up to an objective's loss. */
+export function lossTerms(objective: Objective): readonly LossTerm[] {
+  if (objective.kind !== "pretraining") return [{ name: "examples", weights: "example_weights", epsilon: 0 }];
+  return [
+    { name: "masked_lm", weights: "masked_lm_weights", epsilon: 1e-5 },
+    { name: "sentence_order", weights: "next_sentence_weights", epsilon: 0 },
+  ];
+}
+
+/**
+ * Names of the sums that `StepResult.metrics` holds for an objective, besides `weight` (of the first loss term):
+ * `correct` counts weighted right predictions; `predicted_<i>` how often the model chose label i, by which a collapse to
+ * one answer is seen.
+ */
+export function metricNames(objective: Objective): readonly string[] {
+  switch (objective.kind) {
+    case "classification":
+      return ["correct", ...range(labelCount(objective.heads[0])).map((label) => `predicted_${label}`)];
+    case "regression":
+      return ["squared_error", "prediction_sum", "prediction_square_sum"];
+    case "multi-label":
+      return ["correct"];
+    case "span":
+      return ["start_correct", "end_correct"];
+    case "span-answerability":
+      return ["start_correct", "end_correct", "answerability_correct"];
+    case "multiple-choice":
+      return ["correct"];
+    case "pretraining":
+      return ["masked_lm_loss", "masked_lm_correct", "sentence_order_loss", "sentence_order_correct"];
+  }
+}
+
+function labelCount(head: Head | undefined): number {
+  return head?.kind === "classification" ? head.labels.length : 0;
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+function required(sizes: BatchSizes, key: "choices" | "predictions"): number {
+  const value = sizes[key];
+  if (value === undefined) throw invalidInput([{ field: key, description: `this objective needs ${key} per example` }]);
+  return value;
+}
