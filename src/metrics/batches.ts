@@ -1,0 +1,121 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { COUNT_BUCKETS, DURATION_BUCKETS, RATIO_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
+
+/** One batch that a device computed. */
+export interface BatchObservation {
+  readonly device: string;
+  readonly sequences: number;
+  readonly tokens: number;
+  /** Places of attention's rectangular view that held no token. */
+  readonly paddedTokens: number;
+  readonly runSeconds: number;
+  readonly predictedSeconds: number;
+}
+
+/** Why a batch took no more sequences: its budget was used up, or nothing (that would pay) was left to take. */
+export type CloseCause = "full" | "idle";
+/** Why device time was spent on an answer nobody received. */
+export type WasteCause = "cancelled" | "deadline" | "poison";
+/** What a poisonous input did: made the runtime refuse, killed its worker, or came back as NaN. */
+export type PoisonCause = "backend" | "worker" | "non-finite";
+
+/** What the batcher records. */
+export interface BatchMetrics {
+  ran(batch: BatchObservation): void;
+  closed(cause: CloseCause): void;
+  wasted(cause: WasteCause, seconds: number): void;
+  poison(cause: PoisonCause): void;
+  /** Names the quarantine whose size is read at each scrape. */
+  observeQuarantine(size: () => number): void;
+}
+
+export function batchMetrics(registry: Registry): BatchMetrics {
+  const registers = [registry];
+  const sequences = new Histogram({
+    name: "albert_batch_sequences",
+    help: "Sequences per batch.",
+    labelNames: ["device"],
+    buckets: [...COUNT_BUCKETS],
+    registers,
+  });
+  const tokens = new Histogram({
+    name: "albert_batch_tokens",
+    help: "Tokens per batch.",
+    labelNames: ["device"],
+    buckets: [...TOKEN_BUCKETS],
+    registers,
+  });
+  const tokensTotal = new Counter({
+    name: "albert_tokens_total",
+    help: "Tokens computed (real), and empty places in attention's rectangular view (padded).",
+    labelNames: ["kind"],
+    registers,
+  });
+  const padding = new Histogram({
+    name: "albert_padding_ratio",
+    help: "Share of attention's rectangular view that held no token, per batch.",
+    buckets: [...RATIO_BUCKETS],
+    registers,
+  });
+  const run = new Histogram({
+    name: "albert_run_seconds",
+    help: "Time the device took for one batch.",
+    labelNames: ["device"],
+    buckets: [...DURATION_BUCKETS],
+    registers,
+  });
+  const error = new Histogram({
+    name: "albert_cost_prediction_error_ratio",
+    help: "How far the predicted time of a batch was from the measured one, as a share of the measured one.",
+    labelNames: ["device"],
+    buckets: [...RATIO_BUCKETS],
+    registers,
+  });
+  const close = new Counter({
+    name: "albert_batch_close_total",
+    help: "Batches by why they took no more sequences.",
+    labelNames: ["cause"],
+    registers,
+  });
+  const wasted = new Counter({
+    name: "albert_wasted_run_seconds_total",
+    help: "Device time spent on answers nobody received.",
+    labelNames: ["cause"],
+    registers,
+  });
+  const poison = new Counter({
+    name: "albert_poison_total",
+    help: "Inputs that made the runtime fail, by what they did.",
+    labelNames: ["cause"],
+    registers,
+  });
+  let quarantineSize = () => 0;
+  new Gauge({
+    name: "albert_quarantine_entries",
+    help: "Inputs now refused because they made the runtime fail.",
+    registers,
+    collect() {
+      this.set(quarantineSize());
+    },
+  });
+  return {
+    ran: (batch) => {
+      const { device } = batch;
+      sequences.observe({ device }, batch.sequences);
+      tokens.observe({ device }, batch.tokens);
+      tokensTotal.inc({ kind: "real" }, batch.tokens);
+      tokensTotal.inc({ kind: "padded" }, batch.paddedTokens);
+      padding.observe(batch.paddedTokens / Math.max(1, batch.tokens + batch.paddedTokens));
+      run.observe({ device }, batch.runSeconds);
+      if (batch.runSeconds > 0) {
+        error.observe({ device }, Math.abs(batch.predictedSeconds - batch.runSeconds) / batch.runSeconds);
+      }
+    },
+    closed: (cause) => close.inc({ cause }),
+    wasted: (cause, seconds) => wasted.inc({ cause }, seconds),
+    poison: (cause) => poison.inc({ cause }),
+    observeQuarantine: (size) => {
+      quarantineSize = size;
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { Gauge, Histogram, type Registry } from "prom-client";
+
+/** Bounds that the OpenTelemetry conventions give for call durations. */
+const CALL_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** What the gRPC listeners record about calls, whatever the call does. */
+export interface CallMetrics {
+  /**
+   * @param method  full method such as `albert.v1.InferenceService/Classify`; `_OTHER` for one that does not exist
+   * @param status  name of the gRPC status, such as `OK`
+   */
+  finished(method: string, status: string, seconds: number): void;
+  /** Streams now open on a listener ("public" or "admin"). */
+  streamsOpen(listener: string, change: 1 | -1): void;
+}
+
+export function callMetrics(registry: Registry): CallMetrics {
+  const duration = new Histogram({
+    name: "rpc_server_call_duration_seconds",
+    help: "Duration of gRPC calls as the server sees them.",
+    labelNames: ["rpc_method", "rpc_status_code"],
+    buckets: CALL_BUCKETS,
+    registers: [registry],
+  });
+  const streams = new Gauge({
+    name: "albert_streams_open",
+    help: "Streaming calls now open.",
+    labelNames: ["listener"],
+    registers: [registry],
+  });
+  return {
+    finished: (method, status, seconds) => duration.observe({ rpc_method: method, rpc_status_code: status }, seconds),
+    streamsOpen: (listener, change) => streams.inc({ listener }, change),
+  };
+}

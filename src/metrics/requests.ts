@@ -1,0 +1,118 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { COUNT_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
+import { removeSeries } from "./series.ts";
+
+/** Stages of a request in order; their times add up to its total. */
+export type Stage = "receive" | "tokenize" | "queue" | "assemble" | "run" | "post";
+
+/** How a request ended: "ok", or the code and reason of its error. */
+export interface RequestOutcome {
+  readonly task: string;
+  readonly priority: string;
+  /** Name and version that served it; `_OTHER` where the request named none that is loaded. */
+  readonly model: string;
+  readonly version: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly seconds: number;
+}
+
+/** What every inference request leaves behind, answered or not. */
+export interface RequestMetrics {
+  started(task: string): void;
+  /** Closes what `started` opened: exactly once per request. */
+  finished(outcome: RequestOutcome): void;
+  stage(stage: Stage, seconds: number): void;
+  input(task: string, tokens: number, windows: number, truncated: boolean): void;
+  /** The deadline passed, or the caller went away, while the request was in `stage`. */
+  deadlineExceeded(stage: Stage): void;
+  cancelled(stage: Stage): void;
+  /** Drops the series of a version that is no longer loaded. */
+  forget(version: string): Promise<void>;
+}
+
+export function requestMetrics(registry: Registry): RequestMetrics {
+  const registers = [registry];
+  const total = new Counter({
+    name: "albert_requests_total",
+    help: "Inference requests by how they ended.",
+    labelNames: ["task", "alias", "version", "code", "reason"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "albert_request_duration_seconds",
+    help: "Time from receiving a request to its answer or error.",
+    labelNames: ["task", "priority"],
+    buckets: [...DURATION_BUCKETS],
+    registers,
+  });
+  const stages = new Histogram({
+    name: "albert_stage_duration_seconds",
+    help: "Time answered requests spent in each stage; the stages of a request add up to its duration.",
+    labelNames: ["stage"],
+    buckets: [...DURATION_BUCKETS],
+    registers,
+  });
+  const inflight = new Gauge({
+    name: "albert_inflight_requests",
+    help: "Requests received and not yet answered.",
+    labelNames: ["task"],
+    registers,
+  });
+  const goodput = new Counter({
+    name: "albert_goodput_requests_total",
+    help: "Requests answered within their deadline.",
+    labelNames: ["task"],
+    registers,
+  });
+  const tokens = new Histogram({
+    name: "albert_input_tokens",
+    help: "Tokens of a request over all its windows, special tokens included.",
+    labelNames: ["task"],
+    buckets: [...TOKEN_BUCKETS],
+    registers,
+  });
+  const windows = new Histogram({
+    name: "albert_windows",
+    help: "Sequences a request was cut into.",
+    labelNames: ["task"],
+    buckets: [...COUNT_BUCKETS],
+    registers,
+  });
+  const truncated = new Counter({
+    name: "albert_truncated_total",
+    help: "Requests whose text was cut to the model's length.",
+    labelNames: ["task"],
+    registers,
+  });
+  const deadlines = new Counter({
+    name: "albert_deadline_exceeded_total",
+    help: "Requests whose deadline passed, by the stage they had reached.",
+    labelNames: ["stage"],
+    registers,
+  });
+  const cancelled = new Counter({
+    name: "albert_cancelled_total",
+    help: "Requests whose caller went away, by the stage they had reached.",
+    labelNames: ["stage"],
+    registers,
+  });
+  return {
+    started: (task) => inflight.inc({ task }),
+    finished: ({ task, priority, model, version, code, reason, seconds }) => {
+      inflight.dec({ task });
+      total.inc({ task, alias: model, version, code, reason });
+      duration.observe({ task, priority }, seconds);
+      if (code === "ok") goodput.inc({ task });
+    },
+    stage: (stage, seconds) => stages.observe({ stage }, seconds),
+    input: (task, tokenCount, windowCount, cut) => {
+      tokens.observe({ task }, tokenCount);
+      windows.observe({ task }, windowCount);
+      if (cut) truncated.inc({ task });
+    },
+    deadlineExceeded: (stage) => deadlines.inc({ stage }),
+    cancelled: (stage) => cancelled.inc({ stage }),
+    forget: (version) => removeSeries(total, { version }),
+  };
+}

@@ -1,0 +1,102 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { DURATION_BUCKETS } from "../../src/metrics/buckets.ts";
+import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
+
+let metrics: Metrics;
+const fresh = (): Metrics => {
+  metrics = createMetrics("1.2.3");
+  return metrics;
+};
+afterEach(() => metrics.close());
+
+const page = async () => (await metrics.page()).body;
+
+describe("the metrics page", () => {
+  it("keeps its names, types and labels; a changed one is announced two minor releases ahead", async () => {
+    fresh();
+    recordEverything(metrics);
+    const body = await page();
+    const kinds = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => {
+      const labels = new Set(
+        [...body.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, "gm"))].flatMap(([, list]) =>
+          [...list!.matchAll(/(\w+)="/g)].map(([, label]) => label!).filter((label) => label !== "le"),
+        ),
+      );
+      return `${name} ${kind} ${[...labels].sort().join(",")}`.trim();
+    });
+    expect(kinds.sort()).toMatchSnapshot();
+  });
+
+  it("measures durations in seconds with one set of bounds", () => {
+    fresh();
+    expect(DURATION_BUCKETS[0]).toBe(0.001);
+    expect(DURATION_BUCKETS.at(-1)).toBe(60);
+    expect([...DURATION_BUCKETS].sort((a, b) => a - b)).toEqual(DURATION_BUCKETS);
+  });
+
+  it("keeps two instances apart", async () => {
+    const other = createMetrics("0");
+    fresh().queue.shed("QUEUE_FULL", "interactive");
+    expect((await other.page()).body).not.toContain("QUEUE_FULL");
+    expect(await page()).toContain('albert_shed_total{reason="QUEUE_FULL",priority="interactive"} 1');
+    other.close();
+  });
+
+  it("reads queue depth when scraped", async () => {
+    let requests = 3;
+    fresh().queue.observe(
+      () => new Map([["interactive", { requests, tokens: 7, predictedSeconds: 0.5, oldestAgeSeconds: 2 }]]),
+    );
+    expect(await page()).toContain('albert_queue_requests{priority="interactive"} 3');
+    requests = 0;
+    expect(await page()).toContain('albert_queue_requests{priority="interactive"} 0');
+  });
+
+  it("shows one state per version and drops the series of a retired version", async () => {
+    const { models, requests } = fresh();
+    models.state("m", "v1", "loading");
+    models.state("m", "v1", "serving");
+    models.loaded("m", "v1", "0123456789abcdef", "cpu");
+    models.state("m", "v2", "serving");
+    const ended = { task: "classify", priority: "interactive", code: "ok", reason: "", seconds: 0.1 };
+    requests.finished({ ...ended, model: "m", version: "v1" });
+    requests.finished({ ...ended, model: "m", version: "v2" });
+    expect(await page()).toContain('albert_model_state{alias="m",version="v1",state="serving"} 1');
+    expect(await page()).not.toContain('state="loading"');
+    expect(await page()).toContain('digest="0123456789ab"');
+    await models.forget("m", "v1");
+    await requests.forget("v1");
+    expect(await page()).not.toContain('version="v1"');
+    expect(await page()).toContain(
+      'albert_requests_total{task="classify",alias="m",version="v2",code="ok",reason=""} 1',
+    );
+  });
+});
+
+function recordEverything({ calls, requests, queue, batches, models, process }: Metrics): void {
+  calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);
+  calls.streamsOpen("public", 1);
+  requests.started("classify");
+  const ended = { task: "classify", priority: "interactive", model: "m", version: "v", seconds: 0.1 };
+  requests.finished({ ...ended, code: "ok", reason: "" });
+  requests.stage("run", 0.1);
+  requests.input("classify", 12, 1, true);
+  requests.deadlineExceeded("queue");
+  requests.cancelled("queue");
+  queue.observe(() => new Map([["interactive", { requests: 1, tokens: 1, predictedSeconds: 1, oldestAgeSeconds: 1 }]]));
+  queue.waited("interactive", 0.1);
+  queue.shed("QUEUE_FULL", "interactive");
+  batches.ran({ device: "cpu", sequences: 1, tokens: 1, paddedTokens: 1, runSeconds: 1, predictedSeconds: 1 });
+  batches.closed("full");
+  batches.wasted("deadline", 1);
+  batches.poison("backend");
+  models.state("m", "v", "serving");
+  models.loaded("m", "v", "d", "cpu");
+  models.generation("m", 1);
+  models.phase("load", 1);
+  models.swapped("promoted", "");
+  models.compared("classify", false);
+  models.scoreShift("m", 0.1);
+  process.ready(true);
+  process.draining(false);
+}
