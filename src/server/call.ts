@@ -1,0 +1,71 @@
+import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { AlbertError } from "../errors.ts";
+
+/**
+ * What a handler knows about the call it answers. Nothing here belongs to one transport, so that the same handler can be
+ * served over gRPC, over HTTP, or called inside the process.
+ */
+export interface CallContext {
+  /** Full name of the method, such as `albert.v1.InferenceService/Classify`. */
+  readonly method: string;
+  /** The caller's `x-request-id`, or a random one. Safe to log. */
+  readonly requestId: string;
+  /** When the request had arrived, on the clock of `performance.now()`. */
+  readonly receivedAt: number;
+  /** When the caller stops waiting, on the same clock. */
+  readonly deadlineAt: number;
+  /** Aborts when nobody waits any more; its reason is an `AlbertError` of code deadline, cancelled or unavailable. */
+  readonly signal: AbortSignal;
+  /** Aborts when the server begins to drain: long-lived streams should finish what they have and end. */
+  readonly draining: AbortSignal;
+  /** Address of the caller, as the transport shows it. */
+  readonly peer: string;
+  /** Text metadata (headers) of the call; lower-case names. */
+  header(name: string): string | undefined;
+}
+
+/** A call as interceptors see it: they may also end it. */
+export interface IncomingCall extends CallContext {
+  /** Full name of the service, such as `albert.v1.InferenceService`. */
+  readonly service: string;
+  /** Stops the work for this call. Only the first reason counts. */
+  abort(reason: AlbertError): void;
+}
+
+/**
+ * Wraps the whole of a call, unary or streaming: `proceed` resolves when the last message has been handed to the
+ * transport, and rejects with what the handler threw. An interceptor may throw before it, or act after it.
+ */
+export type Interceptor = (call: IncomingCall, proceed: () => Promise<void>) => Promise<void>;
+
+/** One message in, one out. */
+export type UnaryHandler<M extends DescMethod> = (
+  request: MessageShape<M["input"]>,
+  context: CallContext,
+) => Promise<MessageInitShape<M["output"]>>;
+
+/** One message in, many out. */
+export type ServerStreamHandler<M extends DescMethod> = (
+  request: MessageShape<M["input"]>,
+  context: CallContext,
+) => AsyncIterable<MessageInitShape<M["output"]>>;
+
+/** Many messages in, many out. */
+export type BidiStreamHandler<M extends DescMethod> = (
+  requests: AsyncIterable<MessageShape<M["input"]>>,
+  context: CallContext,
+) => AsyncIterable<MessageInitShape<M["output"]>>;
+
+/** The handler that fits a method's kind. The project has no client-streaming methods. */
+export type Handler<M extends DescMethod> = M["methodKind"] extends "unary"
+  ? UnaryHandler<M>
+  : M["methodKind"] extends "server_streaming"
+    ? ServerStreamHandler<M>
+    : M["methodKind"] extends "bidi_streaming"
+      ? BidiStreamHandler<M>
+      : never;
+
+/** Every method of a service. */
+export type ServiceHandlers<S extends DescService> = {
+  readonly [K in keyof S["method"]]: Handler<S["method"][K]>;
+};
