@@ -4,14 +4,8 @@ import { type CheckpointReader, isFloat } from "./checkpoint-reader.ts";
 import type { AlbertConfig } from "./config.ts";
 import type { Head } from "./heads.ts";
 import { HF_PROJECTION, isIdentityProjection, transpose } from "./hugging-face-tensors.ts";
-import { initialiseParameter } from "./initialise.ts";
-import { headParameters, type ParameterSpec, trunkParameters } from "./parameters.ts";
+import { modelParameters, type ParameterSpec, trunkParameters } from "./parameters.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
-
-export interface LoadOptions {
-  /** Heads that start from their initial values instead of being read, and the seed of those values. */
-  readonly fresh?: { readonly heads: ReadonlySet<string>; readonly seed: number };
-}
 
 /** Every parameter of a model, and where each came from. */
 export interface LoadedParameters {
@@ -20,8 +14,8 @@ export interface LoadedParameters {
   readonly config: AlbertConfig;
   /** Official names of the parameters read from the checkpoint. */
   readonly loaded: readonly string[];
-  /** Official names of the parameters that were asked to start fresh, or stand in for an absent pooler. */
-  readonly initialised: readonly string[];
+  /** Official names of the parameters the checkpoint lacks and may lack: only ever those of the pooler. They are zero. */
+  readonly zeroed: readonly string[];
   /** Tensors of the checkpoint that this model has no use for: heads that were not asked for, optimizer slots, counters. */
   readonly unused: readonly string[];
   /** Sentences a person should see. */
@@ -41,46 +35,24 @@ export async function loadParameters(
   reader: CheckpointReader,
   config: AlbertConfig,
   heads: readonly Head[],
-  options: LoadOptions = {},
 ): Promise<LoadedParameters> {
   const naming = detectNaming(reader);
   const projected = await withProjectionAsStored(reader, naming, config);
-  const isFresh = (head: Head) => options.fresh?.heads.has(head.name) ?? false;
-  const wanted = [
-    ...trunkParameters(projected),
-    ...heads.filter((head) => !isFresh(head)).flatMap((head) => headParameters(projected, head)),
-  ];
-  const plan = planReads(reader, naming, wanted, mayLackPooler(heads, isFresh));
+  const plan = planReads(reader, naming, modelParameters(projected, heads), heads.some(readsPooledOutput));
   const parameters = new Map<string, Tensor>();
   for (const { spec, file } of plan.reads) parameters.set(spec.name, await readParameter(reader, naming, spec, file));
   await checkTiedDecoder(reader, naming, parameters);
-
-  const initialised = heads.filter(isFresh).flatMap((head) => headParameters(projected, head));
-  for (const spec of initialised) parameters.set(spec.name, initialiseParameter(spec, options.fresh!.seed));
-  const warnings: string[] = [];
-  const poolerIsFresh = heads.some(isFresh);
-  for (const spec of plan.absentPooler) {
-    parameters.set(
-      spec.name,
-      poolerIsFresh
-        ? initialiseParameter(spec, options.fresh!.seed)
-        : { shape: spec.shape, data: new Float32Array(sizeOf(spec.shape)) },
-    );
-  }
-  if (plan.absentPooler.length > 0) {
-    warnings.push(
-      poolerIsFresh
-        ? `${reader.name} has no pooler; it starts from initial values like the new head`
-        : `${reader.name} has no pooler; it is zero, and so is every pooled output`,
-    );
+  for (const { name, shape } of plan.absentPooler) {
+    parameters.set(name, { shape, data: new Float32Array(sizeOf(shape)) });
   }
   return {
     parameters,
     config: projected,
     loaded: plan.reads.map(({ spec }) => spec.name),
-    initialised: [...initialised, ...plan.absentPooler].map((spec) => spec.name),
+    zeroed: plan.absentPooler.map(({ name }) => name),
     unused: plan.unused,
-    warnings,
+    warnings:
+      plan.absentPooler.length > 0 ? [`${reader.name} has no pooler; every pooled output of this model is zero`] : [],
   };
 }
 
@@ -117,13 +89,8 @@ interface ReadPlan {
   readonly unused: readonly string[];
 }
 
-/** Whether the model works without a stored pooler. */
-type PoolerRule = "required" | "optional";
-
-function mayLackPooler(heads: readonly Head[], isFresh: (head: Head) => boolean): PoolerRule {
-  const readsPooled = (head: Head) =>
-    head.kind === "classification" || head.kind === "multiple-choice" || head.kind === "sentence-order";
-  return heads.some((head) => readsPooled(head) && !isFresh(head)) ? "required" : "optional";
+function readsPooledOutput({ kind }: Head): boolean {
+  return kind === "classification" || kind === "multiple-choice" || kind === "sentence-order";
 }
 
 /** Compares the table of contents with what is wanted, and reports everything that is wrong at once. */
@@ -131,7 +98,7 @@ function planReads(
   reader: CheckpointReader,
   naming: Naming,
   wanted: readonly ParameterSpec[],
-  pooler: PoolerRule,
+  poolerRequired: boolean,
 ): ReadPlan {
   const problems: string[] = [];
   const reads: PlannedRead[] = [];
@@ -140,7 +107,7 @@ function planReads(
   for (const spec of wanted) {
     const file = [naming.fileName(spec), ...aliases(naming, spec)].find((name) => reader.entries.has(name));
     if (file === undefined) {
-      if (pooler === "optional" && spec.name.startsWith("bert/pooler/")) absentPooler.push(spec);
+      if (!poolerRequired && spec.name.startsWith("bert/pooler/")) absentPooler.push(spec);
       else problems.push(`${naming.fileName(spec)} ${shapeText(storedShape(naming, spec))} is missing`);
       continue;
     }

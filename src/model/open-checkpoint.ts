@@ -1,0 +1,73 @@
+import { AlbertError } from "../errors.ts";
+import { withFile } from "./byte-source.ts";
+import { type CheckpointLocation, locateCheckpoint } from "./checkpoint-location.ts";
+import type { CheckpointReader } from "./checkpoint-reader.ts";
+import { parseAlbertConfig } from "./config.ts";
+import type { Head } from "./heads.ts";
+import { type HeadHints, inferHeads } from "./infer-heads.ts";
+import { readJsonObject } from "./json-file.ts";
+import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
+import { openSafetensors } from "./safetensors.ts";
+import { openTensorBundle } from "./tensor-bundle.ts";
+import { readVocabulary, type Vocabulary } from "./vocabulary.ts";
+
+export interface CheckpointOptions {
+  /** What the checkpoint's own files do not tell about its heads. */
+  readonly heads?: HeadHints;
+  /** Path of the configuration, where it does not lie beside the weights. */
+  readonly config?: string;
+  /** Path of the vocabulary, where it does not lie beside the weights. */
+  readonly vocabulary?: string;
+  readonly lowerCase?: boolean;
+}
+
+/** A checkpoint of someone else's making, read whole. */
+export interface Checkpoint extends LoadedParameters {
+  readonly location: CheckpointLocation;
+  readonly heads: readonly Head[];
+  /** Absent when there is none beside the weights and none was named. */
+  readonly vocabulary: Vocabulary | undefined;
+}
+
+/**
+ * Reads Google's or Hugging Face's checkpoint: configuration, heads, every weight, and the vocabulary where there is one.
+ *
+ * @param path  see `locateCheckpoint`
+ * @throws AlbertError not-found for an absent file; corrupt or invalid-input naming the tensor, offset or key that is wrong
+ */
+export async function openCheckpoint(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  const location = await locateCheckpoint(path);
+  const configPath = options.config ?? location.config;
+  if (configPath === undefined) {
+    throw new AlbertError(
+      "not-found",
+      "no config.json or albert_config.json lies beside the weights; name it with --config",
+      {
+        reason: "CONFIG_NOT_FOUND",
+      },
+    );
+  }
+  const json = await readJsonObject(configPath);
+  const { config, warnings } = parseAlbertConfig(json);
+  const vocabularyPath = options.vocabulary ?? location.vocabulary;
+  const read = async (reader: CheckpointReader) => {
+    const heads = inferHeads(reader, config, json, options.heads);
+    return { heads, ...(await loadParameters(reader, config, heads)) };
+  };
+  const loaded =
+    location.kind === "safetensors"
+      ? await withFile(location.weights, async (source) => read(await openSafetensors(source)))
+      : await read(await openTensorBundle(location.weights));
+  return {
+    ...loaded,
+    location,
+    warnings: [...warnings, ...loaded.warnings],
+    vocabulary:
+      vocabularyPath === undefined
+        ? undefined
+        : await readVocabulary(vocabularyPath, {
+            tokenizerConfig: location.tokenizerConfig,
+            ...(options.lowerCase === undefined ? {} : { lowerCase: options.lowerCase }),
+          }),
+  };
+}
