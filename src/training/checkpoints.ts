@@ -4,6 +4,7 @@ import { AlbertError, corrupt } from "../errors.ts";
 import { readSafetensors } from "../model/safetensors.ts";
 import { writeSafetensors } from "../model/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
+import type { WatchedStretch } from "./divergence.ts";
 import { fileDigest, syncDirectory, writeFileDurably } from "./durable-files.ts";
 import type { TrainState } from "./step.ts";
 
@@ -26,15 +27,17 @@ export interface TrainingProgress {
   readonly examplesSeen: number;
   readonly tokensSeen: number;
   readonly best?: BestResult;
+  /** Every metric of the best evaluation. */
+  readonly bestMetrics?: Readonly<Record<string, number>>;
   /** Evaluations since the best one: early stopping's patience. */
   readonly evaluationsSinceBest: number;
+  /** What the watch for a collapse has added up so far. */
+  readonly watched: WatchedStretch;
 }
 
 /** All that decides the next bit of a run. */
 export interface Checkpoint {
   readonly state: TrainState;
-  /** Exponential moving averages of the parameters, where the run keeps them. */
-  readonly averages?: ReadonlyMap<string, Tensor>;
   readonly progress: TrainingProgress;
 }
 
@@ -156,6 +159,13 @@ export class CheckpointStore {
     return this.#load(step, []);
   }
 
+  /** Removes every checkpoint newer than this step, newest first: a run goes back. */
+  async discardAfter(step: number): Promise<void> {
+    for (const newer of (await this.steps()).filter((candidate) => candidate > step).reverse()) {
+      await this.#discard(newer);
+    }
+  }
+
   /** Keeps the checkpoint of this step for good. */
   async pin(step: number): Promise<void> {
     await writeFile(join(this.#pathOf(step), PIN), "");
@@ -178,9 +188,9 @@ export class CheckpointStore {
         parameters: file("parameters.safetensors"),
         adamM: file("adam_m.safetensors"),
         adamV: file("adam_v.safetensors"),
+        ema: file("ema.safetensors"),
         globalStep: manifest.progress.step,
       },
-      ...(tensors.has("averages.safetensors") ? { averages: file("averages.safetensors") } : {}),
       progress: manifest.progress,
       digests: manifest.digests,
       fingerprint: manifest.fingerprint,
@@ -234,13 +244,17 @@ export class CheckpointStore {
         () => false,
       );
       if (pinned) continue;
-      // Renamed first, so that a kill while deleting never leaves half a checkpoint under a final name.
-      const discarded = join(this.#options.directory, `.discarded-${step}`);
-      await rename(path, discarded);
-      await rm(discarded, { recursive: true, force: true });
+      await this.#discard(step);
       pruned.push(step);
     }
     return pruned;
+  }
+
+  /** Renames first, so that a kill while deleting never leaves half a checkpoint under a final name. */
+  async #discard(step: number): Promise<void> {
+    const discarded = join(this.#options.directory, `.discarded-${step}`);
+    await rename(this.#pathOf(step), discarded);
+    await rm(discarded, { recursive: true, force: true });
   }
 
   async #requireSpace(files: Readonly<Record<string, ReadonlyMap<string, Tensor>>>): Promise<void> {
@@ -261,12 +275,12 @@ export class CheckpointStore {
   }
 }
 
-function tensorFiles({ state, averages }: Checkpoint): Record<string, ReadonlyMap<string, Tensor>> {
+function tensorFiles({ state }: Checkpoint): Record<string, ReadonlyMap<string, Tensor>> {
   return {
     "parameters.safetensors": state.parameters,
     "adam_m.safetensors": state.adamM,
     "adam_v.safetensors": state.adamV,
-    ...(averages === undefined ? {} : { "averages.safetensors": averages }),
+    ...(state.ema.size === 0 ? {} : { "ema.safetensors": state.ema }),
   };
 }
 

@@ -1,0 +1,67 @@
+import type { StepResult } from "./step.ts";
+
+/** Sums of the stretch of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
+export interface WatchedStretch {
+  readonly steps: number;
+  readonly examples: number;
+  readonly lossSum: number;
+  /** How often each label was predicted. */
+  readonly predicted: readonly number[];
+}
+
+export const EMPTY_STRETCH: WatchedStretch = { steps: 0, examples: 0, lossSum: 0, predicted: [] };
+
+export interface DivergenceRule {
+  /** Labels of a single-label classification; absent for other objectives, of which only NaN and infinity are watched. */
+  readonly labels?: number;
+  /** Steps before this one are not judged: the warmup. */
+  readonly fromStep: number;
+  /** Steps of one stretch; 2 % of the run and at least 50 is a good choice. */
+  readonly stretch: number;
+}
+
+/** What is wrong with a run. */
+export interface Divergence {
+  readonly reason: "NON_FINITE" | "CONSTANT_PREDICTIONS";
+  readonly message: string;
+}
+
+/** Loss within this factor of chance, with one label predicted throughout, is a collapse. */
+const CHANCE = 0.97;
+
+/**
+ * Judges one step. A run has diverged when its loss or gradient is not finite; it has collapsed when over a whole
+ * stretch the model answered one and the same label while its loss stayed at that of guessing (ln C).
+ */
+export function watch(
+  rule: DivergenceRule,
+  stretch: WatchedStretch,
+  step: number,
+  result: StepResult,
+): { readonly stretch: WatchedStretch; readonly divergence?: Divergence } {
+  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
+    const message = `step ${step}: loss ${result.loss}, gradient norm ${result.gradNorm}`;
+    return { stretch: EMPTY_STRETCH, divergence: { reason: "NON_FINITE", message } };
+  }
+  if (rule.labels === undefined || rule.labels < 2 || step < rule.fromStep) return { stretch };
+  const grown: WatchedStretch = {
+    steps: stretch.steps + 1,
+    examples: stretch.examples + (result.metrics["weight"] ?? 0),
+    lossSum: stretch.lossSum + result.loss,
+    predicted: Array.from(
+      { length: rule.labels },
+      (_, label) => (stretch.predicted[label] ?? 0) + (result.metrics[`predicted_${label}`] ?? 0),
+    ),
+  };
+  if (grown.steps < rule.stretch) return { stretch: grown };
+  const predictions = grown.predicted.reduce((sum, count) => sum + count, 0);
+  const loss = grown.lossSum / grown.steps;
+  const collapsed =
+    predictions > 0 && Math.max(...grown.predicted) >= predictions * 0.999 && loss >= CHANCE * Math.log(rule.labels);
+  if (!collapsed) return { stretch: EMPTY_STRETCH };
+  const label = grown.predicted.indexOf(Math.max(...grown.predicted));
+  const message =
+    `steps ${step - grown.steps + 1} to ${step}: every prediction was label ${label} and the loss ${loss.toFixed(4)} ` +
+    `is that of guessing (ln ${rule.labels} = ${Math.log(rule.labels).toFixed(4)})`;
+  return { stretch: EMPTY_STRETCH, divergence: { reason: "CONSTANT_PREDICTIONS", message } };
+}

@@ -1,0 +1,76 @@
+/** Why a run ended without an error. */
+export type StopReason =
+  /** All steps of the schedule were taken. */
+  | "completed"
+  /** The metric did not improve for as many evaluations as patience allows. */
+  | "early-stopping"
+  /** The signal was aborted: cancelled, paused or interrupted. The newest checkpoint is of the last step taken. */
+  | "aborted"
+  /** The time limit was reached. */
+  | "deadline";
+
+/** Everything a run says while it goes on, in order. Consumers must tolerate kinds they do not know. */
+export type TrainingEvent =
+  | {
+      readonly kind: "started";
+      readonly firstStep: number;
+      readonly totalSteps: number;
+      readonly stepsPerEpoch: number;
+      readonly parameters: number;
+    }
+  | {
+      readonly kind: "step_metrics";
+      /** Optimizer steps taken so far. */
+      readonly step: number;
+      /** Passes over the data, with its fraction. */
+      readonly epoch: number;
+      /** Mean over the steps since the last event of this kind. */
+      readonly loss: number;
+      readonly learningRate: number;
+      /** Global norm of the last step's gradient before clipping. */
+      readonly gradNorm: number;
+      readonly examplesSeen: number;
+      /** Tokens of real text, without padding. */
+      readonly tokensSeen: number;
+      readonly tokensPerSecond: number;
+      /** Share of computed tokens that were padding, since the last event of this kind. */
+      readonly paddingShare: number;
+      /** Share of the time spent waiting for data, since the last event of this kind. */
+      readonly dataWaitShare: number;
+      /** Seconds to the last scheduled step: from the fastest and from the slowest recent stretch. */
+      readonly etaSeconds: readonly [low: number, high: number];
+      readonly residentBytes: number;
+      /** The objective's sums (correct predictions and the like) since the last event of this kind. */
+      readonly metrics: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly kind: "eval_result";
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, number>>;
+      /** Whether this is the best value of the selection metric so far. */
+      readonly best: boolean;
+      readonly seconds: number;
+    }
+  | {
+      readonly kind: "checkpoint_written";
+      readonly step: number;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
+  | { readonly kind: "checkpoint_pruned"; readonly step: number }
+  | { readonly kind: "warning"; readonly reason: string; readonly message: string }
+  | { readonly kind: "resumed"; readonly step: number }
+  | { readonly kind: "diverged"; readonly step: number; readonly reason: string; readonly message: string }
+  | {
+      readonly kind: "rolled_back";
+      readonly fromStep: number;
+      readonly toStep: number;
+      readonly attempt: number;
+      readonly learningRateScale: number;
+    }
+  | {
+      readonly kind: "finished";
+      readonly stoppedBy: StopReason;
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    };

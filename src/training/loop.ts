@@ -1,0 +1,249 @@
+import { AlbertError } from "../errors.ts";
+import { deriveSeed } from "../model/random.ts";
+import { sizeOf, type Tensor } from "../model/tensor.ts";
+import type { Checkpoint, CheckpointStore, TrainingProgress } from "./checkpoints.ts";
+import { type Divergence, type DivergenceRule, EMPTY_STRETCH, watch } from "./divergence.ts";
+import type { StopReason, TrainingEvent } from "./events.ts";
+import { Pace } from "./pace.ts";
+import { learningRateAt, type Schedule } from "./schedule.ts";
+import { better, type Selection } from "./selection.ts";
+import type { Batch, Executor, TrainState } from "./step.ts";
+
+/** The data of one optimizer step. */
+export interface StepData {
+  readonly microBatches: readonly Batch[];
+  readonly examples: number;
+  /** Tokens of real text, and tokens computed with padding. */
+  readonly tokens: number;
+  readonly computedTokens: number;
+}
+
+/** Where a run's batches come from: a pure function of the attempt and the step. */
+export interface StepSource {
+  readonly stepsPerEpoch: number;
+  /** @param attempt  how often the run was restarted after a divergence; each attempt shuffles anew */
+  step(step: number, attempt: number): Promise<StepData>;
+}
+
+export interface TrainingRun {
+  readonly openExecutor: (state: TrainState) => Promise<Executor>;
+  /** What the run starts from when there is nothing to resume. */
+  readonly initial: TrainState;
+  readonly data: StepSource;
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly checkpoints: CheckpointStore;
+  /** Continue from the newest checkpoint if there is one; otherwise a store that holds any is refused. */
+  readonly resume: boolean;
+  /** Steps between checkpoints (`save_checkpoints_steps`). */
+  readonly checkpointEvery: number;
+  readonly evaluation?: {
+    readonly every: number;
+    readonly selection: Selection;
+    /** @param parameters  the weights, or their moving average where the run keeps one */
+    readonly run: (parameters: ReadonlyMap<string, Tensor>, step: number) => Promise<Readonly<Record<string, number>>>;
+  };
+  readonly divergence: DivergenceRule;
+  /** Restarts with half the learning rate and fresh seeds after a divergence, before the run fails. 1 is usual. */
+  readonly maxRestarts: number;
+  /** Steps between `step_metrics` events. */
+  readonly logEvery: number;
+  /** Milliseconds after which the run stops with a checkpoint. */
+  readonly timeLimitMs?: number;
+  /** Aborting it stops the run between two steps, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Awaited before every step: the place to yield to work that matters more. */
+  readonly beforeStep?: (step: number) => Promise<void> | void;
+  readonly onEvent: (event: TrainingEvent) => void;
+  /** Milliseconds from any origin, never going back. */
+  readonly clock: () => number;
+}
+
+export interface TrainingOutcome {
+  readonly stoppedBy: StopReason;
+  readonly progress: TrainingProgress;
+  /** The weights to keep: of the best evaluation, else of the last step; averaged where the run keeps averages. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** Metrics of the evaluation that chose them; empty without evaluation. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * Trains. One visible loop: set the learning rate, take the step, judge it, log, evaluate, write a checkpoint.
+ *
+ * Whatever happens, the newest checkpoint is valid and a run resumed from it takes the same steps, bit for bit on a
+ * CPU, as one that was never interrupted.
+ *
+ * @throws AlbertError backend (DIVERGED) when restarts did not help; the last good checkpoint stays
+ */
+export async function train(run: TrainingRun): Promise<TrainingOutcome> {
+  const { schedule, data, checkpoints, evaluation, onEvent, clock } = run;
+  const startedAt = clock();
+  let { state, progress } = await startingPoint(run);
+  let executor = await run.openExecutor(state);
+  onEvent({
+    kind: "started",
+    firstStep: progress.step,
+    totalSteps: schedule.totalSteps,
+    stepsPerEpoch: data.stepsPerEpoch,
+    parameters: [...state.parameters.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  });
+  const pace = new Pace(clock, schedule.totalSteps);
+  let lastMetrics: Readonly<Record<string, number>> = {};
+  let savedStep = progress.step > 0 ? progress.step : -1;
+  let stoppedBy: StopReason = "completed";
+
+  const save = async () => {
+    if (savedStep === progress.step) return;
+    const from = clock();
+    const { bytes, pruned } = await checkpoints.write({ state: await executor.snapshot(), progress });
+    savedStep = progress.step;
+    onEvent({ kind: "checkpoint_written", step: progress.step, bytes, seconds: (clock() - from) / 1000 });
+    for (const step of pruned) onEvent({ kind: "checkpoint_pruned", step });
+  };
+  const evaluate = async ({ every: _, selection, run: evaluateWeights }: NonNullable<TrainingRun["evaluation"]>) => {
+    const from = clock();
+    lastMetrics = await evaluateWeights(weightsOf(await executor.snapshot()), progress.step);
+    const best = better(selection, progress.best, lastMetrics, progress.step);
+    const improved = best !== progress.best;
+    progress = {
+      ...progress,
+      ...(best === undefined ? {} : { best }),
+      ...(improved ? { bestMetrics: lastMetrics } : {}),
+      evaluationsSinceBest: improved ? 0 : progress.evaluationsSinceBest + 1,
+    };
+    const seconds = (clock() - from) / 1000;
+    onEvent({ kind: "eval_result", step: progress.step, metrics: lastMetrics, best: improved, seconds });
+    if (improved) await save();
+  };
+
+  try {
+    while (progress.step < schedule.totalSteps) {
+      await run.beforeStep?.(progress.step);
+      if (run.signal?.aborted) {
+        stoppedBy = "aborted";
+        break;
+      }
+      if (run.timeLimitMs !== undefined && clock() - startedAt >= run.timeLimitMs) {
+        stoppedBy = "deadline";
+        break;
+      }
+      const { step, attempt } = progress;
+      pace.stepBegins();
+      const batch = await data.step(step, attempt);
+      pace.dataArrived();
+      const learningRate = learningRateAt(schedule, step) * progress.learningRateScale;
+      const seed = deriveSeed(run.seed, "dropout", attempt, step);
+      const result = await executor.step(batch.microBatches, { learningRate, seed });
+
+      const { stretch, divergence } = watch(run.divergence, progress.watched, step, result);
+      if (divergence !== undefined) {
+        onEvent({ kind: "diverged", step, ...divergence });
+        ({ state, progress } = await rollBack(run, progress, divergence));
+        savedStep = progress.step;
+        await executor.close();
+        executor = await run.openExecutor(state);
+        continue;
+      }
+      progress = {
+        ...progress,
+        step: step + 1,
+        examplesSeen: progress.examplesSeen + batch.examples,
+        tokensSeen: progress.tokensSeen + batch.tokens,
+        watched: stretch,
+      };
+      pace.stepEnded(batch, result);
+      const last = progress.step === schedule.totalSteps;
+      if (progress.step % run.logEvery === 0 || last) {
+        onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
+      }
+      if (evaluation !== undefined && (progress.step % evaluation.every === 0 || last)) {
+        await evaluate(evaluation);
+        if (progress.evaluationsSinceBest >= (evaluation.selection.patience ?? Number.POSITIVE_INFINITY)) {
+          stoppedBy = "early-stopping";
+          break;
+        }
+      }
+      if (progress.step % run.checkpointEvery === 0) await save();
+    }
+    await save();
+    const kept = await keptWeights(run, executor, progress);
+    const metrics = progress.bestMetrics ?? lastMetrics;
+    onEvent({ kind: "finished", stoppedBy, step: progress.step, metrics });
+    return { stoppedBy, progress, parameters: kept, metrics };
+  } finally {
+    await executor.close();
+  }
+}
+
+async function startingPoint(run: TrainingRun): Promise<Checkpoint> {
+  const fresh: Checkpoint = {
+    state: run.initial,
+    progress: {
+      step: 0,
+      seed: run.seed,
+      attempt: 0,
+      learningRateScale: 1,
+      examplesSeen: 0,
+      tokensSeen: 0,
+      evaluationsSinceBest: 0,
+      watched: EMPTY_STRETCH,
+    },
+  };
+  if (!run.resume) {
+    const steps = await run.checkpoints.steps();
+    if (steps.length === 0) return fresh;
+    throw new AlbertError(
+      "precondition",
+      `the output directory holds checkpoints up to step ${steps.at(-1)}: resume them, or choose another directory`,
+      { reason: "OUTPUT_NOT_EMPTY" },
+    );
+  }
+  const found = await run.checkpoints.loadNewest();
+  if (found === undefined) return fresh;
+  for (const message of found.warnings) run.onEvent({ kind: "warning", reason: "RESUME", message });
+  run.onEvent({ kind: "resumed", step: found.progress.step });
+  return found;
+}
+
+/**
+ * Goes back to the last good state, halves the learning rate and draws new seeds: after NaN to the newest checkpoint,
+ * after a collapse to the best one, and to the start where there is none.
+ */
+async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: Divergence): Promise<Checkpoint> {
+  const attempt = failed.attempt + 1;
+  if (attempt > run.maxRestarts) {
+    throw new AlbertError(
+      "backend",
+      `training diverged (${divergence.message}). Lower the learning rate or lengthen the warmup; the last good checkpoint is kept`,
+      { reason: "DIVERGED", metadata: { step: String(failed.step), cause: divergence.reason } },
+    );
+  }
+  const { checkpoints } = run;
+  const steps = await checkpoints.steps();
+  const goodStep = divergence.reason === "NON_FINITE" ? steps.at(-1) : failed.best?.step;
+  const good: Checkpoint =
+    goodStep === undefined
+      ? { state: run.initial, progress: { ...failed, step: 0, examplesSeen: 0, tokensSeen: 0 } }
+      : await checkpoints.load(goodStep);
+  const learningRateScale = failed.learningRateScale / 2;
+  const progress: TrainingProgress = { ...good.progress, attempt, learningRateScale, watched: EMPTY_STRETCH };
+  await checkpoints.discardAfter(good.progress.step);
+  await checkpoints.write({ state: good.state, progress });
+  run.onEvent({ kind: "rolled_back", fromStep: failed.step, toStep: progress.step, attempt, learningRateScale });
+  return { state: good.state, progress };
+}
+
+async function keptWeights(
+  run: TrainingRun,
+  executor: Executor,
+  { best, step }: TrainingProgress,
+): Promise<ReadonlyMap<string, Tensor>> {
+  if (best === undefined || best.step === step) return weightsOf(await executor.snapshot());
+  return weightsOf((await run.checkpoints.load(best.step)).state);
+}
+
+/** Averages stand for the parameters they exist for. */
+function weightsOf({ parameters, ema }: TrainState): ReadonlyMap<string, Tensor> {
+  return new Map([...parameters, ...ema]);
+}
