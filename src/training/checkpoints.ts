@@ -180,7 +180,7 @@ export class CheckpointStore {
     for (const [name, { sha256 }] of Object.entries(manifest.files)) {
       const digest = await fileDigest(join(path, name)).catch(() => "");
       if (digest !== sha256) throw corrupt(`${name} of step ${step} does not have the digest of its manifest`);
-      tensors.set(name, (await readSafetensors(join(path, name))).tensors as Map<string, Tensor>);
+      tensors.set(name, await readTensors(join(path, name)));
     }
     const file = (name: string) => tensors.get(name) ?? new Map<string, Tensor>();
     return {
@@ -282,6 +282,15 @@ function tensorFiles({ state }: Checkpoint): Record<string, ReadonlyMap<string, 
     "adam_v.safetensors": state.adamV,
     ...(state.ema.size === 0 ? {} : { "ema.safetensors": state.ema }),
   };
+}
+
+async function readTensors(path: string): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { shape, data }] of (await readSafetensors(path)).tensors) {
+    if (!(data instanceof Float32Array)) throw corrupt(`tensor ${name} of a checkpoint is not float32`);
+    tensors.set(name, { shape, data });
+  }
+  return tensors;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { deriveSeed, permutation } from "../model/random.ts";
 import { type Bucket, bucketOf, chooseBuckets } from "./length-buckets.ts";
-import { deriveSeed, shuffled } from "./seeds.ts";
 
 /**
  * How examples meet in a step.
@@ -111,7 +111,7 @@ export class DataOrder {
 
   #asShuffled(epoch: number): number[][] {
     return chunks(
-      [...shuffled(this.examples, deriveSeed(this.#options.seed, "order", epoch))],
+      [...permutation(this.examples, deriveSeed(this.#options.seed, "order", epoch))],
       this.#options.batchSize,
     );
   }
@@ -129,13 +129,13 @@ export class DataOrder {
     const full: number[][] = [];
     let leftOver: number[] = [];
     for (const [bucket, own] of members.entries()) {
-      const order = shuffled(own.length, deriveSeed(seed, "bucket", epoch, bucket));
+      const order = permutation(own.length, deriveSeed(seed, "bucket", epoch, bucket));
       const pool = [...leftOver, ...Array.from(order, (index) => own[index]!)];
       const usable = pool.length - (pool.length % batchSize);
       full.push(...chunks(pool.slice(0, usable), batchSize));
       leftOver = pool.slice(usable);
     }
-    const steps = Array.from(shuffled(full.length, deriveSeed(seed, "steps", epoch)), (index) => full[index]!);
+    const steps = Array.from(permutation(full.length, deriveSeed(seed, "steps", epoch)), (index) => full[index]!);
     return leftOver.length > 0 ? [...steps, leftOver] : steps;
   }
 }

@@ -128,6 +128,10 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
         stoppedBy = "deadline";
         break;
       }
+      if (progress.evaluationsSinceBest >= (evaluation?.selection.patience ?? Number.POSITIVE_INFINITY)) {
+        stoppedBy = "early-stopping";
+        break;
+      }
       const { step, attempt } = progress;
       pace.stepBegins();
       const batch = await data.step(step, attempt);
@@ -159,10 +163,6 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
       }
       if (evaluation !== undefined && (progress.step % evaluation.every === 0 || last)) {
         await evaluate(evaluation);
-        if (progress.evaluationsSinceBest >= (evaluation.selection.patience ?? Number.POSITIVE_INFINITY)) {
-          stoppedBy = "early-stopping";
-          break;
-        }
       }
       if (progress.step % run.checkpointEvery === 0) await save();
     }
@@ -227,7 +227,13 @@ async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: 
       ? { state: run.initial, progress: { ...failed, step: 0, examplesSeen: 0, tokensSeen: 0 } }
       : await checkpoints.load(goodStep);
   const learningRateScale = failed.learningRateScale / 2;
-  const progress: TrainingProgress = { ...good.progress, attempt, learningRateScale, watched: EMPTY_STRETCH };
+  const progress: TrainingProgress = {
+    ...good.progress,
+    attempt,
+    learningRateScale,
+    evaluationsSinceBest: 0,
+    watched: EMPTY_STRETCH,
+  };
   await checkpoints.discardAfter(good.progress.step);
   await checkpoints.write({ state: good.state, progress });
   run.onEvent({ kind: "rolled_back", fromStep: failed.step, toStep: progress.step, attempt, learningRateScale });

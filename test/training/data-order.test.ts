@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataOrder, type DataOrderOptions } from "../../src/training/data-order.ts";
 import { chooseBuckets } from "../../src/training/length-buckets.ts";
-import { deriveSeed, shuffled } from "../../src/training/seeds.ts";
 
 const options = fc
   .record({
@@ -99,23 +98,5 @@ describe("length buckets", () => {
   it("spread a step evenly over its micro-batches", () => {
     const [bucket] = chooseBuckets({ lengths: [64], batchSize: 32, tokenBudget: 64 * 20, maxSequenceLength: 64 });
     expect(bucket).toEqual({ sequenceLength: 64, rows: 16 });
-  });
-});
-
-describe("seeds", () => {
-  it("never meet across streams and positions", () => {
-    const seen = new Set<string>();
-    for (let position = 0; position < 2000; position++) {
-      for (const stream of ["order", "steps", "dropout"] as const) seen.add(deriveSeed(7, stream, position).join());
-    }
-    expect(seen.size).toBe(6000);
-  });
-
-  it("shuffle evenly: every number reaches every place about as often", () => {
-    const counts = Array.from({ length: 6 }, () => new Array<number>(6).fill(0));
-    for (let seed = 0; seed < 6000; seed++) {
-      for (const [place, value] of shuffled(6, deriveSeed(seed, "order")).entries()) counts[place]![value]!++;
-    }
-    for (const count of counts.flat()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 });
