@@ -147,6 +147,7 @@ function parseActivation(name: unknown): Activation | undefined {
     gelu_new: "gelu",
     gelu_pytorch_tanh: "gelu",
     gelu_erf: "gelu_erf",
+    gelu_python: "gelu_erf",
     relu: "relu",
     tanh: "tanh",
     linear: "linear",

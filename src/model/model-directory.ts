@@ -2,6 +2,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { AlbertConfig } from "./config.ts";
 import type { Head } from "./heads.ts";
 import type { Parameters } from "./tensor.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Where a version came from: digests, never paths. */
 export interface Lineage {
@@ -37,7 +38,7 @@ export interface ModelManifest {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** An opened model directory: verified, complete, in memory. */
+/** An opened model: verified, complete, in memory. */
 export interface Model {
   /** sha256 over the manifest's sorted file digests and heads: the identity of a version. */
   readonly digest: string;
@@ -46,4 +47,8 @@ export interface Model {
   readonly heads: readonly Head[];
   readonly parameters: Parameters;
   readonly tokenizer: Tokenizer;
+  /** What the tokenizer was made from, for writing the model again. */
+  readonly vocabulary: Vocabulary;
+  /** Sentences a person should see; empty for a model of our own making. */
+  readonly warnings: readonly string[];
 }

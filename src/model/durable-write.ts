@@ -1,0 +1,57 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { AlbertError } from "../errors.ts";
+
+/** Writes a new file and flushes it to the disk. @throws when it exists */
+export async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Flushes a directory's own entries, so that files created or renamed in it survive a loss of power. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Makes a whole directory appear at once: `fill` writes into a hidden sibling, which is then flushed and renamed. After a
+ * crash at any instant the directory is either complete or absent.
+ *
+ * @throws AlbertError already-exists when something other than an empty directory lies at `path`
+ */
+export async function createDirectoryAtomically(
+  path: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const parent = dirname(path);
+  await mkdir(parent, { recursive: true });
+  const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
+  await mkdir(temporary);
+  try {
+    await fill(temporary);
+    await syncDirectory(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") {
+      throw new AlbertError("already-exists", `${basename(path)} exists and is not an empty directory`, {
+        reason: "DIRECTORY_EXISTS",
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  await syncDirectory(parent);
+}
