@@ -5,7 +5,9 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const stamp = join(root, "dist/.built");
-const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((path) => join(root, path));
+const inputs = ["src", "vite.config.ts", "tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((path) =>
+  join(root, path),
+);
 
 function newest(path) {
   const stat = statSync(path);
@@ -17,6 +19,7 @@ const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inpu
 if (!upToDate || process.argv.includes("--force")) {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+  execFileSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: root, stdio: "inherit" });
   const generated = join(root, "src/gen");
   for (const file of readdirSync(generated).filter((name) => name.endsWith(".binpb"))) {
     cpSync(join(generated, file), join(root, "dist/gen", file));

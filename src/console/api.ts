@@ -1,0 +1,23 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { InferenceService } from "../gen/albert/v1/inference_pb.js";
+import { ModelService } from "../gen/albert/v1/models_pb.js";
+import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
+import { BadRequestSchema } from "../gen/google/rpc/error_details_pb.js";
+
+/** The same services that gRPC clients call, over Connect on the page's own origin. */
+const transport = createConnectTransport({ baseUrl: window.location.origin });
+
+export const inference = createClient(InferenceService, transport);
+export const models = createClient(ModelService, transport);
+export const training = createClient(TrainingService, transport);
+export const datasets = createClient(DatasetService, transport);
+
+/** What a person reads when a call fails: the server's sentence, then each field it refused. */
+export function explain(error: unknown): string[] {
+  const failure = ConnectError.from(error);
+  if (failure.code === Code.Canceled) return [];
+  const fields = failure.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
+  if (fields.length > 0) return fields.map((violation) => `${violation.field}: ${violation.description}`);
+  return [failure.rawMessage || `The call failed (${Code[failure.code]}).`];
+}

@@ -1,0 +1,73 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+export interface CurvePoint {
+  readonly step: number;
+  readonly value: number;
+}
+
+/** One quantity over the steps of a job. The newest value is also written out, for those who do not see the line. */
+export function Curve({
+  title,
+  points,
+  digits = 4,
+}: {
+  readonly title: string;
+  readonly points: readonly CurvePoint[];
+  readonly digits?: number;
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const style = getComputedStyle(element);
+    const axis = {
+      stroke: style.getPropertyValue("--muted"),
+      grid: { stroke: style.getPropertyValue("--line"), width: 1 },
+      ticks: { show: false },
+      size: 40,
+    };
+    const chart = new uPlot(
+      {
+        width: element.clientWidth,
+        height: 150,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { x: { time: false } },
+        axes: [
+          { ...axis, size: 26 },
+          { ...axis, size: 58 },
+        ],
+        series: [{}, { stroke: style.getPropertyValue("--accent"), width: 2 }],
+      },
+      [[], []],
+      element,
+    );
+    plot.current = chart;
+    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: 150 }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      chart.destroy();
+      plot.current = undefined;
+    };
+  }, []);
+  useEffect(() => {
+    plot.current?.setData([points.map((point) => point.step), points.map((point) => point.value)]);
+  }, [points]);
+  const last = points.at(-1);
+  return (
+    <figure class="curve">
+      <figcaption>
+        {title} <b>{last === undefined ? "–" : formatValue(last.value, digits)}</b>
+      </figcaption>
+      <div ref={box} aria-hidden="true" />
+    </figure>
+  );
+}
+
+function formatValue(value: number, digits: number): string {
+  return Math.abs(value) > 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(digits);
+}

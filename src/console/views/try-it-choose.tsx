@@ -1,0 +1,74 @@
+import { useState } from "preact/hooks";
+import { inference } from "../api.ts";
+import { MetaLine } from "../parts/meta-line.tsx";
+import { ModelSelect } from "../parts/model-select.tsx";
+import { Problems } from "../parts/problems.tsx";
+import { ScoreBars } from "../parts/score-bars.tsx";
+import { useCall } from "../parts/use-call.ts";
+
+/** A question about a passage, and several answers of which one is best. */
+export function ChooseForm({ models }: { readonly models: readonly string[] }) {
+  const [model, setModel] = useState(models[0]!);
+  const [question, setQuestion] = useState("Why did Mary stay at home?");
+  const [context, setContext] = useState(
+    "It rained all day on Saturday. Mary wanted to play in the park, but the rain did not stop, so she read a book at home.",
+  );
+  const [choices, setChoices] = useState(
+    "Because it was raining.\nBecause she was ill.\nBecause the park was closed.\nBecause she had no friends.",
+  );
+  const lines = choices
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  const [call, choose] = useCall(async (signal) => {
+    const asked = lines;
+    const reply = await inference.chooseAnswer(
+      { options: { model }, question, context, choices: asked },
+      { signal, timeoutMs: 20_000 },
+    );
+    return { reply, asked };
+  });
+  return (
+    <>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void choose();
+        }}
+      >
+        <ModelSelect models={models} value={model} onChange={setModel} />
+        <label>
+          Passage
+          <textarea value={context} onInput={(event) => setContext(event.currentTarget.value)} />
+        </label>
+        <label>
+          Question
+          <input value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />
+        </label>
+        <label>
+          Choices <small>one a line</small>
+          <textarea value={choices} onInput={(event) => setChoices(event.currentTarget.value)} />
+        </label>
+        <button type="submit" disabled={call.state === "running"}>
+          Choose
+        </button>
+      </form>
+      <div class="result" aria-live="polite">
+        {call.state === "failed" && <Problems problems={call.problems} />}
+        {call.state === "done" && (
+          <>
+            <ScoreBars
+              caption="Probability of each choice"
+              scores={call.value.reply.choices.map((choice, index) => ({
+                label: call.value.asked[index] ?? "",
+                score: choice.score,
+                chosen: index === call.value.reply.index,
+              }))}
+            />
+            <MetaLine meta={call.value.reply.meta} />
+          </>
+        )}
+      </div>
+    </>
+  );
+}

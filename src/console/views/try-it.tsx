@@ -1,0 +1,49 @@
+import { useEffect, useState } from "preact/hooks";
+import { HeadKind, type ModelInfo } from "../../gen/albert/v1/inference_pb.js";
+import { inference } from "../api.ts";
+import { Problems } from "../parts/problems.tsx";
+import { useCall } from "../parts/use-call.ts";
+import { AskForm } from "./try-it-ask.tsx";
+import { ChooseForm } from "./try-it-choose.tsx";
+import { ClassifyForm } from "./try-it-classify.tsx";
+
+const TASKS = [
+  { name: "Classify", form: ClassifyForm, kinds: [HeadKind.CLASSIFICATION] },
+  { name: "Ask a document", form: AskForm, kinds: [HeadKind.SPAN, HeadKind.SPAN_ANSWERABILITY] },
+  { name: "Choose an answer", form: ChooseForm, kinds: [HeadKind.MULTIPLE_CHOICE] },
+] as const;
+
+/** Names of the models that have a head of one of these kinds. */
+function modelsFor(all: readonly ModelInfo[], kinds: readonly HeadKind[]): string[] {
+  return all.filter((model) => model.heads.some((head) => kinds.includes(head.kind))).map((model) => model.name);
+}
+
+/** Asks the serving models: a text's labels, a document's answer, the best of several choices. */
+export function TryItView() {
+  const [list, load] = useCall((signal) => inference.listModels({}, { signal }));
+  const [task, setTask] = useState<(typeof TASKS)[number]>(TASKS[0]);
+  useEffect(() => {
+    void load();
+  }, [load]);
+  if (list.state === "failed") return <Problems problems={list.problems} />;
+  if (list.state !== "done") return <p class="muted">Looking for models …</p>;
+  const names = modelsFor(list.value.models, task.kinds);
+  const Form = task.form;
+  return (
+    <section>
+      <fieldset class="tabs">
+        <legend class="visually-hidden">Task</legend>
+        {TASKS.map((entry) => (
+          <button key={entry.name} type="button" aria-pressed={entry === task} onClick={() => setTask(entry)}>
+            {entry.name}
+          </button>
+        ))}
+      </fieldset>
+      {names.length === 0 ? (
+        <p class="muted">No model that serves now can do this.</p>
+      ) : (
+        <Form key={task.name} models={names} />
+      )}
+    </section>
+  );
+}
