@@ -54,6 +54,16 @@ export interface TaskPlan<Answer> {
 /** What to do with a text that does not fit: cut it as the official scripts do, or refuse the request. */
 export type TruncationPolicy = "truncate" | "error";
 
+/** How any request may say it wants to be run: the `options` of the public contract, as far as a task is concerned. */
+export interface RunOptions {
+  /** Name of the head to ask; may be left out when the model has one of a fitting kind. */
+  readonly head?: string;
+  /** What to do with too long a text; "truncate" when left out. */
+  readonly truncation?: TruncationPolicy;
+  /** Longest sequence, special tokens included; the model's own limit when left out. */
+  readonly maxTokens?: number;
+}
+
 /** A task's view of an opened model directory. */
 export function taskModel(model: Model): TaskModel {
   const nullThreshold = model.manifest.metrics?.["null_score_diff_threshold"];
@@ -93,7 +103,9 @@ export function selectHead<K extends HeadKind>(
   }
   if (fitting.length === 0) throw headMissing(`the model has no ${wanted} head`, { wanted });
   if (fitting.length > 1) {
-    throw invalidInput([{ field: "head", description: `the model has several ${wanted} heads; name one of ${names}` }]);
+    throw invalidInput([
+      { field: "options.head", description: `the model has several ${wanted} heads; name one of ${names}` },
+    ]);
   }
   return fitting[0]!;
 }

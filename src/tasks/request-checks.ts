@@ -1,5 +1,8 @@
 import type { FieldViolation } from "../errors.ts";
-import type { TaskLimits } from "./plan.ts";
+import type { RunOptions, TaskLimits, TaskModel } from "./plan.ts";
+
+/** A sequence shorter than this has no room for a pair with one piece each, or for any context at all. */
+const SHORTEST_SEQUENCE = 8;
 
 /** A surrogate that is not half of a pair: under the `u` flag pairs match as one character of another category. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -42,13 +45,20 @@ export class RequestChecks {
   }
 
   /** @returns the value, or `fallback` when the caller left it out */
-  integer(field: string, value: number | undefined, fallback: number, minimum: number, maximum: number): number {
+  integer(field: string, value: number | undefined, fallback: number, minimum: number, maximum?: number): number {
     if (value === undefined) return fallback;
-    if (!Number.isInteger(value) || value < minimum || value > maximum) {
-      this.refuse(field, `must be an integer from ${minimum} to ${maximum}, got ${value}`);
+    if (!Number.isInteger(value) || value < minimum || (maximum !== undefined && value > maximum)) {
+      const range = maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+      this.refuse(field, `must be an integer ${range}, got ${value}`);
       return fallback;
     }
     return value;
+  }
+
+  /** @returns the longest sequence to build, special tokens included */
+  maxTokens(options: RunOptions, model: TaskModel): number {
+    const limit = model.maxSequenceLength;
+    return this.integer("options.max_tokens", options.maxTokens, limit, Math.min(SHORTEST_SEQUENCE, limit), limit);
   }
 
   /** @returns the value, or `fallback` when the caller left it out */

@@ -17,8 +17,8 @@ export interface EncodedSequence {
  */
 export function encodeTexts(
   tokenizer: Tokenizer,
-  text: TokenizedText,
-  textPair: TokenizedText | undefined,
+  text: Pick<TokenizedText, "ids">,
+  textPair: Pick<TokenizedText, "ids"> | undefined,
   maxSequenceLength: number,
 ): EncodedSequence {
   const first = text.ids;
