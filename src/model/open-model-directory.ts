@@ -75,8 +75,12 @@ async function openOwn(directory: string): Promise<Model> {
   };
 }
 
-/** Every id of the vocabulary must have a row in the embedding table; spare rows at its end do no harm. */
-function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfig): Tokenizer {
+/**
+ * The tokenizer of a vocabulary whose every id has a row in the embedding table; spare rows at its end do no harm.
+ *
+ * @throws AlbertError corrupt (VOCABULARY_MISMATCH)
+ */
+export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfig): Tokenizer {
   const tokenizer = loadTokenizer(vocabulary);
   if (tokenizer.vocabSize > config.vocabSize) {
     throw corrupt(
