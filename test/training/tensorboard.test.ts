@@ -1,0 +1,46 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { maskedCrc32c } from "../../src/model/crc32c.ts";
+import { readFields } from "../../src/model/wire-format.ts";
+import { TensorBoardWriter } from "../../src/training/tensorboard.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "albert-events-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+function* records(file: Buffer): Generator<Uint8Array> {
+  for (let at = 0; at < file.length; ) {
+    const length = Number(file.readBigUInt64LE(at));
+    expect(file.readUInt32LE(at + 8)).toBe(maskedCrc32c(file.subarray(at, at + 8)));
+    const payload = file.subarray(at + 12, at + 12 + length);
+    expect(file.readUInt32LE(at + 12 + length)).toBe(maskedCrc32c(payload));
+    yield payload;
+    at += 16 + length;
+  }
+}
+
+describe("TensorBoard event files", () => {
+  it("begin with the version and hold every scalar, zero too, with its step", async () => {
+    const writer = await TensorBoardWriter.open(directory, () => 1_700_000_000.5);
+    await writer.scalars(7, { loss: 0.5, learning_rate: 0 });
+    await writer.close();
+    const [name] = await readdir(directory);
+    expect(name).toMatch(/^events\.out\.tfevents\.1700000000\./);
+    const [version, event] = [...records(await readFile(join(directory, name!)))];
+    expect(Buffer.from(version!).toString("latin1")).toContain("brain.Event:2");
+    expect(Buffer.from(event!).readDoubleLE(1)).toBe(1_700_000_000.5);
+    const fields = readFields(event!);
+    expect(fields.find(({ number }) => number === 2)?.value).toBe(7n);
+    const summary = readFields(fields.find(({ number }) => number === 5)!.value as Uint8Array);
+    const points = summary.map(({ value }) => readFields(value as Uint8Array));
+    const floats = points.map((point) => {
+      const bits = Number(point.find(({ number }) => number === 2)!.value);
+      return new Float32Array(Uint32Array.of(bits).buffer)[0];
+    });
+    expect(floats).toEqual([0.5, 0]);
+  });
+});
