@@ -1,64 +1,71 @@
+/** Words per slot of the edge table: parent node (-1: free), unit, child node, id of the piece that ends there (-1: none). */
+const SLOT = 4;
+
 /**
  * The prefix tree of a vocabulary over UTF-16 units, as one open-addressing hash table of edges: a step costs about one
- * memory access, whatever the alphabet.
+ * cache line, whatever the alphabet. A node is named by its number; the root is 0.
  */
 export class PieceTrie {
-  /** Two words per slot: the key (node, unit) packed into one double would not hash well, so they stay apart. */
-  readonly #parents: Int32Array;
-  readonly #units: Uint16Array;
-  readonly #children: Int32Array;
+  readonly #slots: Int32Array;
   readonly #mask: number;
-  /** The id of the piece that ends at a node, or -1. */
-  readonly #ids: Int32Array;
 
-  /** The node where every walk begins. */
-  static readonly ROOT = 0;
+  /** The id of the piece that the last successful `step` completed, or -1. */
+  id = -1;
 
   /** @param pieces text and id of every piece that may be matched; a later duplicate wins */
   constructor(pieces: readonly { readonly text: string; readonly id: number }[]) {
-    const edges = pieces.reduce((sum, piece) => sum + piece.text.length, 0);
-    let slots = 16;
-    while (slots < 2 * edges) slots *= 2;
-    this.#mask = slots - 1;
-    this.#parents = new Int32Array(slots).fill(-1);
-    this.#units = new Uint16Array(slots);
-    this.#children = new Int32Array(slots);
-    this.#ids = new Int32Array(edges + 1).fill(-1);
+    let capacity = 16;
+    while (capacity < 2 * countPrefixes(pieces.map((piece) => piece.text))) capacity *= 2;
+    this.#slots = new Int32Array(capacity * SLOT).fill(-1);
+    this.#mask = capacity * SLOT - 1;
     let nodes = 1;
     for (const { text, id } of pieces) {
-      let node = PieceTrie.ROOT;
+      let node = 0;
+      let slot = -1;
       for (let i = 0; i < text.length; i++) {
-        const slot = this.#slotOf(node, text.charCodeAt(i));
-        if (this.#parents[slot] === -1) {
-          this.#parents[slot] = node;
-          this.#units[slot] = text.charCodeAt(i);
-          this.#children[slot] = nodes++;
+        const unit = text.charCodeAt(i);
+        slot = this.#slotOf(node, unit);
+        if (this.#slots[slot] === -1) {
+          this.#slots[slot] = node;
+          this.#slots[slot + 1] = unit;
+          this.#slots[slot + 2] = nodes++;
         }
-        node = this.#children[slot]!;
+        node = this.#slots[slot + 2]!;
       }
-      this.#ids[node] = id;
+      if (slot >= 0) this.#slots[slot + 3] = id;
     }
   }
 
-  /** @returns the child of `node` along `unit`, or -1 */
+  /** @returns the child of `node` along `unit`, or -1; `id` tells which piece ends there */
   step(node: number, unit: number): number {
     const slot = this.#slotOf(node, unit);
-    return this.#parents[slot] === -1 ? -1 : this.#children[slot]!;
+    if (this.#slots[slot] === -1) return -1;
+    this.id = this.#slots[slot + 3]!;
+    return this.#slots[slot + 2]!;
   }
 
-  /** @returns the id of the piece that ends at `node`, or -1 */
-  idAt(node: number): number {
-    return this.#ids[node]!;
-  }
-
-  /** The slot of an edge, or the free one where it belongs. The table is at most half full, so the probe ends. */
+  /** The slot of an edge, or the free one where it belongs. The table is at most half full, so the search ends. */
   #slotOf(node: number, unit: number): number {
-    let slot = (Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b)) >>> 7;
+    const slots = this.#slots;
+    let slot = ((Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b)) >>> 9) * SLOT;
     for (;;) {
       slot &= this.#mask;
-      const parent = this.#parents[slot]!;
-      if (parent === -1 || (parent === node && this.#units[slot] === unit)) return slot;
-      slot++;
+      const parent = slots[slot]!;
+      if (parent === -1 || (parent === node && slots[slot + 1] === unit)) return slot;
+      slot += SLOT;
     }
   }
+}
+
+/** How many different non-empty prefixes the texts have: the edges of their tree. */
+function countPrefixes(texts: readonly string[]): number {
+  let count = 0;
+  let previous = "";
+  for (const text of [...texts].sort()) {
+    let shared = 0;
+    while (shared < text.length && text.charCodeAt(shared) === previous.charCodeAt(shared)) shared++;
+    count += text.length - shared;
+    previous = text;
+  }
+  return count;
 }

@@ -48,15 +48,12 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   tokenize(text: string): TokenizedText {
     const encoding = this.#model.encode(preprocessAligned(text, { lowerCase: this.lowerCase }));
-    const { pieces, starts, ends } = encoding.pieces.some(endsWithDigitComma)
-      ? this.#splitDigitCommas(encoding)
-      : encoding;
-    return {
-      pieces,
-      ids: Int32Array.from(pieces, (piece) => this.#model.idOf(piece)),
-      starts: Int32Array.from(starts),
-      ends: Int32Array.from(ends),
-    };
+    if (encoding.pieces.some(endsWithDigitComma)) return this.#splitDigitCommas(encoding);
+    const { pieces, ids, starts, ends } = encoding;
+    const { unk } = this.special;
+    // Officially ids come from the pieces' texts: an unknown run that reads like a control symbol becomes that symbol.
+    for (let i = 0; i < ids.length; i++) if (ids[i] === unk) ids[i] = this.#model.idOf(pieces[i]!);
+    return { pieces, ids, starts, ends };
   }
 
   idOf(piece: string): number {
@@ -70,7 +67,7 @@ export class SentencePieceTokenizer implements Tokenizer {
   }
 
   /** Replaces every piece such as "2000," by the encoding of "2000" on its own, and ",". */
-  #splitDigitCommas({ pieces, starts, ends, normalized, bounds }: SentencePieceEncoding): PieceLists {
+  #splitDigitCommas({ pieces, starts, ends, normalized, bounds }: SentencePieceEncoding): TokenizedText {
     const out: PieceLists = { pieces: [], starts: [], ends: [] };
     pieces.forEach((piece, i) => {
       if (!endsWithDigitComma(piece)) {
@@ -86,7 +83,12 @@ export class SentencePieceTokenizer implements Tokenizer {
       });
       push(out, ",", normalized.starts[comma]!, normalized.ends[comma]!);
     });
-    return out;
+    return {
+      pieces: out.pieces,
+      ids: Int32Array.from(out.pieces, (piece) => this.#model.idOf(piece)),
+      starts: Int32Array.from(out.starts),
+      ends: Int32Array.from(out.ends),
+    };
   }
 
   #required(piece: string): number {

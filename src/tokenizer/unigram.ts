@@ -56,11 +56,11 @@ export class UnigramModel {
       const pair = isHighSurrogate(unit) && start + 1 < length && isLowSurrogate(units[start + 1]!);
       const next = start + (pair ? 2 : 1);
       let single = false; // some piece is exactly this character
-      let node = PieceTrie.ROOT;
+      let node = 0;
       for (let end = start; end < length; ) {
         node = trie.step(node, units[end++]!);
         if (node < 0) break;
-        const id = trie.idAt(node);
+        const id = trie.id;
         if (id < 0) continue;
         const score = this.#scores[id]! + here;
         if (startOfBest[end] === -1 || score > bestScore[end]!) {
