@@ -1,11 +1,13 @@
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
+import { sha256Of, withFile } from "../model/byte-source.ts";
+import { syncDirectory } from "../model/durable-write.ts";
 import { readSafetensors } from "../model/safetensors.ts";
 import { writeSafetensors } from "../model/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
 import type { WatchedStretch } from "./divergence.ts";
-import { fileDigest, syncDirectory, writeFileDurably } from "./durable-files.ts";
+import { writeFileDurably } from "./durable-files.ts";
 import type { TrainState } from "./step.ts";
 
 /** The best evaluation so far. */
@@ -119,7 +121,7 @@ export class CheckpointStore {
     for (const [name, tensors] of Object.entries(files)) {
       const path = join(temporary, name);
       await writeSafetensors(path, tensors);
-      digests[name] = { sha256: await fileDigest(path), bytes: (await stat(path)).size };
+      digests[name] = { sha256: await withFile(path, sha256Of), bytes: (await stat(path)).size };
     }
     const manifest: CheckpointManifest = { formatVersion: 1, progress, ...identity, files: digests };
     await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -178,7 +180,7 @@ export class CheckpointStore {
     this.#checkIdentity(manifest, warnings);
     const tensors = new Map<string, Map<string, Tensor>>();
     for (const [name, { sha256 }] of Object.entries(manifest.files)) {
-      const digest = await fileDigest(join(path, name)).catch(() => "");
+      const digest = await withFile(join(path, name), sha256Of).catch(() => "");
       if (digest !== sha256) throw corrupt(`${name} of step ${step} does not have the digest of its manifest`);
       tensors.set(name, await readTensors(join(path, name)));
     }

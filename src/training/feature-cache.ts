@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invariant } from "../errors.ts";
+import { sha256Of, withFile } from "../model/byte-source.ts";
+import { syncDirectory } from "../model/durable-write.ts";
 import { recordLength, type TrainingRecord } from "./collate.ts";
-import { fileDigest, syncDirectory, writeFileDurably } from "./durable-files.ts";
+import { writeFileDurably } from "./durable-files.ts";
 
 /** Everything that changes the features, and nothing else: never batch sizes, threads or paths. */
 export interface FeatureKey {
@@ -145,7 +147,7 @@ async function openExisting(directory: string): Promise<FeatureStore | undefined
     bytes === manifest.bytes &&
     index.length === manifest.count * ENTRY_BYTES &&
     createHash("sha256").update(index).digest("hex") === manifest.indexDigest &&
-    (await fileDigest(join(directory, RECORDS))) === manifest.recordsDigest;
+    (await withFile(join(directory, RECORDS), sha256Of)) === manifest.recordsDigest;
   return whole ? new StoredFeatures(await open(join(directory, RECORDS), "r"), manifest, index) : undefined;
 }
 
