@@ -45,7 +45,7 @@ export function queueMetrics(registry: Registry): QueueMetrics {
   );
   const wait = new Histogram({
     name: "albert_queue_wait_seconds",
-    help: "Time from entering the queue to being handed to the device.",
+    help: "Time answered requests waited for the device, between entering the queue and their last output.",
     labelNames: ["priority"],
     buckets: [...DURATION_BUCKETS],
     registers: [registry],

@@ -1,0 +1,92 @@
+import { AlbertError } from "../errors.ts";
+import type { Stage } from "../metrics/requests.ts";
+
+/** Which bound a request would have broken. */
+export type QueueLimit = "requests" | "tokens" | "predicted-ms";
+
+/** The server has more work than it may hold. `drainMs` is when trying again makes sense. */
+export function queueFull(limit: QueueLimit, value: number, bound: number, retryAfterMs: number): AlbertError {
+  return new AlbertError(
+    "overloaded",
+    `the server is busy: ${Math.ceil(value)} ${limit} in hand, the bound is ${bound}; try again later or elsewhere`,
+    {
+      reason: "QUEUE_FULL",
+      metadata: { limit, value: String(Math.ceil(value)), bound: String(bound) },
+      retryAfterMs,
+    },
+  );
+}
+
+/** Others wait before this request for longer than its deadline allows. */
+export function deadlineUnreachable(predictedMs: number, givenMs: number, retryAfterMs: number): AlbertError {
+  return new AlbertError(
+    "overloaded",
+    `the answer would take about ${Math.ceil(predictedMs)} ms because of the queue, the deadline leaves ${Math.floor(givenMs)} ms`,
+    {
+      reason: "DEADLINE_UNREACHABLE",
+      metadata: { predicted_ms: String(Math.ceil(predictedMs)), given_ms: String(Math.floor(givenMs)) },
+      retryAfterMs,
+    },
+  );
+}
+
+/** Even an idle server could not answer this input within its deadline. */
+export function deadlineTooShort(minimumMs: number, givenMs: number): AlbertError {
+  return new AlbertError(
+    "deadline",
+    `this input takes about ${Math.ceil(minimumMs)} ms on an idle server, the deadline leaves ${Math.floor(givenMs)} ms`,
+    {
+      reason: "DEADLINE_TOO_SHORT",
+      metadata: { minimum_ms: String(Math.ceil(minimumMs)), given_ms: String(Math.floor(givenMs)) },
+    },
+  );
+}
+
+/** The deadline passed while the request was in `stage`. */
+export function deadlinePassed(stage: Stage): AlbertError {
+  return new AlbertError("deadline", `the deadline passed in stage ${stage}`, {
+    reason: "DEADLINE_PASSED",
+    metadata: { stage },
+  });
+}
+
+/** The caller went away while the request was in `stage`. */
+export function cancelled(stage: Stage): AlbertError {
+  return new AlbertError("cancelled", `the caller cancelled in stage ${stage}`, {
+    reason: "CANCELLED",
+    metadata: { stage },
+  });
+}
+
+/** The server is shutting down and takes nothing new. */
+export function draining(): AlbertError {
+  return new AlbertError("unavailable", "the server is shutting down; call another one", {
+    reason: "DRAINING",
+    retryAfterMs: 1000,
+  });
+}
+
+/** A version was closed under its last requests because they outlived the time given to them. */
+export function versionClosed(): AlbertError {
+  return new AlbertError("unavailable", "the model version was released before this request was computed; call again", {
+    reason: "NO_VERSION",
+    retryAfterMs: 100,
+  });
+}
+
+/** This very input made the runtime fail: the caller must not send it again. */
+export function poisonous(cause: unknown): AlbertError {
+  return new AlbertError("backend", "the runtime fails on this input, alone and repeatedly; do not send it again", {
+    reason: "POISON",
+    cause,
+  });
+}
+
+/** The input is known to make the runtime fail and is refused unseen for a while. */
+export function quarantined(leftMs: number): AlbertError {
+  return new AlbertError(
+    "precondition",
+    `this input made the runtime fail before and is refused for another ${Math.ceil(leftMs / 1000)} s`,
+    { reason: "QUARANTINED", metadata: { left_ms: String(Math.ceil(leftMs)) } },
+  );
+}

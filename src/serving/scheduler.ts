@@ -1,0 +1,383 @@
+import { AlbertError } from "../errors.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { QueueDepth } from "../metrics/queue.ts";
+import type { BatchResult } from "../runtime/engine.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import type { Clock } from "./clock.ts";
+import { compose } from "./compose.ts";
+import { Flights } from "./flights.ts";
+import { isolate, type Verdict, workerLost } from "./isolate.ts";
+import { Lane, type LaneOptions } from "./lane.ts";
+import { hashSequence, type Quarantine } from "./quarantine.ts";
+import { cancelled, deadlinePassed, draining, poisonous, quarantined, versionClosed } from "./refusals.ts";
+import { byTicket, type Ending, type Piece, type Priority, Ticket, type Work, type WorkResult } from "./ticket.ts";
+
+/** How the scheduler behaves; see `docs/configuration.md`, group serving. */
+export interface SchedulerLimits extends AdmissionLimits {
+  readonly lookahead: number;
+  readonly patienceMs: number;
+}
+
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  readonly limits: SchedulerLimits;
+  readonly metrics: Pick<Metrics, "queue" | "batches">;
+  readonly quarantine: Quarantine;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Work of priority `batch` is patient for this many times longer. */
+const BATCH_PATIENCE = 8;
+
+/** Device time that a sequence counts for at least. */
+const LEAST_MS = 0.001;
+
+const PRIORITIES: readonly Priority[] = ["interactive", "batch"];
+
+/**
+ * Decides what every device computes next.
+ *
+ * Bounded by requests, tokens and predicted time (`Admission`); what exceeds a bound is refused, never kept waiting.
+ * Ordered, within a model, by due time: the deadline, or the end of the request's patience where that is earlier, so that
+ * nobody is overtaken for ever. Between models the one that has had least device time goes first. A device is never idle
+ * while something waits for it, and nothing waits on purpose. Cancelled and expired work leaves the queue at once and
+ * never reaches a device; if it has, its outputs are dropped. Closing a lane answers everything that is in it.
+ *
+ * Every accepted piece of work ends exactly once: with its outputs or with one AlbertError.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #admission: Admission;
+  readonly #lanes = new Set<Lane>();
+  readonly #flights: Flights;
+  /** Device time of the lane that was served last: where a lane that was idle starts to count. */
+  #virtualMs = 0;
+  #submissions = 0;
+  #dispatchPlanned = false;
+  #closing = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#flights = new Flights(options.clock);
+    this.#admission = new Admission(options.limits, options.random);
+    options.metrics.queue.observe(() => this.depths());
+    options.metrics.batches.observeQuarantine(() => options.quarantine.size);
+  }
+
+  /** Opens a lane for an engine. The scheduler does not own the engine: close the lane first, then the engine. */
+  open(options: LaneOptions): Lane {
+    const lane = new Lane(options);
+    lane.virtualMs = this.#virtualMs;
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  /**
+   * Takes a place for one request before anything is done for it.
+   *
+   * @param deadline  moment on the clock
+   * @returns gives the place back when the request has been answered
+   * @throws AlbertError overloaded QUEUE_FULL, DEADLINE_UNREACHABLE; unavailable DRAINING
+   */
+  enter(lane: Lane, priority: Priority, deadline: number): () => void {
+    return this.#shedding(priority, () => {
+      if (this.#closing) throw draining();
+      const now = this.#options.clock.now();
+      return this.#admission.enter(this.#waitMs(lane, this.#due(now, priority, deadline)), deadline - now);
+    });
+  }
+
+  /**
+   * Computes sequences on a lane's engine, together with those of other callers.
+   *
+   * @throws AlbertError as in the error table: overloaded, deadline, cancelled, precondition (QUARANTINED), backend
+   *   (POISON), unavailable (WORKER_LOST, NO_VERSION, DRAINING)
+   */
+  async submit(lane: Lane, work: Work): Promise<WorkResult> {
+    const ticket = this.#shedding(work.priority, () => this.#accept(lane, work));
+    const { clock, metrics } = this.#options;
+    const leave = (ending: "deadline" | "cancelled") => {
+      const { stage } = ticket;
+      if (ticket.fail(ending, ending === "deadline" ? deadlinePassed(stage) : cancelled(stage))) {
+        lane.queue.drop(ticket);
+        lane.tickets.delete(ticket);
+      }
+    };
+    const onAbort = () => leave("cancelled");
+    const stopTimer = clock.after(work.deadline - clock.now(), () => leave("deadline"));
+    work.signal?.addEventListener("abort", onAbort, { once: true });
+    lane.queue.add(ticket);
+    lane.tickets.add(ticket);
+    this.#planDispatch();
+    try {
+      const result = await ticket.result;
+      metrics.queue.waited(work.priority, result.timing.queueMs / 1000);
+      return result;
+    } finally {
+      stopTimer();
+      work.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Predicted milliseconds that interactive work arriving now would wait on the busiest lane; 0 when idle. */
+  predictedWaitMs(): number {
+    const due = this.#due(this.#options.clock.now(), "interactive", Number.POSITIVE_INFINITY);
+    const foreground = [...this.#lanes].filter((lane) => !lane.options.background);
+    return foreground.reduce((longest, lane) => Math.max(longest, this.#waitMs(lane, due)), 0);
+  }
+
+  /** Whether any foreground work waits or runs. */
+  get busy(): boolean {
+    return [...this.#lanes].some((lane) => !lane.options.background && lane.tickets.size > 0);
+  }
+
+  /** Requests that hold a place. */
+  get requests(): number {
+    return this.#admission.requests;
+  }
+
+  /** What waits, by priority. */
+  depths(): Map<Priority, QueueDepth> {
+    const now = this.#options.clock.now();
+    return new Map(
+      PRIORITIES.map((priority) => {
+        const lanes = [...this.#lanes].map((lane) => lane.depth(priority, now));
+        return [
+          priority,
+          {
+            requests: lanes.reduce((sum, depth) => sum + depth.requests, 0),
+            tokens: lanes.reduce((sum, depth) => sum + depth.tokens, 0),
+            predictedSeconds: lanes.reduce((sum, depth) => sum + depth.predictedSeconds, 0),
+            oldestAgeSeconds: lanes.reduce((age, depth) => Math.max(age, depth.oldestAgeSeconds), 0),
+          },
+        ];
+      }),
+    );
+  }
+
+  /**
+   * Closes a lane: it takes nothing new, and what is in it may still finish for `timeoutMs`; the rest is answered with
+   * unavailable NO_VERSION. Resolves when the lane is empty.
+   */
+  async close(lane: Lane, timeoutMs: number): Promise<void> {
+    if (lane.state === "open") lane.state = "closing";
+    const stop = this.#options.clock.after(timeoutMs, () => {
+      for (const ticket of [...lane.tickets]) this.#end(lane, ticket, "failed", versionClosed());
+    });
+    await Promise.allSettled([...lane.tickets].map((ticket) => ticket.result));
+    stop();
+    lane.state = "closed";
+    this.#lanes.delete(lane);
+  }
+
+  /** Refuses everything new from now on; what was accepted is still computed. */
+  drain(): void {
+    this.#closing = true;
+  }
+
+  #accept(lane: Lane, work: Work): Ticket {
+    const { clock, quarantine } = this.#options;
+    if (lane.state !== "open") throw versionClosed();
+    const now = clock.now();
+    if (work.signal?.aborted) throw cancelled("tokenize");
+    if (work.deadline <= now) throw deadlinePassed("tokenize");
+    for (const input of work.sequences) {
+      const leftMs = quarantine.leftMs(lane.options.digest, input);
+      if (leftMs !== undefined) throw quarantined(leftMs);
+    }
+    const due = this.#due(now, work.priority, work.deadline);
+    const lengths = work.sequences.map(({ inputIds }) => inputIds.length);
+    const prediction = {
+      waitMs: this.#waitMs(lane, due),
+      runMs: lane.predictMs(lengths),
+      position: lane.queue.positionOf(due),
+    };
+    this.#admission.check(
+      {
+        tokens: lengths.reduce((sum, length) => sum + length, 0),
+        runMs: prediction.runMs,
+        givenMs: work.deadline - now,
+      },
+      {
+        queuedTokens: [...this.#lanes].reduce((sum, { queue }) => sum + queue.tokens, 0),
+        waitMs: prediction.waitMs,
+      },
+    );
+    // A lane that was idle must not claim the time it did not use.
+    if (lane.queue.size === 0) lane.virtualMs = Math.max(lane.virtualMs, this.#virtualMs);
+    return new Ticket(work, { arrivedAt: now, due, order: this.#submissions++ }, prediction);
+  }
+
+  #shedding<T>(priority: Priority, admit: () => T): T {
+    try {
+      return admit();
+    } catch (error) {
+      if (error instanceof AlbertError && error.code === "overloaded") {
+        this.#options.metrics.queue.shed(error.reason, priority);
+      }
+      throw error;
+    }
+  }
+
+  #due(now: number, priority: Priority, deadline: number): number {
+    return Math.min(deadline, now + this.#options.limits.patienceMs * (priority === "batch" ? BATCH_PATIENCE : 1));
+  }
+
+  /**
+   * Predicted wait of work that arrives now: what the device has in flight, what is due before it in its own lane, and as
+   * much of each other lane as fairness gives that lane meanwhile.
+   */
+  #waitMs(lane: Lane, due: number): number {
+    const ahead = lane.backlogMs(lane.queue.positionOf(due));
+    let wait = this.#flights.leftMs(lane.options.engine.device) + ahead;
+    for (const other of this.#lanes) {
+      if (other === lane || other.options.background || other.options.engine.device !== lane.options.engine.device) {
+        continue;
+      }
+      wait += Math.min(other.backlogMs(), ahead + Math.max(0, lane.virtualMs - other.virtualMs));
+    }
+    return wait;
+  }
+
+  #planDispatch(): void {
+    if (this.#dispatchPlanned) return;
+    this.#dispatchPlanned = true;
+    this.#options.clock.soon(() => {
+      this.#dispatchPlanned = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    for (let lane = this.#nextLane(); lane !== undefined; lane = this.#nextLane()) {
+      const { engine } = lane.options;
+      this.#expire(lane);
+      const { places, predictedMs, cause } = compose(
+        lane.queue.pieces.map(({ length }) => length),
+        {
+          budget: lane.budget,
+          lookahead: this.#options.limits.lookahead,
+          predictMs: (lengths) => engine.predictMs(lengths),
+        },
+      );
+      if (places.length === 0) continue;
+      const batch = lane.queue.take(places);
+      for (const { ticket } of batch) ticket.waiting--;
+      // An engine that predicts nothing must not look as if it had taken nothing.
+      lane.virtualMs += Math.max(predictedMs, batch.length * LEAST_MS);
+      this.#virtualMs = lane.virtualMs;
+      this.#options.metrics.batches.closed(cause);
+      void this.#fly(lane, batch, predictedMs);
+    }
+  }
+
+  /** The lane to serve next: one with work and a free device; foreground first, then the least served. */
+  #nextLane(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.#lanes) {
+      if (lane.queue.size === 0 || !this.#flights.hasRoom(lane.options.engine.device)) continue;
+      if (best === undefined || lane.goesBefore(best)) best = lane;
+    }
+    return best;
+  }
+
+  /** Timers may be late; a ticket whose moment has passed must not run all the same. */
+  #expire(lane: Lane): void {
+    const now = this.#options.clock.now();
+    for (const { ticket } of lane.queue.pieces.filter((piece) => piece.ticket.work.deadline <= now)) {
+      this.#end(lane, ticket, "deadline", deadlinePassed("queue"));
+    }
+  }
+
+  /** Runs one batch and answers whoever is in it, whatever happens. */
+  async #fly(lane: Lane, batch: readonly Piece[], predictedMs: number): Promise<void> {
+    const land = this.#flights.begin(lane.options.engine.device, predictedMs);
+    try {
+      const result = await this.#run(lane, batch, predictedMs);
+      this.#deliver(lane, batch, result);
+    } catch (error) {
+      await this.#recover(lane, batch, error);
+    } finally {
+      land();
+      this.#dispatch();
+    }
+  }
+
+  async #run(lane: Lane, batch: readonly Piece[], predictedMs: number): Promise<BatchResult> {
+    const { engine } = lane.options;
+    const result = await engine.run(batch.map(({ input }) => input));
+    if (result.outputs.length !== batch.length) {
+      throw new AlbertError(
+        "backend",
+        `the engine gave ${result.outputs.length} outputs for ${batch.length} sequences`,
+        {
+          reason: "BACKEND_FAILED",
+        },
+      );
+    }
+    const { tokens, paddedTokens, runMs } = result.cost;
+    this.#options.metrics.batches.ran({
+      device: engine.device,
+      sequences: batch.length,
+      tokens,
+      paddedTokens,
+      runSeconds: runMs / 1000,
+      predictedSeconds: predictedMs / 1000,
+    });
+    return result;
+  }
+
+  #deliver(lane: Lane, batch: readonly Piece[], { outputs, cost }: BatchResult): void {
+    const now = this.#options.clock.now();
+    for (const [ticket, own] of byTicket(batch, outputs)) {
+      const { ending } = ticket;
+      if (ending === "deadline" || ending === "cancelled") {
+        const share = own.reduce((sum, { piece }) => sum + piece.length, 0) / Math.max(1, cost.tokens);
+        this.#options.metrics.batches.wasted(ending, (cost.runMs / 1000) * share);
+      }
+      if (ticket.receive(own, batch, cost, now)) lane.tickets.delete(ticket);
+    }
+  }
+
+  /** Computes a failed batch again in parts, so that a bad input fails alone and a broken engine fails fast. */
+  async #recover(lane: Lane, batch: readonly Piece[], error: unknown): Promise<void> {
+    const fail = (piece: Piece, reason: unknown) => this.#end(lane, piece.ticket, "failed", reason);
+    try {
+      await isolate(batch, error, {
+        run: (pieces) => this.#run(lane, pieces, lane.predictMs(pieces.map(({ length }) => length))),
+        probe: lane.options.probe,
+        wanted: ({ ticket }) => ticket.ending === undefined,
+        report: (verdicts) => this.#takeVerdicts(lane, verdicts),
+      });
+    } catch (bug) {
+      for (const piece of batch) fail(piece, bug);
+    }
+  }
+
+  #takeVerdicts(lane: Lane, verdicts: readonly Verdict[]): void {
+    const { quarantine, metrics } = this.#options;
+    const computed = verdicts.filter((verdict) => verdict.kind === "computed");
+    if (computed.length > 0) {
+      const outputs = computed.map(({ output }) => output);
+      this.#deliver(
+        lane,
+        computed.map(({ piece }) => piece),
+        { outputs, cost: computed[0]!.cost },
+      );
+    }
+    for (const verdict of verdicts) {
+      if (verdict.kind === "failed") this.#end(lane, verdict.piece.ticket, "failed", verdict.error);
+      if (verdict.kind !== "culprit") continue;
+      quarantine.add(hashSequence(lane.options.digest, verdict.piece.input));
+      metrics.batches.poison(workerLost(verdict.error) ? "worker" : "backend");
+      this.#end(lane, verdict.piece.ticket, "failed", poisonous(verdict.error));
+    }
+  }
+
+  #end(lane: Lane, ticket: Ticket, ending: Exclude<Ending, "answered">, error: unknown): void {
+    ticket.fail(ending, error);
+    lane.queue.drop(ticket);
+    lane.tickets.delete(ticket);
+  }
+}
