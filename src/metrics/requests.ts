@@ -28,7 +28,7 @@ export interface RequestMetrics {
   deadlineExceeded(stage: Stage): void;
   cancelled(stage: Stage): void;
   /** Drops the series of a version that is no longer loaded. */
-  forget(version: string): Promise<void>;
+  forget(model: string, version: string): Promise<void>;
 }
 
 export function requestMetrics(registry: Registry): RequestMetrics {
@@ -113,6 +113,6 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     },
     deadlineExceeded: (stage) => deadlines.inc({ stage }),
     cancelled: (stage) => cancelled.inc({ stage }),
-    forget: (version) => removeSeries(total, { version }),
+    forget: (model, version) => removeSeries(total, { alias: model, version }),
   };
 }

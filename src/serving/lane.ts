@@ -13,8 +13,6 @@ export interface LaneOptions {
   readonly batchTokens: number;
   /** Computes an input known to be good, to tell a bad input from a broken engine. */
   readonly probe: () => Promise<unknown>;
-  /** Served only while no other lane has work: shadow traffic. */
-  readonly background: boolean;
 }
 
 /** One engine's share of the scheduler: its queue, its tickets, and how much device time it has had. */
@@ -25,6 +23,8 @@ export class Lane {
   readonly tickets = new Set<Ticket>();
   /** Predicted device time received, in milliseconds: the lane that has had least goes first. */
   virtualMs = 0;
+  /** Served only while no other lane has work: shadow traffic. */
+  background = false;
   state: "open" | "closing" | "closed" = "open";
 
   constructor(options: LaneOptions) {
@@ -48,7 +48,7 @@ export class Lane {
 
   /** Whether this lane is served before another: foreground first, then the one that has had less device time. */
   goesBefore(other: Lane): boolean {
-    if (this.options.background !== other.options.background) return !this.options.background;
+    if (this.background !== other.background) return !this.background;
     return this.virtualMs < other.virtualMs;
   }
 

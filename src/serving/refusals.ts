@@ -58,6 +58,11 @@ export function cancelled(stage: Stage): AlbertError {
   });
 }
 
+/** Why a signal was aborted: the reason it carries where that is one of ours, else that the caller cancelled. */
+export function abortError(signal: AbortSignal, stage: Stage): AlbertError {
+  return signal.reason instanceof AlbertError ? signal.reason : cancelled(stage);
+}
+
 /** The server is shutting down and takes nothing new. */
 export function draining(): AlbertError {
   return new AlbertError("unavailable", "the server is shutting down; call another one", {

@@ -9,7 +9,7 @@ import { Flights } from "./flights.ts";
 import { isolate, type Verdict, workerLost } from "./isolate.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import { hashSequence, type Quarantine } from "./quarantine.ts";
-import { cancelled, deadlinePassed, draining, poisonous, quarantined, versionClosed } from "./refusals.ts";
+import { abortError, deadlinePassed, draining, poisonous, quarantined, versionClosed } from "./refusals.ts";
 import { byTicket, type Ending, type Piece, type Priority, Ticket, type Work, type WorkResult } from "./ticket.ts";
 
 /** How the scheduler behaves; see `docs/configuration.md`, group serving. */
@@ -53,7 +53,6 @@ export class Scheduler {
   readonly #flights: Flights;
   /** Device time of the lane that was served last: where a lane that was idle starts to count. */
   #virtualMs = 0;
-  #submissions = 0;
   #dispatchPlanned = false;
   #closing = false;
 
@@ -84,6 +83,7 @@ export class Scheduler {
     return this.#shedding(priority, () => {
       if (this.#closing) throw draining();
       const now = this.#options.clock.now();
+      if (deadline <= now) throw deadlinePassed("receive");
       return this.#admission.enter(this.#waitMs(lane, this.#due(now, priority, deadline)), deadline - now);
     });
   }
@@ -97,15 +97,10 @@ export class Scheduler {
   async submit(lane: Lane, work: Work): Promise<WorkResult> {
     const ticket = this.#shedding(work.priority, () => this.#accept(lane, work));
     const { clock, metrics } = this.#options;
-    const leave = (ending: "deadline" | "cancelled") => {
-      const { stage } = ticket;
-      if (ticket.fail(ending, ending === "deadline" ? deadlinePassed(stage) : cancelled(stage))) {
-        lane.queue.drop(ticket);
-        lane.tickets.delete(ticket);
-      }
-    };
-    const onAbort = () => leave("cancelled");
-    const stopTimer = clock.after(work.deadline - clock.now(), () => leave("deadline"));
+    const onAbort = () => this.#end(lane, ticket, "cancelled", abortError(work.signal!, ticket.stage));
+    const stopTimer = clock.after(work.deadline - clock.now(), () =>
+      this.#end(lane, ticket, "deadline", deadlinePassed(ticket.stage)),
+    );
     work.signal?.addEventListener("abort", onAbort, { once: true });
     lane.queue.add(ticket);
     lane.tickets.add(ticket);
@@ -123,13 +118,13 @@ export class Scheduler {
   /** Predicted milliseconds that interactive work arriving now would wait on the busiest lane; 0 when idle. */
   predictedWaitMs(): number {
     const due = this.#due(this.#options.clock.now(), "interactive", Number.POSITIVE_INFINITY);
-    const foreground = [...this.#lanes].filter((lane) => !lane.options.background);
+    const foreground = [...this.#lanes].filter((lane) => !lane.background);
     return foreground.reduce((longest, lane) => Math.max(longest, this.#waitMs(lane, due)), 0);
   }
 
   /** Whether any foreground work waits or runs. */
   get busy(): boolean {
-    return [...this.#lanes].some((lane) => !lane.options.background && lane.tickets.size > 0);
+    return [...this.#lanes].some((lane) => !lane.background && lane.tickets.size > 0);
   }
 
   /** Requests that hold a place. */
@@ -159,16 +154,23 @@ export class Scheduler {
   /**
    * Closes a lane: it takes nothing new, and what is in it may still finish for `timeoutMs`; the rest is answered with
    * unavailable NO_VERSION. Resolves when the lane is empty.
+   *
+   * @returns how many requests had to be answered that way
    */
-  async close(lane: Lane, timeoutMs: number): Promise<void> {
+  async close(lane: Lane, timeoutMs: number): Promise<number> {
     if (lane.state === "open") lane.state = "closing";
+    let failed = 0;
     const stop = this.#options.clock.after(timeoutMs, () => {
-      for (const ticket of [...lane.tickets]) this.#end(lane, ticket, "failed", versionClosed());
+      for (const ticket of [...lane.tickets]) {
+        this.#end(lane, ticket, "failed", versionClosed());
+        failed++;
+      }
     });
     await Promise.allSettled([...lane.tickets].map((ticket) => ticket.result));
     stop();
     lane.state = "closed";
     this.#lanes.delete(lane);
+    return failed;
   }
 
   /** Refuses everything new from now on; what was accepted is still computed. */
@@ -180,7 +182,7 @@ export class Scheduler {
     const { clock, quarantine } = this.#options;
     if (lane.state !== "open") throw versionClosed();
     const now = clock.now();
-    if (work.signal?.aborted) throw cancelled("tokenize");
+    if (work.signal?.aborted) throw abortError(work.signal, "tokenize");
     if (work.deadline <= now) throw deadlinePassed("tokenize");
     for (const input of work.sequences) {
       const leftMs = quarantine.leftMs(lane.options.digest, input);
@@ -206,7 +208,7 @@ export class Scheduler {
     );
     // A lane that was idle must not claim the time it did not use.
     if (lane.queue.size === 0) lane.virtualMs = Math.max(lane.virtualMs, this.#virtualMs);
-    return new Ticket(work, { arrivedAt: now, due, order: this.#submissions++ }, prediction);
+    return new Ticket(work, { arrivedAt: now, due }, prediction);
   }
 
   #shedding<T>(priority: Priority, admit: () => T): T {
@@ -232,7 +234,7 @@ export class Scheduler {
     const ahead = lane.backlogMs(lane.queue.positionOf(due));
     let wait = this.#flights.leftMs(lane.options.engine.device) + ahead;
     for (const other of this.#lanes) {
-      if (other === lane || other.options.background || other.options.engine.device !== lane.options.engine.device) {
+      if (other === lane || other.background || other.options.engine.device !== lane.options.engine.device) {
         continue;
       }
       wait += Math.min(other.backlogMs(), ahead + Math.max(0, lane.virtualMs - other.virtualMs));
@@ -265,8 +267,8 @@ export class Scheduler {
       const batch = lane.queue.take(places);
       for (const { ticket } of batch) ticket.waiting--;
       // An engine that predicts nothing must not look as if it had taken nothing.
+      if (!lane.background) this.#virtualMs = Math.max(this.#virtualMs, lane.virtualMs);
       lane.virtualMs += Math.max(predictedMs, batch.length * LEAST_MS);
-      this.#virtualMs = lane.virtualMs;
       this.#options.metrics.batches.closed(cause);
       void this.#fly(lane, batch, predictedMs);
     }
@@ -336,7 +338,7 @@ export class Scheduler {
         const share = own.reduce((sum, { piece }) => sum + piece.length, 0) / Math.max(1, cost.tokens);
         this.#options.metrics.batches.wasted(ending, (cost.runMs / 1000) * share);
       }
-      if (ticket.receive(own, batch, cost, now)) lane.tickets.delete(ticket);
+      if (ticket.receive(own, batch.length, cost, now)) lane.tickets.delete(ticket);
     }
   }
 

@@ -28,9 +28,8 @@ export interface WorkTiming {
   readonly runMs: number;
   /** Batches the sequences were spread over. */
   readonly batches: number;
-  /** Sequences of other requests in those batches, and the longest of them. */
-  readonly neighbours: number;
-  readonly longestNeighbour: number;
+  /** Sequences, of all callers, in the largest of them. */
+  readonly batchSize: number;
   /** Padding of attention's view, shared out by tokens. */
   readonly paddedTokens: number;
   readonly prediction: Prediction;
@@ -58,8 +57,6 @@ export interface TicketTimes {
   readonly arrivedAt: number;
   /** Place in the queue: the earlier of its deadline and the end of its patience. */
   readonly due: number;
-  /** Counts submissions; settles ties. */
-  readonly order: number;
 }
 
 /**
@@ -80,7 +77,7 @@ export class Ticket {
   #ending: Ending | undefined;
   #resolve!: (result: WorkResult) => void;
   #reject!: (error: unknown) => void;
-  #spent = { assembleMs: 0, runMs: 0, batches: 0, neighbours: 0, longestNeighbour: 0, paddedTokens: 0 };
+  #spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
 
   constructor(work: Work, times: TicketTimes, prediction: Prediction) {
     this.work = work;
@@ -109,7 +106,7 @@ export class Ticket {
   /** Takes in the outputs of its pieces of one batch. @returns whether the ticket ended by it */
   receive(
     own: readonly { readonly piece: Piece; readonly output: SequenceOutput }[],
-    batch: readonly Piece[],
+    batchSize: number,
     cost: BatchCost,
     now: number,
   ): boolean {
@@ -123,11 +120,7 @@ export class Ticket {
       this.#outputs[piece.index] = output;
       ownTokens += piece.length;
     }
-    for (const { ticket, length } of batch) {
-      if (ticket === this) continue;
-      spent.neighbours++;
-      spent.longestNeighbour = Math.max(spent.longestNeighbour, length);
-    }
+    spent.batchSize = Math.max(spent.batchSize, batchSize);
     spent.paddedTokens += (cost.paddedTokens * ownTokens) / Math.max(1, cost.tokens);
     this.#missing -= own.length;
     if (this.#missing > 0) return false;

@@ -65,7 +65,7 @@ describe("the metrics page", () => {
     expect(await page()).not.toContain('state="loading"');
     expect(await page()).toContain('digest="0123456789ab"');
     await models.forget("m", "v1");
-    await requests.forget("v1");
+    await requests.forget("m", "v1");
     expect(await page()).not.toContain('version="v1"');
     expect(await page()).toContain(
       'albert_requests_total{task="classify",alias="m",version="v2",code="ok",reason=""} 1',

@@ -1,0 +1,70 @@
+import type { Comparison } from "./shadow.ts";
+
+/** Where a version stands, with what belongs to that state. */
+export type VersionState =
+  | { readonly kind: "loading" }
+  | { readonly kind: "warming" }
+  /** Ready, without traffic. */
+  | { readonly kind: "standby" }
+  | { readonly kind: "serving" }
+  | { readonly kind: "shadow" }
+  | { readonly kind: "canary" }
+  /** Replaced; finishing the requests it admitted. */
+  | { readonly kind: "draining" }
+  | { readonly kind: "failed"; readonly reason: string; readonly message: string };
+
+/** A challenger's share of a name's traffic. */
+export interface Traffic {
+  /** `shadow`: the champion answers, the challenger is compared. `canary`: the challenger answers. */
+  readonly mode: "shadow" | "canary";
+  readonly version: string;
+  /** Share of requests, 0 to 100. */
+  readonly percent: number;
+}
+
+/** One version as watchers see it. */
+export interface VersionStatus {
+  readonly version: string;
+  readonly state: VersionState;
+  /** Absent until the model has been read. */
+  readonly digest?: string;
+  readonly device?: string;
+  readonly memoryBytes?: number;
+}
+
+/** Everything that serves under one name. */
+export interface ModelStatus {
+  readonly name: string;
+  /** Times the name was pointed at another version. */
+  readonly generation: number;
+  readonly current?: string;
+  /** The version a rollback would return to; loaded. */
+  readonly previous?: string;
+  readonly traffic?: Traffic;
+  readonly comparison?: Comparison;
+  readonly versions: readonly VersionStatus[];
+  readonly lastSwap?: SwapReport;
+}
+
+/** What one change of version cost. Latencies are absent where no request ended in their stretch of time. */
+export interface SwapReport {
+  readonly name: string;
+  readonly from?: string;
+  readonly to: string;
+  readonly result: "promoted" | "rolled_back";
+  readonly generation: number;
+  /** When the name was flipped, in milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly phaseSeconds: Readonly<Partial<Record<SwapPhase, number>>>;
+  /** The minute before loading began; from then until the old version had drained; the minute after that. */
+  readonly p99BeforeMs?: number;
+  readonly p99DuringMs?: number;
+  readonly p99AfterMs?: number;
+  readonly rssBeforeBytes: number;
+  /** Absent until the old version has drained. */
+  readonly rssAfterBytes?: number;
+  /** Requests that failed because the old version was closed under them. */
+  readonly requestsFailed: number;
+}
+
+export type SwapPhase = "load" | "build" | "check" | "flip" | "drain" | "release";

@@ -1,0 +1,106 @@
+import type { ServingConfig } from "../config/settings.ts";
+import { corrupt } from "../errors.ts";
+import type { Model } from "../model/model-directory.ts";
+import type { Engine } from "../runtime/engine.ts";
+import type { Clock } from "./clock.ts";
+import { LoadedVersion, parameterBytes } from "./loaded-version.ts";
+import { fits, type MemoryReading, outOfMemory } from "./memory.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { probeSequence, selfCheck } from "./self-check.ts";
+import type { SwapPhase } from "./serving-state.ts";
+
+/** Where a version comes from. */
+export interface VersionSource {
+  /** Name it will serve under. */
+  readonly name: string;
+  readonly version: string;
+  /** Opens the model; must verify what it reads. */
+  readonly open: () => Promise<Model>;
+  /** The digest it must have, where the caller knows it. */
+  readonly digest?: string;
+}
+
+export interface VersionLoaderOptions {
+  readonly config: Pick<ServingConfig, "batchTokens" | "swapDrainMs" | "memoryHeadroom">;
+  readonly scheduler: Scheduler;
+  readonly createEngine: (model: Model) => Promise<Engine>;
+  readonly clock: Clock;
+  readonly memory: () => MemoryReading;
+}
+
+/** Called when a phase has ended, with its duration. */
+export type PhaseListener = (phase: SwapPhase, seconds: number) => void;
+
+/** Turns stored versions into ones that can answer, and returns all they hold when they are done. */
+export class VersionLoader {
+  readonly #options: VersionLoaderOptions;
+
+  constructor(options: VersionLoaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads, verifies, builds, warms and checks one version. On failure nothing of it remains.
+   *
+   * @param makeRoom  releases what can be spared when memory is short
+   * @throws AlbertError corrupt DIGEST_MISMATCH; precondition MEMORY_INSUFFICIENT; backend SELF_CHECK_FAILED; whatever
+   *   opening the model or creating its engine throws
+   */
+  async load(source: VersionSource, ended: PhaseListener, makeRoom: () => Promise<void>): Promise<LoadedVersion> {
+    const { config, scheduler, createEngine } = this.#options;
+    const model = await this.#timed("load", ended, () => source.open());
+    if (source.digest !== undefined && model.digest !== source.digest) {
+      throw corrupt(`the model has digest ${model.digest}, expected ${source.digest}`, { reason: "DIGEST_MISMATCH" });
+    }
+    await this.#requireMemory(parameterBytes(model.parameters), makeRoom);
+    const engine = await this.#timed("build", ended, () => createEngine(model));
+    try {
+      await this.#timed("check", ended, () => selfCheck(model, engine));
+    } catch (error) {
+      await closeAfter(engine, error);
+    }
+    const probe = probeSequence(model);
+    const lane = scheduler.open({
+      digest: model.digest,
+      engine,
+      batchTokens: config.batchTokens,
+      probe: () => engine.run([probe]),
+    });
+    return new LoadedVersion(source.name, source.version, model, engine, lane);
+  }
+
+  /**
+   * Ends a version: what is in its lane may finish for the drain time, then its session and memory go.
+   *
+   * @returns requests that had to be answered with an error
+   */
+  async release(version: LoadedVersion): Promise<number> {
+    const failed = await this.#options.scheduler.close(version.lane, this.#options.config.swapDrainMs);
+    await version.engine.close();
+    return failed;
+  }
+
+  async #requireMemory(bytes: number, makeRoom: () => Promise<void>): Promise<void> {
+    const { config, memory } = this.#options;
+    if (fits(bytes, memory(), config.memoryHeadroom)) return;
+    await makeRoom();
+    if (!fits(bytes, memory(), config.memoryHeadroom)) throw outOfMemory(bytes, memory());
+  }
+
+  async #timed<T>(phase: SwapPhase, ended: PhaseListener, work: () => Promise<T>): Promise<T> {
+    const began = this.#options.clock.now();
+    const result = await work();
+    ended(phase, (this.#options.clock.now() - began) / 1000);
+    return result;
+  }
+}
+
+/** Closes an engine that is not wanted because of `error`, and throws that; both, when closing fails too. */
+async function closeAfter(engine: Engine, error: unknown): Promise<never> {
+  try {
+    await engine.close();
+  } catch (closing) {
+    throw new AggregateError([error, closing], "the version failed its check and its engine could not be closed");
+  }
+  throw error;
+}

@@ -1,0 +1,57 @@
+import type { Clock } from "../../src/serving/clock.ts";
+
+/** A clock that stands still until a test moves it. */
+export class VirtualClock implements Clock {
+  #now = 0;
+  #timers: { at: number; action: () => void }[] = [];
+  #soon: (() => void)[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    if (delayMs === Number.POSITIVE_INFINITY) return () => undefined;
+    const timer = { at: this.#now + Math.max(0, delayMs), action };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  soon(action: () => void): void {
+    this.#soon.push(action);
+  }
+
+  /** Runs everything that is due now, until nothing more happens. */
+  async settle(): Promise<void> {
+    for (let idle = 0; idle < 3; ) {
+      const soon = this.#soon.splice(0);
+      for (const action of soon) action();
+      idle = soon.length > 0 ? 0 : idle + 1;
+      // A real turn of the event loop: every microtask that can run has run afterwards.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Lets `ms` pass, firing timers in order. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await this.settle();
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#now = Math.max(this.#now, next.at);
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      next.action();
+      await this.settle();
+    }
+    this.#now = end;
+    await this.settle();
+  }
+}
