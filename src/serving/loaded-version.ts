@@ -10,7 +10,7 @@ export class LoadedVersion {
   readonly version: string;
   readonly digest: string;
   readonly tokenizerDigest: string;
-  readonly model: Omit<Model, "parameters">;
+  readonly model: Omit<Model, "parameters" | "vocabulary">;
   readonly task: TaskModel;
   readonly engine: Engine;
   readonly lane: Lane;
@@ -25,7 +25,7 @@ export class LoadedVersion {
     this.digest = model.digest;
     this.tokenizerDigest = model.tokenizer.digest;
     // The engine has taken the weights over; holding them here would keep a second copy alive.
-    const { parameters, ...rest } = model;
+    const { parameters, vocabulary: _, ...rest } = model;
     this.model = rest;
     this.memoryBytes = parameterBytes(parameters);
     this.task = taskModel(model);
