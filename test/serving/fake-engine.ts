@@ -157,7 +157,7 @@ export function fakeModel(digest: string, weightBytes = 64): Model {
     heads: [sentiment],
     parameters: new Map([["w", { shape: [weightBytes / 4], data: new Float32Array(weightBytes / 4) }]]),
     tokenizer,
-    vocabulary: new Uint8Array(),
+    vocabulary: { kind: "wordpiece", lowerCase: true, bytes: new Uint8Array() },
     warnings: [],
   };
 }
