@@ -1,0 +1,76 @@
+import type { JobReason, JobState, JobStateKind } from "./job-state.ts";
+
+/** A move from one state to another, as the log keeps it. */
+export interface JobTransition {
+  readonly from: JobStateKind | undefined;
+  readonly to: JobState;
+  readonly reason?: JobReason;
+  /** Who or what moved it, and why, in words. */
+  readonly detail?: string;
+}
+
+/** How far a job is; the newest values of everything that was ever reported. */
+export interface JobProgress {
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly tokensPerSecond: number;
+  readonly etaSeconds: number;
+  /** Latest evaluation, by official metric name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly bestMetric: string;
+  readonly bestValue: number;
+}
+
+export const NO_PROGRESS: JobProgress = {
+  step: 0,
+  totalSteps: 0,
+  epoch: 0,
+  loss: 0,
+  learningRate: 0,
+  tokensPerSecond: 0,
+  etaSeconds: 0,
+  metrics: {},
+  bestMetric: "",
+  bestValue: 0,
+};
+
+/** Kinds of events; readers must tolerate kinds they do not know. */
+export type JobEventKind =
+  | "state_changed"
+  | "activity"
+  | "planned"
+  | "validation_issue"
+  | "step_metrics"
+  | "eval_result"
+  | "checkpoint_written"
+  | "checkpoint_pruned"
+  | "warning"
+  | "resumed"
+  | "yielded"
+  | "diverged"
+  | "gate_result"
+  | "published"
+  | "promoted"
+  | "rolled_back";
+
+/** What is appended to a job's log. */
+export interface NewJobEvent {
+  readonly kind: JobEventKind;
+  /** One readable line. */
+  readonly summary: string;
+  readonly transition?: JobTransition;
+  /** Fields of `JobProgress` that this event changes. */
+  readonly progress?: Partial<JobProgress>;
+  /** The event's own fields. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** One entry of a job's log: numbered from 1 without a gap, on disk before anyone sees it. */
+export interface JobEvent extends NewJobEvent {
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+}

@@ -1,0 +1,58 @@
+import type { Job } from "./job.ts";
+import type { JobEvent } from "./job-event.ts";
+import type { JobSpec } from "./job-spec.ts";
+import type { JobProblem, JobStateKind } from "./job-state.ts";
+
+/** What a job would do, without queueing it. */
+export interface JobPlan {
+  /** Everything for which the job would be refused or rejected. The numbers are 0 where it cannot be planned. */
+  readonly problems: readonly JobProblem[];
+  readonly steps: number;
+  /** Tokens of the whole run, without padding. */
+  readonly tokens: number;
+  /** Share of computed tokens that are padding, 0..1. */
+  readonly paddingShare: number;
+  readonly peakMemoryBytes: number;
+  readonly diskBytes: number;
+  readonly etaSeconds: number;
+  /** Every setting that will apply, and where it comes from. */
+  readonly settings: readonly { readonly name: string; readonly value: string; readonly origin: string }[];
+}
+
+export interface JobFilter {
+  /** Absent: every state. */
+  readonly states?: readonly JobStateKind[];
+  readonly model?: string;
+}
+
+/** Everything an administrator can do with jobs; what `TrainingService` of the wire translates. */
+export interface JobService {
+  /**
+   * Queues a job. The same request id with the same specification gives the job that exists.
+   *
+   * @throws AlbertError invalid-input with every wrong field; already-exists (REQUEST_ID_REUSED) for another specification
+   */
+  create(requestId: string, spec: JobSpec): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  plan(spec: JobSpec): Promise<JobPlan>;
+  /** @throws AlbertError not-found (JOB_NOT_FOUND) */
+  get(id: string): Job;
+  /** Newest first. */
+  list(filter?: JobFilter): readonly Job[];
+  /**
+   * Events after a sequence number, then each new one as it becomes durable; ends after the event that ends the job, or
+   * when the signal is aborted. Never cancels the job.
+   */
+  watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent>;
+  /** Stops after the step in hand. @throws AlbertError precondition (ILLEGAL_TRANSITION) for an ended job */
+  cancel(id: string): Promise<Job>;
+  pause(id: string): Promise<Job>;
+  resume(id: string): Promise<Job>;
+  /** A new job from another's specification with fields replaced; recipe and labels are merged by key. */
+  clone(
+    requestId: string,
+    id: string,
+    overrides: Partial<JobSpec>,
+  ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+
+/** What a job does. */
+export type JobKind = "fine-tune" | "pretrain" | "evaluate" | "train-vocabulary" | "pretraining-data";
+
+/** What happens to the model a job made: a person promotes it, or the gate does. */
+export type PromotePolicy = "manual" | "auto-if-better";
+
+/** One source of rows: a stored dataset version, or a file below a configured root. */
+export type DataSource =
+  | { readonly kind: "dataset"; readonly digest: string }
+  | { readonly kind: "path"; readonly path: string };
+
+/** A job's specification. It is checked as a whole and never changes. */
+export interface JobSpec {
+  readonly kind: JobKind;
+  /** Name of the model whose versions this job adds to. */
+  readonly model: string;
+  /** Task of a fine-tune or evaluation; empty for other kinds. */
+  readonly task: string;
+  /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
+  readonly init: string;
+  readonly train?: DataSource;
+  /** Absent: a stable split of the training data. */
+  readonly eval?: DataSource;
+  /** Recipe values by their command-line names, as text. */
+  readonly recipe: Readonly<Record<string, string>>;
+  readonly seed: number;
+  readonly promote: PromotePolicy;
+  /** Higher runs first. */
+  readonly priority: number;
+  /** Bounds; reaching one ends the job as succeeded with `stoppedBy`. 0: none. */
+  readonly maxWallSeconds: number;
+  readonly maxSteps: number;
+  /** Free labels, shown back. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** sha256 (hex) of a specification, whatever the order of its keys: equal content has an equal digest. */
+export function specDigest(spec: JobSpec): string {
+  return createHash("sha256").update(canonicalJson(spec)).digest("hex");
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, nested: unknown) =>
+    typeof nested === "object" && nested !== null && !Array.isArray(nested)
+      ? Object.fromEntries(Object.entries(nested).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : nested,
+  );
+}

@@ -1,0 +1,182 @@
+import { AlbertError } from "../errors.ts";
+
+/** Why a job moved, where it is not the ordinary course of things. Part of the public contract. */
+export type JobReason =
+  | "DATA_INVALID"
+  | "CONFIG_INVALID"
+  | "OUT_OF_MEMORY"
+  | "DIVERGED"
+  | "DEADLINE"
+  | "DISK_FULL"
+  | "DEVICE_LOST"
+  | "ENGINE_ERROR"
+  | "CORRUPT_CHECKPOINT"
+  | "USER"
+  | "SERVER_RESTART";
+
+/** What a successful job leaves behind. */
+export interface JobResult {
+  /** Version it published, as "name@number"; absent for kinds that publish none. */
+  readonly modelVersion?: string;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Why it ended before its last step. */
+  readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
+  /** The gate's report, as JSON. */
+  readonly gateReport?: string;
+}
+
+/** One thing wrong with a specification or its data. */
+export interface JobProblem {
+  /** Path in the specification, or file:line:column of the data. */
+  readonly where: string;
+  readonly what: string;
+  readonly hint: string;
+}
+
+/**
+ * Where a job stands, with the data that each state owns.
+ *
+ * `rejected` is not `failed`: the caller's data or specification is at fault and no device time was spent.
+ */
+export type JobState =
+  | { readonly kind: "queued" /** Whether checkpoints may exist already. */; readonly resuming: boolean }
+  | { readonly kind: "validating"; readonly resuming: boolean }
+  | { readonly kind: "preparing"; readonly resuming: boolean }
+  | { readonly kind: "running" }
+  | { readonly kind: "evaluating" }
+  | { readonly kind: "paused" }
+  | { readonly kind: "preempted" }
+  | { readonly kind: "cancelling" }
+  | { readonly kind: "succeeded"; readonly result: JobResult }
+  | { readonly kind: "failed"; readonly reason: JobReason; readonly message: string }
+  | { readonly kind: "rejected"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
+  | { readonly kind: "cancelled" };
+
+export type JobStateKind = JobState["kind"];
+
+/** What moves a job. The first group comes from its worker, the second from people, the third from the server. */
+export type JobMove =
+  | { readonly kind: "begin" }
+  | { readonly kind: "validated" }
+  | { readonly kind: "reject"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
+  | { readonly kind: "prepared" }
+  | { readonly kind: "trained" }
+  | { readonly kind: "succeed"; readonly result: JobResult }
+  | { readonly kind: "fail"; readonly reason: JobReason; readonly message: string }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  | { readonly kind: "preempt" };
+
+export const QUEUED: JobState = { kind: "queued", resuming: false };
+
+/** No move leaves these states. */
+export function isTerminal(state: JobState): boolean {
+  switch (state.kind) {
+    case "succeeded":
+    case "failed":
+    case "rejected":
+    case "cancelled":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** A worker is at it: states that a crash of the server turns into `preempted`. */
+export function isActive(state: JobState): boolean {
+  switch (state.kind) {
+    case "validating":
+    case "preparing":
+    case "running":
+    case "evaluating":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * The state after a move.
+ *
+ * | move | from | to |
+ * |---|---|---|
+ * | begin | queued | validating, or preparing when it resumes |
+ * | validated | validating | preparing |
+ * | reject | validating, preparing | rejected |
+ * | prepared | preparing | running |
+ * | trained | running | evaluating |
+ * | succeed | evaluating | succeeded |
+ * | fail | preparing, running, evaluating | failed |
+ * | pause | running (queued: at once) | paused |
+ * | resume | paused, preempted | queued |
+ * | preempt | any active | preempted |
+ * | cancel | queued, paused, preempted | cancelled |
+ * | cancel | any active | cancelling |
+ * | stopped | cancelling | cancelled |
+ *
+ * @throws AlbertError precondition (ILLEGAL_TRANSITION)
+ */
+export function transition(state: JobState, move: JobMove): JobState {
+  switch (move.kind) {
+    case "begin":
+      if (state.kind === "queued")
+        return { kind: state.resuming ? "preparing" : "validating", resuming: state.resuming };
+      break;
+    case "validated":
+      if (state.kind === "validating") return { kind: "preparing", resuming: state.resuming };
+      break;
+    case "reject":
+      if (state.kind === "validating" || state.kind === "preparing") {
+        return { kind: "rejected", reason: move.reason, problems: move.problems };
+      }
+      break;
+    case "prepared":
+      if (state.kind === "preparing") return { kind: "running" };
+      break;
+    case "trained":
+      if (state.kind === "running") return { kind: "evaluating" };
+      break;
+    case "succeed":
+      if (state.kind === "evaluating") return { kind: "succeeded", result: move.result };
+      break;
+    case "fail":
+      if (isActive(state) && state.kind !== "validating") {
+        return { kind: "failed", reason: move.reason, message: move.message };
+      }
+      break;
+    case "pause":
+      if (state.kind === "running" || state.kind === "queued") return { kind: "paused" };
+      break;
+    case "resume":
+      if (state.kind === "paused" || state.kind === "preempted") return { kind: "queued", resuming: true };
+      break;
+    case "preempt":
+      if (isActive(state)) return { kind: "preempted" };
+      break;
+    case "cancel":
+      if (isActive(state)) return { kind: "cancelling" };
+      if (state.kind === "queued" || state.kind === "paused" || state.kind === "preempted")
+        return { kind: "cancelled" };
+      break;
+    case "stopped":
+      if (state.kind === "cancelling") return { kind: "cancelled" };
+      break;
+  }
+  throw new AlbertError("precondition", `a job that is ${state.kind} cannot ${move.kind}`, {
+    reason: "ILLEGAL_TRANSITION",
+    metadata: { state: state.kind, move: move.kind },
+  });
+}
+
+/** Whether `transition` would accept the move. */
+export function allows(state: JobState, move: JobMove): boolean {
+  try {
+    transition(state, move);
+    return true;
+  } catch (error) {
+    if (error instanceof AlbertError && error.reason === "ILLEGAL_TRANSITION") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import { type JobEvent, type JobProgress, type JobTransition, NO_PROGRESS } from "./job-event.ts";
+import type { JobSpec } from "./job-spec.ts";
+import { type JobState, QUEUED } from "./job-state.ts";
+
+/** Who a job is: written once, at creation. */
+export interface JobIdentity {
+  readonly id: string;
+  /** Chosen by the caller; empty when none was. */
+  readonly requestId: string;
+  readonly spec: JobSpec;
+  readonly specDigest: string;
+  readonly createdMs: number;
+}
+
+/** A job as its log tells it. */
+export interface Job extends JobIdentity {
+  readonly state: JobState;
+  /** Finer than the state: "tokenizing", "training", "saving", ... */
+  readonly activity: string;
+  readonly history: readonly (JobTransition & { readonly timeMs: number })[];
+  readonly progress: JobProgress;
+  readonly updatedMs: number;
+  /** Sequence number of the newest event; 0 before the first. */
+  readonly lastSequence: number;
+  /** Version it published, as "name@number"; empty so far. */
+  readonly modelVersion: string;
+  /** JSON of the gate's report; empty so far. */
+  readonly gateReport: string;
+}
+
+/** A job of which nothing is known but its identity. */
+export function newJob(identity: JobIdentity): Job {
+  return {
+    ...identity,
+    state: QUEUED,
+    activity: "",
+    history: [],
+    progress: NO_PROGRESS,
+    updatedMs: identity.createdMs,
+    lastSequence: 0,
+    modelVersion: "",
+    gateReport: "",
+  };
+}
+
+/** The job after one more event: the state of a job is the fold of its log. */
+export function applyEvent(job: Job, event: JobEvent): Job {
+  const { transition } = event;
+  return {
+    ...job,
+    state: transition?.to ?? job.state,
+    activity: activityAfter(job, event),
+    history: transition === undefined ? job.history : [...job.history, { ...transition, timeMs: event.timeMs }],
+    progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
+    updatedMs: event.timeMs,
+    lastSequence: event.sequence,
+    modelVersion: event.kind === "published" ? String(event.detail?.["version"] ?? "") : job.modelVersion,
+    gateReport: event.kind === "gate_result" ? JSON.stringify(event.detail ?? {}) : job.gateReport,
+  };
+}
+
+function activityAfter(job: Job, event: JobEvent): string {
+  if (event.kind === "activity") return event.summary;
+  return event.transition === undefined ? job.activity : "";
+}
