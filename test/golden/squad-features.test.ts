@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readSquad, type SquadQuestion } from "../../src/tasks/datasets/squad.ts";
 import {
@@ -12,6 +11,7 @@ import {
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+import { jsonFile, jsonLines } from "./json-lines.ts";
 
 interface ManifestEntry {
   readonly file: string;
@@ -27,17 +27,10 @@ interface ManifestEntry {
 
 const manifest = fixture("features/squad/manifest.json");
 const vocabulary = officialVocabulary();
-const entries: ManifestEntry[] = manifest === undefined ? [] : JSON.parse(readFileSync(manifest, "utf8"));
-
-function jsonLines<T>(path: string): T[] {
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as T);
-}
+const entries: ManifestEntry[] = manifest === undefined ? [] : jsonFile(manifest);
 
 function dataset(name: string): SquadQuestion[] {
-  return readSquad(JSON.parse(readFileSync(fixture("features/squad", name)!, "utf8")), name);
+  return readSquad(jsonFile(fixture("features/squad", name)!), name);
 }
 
 /** One feature as the official code writes it out. */

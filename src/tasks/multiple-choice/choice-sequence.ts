@@ -5,6 +5,12 @@ import { type EncodedSequence, joinSegments } from "../features/sequence.ts";
 /** `--max_qa_length` of the official script. */
 export const MAX_QA_LENGTH = 128;
 
+/** `--max_seq_length` and `--max_qa_length`. */
+export interface ChoiceLengths {
+  readonly maxSequenceLength: number;
+  readonly maxQaLength: number;
+}
+
 /** Longest question-and-choice segment by default: the official length, but at most half of a short sequence. */
 export function defaultQaLength(maxSequenceLength: number): number {
   return Math.max(1, Math.min(MAX_QA_LENGTH, Math.floor((maxSequenceLength - 3) / 2)));
@@ -30,7 +36,7 @@ export function encodeChoice(
   tokenizer: Tokenizer,
   context: TokenizedText,
   questionAndChoice: TokenizedText,
-  limits: { readonly maxSequenceLength: number; readonly maxQaLength: number },
+  limits: ChoiceLengths,
 ): EncodedSequence {
   const maxQa = Math.min(limits.maxQaLength, limits.maxSequenceLength - 3);
   const second = questionAndChoice.ids.subarray(Math.max(0, questionAndChoice.ids.length - maxQa));
@@ -41,4 +47,16 @@ export function encodeChoice(
     kept: [first.length, second.length],
     truncated: first.length < context.ids.length || second.length < questionAndChoice.ids.length,
   };
+}
+
+/** One sequence for each choice of a question. @param context  the article, tokenized once for all of its questions */
+export function encodeChoices(
+  tokenizer: Tokenizer,
+  context: TokenizedText,
+  asked: { readonly question: string; readonly options: readonly string[] },
+  limits: ChoiceLengths,
+): EncodedSequence[] {
+  return asked.options.map((option) =>
+    encodeChoice(tokenizer, context, tokenizer.tokenize(questionWithChoice(tokenizer, asked.question, option)), limits),
+  );
 }

@@ -1,0 +1,126 @@
+import { type DataLocation, dataError } from "./data-source.ts";
+import { parseJson } from "./json-text.ts";
+
+/** One file of a RACE folder or archive. */
+export interface ArticleFile {
+  /** Path below the folder or inside the archive, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export type RaceSplit = "train" | "dev" | "test";
+export type RaceLevel = "middle" | "high";
+
+/** One question about an article. */
+export interface RaceQuestion {
+  /** The article's id, such as "high1.txt". */
+  readonly id: string;
+  readonly article: string;
+  readonly question: string;
+  readonly options: readonly string[];
+  /** Index of the right option. */
+  readonly answer: number;
+  /** From the folder the article lies in; undefined where it lies in neither. */
+  readonly level: RaceLevel | undefined;
+  /** Which question of its article, from 0. */
+  readonly index: number;
+  readonly location: DataLocation;
+}
+
+/** Which articles to take. */
+export interface RaceFilter {
+  /** Only files below a folder of this name, where the path has a split's folder at all. */
+  readonly split?: RaceSplit;
+  /** Only this level. */
+  readonly level?: RaceLevel;
+}
+
+/**
+ * The questions of RACE articles in the official order: all middle-school ones, then all high-school ones, each in the order
+ * of the files. Takes `all.txt` (one article a line) as well as one file for each article; where a folder has an `all.txt`,
+ * its other files are not read.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) with file, line and column
+ */
+export async function raceQuestions(
+  files: AsyncIterable<ArticleFile> | Iterable<ArticleFile>,
+  filter: RaceFilter = {},
+): Promise<RaceQuestion[]> {
+  const byFolder = new Map<string, ArticleFile[]>();
+  for await (const file of files) {
+    if (!file.path.endsWith(".txt") || !matches(file.path, filter)) continue;
+    const folder = file.path.slice(0, file.path.lastIndexOf("/") + 1);
+    const siblings = byFolder.get(folder);
+    if (siblings === undefined) byFolder.set(folder, [file]);
+    else siblings.push(file);
+  }
+  const questions: Record<RaceLevel | "none", RaceQuestion[]> = { none: [], middle: [], high: [] };
+  for (const folder of byFolder.values()) {
+    const all = folder.filter(({ path }) => path.endsWith("all.txt"));
+    for (const file of all.length > 0 ? all : folder) {
+      for (const question of articleQuestions(file)) questions[question.level ?? "none"].push(question);
+    }
+  }
+  return [...questions.none, ...questions.middle, ...questions.high];
+}
+
+/** The questions of one file: one article a line, or one article over all of its lines. */
+export function articleQuestions({ path, text }: ArticleFile): RaceQuestion[] {
+  const level = levelOf(path);
+  const lines = text.split("\n");
+  const perLine =
+    lines.length > 1 && lines.filter((line) => line.trim() !== "").every((line) => /^\s*\{.*\}\s*$/.test(line));
+  if (!perLine) return readArticle(text, { file: path, line: 1, column: 1 }, level);
+  return lines.flatMap((line, i) =>
+    line.trim() === "" ? [] : readArticle(line, { file: path, line: i + 1, column: 1 }, level),
+  );
+}
+
+function readArticle(text: string, location: DataLocation, level: RaceLevel | undefined): RaceQuestion[] {
+  const value = parseJson(text, location.file, location.line) as Partial<Record<string, unknown>> | null;
+  const refuse = (description: string): never => {
+    throw dataError(location, description);
+  };
+  const { id, article, questions, options, answers } = value ?? {};
+  if (typeof article !== "string") refuse("expected a string in article");
+  if (!isStrings(questions) || !isStrings(answers) || !Array.isArray(options)) {
+    return refuse("expected lists in questions, options and answers");
+  }
+  if (questions.length !== options.length || questions.length !== answers.length) {
+    refuse(`got ${questions.length} questions, ${options.length} lists of options and ${answers.length} answers`);
+  }
+  return questions.map((question, index) => {
+    const choices: unknown = options[index];
+    if (!isStrings(choices) || choices.length < 2)
+      return refuse(`question ${index}: expected a list of two options or more`);
+    const answer = answers[index]!.charCodeAt(0) - 65;
+    if (answers[index]!.length !== 1 || answer < 0 || answer >= choices.length) {
+      refuse(`question ${index}: expected an answer from A to ${String.fromCharCode(64 + choices.length)}`);
+    }
+    return {
+      id: typeof id === "string" ? id : location.file,
+      article: article as string,
+      question,
+      options: choices,
+      answer,
+      level,
+      index,
+      location,
+    };
+  });
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function levelOf(path: string): RaceLevel | undefined {
+  const folders = path.split("/");
+  return (["middle", "high"] as const).find((level) => folders.includes(level));
+}
+
+function matches(path: string, { split, level }: RaceFilter): boolean {
+  const splits = path.split("/").filter((folder) => ["train", "dev", "test"].includes(folder));
+  if (split !== undefined && splits.length > 0 && !splits.includes(split)) return false;
+  return level === undefined || levelOf(path) === level;
+}
