@@ -52,7 +52,10 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
   const vocabularyPath = options.vocabulary ?? location.vocabulary;
   const read = async (reader: CheckpointReader) => {
     const heads = inferHeads(reader, config, json, options.heads);
-    return { heads, ...(await loadParameters(reader, config, heads)) };
+    const loaded = await loadParameters(reader, config, heads);
+    // A bundle has a checksum per tensor: damage in what is left out still means that the copy cannot be trusted.
+    if (location.kind === "tensor-bundle") for (const name of loaded.unused) await reader.read(name);
+    return { heads, ...loaded };
   };
   const loaded =
     location.kind === "safetensors"

@@ -71,6 +71,9 @@ function readHandle(bytes: Uint8Array, start: number, { name, base }: FilePositi
   try {
     const [offset, afterOffset] = readVarint(bytes, start);
     const [size, end] = readVarint(bytes, afterOffset);
+    // A number with zero bytes at its end is a shorter one whose last byte was damaged: the footer has no checksum.
+    const padded = (from: number, to: number) => to - from > 1 && bytes[to - 1] === 0;
+    if (padded(start, afterOffset) || padded(afterOffset, end)) throw new WireFormatError("overlong number", start);
     return [{ offset: Number(offset), size: Number(size) }, end];
   } catch (cause) {
     if (!(cause instanceof WireFormatError)) throw cause;

@@ -121,7 +121,7 @@ function parseShape(bytes: Uint8Array, where: string): number[] {
     });
 }
 
-/** A data file must hold every byte that the index points to, and no byte that it does not. */
+/** Every data file must be there and hold every byte that the index points to. */
 async function checkShards(prefix: string, shards: number, entries: ReadonlyMap<string, BundleEntry>): Promise<void> {
   for (let shard = 0; shard < shards; shard++) {
     const inShard = [...entries].filter(([, entry]) => entry.shard === shard);

@@ -1,0 +1,226 @@
+import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { describe, expect, it } from "vitest";
+import { AlbertError } from "../../src/errors.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
+import { maskedCrc32c } from "../../src/model/crc32c.ts";
+import { readSortedTable, writeSortedTable } from "../../src/model/sorted-table.ts";
+import { openTensorBundle } from "../../src/model/tensor-bundle.ts";
+import { writeTensorBundle } from "../../src/model/tensor-bundle-writer.ts";
+import { pushBytesField, pushFixed32Field, pushVarintField } from "../../src/model/wire-format.ts";
+import { scratchDirectory } from "./tiny-model.ts";
+
+const scratch = scratchDirectory();
+const DATA = ".data-00000-of-00001";
+
+const tensors = new Map<string, ArrayTensor>([
+  ["bert/b", { shape: [3, 5], data: Float32Array.from({ length: 15 }, (_, i) => i / 7) }],
+  ["bert/a", { shape: [4], data: Float32Array.of(1, 2, 3, 4) }],
+  ["global_step", { shape: [], data: BigInt64Array.of(400n) }],
+  ["ids", { shape: [2], data: Int32Array.of(-1, 5) }],
+]);
+
+async function written(name: string): Promise<string> {
+  const prefix = scratch(`${name}/model.ckpt-7`);
+  mkdirSync(dirname(prefix), { recursive: true });
+  await writeTensorBundle(prefix, tensors);
+  return prefix;
+}
+
+async function readEverything(prefix: string): Promise<Map<string, ArrayTensor>> {
+  const reader = await openTensorBundle(prefix);
+  const read = new Map<string, ArrayTensor>();
+  for (const name of reader.entries.keys()) read.set(name, await reader.read(name));
+  return read;
+}
+
+/** A bundle of one tensor whose index entry is built field by field. */
+async function withEntry(name: string, entry: number[], header?: number[]): Promise<string> {
+  const prefix = scratch(`${name}/m`);
+  mkdirSync(dirname(prefix), { recursive: true });
+  const defaultHeader: number[] = [];
+  pushVarintField(defaultHeader, 1, 1);
+  writeFileSync(
+    `${prefix}.index`,
+    writeSortedTable([
+      ["", Uint8Array.from(header ?? defaultHeader)],
+      ["x", Uint8Array.from(entry)],
+    ]),
+  );
+  writeFileSync(prefix + DATA, new Uint8Array(8));
+  return prefix;
+}
+
+describe("a TensorFlow bundle", () => {
+  it("keeps names, shapes, types and values", async () => {
+    expect(await readEverything(await written("kept"))).toEqual(new Map([...tensors].sort()));
+  });
+
+  it("names itself as the latest checkpoint", async () => {
+    const prefix = await written("latest");
+    expect(readFileSync(`${dirname(prefix)}/checkpoint`, "utf8")).toContain('model_checkpoint_path: "model.ckpt-7"');
+  });
+
+  it("spreads over several data files", async () => {
+    const prefix = scratch("sharded/m");
+    mkdirSync(dirname(prefix), { recursive: true });
+    const header: number[] = [];
+    pushVarintField(header, 1, 2);
+    const entry = (shard: number, bytes: Uint8Array) => {
+      const fields: number[] = [];
+      pushVarintField(fields, 1, 1);
+      const dimension: number[] = [];
+      pushVarintField(dimension, 1, bytes.length / 4);
+      const shape: number[] = [];
+      pushBytesField(shape, 2, dimension);
+      pushBytesField(fields, 2, shape);
+      pushVarintField(fields, 3, shard);
+      pushVarintField(fields, 5, bytes.length);
+      pushFixed32Field(fields, 6, maskedCrc32c(bytes));
+      return Uint8Array.from(fields);
+    };
+    const [first, second] = [Float32Array.of(1, 2), Float32Array.of(3)].map((data) => new Uint8Array(data.buffer)) as [
+      Uint8Array,
+      Uint8Array,
+    ];
+    writeFileSync(`${prefix}.data-00000-of-00002`, first);
+    writeFileSync(`${prefix}.data-00001-of-00002`, second);
+    writeFileSync(
+      `${prefix}.index`,
+      writeSortedTable([
+        ["", Uint8Array.from(header)],
+        ["a", entry(0, first)],
+        ["b", entry(1, second)],
+      ]),
+    );
+    const read = await readEverything(prefix);
+    expect(read.get("a")!.data).toEqual(Float32Array.of(1, 2));
+    expect(read.get("b")!.data).toEqual(Float32Array.of(3));
+  });
+});
+
+describe("a damaged bundle is refused:", () => {
+  it.each([0x01, 0x80, 0xff])("any byte of the index changed by %i", async (mask) => {
+    const prefix = await written(`index-${mask}`);
+    const index = readFileSync(`${prefix}.index`);
+    for (let at = 0; at < index.length; at++) {
+      const damaged = Uint8Array.from(index);
+      damaged[at]! ^= mask;
+      writeFileSync(`${prefix}.index`, damaged);
+      const error = await readEverything(prefix).catch((thrown: unknown) => thrown);
+      expect(error, `byte ${at}`).toBeInstanceOf(AlbertError);
+      expect((error as AlbertError).message, `byte ${at}`).toMatch(/byte|offset/);
+    }
+  });
+
+  it("any byte of the data changed, naming the tensor that holds it", async () => {
+    const prefix = await written("data");
+    const data = readFileSync(prefix + DATA);
+    const owner = (at: number) => (at < 16 ? "bert/a" : at < 76 ? "bert/b" : at < 84 ? "global_step" : "ids");
+    for (let at = 0; at < data.length; at++) {
+      const damaged = Uint8Array.from(data);
+      damaged[at]! ^= 0x10;
+      writeFileSync(prefix + DATA, damaged);
+      await expect(readEverything(prefix)).rejects.toThrow(`checksum of tensor ${owner(at)} `);
+    }
+  });
+
+  it("the index cut anywhere", async () => {
+    const prefix = await written("index-cut");
+    for (let length = readFileSync(`${prefix}.index`).length - 1; length >= 0; length--) {
+      truncateSync(`${prefix}.index`, length);
+      await expect(openTensorBundle(prefix)).rejects.toMatchObject({ code: "corrupt" });
+    }
+  });
+
+  it("the data cut anywhere, as soon as it is opened", async () => {
+    const prefix = await written("data-cut");
+    for (let length = readFileSync(prefix + DATA).length - 1; length >= 0; length -= 5) {
+      truncateSync(prefix + DATA, length);
+      await expect(openTensorBundle(prefix)).rejects.toThrow(/but tensor .* lies at/);
+    }
+  });
+
+  it("a data file that is not there", async () => {
+    const prefix = await written("gone");
+    copyFileSync(`${prefix}.index`, `${prefix}x.index`);
+    await expect(openTensorBundle(`${prefix}x`)).rejects.toMatchObject({ code: "not-found" });
+    await expect(openTensorBundle(scratch("nowhere"))).rejects.toThrow("nowhere.index cannot be read");
+  });
+
+  it("slices, big-endian numbers, unknown types, wrong sizes and shards, each by name", async () => {
+    const float = (extra: (fields: number[]) => void) => {
+      const fields: number[] = [];
+      pushVarintField(fields, 1, 1);
+      pushBytesField(fields, 2, []);
+      extra(fields);
+      return fields;
+    };
+    const big: number[] = [];
+    pushVarintField(big, 1, 1);
+    pushVarintField(big, 2, 1);
+    const text: number[] = [];
+    pushVarintField(text, 1, 7);
+    const cases: [string, string, RegExp][] = [
+      [
+        await withEntry(
+          "slices",
+          float((fields) => pushBytesField(fields, 7, [])),
+        ),
+        "unimplemented",
+        /x is partitioned/,
+      ],
+      [
+        await withEntry(
+          "endian",
+          float(() => {}),
+          big,
+        ),
+        "unimplemented",
+        /big-endian/,
+      ],
+      [
+        await withEntry(
+          "size",
+          float((fields) => pushVarintField(fields, 5, 8)),
+        ),
+        "corrupt",
+        /x: shape \[\].* 4 bytes, not 8/,
+      ],
+      [
+        await withEntry(
+          "shard",
+          float((fields) => {
+            pushVarintField(fields, 3, 3);
+            pushVarintField(fields, 5, 4);
+          }),
+        ),
+        "corrupt",
+        /data file 3/,
+      ],
+      [await withEntry("wire", [0x0f]), "corrupt", /tensor x: field 1 has unknown wire type 7/],
+    ];
+    for (const [prefix, code, message] of cases) {
+      await expect(openTensorBundle(prefix)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    }
+    await expect(readEverything(await withEntry("text", text))).rejects.toThrow("checksum");
+  });
+});
+
+describe("a sorted table", () => {
+  it("holds more entries than one block, found again in order", () => {
+    const value = new Uint8Array(3000).fill(7);
+    const entries = Array.from({ length: 250 }, (_, i) => [`key/${String(i).padStart(4, "0")}`, value] as const);
+    const read = readSortedTable(writeSortedTable(entries), "t");
+    expect([...read.keys()]).toEqual(entries.map(([key]) => key));
+    expect([...read.values()].every((bytes) => Buffer.from(bytes).equals(value))).toBe(true);
+  });
+
+  it("is refused when its keys are out of order", () => {
+    const table = writeSortedTable([
+      ["b", new Uint8Array(1)],
+      ["a", new Uint8Array(1)],
+    ]);
+    expect(() => readSortedTable(table, "t")).toThrow("out of order");
+  });
+});
