@@ -30,12 +30,12 @@ export class VirtualClock implements Clock {
 
   /** Runs everything that is due now, until nothing more happens. */
   async settle(): Promise<void> {
-    for (let idle = 0; idle < 3; ) {
+    for (let quiet = false; !quiet; ) {
+      // Longer than the longest chain of promises between two actions.
+      for (let tick = 0; tick < 40; tick++) await undefined;
       const soon = this.#soon.splice(0);
       for (const action of soon) action();
-      idle = soon.length > 0 ? 0 : idle + 1;
-      // A real turn of the event loop: every microtask that can run has run afterwards.
-      await new Promise((resolve) => setImmediate(resolve));
+      quiet = soon.length === 0;
     }
   }
 
