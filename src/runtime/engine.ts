@@ -55,10 +55,17 @@ export interface BatchCost {
 
 export interface BatchResult {
   readonly outputs: readonly SequenceOutput[];
+  /** Sequences, in ascending order, whose outputs hold a NaN or an infinity: their answers must not be given. */
+  readonly nonFinite: readonly number[];
   readonly cost: BatchCost;
 }
 
 export type DeviceKind = "cpu" | "webgpu" | "cuda";
+
+export interface RunOptions {
+  /** Aborting withdraws a batch that has not begun; one that has begun runs to its end. */
+  readonly signal?: AbortSignal;
+}
 
 /** One loaded model version on one device. */
 export interface Engine {
@@ -70,9 +77,11 @@ export interface Engine {
   /**
    * Computes one batch. Batches may be handed over while others run; the engine keeps two in flight and queues the rest.
    *
-   * @throws AlbertError unavailable (WORKER_LOST) when the worker died under this batch; backend when the runtime refused it
+   * @throws AlbertError invalid-input (ids outside the vocabulary, an unknown output, a sequence too long: every violation at
+   *   once); unavailable (WORKER_LOST, WORKER_STALLED) when the worker died under this batch, ENGINE_CLOSED after `close`;
+   *   cancelled (BATCH_CANCELLED); backend (BATCH_FAILED) when the runtime refused the batch: split it to find the culprit
    */
-  run(sequences: readonly SequenceInput[]): Promise<BatchResult>;
+  run(sequences: readonly SequenceInput[], options?: RunOptions): Promise<BatchResult>;
   /** Ends the session after batches in flight have been answered, and returns its memory to the system. */
   close(): Promise<void>;
 }

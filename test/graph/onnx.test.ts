@@ -92,7 +92,7 @@ describe("an ONNX graph", () => {
     const directory = mkdtempSync(join(tmpdir(), "albert-onnx-"));
     try {
       const file = new Uint8Array(8192);
-      for (const constant of external) file.set(constant.bytes, constant.offset);
+      for (const constant of external) file.set(constant.bytes(), constant.offset);
       writeFileSync(join(directory, "weights.bin"), file);
       writeFileSync(join(directory, "model.onnx"), bytes);
       const session = await ort.InferenceSession.create(join(directory, "model.onnx"));

@@ -160,6 +160,9 @@ export class GraphBuilder {
   }
 
   #sees(name: string): boolean {
-    return this.#defined.has(name) || (this.#parent !== undefined && this.#parent.#sees(name));
+    for (let graph: GraphBuilder | undefined = this; graph !== undefined; graph = graph.#parent) {
+      if (graph.#defined.has(name)) return true;
+    }
+    return false;
   }
 }

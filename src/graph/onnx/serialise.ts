@@ -1,7 +1,7 @@
 import { invariant } from "../../errors.ts";
 import type { Attribute, GraphBuilder, GraphNode, ValueInfo } from "./graph-builder.ts";
 import { ProtobufWriter } from "./protobuf.ts";
-import { DATA_TYPE, type OnnxTensor, rawBytes } from "./tensors.ts";
+import { byteLengthOf, DATA_TYPE, type OnnxTensor, rawBytes } from "./tensors.ts";
 
 export interface SerialiseOptions {
   /** Version of the standard operator set. Default 18. */
@@ -20,7 +20,9 @@ export interface ExternalConstant {
   readonly name: string;
   /** First byte in the file; a multiple of 4096, so that the file can be mapped. */
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  readonly byteLength: number;
+  /** Makes or fetches the values; call it once, when they are about to be written. */
+  bytes(): Uint8Array;
 }
 
 /** An encoded model and, when asked for, the constants that it expects outside. */
@@ -135,19 +137,19 @@ function writeAttribute(writer: ProtobufWriter, name: string, value: Attribute, 
 }
 
 function writeTensor(writer: ProtobufWriter, name: string, value: OnnxTensor, external: External): void {
-  const bytes = rawBytes(name, value);
+  const byteLength = byteLengthOf(value);
   writer.packedInts(1, value.dims);
   writer.int(2, DATA_TYPE[value.dtype]);
   if (name !== "") writer.string(8, name);
-  if (external.file === undefined || bytes.byteLength < EXTERNAL_MIN_BYTES) {
-    writer.bytes(9, bytes);
+  if (external.file === undefined || byteLength < EXTERNAL_MIN_BYTES) {
+    writer.bytes(9, rawBytes(name, value));
     return;
   }
   const last = external.constants.at(-1);
-  const end = last === undefined ? 0 : last.offset + last.bytes.byteLength;
+  const end = last === undefined ? 0 : last.offset + last.byteLength;
   const offset = Math.ceil(end / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
-  external.constants.push({ name, offset, bytes });
-  const location = { location: external.file, offset: `${offset}`, length: `${bytes.byteLength}` };
+  external.constants.push({ name, offset, byteLength, bytes: () => rawBytes(name, value) });
+  const location = { location: external.file, offset: `${offset}`, length: `${byteLength}` };
   for (const [key, text] of Object.entries(location)) writer.message(13, (entry) => writeEntry(entry, key, text));
   writer.int(14, 1); // data_location: EXTERNAL
 }

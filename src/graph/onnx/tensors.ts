@@ -15,11 +15,14 @@ export type OnnxData =
   | BigInt64Array
   | BigUint64Array;
 
-/** A dense constant of a graph, row-major. */
+/**
+ * A dense constant of a graph, row-major. Large values may be given as a function, called when the model is written: then
+ * only one of them needs to be in memory at a time.
+ */
 export interface OnnxTensor {
   readonly dtype: OnnxType;
   readonly dims: readonly number[];
-  readonly data: OnnxData;
+  readonly data: OnnxData | (() => OnnxData);
 }
 
 /** `TensorProto.DataType` of each element type. */
@@ -53,13 +56,20 @@ export function tensor(dtype: OnnxType, dims: readonly number[], values: readonl
   return { dtype, dims, data: fromNumbers(dtype, values) };
 }
 
-/** A float32 constant over existing values; they are not copied. */
-export function float32(dims: readonly number[], data: Float32Array): OnnxTensor {
+/** A float32 constant over existing values, which are not copied, or over values made when they are written. */
+export function float32(dims: readonly number[], data: Float32Array | (() => Float32Array)): OnnxTensor {
   return { dtype: "float32", dims, data };
 }
 
-/** The tensor's memory as bytes, after checking that type, shape and length agree. */
-export function rawBytes(name: string, { dtype, dims, data }: OnnxTensor): Uint8Array {
+/** Bytes that the values of a constant take. */
+export function byteLengthOf({ dtype, dims }: OnnxTensor): number {
+  return sizeOf(dims) * BYTES_PER_ELEMENT[dtype];
+}
+
+/** The constant's memory as bytes, after checking that type, shape and length agree. */
+export function rawBytes(name: string, value: OnnxTensor): Uint8Array {
+  const { dtype, dims } = value;
+  const data = typeof value.data === "function" ? value.data() : value.data;
   invariant(
     data.length === sizeOf(dims) && data.BYTES_PER_ELEMENT === BYTES_PER_ELEMENT[dtype],
     `constant ${name} of type ${dtype} [${dims}] holds ${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes`,

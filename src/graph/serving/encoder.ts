@@ -1,0 +1,132 @@
+import { type AlbertConfig, groupOfLayer } from "../../model/config.ts";
+import { blockScope } from "../../model/parameters.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import { biasActivation } from "./activation.ts";
+import { dense } from "./dense.ts";
+import type { Lowering } from "./lowering.ts";
+import { PACKED_INPUTS } from "./packed-inputs.ts";
+import type { Weights } from "./weights.ts";
+
+/** What the encoder's parts share while it is being written. */
+export interface EncoderContext {
+  readonly config: AlbertConfig;
+  readonly weights: Weights;
+  readonly lowering: Lowering;
+  /** Receives every block's output [T, H] in order; asking for them writes the layers out instead of looping. */
+  readonly onBlock?: (hidden: string) => void;
+}
+
+/** Word, position and segment embeddings, summed and normalised. @returns float32 [T, E] */
+export function embeddings(graph: GraphBuilder, { config, weights }: EncoderContext): string {
+  const lookup = (table: string, ids: string) => graph.op("Gather", [weights.get(`bert/embeddings/${table}`), ids]);
+  const words = lookup("word_embeddings", PACKED_INPUTS.inputIds);
+  const segments = lookup("token_type_embeddings", PACKED_INPUTS.tokenTypeIds);
+  const positions = lookup("position_embeddings", PACKED_INPUTS.positionIds);
+  const sum = graph.op("Add", [graph.op("Add", [words, segments]), positions]);
+  return layerNorm(graph, weights, sum, "bert/embeddings/LayerNorm", config);
+}
+
+/** From normalised embeddings [T, E] to the last block's output [T, H]. */
+export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: string): string {
+  const { config, weights, lowering, onBlock } = context;
+  let hidden = embedded;
+  if (config.embeddingProjection) {
+    const scope = "bert/encoder/embedding_hidden_mapping_in";
+    hidden = graph.op("Add", [
+      dense(graph, weights, embedded, { name: `${scope}/kernel` }),
+      weights.get(`${scope}/bias`),
+    ]);
+  }
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => groupOfLayer(config, layer));
+  for (const { group, count } of runsOfEqual(layers)) {
+    if (lowering.layers === "loop" && onBlock === undefined && count > 1) {
+      hidden = loop(graph, context, hidden, { group, count });
+    } else {
+      for (let layer = 0; layer < count; layer++) hidden = groupBlocks(graph, context, hidden, group);
+    }
+  }
+  return hidden;
+}
+
+/** LayerNormalization with the variables of one scope. */
+export function layerNorm(
+  graph: GraphBuilder,
+  weights: Weights,
+  x: string,
+  scope: string,
+  { layerNormEps }: AlbertConfig,
+): string {
+  return graph.op("LayerNormalization", [x, weights.get(`${scope}/gamma`), weights.get(`${scope}/beta`)], {
+    axis: { int: -1 },
+    epsilon: { float: layerNormEps },
+  });
+}
+
+/** Consecutive layers of one group. */
+interface Run {
+  readonly group: number;
+  count: number;
+}
+
+function runsOfEqual(groups: readonly number[]): Run[] {
+  const runs: Run[] = [];
+  for (const group of groups) {
+    const last = runs.at(-1);
+    if (last?.group === group) last.count += 1;
+    else runs.push({ group, count: 1 });
+  }
+  return runs;
+}
+
+/** The same layer `count` times as one loop: its weights are kept, and prepared for the matrix kernels, once. */
+function loop(graph: GraphBuilder, context: EncoderContext, hidden: string, { group, count }: Run): string {
+  const shape = ["T", context.config.hiddenSize];
+  const body = graph.subgraph(`group_${group}`);
+  body.input(body.freshName("iteration"), "int64", []);
+  const condition = body.input(body.freshName("condition"), "bool", []);
+  const input = body.input(body.freshName("hidden"), "float32", shape);
+  const output = groupBlocks(body, context, input, group);
+  body.output(body.op("Identity", [condition]), "bool", []);
+  body.output(output, "float32", shape);
+  const trips = graph.constant("int64", [], [count]);
+  const always = graph.constant("bool", [], [1]);
+  return graph.node("Loop", [trips, always, hidden], { attributes: { body: { graph: body } } })[0]!;
+}
+
+function groupBlocks(graph: GraphBuilder, context: EncoderContext, hidden: string, group: number): string {
+  let output = hidden;
+  for (let inner = 0; inner < context.config.innerGroupNum; inner++) {
+    output = block(graph, context, output, blockScope(group, inner));
+    context.onBlock?.(output);
+  }
+  return output;
+}
+
+/** Self-attention and feed-forward, each added to its input and normalised. @param x float32 [T, H] */
+function block(graph: GraphBuilder, { config, weights, lowering }: EncoderContext, x: string, scope: string): string {
+  const attention = `${scope}/attention_1`;
+  const projections = (variable: string) =>
+    ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);
+  const qkv = dense(graph, weights, x, { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") }); // [T, 3H]
+  const bias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
+  const context = lowering.attention(graph, qkv, bias, config); // [T, H]
+  const normalise = (product: string, residual: string, normScope: string, biasName: string) =>
+    graph.fused(
+      "SkipLayerNormalization",
+      [product, residual, weights.get(`${normScope}/gamma`), weights.get(`${normScope}/beta`), weights.get(biasName)],
+      { epsilon: { float: config.layerNormEps } },
+    );
+  const output = `${attention}/output/dense`;
+  const projected = dense(graph, weights, context, { name: `${output}/kernel` });
+  const y = normalise(projected, x, `${scope}/LayerNorm`, `${output}/bias`);
+  const up = `${scope}/ffn_1/intermediate/dense`;
+  const down = `${scope}/ffn_1/intermediate/output/dense`;
+  const wide = dense(graph, weights, y, { name: `${up}/kernel` }); // [T, F]
+  const active = biasActivation(graph, wide, weights.get(`${up}/bias`), config.hiddenAct);
+  return normalise(
+    dense(graph, weights, active, { name: `${down}/kernel` }),
+    y,
+    `${scope}/LayerNorm_1`,
+    `${down}/bias`,
+  );
+}

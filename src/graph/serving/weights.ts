@@ -1,0 +1,100 @@
+import { corrupt, invariant } from "../../errors.ts";
+import type { ParameterSpec } from "../../model/parameters.ts";
+import { type Parameters, sizeOf, type Tensor } from "../../model/tensor.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import { float32 } from "../onnx/tensors.ts";
+
+/**
+ * A model's weights as constants of a graph. Each is added when a node first asks for it and exists once, however many
+ * layers and heads use it.
+ */
+export class Weights {
+  readonly #graph: GraphBuilder;
+  readonly #parameters: Parameters;
+  readonly #specs: ReadonlyMap<string, ParameterSpec>;
+  readonly #added = new Set<string>();
+
+  /** @param specs every variable that the model may ask for; shapes are checked against them */
+  constructor(graph: GraphBuilder, parameters: Parameters, specs: readonly ParameterSpec[]) {
+    this.#graph = graph;
+    this.#parameters = parameters;
+    this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+  }
+
+  /** The variable of this official name. @returns the constant's name, which is the same */
+  get(name: string): string {
+    return this.#add(name, () => {
+      const { shape } = this.#spec(name);
+      return { shape, data: () => this.tensor(name).data };
+    });
+  }
+
+  /** Several kernels of equal shape [in, out] side by side, [in, n * out]. */
+  columns(name: string, parts: readonly string[]): string {
+    return this.#add(name, () => {
+      const [rows, columns] = this.#spec(parts[0]!).shape;
+      const joined = () => sideBySide(parts.map((part) => this.tensor(part)));
+      return { shape: [rows!, columns! * parts.length], data: joined };
+    });
+  }
+
+  /** Several vectors end to end. */
+  joined(name: string, parts: readonly string[]): string {
+    return this.#add(name, () => {
+      const length = parts.reduce((sum, part) => sum + sizeOf(this.#spec(part).shape), 0);
+      return { shape: [length], data: () => sideBySide(parts.map((part) => this.tensor(part))) };
+    });
+  }
+
+  /** Rows `from` to `to` of a matrix. */
+  rows(name: string, from: number, to: number): string {
+    return this.#add(`${name}[${from}:${to}]`, () => {
+      const columns = this.#spec(name).shape[1]!;
+      const slice = () => this.tensor(name).data.subarray(from * columns, to * columns);
+      return { shape: [to - from, columns], data: slice };
+    });
+  }
+
+  /** The values of a variable. @throws AlbertError corrupt when the model lacks it or has it in another shape */
+  tensor(name: string): Tensor {
+    const { shape } = this.#spec(name);
+    const tensor = this.#parameters.get(name);
+    invariant(tensor !== undefined, `variable ${name} vanished`);
+    if (tensor.shape.join() !== shape.join() || tensor.data.length !== sizeOf(shape)) {
+      throw corrupt(`the variable ${name} should be [${shape}], the model holds [${tensor.shape}]`);
+    }
+    return tensor;
+  }
+
+  /** @throws AlbertError corrupt at once, so that a graph never names a variable that the model lacks */
+  #spec(name: string): ParameterSpec {
+    const spec = this.#specs.get(name);
+    invariant(spec !== undefined, `no variable of the model is called ${name}`);
+    if (!this.#parameters.has(name)) throw corrupt(`the model has no variable ${name} [${spec.shape}]`);
+    return spec;
+  }
+
+  #add(name: string, make: () => { shape: readonly number[]; data: () => Float32Array }): string {
+    if (!this.#added.has(name)) {
+      const { shape, data } = make();
+      this.#graph.initializer(name, float32(shape, data));
+      this.#added.add(name);
+    }
+    return name;
+  }
+}
+
+/** Joins matrices of equal row counts (or vectors, taken as one row each) along their columns. */
+function sideBySide(parts: readonly Tensor[]): Float32Array {
+  const rows = parts[0]!.shape.length === 1 ? 1 : parts[0]!.shape[0]!;
+  const widths = parts.map((part) => part.data.length / rows);
+  const width = widths.reduce((sum, value) => sum + value, 0);
+  const joined = new Float32Array(rows * width);
+  let column = 0;
+  parts.forEach(({ data }, index) => {
+    const own = widths[index]!;
+    for (let row = 0; row < rows; row++) joined.set(data.subarray(row * own, (row + 1) * own), row * width + column);
+    column += own;
+  });
+  return joined;
+}

@@ -1,0 +1,183 @@
+import type { Worker } from "node:worker_threads";
+import { buildServingGraph, type ServingModel } from "../graph/serving/serving-graph.ts";
+import { splitOutputs } from "./batch-outputs.ts";
+import { calibrate } from "./calibration.ts";
+import { planChunks, predictBatchMs } from "./chunks.ts";
+import { CostModel, runShape } from "./cost-model.ts";
+import { availableThreads } from "./cpu-quota.ts";
+import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
+import { checkSequences } from "./input-check.ts";
+import { writeModelFiles } from "./model-files.ts";
+import { type PackedBatch, packBatch } from "./packed-batch.ts";
+import { type LostReason, SessionHost } from "./session-host.ts";
+import type { WorkerTask } from "./worker-messages.ts";
+
+export interface EngineOptions {
+  readonly device: DeviceKind;
+  /** Threads inside one operator on the CPU. Default: what the cgroup's quota allows. */
+  readonly threads?: number;
+  /** Where the model's files are written for the session; default: the directory for temporary files. */
+  readonly workDirectory?: string;
+  /** How long measuring the device's knee may take. Default 500 ms; 0 only warms up. */
+  readonly calibrationMs?: number;
+  /** Called when the worker died or stalled and is being replaced. */
+  readonly onWorkerLost?: (reason: LostReason) => void;
+  /** Starts the session's thread; for tests of what happens when it fails. */
+  readonly spawnWorker?: (task: WorkerTask) => Worker;
+}
+
+const DEFAULT_CALIBRATION_MS = 500;
+/** Largest batch that calibration tries. */
+const MAX_TOKENS: Readonly<Record<DeviceKind, number>> = { cpu: 2048, webgpu: 8192, cuda: 32_768 };
+/** A batch that takes this many times longer than predicted has stalled, */
+const STALL_FACTOR = 20;
+/** but never before this. */
+const STALL_FLOOR_MS = 60_000;
+/** Runs of one batch hold at most this many budgets of tokens: beyond the knee, more only takes memory. */
+const CHUNK_BUDGETS = 2;
+
+/**
+ * Loads a model onto a device: writes its graph, creates the session on a thread of its own, warms it up and measures it.
+ *
+ * @throws AlbertError corrupt (a variable is missing or misshapen), backend (the runtime refused the graph)
+ */
+export async function createEngine(model: ServingModel, options: EngineOptions): Promise<Engine> {
+  const { device, calibrationMs = DEFAULT_CALIBRATION_MS } = options;
+  const files = await writeModelFiles(buildServingGraph(model, { target: device }), options.workDirectory);
+  try {
+    const host = await SessionHost.start({
+      task: { modelPath: files.modelPath, session: { device, threads: options.threads ?? availableThreads() } },
+      ...(options.spawnWorker === undefined ? {} : { spawn: options.spawnWorker }),
+      ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
+    });
+    const engine = new SessionEngine(device, { config: model.config, heads: model.heads }, host, () => files.remove());
+    try {
+      await engine.warmUp(calibrationMs);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    return engine;
+  } catch (error) {
+    await files.remove();
+    throw error;
+  }
+}
+
+/** An engine over one session worker. It holds no weights: those are with the worker. */
+class SessionEngine implements Engine {
+  readonly device: DeviceKind;
+  readonly #model: Pick<ServingModel, "config" | "heads">;
+  readonly #host: SessionHost;
+  readonly #cost = new CostModel();
+  readonly #removeFiles: () => Promise<void>;
+  #tokenBudget = 1;
+
+  constructor(
+    device: DeviceKind,
+    model: Pick<ServingModel, "config" | "heads">,
+    host: SessionHost,
+    removeFiles: () => Promise<void>,
+  ) {
+    this.device = device;
+    this.#model = model;
+    this.#host = host;
+    this.#removeFiles = removeFiles;
+  }
+
+  get tokenBudget(): number {
+    return this.#tokenBudget;
+  }
+
+  predictMs(lengths: readonly number[]): number {
+    return predictBatchMs(lengths, this.#cost, this.#maxChunkTokens);
+  }
+
+  async run(sequences: readonly SequenceInput[], { signal }: RunOptions = {}): Promise<BatchResult> {
+    const { config, heads } = this.#model;
+    checkSequences(sequences, config, heads);
+    const lengths = sequences.map(({ inputIds }) => inputIds.length);
+    const chunks = planChunks(lengths, this.#cost, this.#maxChunkTokens);
+    const stallMs = Math.max(STALL_FLOOR_MS, STALL_FACTOR * this.predictMs(lengths));
+    let packed: PackedBatch[] = [];
+    let assembleMs = 0;
+    const pack = () => {
+      const startedAt = performance.now();
+      packed = chunks.map((chunk) =>
+        packBatch(
+          { target: this.device, heads },
+          chunk.map((index) => sequences[index]!),
+        ),
+      );
+      assembleMs = performance.now() - startedAt;
+      return packed.map(({ feeds }) => feeds);
+    };
+    const result = await this.#host.run({ pack, stallMs, ...(signal === undefined ? {} : { signal }) });
+    const outputs = new Array<SequenceOutput>(sequences.length);
+    const nonFinite: number[] = [];
+    chunks.forEach((chunk, at) => {
+      splitOutputs(heads, packed[at]!, result.outputs[at]!).forEach((output, index) => {
+        const sequence = chunk[index]!;
+        outputs[sequence] = output;
+        if (result.nonFinite[at]!.length > 0 && hasNonFinite(output)) nonFinite.push(sequence);
+      });
+      this.#cost.observe(runShape(chunk.map((index) => lengths[index]!)), result.runMs[at]!);
+    });
+    return {
+      outputs,
+      nonFinite: nonFinite.sort((a, b) => a - b),
+      cost: {
+        tokens: packed.reduce((sum, { tokens }) => sum + tokens, 0),
+        paddedTokens: packed.reduce((sum, { paddedTokens }) => sum + paddedTokens, 0),
+        assembleMs,
+        runMs: result.runMs.reduce((sum, ms) => sum + ms, 0),
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#host.close();
+    await this.#removeFiles();
+  }
+
+  /** Runs several shapes and sets the token budget from what they took. */
+  async warmUp(budgetMs: number): Promise<void> {
+    const { config, heads } = this.#model;
+    const outputs = heads.length > 0 ? heads.map(({ name }) => name) : ["@pooled"];
+    const timed = async (lengths: readonly number[]) => {
+      const sequences = lengths.map((length) => placeholder(length, outputs));
+      const { feeds } = packBatch({ target: this.device, heads }, sequences);
+      const { runMs } = await this.#host.run({ pack: () => [feeds], stallMs: Math.max(STALL_FLOOR_MS, 10 * 60_000) });
+      return runMs[0]!;
+    };
+    this.#tokenBudget = await calibrate(timed, {
+      maxLength: config.maxPositionEmbeddings,
+      maxTokens: MAX_TOKENS[this.device],
+      budgetMs,
+      cost: this.#cost,
+    });
+  }
+
+  get #maxChunkTokens(): number {
+    return CHUNK_BUDGETS * this.#tokenBudget;
+  }
+}
+
+/** A sequence of the given length that asks for everything; its answers are thrown away. */
+function placeholder(length: number, outputs: readonly string[]): SequenceInput {
+  return {
+    inputIds: new Int32Array(length),
+    tokenTypeIds: new Int32Array(length),
+    outputs,
+    maskedPositions: Int32Array.of(0),
+  };
+}
+
+function hasNonFinite(output: SequenceOutput): boolean {
+  for (const tensors of output.values()) {
+    for (const values of Object.values(tensors)) {
+      if (values instanceof Float32Array && !values.every(Number.isFinite)) return true;
+    }
+  }
+  return false;
+}
