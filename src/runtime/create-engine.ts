@@ -125,7 +125,7 @@ class SessionEngine implements Engine {
     });
     return {
       outputs,
-      nonFinite: nonFinite.sort((a, b) => a - b),
+      ...(nonFinite.length === 0 ? {} : { nonFinite: nonFinite.sort((a, b) => a - b) }),
       cost: {
         tokens: packed.reduce((sum, { tokens }) => sum + tokens, 0),
         paddedTokens: packed.reduce((sum, { paddedTokens }) => sum + paddedTokens, 0),

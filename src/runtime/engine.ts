@@ -55,8 +55,11 @@ export interface BatchCost {
 
 export interface BatchResult {
   readonly outputs: readonly SequenceOutput[];
-  /** Sequences, in ascending order, whose outputs hold a NaN or an infinity: their answers must not be given. */
-  readonly nonFinite: readonly number[];
+  /**
+   * Sequences, in ascending order, whose outputs hold a NaN or an infinity: their answers must not be given. Their
+   * neighbours are not affected. Absent: there are none.
+   */
+  readonly nonFinite?: readonly number[];
   readonly cost: BatchCost;
 }
 
