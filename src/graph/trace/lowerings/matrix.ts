@@ -1,0 +1,36 @@
+import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
+import { MICROSOFT } from "../../onnx/graph-builder.ts";
+import { attribute, input, type KernelCall, type Lowering, type LoweringTable, typeOf } from "./lowering.ts";
+
+const batchMatMul: Lowering = (call) => {
+  const a = input(call, "a");
+  const b = input(call, "b");
+  const transposeA = attribute<boolean>(call, "transposeA");
+  const transposeB = attribute<boolean>(call, "transposeB");
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
+  const batch = backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const type = { shape: [...batch, rows, columns], dtype: typeOf(a).dtype };
+  if (!transposeA && !transposeB) return call.recorder.op("MatMul", [a, b], type);
+  if (call.device === "webgpu") {
+    // The WebGPU provider has no kernel for FusedMatMul: the product would be computed on the CPU.
+    return call.recorder.op("MatMul", [transposeA ? swapped(call, a) : a, transposeB ? swapped(call, b) : b], type);
+  }
+  const attributes = { transA: { int: transposeA ? 1 : 0 }, transB: { int: transposeB ? 1 : 0 } };
+  return call.recorder.op("FusedMatMul", [a, b], type, { attributes, domain: MICROSOFT });
+};
+
+function swapped(call: KernelCall, x: TensorInfo): TensorInfo {
+  const perm = x.shape.map((_, axis) => axis);
+  perm.push(...perm.splice(-2).reverse());
+  const shape = perm.map((axis) => x.shape[axis]!);
+  return call.recorder.op(
+    "Transpose",
+    [x],
+    { shape, dtype: typeOf(x).dtype },
+    { attributes: { perm: { ints: perm } } },
+  );
+}
+
+/** Matrix products. */
+export const MATRIX: LoweringTable = { BatchMatMul: batchMatMul };

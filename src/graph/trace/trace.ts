@@ -1,0 +1,84 @@
+import { engine, type Tensor as TfTensor } from "@tensorflow/tfjs-core";
+import { invariant } from "../../errors.ts";
+import { type Attributes, GraphBuilder } from "../onnx/graph-builder.ts";
+import type { OnnxTensor } from "../onnx/tensors.ts";
+import { type RecordedInput, type RecordedNode, Recorder, type TracedType, type ValueType } from "./recorder.ts";
+import { recordWith, type TraceDevice } from "./trace-backend.ts";
+
+/** Hands symbolic tensors to the function that is traced. */
+export interface Feeds {
+  /** A value that the caller feeds when the graph runs. */
+  input(name: string, shape: readonly number[], dtype: TracedType): TfTensor;
+  /** A value that stays inside the graph, such as a frozen parameter. The data is not copied. */
+  constant(shape: readonly number[], data: Float32Array): TfTensor;
+}
+
+/** A traced function as plain data: an ONNX graph before it is written. */
+export interface TracedGraph {
+  readonly inputs: readonly RecordedInput[];
+  readonly outputs: readonly TracedOutput[];
+  readonly nodes: readonly RecordedNode[];
+  readonly constants: ReadonlyMap<string, OnnxTensor>;
+}
+
+/** One result: the name it is published under, and the value of the graph that holds it. */
+export interface TracedOutput extends ValueType {
+  readonly name: string;
+  readonly value: string;
+}
+
+/**
+ * Runs a function of TensorFlow.js tensors once, symbolically, and returns it as a graph that computes the same outputs
+ * from whatever is fed later. Nodes and constants that no output needs are left out; inputs are kept even if unused.
+ *
+ * @param build receives the feeds and returns the outputs by name
+ */
+export function trace(device: TraceDevice, build: (feeds: Feeds) => Readonly<Record<string, TfTensor>>): TracedGraph {
+  const recorder = new Recorder();
+  const outputs: TracedOutput[] = [];
+  recordWith(recorder, device, () => {
+    const results = build({
+      input: (name, shape, dtype) => engine().makeTensorFromTensorInfo(recorder.input(name, shape, dtype)),
+      constant: (shape, data) =>
+        engine().makeTensorFromTensorInfo(
+          recorder.info(recorder.constant("float32", shape, data), { shape, dtype: "float32" }),
+        ),
+    });
+    for (const [name, tensor] of Object.entries(results)) {
+      invariant(tensor.dtype === "float32" || tensor.dtype === "int32", `output ${name} is ${tensor.dtype}`);
+      outputs.push({ name, value: recorder.nameOf(tensor), shape: tensor.shape, dtype: tensor.dtype });
+    }
+  });
+  const nodes = reachable(recorder.nodes, outputs);
+  const used = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map((output) => output.value)]);
+  const constants = new Map([...recorder.constants].filter(([name]) => used.has(name)));
+  return { inputs: [...recorder.inputs.values()], outputs, nodes, constants };
+}
+
+/** The traced function as the graph of a model of its own. */
+export function toGraph(name: string, traced: TracedGraph): GraphBuilder {
+  const graph = new GraphBuilder(name);
+  for (const input of traced.inputs) graph.input(input.name, input.dtype, input.shape);
+  emitNodes(graph, traced);
+  for (const output of traced.outputs) graph.output(output.value, output.dtype, output.shape, output.name);
+  return graph;
+}
+
+/** Adds constants and nodes to a graph in which the inputs' names are already defined. */
+export function emitNodes(graph: GraphBuilder, traced: TracedGraph): void {
+  for (const [name, constant] of traced.constants) graph.initializer(name, constant);
+  for (const { opType, inputs, outputs, domain, attributes } of traced.nodes) {
+    graph.node(opType, inputs, { outputs, domain, attributes: attributes satisfies Attributes });
+  }
+}
+
+function reachable(nodes: readonly RecordedNode[], outputs: readonly TracedOutput[]): RecordedNode[] {
+  const needed = new Set(outputs.map((output) => output.value));
+  const kept: RecordedNode[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((name) => needed.has(name))) continue;
+    kept.push(node);
+    for (const name of node.inputs) needed.add(name);
+  }
+  return kept.reverse();
+}

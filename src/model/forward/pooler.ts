@@ -1,0 +1,25 @@
+import { reshape, slice, type Tensor2D, tanh } from "@tensorflow/tfjs-core";
+import { dense } from "./dense.ts";
+import type { TrunkOutput } from "./encoder.ts";
+import { gatherTokens } from "./gather-tokens.ts";
+import type { Variables } from "./variables.ts";
+
+/**
+ * tanh(first token @ kernel + bias).
+ *
+ * @param firstPositions for packed rows, int32 [B,N]: where in its row each segment begins
+ * @returns float32 [B, H], or [B*N, H] for packed rows
+ */
+export function pool(variables: Variables, trunk: TrunkOutput, firstPositions?: Tensor2D): Tensor2D {
+  const first =
+    firstPositions === undefined
+      ? firstTokens(trunk.sequenceOutput, trunk.rows, trunk.length)
+      : gatherTokens(trunk.sequenceOutput, trunk.length, firstPositions);
+  return tanh(dense(first, variables, "bert/pooler/dense"));
+}
+
+/** Row 0 of every sequence: [B*S, H] -> [B, H]. */
+export function firstTokens(sequenceOutput: Tensor2D, rows: number, length: number): Tensor2D {
+  const width = sequenceOutput.shape[1];
+  return reshape(slice(reshape(sequenceOutput, [rows, length, width]), [0, 0, 0], [rows, 1, width]), [rows, width]);
+}
