@@ -40,6 +40,8 @@ export interface BatchSizes {
   readonly predictions?: number;
   /** N: segments packed into one row of pretraining. Absent: rows are not packed. */
   readonly segments?: number;
+  /** H, when batches bring the trunk's output instead of token ids (`StepSpec.trunk` is `cached`). */
+  readonly cachedWidth?: number;
 }
 
 /** Name, shape and element type of one tensor of a batch. */
@@ -115,8 +117,11 @@ function requireKind(head: Head, kind: HeadKind): void {
  * | position_ids | [B,S] | packed pretraining | position inside the packed segment |
  * | attention_blocks | [B,S] | packed pretraining | tokens attend only to tokens of the same block number |
  * | cls_positions | [B,N] | packed pretraining | position of each segment's first token in the row |
+ * | pooled_output | [B,H] ([B,C,H]) | cached trunk, heads on the pooled output | stands for the first three |
+ * | sequence_output | [B,S,H] | cached trunk, span heads | stands for the first three |
  */
 export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTensorSpec[] {
+  if (sizes.cachedWidth !== undefined) return cachedTensors(objective, sizes, sizes.cachedWidth);
   const { examples: B, length: S } = sizes;
   const ids = (name: string, ...shape: number[]): BatchTensorSpec => ({ name, shape, dtype: "int32" });
   const reals = (name: string, ...shape: number[]): BatchTensorSpec => ({ name, shape, dtype: "float32" });
@@ -164,6 +169,22 @@ export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTens
       ];
     }
   }
+}
+
+function cachedTensors(objective: Objective, sizes: BatchSizes, width: number): BatchTensorSpec[] {
+  if (objective.kind === "pretraining") {
+    throw invalidInput([{ field: "trunk", description: "pretraining trains the trunk; its output cannot be cached" }]);
+  }
+  const { cachedWidth: _, ...computed } = sizes;
+  const [inputIds, , , ...rest] = batchTensors(objective, computed);
+  const shape = inputIds!.shape;
+  const sequence = objective.kind === "span" || objective.kind === "span-answerability";
+  return [
+    sequence
+      ? { name: "sequence_output", shape: [...shape, width], dtype: "float32" }
+      : { name: "pooled_output", shape: [...shape.slice(0, -1), width], dtype: "float32" },
+    ...rest,
+  ];
 }
 
 /** The weighted means that add up to an objective's loss. */

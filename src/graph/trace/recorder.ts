@@ -5,6 +5,9 @@ import { sizeOf } from "../../model/tensor.ts";
 import type { Attributes } from "../onnx/graph-builder.ts";
 import type { OnnxData, OnnxTensor, OnnxType } from "../onnx/tensors.ts";
 
+/** The execution provider a graph is lowered for; a few operators differ. */
+export type TraceDevice = "cpu" | "webgpu" | "cuda";
+
 /** Element types that exist on both sides of the trace. */
 export type TracedType = "float32" | "int32" | "bool";
 

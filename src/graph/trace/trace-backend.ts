@@ -13,7 +13,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { invariant } from "../../errors.ts";
 import { LOWERINGS } from "./lowerings/table.ts";
-import type { Recorder, TracedType } from "./recorder.ts";
+import type { Recorder, TraceDevice, TracedType } from "./recorder.ts";
 
 const BACKEND = "onnx-trace";
 
@@ -69,9 +69,6 @@ class TraceBackend extends KernelBackend {
     return { unreliable: true };
   }
 }
-
-/** The execution provider a graph is lowered for; a few operators differ. */
-export type TraceDevice = "cpu" | "webgpu" | "cuda";
 
 let backend: TraceBackend | undefined;
 

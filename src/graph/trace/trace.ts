@@ -2,8 +2,15 @@ import { engine, type Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../../errors.ts";
 import { type Attributes, GraphBuilder } from "../onnx/graph-builder.ts";
 import type { OnnxTensor } from "../onnx/tensors.ts";
-import { type RecordedInput, type RecordedNode, Recorder, type TracedType, type ValueType } from "./recorder.ts";
-import { recordWith, type TraceDevice } from "./trace-backend.ts";
+import {
+  type RecordedInput,
+  type RecordedNode,
+  Recorder,
+  type TraceDevice,
+  type TracedType,
+  type ValueType,
+} from "./recorder.ts";
+import { recordWith } from "./trace-backend.ts";
 
 /** Hands symbolic tensors to the function that is traced. */
 export interface Feeds {
@@ -29,7 +36,7 @@ export interface TracedOutput extends ValueType {
 
 /**
  * Runs a function of TensorFlow.js tensors once, symbolically, and returns it as a graph that computes the same outputs
- * from whatever is fed later. Nodes and constants that no output needs are left out; inputs are kept even if unused.
+ * from whatever is fed later. Nodes, constants and inputs that no output needs are left out.
  *
  * @param build receives the feeds and returns the outputs by name
  */
@@ -52,7 +59,8 @@ export function trace(device: TraceDevice, build: (feeds: Feeds) => Readonly<Rec
   const nodes = reachable(recorder.nodes, outputs);
   const used = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map((output) => output.value)]);
   const constants = new Map([...recorder.constants].filter(([name]) => used.has(name)));
-  return { inputs: [...recorder.inputs.values()], outputs, nodes, constants };
+  const inputs = [...recorder.inputs.values()].filter(({ name }) => used.has(name));
+  return { inputs, outputs, nodes, constants };
 }
 
 /** The traced function as the graph of a model of its own. */

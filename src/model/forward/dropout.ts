@@ -48,8 +48,8 @@ export function keyedDropout(keys: DropoutKeys): Dropout {
       if (probability === 0) return x;
       const columns = x.shape.at(-1)!;
       const rows = x.size / columns;
-      const hash = matMul(rowVectors(rows), mul(keys.next(columns), 1 / MODULUS));
-      const uniform = sub(hash, floor(hash));
+      const hash: Tensor2D = matMul(rowVectors(rows), mul(keys.next(columns), 1 / MODULUS));
+      const uniform: Tensor2D = sub(hash, floor(hash));
       return mul(x, reshape(keepMask(uniform, probability), x.shape)) as T;
     },
   };

@@ -1,4 +1,14 @@
-import { add, cast, equal, matMul, range, reshape, slice, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
+import {
+  add,
+  cast,
+  equal,
+  matMul,
+  reshape,
+  slice,
+  type Tensor2D,
+  type Tensor3D,
+  tensor1d,
+} from "@tensorflow/tfjs-core";
 import { invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
 import type { Dropout } from "./dropout.ts";
@@ -55,7 +65,7 @@ export function embed(
 /** A product with one-hot rows: the table has a handful of rows, and its gradient is then an ordinary product too. */
 function tokenTypes(table: Tensor2D, segmentIds: Tensor2D): Tensor2D {
   const column = reshape(segmentIds, [segmentIds.size, 1]);
-  const oneHot: Tensor2D = cast(equal(column, range(0, table.shape[0], 1, "int32")), "float32");
+  const oneHot: Tensor2D = cast(equal(column, tensor1d([...Array(table.shape[0]).keys()], "int32")), "float32");
   return matMul(oneHot, table);
 }
 

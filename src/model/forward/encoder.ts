@@ -9,19 +9,23 @@ import { embed, type TrunkInputs } from "./embeddings.ts";
 import { layerNorm } from "./layer-norm.ts";
 import { type Variables, vector } from "./variables.ts";
 
-/** What the trunk computed; all tensors are float32, tokens laid end to end. */
-export interface TrunkOutput {
+/** Final hidden states of a batch of sequences, tokens laid end to end: what every head starts from. */
+export interface HiddenStates {
   /** B and S. */
   readonly rows: number;
   readonly length: number;
+  /** float32 [B*S, H] */
+  readonly sequenceOutput: Tensor2D;
+}
+
+/** Everything the trunk computed; all tensors are float32. `sequenceOutput` is the last block's output. */
+export interface TrunkOutput extends HiddenStates {
   /** Plain word embeddings [B*S, E]. */
   readonly wordEmbeddings: Tensor2D;
   /** After LayerNorm, before the projection to H: [B*S, E]. */
   readonly embeddingOutput: Tensor2D;
   /** Output of every block in order, [B*S, H] each: one per inner block of each layer. */
   readonly blocks: readonly Tensor2D[];
-  /** The last block's output. */
-  readonly sequenceOutput: Tensor2D;
 }
 
 /** ALBERT from token ids to hidden states. Pass `NO_DROPOUT` outside training. */

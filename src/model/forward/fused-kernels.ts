@@ -11,7 +11,7 @@ import {
  * Kernels beyond TensorFlow.js's own that a backend may register under these names. Only the tracing backend does; the
  * callers compose the same function from ordinary operations elsewhere.
  */
-export type FusedKernel = "LayerNormalization" | "FastGelu" | "KeepMask";
+export type FusedKernel = "LayerNormalization" | "FastGelu" | "KeepMask" | "LogSoftmax";
 
 /** Whether the current backend has the kernel. */
 export function hasFused(kernel: FusedKernel): boolean {

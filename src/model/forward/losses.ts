@@ -19,6 +19,7 @@ import {
   tensor1d,
   tensorScatterUpdate,
 } from "@tensorflow/tfjs-core";
+import { hasFused, runFused } from "./fused-kernels.ts";
 
 /**
  * -log softmax(logits)[label] of each row.
@@ -31,7 +32,9 @@ export function crossEntropy(logits: Tensor2D, labels: Tensor1D): Tensor1D {
   const [rows, classes] = logits.shape;
   const differentiable = customGrad((...args: unknown[]) => {
     const [input, save] = args as [Tensor2D, GradSaveFunc];
-    const logProbabilities = logSoftmax(input);
+    const logProbabilities = hasFused("LogSoftmax")
+      ? runFused<Tensor2D>("LogSoftmax", { logits: input }, {})
+      : logSoftmax(input);
     save([logProbabilities]);
     const value = neg(gather(reshape(logProbabilities, [rows * classes]), flatPositions(labels, classes)));
     return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => gradient(dy, saved[0]!) };

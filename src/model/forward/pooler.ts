@@ -1,6 +1,6 @@
 import { reshape, slice, type Tensor2D, tanh } from "@tensorflow/tfjs-core";
 import { dense } from "./dense.ts";
-import type { TrunkOutput } from "./encoder.ts";
+import type { HiddenStates } from "./encoder.ts";
 import { gatherTokens } from "./gather-tokens.ts";
 import type { Variables } from "./variables.ts";
 
@@ -10,7 +10,7 @@ import type { Variables } from "./variables.ts";
  * @param firstPositions for packed rows, int32 [B,N]: where in its row each segment begins
  * @returns float32 [B, H], or [B*N, H] for packed rows
  */
-export function pool(variables: Variables, trunk: TrunkOutput, firstPositions?: Tensor2D): Tensor2D {
+export function pool(variables: Variables, trunk: HiddenStates, firstPositions?: Tensor2D): Tensor2D {
   const first =
     firstPositions === undefined
       ? firstTokens(trunk.sequenceOutput, trunk.rows, trunk.length)

@@ -1,7 +1,6 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../errors.ts";
-import type { Recorder, TracedType } from "../recorder.ts";
-import type { TraceDevice } from "../trace-backend.ts";
+import type { Recorder, TraceDevice, TracedType } from "../recorder.ts";
 
 /** A TensorFlow.js kernel call while tracing. */
 export interface KernelCall {

@@ -15,7 +15,7 @@ import type { AlbertConfig } from "../../config.ts";
 import type { Head } from "../../heads.ts";
 import { dense } from "../dense.ts";
 import type { Dropout } from "../dropout.ts";
-import type { TrunkOutput } from "../encoder.ts";
+import type { HiddenStates } from "../encoder.ts";
 import { gatherTokens } from "../gather-tokens.ts";
 import { layerNorm } from "../layer-norm.ts";
 import { firstTokens } from "../pooler.ts";
@@ -31,7 +31,7 @@ export interface AnswerabilityHead {
   readonly config: AlbertConfig;
   readonly variables: Variables;
   readonly head: Head;
-  readonly trunk: Pick<TrunkOutput, "sequenceOutput" | "rows" | "length">;
+  readonly trunk: HiddenStates;
   /** float32 [B,S]; 1 where no answer may start or end. */
   readonly answerMask: Tensor2D;
 }

@@ -1,0 +1,269 @@
+import { invalidInput } from "../../errors.ts";
+import { toGraph } from "../../graph/trace/trace.ts";
+import { dropoutKey } from "../../model/forward/dropout.ts";
+import { sizeOf, type Tensor } from "../../model/tensor.ts";
+import { floatValues, hostTensor, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
+import { batchTensors } from "../objectives.ts";
+import { optimizerSettings } from "../optimizer/settings.ts";
+import type { Batch, Executor, ExecutorOptions, StepOptions, StepResult, StepSpec, TrainState } from "../step.ts";
+import {
+  type BatchSignature,
+  SLOTS,
+  type StepGraph,
+  type StepGraphSource,
+  traceAccumulation,
+  traceStep,
+  traceUpdate,
+} from "../step-graph.ts";
+import { readBack } from "./read-back.ts";
+import { DeviceTensors, HostTensors, type RecurrentTensors } from "./recurrent-tensors.ts";
+import { batchSignature, lossScales } from "./window.ts";
+
+/**
+ * Trains through graphs traced from the model's own functions, on ONNX Runtime. Graphs are made when a batch of new
+ * shapes first comes, and kept. A step occupies the calling thread until it is done.
+ */
+export class OnnxExecutor implements Executor {
+  readonly #source: StepGraphSource;
+  readonly #options: ExecutorOptions;
+  readonly #trained: readonly string[];
+  readonly #state: RecurrentTensors;
+  readonly #constants: ReadonlyMap<string, Tensor>;
+  readonly #graphs = new Map<string, Promise<LoadedGraph>>();
+  #gradients: RecurrentTensors | undefined;
+  #globalStep: number;
+
+  constructor(spec: StepSpec, state: TrainState, options: ExecutorOptions) {
+    this.#options = options;
+    // The caller may change its tensors after handing them over; parameters that are not trained live in this copy.
+    const parameters = new Map(
+      [...state.parameters].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+    );
+    this.#source = { spec, device: options.device, parameters };
+    this.#trained = trainedParameters(this.#source);
+    const trained = new Set(this.#trained);
+    this.#constants = new Map([...parameters].filter(([name]) => !trained.has(name)));
+    this.#state = this.#recurrent(initialSlots(spec, this.#trained, state));
+    this.#globalStep = state.globalStep;
+  }
+
+  async step(microBatches: readonly Batch[], options: StepOptions): Promise<StepResult> {
+    const [first] = microBatches;
+    if (first === undefined) throw invalidInput([{ field: "microBatches", description: "a step needs at least one" }]);
+    const scales = lossScales(this.#source.spec.objective, microBatches);
+    const scaleFeeds = Object.fromEntries([...scales].map(([name, scale]) => [`scale/${name}`, scalar(scale)]));
+    const update = this.#updateFeeds(options.learningRate);
+    const outputs: Record<string, number>[] = [];
+    if (microBatches.length === 1) {
+      const signature = batchSignature(first);
+      const graph = await this.#graph("step", signature);
+      const feeds = { ...update, ...scaleFeeds, ...batchFeeds(first), ...dropoutFeeds(graph, options.seed, 0) };
+      outputs.push(await this.#run(graph, feeds, [this.#state]));
+    } else {
+      const gradients = this.#clearedGradients();
+      for (const [index, batch] of microBatches.entries()) {
+        const graph = await this.#graph("accumulate", batchSignature(batch));
+        const feeds = { ...scaleFeeds, ...batchFeeds(batch), ...dropoutFeeds(graph, options.seed, index) };
+        outputs.push(await this.#run(graph, { ...this.#state.feeds(), ...feeds }, [gradients]));
+      }
+      outputs.push(
+        await this.#run(await this.#graph("update", {}), { ...update, ...gradients.feeds() }, [this.#state]),
+      );
+    }
+    this.#globalStep += 1;
+    return summed(outputs);
+  }
+
+  async snapshot(): Promise<TrainState> {
+    const values = await readBack(this.#state.feeds(), this.#options.device);
+    const shaped = (slot: string, name: string): [string, Tensor] => {
+      const { shape } = this.#source.parameters.get(name)!;
+      return [name, { shape, data: values.get(`${slot}/${name}`)! }];
+    };
+    const slots = (slot: string) => new Map(this.#trained.map((name) => shaped(slot, name)));
+    const parameters = [...this.#source.parameters.keys()].map((name): [string, Tensor] => {
+      const constant = this.#constants.get(name);
+      return constant === undefined
+        ? shaped("parameter", name)
+        : [name, { shape: constant.shape, data: constant.data.slice() }];
+    });
+    return {
+      parameters: new Map(parameters),
+      adamM: slots("adam_m"),
+      adamV: slots("adam_v"),
+      ema: this.#source.spec.emaDecay === undefined ? new Map() : slots("ema"),
+      globalStep: this.#globalStep,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const graph of this.#graphs.values()) await (await graph).session.close();
+    this.#graphs.clear();
+    this.#state.dispose();
+    this.#gradients?.dispose();
+  }
+
+  #graph(kind: "step" | "accumulate" | "update", signature: BatchSignature): Promise<LoadedGraph> {
+    const key = `${kind} ${JSON.stringify(signature)}`;
+    let graph = this.#graphs.get(key);
+    if (graph === undefined) {
+      graph = this.#load(kind, signature);
+      this.#graphs.set(key, graph);
+    }
+    return graph;
+  }
+
+  async #load(kind: "step" | "accumulate" | "update", signature: BatchSignature): Promise<LoadedGraph> {
+    const traced =
+      kind === "step"
+        ? traceStep(this.#source, signature)
+        : kind === "accumulate"
+          ? traceAccumulation(this.#source, signature)
+          : traceUpdate(this.#source, this.#trained);
+    const { device, threads } = this.#options;
+    const outputs = traced.graph.outputs.map(({ name }) => name);
+    const session = await TrainingSession.open(toGraph(kind, traced.graph).toModelBytes(), {
+      device,
+      ...(threads === undefined ? {} : { threads }),
+      deviceOutputs: device === "webgpu" ? outputs.filter((name) => name.startsWith("next/")) : [],
+    });
+    return { ...traced, session };
+  }
+
+  /** Runs a graph over everything it asks for, and makes the recurrent tensors that it computed current. */
+  async #run(
+    { graph, session }: LoadedGraph,
+    feeds: Readonly<Record<string, SessionTensor>>,
+    rewritten: readonly RecurrentTensors[],
+  ): Promise<Record<string, number>> {
+    const known = {
+      ...this.#constantFeeds(),
+      ...Object.assign({}, ...rewritten.map((tensors) => tensors.feeds())),
+      ...feeds,
+    };
+    const inputs: Record<string, SessionTensor> = {};
+    for (const { name } of graph.inputs) {
+      const tensor = known[name];
+      if (tensor === undefined) {
+        throw invalidInput([{ field: name.replace("batch/", ""), description: "the step needs this tensor" }]);
+      }
+      inputs[name] = tensor;
+    }
+    const targets: Record<string, SessionTensor | null> = Object.assign(
+      {},
+      ...rewritten.map((tensors) => tensors.targets()),
+    );
+    const outputs = Object.fromEntries(graph.outputs.map(({ name }) => [name, targets[name] ?? null]));
+    const results = await session.run(inputs, outputs);
+    for (const tensors of rewritten) tensors.commit(results);
+    const scalars = graph.outputs
+      .filter(({ shape }) => sizeOf(shape) === 1)
+      .filter(({ name }) => !name.startsWith("next/"));
+    return Object.fromEntries(scalars.map(({ name }) => [name, floatValues(results[name]!)[0]!]));
+  }
+
+  #constantFeeds(): Record<string, SessionTensor> {
+    const entries = [...this.#constants].map(([name, { shape, data }]) => [
+      `parameter/${name}`,
+      hostTensor(data, shape),
+    ]);
+    return Object.fromEntries(entries);
+  }
+
+  #updateFeeds(learningRate: number): Record<string, SessionTensor> {
+    const { beta1, beta2 } = optimizerSettings(this.#source.spec.optimizer);
+    const t = this.#globalStep + 1;
+    return {
+      learning_rate: scalar(learningRate),
+      correction_1: scalar(1 / (1 - beta1 ** t)),
+      correction_2: scalar(1 / (1 - beta2 ** t)),
+    };
+  }
+
+  #clearedGradients(): RecurrentTensors {
+    if (this.#gradients === undefined) {
+      const zeros = this.#trained.map((name): [string, Tensor] => [
+        `gradient/${name}`,
+        zerosLike(this.#source.parameters.get(name)!),
+      ]);
+      this.#gradients = this.#recurrent(new Map(zeros));
+    } else {
+      this.#gradients.clear();
+    }
+    return this.#gradients;
+  }
+
+  #recurrent(initial: ReadonlyMap<string, Tensor>): RecurrentTensors {
+    return this.#options.device === "webgpu" ? new DeviceTensors(initial) : new HostTensors(initial);
+  }
+}
+
+interface LoadedGraph extends StepGraph {
+  readonly session: TrainingSession;
+}
+
+/** The parameters that the objective's gradient reaches, found by tracing the smallest possible batch. */
+function trainedParameters(source: StepGraphSource): readonly string[] {
+  const { config, objective, trunk } = source.spec;
+  const sizes = { examples: 1, length: 2, choices: 2, predictions: 1 };
+  const tensors = batchTensors(objective, trunk === "cached" ? { ...sizes, cachedWidth: config.hiddenSize } : sizes);
+  const signature = Object.fromEntries(tensors.map(({ name, shape, dtype }) => [name, { shape, dtype }]));
+  return traceAccumulation(source, signature).trained;
+}
+
+/** Parameters, moments and averages of every trained parameter; what the state lacks starts at zero, averages at the parameter. */
+function initialSlots(spec: StepSpec, trained: readonly string[], state: TrainState): Map<string, Tensor> {
+  const slots = new Map<string, Tensor>();
+  for (const name of trained) {
+    const parameter = state.parameters.get(name)!;
+    const values: Record<(typeof SLOTS)[number], Tensor | undefined> = {
+      parameter,
+      adam_m: state.adamM.get(name) ?? zerosLike(parameter),
+      adam_v: state.adamV.get(name) ?? zerosLike(parameter),
+      ema: spec.emaDecay === undefined ? undefined : (state.ema.get(name) ?? parameter),
+    };
+    for (const slot of SLOTS) {
+      const value = values[slot];
+      if (value !== undefined) slots.set(`${slot}/${name}`, value);
+    }
+  }
+  return slots;
+}
+
+function zerosLike({ shape, data }: Tensor): Tensor {
+  return { shape, data: new Float32Array(data.length) };
+}
+
+function scalar(value: number): SessionTensor {
+  return hostTensor(Float32Array.of(value), []);
+}
+
+function batchFeeds(batch: Batch): Record<string, SessionTensor> {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, { shape, data }]) => [`batch/${name}`, hostTensor(data, shape)]),
+  );
+}
+
+function dropoutFeeds(
+  { dropoutColumns }: StepGraph,
+  seed: readonly [number, number],
+  microBatch: number,
+): Record<string, SessionTensor> {
+  const entries = dropoutColumns.map((columns, site) => [
+    `dropout/${site}`,
+    hostTensor(dropoutKey(seed, microBatch, site, columns), [8, columns]),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** Adds up the micro-batches' shares: they were scaled for it. */
+function summed(outputs: readonly Readonly<Record<string, number>>[]): StepResult {
+  const totals = new Map<string, number>();
+  for (const output of outputs) {
+    for (const [name, value] of Object.entries(output)) totals.set(name, (totals.get(name) ?? 0) + value);
+  }
+  const metrics = [...totals].flatMap(([name, value]) =>
+    name.startsWith("metric/") ? [[name.slice(7), value] as const] : [],
+  );
+  return { loss: totals.get("loss")!, gradNorm: totals.get("grad_norm")!, metrics: Object.fromEntries(metrics) };
+}
