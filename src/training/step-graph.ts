@@ -29,9 +29,8 @@ export interface StepGraph {
   readonly dropoutColumns: readonly number[];
 }
 
-/** Names of a parameter's tensors among a step graph's inputs. Outputs are these names after `next/`. */
-export const SLOTS = ["parameter", "adam_m", "adam_v", "ema"] as const;
-export type Slot = (typeof SLOTS)[number];
+/** A parameter's tensors among a step graph's inputs, as in `adam_m/<name>`. Outputs are these names after `next/`. */
+type Slot = "parameter" | "adam_m" | "adam_v" | "ema";
 
 /** A whole optimizer step: forward, backward, clipping and update. */
 export function traceStep(source: StepGraphSource, signature: BatchSignature): StepGraph {

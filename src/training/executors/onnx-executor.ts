@@ -3,20 +3,20 @@ import { toGraph } from "../../graph/trace/trace.ts";
 import { dropoutKey } from "../../model/forward/dropout.ts";
 import { sizeOf, type Tensor } from "../../model/tensor.ts";
 import { floatValues, hostTensor, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
-import { batchTensors } from "../objectives.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
 import type { Batch, Executor, ExecutorOptions, StepOptions, StepResult, StepSpec, TrainState } from "../step.ts";
 import {
   type BatchSignature,
-  SLOTS,
   type StepGraph,
   type StepGraphSource,
   traceAccumulation,
   traceStep,
   traceUpdate,
 } from "../step-graph.ts";
+import { initialSlots } from "./initial-slots.ts";
 import { readBack } from "./read-back.ts";
 import { DeviceTensors, HostTensors, type RecurrentTensors } from "./recurrent-tensors.ts";
+import { trainedParameters } from "./trained-parameters.ts";
 import { batchSignature, lossScales } from "./window.ts";
 
 /**
@@ -40,10 +40,16 @@ export class OnnxExecutor implements Executor {
       [...state.parameters].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
     );
     this.#source = { spec, device: options.device, parameters };
-    this.#trained = trainedParameters(this.#source);
+    this.#trained = trainedParameters(spec, parameters);
     const trained = new Set(this.#trained);
     this.#constants = new Map([...parameters].filter(([name]) => !trained.has(name)));
-    this.#state = this.#recurrent(initialSlots(spec, this.#trained, state));
+    const slots = this.#trained.flatMap((name) =>
+      Object.entries(initialSlots(spec, state, name)).map(([slot, value]): [string, Tensor] => [
+        `${slot}/${name}`,
+        value,
+      ]),
+    );
+    this.#state = this.#recurrent(new Map(slots));
     this.#globalStep = state.globalStep;
   }
 
@@ -200,34 +206,6 @@ export class OnnxExecutor implements Executor {
 
 interface LoadedGraph extends StepGraph {
   readonly session: TrainingSession;
-}
-
-/** The parameters that the objective's gradient reaches, found by tracing the smallest possible batch. */
-function trainedParameters(source: StepGraphSource): readonly string[] {
-  const { config, objective, trunk } = source.spec;
-  const sizes = { examples: 1, length: 2, choices: 2, predictions: 1 };
-  const tensors = batchTensors(objective, trunk === "cached" ? { ...sizes, cachedWidth: config.hiddenSize } : sizes);
-  const signature = Object.fromEntries(tensors.map(({ name, shape, dtype }) => [name, { shape, dtype }]));
-  return traceAccumulation(source, signature).trained;
-}
-
-/** Parameters, moments and averages of every trained parameter; what the state lacks starts at zero, averages at the parameter. */
-function initialSlots(spec: StepSpec, trained: readonly string[], state: TrainState): Map<string, Tensor> {
-  const slots = new Map<string, Tensor>();
-  for (const name of trained) {
-    const parameter = state.parameters.get(name)!;
-    const values: Record<(typeof SLOTS)[number], Tensor | undefined> = {
-      parameter,
-      adam_m: state.adamM.get(name) ?? zerosLike(parameter),
-      adam_v: state.adamV.get(name) ?? zerosLike(parameter),
-      ema: spec.emaDecay === undefined ? undefined : (state.ema.get(name) ?? parameter),
-    };
-    for (const slot of SLOTS) {
-      const value = values[slot];
-      if (value !== undefined) slots.set(`${slot}/${name}`, value);
-    }
-  }
-  return slots;
 }
 
 function zerosLike({ shape, data }: Tensor): Tensor {
