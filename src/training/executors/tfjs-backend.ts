@@ -1,4 +1,5 @@
-import { getBackend, setBackend } from "@tensorflow/tfjs-core";
+import { createRequire } from "node:module";
+import { enableProdMode, getBackend, setBackend } from "@tensorflow/tfjs-core";
 
 /** Packages that bring a TensorFlow.js backend, best first. The last is a dependency; the others a user may install. */
 const BACKENDS = [
@@ -14,12 +15,10 @@ const BACKENDS = [
  */
 export async function loadTfjsBackend(): Promise<string> {
   for (const candidate of BACKENDS) {
-    try {
-      await import(candidate.package);
-    } catch (error) {
-      if (isAbsent(error, candidate.package)) continue;
-      throw error;
-    }
+    if (!isInstalled(candidate.package)) continue;
+    await import(candidate.package);
+    // Without this the CPU backend prints advice to install another one.
+    enableProdMode();
     return candidate.backend;
   }
   throw new Error("@tensorflow/tfjs-backend-cpu is not installed; run npm install");
@@ -37,8 +36,11 @@ export function onBackend<T>(name: string, run: () => T): T {
   }
 }
 
-function isAbsent(error: unknown, name: string): boolean {
-  return (
-    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(name)
-  );
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
 }
