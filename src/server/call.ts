@@ -22,12 +22,16 @@ export interface CallContext {
   readonly peer: string;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;
+  /** Adds facts to the call's log line: identifiers and numbers, never text of a request. */
+  annotate(facts: Readonly<Record<string, string | number>>): void;
 }
 
 /** A call as interceptors see it: they may also end it. */
 export interface IncomingCall extends CallContext {
   /** Full name of the service, such as `albert.v1.InferenceService`. */
   readonly service: string;
+  /** What the handler has annotated so far. */
+  readonly facts: Readonly<Record<string, string | number>>;
   /** Stops the work for this call. Only the first reason counts. */
   abort(reason: AlbertError): void;
 }

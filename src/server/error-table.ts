@@ -1,0 +1,264 @@
+import type { ErrorCode } from "../errors.ts";
+
+/** Names and numbers of the gRPC statuses. */
+export const GRPC_STATUS = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type GrpcStatusName = keyof typeof GRPC_STATUS;
+
+/** The gRPC status of every error code: a new code does not compile until it is mapped. */
+export const STATUS_OF_CODE: Readonly<Record<ErrorCode, GrpcStatusName>> = {
+  "invalid-input": "INVALID_ARGUMENT",
+  "too-large": "RESOURCE_EXHAUSTED",
+  "not-found": "NOT_FOUND",
+  "already-exists": "ALREADY_EXISTS",
+  precondition: "FAILED_PRECONDITION",
+  conflict: "ABORTED",
+  overloaded: "RESOURCE_EXHAUSTED",
+  unavailable: "UNAVAILABLE",
+  deadline: "DEADLINE_EXCEEDED",
+  cancelled: "CANCELLED",
+  unauthenticated: "UNAUTHENTICATED",
+  forbidden: "PERMISSION_DENIED",
+  corrupt: "DATA_LOSS",
+  unimplemented: "UNIMPLEMENTED",
+  backend: "INTERNAL",
+  internal: "INTERNAL",
+};
+
+/** Name of a gRPC status number. */
+export function statusName(code: number): GrpcStatusName {
+  const found = Object.entries(GRPC_STATUS).find(([, number]) => number === code);
+  return (found?.[0] ?? "UNKNOWN") as GrpcStatusName;
+}
+
+/** Which typed detail, besides `ErrorInfo`, a reason carries. */
+export type DetailKind = "BadRequest" | "QuotaFailure" | "PreconditionFailure" | "ResourceInfo" | "none";
+
+/** Whether trying the same call again can help. */
+export type Retry =
+  /** After the delay in `RetryInfo`; `grpc-retry-pushback-ms` says the same to clients that retry by themselves. */
+  | "later"
+  /** At once on another replica, or after the client's own back-off: nothing is pushed back. */
+  | "elsewhere"
+  /** The caller decides; nothing is pushed back. */
+  | "caller"
+  /** No: `grpc-retry-pushback-ms` is -1. */
+  | "no";
+
+/** One reason of the public contract. */
+export interface ErrorRow {
+  readonly reason: string;
+  readonly code: ErrorCode;
+  /** What happened, in the caller's terms. */
+  readonly when: string;
+  readonly detail: DetailKind;
+  readonly retry: Retry;
+  /** Keys of `ErrorInfo.metadata` that may be present. */
+  readonly metadata?: readonly string[];
+  /** For `ResourceInfo`: the kind of resource, and the metadata key that holds its name. */
+  readonly resource?: { readonly type: string; readonly name: string };
+}
+
+const rows = <const R extends readonly ErrorRow[]>(table: R): R => table;
+
+/** Every reason a call can fail with. `docs/errors.md` is generated from this; a test looks for unlisted reasons. */
+export const ERROR_ROWS: readonly ErrorRow[] = rows([
+  {
+    reason: "FIELD_INVALID",
+    code: "invalid-input",
+    when: "A field is empty, out of range, of an unknown enum value, not valid UTF-8, holds NUL, or contradicts another; or the message cannot be decoded.",
+    detail: "BadRequest",
+    retry: "no",
+  },
+  {
+    reason: "INPUT_TOO_LONG",
+    code: "invalid-input",
+    when: "The text has more tokens than fit and the truncation policy is ERROR, or a document has more windows than allowed.",
+    detail: "none",
+    retry: "no",
+    metadata: ["tokens", "limit", "suggested_policy"],
+  },
+  {
+    reason: "MESSAGE_TOO_LARGE",
+    code: "too-large",
+    when: "A message, or what it decompresses to, is larger than `server.max_message_bytes`.",
+    detail: "none",
+    retry: "no",
+    metadata: ["limit_bytes"],
+  },
+  {
+    reason: "CALL_UNSUPPORTED",
+    code: "unimplemented",
+    when: "A call of one message has none or several, or a message is compressed with something other than gzip or deflate.",
+    detail: "none",
+    retry: "no",
+  },
+  {
+    reason: "MODEL_NOT_FOUND",
+    code: "not-found",
+    when: "No model of that name is served here.",
+    detail: "ResourceInfo",
+    retry: "no",
+    metadata: ["model", "nearest"],
+    resource: { type: "model", name: "model" },
+  },
+  {
+    reason: "VERSION_NOT_FOUND",
+    code: "not-found",
+    when: "The model has no such version.",
+    detail: "ResourceInfo",
+    retry: "no",
+    metadata: ["model", "version"],
+    resource: { type: "version", name: "version" },
+  },
+  {
+    reason: "SERVICE_NOT_FOUND",
+    code: "not-found",
+    when: "A health check names something this server does not know.",
+    detail: "ResourceInfo",
+    retry: "no",
+    metadata: ["service"],
+    resource: { type: "service", name: "service" },
+  },
+  {
+    reason: "HEAD_MISSING",
+    code: "precondition",
+    when: "The model has no head of the kind that the call needs, or none of that name.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["wanted", "available"],
+  },
+  {
+    reason: "VERSION_NOT_LOADED",
+    code: "precondition",
+    when: "The pinned version is known but not loaded.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["model", "version"],
+  },
+  {
+    reason: "TOKEN_MISSING",
+    code: "unauthenticated",
+    when: "The call carries no bearer token and the listener requires one.",
+    detail: "none",
+    retry: "no",
+  },
+  {
+    reason: "TOKEN_INVALID",
+    code: "unauthenticated",
+    when: "The bearer token is unknown or expired.",
+    detail: "none",
+    retry: "no",
+  },
+  {
+    reason: "SCOPE_REQUIRED",
+    code: "forbidden",
+    when: "The token lacks the scope that the method needs.",
+    detail: "none",
+    retry: "no",
+    metadata: ["scope"],
+  },
+  {
+    reason: "QUEUE_FULL",
+    code: "overloaded",
+    when: "The queue of the server is full.",
+    detail: "QuotaFailure",
+    retry: "later",
+    metadata: ["limit", "queued"],
+  },
+  {
+    reason: "MEMORY_BUDGET",
+    code: "overloaded",
+    when: "Requests in progress hold `server.inflight_bytes` of message bytes.",
+    detail: "none",
+    retry: "later",
+    metadata: ["limit_bytes"],
+  },
+  {
+    reason: "DEADLINE_UNREACHABLE",
+    code: "overloaded",
+    when: "Because of what waits before it, the request cannot be answered before its deadline.",
+    detail: "QuotaFailure",
+    retry: "later",
+    metadata: ["predicted_ms", "given_ms"],
+  },
+  {
+    reason: "DEADLINE_TOO_SHORT",
+    code: "deadline",
+    when: "The deadline is shorter than the input's own predicted run time.",
+    detail: "none",
+    retry: "no",
+    metadata: ["minimum_ms", "given_ms"],
+  },
+  {
+    reason: "DEADLINE_EXCEEDED",
+    code: "deadline",
+    when: "The deadline passed. `stage` says how far the request had come; it is not run any more.",
+    detail: "none",
+    retry: "caller",
+    metadata: ["stage"],
+  },
+  {
+    reason: "CANCELLED",
+    code: "cancelled",
+    when: "The caller went away. `stage` says how far the request had come.",
+    detail: "none",
+    retry: "caller",
+    metadata: ["stage"],
+  },
+  {
+    reason: "DRAINING",
+    code: "unavailable",
+    when: "The server is shutting down.",
+    detail: "none",
+    retry: "later",
+  },
+  {
+    reason: "WORKER_LOST",
+    code: "unavailable",
+    when: "The worker that ran the request died; a new one is being started.",
+    detail: "none",
+    retry: "elsewhere",
+  },
+  {
+    reason: "NON_FINITE",
+    code: "backend",
+    when: "The model gave NaN or an infinity for this input.",
+    detail: "none",
+    retry: "no",
+    metadata: ["head", "tensor"],
+  },
+  {
+    reason: "BUG",
+    code: "internal",
+    when: "Anything else. The message holds a random incident id; the details are in the server's log under it.",
+    detail: "none",
+    retry: "no",
+    metadata: ["incident"],
+  },
+]);
+
+const BY_REASON: ReadonlyMap<string, ErrorRow> = new Map(ERROR_ROWS.map((row) => [row.reason, row]));
+
+/** The row of a reason; undefined for reasons that only files and start-up raise. */
+export function errorRow(reason: string): ErrorRow | undefined {
+  return BY_REASON.get(reason);
+}

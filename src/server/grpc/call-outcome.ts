@@ -1,0 +1,73 @@
+import { performance } from "node:perf_hooks";
+import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
+import { AlbertError, type ErrorCode } from "../../errors.ts";
+import { type GrpcStatusName, statusName } from "../error-table.ts";
+import { DETAILS_TRAILER, grpcStatus } from "./grpc-status.ts";
+
+/** Receives how each call ended, exactly once per call, whoever ended it. */
+export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: number) => void;
+
+/**
+ * Sees the final status of every call, including those the library ends by itself before or beside any handler: an
+ * oversized or undecodable message, a passed deadline, a wrong number of messages. Those get the same details and trailers
+ * as ours. The library offers no hook for its own statuses, so `sendStatus` of the call object that it hands to interceptors
+ * is replaced; it is part of the public interceptor interface.
+ */
+export function callOutcome(maxMessageBytes: number, listen: OutcomeListener): ServerInterceptor {
+  return (method, call) => {
+    const startedAt = performance.now();
+    let ended = false;
+    const end = (status: GrpcStatusName) => {
+      if (ended) return;
+      ended = true;
+      listen(method.path.slice(1), status, (performance.now() - startedAt) / 1000);
+    };
+    const sendStatus = call.sendStatus.bind(call);
+    call.sendStatus = (status) => {
+      const complete = withDetails(status, maxMessageBytes);
+      end(statusName(complete.code ?? 2));
+      sendStatus(complete);
+    };
+    return new ServerInterceptingCall(call, {
+      start: (next) => {
+        next(new ServerListenerBuilder().withOnCancel(() => end("CANCELLED")).build());
+      },
+    });
+  };
+}
+
+type SentStatus = Parameters<Parameters<ServerInterceptor>[1]["sendStatus"]>[0];
+
+function withDetails(status: SentStatus, maxMessageBytes: number): SentStatus {
+  const known = status.code === 0 || (status.metadata?.get(DETAILS_TRAILER).length ?? 0) > 0;
+  return known ? status : grpcStatus(libraryError(statusName(status.code ?? 2), maxMessageBytes));
+}
+
+/** What the library means by a status it makes on its own. Its texts are replaced: they are not under our control. */
+function libraryError(status: GrpcStatusName, maxMessageBytes: number): AlbertError {
+  const make = (code: ErrorCode, reason: string, message: string, metadata = {}) =>
+    new AlbertError(code, message, { reason, metadata });
+  switch (status) {
+    case "RESOURCE_EXHAUSTED":
+      return make(
+        "too-large",
+        "MESSAGE_TOO_LARGE",
+        `a message may hold at most ${maxMessageBytes} bytes, decompressed`,
+        {
+          limit_bytes: String(maxMessageBytes),
+        },
+      );
+    case "DEADLINE_EXCEEDED":
+      return make("deadline", "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready");
+    case "CANCELLED":
+      return make("cancelled", "CANCELLED", "the caller went away");
+    case "UNIMPLEMENTED":
+      return make(
+        "unimplemented",
+        "CALL_UNSUPPORTED",
+        "expected exactly one message for this method, uncompressed or compressed with gzip or deflate",
+      );
+    default:
+      return make("invalid-input", "FIELD_INVALID", "the message cannot be decompressed or decoded");
+  }
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Deadline, Metadata } from "@grpc/grpc-js";
+import type { AlbertError } from "../../errors.ts";
+import type { IncomingCall } from "../call.ts";
+import { callerGone, deadlineExceeded } from "../deadline.ts";
+
+/** What a caller may choose as its request id: short, printable, without spaces, so that a log line stays a log line. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The transport's timer and ours read different clocks. */
+const CLOCK_TOLERANCE_MS = 5;
+
+/** What is used of the library's call objects, of whatever kind. */
+interface CallSurface {
+  readonly metadata: Metadata;
+  getPeer(): string;
+  getDeadline(): Deadline;
+}
+
+interface CallSettings {
+  readonly draining: AbortSignal;
+  readonly defaultDeadlineMs: number;
+  readonly maxDeadlineMs: number;
+}
+
+/** One call on a gRPC connection, as interceptors and handlers see it. */
+export class GrpcCall implements IncomingCall {
+  readonly service: string;
+  readonly method: string;
+  readonly requestId: string;
+  readonly receivedAt = performance.now();
+  readonly deadlineAt: number;
+  readonly draining: AbortSignal;
+  readonly #surface: CallSurface;
+  readonly #abort = new AbortController();
+  readonly #facts: Record<string, string | number> = {};
+
+  constructor(method: DescMethod, surface: CallSurface, settings: CallSettings) {
+    this.#surface = surface;
+    this.service = method.parent.typeName;
+    this.method = `${method.parent.typeName}/${method.name}`;
+    this.draining = settings.draining;
+    const given = this.header("x-request-id");
+    this.requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+    const streaming = method.methodKind !== "unary";
+    this.deadlineAt = this.receivedAt + allowedMs(surface, settings, streaming);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get peer(): string {
+    return this.#surface.getPeer();
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#surface.metadata.get(name)[0];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  get facts(): Readonly<Record<string, string | number>> {
+    return this.#facts;
+  }
+
+  annotate(facts: Readonly<Record<string, string | number>>): void {
+    Object.assign(this.#facts, facts);
+  }
+
+  abort(reason: AlbertError): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(reason);
+  }
+
+  /** The transport ended the call: the caller cancelled it, its connection broke, or its deadline passed. */
+  readonly onTransportClosed = (): void => {
+    const late = performance.now() >= this.deadlineAt - CLOCK_TOLERANCE_MS;
+    this.abort(late ? deadlineExceeded() : callerGone());
+  };
+}
+
+/** Streams live as long as their caller wants unless it sets a deadline: each item has limits of its own. */
+function allowedMs(surface: CallSurface, settings: CallSettings, streaming: boolean): number {
+  const deadline = surface.getDeadline();
+  const epochMs = deadline instanceof Date ? deadline.getTime() : deadline;
+  const givenMs = Number.isFinite(epochMs) ? epochMs - Date.now() : undefined;
+  if (streaming) return givenMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(givenMs ?? settings.defaultDeadlineMs, settings.maxDeadlineMs);
+}

@@ -1,0 +1,18 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { Metadata, type StatusObject } from "@grpc/grpc-js";
+import type { AlbertError } from "../../errors.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
+import { toWireError } from "../status.ts";
+
+/** Trailers of the gRPC ecosystem: rich details, and when clients that retry by themselves may do so. */
+export const DETAILS_TRAILER = "grpc-status-details-bin";
+export const PUSHBACK_TRAILER = "grpc-retry-pushback-ms";
+
+/** An error in the form that grpc-js sends: code, message, and both trailers. */
+export function grpcStatus(error: AlbertError): StatusObject & Error {
+  const { status, retryPushbackMs } = toWireError(error);
+  const metadata = new Metadata();
+  metadata.set(DETAILS_TRAILER, Buffer.from(toBinary(StatusSchema, status)));
+  if (retryPushbackMs !== undefined) metadata.set(PUSHBACK_TRAILER, String(retryPushbackMs));
+  return Object.assign(new Error(status.message), { code: status.code, details: status.message, metadata });
+}

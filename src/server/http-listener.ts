@@ -1,0 +1,73 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { AlbertError } from "../errors.ts";
+
+/** Slow or silent peers of an endpoint that answers in milliseconds are cut off early. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface HttpListenerOptions {
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string;
+  /** The page for scrapers. */
+  readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
+  /** Whether calls are answered now. */
+  readonly ready: () => boolean;
+}
+
+/**
+ * Plain HTTP for machines that watch the process: `/metrics` for Prometheus, `/healthz` while the main thread runs at all,
+ * `/readyz` while calls are answered.
+ */
+export class HttpListener {
+  /** `host:port` with the port that was bound. */
+  readonly address: string;
+  readonly #server: Server;
+
+  private constructor(server: Server, address: string) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  /** @throws AlbertError precondition ADDRESS_UNAVAILABLE when the address cannot be bound */
+  static async open(options: HttpListenerOptions): Promise<HttpListener> {
+    const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+      const path = request.url?.split("?")[0];
+      if (request.method !== "GET" && request.method !== "HEAD") {
+        reply(response.setHeader("allow", "GET, HEAD"), 405, "text/plain", "only GET and HEAD\n");
+      } else if (path === "/metrics") {
+        options.metricsPage().then(
+          ({ contentType, body }) => reply(response, 200, contentType, body),
+          () => reply(response, 500, "text/plain", "the metrics could not be collected\n"),
+        );
+      } else if (path === "/healthz") {
+        reply(response, 200, "text/plain", "alive\n");
+      } else if (path === "/readyz") {
+        const ready = options.ready();
+        reply(response, ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
+      } else {
+        reply(response, 404, "text/plain", "there are /metrics, /healthz and /readyz\n");
+      }
+    });
+    const separator = options.address.lastIndexOf(":");
+    const host = options.address.slice(0, separator).replace(/^\[|\]$/g, "");
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause) => {
+        const message = `cannot listen on ${options.address}: choose another address, or stop what uses it`;
+        reject(new AlbertError("precondition", message, { reason: "ADDRESS_UNAVAILABLE", cause }));
+      });
+      server.listen(Number(options.address.slice(separator + 1)), host, resolve);
+    });
+    const { port } = server.address() as AddressInfo;
+    return new HttpListener(server, `${options.address.slice(0, separator)}:${port}`);
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+function reply(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) }).end(body);
+}

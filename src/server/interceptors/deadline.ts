@@ -1,0 +1,32 @@
+import { performance } from "node:perf_hooks";
+import type { Interceptor } from "../call.ts";
+import { deadlineExceeded } from "../deadline.ts";
+
+/** Timers cannot be longer: a larger delay would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: the handler's signal is
+ * aborted, and the call fails with the reason even while the handler is still winding down.
+ */
+export const deadline: Interceptor = async (call, proceed) => {
+  const remainingMs = call.deadlineAt - performance.now();
+  if (remainingMs <= 0) throw deadlineExceeded();
+  const timer = remainingMs <= MAX_TIMER_MS ? setTimeout(() => call.abort(deadlineExceeded()), remainingMs) : undefined;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(call.signal.reason);
+    call.signal.addEventListener("abort", onAbort, { once: true });
+    if (call.signal.aborted) onAbort();
+  });
+  const work = proceed();
+  // Whichever loses the race may still reject later; nobody is left to hear it.
+  work.catch(() => {});
+  aborted.catch(() => {});
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) call.signal.removeEventListener("abort", onAbort);
+  }
+};

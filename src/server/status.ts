@@ -1,0 +1,159 @@
+import { randomUUID } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type Any, AnySchema, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { AlbertError } from "../errors.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  QuotaFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "../gen/google/rpc/error_details_pb.js";
+import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
+import { errorRow, GRPC_STATUS, type GrpcStatusName, type Retry, STATUS_OF_CODE } from "./error-table.ts";
+
+/** Domain of every `ErrorInfo`. */
+export const ERROR_DOMAIN = "albert";
+
+/**
+ * Bounds on what travels in trailers: clients commonly refuse header blocks of more than 8 KiB, and would then see a
+ * protocol error instead of ours.
+ */
+const MAX_MESSAGE_CHARS = 600;
+const MAX_DETAILS_BYTES = 3072;
+const MAX_VIOLATION_CHARS = 500;
+
+/** Share by which a pushed-back delay is varied, so that refused clients do not return all at once. */
+const PUSHBACK_JITTER = 0.2;
+
+/** A failure as it leaves the process. */
+export interface WireError {
+  readonly status: Status;
+  readonly statusName: GrpcStatusName;
+  readonly reason: string;
+  /** Value of the `grpc-retry-pushback-ms` trailer; undefined leaves the decision to the client. */
+  readonly retryPushbackMs: number | undefined;
+}
+
+/** Receives what the caller must not see. */
+export type IncidentLog = (incident: string, error: unknown) => void;
+
+/**
+ * Turns whatever was thrown into the taxonomy. An error of ours passes; anything else is a bug: it goes to the log under
+ * a random incident id, and the caller learns the id only.
+ */
+export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertError {
+  if (error instanceof AlbertError && error.code !== "internal") return error;
+  const incident = randomUUID();
+  logIncident(incident, error);
+  return new AlbertError("internal", `the server failed; quote incident ${incident} to its operator`, {
+    reason: "BUG",
+    metadata: { incident },
+    cause: error,
+  });
+}
+
+/**
+ * The one place where errors become gRPC statuses.
+ *
+ * @param random  0 to 1, for the jitter of the pushed-back delay
+ */
+export function toWireError(error: AlbertError, random: () => number = Math.random): WireError {
+  const statusName = STATUS_OF_CODE[error.code];
+  const details = boundedDetails(error);
+  return {
+    status: create(StatusSchema, {
+      code: GRPC_STATUS[statusName],
+      message: bounded(error.message, MAX_MESSAGE_CHARS),
+      details,
+    }),
+    statusName,
+    reason: error.reason,
+    retryPushbackMs: retryPushbackMs(error, random),
+  };
+}
+
+/** Whether and when the same call may be tried again: the reason's row, or what its code says for unlisted reasons. */
+export function retryOf(error: AlbertError): Retry {
+  if (error.retryAfterMs !== undefined) return "later";
+  const row = errorRow(error.reason);
+  if (row !== undefined && row.retry !== "later") return row.retry;
+  if (error.code === "unavailable" || error.code === "overloaded") return "elsewhere";
+  return error.code === "deadline" || error.code === "cancelled" ? "caller" : "no";
+}
+
+function retryPushbackMs(error: AlbertError, random: () => number): number | undefined {
+  const retry = retryOf(error);
+  if (retry === "no") return -1;
+  if (retry !== "later") return undefined;
+  return Math.max(1, Math.round(error.retryAfterMs! * (1 + PUSHBACK_JITTER * (2 * random() - 1))));
+}
+
+/** All details; of very many violations as many as fit, and a last one that counts the rest. */
+function boundedDetails(error: AlbertError): Any[] {
+  const fixed = fixedDetails(error);
+  if (error.violations.length === 0) return fixed;
+  const size = (details: readonly Any[]) =>
+    details.reduce((total, detail) => total + toBinary(AnySchema, detail).length, 0);
+  for (let kept = error.violations.length; kept > 0; kept = Math.floor(kept / 2)) {
+    const details = [...fixed, violationDetail(error, kept)];
+    if (kept === 1 || size(details) <= MAX_DETAILS_BYTES) return details;
+  }
+  return fixed;
+}
+
+function violationDetail(error: AlbertError, kept: number): Any {
+  const violations = error.violations.slice(0, kept).map(({ field, description }) => ({
+    field: bounded(field, MAX_VIOLATION_CHARS),
+    description: bounded(description, MAX_VIOLATION_CHARS),
+  }));
+  const dropped = error.violations.length - kept;
+  if (dropped > 0) violations.push({ field: "", description: `and ${dropped} more` });
+  if (error.code !== "precondition") {
+    return anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations: violations }));
+  }
+  const conditions = violations.map(({ field, description }) => ({ type: error.reason, subject: field, description }));
+  return anyPack(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations: conditions }));
+}
+
+function fixedDetails(error: AlbertError): Any[] {
+  const { reason, metadata, retryAfterMs } = error;
+  const row = errorRow(reason);
+  const description = bounded(error.message, MAX_VIOLATION_CHARS);
+  const details = [
+    anyPack(
+      ErrorInfoSchema,
+      create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: boundedValues(metadata) }),
+    ),
+  ];
+  if (retryAfterMs !== undefined) {
+    details.push(
+      anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(retryAfterMs)) })),
+    );
+  }
+  if (row?.detail === "QuotaFailure") {
+    const violations = [{ subject: reason, description }];
+    details.push(anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })));
+  }
+  if (row?.detail === "PreconditionFailure" && error.violations.length === 0) {
+    const violations = [{ type: reason, subject: metadata["wanted"] ?? metadata["version"] ?? "", description }];
+    details.push(anyPack(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations })));
+  }
+  if (row?.resource !== undefined) {
+    const resourceName = bounded(metadata[row.resource.name] ?? "", MAX_VIOLATION_CHARS);
+    const resource = create(ResourceInfoSchema, { resourceType: row.resource.type, resourceName, description });
+    details.push(anyPack(ResourceInfoSchema, resource));
+  }
+  return details;
+}
+
+function boundedValues(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, bounded(value, MAX_VIOLATION_CHARS)]));
+}
+
+/** Well-formed and at most `limit` UTF-16 units. */
+function bounded(text: string, limit: number): string {
+  const cut = text.length <= limit ? text : `${text.slice(0, limit - 3)}...`;
+  return cut.replace(/\p{Surrogate}/gu, "\ufffd");
+}
