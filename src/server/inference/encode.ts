@@ -1,0 +1,30 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type EncodeRequest, type EncodeResponseSchema, Pooling as PoolingField } from "../../gen/albert/v1/inference_pb.js";
+import { type EncodingAnswer, type Pooling, planEncoding } from "../../tasks/masked-lm/encoding.ts";
+import { defined } from "./defined.ts";
+import type { Operation } from "./operation.ts";
+import { tokenFields } from "./reply-parts.ts";
+import { byNumber, readOffsetUnit } from "./request-options.ts";
+
+const POOLINGS = byNumber<Pooling>({
+  [PoolingField.UNSPECIFIED]: "pooler",
+  [PoolingField.POOLER]: "pooler",
+  [PoolingField.CLS]: "cls",
+  [PoolingField.MEAN]: "mean",
+  [PoolingField.NONE]: "none",
+});
+
+export const encode: Operation<EncodeRequest, EncodingAnswer, MessageInitShape<typeof EncodeResponseSchema>> = {
+  task: "encoding",
+  plan: (request, { model, limits, run, fields }) => {
+    const { text, textPair, normalize, returnTokens } = request;
+    const pooling = fields.read("pooling", request.pooling, POOLINGS);
+    const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
+    const asked = { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...defined({ textPair }) };
+    return fields.joined(() => planEncoding(asked, model, limits));
+  },
+  reply: ({ embedding, tokens }) => ({
+    embedding: Array.from(embedding),
+    tokens: tokens?.map(({ token, values }) => ({ token: tokenFields(token), values: Array.from(values) })) ?? [],
+  }),
+};

@@ -1,0 +1,110 @@
+import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
+import {
+  OffsetUnit as OffsetUnitField,
+  Priority as PriorityField,
+  type RequestOptions,
+  TruncationPolicy as TruncationField,
+} from "../../gen/albert/v1/inference_pb.js";
+import type { Priority } from "../../serving/ticket.ts";
+import type { OffsetUnit } from "../../tasks/offset-units.ts";
+import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
+import { defined } from "./defined.ts";
+
+/** Which model a request means. An empty name is the default model; without a pin, its current version. */
+export interface ModelSelector {
+  readonly model: string;
+  readonly version?: string;
+  readonly digest?: string;
+}
+
+/** The options of a request in the program's own terms. */
+export interface ReadOptions {
+  readonly selector: ModelSelector;
+  readonly priority: Priority;
+  readonly run: RunOptions;
+}
+
+/**
+ * Reads the enum fields of one request. Values this server does not know are violations; they are thrown together with
+ * those that the task finds, so that the caller learns of all at once.
+ */
+export class EnumFields {
+  readonly violations: FieldViolation[] = [];
+
+  /** @param names  what each known number means; the first entry stands for UNSPECIFIED */
+  read<T>(field: string, value: number, names: readonly [T, ...T[]]): T {
+    const known = names[value];
+    if (known !== undefined) return known;
+    this.violations.push({ field, description: `must be 0 to ${names.length - 1}, got ${value}` });
+    return names[0];
+  }
+
+  /** Runs a task's own validation and joins what both found. */
+  joined<T>(plan: () => T): T {
+    if (this.violations.length === 0) return plan();
+    try {
+      plan();
+    } catch (error) {
+      if (error instanceof AlbertError && error.violations.length > 0) {
+        throw invalidInput([...this.violations, ...error.violations]);
+      }
+    }
+    throw invalidInput(this.violations);
+  }
+}
+
+const PRIORITIES = byNumber<Priority>({
+  [PriorityField.UNSPECIFIED]: "interactive",
+  [PriorityField.INTERACTIVE]: "interactive",
+  [PriorityField.BATCH]: "batch",
+});
+
+const TRUNCATIONS = byNumber<TruncationPolicy>({
+  [TruncationField.UNSPECIFIED]: "error",
+  [TruncationField.ERROR]: "error",
+  [TruncationField.TRUNCATE]: "truncate",
+});
+
+const OFFSET_UNITS = byNumber<OffsetUnit>({
+  [OffsetUnitField.UNSPECIFIED]: "utf-16",
+  [OffsetUnitField.UTF16]: "utf-16",
+  [OffsetUnitField.CODE_POINT]: "code-point",
+  [OffsetUnitField.UTF8_BYTE]: "utf-8",
+});
+
+/** Options with the public contract's defaults: a text that is too long is refused unless the caller allows cutting. */
+export function readOptions(options: RequestOptions | undefined, fields: EnumFields): ReadOptions {
+  return {
+    selector: modelSelector(options?.model ?? "", options?.pin),
+    priority: fields.read("options.priority", options?.priority ?? 0, PRIORITIES),
+    run: {
+      ...defined({ head: options?.head || undefined, maxTokens: options?.maxTokens }),
+      truncation: fields.read("options.truncation", options?.truncation ?? 0, TRUNCATIONS),
+    },
+  };
+}
+
+/** A model's name with the version or digest it is pinned to, if any. */
+export function modelSelector(model: string, pin: RequestOptions["pin"] | undefined): ModelSelector {
+  switch (pin?.case) {
+    case "version":
+      return { model, version: pin.value };
+    case "digest":
+      return { model, digest: pin.value };
+    default:
+      return { model };
+  }
+}
+
+export function readOffsetUnit(value: OffsetUnitField, fields: EnumFields): OffsetUnit {
+  return fields.read("offset_unit", value, OFFSET_UNITS);
+}
+
+/** A table by enum number as a dense array. Enum numbers of this contract have no gaps. */
+export function byNumber<T>(table: Readonly<Record<number, T>>): readonly [T, ...T[]] {
+  const [first, ...rest] = Object.keys(table)
+    .map(Number)
+    .sort((a, b) => a - b)
+    .map((number) => table[number]!);
+  return [first!, ...rest];
+}
