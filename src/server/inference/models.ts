@@ -1,0 +1,65 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
+import type { Head, HeadKind } from "../../model/heads.ts";
+import type { Model } from "../../model/model-directory.ts";
+import { PROBLEM_TYPES } from "./reply-parts.ts";
+
+/** A served version as `ListModels` tells it. */
+export interface ServedModel {
+  readonly name: string;
+  readonly version: string;
+  readonly isDefault: boolean;
+  readonly ready: boolean;
+  readonly device: string;
+  readonly model: Pick<Model, "digest" | "manifest" | "config" | "heads" | "tokenizer">;
+}
+
+/** What the server admits, whatever the model. */
+export interface PublishedLimits {
+  readonly maxChars: number;
+  readonly maxWindows: number;
+  readonly maxChoices: number;
+  readonly maxBatchItems: number;
+  readonly maxMessageBytes: number;
+}
+
+const HEAD_KINDS: Readonly<Record<HeadKind, HeadKindField>> = {
+  classification: HeadKindField.CLASSIFICATION,
+  span: HeadKindField.SPAN,
+  "span-answerability": HeadKindField.SPAN_ANSWERABILITY,
+  "multiple-choice": HeadKindField.MULTIPLE_CHOICE,
+  "masked-lm": HeadKindField.MASKED_LM,
+  "sentence-order": HeadKindField.SENTENCE_ORDER,
+};
+
+export function modelInfo(served: ServedModel, limits: PublishedLimits): MessageInitShape<typeof ModelInfoSchema> {
+  const { digest, manifest, config, heads, tokenizer } = served.model;
+  return {
+    name: served.name,
+    version: served.version,
+    digest,
+    tokenizerDigest: tokenizer.digest,
+    isDefault: served.isDefault,
+    ready: served.ready,
+    device: served.device,
+    heads: heads.map(headInfo),
+    limits: { ...limits, maxTokens: Math.min(manifest.maxSequenceLength, config.maxPositionEmbeddings) },
+    architecture: {
+      vocabSize: config.vocabSize,
+      embeddingSize: config.embeddingSize,
+      hiddenSize: config.hiddenSize,
+      numHiddenLayers: config.numHiddenLayers,
+      numHiddenGroups: config.numHiddenGroups,
+      numAttentionHeads: config.numAttentionHeads,
+      intermediateSize: config.intermediateSize,
+    },
+    metrics: { ...manifest.metrics },
+    description: manifest.description ?? "",
+  };
+}
+
+function headInfo(head: Head) {
+  const base = { name: head.name, kind: HEAD_KINDS[head.kind] };
+  if (head.kind !== "classification") return base;
+  return { ...base, problemType: PROBLEM_TYPES[head.problemType], labels: [...head.labels] };
+}

@@ -1,0 +1,78 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { invalidInput } from "../../errors.ts";
+import {
+  type InferItem,
+  type InferItemResultSchema,
+  type StreamInferRequest,
+  type StreamInferResponseSchema,
+  StreamOrder,
+} from "../../gen/albert/v1/inference_pb.js";
+import type { CallContext } from "../call.ts";
+import { serverDraining } from "../deadline.ts";
+import { ItemsInHand } from "./items-in-hand.ts";
+
+type Result = MessageInitShape<typeof InferItemResultSchema>;
+
+export interface StreamOptions {
+  /** Items in work, or answered and not yet taken by the caller, at one time. */
+  readonly window: number;
+  /** Answers one item; its failures are results too. */
+  readonly answer: (item: InferItem) => Promise<Result>;
+}
+
+/**
+ * Answers a stream of items: announces the window, keeps at most that many items in hand, and gives results as they are
+ * ready or in the order of the items. Reading pauses while the window is full, so a caller that does not read its
+ * results is slowed down by flow control, not buffered. When the server drains, the items in hand are answered and the
+ * stream ends with UNAVAILABLE.
+ */
+export async function* streamInfer(
+  requests: AsyncIterable<StreamInferRequest>,
+  context: CallContext,
+  { window, answer }: StreamOptions,
+): AsyncGenerator<MessageInitShape<typeof StreamInferResponseSchema>> {
+  yield { message: { case: "window", value: { items: window } } };
+  const hand = new ItemsInHand<Result>(window);
+  const onDrain = () => hand.end();
+  const onAbort = () => hand.end(context.signal.reason);
+  context.draining.addEventListener("abort", onDrain, { once: true });
+  context.signal.addEventListener("abort", onAbort, { once: true });
+  readItems(requests, hand, answer).then(
+    () => hand.end(),
+    (error) => hand.end(error),
+  );
+  try {
+    for (let result = await hand.take(); result !== undefined; result = await hand.take()) {
+      yield { message: { case: "result", value: result } };
+    }
+    if (context.draining.aborted) throw serverDraining();
+  } finally {
+    hand.end();
+    context.draining.removeEventListener("abort", onDrain);
+    context.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function readItems(
+  requests: AsyncIterable<StreamInferRequest>,
+  hand: ItemsInHand<Result>,
+  answer: StreamOptions["answer"],
+): Promise<void> {
+  let first = true;
+  for await (const { message } of requests) {
+    if (hand.ended) return;
+    if (message.case === "settings") hand.ordered = readOrder(message.value.order, first);
+    else if (message.case === "item") hand.add(answer(message.value));
+    else throw invalidInput([{ field: "message", description: "must be settings or item" }]);
+    first = false;
+    await hand.room();
+  }
+}
+
+function readOrder(order: StreamOrder, first: boolean): boolean {
+  if (!first) throw invalidInput([{ field: "settings", description: "must be the first message of the stream" }]);
+  if (StreamOrder[order] === undefined) {
+    throw invalidInput([{ field: "settings.order", description: `must be 0 to 2, got ${order}` }]);
+  }
+  return order === StreamOrder.REQUEST;
+}
