@@ -17,7 +17,9 @@ export const answerQuestion: Operation<
     const { question, context, nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
     const chosen = defined({ nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold });
-    return fields.joined(() => planQuestionAnswering({ ...run, question, context, offsetUnit, ...chosen }, model, limits));
+    return fields.joined(() =>
+      planQuestionAnswering({ ...run, question, context, offsetUnit, ...chosen }, model, limits),
+    );
   },
   reply: (answer) => ({
     answers: answerFields(answer),

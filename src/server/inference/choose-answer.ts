@@ -15,7 +15,9 @@ export const chooseAnswer: Operation<
       const description = `must hold at most ${limits.maxChoices} choices, got ${choices.length}`;
       fields.violations.push({ field: "choices", description });
     }
-    return fields.joined(() => planMultipleChoice({ ...run, question, choices, ...defined({ context }) }, model, limits));
+    return fields.joined(() =>
+      planMultipleChoice({ ...run, question, choices, ...defined({ context }) }, model, limits),
+    );
   },
   reply: ({ best, choices }) => ({
     index: best,

@@ -5,16 +5,19 @@ import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";
 import { classificationFields, PROBLEM_TYPES } from "./reply-parts.ts";
 
-export const classify: Operation<ClassifyRequest, ClassificationAnswer, MessageInitShape<typeof ClassifyResponseSchema>> =
-  {
-    task: "classification",
-    plan: ({ text, textPair, topK, threshold, labels }, { model, limits, run, fields }) =>
-      fields.joined(() =>
-        planClassification({ ...run, text, labels, ...defined({ textPair, topK, threshold }) }, model, limits),
-      ),
-    reply: (answer, { returnLogits }, { heads }, { head }) => {
-      const asked = heads.find(({ name }) => name === head);
-      const problemType = asked?.kind === "classification" ? asked.problemType : "single-label";
-      return { problemType: PROBLEM_TYPES[problemType], ...classificationFields(answer, returnLogits) };
-    },
-  };
+export const classify: Operation<
+  ClassifyRequest,
+  ClassificationAnswer,
+  MessageInitShape<typeof ClassifyResponseSchema>
+> = {
+  task: "classification",
+  plan: ({ text, textPair, topK, threshold, labels }, { model, limits, run, fields }) =>
+    fields.joined(() =>
+      planClassification({ ...run, text, labels, ...defined({ textPair, topK, threshold }) }, model, limits),
+    ),
+  reply: (answer, { returnLogits }, { heads }, { head }) => {
+    const asked = heads.find(({ name }) => name === head);
+    const problemType = asked?.kind === "classification" ? asked.problemType : "single-label";
+    return { problemType: PROBLEM_TYPES[problemType], ...classificationFields(answer, returnLogits) };
+  },
+};

@@ -1,5 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type EncodeRequest, type EncodeResponseSchema, Pooling as PoolingField } from "../../gen/albert/v1/inference_pb.js";
+import {
+  type EncodeRequest,
+  type EncodeResponseSchema,
+  Pooling as PoolingField,
+} from "../../gen/albert/v1/inference_pb.js";
 import { type EncodingAnswer, type Pooling, planEncoding } from "../../tasks/masked-lm/encoding.ts";
 import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";

@@ -27,7 +27,11 @@ export async function answerItem(
   }
 }
 
-async function outcomeOf(item: InferItem, calls: InferenceCalls, context: CallContext): Promise<NonNullable<Result["outcome"]>> {
+async function outcomeOf(
+  item: InferItem,
+  calls: InferenceCalls,
+  context: CallContext,
+): Promise<NonNullable<Result["outcome"]>> {
   const { request } = item;
   switch (request.case) {
     case "classify":

@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { FieldViolation } from "../../errors.ts";
 import type { RequestOptions } from "../../gen/albert/v1/inference_pb.js";
+import type { Decision } from "../../serving/shadow.ts";
 import type { RunOptions, TaskLimits, TaskModel, TaskPlan } from "../../tasks/plan.ts";
 import type { EnumFields } from "./request-options.ts";
 
@@ -9,27 +9,28 @@ export interface RequestLimits extends TaskLimits {
   readonly maxChoices: number;
 }
 
+/** A request of any of the calls that answer one. */
+export type InferenceRequestMessage = Message & { readonly options?: RequestOptions | undefined };
+
 /** What planning a request may look at. */
 export interface Planning {
   readonly model: TaskModel;
   readonly limits: RequestLimits;
   readonly run: RunOptions;
+  /** Where violations of enum fields are collected. */
   readonly fields: EnumFields;
 }
 
 /**
  * One kind of question: how a request becomes a plan, and an answer becomes a reply. All else (choosing the model,
- * admission, deadlines, timing, metrics) is the same for every kind and lives in `answer-request.ts`.
+ * admission, deadlines, timing, metrics) is the same for every kind and lives in `request-desk.ts`.
  */
-export interface Operation<Request extends Message & { readonly options?: RequestOptions }, Answer, Reply> {
+export interface Operation<Request extends InferenceRequestMessage, Answer, Reply> {
   /** The metrics' name for it. */
   readonly task: string;
   plan(request: Request, planning: Planning): TaskPlan<Answer>;
   /** The reply without its `meta`. */
   reply(answer: Answer, request: Request, model: TaskModel, plan: TaskPlan<Answer>): Reply;
-}
-
-/** One more violation than the list holds. */
-export function violation(field: string, description: string): FieldViolation {
-  return { field, description };
+  /** What the answer comes down to, for comparing two versions; absent for answers that decide nothing. */
+  decide?(answer: Answer): Decision;
 }

@@ -49,12 +49,22 @@ export function maskFields(masks: readonly FilledMask[]): MessageInitShape<typeo
   return masks.map(({ start, end, candidates }) => ({
     start,
     end,
-    candidates: candidates.map(({ piece, id, probability, text }) => ({ piece, tokenId: id, score: probability, text })),
+    candidates: candidates.map(({ piece, id, probability, text }) => ({
+      piece,
+      tokenId: id,
+      score: probability,
+      text,
+    })),
   }));
 }
 
-export function tokenFields({ piece, id, start, end, segment, special }: SequenceToken): MessageInitShape<
-  typeof TokenSchema
-> {
+export function tokenFields({
+  piece,
+  id,
+  start,
+  end,
+  segment,
+  special,
+}: SequenceToken): MessageInitShape<typeof TokenSchema> {
   return { piece, id, start, end, segment, special };
 }

@@ -1,0 +1,62 @@
+import { invalidInput } from "../../errors.ts";
+import type { BatchInferRequest, InferenceService } from "../../gen/albert/v1/inference_pb.js";
+import type { CallContext, ServiceHandlers } from "../call.ts";
+import type { IncidentLog } from "../status.ts";
+import { answerQuestion } from "./answer-question.ts";
+import type { InferenceCalls } from "./calls.ts";
+import { chooseAnswer } from "./choose-answer.ts";
+import { classify } from "./classify.ts";
+import { encode } from "./encode.ts";
+import { fillMask } from "./fill-mask.ts";
+import { infer } from "./infer.ts";
+import { answerItem } from "./items.ts";
+import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
+import { RequestDesk, type RequestDeskOptions } from "./request-desk.ts";
+import { streamInfer } from "./stream.ts";
+import { tokenize } from "./tokenize.ts";
+
+export interface InferenceServiceOptions extends Omit<RequestDeskOptions, "limits"> {
+  readonly limits: PublishedLimits & {
+    /** Items of one stream in hand at a time. */
+    readonly streamWindow: number;
+  };
+  readonly logIncident: IncidentLog;
+}
+
+/** The public service: every call of `albert.v1.InferenceService`. */
+export function inferenceService(options: InferenceServiceOptions): ServiceHandlers<typeof InferenceService> {
+  const { live, logIncident } = options;
+  const { maxChars, maxWindows, maxChoices, maxBatchItems, streamWindow } = options.limits;
+  const limits = { maxCharacters: maxChars, maxWindows, maxChoices };
+  const desk = new RequestDesk({ ...options, limits });
+  const calls: InferenceCalls = {
+    classify: (request, context) => desk.answer(classify, request, context),
+    answerQuestion: (request, context) => desk.answer(answerQuestion, request, context),
+    chooseAnswer: (request, context) => desk.answer(chooseAnswer, request, context),
+    encode: (request, context) => desk.answer(encode, request, context),
+    fillMask: (request, context) => desk.answer(fillMask, request, context),
+    tokenize: (request, context) => tokenize(desk, limits, request, context),
+    infer: (request, context) => desk.answer(infer, request, context),
+  };
+  return {
+    ...calls,
+    batchInfer: async ({ items }: BatchInferRequest, context: CallContext) => {
+      if (items.length < 1 || items.length > maxBatchItems) {
+        throw invalidInput([{ field: "items", description: `must hold 1 to ${maxBatchItems} items, got ${items.length}` }]);
+      }
+      return { results: await Promise.all(items.map((item) => answerItem(item, calls, context, logIncident))) };
+    },
+    streamInfer: (requests, context) =>
+      streamInfer(requests, context, {
+        window: streamWindow,
+        answer: (item) => answerItem(item, calls, streamItemContext(context), logIncident),
+      }),
+    listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
+    getModel: async ({ model, pin }) => ({ model: modelInfo(findModel(live, model, pin), options.limits) }),
+  };
+}
+
+/** An item's clock starts when the item arrives, not when its stream was opened. */
+function streamItemContext(context: CallContext): CallContext {
+  return Object.create(context, { receivedAt: { value: performance.now(), enumerable: true } });
+}
