@@ -26,4 +26,8 @@ export const answerQuestion: Operation<
     answerable: !answer.noAnswer,
     ...defined({ nullScore: answer.nullScore, nullThreshold: answer.nullThreshold }),
   }),
+  decide: ({ answers, noAnswer }) => ({
+    choice: noAnswer ? "" : (answers[0]?.text ?? ""),
+    score: answers[0]?.probability ?? 0,
+  }),
 };

@@ -23,4 +23,5 @@ export const chooseAnswer: Operation<
     index: best,
     choices: choices.map(({ probability, logit, truncated }) => ({ score: probability, logit, truncated })),
   }),
+  decide: ({ best, choices }) => ({ choice: String(best), score: choices[best]!.probability }),
 };

@@ -20,4 +20,8 @@ export const classify: Operation<
     const problemType = asked?.kind === "classification" ? asked.problemType : "single-label";
     return { problemType: PROBLEM_TYPES[problemType], ...classificationFields(answer, returnLogits) };
   },
+  decide: (answer) =>
+    answer.kind === "value"
+      ? { choice: answer.value.toFixed(1), score: 1 }
+      : { choice: answer.labels[0]?.label ?? "", score: answer.labels[0]?.probability ?? 0 },
 };

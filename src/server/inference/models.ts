@@ -1,8 +1,38 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
+import { HeadKind as HeadKindField, type ModelInfoSchema, type RequestOptions } from "../../gen/albert/v1/inference_pb.js";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { Model } from "../../model/model-directory.ts";
+import type { LiveModels } from "../../serving/live-models.ts";
+import { modelSelector } from "./request-options.ts";
 import { PROBLEM_TYPES } from "./reply-parts.ts";
+
+/** The version of every name that answers requests now; a name that is still loading is not among them. */
+export function listModels(live: LiveModels): ServedModel[] {
+  const names = live.list().filter(({ current }) => current !== undefined);
+  return names
+    .map(({ name }) => findModel(live, name, undefined))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * One version, by the rules by which requests find theirs.
+ *
+ * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING, NO_VERSION
+ */
+export function findModel(live: LiveModels, name: string, pin: RequestOptions["pin"] | undefined): ServedModel {
+  const lease = live.acquire(modelSelector(name, pin));
+  lease.release();
+  const { version } = lease;
+  const { generation, current } = live.status(version.name);
+  return {
+    name: version.name,
+    version: version.version,
+    isDefault: live.list().length === 1,
+    ready: generation > 0 && current !== undefined,
+    device: version.engine.device,
+    model: version.model,
+  };
+}
 
 /** A served version as `ListModels` tells it. */
 export interface ServedModel {

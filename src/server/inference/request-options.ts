@@ -5,17 +5,11 @@ import {
   type RequestOptions,
   TruncationPolicy as TruncationField,
 } from "../../gen/albert/v1/inference_pb.js";
+import type { ModelSelector } from "../../serving/selection.ts";
 import type { Priority } from "../../serving/ticket.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
 import { defined } from "./defined.ts";
-
-/** Which model a request means. An empty name is the default model; without a pin, its current version. */
-export interface ModelSelector {
-  readonly model: string;
-  readonly version?: string;
-  readonly digest?: string;
-}
 
 /** The options of a request in the program's own terms. */
 export interface ReadOptions {
@@ -88,11 +82,11 @@ export function readOptions(options: RequestOptions | undefined, fields: EnumFie
 export function modelSelector(model: string, pin: RequestOptions["pin"] | undefined): ModelSelector {
   switch (pin?.case) {
     case "version":
-      return { model, version: pin.value };
+      return { name: model, version: pin.value };
     case "digest":
-      return { model, digest: pin.value };
+      return { name: model, digest: pin.value };
     default:
-      return { model };
+      return { name: model };
   }
 }
 

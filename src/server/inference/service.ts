@@ -11,6 +11,7 @@ import { fillMask } from "./fill-mask.ts";
 import { infer } from "./infer.ts";
 import { answerItem } from "./items.ts";
 import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
+import { awaitTurn } from "./pacing.ts";
 import { RequestDesk, type RequestDeskOptions } from "./request-desk.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
@@ -20,12 +21,14 @@ export interface InferenceServiceOptions extends Omit<RequestDeskOptions, "limit
     /** Items of one stream in hand at a time. */
     readonly streamWindow: number;
   };
+  /** Predicted wait from which the queue refuses. */
+  readonly maxQueueMs: number;
   readonly logIncident: IncidentLog;
 }
 
 /** The public service: every call of `albert.v1.InferenceService`. */
 export function inferenceService(options: InferenceServiceOptions): ServiceHandlers<typeof InferenceService> {
-  const { live, logIncident } = options;
+  const { live, scheduler, maxQueueMs, logIncident } = options;
   const { maxChars, maxWindows, maxChoices, maxBatchItems, streamWindow } = options.limits;
   const limits = { maxCharacters: maxChars, maxWindows, maxChoices };
   const desk = new RequestDesk({ ...options, limits });
@@ -44,19 +47,28 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
       if (items.length < 1 || items.length > maxBatchItems) {
         throw invalidInput([{ field: "items", description: `must hold 1 to ${maxBatchItems} items, got ${items.length}` }]);
       }
-      return { results: await Promise.all(items.map((item) => answerItem(item, calls, context, logIncident))) };
+      const results: ReturnType<typeof answerItem>[] = [];
+      for (const item of items) {
+        await awaitTurn(scheduler, maxQueueMs, context.signal);
+        results.push(answerItem(item, calls, context, logIncident));
+      }
+      return { results: await Promise.all(results) };
     },
     streamInfer: (requests, context) =>
       streamInfer(requests, context, {
         window: streamWindow,
-        answer: (item) => answerItem(item, calls, streamItemContext(context), logIncident),
+        turn: () => awaitTurn(scheduler, maxQueueMs, context.signal),
+        answer: (item) => answerItem(item, calls, itemContext(context), logIncident),
       }),
     listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
     getModel: async ({ model, pin }) => ({ model: modelInfo(findModel(live, model, pin), options.limits) }),
   };
 }
 
-/** An item's clock starts when the item arrives, not when its stream was opened. */
-function streamItemContext(context: CallContext): CallContext {
-  return Object.create(context, { receivedAt: { value: performance.now(), enumerable: true } });
+/** An item's clock starts when the item arrives, not when its stream was opened; its facts are not the stream's. */
+function itemContext(stream: CallContext): CallContext {
+  const { method, requestId, deadlineAt, signal, draining, peer } = stream;
+  const receivedAt = performance.now();
+  const header = (name: string) => stream.header(name);
+  return { method, requestId, receivedAt, deadlineAt, signal, draining, peer, header, annotate: () => {} };
 }

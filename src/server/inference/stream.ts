@@ -16,6 +16,8 @@ type Result = MessageInitShape<typeof InferItemResultSchema>;
 export interface StreamOptions {
   /** Items in work, or answered and not yet taken by the caller, at one time. */
   readonly window: number;
+  /** Resolves when the queue has room for another item. */
+  readonly turn: () => Promise<void>;
   /** Answers one item; its failures are results too. */
   readonly answer: (item: InferItem) => Promise<Result>;
 }
@@ -29,7 +31,7 @@ export interface StreamOptions {
 export async function* streamInfer(
   requests: AsyncIterable<StreamInferRequest>,
   context: CallContext,
-  { window, answer }: StreamOptions,
+  { window, turn, answer }: StreamOptions,
 ): AsyncGenerator<MessageInitShape<typeof StreamInferResponseSchema>> {
   yield { message: { case: "window", value: { items: window } } };
   const hand = new ItemsInHand<Result>(window);
@@ -37,7 +39,7 @@ export async function* streamInfer(
   const onAbort = () => hand.end(context.signal.reason);
   context.draining.addEventListener("abort", onDrain, { once: true });
   context.signal.addEventListener("abort", onAbort, { once: true });
-  readItems(requests, hand, answer).then(
+  readItems(requests, hand, { turn, answer }).then(
     () => hand.end(),
     (error) => hand.end(error),
   );
@@ -56,14 +58,16 @@ export async function* streamInfer(
 async function readItems(
   requests: AsyncIterable<StreamInferRequest>,
   hand: ItemsInHand<Result>,
-  answer: StreamOptions["answer"],
+  { turn, answer }: Pick<StreamOptions, "turn" | "answer">,
 ): Promise<void> {
   let first = true;
   for await (const { message } of requests) {
     if (hand.ended) return;
     if (message.case === "settings") hand.ordered = readOrder(message.value.order, first);
-    else if (message.case === "item") hand.add(answer(message.value));
-    else throw invalidInput([{ field: "message", description: "must be settings or item" }]);
+    else if (message.case === "item") {
+      await turn();
+      hand.add(answer(message.value));
+    } else throw invalidInput([{ field: "message", description: "must be settings or item" }]);
     first = false;
     await hand.room();
   }
