@@ -38,6 +38,13 @@ export const SETTINGS = {
       unit: "bytes",
       doc: "Largest gRPC message accepted on the public listener; a larger one is refused with RESOURCE_EXHAUSTED.",
     }),
+    inflightBytes: integer({
+      default: 67_108_864,
+      min: 1024,
+      max: 68_719_476_736,
+      unit: "bytes",
+      doc: "Bytes of request messages that calls in progress may hold together; one more is refused with RESOURCE_EXHAUSTED.",
+    }),
     maxStreamsPerConnection: integer({
       default: 128,
       min: 1,

@@ -30,6 +30,8 @@ export interface CallContext {
 export interface IncomingCall extends CallContext {
   /** Full name of the service, such as `albert.v1.InferenceService`. */
   readonly service: string;
+  /** Whether more than one message goes either way. */
+  readonly streaming: boolean;
   /** What the handler has annotated so far. */
   readonly facts: Readonly<Record<string, string | number>>;
   /** Stops the work for this call. Only the first reason counts. */

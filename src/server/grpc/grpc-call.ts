@@ -30,6 +30,7 @@ export class GrpcCall implements IncomingCall {
   readonly service: string;
   readonly method: string;
   readonly requestId: string;
+  readonly streaming: boolean;
   readonly receivedAt = performance.now();
   readonly deadlineAt: number;
   readonly draining: AbortSignal;
@@ -44,8 +45,8 @@ export class GrpcCall implements IncomingCall {
     this.draining = settings.draining;
     const given = this.header("x-request-id");
     this.requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
-    const streaming = method.methodKind !== "unary";
-    this.deadlineAt = this.receivedAt + allowedMs(surface, settings, streaming);
+    this.streaming = method.methodKind !== "unary";
+    this.deadlineAt = this.receivedAt + allowedMs(surface, settings, this.streaming);
   }
 
   get signal(): AbortSignal {

@@ -3,7 +3,7 @@ import type { ClassifyRequest, ClassifyResponseSchema } from "../../gen/albert/v
 import { type ClassificationAnswer, planClassification } from "../../tasks/classification/classification.ts";
 import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";
-import { classificationFields, PROBLEM_TYPES } from "./reply-parts.ts";
+import { classificationFields } from "./reply-parts.ts";
 
 export const classify: Operation<
   ClassifyRequest,
@@ -15,13 +15,9 @@ export const classify: Operation<
     fields.joined(() =>
       planClassification({ ...run, text, labels, ...defined({ textPair, topK, threshold }) }, model, limits),
     ),
-  reply: (answer, { returnLogits }, { heads }, { head }) => {
-    const asked = heads.find(({ name }) => name === head);
-    const problemType = asked?.kind === "classification" ? asked.problemType : "single-label";
-    return { problemType: PROBLEM_TYPES[problemType], ...classificationFields(answer, returnLogits) };
-  },
+  reply: (answer, { returnLogits }) => classificationFields(answer, returnLogits),
   decide: (answer) =>
-    answer.kind === "value"
+    answer.kind === "regression"
       ? { choice: answer.value.toFixed(1), score: 1 }
       : { choice: answer.labels[0]?.label ?? "", score: answer.labels[0]?.probability ?? 0 },
 };

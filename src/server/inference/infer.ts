@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeadResultSchema, InferRequest, InferResponseSchema } from "../../gen/albert/v1/inference_pb.js";
 import { type HeadAnswer, type InferenceAnswer, planInference } from "../../tasks/inference.ts";
-import type { TaskModel } from "../../tasks/plan.ts";
 import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";
-import { answerFields, classificationFields, maskFields, PROBLEM_TYPES } from "./reply-parts.ts";
+import { answerFields, classificationFields, maskFields } from "./reply-parts.ts";
 import { readOffsetUnit } from "./request-options.ts";
 
 export const infer: Operation<InferRequest, InferenceAnswer, MessageInitShape<typeof InferResponseSchema>> = {
@@ -19,21 +18,17 @@ export const infer: Operation<InferRequest, InferenceAnswer, MessageInitShape<ty
     const asked = { ...run, text, heads, returnPooled, offsetUnit, ...defined({ textPair }) };
     return fields.joined(() => planInference(asked, model, limits));
   },
-  reply: ({ heads, pooled }, _request, model) => ({
-    results: heads.map((answer) => headResult(answer, model)),
+  reply: ({ heads, pooled }) => ({
+    results: heads.map(headResult),
     pooled: pooled === undefined ? [] : Array.from(pooled),
   }),
 };
 
-function headResult(answer: HeadAnswer, model: TaskModel): MessageInitShape<typeof HeadResultSchema> {
+function headResult(answer: HeadAnswer): MessageInitShape<typeof HeadResultSchema> {
   const { head } = answer;
   switch (answer.kind) {
-    case "classification": {
-      const asked = model.heads.find(({ name }) => name === head);
-      const problemType = PROBLEM_TYPES[asked?.kind === "classification" ? asked.problemType : "single-label"];
-      const value = { problemType, ...classificationFields(answer.classification, false) };
-      return { head, result: { case: "classification", value } };
-    }
+    case "classification":
+      return { head, result: { case: "classification", value: classificationFields(answer.classification, false) } };
     case "masked-lm":
       return { head, result: { case: "masks", value: { masks: maskFields(answer.filled.masks) } } };
     case "sentence-order": {

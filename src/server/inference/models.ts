@@ -1,34 +1,33 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { HeadKind as HeadKindField, type ModelInfoSchema, type RequestOptions } from "../../gen/albert/v1/inference_pb.js";
+import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { Model } from "../../model/model-directory.ts";
 import type { LiveModels } from "../../serving/live-models.ts";
-import { modelSelector } from "./request-options.ts";
+import type { ModelSelector } from "../../serving/selection.ts";
 import { PROBLEM_TYPES } from "./reply-parts.ts";
 
 /** The version of every name that answers requests now; a name that is still loading is not among them. */
 export function listModels(live: LiveModels): ServedModel[] {
   const names = live.list().filter(({ current }) => current !== undefined);
-  return names
-    .map(({ name }) => findModel(live, name, undefined))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return names.map(({ name }) => findModel(live, { name })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
- * One version, by the rules by which requests find theirs.
+ * One version: the pinned one, else the one the name points to, whatever share of requests a challenger gets.
  *
  * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING, NO_VERSION
  */
-export function findModel(live: LiveModels, name: string, pin: RequestOptions["pin"] | undefined): ServedModel {
-  const lease = live.acquire(modelSelector(name, pin));
+export function findModel(live: LiveModels, selector: ModelSelector): ServedModel {
+  const { current } = live.status(selector.name ?? "");
+  const pinned = selector.version !== undefined || selector.digest !== undefined || current === undefined;
+  const lease = live.acquire(pinned ? selector : { ...selector, version: current });
   lease.release();
   const { version } = lease;
-  const { generation, current } = live.status(version.name);
   return {
     name: version.name,
     version: version.version,
     isDefault: live.list().length === 1,
-    ready: generation > 0 && current !== undefined,
+    ready: version.version === current,
     device: version.engine.device,
     model: version.model,
   };

@@ -30,7 +30,7 @@ export interface Operation<Request extends InferenceRequestMessage, Answer, Repl
   readonly task: string;
   plan(request: Request, planning: Planning): TaskPlan<Answer>;
   /** The reply without its `meta`. */
-  reply(answer: Answer, request: Request, model: TaskModel, plan: TaskPlan<Answer>): Reply;
+  reply(answer: Answer, request: Request): Reply;
   /** What the answer comes down to, for comparing two versions; absent for answers that decide nothing. */
   decide?(answer: Answer): Decision;
 }

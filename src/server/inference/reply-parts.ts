@@ -23,9 +23,11 @@ export const PROBLEM_TYPES: Readonly<Record<ProblemType, ProblemTypeField>> = {
 export function classificationFields(
   answer: ClassificationAnswer,
   withLogits: boolean,
-): { labels: MessageInitShape<typeof LabelScoreSchema>[]; value?: number } {
-  if (answer.kind === "value") return { labels: [], value: answer.value };
+): { problemType: ProblemTypeField; labels: MessageInitShape<typeof LabelScoreSchema>[]; value?: number } {
+  const problemType = PROBLEM_TYPES[answer.kind];
+  if (answer.kind === "regression") return { problemType, labels: [], value: answer.value };
   return {
+    problemType,
     labels: answer.labels.map(({ label, probability, logit }) => ({
       label,
       score: probability,

@@ -48,8 +48,7 @@ export class RequestDesk {
       const { scheduler, limits, live, metrics } = this.#options;
       const { priority, run } = read;
       stages.begin("tokenize");
-      const planWith = (model: LoadedVersion) =>
-        operation.plan(request, { model: model.task, limits, run, fields });
+      const planWith = (model: LoadedVersion) => operation.plan(request, { model: model.task, limits, run, fields });
       const plan = planWith(version);
       metrics.requests.input(operation.task, plan.tokens, plan.windows, plan.truncated);
       context.signal.throwIfAborted();
@@ -60,7 +59,7 @@ export class RequestDesk {
       stages.ran(timing.assembleMs, timing.runMs);
       stages.begin("post");
       const answer = plan.answer(outputs);
-      const reply = operation.reply(answer, request, version.task, plan);
+      const reply = operation.reply(answer, request);
       if (lease.shadow !== undefined && operation.decide !== undefined) {
         compareWithShadow({ lease, operation, answer, planWith, live, scheduler });
       }
@@ -71,7 +70,7 @@ export class RequestDesk {
         tokens: plan.tokens,
         windows: plan.windows,
         truncated: plan.truncated,
-        batchSize: sequences.length + timing.neighbours,
+        batchSize: timing.batchSize,
         paddedTokens: Math.round(timing.paddedTokens),
       };
       return { ...reply, meta };

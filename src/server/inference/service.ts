@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { invalidInput } from "../../errors.ts";
 import type { BatchInferRequest, InferenceService } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext, ServiceHandlers } from "../call.ts";
@@ -13,6 +14,7 @@ import { answerItem } from "./items.ts";
 import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
 import { awaitTurn } from "./pacing.ts";
 import { RequestDesk, type RequestDeskOptions } from "./request-desk.ts";
+import { modelSelector } from "./request-options.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
 
@@ -45,7 +47,9 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
     ...calls,
     batchInfer: async ({ items }: BatchInferRequest, context: CallContext) => {
       if (items.length < 1 || items.length > maxBatchItems) {
-        throw invalidInput([{ field: "items", description: `must hold 1 to ${maxBatchItems} items, got ${items.length}` }]);
+        throw invalidInput([
+          { field: "items", description: `must hold 1 to ${maxBatchItems} items, got ${items.length}` },
+        ]);
       }
       const results: ReturnType<typeof answerItem>[] = [];
       for (const item of items) {
@@ -61,7 +65,9 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
         answer: (item) => answerItem(item, calls, itemContext(context), logIncident),
       }),
     listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
-    getModel: async ({ model, pin }) => ({ model: modelInfo(findModel(live, model, pin), options.limits) }),
+    getModel: async ({ model, pin }) => ({
+      model: modelInfo(findModel(live, modelSelector(model, pin)), options.limits),
+    }),
   };
 }
 

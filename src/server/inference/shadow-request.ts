@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Lease, LiveModels } from "../../serving/live-models.ts";
 import type { LoadedVersion } from "../../serving/loaded-version.ts";
 import type { Scheduler } from "../../serving/scheduler.ts";

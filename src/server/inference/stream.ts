@@ -75,7 +75,7 @@ async function readItems(
 
 function readOrder(order: StreamOrder, first: boolean): boolean {
   if (!first) throw invalidInput([{ field: "settings", description: "must be the first message of the stream" }]);
-  if (StreamOrder[order] === undefined) {
+  if (!Object.values<number>(StreamOrder).includes(order)) {
     throw invalidInput([{ field: "settings.order", description: `must be 0 to 2, got ${order}` }]);
   }
   return order === StreamOrder.REQUEST;

@@ -226,7 +226,7 @@ export type ResponseMeta = Message<"albert.v1.ResponseMeta"> & {
   truncated: boolean;
 
   /**
-   * Sequences, of all callers, in the batches that ran this request.
+   * Sequences, of all callers, in the largest of the batches that ran this request.
    *
    * @generated from field: uint32 batch_size = 10;
    */

@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import type { Config } from "./config/settings.ts";
+import { createMetrics, type Metrics } from "./metrics/metrics.ts";
+import type { Model } from "./model/model-directory.ts";
+import { openModelDirectory } from "./model/open-model-directory.ts";
+import type { Engine } from "./runtime/engine.ts";
+import { followHealth } from "./server/follow-health.ts";
+import { inferenceService } from "./server/inference/service.ts";
+import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
+import { logIncidents, type ServerLog } from "./server/log.ts";
+import { systemClock } from "./serving/clock.ts";
+import { LiveModels } from "./serving/live-models.ts";
+import { readMemory } from "./serving/memory.ts";
+import { Quarantine } from "./serving/quarantine.ts";
+import { Scheduler } from "./serving/scheduler.ts";
+
+/** What the program is made from. */
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: ServerLog;
+  /** Builds the engine of a model on the configured device. */
+  readonly createEngine: (model: Model) => Promise<Engine>;
+}
+
+/** A model to serve from a directory, under a name. */
+export interface ModelToServe {
+  readonly name: string;
+  readonly directory: string;
+}
+
+/** Name of the only version of a model that is served straight from a directory. */
+export const DIRECTORY_VERSION = "1";
+
+/** Everything that answers requests, without anything that listens. */
+export function createInference({ config, log, createEngine }: AppOptions) {
+  const metrics = createMetrics(programVersion());
+  const scheduler = new Scheduler({
+    clock: systemClock,
+    limits: config.serving,
+    metrics,
+    quarantine: new Quarantine(systemClock, config.serving.quarantineMs),
+    random: Math.random,
+  });
+  const live = new LiveModels({
+    config: config.serving,
+    scheduler,
+    createEngine,
+    clock: systemClock,
+    memory: readMemory,
+    metrics,
+    random: Math.random,
+  });
+  const handlers = inferenceService({
+    live,
+    scheduler,
+    metrics,
+    limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
+    maxQueueMs: config.serving.maxQueueMs,
+    logIncident: logIncidents(log),
+  });
+  return {
+    metrics,
+    scheduler,
+    live,
+    handlers,
+    /** Points a name at the model of a directory. */
+    serve: async ({ name, directory }: ModelToServe) => {
+      const open = () => openModelDirectory(directory);
+      await live.swap({ name, version: DIRECTORY_VERSION, open });
+    },
+    close: async () => {
+      scheduler.drain();
+      await live.close();
+      metrics.close();
+    },
+  };
+}
+
+/** A running program. */
+export interface App {
+  readonly addresses: ServerAddresses;
+  readonly live: LiveModels;
+  readonly metrics: Metrics;
+  /**
+   * Shuts down in the reverse order of opening. Always ends.
+   *
+   * @returns whether every call finished by itself
+   */
+  close(drainDelayMs?: number): Promise<boolean>;
+}
+
+/**
+ * Builds and starts the whole program: listens first, so that health can be asked from the first moment, then loads the
+ * models one after the other.
+ *
+ * @throws AlbertError when an address is taken or a model cannot be served; nothing stays open
+ */
+export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
+  const { config, log } = options;
+  const inference = createInference(options);
+  const { live, metrics, handlers } = inference;
+  let server: InferenceServer | undefined;
+  const watching = new AbortController();
+  const close = async (drainDelayMs?: number) => {
+    const clean = (await server?.close(drainDelayMs)) ?? true;
+    watching.abort();
+    await inference.close();
+    return clean;
+  };
+  try {
+    server = await InferenceServer.open({ config, metrics, log, inference: handlers, ready: () => live.ready });
+    void followHealth(live, server.health, metrics, watching.signal, log);
+    for (const model of models) await inference.serve(model);
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  return { addresses: server.addresses, live, metrics, close };
+}
+
+/** Version of this program, from its package. */
+export function programVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,174 @@
+import type { Config } from "../config/settings.ts";
+import { InferenceService } from "../gen/albert/v1/inference_pb.js";
+import { Health } from "../gen/grpc/health/v1/health_pb.js";
+import type { Metrics } from "../metrics/metrics.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import type { ServiceHandlers } from "./call.ts";
+import { keepByteOrderMarks } from "./decode.ts";
+import { GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
+import type { AdapterOptions } from "./grpc/service-adapter.ts";
+import { HealthStates, healthHandlers } from "./health.ts";
+import { HttpListener } from "./http-listener.ts";
+import { type Authorizer, authorize } from "./interceptors/authorize.ts";
+import { callLog } from "./interceptors/call-log.ts";
+import { deadline } from "./interceptors/deadline.ts";
+import { drain } from "./interceptors/drain.ts";
+import { openStreams } from "./interceptors/open-streams.ts";
+import { logIncidents, type ServerLog } from "./log.ts";
+
+export interface InferenceServerOptions {
+  readonly config: Pick<Config, "server" | "log">;
+  readonly metrics: Metrics;
+  readonly log: ServerLog;
+  readonly inference: ServiceHandlers<typeof InferenceService>;
+  /** Decides who may call the public listener; everyone when left out. */
+  readonly authorizer?: Authorizer;
+  /** The services of the admin listener; without them it is not opened. */
+  readonly admin?: { readonly register: (services: ServiceRegistrar) => void; readonly authorizer?: Authorizer };
+  /** Whether requests can be answered now, for `/readyz`. */
+  readonly ready: () => boolean;
+}
+
+/** Addresses in use, each `host:port` with the port that was bound. */
+export interface ServerAddresses {
+  readonly public: string;
+  readonly admin?: string;
+  readonly metrics?: string;
+}
+
+/**
+ * Everything that listens: the public gRPC listener (inference, health, reflection), the admin listener, and HTTP for
+ * machines that watch. Owns the health states; whoever owns a model sets its name there.
+ */
+export class InferenceServer {
+  readonly addresses: ServerAddresses;
+  readonly health: HealthStates;
+  readonly #options: InferenceServerOptions;
+  readonly #listeners: readonly GrpcListener[];
+  readonly #http: HttpListener | undefined;
+  readonly #draining: AbortController;
+  #closing: Promise<boolean> | undefined;
+
+  private constructor(
+    options: InferenceServerOptions,
+    parts: {
+      readonly publicListener: GrpcListener;
+      readonly adminListener: GrpcListener | undefined;
+      readonly http: HttpListener | undefined;
+      readonly health: HealthStates;
+      readonly draining: AbortController;
+    },
+  ) {
+    const { publicListener, adminListener, http } = parts;
+    this.#options = options;
+    this.#listeners = adminListener === undefined ? [publicListener] : [publicListener, adminListener];
+    this.#http = http;
+    this.#draining = parts.draining;
+    this.health = parts.health;
+    this.addresses = {
+      public: publicListener.address,
+      ...(adminListener === undefined ? {} : { admin: adminListener.address }),
+      ...(http === undefined ? {} : { metrics: http.address }),
+    };
+  }
+
+  /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
+  static async open(options: InferenceServerOptions): Promise<InferenceServer> {
+    keepByteOrderMarks();
+    const { config, admin } = options;
+    const health = new HealthStates();
+    const draining = new AbortController();
+    const opened: GrpcListener[] = [];
+    const listen = async (
+      name: "public" | "admin",
+      address: string,
+      authorizer: Authorizer | undefined,
+      register: (services: ServiceRegistrar) => void,
+    ) => {
+      const listener = await GrpcListener.open(
+        {
+          address,
+          limits: config.server,
+          reflection: name === "public" && config.server.reflection,
+          adapter: adapterOptions(name, options, draining.signal, authorizer),
+          onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
+        },
+        register,
+      );
+      opened.push(listener);
+      return listener;
+    };
+    try {
+      const publicListener = await listen("public", config.server.publicAddress, options.authorizer, (services) => {
+        services.add(InferenceService, options.inference);
+        services.add(Health, healthHandlers(health));
+      });
+      const adminListener =
+        admin === undefined || config.server.adminAddress === ""
+          ? undefined
+          : await listen("admin", config.server.adminAddress, admin.authorizer, (services) => {
+              admin.register(services);
+              services.add(Health, healthHandlers(health));
+            });
+      const http =
+        config.server.metricsAddress === ""
+          ? undefined
+          : await HttpListener.open({
+              address: config.server.metricsAddress,
+              metricsPage: () => options.metrics.page(),
+              ready: () => options.ready() && !draining.signal.aborted,
+            });
+      return new InferenceServer(options, { publicListener, adminListener, http, health, draining });
+    } catch (error) {
+      await Promise.all(opened.map((listener) => listener.close(0)));
+      throw error;
+    }
+  }
+
+  /**
+   * Shuts down in order: health says NOT_SERVING; load balancers get `drainDelayMs` to notice; new calls are refused; calls
+   * in progress get `drainTimeoutMs`; what is left is cut. Always ends within about the sum of both. Closing again waits
+   * for the first.
+   *
+   * @param delayMs  in place of the configured delay, such as 0 when nobody balances
+   * @returns whether every call finished by itself
+   */
+  close(delayMs: number = this.#options.config.server.drainDelayMs): Promise<boolean> {
+    this.#closing ??= this.#close(delayMs);
+    return this.#closing;
+  }
+
+  async #close(delayMs: number): Promise<boolean> {
+    const { config, metrics } = this.#options;
+    metrics.process.draining(true);
+    metrics.process.ready(false);
+    this.health.drain();
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    this.#draining.abort();
+    const clean = await Promise.all(this.#listeners.map((listener) => listener.close(config.server.drainTimeoutMs)));
+    await this.#http?.close();
+    return clean.every(Boolean);
+  }
+}
+
+function adapterOptions(
+  listener: "public" | "admin",
+  { config, metrics, log }: InferenceServerOptions,
+  draining: AbortSignal,
+  authorizer: Authorizer | undefined,
+): AdapterOptions {
+  return {
+    interceptors: [
+      callLog(log, config.log.slowRequestMs),
+      openStreams((change) => metrics.calls.streamsOpen(listener, change)),
+      ...(authorizer === undefined ? [] : [authorize(authorizer)]),
+      drain,
+      deadline,
+    ],
+    budget: new ByteBudget(config.server.inflightBytes),
+    draining,
+    defaultDeadlineMs: config.server.defaultDeadlineMs,
+    maxDeadlineMs: config.server.maxDeadlineMs,
+    logIncident: logIncidents(log),
+  };
+}
