@@ -8,11 +8,7 @@ import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
-import { systemClock } from "./serving/clock.ts";
-import { LiveModels } from "./serving/live-models.ts";
-import { readMemory } from "./serving/memory.ts";
-import { Quarantine } from "./serving/quarantine.ts";
-import { Scheduler } from "./serving/scheduler.ts";
+import { Serving } from "./serving/serving.ts";
 
 /** What the program is made from. */
 export interface AppOptions {
@@ -34,43 +30,29 @@ export const DIRECTORY_VERSION = "1";
 /** Everything that answers requests, without anything that listens. */
 export function createInference({ config, log, createEngine }: AppOptions) {
   const metrics = createMetrics(programVersion());
-  const scheduler = new Scheduler({
-    clock: systemClock,
-    limits: config.serving,
-    metrics,
-    quarantine: new Quarantine(systemClock, config.serving.quarantineMs),
-    random: Math.random,
-  });
-  const live = new LiveModels({
+  const serving = new Serving({
     config: config.serving,
-    scheduler,
     createEngine,
-    clock: systemClock,
-    memory: readMemory,
     metrics,
-    random: Math.random,
+    onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
   const handlers = inferenceService({
-    live,
-    scheduler,
-    metrics,
+    serving,
     limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
     maxQueueMs: config.serving.maxQueueMs,
     logIncident: logIncidents(log),
   });
   return {
     metrics,
-    scheduler,
-    live,
+    serving,
     handlers,
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
       const open = () => openModelDirectory(directory);
-      await live.swap({ name, version: DIRECTORY_VERSION, open });
+      await serving.models.swap({ name, version: DIRECTORY_VERSION, open });
     },
     close: async () => {
-      scheduler.drain();
-      await live.close();
+      await serving.close();
       metrics.close();
     },
   };
@@ -79,7 +61,7 @@ export function createInference({ config, log, createEngine }: AppOptions) {
 /** A running program. */
 export interface App {
   readonly addresses: ServerAddresses;
-  readonly live: LiveModels;
+  readonly serving: Serving;
   readonly metrics: Metrics;
   /**
    * Shuts down in the reverse order of opening. Always ends.
@@ -98,7 +80,8 @@ export interface App {
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
   const inference = createInference(options);
-  const { live, metrics, handlers } = inference;
+  const { serving, metrics, handlers } = inference;
+  const live = serving.models;
   let server: InferenceServer | undefined;
   const watching = new AbortController();
   const close = async (drainDelayMs?: number) => {
@@ -115,7 +98,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     await close(0);
     throw error;
   }
-  return { addresses: server.addresses, live, metrics, close };
+  return { addresses: server.addresses, serving, metrics, close };
 }
 
 /** Version of this program, from its package. */

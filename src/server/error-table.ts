@@ -209,7 +209,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     metadata: ["minimum_ms", "given_ms"],
   },
   {
-    reason: "DEADLINE_EXCEEDED",
+    reason: "DEADLINE_PASSED",
     code: "deadline",
     when: "The deadline passed. `stage` says how far the request had come; it is not run any more.",
     detail: "none",

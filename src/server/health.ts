@@ -1,7 +1,7 @@
 import { AlbertError } from "../errors.ts";
 import { type Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../gen/grpc/health/v1/health_pb.js";
+import { draining } from "../serving/refusals.ts";
 import type { ServiceHandlers } from "./call.ts";
-import { serverDraining } from "./deadline.ts";
 
 /** Most names `List` may return; part of the protocol. */
 const MAX_LISTED = 100;
@@ -83,7 +83,7 @@ export function healthHandlers(states: HealthStates): ServiceHandlers<typeof Hea
           last = status;
           context.signal.throwIfAborted();
           // The watcher has seen NOT_SERVING; an open stream would only hold up the shutdown.
-          if (context.draining.aborted) throw serverDraining();
+          if (context.draining.aborted) throw draining();
           await changed.fired;
           changed = signal();
         }

@@ -58,7 +58,7 @@ function libraryError(status: GrpcStatusName, maxMessageBytes: number): AlbertEr
         },
       );
     case "DEADLINE_EXCEEDED":
-      return make("deadline", "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready");
+      return make("deadline", "DEADLINE_PASSED", "the deadline passed before the answer was ready");
     case "CANCELLED":
       return make("cancelled", "CANCELLED", "the caller went away");
     case "UNIMPLEMENTED":

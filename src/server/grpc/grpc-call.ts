@@ -4,7 +4,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { AlbertError } from "../../errors.ts";
 import type { IncomingCall } from "../call.ts";
-import { callerGone, deadlineExceeded } from "../deadline.ts";
+import { callerGone, callLate } from "../call-endings.ts";
 
 /** What a caller may choose as its request id: short, printable, without spaces, so that a log line stays a log line. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -77,7 +77,7 @@ export class GrpcCall implements IncomingCall {
   /** The transport ended the call: the caller cancelled it, its connection broke, or its deadline passed. */
   readonly onTransportClosed = (): void => {
     const late = performance.now() >= this.deadlineAt - CLOCK_TOLERANCE_MS;
-    this.abort(late ? deadlineExceeded() : callerGone());
+    this.abort(late ? callLate() : callerGone());
   };
 }
 

@@ -12,7 +12,7 @@ export const answerQuestion: Operation<
   QuestionAnswer,
   MessageInitShape<typeof AnswerQuestionResponseSchema>
 > = {
-  task: "question-answering",
+  task: "answer_question",
   plan: (request, { model, limits, run, fields }) => {
     const { question, context, nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);

@@ -9,7 +9,7 @@ export const chooseAnswer: Operation<
   MultipleChoiceAnswer,
   MessageInitShape<typeof ChooseAnswerResponseSchema>
 > = {
-  task: "multiple-choice",
+  task: "choose_answer",
   plan: ({ question, context, choices }, { model, limits, run, fields }) => {
     if (choices.length > limits.maxChoices) {
       const description = `must hold at most ${limits.maxChoices} choices, got ${choices.length}`;

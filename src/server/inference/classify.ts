@@ -10,7 +10,7 @@ export const classify: Operation<
   ClassificationAnswer,
   MessageInitShape<typeof ClassifyResponseSchema>
 > = {
-  task: "classification",
+  task: "classify",
   plan: ({ text, textPair, topK, threshold, labels }, { model, limits, run, fields }) =>
     fields.joined(() =>
       planClassification({ ...run, text, labels, ...defined({ textPair, topK, threshold }) }, model, limits),

@@ -19,7 +19,7 @@ const POOLINGS = byNumber<Pooling>({
 });
 
 export const encode: Operation<EncodeRequest, EncodingAnswer, MessageInitShape<typeof EncodeResponseSchema>> = {
-  task: "encoding",
+  task: "encode",
   plan: (request, { model, limits, run, fields }) => {
     const { text, textPair, normalize, returnTokens } = request;
     const pooling = fields.read("pooling", request.pooling, POOLINGS);

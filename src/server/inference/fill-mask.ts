@@ -7,7 +7,7 @@ import { maskFields } from "./reply-parts.ts";
 import { readOffsetUnit } from "./request-options.ts";
 
 export const fillMask: Operation<FillMaskRequest, FillMaskAnswer, MessageInitShape<typeof FillMaskResponseSchema>> = {
-  task: "fill-mask",
+  task: "fill_mask",
   plan: ({ text, topK, offsetUnit }, { model, limits, run, fields }) => {
     const unit = readOffsetUnit(offsetUnit, fields);
     return fields.joined(() => planFillMask({ ...run, text, offsetUnit: unit, ...defined({ topK }) }, model, limits));

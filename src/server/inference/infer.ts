@@ -7,7 +7,7 @@ import { answerFields, classificationFields, maskFields } from "./reply-parts.ts
 import { readOffsetUnit } from "./request-options.ts";
 
 export const infer: Operation<InferRequest, InferenceAnswer, MessageInitShape<typeof InferResponseSchema>> = {
-  task: "several-heads",
+  task: "infer",
   plan: (request, { model, limits, run, fields }) => {
     const { text, textPair, returnPooled } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);

@@ -23,7 +23,7 @@ export interface Planning {
 
 /**
  * One kind of question: how a request becomes a plan, and an answer becomes a reply. All else (choosing the model,
- * admission, deadlines, timing, metrics) is the same for every kind and lives in `request-desk.ts`.
+ * admission, deadlines, timing, metrics) is the same for every kind and lives in the serving room.
  */
 export interface Operation<Request extends InferenceRequestMessage, Answer, Reply> {
   /** The metrics' name for it. */

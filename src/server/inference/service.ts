@@ -1,9 +1,11 @@
 import { performance } from "node:perf_hooks";
 import { invalidInput } from "../../errors.ts";
 import type { BatchInferRequest, InferenceService } from "../../gen/albert/v1/inference_pb.js";
+import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call.ts";
 import type { IncidentLog } from "../status.ts";
 import { answerQuestion } from "./answer-question.ts";
+import { answerRequest } from "./answer-request.ts";
 import type { InferenceCalls } from "./calls.ts";
 import { chooseAnswer } from "./choose-answer.ts";
 import { classify } from "./classify.ts";
@@ -13,12 +15,12 @@ import { infer } from "./infer.ts";
 import { answerItem } from "./items.ts";
 import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
 import { awaitTurn } from "./pacing.ts";
-import { RequestDesk, type RequestDeskOptions } from "./request-desk.ts";
 import { modelSelector } from "./request-options.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
 
-export interface InferenceServiceOptions extends Omit<RequestDeskOptions, "limits"> {
+export interface InferenceServiceOptions {
+  readonly serving: Serving;
   readonly limits: PublishedLimits & {
     /** Items of one stream in hand at a time. */
     readonly streamWindow: number;
@@ -30,18 +32,18 @@ export interface InferenceServiceOptions extends Omit<RequestDeskOptions, "limit
 
 /** The public service: every call of `albert.v1.InferenceService`. */
 export function inferenceService(options: InferenceServiceOptions): ServiceHandlers<typeof InferenceService> {
-  const { live, scheduler, maxQueueMs, logIncident } = options;
+  const { serving, maxQueueMs, logIncident } = options;
+  const { models: live, scheduler } = serving;
   const { maxChars, maxWindows, maxChoices, maxBatchItems, streamWindow } = options.limits;
   const limits = { maxCharacters: maxChars, maxWindows, maxChoices };
-  const desk = new RequestDesk({ ...options, limits });
   const calls: InferenceCalls = {
-    classify: (request, context) => desk.answer(classify, request, context),
-    answerQuestion: (request, context) => desk.answer(answerQuestion, request, context),
-    chooseAnswer: (request, context) => desk.answer(chooseAnswer, request, context),
-    encode: (request, context) => desk.answer(encode, request, context),
-    fillMask: (request, context) => desk.answer(fillMask, request, context),
-    tokenize: (request, context) => tokenize(desk, limits, request, context),
-    infer: (request, context) => desk.answer(infer, request, context),
+    classify: (request, context) => answerRequest(serving, limits, classify, request, context),
+    answerQuestion: (request, context) => answerRequest(serving, limits, answerQuestion, request, context),
+    chooseAnswer: (request, context) => answerRequest(serving, limits, chooseAnswer, request, context),
+    encode: (request, context) => answerRequest(serving, limits, encode, request, context),
+    fillMask: (request, context) => answerRequest(serving, limits, fillMask, request, context),
+    tokenize: async (request, context) => tokenize(serving, limits, request, context),
+    infer: (request, context) => answerRequest(serving, limits, infer, request, context),
   };
   return {
     ...calls,

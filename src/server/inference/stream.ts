@@ -7,8 +7,8 @@ import {
   type StreamInferResponseSchema,
   StreamOrder,
 } from "../../gen/albert/v1/inference_pb.js";
+import { draining } from "../../serving/refusals.ts";
 import type { CallContext } from "../call.ts";
-import { serverDraining } from "../deadline.ts";
 import { ItemsInHand } from "./items-in-hand.ts";
 
 type Result = MessageInitShape<typeof InferItemResultSchema>;
@@ -47,7 +47,7 @@ export async function* streamInfer(
     for (let result = await hand.take(); result !== undefined; result = await hand.take()) {
       yield { message: { case: "result", value: result } };
     }
-    if (context.draining.aborted) throw serverDraining();
+    if (context.draining.aborted) throw draining();
   } finally {
     hand.end();
     context.draining.removeEventListener("abort", onDrain);

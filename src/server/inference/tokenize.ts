@@ -1,31 +1,55 @@
+import { performance } from "node:perf_hooks";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TokenizeRequest, TokenizeResponseSchema } from "../../gen/albert/v1/inference_pb.js";
+import type { Serving } from "../../serving/serving.ts";
 import { tokenizeRequest } from "../../tasks/text-request.ts";
 import type { CallContext } from "../call.ts";
 import { defined } from "./defined.ts";
 import type { RequestLimits } from "./operation.ts";
 import { tokenFields } from "./reply-parts.ts";
-import { identity, type MetaFields, type RequestDesk } from "./request-desk.ts";
 import { EnumFields, readOffsetUnit, readOptions } from "./request-options.ts";
 
-/** Cuts a text into pieces; takes a place like any request, but no device. */
+/**
+ * Cuts a text into pieces. Needs no device and therefore no place in the queue: it is over before another call begins.
+ *
+ * @throws AlbertError as in docs/errors.md
+ */
 export function tokenize(
-  desk: RequestDesk,
+  serving: Serving,
   limits: RequestLimits,
   request: TokenizeRequest,
   context: CallContext,
-): Promise<MessageInitShape<typeof TokenizeResponseSchema>> {
+): MessageInitShape<typeof TokenizeResponseSchema> {
   const fields = new EnumFields();
-  const read = readOptions(request.options, fields);
+  const { selector, run } = readOptions(request.options, fields);
   const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-  return desk.attend("tokenization", read, context, async ({ version }, stages) => {
-    stages.begin("tokenize");
+  const lease = serving.models.acquire(selector);
+  try {
+    const { version } = lease;
     const { text, textPair } = request;
-    const asked = { ...read.run, text, offsetUnit, ...defined({ textPair }) };
+    const asked = { ...run, text, offsetUnit, ...defined({ textPair }) };
+    const startedAt = performance.now();
     const { tokens, maxTokens, fits } = fields.joined(() => tokenizeRequest(asked, version.task, limits));
-    stages.begin("post");
-    const meta: MetaFields = { ...identity(version, context), tokens: tokens.length, windows: 1 };
-    const predictedRunMs = version.engine.predictMs([Math.min(tokens.length, maxTokens)]);
+    const endedAt = performance.now();
+    const timings = {
+      receiveMs: startedAt - context.receivedAt,
+      tokenizeMs: endedAt - startedAt,
+      totalMs: endedAt - context.receivedAt,
+    };
+    const meta = {
+      model: version.name,
+      version: version.version,
+      digest: version.digest,
+      tokenizerDigest: version.tokenizerDigest,
+      device: version.engine.device,
+      tokens: tokens.length,
+      windows: 1,
+      timings,
+      requestId: context.requestId,
+    };
+    const predictedRunMs = version.lane.predictMs([Math.min(tokens.length, maxTokens)]);
     return { meta, tokens: tokens.map(tokenFields), maxTokens, fits, predictedRunMs };
-  });
+  } finally {
+    lease.release();
+  }
 }

@@ -1,19 +1,23 @@
 import { performance } from "node:perf_hooks";
 import type { Interceptor } from "../call.ts";
-import { deadlineExceeded } from "../deadline.ts";
+import { callLate } from "../call-endings.ts";
 
 /** Timers cannot be longer: a larger delay would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** A handler that watches the deadline itself knows better how far the request had come; it may speak first. */
+const GRACE_MS = 5;
+
 /**
- * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: the handler's signal is
- * aborted, and the call fails with the reason even while the handler is still winding down.
+ * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: its signal is aborted,
+ * and the call fails even while the handler is still winding down.
  */
 export const deadline: Interceptor = async (call, proceed) => {
   const remainingMs = call.deadlineAt - performance.now();
-  if (remainingMs <= 0) throw deadlineExceeded();
-  const timer = remainingMs <= MAX_TIMER_MS ? setTimeout(() => call.abort(deadlineExceeded()), remainingMs) : undefined;
-  let onAbort: (() => void) | undefined;
+  if (remainingMs <= 0) throw callLate();
+  const delayMs = remainingMs + GRACE_MS;
+  const timer = delayMs <= MAX_TIMER_MS ? setTimeout(() => call.abort(callLate()), delayMs) : undefined;
+  let onAbort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(call.signal.reason);
     call.signal.addEventListener("abort", onAbort, { once: true });
@@ -27,6 +31,6 @@ export const deadline: Interceptor = async (call, proceed) => {
     await Promise.race([work, aborted]);
   } finally {
     clearTimeout(timer);
-    if (onAbort !== undefined) call.signal.removeEventListener("abort", onAbort);
+    call.signal.removeEventListener("abort", onAbort);
   }
 };
