@@ -446,6 +446,7 @@ export class LiveModels {
   }
 
   #stand(name: Name, entry: Entry): void {
+    if (entry.loaded !== undefined) entry.loaded.lane.background = false;
     this.#setState(name, entry, { kind: "standby" });
   }
 
