@@ -1,5 +1,5 @@
 import type { OutputName, SequenceInput } from "../../runtime/engine.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { joinSegments } from "../features/sequence.ts";
 import type { OffsetUnit } from "../offset-units.ts";
 import {
@@ -80,32 +80,60 @@ export function planQuestionAnswering(
   const options = checkSpanOptions(checks, "", { head: head.name, knowsNoAnswer, request, model });
   refuseIfAny(checks.violations);
 
-  const { tokenizer } = model;
-  const questionIds = tokenizer.tokenize(request.question).ids;
-  const query = questionIds.subarray(0, Math.min(maxQuestion, Math.max(1, Math.floor((maxTokens - 3) / 2))));
-  const pieces = tokenizer.tokenize(request.context);
-  if (pieces.ids.length === 0) checks.refuse("context", "holds no character that the tokenizer keeps");
+  const plan = planSpans(model.tokenizer, request, {
+    ...options,
+    maxTokens,
+    maxQuestionTokens: maxQuestion,
+    ...(docStride > 0 ? { docStride } : {}),
+    maxWindows: limits.maxWindows,
+  });
+  if (plan.windows === 0) checks.refuse("context", "holds no character that the tokenizer keeps");
   refuseIfAny(checks.violations);
+  return plan;
+}
+
+/** Everything that decides how a document is cut and searched. */
+export interface SpanPlanOptions extends SpanAnswerOptions {
+  readonly maxTokens: number;
+  /** Never more than half of a sequence is used for the question. */
+  readonly maxQuestionTokens: number;
+  /** 128 when left out, but at most half a window. */
+  readonly docStride?: number;
+  readonly maxWindows: number;
+}
+
+/**
+ * Cuts a document into windows for one question, whatever the texts hold.
+ *
+ * @param asked  with the context's pieces, where they are at hand from another question
+ * @returns a plan without sequences for a context without pieces; its answer is "no answer"
+ * @throws AlbertError invalid-input (INPUT_TOO_LONG) when more than `maxWindows` are needed
+ */
+export function planSpans(
+  tokenizer: Tokenizer,
+  asked: { readonly question: string; readonly context: string; readonly pieces?: TokenizedText },
+  options: SpanPlanOptions,
+): TaskPlan<QuestionAnswer> {
+  const { head, maxTokens } = options;
+  const knowsNoAnswer = options.nullThreshold !== undefined;
+  const questionIds = tokenizer.tokenize(asked.question).ids;
+  const longestQuery = Math.max(1, Math.floor((maxTokens - 3) / 2));
+  const query = questionIds.subarray(0, Math.min(options.maxQuestionTokens, longestQuery));
+  const pieces = asked.pieces ?? tokenizer.tokenize(asked.context);
   const room = maxTokens - query.length - 3;
-  const stride = docStride > 0 ? docStride : Math.max(1, Math.min(QA_DEFAULTS.docStride, Math.floor(room / 2)));
+  const stride = options.docStride ?? Math.max(1, Math.min(QA_DEFAULTS.docStride, Math.floor(room / 2)));
   const needed = countWindows(pieces.ids.length, room, stride);
-  if (needed > limits.maxWindows) {
+  if (needed > options.maxWindows) {
     const tokens = pieces.ids.length + needed * (query.length + 3);
-    throw inputTooLong(tokens, limits.maxWindows * maxTokens, "send the document in parts");
+    throw inputTooLong(tokens, options.maxWindows * maxTokens, "send the document in parts");
   }
   const windows = documentWindows(pieces.ids.length, room, stride);
   const sequences = windows.map(({ start, length }) =>
-    spanSequence({
-      tokenizer,
-      query,
-      segment: pieces.ids.subarray(start, start + length),
-      head: head.name,
-      knowsNoAnswer,
-    }),
+    spanSequence({ tokenizer, query, segment: pieces.ids.subarray(start, start + length), head, knowsNoAnswer }),
   );
-  const document = { context: request.context, pieces, windows, documentOffset: query.length + 2 };
+  const document = { context: asked.context, pieces, windows, documentOffset: query.length + 2 };
   return {
-    head: head.name,
+    head,
     sequences,
     tokens: sequences.reduce((total, { inputIds }) => total + inputIds.length, 0),
     windows: windows.length,

@@ -34,7 +34,7 @@ export interface WindowResult {
 /** Null score of a question that has no window, because the official alignment failed. */
 const NO_WINDOW_SCORE = 1_000_000;
 /** Scores of the empty answer where no span qualifies. */
-const NO_SPAN_SCORE = -1e6;
+export const NO_SPAN_SCORE = -1e6;
 
 /**
  * The official prediction for one question, over its windows and (for an ensemble) over several models: a span that several

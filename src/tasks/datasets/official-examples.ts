@@ -1,0 +1,108 @@
+import { stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { AlbertError } from "../../errors.ts";
+import { pythonStrip } from "../python-text.ts";
+import { folderArticles, tarArticles } from "./article-files.ts";
+import { fileSource, wholeText } from "./data-source.ts";
+import type { ChoiceExample, ClassificationExample, Example, QuestionExample, TaskName } from "./examples.ts";
+import { GLUE_TASKS, type GlueExample, type GlueSplit, type GlueTaskName, glueExamples } from "./glue.ts";
+import { parseJson } from "./json-text.ts";
+import { articleQuestions, type RaceFilter, type RaceQuestion, raceQuestions } from "./race.ts";
+import { readSquad, type SquadQuestion } from "./squad.ts";
+
+/** Tasks whose data comes in an official layout. */
+export type OfficialTaskName = Exclude<TaskName, "classification" | "qa" | "multiple-choice">;
+
+/** Whether a task's data comes in an official layout. */
+export function isOfficialTask(task: TaskName): task is OfficialTaskName {
+  return task !== "classification" && task !== "qa" && task !== "multiple-choice";
+}
+
+/**
+ * The examples of a file (or, for RACE, folder or tar archive) in a task's official layout, gzip or not, in the official
+ * order.
+ *
+ * @param split  which columns a GLUE file has, and which articles of a RACE folder are meant
+ * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID) with file, line and column
+ */
+export async function* officialExamples(
+  task: OfficialTaskName,
+  path: string,
+  split: GlueSplit,
+): AsyncGenerator<Example> {
+  const glue = GLUE_TASKS.get(task as GlueTaskName);
+  if (glue !== undefined) {
+    for await (const row of glueExamples(fileSource(path, basename(path)), glue, split)) {
+      yield split === "test" ? withoutLabel(row) : classificationExample(row);
+    }
+  } else if (task === "race") {
+    for (const question of await readRace(path, { split })) yield choiceExample(question);
+  } else {
+    const name = basename(path);
+    const text = await wholeText(fileSource(path, name));
+    for (const question of readSquad(parseJson(text, name), name)) yield questionExample(question, name);
+  }
+}
+
+/**
+ * The questions of a RACE folder, of a tar archive (gzip or not), or of one file of articles.
+ *
+ * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID)
+ */
+export async function readRace(path: string, filter: RaceFilter): Promise<RaceQuestion[]> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new AlbertError("not-found", `${basename(path)} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
+  });
+  if (info.isDirectory()) return raceQuestions(folderArticles(path), filter);
+  const source = fileSource(path, basename(path));
+  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return raceQuestions(tarArticles(source), filter);
+  return articleQuestions({ path: basename(path), text: await wholeText(source) });
+}
+
+/** Path of a GLUE task's split inside an official download: `<data>/<task folder>/<file>`. */
+export function glueFile(dataDirectory: string, task: GlueTaskName, split: GlueSplit): string | undefined {
+  const { directory, files } = GLUE_TASKS.get(task)!;
+  const file = files[split];
+  return file === undefined ? undefined : join(dataDirectory, directory, file);
+}
+
+/** A GLUE row as an example; a label's surrounding white space does not count. */
+export function classificationExample(row: GlueExample): ClassificationExample {
+  const label = typeof row.label === "string" ? pythonStrip(row.label) : row.label;
+  return { ...withoutLabel(row), label };
+}
+
+/** A SQuAD question as an example. */
+export function questionExample(question: SquadQuestion, file: string): QuestionExample {
+  const { id, context, answers, isImpossible, document } = question;
+  return {
+    kind: "question",
+    id,
+    question: question.question,
+    context,
+    answers,
+    isImpossible,
+    document: `${document}:${question.title}`,
+    location: { file, line: 1, column: 1 },
+  };
+}
+
+/** A RACE question as an example. */
+export function choiceExample(question: RaceQuestion): ChoiceExample {
+  const { id, index, article, options, answer, level, location } = question;
+  return {
+    kind: "choice",
+    id: `${id}-${index}`,
+    question: question.question,
+    context: article,
+    choices: options,
+    answer,
+    ...(level === undefined ? {} : { level }),
+    document: `${level ?? ""}/${id}`,
+    location,
+  };
+}
+
+function withoutLabel({ guid, text, textPair, location }: GlueExample): ClassificationExample {
+  return { kind: "classification", id: guid, text, ...(textPair ? { textPair } : {}), location };
+}
