@@ -1,24 +1,18 @@
 import { AlbertError } from "../errors.ts";
-import type { BatchCost, SequenceOutput } from "../runtime/engine.ts";
 import type { Piece } from "./ticket.ts";
 
-/** What became of one piece of a failed batch. */
-export type Verdict =
-  | { readonly piece: Piece; readonly kind: "computed"; readonly output: SequenceOutput; readonly cost: BatchCost }
-  /** The runtime fails on this input, although it works on others. */
-  | { readonly piece: Piece; readonly kind: "culprit"; readonly error: unknown }
-  /** The engine itself does not work; the input may be as good as any. */
-  | { readonly piece: Piece; readonly kind: "failed"; readonly error: unknown };
-
-/** How to compute again, and how to tell whether the engine works at all. */
+/** How to compute again, how to tell whether the engine works at all, and whom to tell. */
 export interface IsolationTools {
-  readonly run: (pieces: readonly Piece[]) => Promise<{ outputs: readonly SequenceOutput[]; cost: BatchCost }>;
+  /** Computes pieces as a batch and answers them; rejects when the batch fails. */
+  readonly run: (pieces: readonly Piece[]) => Promise<void>;
   /** Computes an input that is known to be good. Rejects when the engine does not work. */
   readonly probe: () => Promise<unknown>;
   /** Whether somebody still waits for a piece. */
   readonly wanted: (piece: Piece) => boolean;
-  /** Called with each group's verdicts as soon as they are known. */
-  readonly report: (verdicts: readonly Verdict[]) => void;
+  /** The runtime fails on this input, although it works on others. */
+  readonly culprit: (piece: Piece, error: unknown) => void;
+  /** The engine itself does not work; the input may be as good as any. */
+  readonly failed: (piece: Piece, error: unknown) => void;
 }
 
 /**
@@ -33,16 +27,14 @@ export async function isolate(batch: readonly Piece[], error: unknown, tools: Is
     const wanted = group.filter(tools.wanted);
     if (wanted.length === 0) continue;
     try {
-      const { outputs, cost } = await tools.run(wanted);
-      tools.report(wanted.map((piece, i) => ({ piece, kind: "computed", output: outputs[i]!, cost })));
+      await tools.run(wanted);
     } catch (again) {
       if (wanted.length > 1) {
         pending.unshift(...split(wanted, again));
       } else if (await works(tools)) {
-        tools.report([{ piece: wanted[0]!, kind: "culprit", error: again }]);
+        tools.culprit(wanted[0]!, again);
       } else {
-        const rest = [...wanted, ...pending.flat()];
-        tools.report(rest.map((piece) => ({ piece, kind: "failed", error: again })));
+        for (const piece of [...wanted, ...pending.flat()]) tools.failed(piece, again);
         return;
       }
     }
@@ -55,9 +47,9 @@ function split(batch: readonly Piece[], error: unknown): (readonly Piece[])[] {
   return [batch.slice(0, half), batch.slice(half)];
 }
 
-/** Whether an error means that the worker died, rather than that the runtime refused. */
+/** Whether an error means that the worker died or hung, rather than that the runtime refused. */
 export function workerLost(error: unknown): boolean {
-  return error instanceof AlbertError && error.reason === "WORKER_LOST";
+  return error instanceof AlbertError && (error.reason === "WORKER_LOST" || error.reason === "WORKER_STALLED");
 }
 
 async function works({ probe }: IsolationTools): Promise<boolean> {

@@ -87,6 +87,13 @@ export function poisonous(cause: unknown): AlbertError {
   });
 }
 
+/** This row of a batch came back as NaN or infinity; its neighbours are not affected. */
+export function nonFinite(): AlbertError {
+  return new AlbertError("backend", "the model's numbers overflow on this input; do not send it again", {
+    reason: "NON_FINITE",
+  });
+}
+
 /** The input is known to make the runtime fail and is refused unseen for a while. */
 export function quarantined(leftMs: number): AlbertError {
   return new AlbertError(

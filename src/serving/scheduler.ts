@@ -6,10 +6,10 @@ import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import { compose } from "./compose.ts";
 import { Flights } from "./flights.ts";
-import { isolate, type Verdict, workerLost } from "./isolate.ts";
+import { isolate, workerLost } from "./isolate.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import { hashSequence, type Quarantine } from "./quarantine.ts";
-import { abortError, deadlinePassed, draining, poisonous, quarantined, versionClosed } from "./refusals.ts";
+import { abortError, deadlinePassed, draining, nonFinite, poisonous, quarantined, versionClosed } from "./refusals.ts";
 import { byTicket, type Ending, type Piece, type Priority, Ticket, type Work, type WorkResult } from "./ticket.ts";
 
 /** How the scheduler behaves; see `docs/configuration.md`, group serving. */
@@ -295,20 +295,23 @@ export class Scheduler {
   /** Runs one batch and answers whoever is in it, whatever happens. */
   async #fly(lane: Lane, batch: readonly Piece[], predictedMs: number): Promise<void> {
     const land = this.#flights.begin(lane.options.engine.device, predictedMs);
+    const { signal, release } = abortWhenUnwanted(batch);
     try {
-      const result = await this.#run(lane, batch, predictedMs);
+      const result = await this.#run(lane, batch, predictedMs, signal);
       this.#deliver(lane, batch, result);
     } catch (error) {
       await this.#recover(lane, batch, error);
     } finally {
+      release();
       land();
       this.#dispatch();
     }
   }
 
-  async #run(lane: Lane, batch: readonly Piece[], predictedMs: number): Promise<BatchResult> {
+  async #run(lane: Lane, batch: readonly Piece[], predictedMs: number, signal?: AbortSignal): Promise<BatchResult> {
     const { engine } = lane.options;
-    const result = await engine.run(batch.map(({ input }) => input));
+    const inputs = batch.map(({ input }) => input);
+    const result = await engine.run(inputs, signal === undefined ? {} : { signal });
     if (result.outputs.length !== batch.length) {
       throw new AlbertError(
         "backend",
@@ -330,8 +333,9 @@ export class Scheduler {
     return result;
   }
 
-  #deliver(lane: Lane, batch: readonly Piece[], { outputs, cost }: BatchResult): void {
+  #deliver(lane: Lane, batch: readonly Piece[], { outputs, cost, nonFinite: bad = [] }: BatchResult): void {
     const now = this.#options.clock.now();
+    for (const index of bad) this.#end(lane, batch[index]!.ticket, "failed", nonFinite());
     for (const [ticket, own] of byTicket(batch, outputs)) {
       const { ending } = ticket;
       if (ending === "deadline" || ending === "cancelled") {
@@ -344,37 +348,32 @@ export class Scheduler {
 
   /** Computes a failed batch again in parts, so that a bad input fails alone and a broken engine fails fast. */
   async #recover(lane: Lane, batch: readonly Piece[], error: unknown): Promise<void> {
-    const fail = (piece: Piece, reason: unknown) => this.#end(lane, piece.ticket, "failed", reason);
+    const failed = ({ ticket }: Piece, reason: unknown) => this.#end(lane, ticket, "failed", reason);
     try {
       await isolate(batch, error, {
-        run: (pieces) => this.#run(lane, pieces, lane.predictMs(pieces.map(({ length }) => length))),
+        run: async (pieces) => {
+          const predictedMs = lane.predictMs(pieces.map(({ length }) => length));
+          this.#deliver(lane, pieces, await this.#run(lane, pieces, predictedMs));
+        },
         probe: lane.options.probe,
         wanted: ({ ticket }) => ticket.ending === undefined,
-        report: (verdicts) => this.#takeVerdicts(lane, verdicts),
+        culprit: (piece, reason) => this.#convict(lane, piece, reason),
+        failed,
       });
     } catch (bug) {
-      for (const piece of batch) fail(piece, bug);
+      for (const piece of batch) failed(piece, bug);
     }
   }
 
-  #takeVerdicts(lane: Lane, verdicts: readonly Verdict[]): void {
-    const { quarantine, metrics } = this.#options;
-    const computed = verdicts.filter((verdict) => verdict.kind === "computed");
-    if (computed.length > 0) {
-      const outputs = computed.map(({ output }) => output);
-      this.#deliver(
-        lane,
-        computed.map(({ piece }) => piece),
-        { outputs, cost: computed[0]!.cost },
-      );
+  #convict(lane: Lane, { ticket, input }: Piece, error: unknown): void {
+    // What the engine calls invalid is no mystery: the caller is told what is wrong with it.
+    if (error instanceof AlbertError && error.code === "invalid-input") {
+      this.#end(lane, ticket, "failed", error);
+      return;
     }
-    for (const verdict of verdicts) {
-      if (verdict.kind === "failed") this.#end(lane, verdict.piece.ticket, "failed", verdict.error);
-      if (verdict.kind !== "culprit") continue;
-      quarantine.add(hashSequence(lane.options.digest, verdict.piece.input));
-      metrics.batches.poison(workerLost(verdict.error) ? "worker" : "backend");
-      this.#end(lane, verdict.piece.ticket, "failed", poisonous(verdict.error));
-    }
+    this.#options.quarantine.add(hashSequence(lane.options.digest, input));
+    this.#options.metrics.batches.poison(workerLost(error) ? "worker" : "backend");
+    this.#end(lane, ticket, "failed", poisonous(error));
   }
 
   #end(lane: Lane, ticket: Ticket, ending: Exclude<Ending, "answered">, error: unknown): void {
@@ -382,4 +381,22 @@ export class Scheduler {
     lane.queue.drop(ticket);
     lane.tickets.delete(ticket);
   }
+}
+
+/** A signal that aborts when nobody waits for any piece of a batch any more, so that the engine need not begin it. */
+function abortWhenUnwanted(batch: readonly Piece[]): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const wanted = new Set(batch.map(({ ticket }) => ticket));
+  const stops = [...wanted].map((ticket) =>
+    ticket.onFailure(() => {
+      wanted.delete(ticket);
+      if (wanted.size === 0) controller.abort();
+    }),
+  );
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const stop of stops) stop();
+    },
+  };
 }

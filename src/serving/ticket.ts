@@ -75,6 +75,7 @@ export class Ticket {
   readonly #outputs: SequenceOutput[] = [];
   #missing: number;
   #ending: Ending | undefined;
+  readonly #onFailure = new Set<() => void>();
   #resolve!: (result: WorkResult) => void;
   #reject!: (error: unknown) => void;
   #spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
@@ -134,7 +135,14 @@ export class Ticket {
     if (this.#ending !== undefined) return false;
     this.#ending = ending;
     this.#reject(error);
+    for (const action of this.#onFailure) action();
     return true;
+  }
+
+  /** Calls `action` if the ticket ends with an error. @returns calls that off */
+  onFailure(action: () => void): () => void {
+    this.#onFailure.add(action);
+    return () => this.#onFailure.delete(action);
   }
 
   /** Everything between submission and the last output that was neither assembling nor running was waiting. */

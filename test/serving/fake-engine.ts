@@ -1,6 +1,13 @@
 import type { Head } from "../../src/model/heads.ts";
 import type { Model } from "../../src/model/model-directory.ts";
-import type { BatchResult, DeviceKind, Engine, SequenceInput, SequenceOutput } from "../../src/runtime/engine.ts";
+import type {
+  BatchResult,
+  DeviceKind,
+  Engine,
+  RunOptions,
+  SequenceInput,
+  SequenceOutput,
+} from "../../src/runtime/engine.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One batch handed to a `FakeEngine` and not yet answered. */
@@ -30,6 +37,8 @@ export class FakeEngine implements Engine {
   readonly held: HeldBatch[] = [];
   /** Every batch ever handed over. */
   readonly ran: (readonly SequenceInput[])[] = [];
+  /** The signal each of them came with. */
+  readonly signals: (AbortSignal | undefined)[] = [];
   closed = false;
   readonly #options: FakeEngineOptions;
 
@@ -43,9 +52,10 @@ export class FakeEngine implements Engine {
     return this.#options.predictMs?.(lengths) ?? lengths.reduce((sum, length) => sum + length, 0);
   }
 
-  run(sequences: readonly SequenceInput[]): Promise<BatchResult> {
+  run(sequences: readonly SequenceInput[], { signal }: RunOptions = {}): Promise<BatchResult> {
     if (this.closed) return Promise.reject(new Error("run after close"));
     this.ran.push(sequences);
+    this.signals.push(signal);
     return new Promise((resolve, reject) => {
       const batch: HeldBatch = {
         sequences,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { AlbertError } from "../../src/errors.ts";
+import { AlbertError, invalidInput } from "../../src/errors.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
 import { sequence } from "./fake-engine.ts";
 import { type Outcome, ranIds, SchedulerRig } from "./scheduler-rig.ts";
@@ -220,6 +220,20 @@ describe("leaving early", () => {
     expect(gone.outcome).toMatchObject({ error: reason });
   });
 
+  it("withdraws a batch that waits inside the engine when nobody in it waits any more", async () => {
+    const { lane, engine } = start().lane({ tokenBudget: 20 });
+    const callers = [new AbortController(), new AbortController()];
+    for (const [i, { signal }] of callers.entries()) rig.submit(lane, { sequences: [sequence(10, i)], signal });
+    await rig.clock.settle();
+    callers[0]!.abort();
+    expect(engine.signals[0]?.aborted).toBe(false);
+    callers[1]!.abort();
+    expect(engine.signals[0]?.aborted).toBe(true);
+    engine.held[0]!.fail(new AlbertError("cancelled", "withdrawn", { reason: "BATCH_CANCELLED" }));
+    await rig.clock.settle();
+    expect(engine.ran).toHaveLength(1);
+  });
+
   it("stops the remaining windows of a request when one caller leaves half-way", async () => {
     const { lane, engine } = start().lane({ tokenBudget: 10 });
     const caller = new AbortController();
@@ -392,6 +406,26 @@ describe("failing batches", () => {
     const good = rig.submit(lane, { sequences: [sequence(10, 4)] });
     await rig.finishAll(engine);
     expect([reasonOf(bad.outcome), reasonOf(good.outcome)]).toEqual(["POISON", "answered"]);
+  });
+
+  it("passes on what the engine finds invalid, and quarantines nothing", async () => {
+    const { lane, engine } = start().lane({
+      tokenBudget: 1000,
+      fault: (sequences) => poisoned(sequences, () => invalidInput([{ field: "inputIds", description: "too large" }])),
+    });
+    const holders = [1, POISON].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    await rig.finishAll(engine);
+    expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "FIELD_INVALID"]);
+    expect(rig.quarantine.size).toBe(0);
+  });
+
+  it("fails alone the row that the engine reports as not finite", async () => {
+    const { lane, engine } = start().lane({ tokenBudget: 1000 });
+    const run = engine.run.bind(engine);
+    engine.run = async (sequences) => ({ ...(await run(sequences)), nonFinite: [1] });
+    const holders = [1, 2, 3].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    await rig.finishAll(engine);
+    expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "NON_FINITE", "answered"]);
   });
 
   it("treats missing outputs as a failure, not as an answer", async () => {
