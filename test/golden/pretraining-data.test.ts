@@ -1,0 +1,293 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Draws } from "../../src/pretraining/draws.ts";
+import { type InstanceOptions, maxPredictions, type PretrainingInstance } from "../../src/pretraining/instance.ts";
+import { maskTokens, predictionBudget } from "../../src/pretraining/masking.ts";
+import { toExample } from "../../src/pretraining/official-features.ts";
+import { createOfficialInstances } from "../../src/pretraining/official-instances.ts";
+import {
+  type PackedTokens,
+  packToken,
+  startsWordInSentencePiece,
+  startsWordInWordPiece,
+  tokenId,
+} from "../../src/pretraining/packed-token.ts";
+import { PythonDraws } from "../../src/pretraining/python-random.ts";
+import { encodeExample } from "../../src/pretraining/tf-example.ts";
+import { frameRecord } from "../../src/pretraining/tf-record.ts";
+import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
+import { preprocessText } from "../../src/tokenizer/preprocess.ts";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+
+interface Config {
+  readonly name: string;
+  readonly max_seq_length: number;
+  readonly masked_lm_prob: number;
+  readonly max_predictions_per_seq: number;
+  readonly dupe_factor: number;
+  readonly short_seq_prob: number;
+  readonly random_seed: number;
+  readonly numpy_seed: number;
+  readonly do_whole_word_mask: boolean;
+  readonly do_permutation: boolean;
+  readonly favor_shorter_ngram: boolean;
+  readonly random_next_sentence: boolean;
+  readonly ngram: number;
+  readonly do_lower_case: boolean;
+}
+
+interface GoldenInstance {
+  readonly tokens: readonly string[];
+  readonly segment_ids: readonly number[];
+  readonly is_random_next: boolean;
+  readonly token_boundary: readonly number[];
+  readonly masked_lm_positions: readonly number[];
+  readonly masked_lm_labels: readonly string[];
+}
+
+type Draw =
+  | ["random", number]
+  | ["randint", number, number, number]
+  | ["shuffle", number[]]
+  | ["choice", number[], number[], number];
+
+function readLines<Line>(path: string): Line[] {
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line): Line => JSON.parse(line));
+}
+
+/** Repeats a recorded run, and fails at the first draw that is of another kind or range than the recorded one. */
+class ReplayedDraws implements Draws {
+  readonly #draws: readonly Draw[];
+  #next = 0;
+
+  constructor(draws: readonly Draw[]) {
+    this.#draws = draws;
+  }
+
+  get left(): number {
+    return this.#draws.length - this.#next;
+  }
+
+  random(): number {
+    return this.#take("random")[1];
+  }
+
+  integer(first: number, last: number): number {
+    const [, low, high, value] = this.#take("randint");
+    expect([first, last]).toEqual([low, high]);
+    return value;
+  }
+
+  order(n: number): number[] {
+    const [, order] = this.#take("shuffle");
+    expect(order.length).toBe(n);
+    return order;
+  }
+
+  choice(probabilities: readonly number[]): number {
+    const [, options, expected, value] = this.#take("choice");
+    expect(probabilities.length).toBe(options.length);
+    for (const [i, p] of probabilities.entries()) expect(p).toBeCloseTo(expected[i]!, 12);
+    return options.indexOf(value);
+  }
+
+  #take<Kind extends Draw[0]>(kind: Kind): Extract<Draw, [Kind, ...unknown[]]> {
+    const draw = this.#draws[this.#next++];
+    expect(draw?.[0], `draw ${this.#next - 1}`).toBe(kind);
+    return draw as Extract<Draw, [Kind, ...unknown[]]>; // the line above has compared the kind
+  }
+}
+
+/**
+ * Fixtures hold pieces as text, where each unknown piece keeps its surface; here every distinct surface gets an id of its own
+ * beyond the vocabulary, so that the text comes back.
+ */
+class SurfaceIds {
+  readonly #tokenizer: Tokenizer;
+  readonly #ids = new Map<string, number>();
+  readonly #surfaces: string[] = [];
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  pack(pieces: readonly string[]): PackedTokens {
+    return Uint32Array.from(pieces, (piece) => {
+      const { cls, sep } = this.#tokenizer.special;
+      if (piece === "[CLS]") return cls;
+      if (piece === "[SEP]") return sep;
+      return packToken(this.#idOf(piece), startsWordInSentencePiece(piece));
+    });
+  }
+
+  text(id: number): string {
+    const { vocabSize } = this.#tokenizer;
+    return id < vocabSize ? this.#tokenizer.pieceOf(id) : this.#surfaces[id - vocabSize]!;
+  }
+
+  /** As the model sees it. */
+  plain(id: number): number {
+    return id < this.#tokenizer.vocabSize ? id : this.#tokenizer.special.unk;
+  }
+
+  #idOf(piece: string): number {
+    const known = this.#tokenizer.idOf(piece);
+    if (known !== this.#tokenizer.special.unk || piece === "<unk>") return known;
+    let id = this.#ids.get(piece);
+    if (id === undefined) {
+      id = this.#tokenizer.vocabSize + this.#surfaces.length;
+      this.#ids.set(piece, id);
+      this.#surfaces.push(piece);
+    }
+    return id;
+  }
+}
+
+const folder = fixture("pretraining_data");
+const model = officialVocabulary();
+const configs: Config[] = folder
+  ? readdirSync(folder)
+      .map((name) => join(folder, name, "config.json"))
+      .flatMap((file) => {
+        try {
+          return [JSON.parse(readFileSync(file, "utf8")) as Config];
+        } catch {
+          return []; // not a configuration's folder
+        }
+      })
+  : [];
+
+describe.skipIf(missing("pretraining_data", folder))("rules of pretraining data", () => {
+  it.skipIf(!fixture("pretraining_data", "start_piece.json"))("say where words begin as the official code does", () => {
+    const cases: [string, boolean, boolean][] = JSON.parse(
+      readFileSync(fixture("pretraining_data", "start_piece.json")!, "utf8"),
+    );
+    const got = cases.map(([piece]) => [piece, startsWordInSentencePiece(piece), startsWordInWordPiece(piece)]);
+    expect(got).toEqual(cases);
+  });
+
+  it.skipIf(!fixture("pretraining_data", "budget.json"))("give every length its number of predictions", () => {
+    const cases: [number, number][] = JSON.parse(readFileSync(fixture("pretraining_data", "budget.json")!, "utf8"));
+    const options = { maskedLmProb: 0.15, maxPredictionsPerSequence: 20 } as InstanceOptions; // all that a budget depends on
+    expect(cases.map(([length]) => [length, predictionBudget(length, options)])).toEqual(cases);
+  });
+});
+
+describe.skipIf(missing("pretraining_data or the 30k vocabulary", folder && model && configs.length > 0)).each(configs)(
+  "pretraining data of configuration $name",
+  (config) => {
+    const at = (...path: string[]) => fixture("pretraining_data", config.name, ...path);
+    let tokenizer: Tokenizer;
+    let surfaces: SurfaceIds;
+    let options: InstanceOptions & { dupeFactor: number };
+    let documents: PackedTokens[][];
+
+    beforeAll(() => {
+      tokenizer = loadTokenizerFile(model!, { kind: "sentencepiece", lowerCase: config.do_lower_case });
+      surfaces = new SurfaceIds(tokenizer);
+      options = {
+        maxSequenceLength: config.max_seq_length,
+        shortSequenceProb: config.short_seq_prob,
+        randomNextSentence: config.random_next_sentence,
+        singleSentence: "random-next",
+        maskedLmProb: config.masked_lm_prob,
+        maxPredictionsPerSequence: config.max_predictions_per_seq,
+        ngram: config.ngram,
+        favorShorterNgram: config.favor_shorter_ngram,
+        wholeWordMask: config.do_whole_word_mask,
+        permutation: config.do_permutation,
+        vocabSize: tokenizer.vocabSize,
+        special: tokenizer.special,
+        officialQuirks: true,
+        dupeFactor: config.dupe_factor,
+      };
+      documents = [[]];
+      for (const line of readFileSync(join(dirname(at("config.json")!), "../input_documents.txt"), "utf8").split(
+        "\n",
+      )) {
+        if (preprocessText(line, { lowerCase: config.do_lower_case }) === "") documents.push([]);
+        const { pieces } = tokenizer.tokenize(line);
+        if (pieces.length > 0) documents.at(-1)!.push(surfaces.pack(pieces));
+      }
+      documents = documents.filter((sentences) => sentences.length > 0);
+    });
+
+    const golden = (instance: PretrainingInstance): GoldenInstance => ({
+      tokens: Array.from(instance.inputIds, (id) => surfaces.text(id)),
+      segment_ids: [...instance.segmentIds],
+      is_random_next: instance.label === 1,
+      token_boundary: [...instance.tokenBoundary],
+      masked_lm_positions: [...instance.maskedPositions],
+      masked_lm_labels: Array.from(instance.maskedIds, (id) => surfaces.text(id)),
+    });
+
+    it.skipIf(!at("masking_calls.jsonl"))("replays every recorded masking call", () => {
+      interface Call {
+        readonly tokens: readonly string[];
+        readonly draws: readonly Draw[];
+        readonly output_tokens: readonly string[];
+        readonly masked_lm_positions: readonly number[];
+        readonly masked_lm_labels: readonly string[];
+        readonly token_boundary: readonly number[];
+      }
+      for (const call of readLines<Call>(at("masking_calls.jsonl")!)) {
+        const draws = new ReplayedDraws(call.draws);
+        const masked = maskTokens(surfaces.pack(call.tokens), options, draws);
+        expect(draws.left).toBe(0);
+        expect({
+          output_tokens: Array.from(masked.inputIds, (id) => surfaces.text(id)),
+          masked_lm_positions: [...masked.positions],
+          masked_lm_labels: Array.from(masked.labels, (label) => surfaces.text(tokenId(label))),
+          token_boundary: [...masked.tokenBoundary],
+        }).toEqual({
+          output_tokens: call.output_tokens,
+          masked_lm_positions: call.masked_lm_positions,
+          masked_lm_labels: call.masked_lm_labels,
+          token_boundary: call.token_boundary,
+        });
+      }
+    });
+
+    it.skipIf(!at("instances.jsonl"))("makes the official instances from the official seeds", () => {
+      const draws = new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed });
+      const instances = createOfficialInstances(documents, options, draws).map(golden);
+      const expected = readLines<GoldenInstance>(at("instances.jsonl")!);
+      expect(instances.slice(0, expected.length)).toEqual(expected);
+    });
+
+    it.skipIf(!at("rng_trace.jsonl"))("replays the whole recorded run, draw by draw", () => {
+      const draws = new ReplayedDraws(readLines<Draw>(at("rng_trace.jsonl")!));
+      const instances = createOfficialInstances(documents, options, draws).map(golden);
+      expect(draws.left).toBe(0);
+      const expected = readLines<GoldenInstance>(at("instances.jsonl")!);
+      expect(instances.slice(0, expected.length)).toEqual(expected);
+    });
+
+    it.skipIf(!at("features.jsonl"))("writes the official features and records", () => {
+      const draws = new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed });
+      const sizes = { maxSequenceLength: options.maxSequenceLength, maxPredictions: maxPredictions(options) };
+      const examples = createOfficialInstances(documents, options, draws)
+        .map((instance) => ({
+          ...instance,
+          inputIds: instance.inputIds.map((id) => surfaces.plain(id)),
+          maskedIds: instance.maskedIds.map((id) => surfaces.plain(id)),
+        }))
+        .map((instance) => toExample(instance, sizes));
+      const expected = readLines<Record<string, number[]>>(at("features.jsonl")!);
+      const got = examples
+        .slice(0, expected.length)
+        .map((example) => Object.fromEntries([...example].map(([name, { values }]) => [name, values])));
+      expect(got).toEqual(expected);
+      for (const name of readdirSync(dirname(at("config.json")!)).filter((file) =>
+        /^first\d+\.tf_record$/.test(file),
+      )) {
+        const count = Number(/\d+/.exec(name)![0]);
+        const bytes = Buffer.concat(examples.slice(0, count).map((example) => frameRecord(encodeExample(example))));
+        expect(bytes.equals(readFileSync(at(name)!))).toBe(true);
+      }
+    });
+  },
+);
