@@ -47,6 +47,8 @@ export function maxPredictions({ maxPredictionsPerSequence, permutation }: Maski
 export interface Documents {
   readonly count: number;
   sentenceCount(document: number): number;
+  /** Tokens of each sentence of a document. */
+  lengths(document: number): ArrayLike<number>;
   /** The tokens of `sentences` sentences from sentence `first` on, end to end. */
   read(document: number, first: number, sentences: number): PackedTokens;
   /** Whole sentences from `first` on: at least one, and as many as it takes to reach `tokens` or the document's end. */
