@@ -1,0 +1,291 @@
+import { randomUUID } from "node:crypto";
+import { AlbertError, corrupt } from "../errors.ts";
+import { checkAlias, checkName } from "./names.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { type Versions, versionName } from "./versions.ts";
+import type { StoreClock, WriteLeases } from "./write-leases.ts";
+
+/** The alias that serves. */
+export const CHAMPION = "champion";
+/** The alias of the version that served before. */
+export const PREVIOUS = "previous";
+
+/** A name that points at a version of a model. */
+export interface Alias {
+  readonly model: string;
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+  /** Grows by one with every change of this alias; 0 stands for an alias that does not exist. */
+  readonly generation: number;
+  /** Milliseconds since 1970. */
+  readonly changed: number;
+  readonly reason: string;
+}
+
+/** One change in an alias's history. */
+export interface AliasChange {
+  readonly alias: string;
+  readonly generation: number;
+  /** What it pointed at before and after; absent: nothing. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly changed: number;
+  readonly reason: string;
+}
+
+/** All aliases of one model at one instant. */
+export interface ModelAliases {
+  readonly model: string;
+  readonly aliases: Readonly<Record<string, Alias>>;
+}
+
+export interface AliasUpdate {
+  readonly alias: string;
+  /** Absent: the alias goes. */
+  readonly version?: number;
+  /** What the caller saw; another value by now is a conflict. Absent: whatever it is. */
+  readonly expectedGeneration?: number;
+}
+
+/** History entries that a model keeps. */
+const HISTORY = 500;
+
+interface AliasDocument {
+  readonly aliases: Readonly<Record<string, Alias>>;
+  /** Last generation of aliases that are gone. */
+  readonly retired: Readonly<Record<string, number>>;
+  readonly history: readonly AliasChange[];
+  /** Tells two writers of the same change apart. */
+  readonly change: string;
+}
+
+const EMPTY: AliasDocument = { aliases: {}, retired: {}, history: [], change: "" };
+
+export interface AliasesOptions {
+  readonly objects: ObjectStore;
+  readonly versions: Versions;
+  readonly leases: WriteLeases;
+  readonly clock: StoreClock;
+}
+
+/**
+ * The aliases of every model. Those of one model lie in one cell, so that several can change together; each change names
+ * the generation that it saw, and of two that saw the same one exactly one succeeds.
+ */
+export class Aliases {
+  readonly #options: AliasesOptions;
+  /** Wakes this process's watchers at once; those of other processes notice at their next look. */
+  readonly #changed = new Set<() => void>();
+
+  constructor(options: AliasesOptions) {
+    this.#options = options;
+  }
+
+  async list(model: string): Promise<ModelAliases> {
+    return { model, aliases: (await this.#read(model)).document.aliases };
+  }
+
+  async get(model: string, alias: string): Promise<Alias | undefined> {
+    checkAlias(alias);
+    return own((await this.#read(model)).document.aliases, alias);
+  }
+
+  /** Changes of a model's aliases, newest first. */
+  async history(model: string, alias?: string): Promise<AliasChange[]> {
+    const { history } = (await this.#read(model)).document;
+    return history.filter((change) => alias === undefined || change.alias === alias).toReversed();
+  }
+
+  /**
+   * Changes aliases of one model together.
+   *
+   * @throws AlbertError conflict (GENERATION_MISMATCH, with the current generation as metadata); not-found for a version
+   *   that does not exist
+   */
+  async update(model: string, updates: readonly AliasUpdate[], reason: string): Promise<ModelAliases> {
+    checkName("model", model);
+    for (const { alias } of updates) checkAlias(alias);
+    const { versions, leases, objects, clock } = this.#options;
+    const targets = updates.map(({ version }) => version).filter((version) => version !== undefined);
+    const claims = targets.map((version) => versionName({ model, version }));
+    const result = await leases.write({ versions: claims }, async (stillHeld) => {
+      const digests = new Map<number, string>();
+      for (const version of targets) digests.set(version, (await versions.get(model, version)).digest);
+      for (;;) {
+        const { document, tag } = await this.#read(model);
+        const next = updates.reduce(
+          (before, update) => apply(before, model, update, digests, reason, clock.now()),
+          document,
+        );
+        stillHeld();
+        if (await objects.writeCell(cellKey(model), jsonBytes({ ...next, change: randomUUID() }), tag)) {
+          return { model, aliases: next.aliases };
+        }
+      }
+    });
+    for (const wake of this.#changed) wake();
+    return result;
+  }
+
+  /**
+   * Points an alias at a version. The champion's old version becomes `previous` in the same instant.
+   *
+   * @param expectedGeneration  of the alias; 0 when it must not exist yet
+   */
+  async promote(
+    model: string,
+    version: number,
+    options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
+  ): Promise<Alias> {
+    const { alias = CHAMPION, expectedGeneration, reason } = options;
+    for (;;) {
+      const current = await this.get(model, alias);
+      if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
+        throw generationMismatch(model, alias, expectedGeneration, current);
+      }
+      const keepsPrevious = alias === CHAMPION && current !== undefined && current.version !== version;
+      try {
+        const { aliases } = await this.update(
+          model,
+          [
+            // The generation that was read is expected even when the caller expects none: `previous` depends on it.
+            { alias, version, expectedGeneration: current?.generation ?? 0 },
+            ...(keepsPrevious ? [{ alias: PREVIOUS, version: current.version }] : []),
+          ],
+          reason,
+        );
+        return aliases[alias]!;
+      } catch (error) {
+        const lostRace = error instanceof AlbertError && error.reason === "GENERATION_MISMATCH";
+        if (!lostRace || expectedGeneration !== undefined) throw error;
+      }
+    }
+  }
+
+  /**
+   * Points an alias back at the version it had before the present one.
+   *
+   * @throws AlbertError precondition (NOTHING_TO_ROLL_BACK) when there was none
+   */
+  async rollback(
+    model: string,
+    options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
+  ): Promise<Alias> {
+    const { alias = CHAMPION } = options;
+    const current = await this.get(model, alias);
+    const before = (await this.history(model, alias)).find(({ to }) => to !== undefined && to !== current?.version);
+    if (before?.to === undefined) {
+      throw new AlbertError("precondition", `${alias} of ${model} has no earlier version`, {
+        reason: "NOTHING_TO_ROLL_BACK",
+      });
+    }
+    return this.promote(model, before.to, { expectedGeneration: current?.generation ?? 0, ...options, alias });
+  }
+
+  /**
+   * The aliases of a model now and after every change, by looking at the store every `intervalMs`. Changes that follow
+   * each other between two looks are seen as one; a look that fails is repeated at the next.
+   */
+  async *watch(
+    model: string,
+    options: { readonly intervalMs: number; readonly signal: AbortSignal; readonly onError?: (error: unknown) => void },
+  ): AsyncGenerator<ModelAliases> {
+    const { signal, intervalMs, onError } = options;
+    let seen: string | undefined;
+    while (!signal.aborted) {
+      const awoken = new AbortController();
+      const wake = () => awoken.abort();
+      this.#changed.add(wake); // before the look, so that no change falls between look and wait
+      try {
+        const document = await this.#read(model).then(
+          (read) => read.document,
+          (error: unknown) => {
+            onError?.(error);
+            return undefined;
+          },
+        );
+        if (document !== undefined && document.change !== seen) {
+          seen = document.change;
+          yield { model, aliases: document.aliases };
+        }
+        await this.#options.clock.wait(intervalMs, AbortSignal.any([signal, awoken.signal]));
+      } finally {
+        this.#changed.delete(wake);
+      }
+    }
+  }
+
+  async #read(model: string): Promise<{ document: AliasDocument; tag: string | undefined }> {
+    checkName("model", model);
+    const cell = await this.#options.objects.readCell(cellKey(model));
+    if (cell === undefined) return { document: EMPTY, tag: undefined };
+    try {
+      return { document: JSON.parse(Buffer.from(cell.bytes).toString()) as AliasDocument, tag: cell.tag };
+    } catch (cause) {
+      throw corrupt(`the aliases of ${model} are not JSON`, { reason: "RECORD_CORRUPT", cause });
+    }
+  }
+}
+
+function apply(
+  document: AliasDocument,
+  model: string,
+  { alias, version, expectedGeneration }: AliasUpdate,
+  digests: ReadonlyMap<number, string>,
+  reason: string,
+  changed: number,
+): AliasDocument {
+  const current = own(document.aliases, alias);
+  if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
+    throw generationMismatch(model, alias, expectedGeneration, current);
+  }
+  const generation = 1 + (current?.generation ?? own(document.retired, alias) ?? 0);
+  const change: AliasChange = {
+    alias,
+    generation,
+    ...(current === undefined ? {} : { from: current.version }),
+    ...(version === undefined ? {} : { to: version }),
+    changed,
+    reason,
+  };
+  const { [alias]: _, ...others } = document.aliases;
+  const { [alias]: __, ...retired } = document.retired;
+  return {
+    aliases:
+      version === undefined
+        ? others
+        : {
+            ...others,
+            [alias]: { model, name: alias, version, digest: digests.get(version)!, generation, changed, reason },
+          },
+    retired: version === undefined ? { ...retired, [alias]: generation } : retired,
+    history: [...document.history, change].slice(-HISTORY),
+    change: document.change,
+  };
+}
+
+function generationMismatch(model: string, alias: string, expected: number, current: Alias | undefined): AlbertError {
+  const now = current === undefined ? "does not exist" : `is at generation ${current.generation}`;
+  return new AlbertError("conflict", `${alias} of ${model} ${now}, not ${expected}; read it again`, {
+    reason: "GENERATION_MISMATCH",
+    metadata: {
+      expected: String(expected),
+      current: String(current?.generation ?? 0),
+      version: String(current?.version ?? 0),
+    },
+  });
+}
+
+/** A value of a record by a name that somebody gave, which may be the name of something every object inherits. */
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function cellKey(model: string): string {
+  return `aliases/${model}`;
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import { rm, stat } from "node:fs/promises";
+import { corrupt } from "../errors.ts";
+import { sha256Of, withFile } from "../model/byte-source.ts";
+import { fileBody, type ObjectStore } from "./object-store.ts";
+
+const BLOBS = "blobs/";
+
+/** Files by the sha256 of their bytes: the same bytes are kept once, whoever stored them. */
+export class Blobs {
+  readonly #objects: ObjectStore;
+  readonly #now: () => number;
+
+  constructor(objects: ObjectStore, now: () => number) {
+    this.#objects = objects;
+    this.#now = now;
+  }
+
+  /**
+   * Stores a file unless its bytes are there already.
+   *
+   * @throws AlbertError corrupt (DIGEST_MISMATCH) when the file does not have this digest
+   */
+  async put(sha256: string, path: string): Promise<void> {
+    const { size } = await stat(path);
+    const there = await this.#objects.head(blobKey(sha256));
+    if (there?.size === size) return;
+    if (there !== undefined) await this.#objects.delete(blobKey(sha256)); // cut short by something outside the store
+    await this.#objects.putIfAbsent(blobKey(sha256), fileBody(path, size, sha256));
+  }
+
+  async has(sha256: string): Promise<boolean> {
+    return (await this.#objects.head(blobKey(sha256))) !== undefined;
+  }
+
+  /**
+   * Brings a blob into a new local file and verifies it. One that does not verify is moved into quarantine, where a
+   * person can look at it and nothing reads it again; storing the same file anew mends every version that uses it.
+   *
+   * @throws AlbertError corrupt: BLOB_MISSING, or BLOB_CORRUPT after moving it
+   */
+  async fetch(sha256: string, path: string): Promise<void> {
+    if (!(await this.#objects.fetch(blobKey(sha256), path))) {
+      throw corrupt(`the store has lost the bytes of ${sha256}`, {
+        reason: "BLOB_MISSING",
+        metadata: { sha256 },
+      });
+    }
+    const actual = await withFile(path, sha256Of);
+    if (actual === sha256) return;
+    const { size } = await stat(path);
+    const suffix = createHash("sha256").update(`${actual}${this.#now()}`).digest("hex").slice(0, 8);
+    await this.#objects.putIfAbsent(`quarantine/${sha256}-${suffix}`, fileBody(path, size, actual));
+    await this.#objects.delete(blobKey(sha256));
+    await rm(path, { force: true });
+    throw corrupt(`the bytes of ${sha256} are damaged (they have sha256 ${actual}) and were put into quarantine`, {
+      reason: "BLOB_CORRUPT",
+      metadata: { sha256, actual },
+    });
+  }
+
+  /** sha256 and size of every blob. */
+  async *list(): AsyncIterable<{ readonly sha256: string; readonly bytes: number }> {
+    for await (const { key, size } of this.#objects.list(BLOBS)) {
+      yield { sha256: key.slice(key.lastIndexOf("/") + 1), bytes: size };
+    }
+  }
+
+  async delete(sha256: string): Promise<void> {
+    await this.#objects.delete(blobKey(sha256));
+  }
+}
+
+function blobKey(sha256: string): string {
+  return `${BLOBS}${sha256.slice(0, 2)}/${sha256}`;
+}

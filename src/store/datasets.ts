@@ -1,0 +1,163 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { AlbertError, corrupt, invalidInput } from "../errors.ts";
+import { sha256Of, withFile } from "../model/byte-source.ts";
+import type { Blobs } from "./blobs.ts";
+import { checkName } from "./names.ts";
+import { bytesBody, type ObjectStore } from "./object-store.ts";
+import type { StoreClock, WriteLeases } from "./write-leases.ts";
+
+/** One immutable dataset: a file, named by the sha256 of its bytes. */
+export interface DatasetVersion {
+  /** sha256 of the bytes, hex. */
+  readonly digest: string;
+  /** File name, whose ending says the format. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Where a registered file lies, relative to a configured root; absent when the store holds the bytes itself. */
+  readonly path?: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+}
+
+export interface DatasetsOptions {
+  readonly objects: ObjectStore;
+  readonly blobs: Blobs;
+  readonly leases: WriteLeases;
+  readonly clock: StoreClock;
+  readonly cacheDirectory: string;
+  /**
+   * Absolute path of a registered file; refuses a path that leads out of the configured roots. Absent: files cannot be
+   * registered here.
+   */
+  readonly resolvePath?: (path: string) => Promise<string>;
+}
+
+/** The datasets that jobs train and evaluate on: `datasets/<digest>.json` each, the bytes in the blobs. */
+export class Datasets {
+  readonly #options: DatasetsOptions;
+
+  constructor(options: DatasetsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Stores a file. The same bytes are stored once, under the name they came with first.
+   *
+   * @param expectedDigest  what the bytes must have, when the caller knows it
+   * @throws AlbertError corrupt (DIGEST_MISMATCH)
+   */
+  async add(name: string, file: string, expectedDigest?: string): Promise<DatasetVersion> {
+    checkName("name", name);
+    const { digest, bytes } = await measure(file);
+    requireDigest(digest, expectedDigest);
+    return this.#options.leases.write({ blobs: [digest] }, async (stillHeld) => {
+      await this.#options.blobs.put(digest, file);
+      stillHeld();
+      return this.#record({ digest, name, bytes, created: this.#options.clock.now() });
+    });
+  }
+
+  /** Makes a file below a configured root a dataset without copying it; its digest is pinned. */
+  async register(name: string, path: string): Promise<DatasetVersion> {
+    checkName("name", name);
+    const { digest, bytes } = await measure(await this.#resolve(path));
+    return this.#record({ digest, name, bytes, path, created: this.#options.clock.now() });
+  }
+
+  /** @throws AlbertError not-found */
+  async get(digest: string): Promise<DatasetVersion> {
+    const bytes = await this.#options.objects.get(recordKey(digest));
+    if (bytes !== undefined) return JSON.parse(Buffer.from(bytes).toString()) as DatasetVersion; // `#record` wrote it
+    throw new AlbertError("not-found", `there is no dataset ${digest}`, {
+      reason: "DATASET_NOT_FOUND",
+      metadata: { digest },
+    });
+  }
+
+  /** Every dataset, oldest first. */
+  async list(): Promise<DatasetVersion[]> {
+    const all: DatasetVersion[] = [];
+    for await (const { key } of this.#options.objects.list("datasets/")) {
+      const bytes = await this.#options.objects.get(key);
+      if (bytes !== undefined) all.push(JSON.parse(Buffer.from(bytes).toString()) as DatasetVersion);
+    }
+    return all.sort((a, b) => a.created - b.created || (a.digest < b.digest ? -1 : 1));
+  }
+
+  /**
+   * A local file with the dataset's bytes, verified. The caller must not change it.
+   *
+   * @throws AlbertError corrupt when the bytes are damaged, or a registered file has changed since
+   */
+  async materialise(digest: string): Promise<string> {
+    const { name, path } = await this.get(digest);
+    if (path !== undefined) {
+      const file = await this.#resolve(path);
+      if ((await measure(file)).digest !== digest) {
+        throw corrupt(`${name} has changed since it was registered as ${digest}; register it again`, {
+          reason: "DATASET_CHANGED",
+        });
+      }
+      return file;
+    }
+    const file = join(this.#options.cacheDirectory, "datasets", digest, name);
+    if ((await measure(file).catch(() => undefined))?.digest === digest) return file;
+    await mkdir(dirname(file), { recursive: true });
+    const temporary = `${file}.${randomBytes(6).toString("hex")}.partial`;
+    try {
+      await this.#options.blobs.fetch(digest, temporary);
+      await rename(temporary, file);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    return file;
+  }
+
+  /**
+   * Forgets a dataset; its bytes go with the next garbage collection.
+   *
+   * @param references  who still needs it, in words for the message; not empty: refused
+   */
+  async delete(digest: string, references: readonly string[]): Promise<void> {
+    await this.get(digest);
+    if (references.length > 0) {
+      throw new AlbertError("precondition", `the dataset is used by ${references.join(", ")}`, {
+        reason: "DATASET_REFERENCED",
+        metadata: { digest },
+      });
+    }
+    await this.#options.objects.delete(recordKey(digest));
+  }
+
+  async #record(dataset: DatasetVersion): Promise<DatasetVersion> {
+    const body = bytesBody(Buffer.from(JSON.stringify(dataset)));
+    const written = await this.#options.objects.putIfAbsent(recordKey(dataset.digest), body);
+    return written ? dataset : this.get(dataset.digest);
+  }
+
+  async #resolve(path: string): Promise<string> {
+    const { resolvePath } = this.#options;
+    if (resolvePath === undefined) {
+      throw new AlbertError("precondition", "no dataset root is configured", { reason: "DATASET_ROOT_MISSING" });
+    }
+    return resolvePath(path);
+  }
+}
+
+function requireDigest(actual: string, expected: string | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw corrupt(`the file has sha256 ${actual}, but ${expected} was announced`, { reason: "DIGEST_MISMATCH" });
+}
+
+async function measure(file: string): Promise<{ digest: string; bytes: number }> {
+  return withFile(file, async (source) => ({ digest: await sha256Of(source), bytes: source.size }));
+}
+
+function recordKey(digest: string): string {
+  if (!/^[0-9a-f]{64}$/.test(digest)) {
+    throw invalidInput([{ field: "digest", description: "expected 64 hex digits" }]);
+  }
+  return `datasets/${digest}.json`;
+}

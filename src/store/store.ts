@@ -1,0 +1,94 @@
+import { setTimeout } from "node:timers/promises";
+import { AlbertError } from "../errors.ts";
+import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
+import { Blobs } from "./blobs.ts";
+import { Datasets, type DatasetsOptions } from "./datasets.ts";
+import { DirectoryObjectStore } from "./directory-object-store.ts";
+import { collectGarbage, type GarbageReport, type Retention } from "./garbage.ts";
+import { checkName } from "./names.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { type ModelVersion, Versions } from "./versions.ts";
+import { type StoreClock, WriteLeases } from "./write-leases.ts";
+
+/**
+ * Where models and datasets live: immutable versions named by their contents, and aliases that say which of them serves.
+ * Any number of processes may share one store; all they agree on is in it.
+ */
+export interface Store {
+  readonly versions: Versions;
+  readonly aliases: Aliases;
+  readonly datasets: Datasets;
+  /**
+   * The version that `reference` means: a number ("7"), an alias, or the beginning of a digest; "" is the champion.
+   *
+   * @throws AlbertError not-found
+   */
+  resolve(model: string, reference: string): Promise<ModelVersion>;
+  collectGarbage(retention: Retention): Promise<GarbageReport>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions extends Pick<DatasetsOptions, "resolvePath"> {
+  readonly objects: ObjectStore;
+  /** Local directory for opened versions and datasets. */
+  readonly cacheDirectory: string;
+  /** The machine's own clock unless given. */
+  readonly clock?: StoreClock;
+}
+
+const MACHINE_CLOCK: StoreClock = {
+  now: () => Date.now(),
+  wait: (ms, signal) => setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
+};
+
+/** A store over any object store, which it closes. */
+export function createStore({ objects, cacheDirectory, resolvePath, clock = MACHINE_CLOCK }: StoreOptions): Store {
+  const leases = new WriteLeases(objects, clock);
+  const blobs = new Blobs(objects, clock.now);
+  const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory });
+  const aliases = new Aliases({ objects, versions, leases, clock });
+  const datasets = new Datasets({
+    objects,
+    blobs,
+    leases,
+    clock,
+    cacheDirectory,
+    ...(resolvePath === undefined ? {} : { resolvePath }),
+  });
+  return {
+    versions,
+    aliases,
+    datasets,
+    resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
+    collectGarbage: (retention) => collectGarbage({ objects, blobs, leases, versions, aliases, datasets }, retention),
+    close: () => objects.close(),
+  };
+}
+
+/** The embedded store: everything in one directory, opened versions in `cache/` beside it. */
+export async function openDirectoryStore(
+  directory: string,
+  options: Omit<StoreOptions, "objects" | "cacheDirectory"> = {},
+): Promise<Store> {
+  const objects = await DirectoryObjectStore.open(directory);
+  return createStore({ ...options, objects, cacheDirectory: `${directory}/cache` });
+}
+
+async function resolveVersion(
+  versions: Versions,
+  aliases: Aliases,
+  model: string,
+  reference: string,
+): Promise<ModelVersion> {
+  checkName("model", model);
+  if (/^\d{1,6}$/.test(reference)) return versions.get(model, Number(reference));
+  const name = reference === "" ? CHAMPION : reference;
+  checkName("version", name);
+  const alias: Alias | undefined = await aliases.get(model, name);
+  if (alias !== undefined) return versions.get(model, alias.version);
+  if (/^[0-9a-f]{6,64}$/.test(name)) return versions.byDigest(model, name);
+  throw new AlbertError("not-found", `${model} has no version ${name}: expected a number, an alias or a digest`, {
+    reason: "VERSION_NOT_FOUND",
+    metadata: { model, version: name },
+  });
+}

@@ -1,0 +1,274 @@
+import { createHash, randomUUID } from "node:crypto";
+import { lstat, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AlbertError, corrupt, invalidInput } from "../errors.ts";
+import { createDirectoryAtomically } from "../model/durable-write.ts";
+import { MANIFEST_FILE } from "../model/manifest.ts";
+import type { ModelManifest } from "../model/model-directory.ts";
+import { verifyModelDirectory } from "../model/open-model-directory.ts";
+import type { Blobs } from "./blobs.ts";
+import { checkName } from "./names.ts";
+import { bytesBody, type ObjectStore } from "./object-store.ts";
+import type { StoreClock, WriteLeases } from "./write-leases.ts";
+
+/** One immutable version of a model. */
+export interface ModelVersion {
+  readonly model: string;
+  /** Counts up from 1 within a model; never given twice. */
+  readonly version: number;
+  /** `Model.digest`. */
+  readonly digest: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** Of all its files. */
+  readonly bytes: number;
+  readonly manifest: ModelManifest;
+  /** Every file of the model directory, `manifest.json` among them. */
+  readonly files: Readonly<Record<string, StoredFile>>;
+}
+
+export interface StoredFile {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface VersionsOptions {
+  readonly objects: ObjectStore;
+  readonly blobs: Blobs;
+  readonly leases: WriteLeases;
+  readonly clock: StoreClock;
+  /** Local directory in which `materialise` keeps opened versions. */
+  readonly cacheDirectory: string;
+}
+
+/**
+ * The versions of every model. A version exists from the instant its record does, which is written last: its files are
+ * there before.
+ *
+ *     models/<model>/versions/<number>.json   the record
+ *     models/<model>/removed/<number>.json    what is left of a version that retention removed
+ *     models/<model>/pins/<number>            present: retention leaves the version alone
+ *     models/<model>/reports/<number>/<kind>  a report about the version, such as a gate's
+ */
+export class Versions {
+  readonly #options: VersionsOptions;
+  /** Local directories that are being filled, so that two callers of one version share the work. */
+  readonly #materialising = new Map<string, Promise<string>>();
+
+  constructor(options: VersionsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Stores a model directory of ours as the model's next version. The same contents are stored once: publishing them
+   * again returns the version that has them, and restores any of its files that the store has lost.
+   *
+   * @throws AlbertError corrupt when the directory contradicts its manifest
+   */
+  async publish(model: string, directory: string): Promise<ModelVersion> {
+    checkName("model", model);
+    const { manifest, digest } = await verifyModelDirectory(directory);
+    const manifestDigest = createHash("sha256")
+      .update(await readFile(join(directory, MANIFEST_FILE)))
+      .digest("hex");
+    const digests = { ...manifest.files, [MANIFEST_FILE]: manifestDigest };
+    const { blobs, leases } = this.#options;
+    return leases.write({ blobs: Object.values(digests) }, async (stillHeld) => {
+      const files: Record<string, StoredFile> = {};
+      for (const [file, sha256] of Object.entries(digests)) {
+        await blobs.put(sha256, join(directory, file));
+        files[file] = { sha256, bytes: (await stat(join(directory, file))).size };
+      }
+      const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+      for (;;) {
+        const existing = (await this.list(model)).find((version) => version.digest === digest);
+        if (existing !== undefined) return existing;
+        const version = 1 + (await this.#highestNumber(model));
+        const record: ModelVersion = {
+          model,
+          version,
+          digest,
+          created: this.#options.clock.now(),
+          bytes,
+          manifest,
+          files,
+        };
+        stillHeld();
+        // The random part tells this record from one that another publisher writes under the same number.
+        const body = bytesBody(jsonBytes({ ...record, publication: randomUUID() }));
+        if (await this.#options.objects.putIfAbsent(recordKey(model, version), body)) return record;
+      }
+    });
+  }
+
+  /** @throws AlbertError not-found, saying when it was removed if it was */
+  async get(model: string, version: number): Promise<ModelVersion> {
+    checkName("model", model);
+    const bytes = await this.#options.objects.get(recordKey(model, version));
+    if (bytes !== undefined) return parseRecord(bytes);
+    const removed = await this.#options.objects.get(removedKey(model, version));
+    const what = removed === undefined ? "does not exist" : "was removed by retention";
+    throw new AlbertError("not-found", `version ${version} of ${model} ${what}`, {
+      reason: removed === undefined ? "VERSION_NOT_FOUND" : "VERSION_REMOVED",
+      metadata: { model, version: String(version) },
+    });
+  }
+
+  /** Every version of a model, oldest first; none for a model that does not exist. */
+  async list(model: string): Promise<ModelVersion[]> {
+    checkName("model", model);
+    const records = await Promise.all(
+      (await this.#numbers(model, "versions")).map((version) => this.#options.objects.get(recordKey(model, version))),
+    );
+    return records.filter((bytes) => bytes !== undefined).map(parseRecord);
+  }
+
+  /** Names of the models that have a version. */
+  async models(): Promise<string[]> {
+    const names = new Set<string>();
+    for await (const { key } of this.#options.objects.list("models/")) {
+      const [, model, part] = key.split("/");
+      if (model !== undefined && part === "versions") names.add(model);
+    }
+    return [...names].sort();
+  }
+
+  /**
+   * The version whose digest begins with `prefix` (at least 6 hex digits).
+   *
+   * @throws AlbertError not-found, or invalid-input when several do
+   */
+  async byDigest(model: string, prefix: string): Promise<ModelVersion> {
+    const found = (await this.list(model)).filter(({ digest }) => digest.startsWith(prefix));
+    if (found.length === 1 && /^[0-9a-f]{6,64}$/.test(prefix)) return found[0]!;
+    if (found.length > 1) {
+      throw invalidInput([{ field: "version", description: `${found.length} digests begin with ${prefix}` }]);
+    }
+    throw new AlbertError("not-found", `no version of ${model} has a digest that begins with ${prefix}`, {
+      reason: "VERSION_NOT_FOUND",
+    });
+  }
+
+  /**
+   * A local model directory with the version's files, for `openModelDirectory`; made once per version and verified each
+   * time. The caller must not change it.
+   *
+   * @throws AlbertError corrupt (BLOB_MISSING, BLOB_CORRUPT) naming the file
+   */
+  async materialise(version: ModelVersion): Promise<string> {
+    const directory = join(this.#options.cacheDirectory, "models", version.files[MANIFEST_FILE]!.sha256);
+    const running = this.#materialising.get(directory) ?? this.#materialise(version, directory);
+    this.#materialising.set(directory, running);
+    return running.finally(() => this.#materialising.delete(directory));
+  }
+
+  async #materialise({ files, digest }: ModelVersion, directory: string): Promise<string> {
+    const verified = () => verifyModelDirectory(directory).then((found) => found.digest === digest);
+    const exists = (await lstat(directory).catch(() => undefined)) !== undefined;
+    if (exists && (await verified().catch(() => false))) return directory;
+    if (exists) await rm(directory, { recursive: true, force: true });
+    await createDirectoryAtomically(directory, async (temporary) => {
+      for (const [file, { sha256 }] of Object.entries(files)) {
+        await this.#options.blobs.fetch(sha256, join(temporary, file));
+      }
+    }).catch((error: unknown) => {
+      if (!(error instanceof AlbertError && error.code === "already-exists")) throw error; // another process made it
+    });
+    if (!(await verified())) {
+      throw corrupt(`the files of version ${digest} make another model`, { reason: "DIGEST_MISMATCH" });
+    }
+    return directory;
+  }
+
+  /** Keeps a version from retention, or no longer. */
+  async setPinned(model: string, version: number, pinned: boolean): Promise<void> {
+    const { leases, objects } = this.#options;
+    await leases.write({ versions: [versionName({ model, version })] }, async () => {
+      await this.get(model, version);
+      if (pinned) await objects.putIfAbsent(pinKey(model, version), bytesBody(new Uint8Array(0)));
+      else await objects.delete(pinKey(model, version));
+    });
+  }
+
+  async isPinned(model: string, version: number): Promise<boolean> {
+    return (await this.#options.objects.head(pinKey(model, version))) !== undefined;
+  }
+
+  /**
+   * Attaches a report to a version, for ever.
+   *
+   * @param kind  such as "gate"; one version has one report of a kind
+   * @throws AlbertError already-exists when it has another report of this kind
+   */
+  async attachReport(model: string, version: number, kind: string, report: unknown): Promise<void> {
+    checkName("kind", kind);
+    await this.get(model, version);
+    if (!(await this.#options.objects.putIfAbsent(reportKey(model, version, kind), bytesBody(jsonBytes(report))))) {
+      throw new AlbertError("already-exists", `version ${version} of ${model} has another ${kind} report`, {
+        reason: "REPORT_EXISTS",
+      });
+    }
+  }
+
+  /** A report as it was attached, or undefined. */
+  async report(model: string, version: number, kind: string): Promise<unknown> {
+    checkName("model", model);
+    checkName("kind", kind);
+    const bytes = await this.#options.objects.get(reportKey(model, version, kind));
+    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString());
+  }
+
+  /** Removes a version's record and leaves a note of what it was. Only for the garbage collection. */
+  async remove({ model, version, digest, created }: ModelVersion): Promise<void> {
+    const { objects, clock } = this.#options;
+    const note = { model, version, digest, created, removed: clock.now() };
+    await objects.putIfAbsent(removedKey(model, version), bytesBody(jsonBytes(note)));
+    await objects.delete(recordKey(model, version));
+  }
+
+  async #highestNumber(model: string): Promise<number> {
+    const removed = await this.#numbers(model, "removed");
+    return Math.max(0, ...removed, ...(await this.#numbers(model, "versions")));
+  }
+
+  async #numbers(model: string, part: "versions" | "removed"): Promise<number[]> {
+    const numbers: number[] = [];
+    for await (const { key } of this.#options.objects.list(`models/${model}/${part}/`)) {
+      const match = /\/(\d+)\.json$/.exec(key);
+      if (match !== null) numbers.push(Number(match[1]));
+    }
+    return numbers.sort((a, b) => a - b);
+  }
+}
+
+/** How leases and messages call a version: `model@number`. */
+export function versionName({ model, version }: Pick<ModelVersion, "model" | "version">): string {
+  return `${model}@${version}`;
+}
+
+const recordKey = (model: string, version: number) => `models/${model}/versions/${numbered(version)}.json`;
+const removedKey = (model: string, version: number) => `models/${model}/removed/${numbered(version)}.json`;
+const pinKey = (model: string, version: number) => `models/${model}/pins/${numbered(version)}`;
+const reportKey = (model: string, version: number, kind: string) =>
+  `models/${model}/reports/${numbered(version)}/${kind}.json`;
+
+/** A number as part of a key. @throws AlbertError invalid-input when it is no version number */
+function numbered(version: number): string {
+  if (!Number.isSafeInteger(version) || version < 1 || version > 999_999) {
+    throw invalidInput([{ field: "version", description: `expected a version number from 1, got ${version}` }]);
+  }
+  return String(version).padStart(6, "0");
+}
+
+function parseRecord(bytes: Uint8Array): ModelVersion {
+  try {
+    const { publication: _, ...record } = JSON.parse(Buffer.from(bytes).toString());
+    return record as ModelVersion; // records are whole, and only `publish` writes them
+  } catch (cause) {
+    throw corrupt("a version record of the store is not JSON", { reason: "RECORD_CORRUPT", cause });
+  }
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}

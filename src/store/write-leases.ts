@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import { AlbertError, invariant } from "../errors.ts";
+import { bytesBody, type ObjectStore } from "./object-store.ts";
+
+/** What a writer is about to refer to, so that garbage collection leaves it alone. */
+export interface LeaseClaims {
+  /** sha256 of blobs. */
+  readonly blobs?: readonly string[];
+  /** Versions as `model@number`. */
+  readonly versions?: readonly string[];
+}
+
+/** Times and waiting; tests bring their own. */
+export interface StoreClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves after `ms`, or earlier when the signal aborts. */
+  wait(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+interface Lease extends Required<LeaseClaims> {
+  readonly id: string;
+  readonly expiresAt: number;
+}
+
+const LEASES = "leases/";
+const MARKER = "collecting";
+/** A writer that takes longer has been killed, or must begin again. */
+const LEASE_MS = 3_600_000;
+/** A collection shows that it lives by moving its end forward. */
+const MARKER_MS = 60_000;
+/** How far the clocks of two machines may disagree. */
+const CLOCK_SKEW_MS = 60_000;
+const WAIT_FOR_COLLECTION_MS = 30_000;
+const POLL_MS = 100;
+
+/**
+ * Keeps writers and the garbage collection from stepping on each other without a lock that a killed process could hold.
+ *
+ * A writer first stores a lease that names what it will refer to, and then looks whether a collection runs; a collection
+ * first sets its marker, and then reads the leases. Whichever comes second sees the other: the writer waits, or the
+ * collection spares what the lease claims. Leases and marker expire, so what a killed process left is cleaned later.
+ */
+export class WriteLeases {
+  readonly #objects: ObjectStore;
+  readonly #clock: StoreClock;
+
+  constructor(objects: ObjectStore, clock: StoreClock) {
+    this.#objects = objects;
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs a writer under a lease.
+   *
+   * @param write  gets a check that it must make right before the write that makes everything visible
+   * @throws AlbertError unavailable (STORE_COLLECTING) when a collection does not end in time
+   */
+  async write<T>(claims: LeaseClaims, write: (stillHeld: () => void) => Promise<T>): Promise<T> {
+    const { key, expiresAt } = await this.#acquire(claims);
+    try {
+      return await write(() => {
+        if (this.#clock.now() < expiresAt - CLOCK_SKEW_MS) return;
+        throw new AlbertError("unavailable", "the write took longer than its lease; begin again", {
+          reason: "STORE_LEASE_EXPIRED",
+          retryAfterMs: 0,
+        });
+      });
+    } finally {
+      await this.#objects.delete(key).catch(() => {}); // it expires; the write's own outcome is what counts
+    }
+  }
+
+  async #acquire(claims: LeaseClaims): Promise<{ key: string; expiresAt: number }> {
+    const giveUpAt = this.#clock.now() + WAIT_FOR_COLLECTION_MS;
+    for (;;) {
+      const id = randomUUID();
+      const expiresAt = this.#clock.now() + LEASE_MS;
+      const lease: Lease = { id, expiresAt, blobs: claims.blobs ?? [], versions: claims.versions ?? [] };
+      const key = `${LEASES}${id}.json`;
+      invariant(await this.#objects.putIfAbsent(key, bytesBody(jsonBytes(lease))), "a random name was taken");
+      if (!(await this.#isCollecting())) return { key, expiresAt };
+      await this.#objects.delete(key);
+      if (this.#clock.now() >= giveUpAt) {
+        throw new AlbertError("unavailable", "the store is collecting garbage", {
+          reason: "STORE_COLLECTING",
+          retryAfterMs: MARKER_MS,
+        });
+      }
+      await this.#clock.wait(POLL_MS);
+    }
+  }
+
+  async #isCollecting(): Promise<boolean> {
+    const marker = await this.#readMarker();
+    return marker !== undefined && marker.until + CLOCK_SKEW_MS > this.#clock.now();
+  }
+
+  /**
+   * Runs a garbage collection: alone, and with what present writers claim.
+   *
+   * @param collect  must call `alive` before each deletion; it throws when another process has taken over
+   * @throws AlbertError conflict (STORE_COLLECTING) when one runs already
+   */
+  async collect<T>(
+    collect: (
+      claims: { readonly blobs: Set<string>; readonly versions: Set<string> },
+      alive: () => Promise<void>,
+    ) => Promise<T>,
+  ): Promise<T> {
+    const id = randomUUID();
+    const running = await this.#readMarker();
+    if (running !== undefined && running.until + CLOCK_SKEW_MS > this.#clock.now()) throw alreadyCollecting();
+    let { tag, until } = await this.#mark(id, running?.tag);
+    const alive = async () => {
+      if (this.#clock.now() < until - MARKER_MS / 2) return;
+      ({ tag, until } = await this.#mark(id, tag));
+    };
+    try {
+      return await collect(await this.#claims(), alive);
+    } finally {
+      await this.#objects.writeCell(MARKER, jsonBytes({ id, until: 0 }), tag).catch(() => false); // it expires
+    }
+  }
+
+  async #mark(id: string, tag: string | undefined): Promise<{ tag: string; until: number }> {
+    const until = this.#clock.now() + MARKER_MS;
+    if (!(await this.#objects.writeCell(MARKER, jsonBytes({ id, until }), tag))) throw alreadyCollecting();
+    const written = await this.#readMarker();
+    if (written?.id !== id) throw alreadyCollecting();
+    return { tag: written.tag, until };
+  }
+
+  /** Everything that unexpired leases claim; expired ones are removed. */
+  async #claims(): Promise<{ blobs: Set<string>; versions: Set<string> }> {
+    const claims = { blobs: new Set<string>(), versions: new Set<string>() };
+    for await (const { key } of this.#objects.list(LEASES)) {
+      const bytes = await this.#objects.get(key);
+      if (bytes === undefined) continue;
+      const lease = JSON.parse(Buffer.from(bytes).toString()) as Lease; // objects are whole, and this class wrote it
+      if (lease.expiresAt + CLOCK_SKEW_MS < this.#clock.now()) {
+        await this.#objects.delete(key);
+        continue;
+      }
+      for (const blob of lease.blobs) claims.blobs.add(blob);
+      for (const version of lease.versions) claims.versions.add(version);
+    }
+    return claims;
+  }
+
+  async #readMarker(): Promise<{ id: string; until: number; tag: string } | undefined> {
+    const cell = await this.#objects.readCell(MARKER);
+    if (cell === undefined) return undefined;
+    return { ...(JSON.parse(Buffer.from(cell.bytes).toString()) as { id: string; until: number }), tag: cell.tag };
+  }
+}
+
+function alreadyCollecting(): AlbertError {
+  return new AlbertError("conflict", "another process is collecting garbage in this store", {
+    reason: "STORE_COLLECTING",
+  });
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
