@@ -16,8 +16,12 @@ const FILL: Readonly<Record<string, number>> = { p_mask: 1 };
 
 /** Tokens of a record's longest sequence. */
 export function recordLength(record: TrainingRecord): number {
-  const lengths = record["sequence_lengths"];
-  return lengths === undefined ? record["input_ids"]!.length : Math.max(...lengths);
+  return Math.max(...lengthsOf(record));
+}
+
+/** Tokens of all of a record's sequences. */
+export function recordTokens(record: TrainingRecord): number {
+  return Array.from(lengthsOf(record)).reduce((sum, length) => sum + length, 0);
 }
 
 /**
@@ -90,8 +94,6 @@ function* sequencesOf(
   }
 }
 
-function lengthsOf(
-  record: TrainingRecord,
-): ArrayLike<number> & Iterable<number> & { entries(): ArrayIterator<[number, number]> } {
-  return record["sequence_lengths"] ?? [record["input_ids"]!.length];
+function lengthsOf(record: TrainingRecord): Int32Array {
+  return (record["sequence_lengths"] as Int32Array | undefined) ?? Int32Array.of(record["input_ids"]!.length); // lengths are int32
 }

@@ -1,4 +1,4 @@
-import { collate, type TrainingRecord } from "./collate.ts";
+import { collate, recordTokens, type TrainingRecord } from "./collate.ts";
 import { DataOrder, type DataOrderOptions } from "./data-order.ts";
 import type { FeatureStore } from "./feature-cache.ts";
 import type { StepData, StepSource } from "./loop.ts";
@@ -39,20 +39,20 @@ export class FeatureStepSource implements StepSource {
   }
 
   async #read(step: number, attempt: number): Promise<StepData> {
-    const { features, objective, sizes } = this.#options;
+    const { features, objective, sizes, sequencesPerExample: sequences = 1 } = this.#options;
     const plans = this.#orderOf(attempt).microBatches(step);
     let tokens = 0;
     const microBatches = [];
     for (const { bucket, examples } of plans) {
       const records: TrainingRecord[] = await Promise.all(examples.map((example) => features.read(example)));
-      tokens += records.reduce((sum, record) => sum + record["input_ids"]!.length, 0);
+      tokens += records.reduce((sum, record) => sum + recordTokens(record), 0);
       microBatches.push(collate(objective, records, bucket, sizes));
     }
     return {
       microBatches,
       examples: plans.reduce((sum, { examples }) => sum + examples.length, 0),
       tokens,
-      computedTokens: microBatches.reduce((sum, batch) => sum + batch["input_mask"]!.data.length, 0),
+      computedTokens: plans.reduce((sum, { bucket }) => sum + bucket.rows * bucket.sequenceLength * sequences, 0),
     };
   }
 
