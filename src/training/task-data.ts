@@ -4,14 +4,7 @@ import { AlbertError, invariant } from "../errors.ts";
 import type { Head } from "../model/heads.ts";
 import { folderArticles, tarArticles } from "../tasks/datasets/article-files.ts";
 import { type DataSource, dataError, fileSource, wholeText } from "../tasks/datasets/data-source.ts";
-import {
-  GLUE_TASKS,
-  type GlueSplit,
-  type GlueTask,
-  type GlueTaskName,
-  glueExamples,
-  glueLabelId,
-} from "../tasks/datasets/glue.ts";
+import { GLUE_TASKS, type GlueSplit, type GlueTask, glueExamples, glueLabelId } from "../tasks/datasets/glue.ts";
 import { parseJson } from "../tasks/datasets/json-text.ts";
 import { raceQuestions } from "../tasks/datasets/race.ts";
 import { jsonPath, readSquad, type SquadQuestion } from "../tasks/datasets/squad.ts";
