@@ -1,0 +1,223 @@
+import { lstat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
+import { writeModelDirectory } from "../model/write-model-directory.ts";
+import { openTaskEvaluator } from "../training/evaluate.ts";
+import { openExecutor } from "../training/executors/open-executor.ts";
+import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
+import type { TrainingOutcome } from "../training/loop.ts";
+import { measurePlan, planFineTune } from "../training/plan.ts";
+import { type AlbertVersion, TASKS, type Task } from "../training/recipes.ts";
+import { ResultFiles } from "../training/result-files.ts";
+import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
+import type { StartSpec } from "../training/starting-model.ts";
+import type { ExecutorOptions } from "../training/step.ts";
+import { programVersion } from "./program.ts";
+import { printPlan } from "./training-plan.ts";
+import { TrainingProgressBar } from "./training-progress.ts";
+
+interface TrainFlags {
+  readonly task: Task;
+  readonly init?: string;
+  readonly randomInit?: string;
+  readonly vocab?: string;
+  readonly config?: string;
+  readonly cased?: true;
+  readonly train: string;
+  readonly eval?: string;
+  readonly output: string;
+  readonly work?: string;
+  readonly cache?: string;
+  readonly name?: string;
+  readonly albertVersion: AlbertVersion;
+  readonly executor: ExecutorOptions["kind"];
+  readonly device: ExecutorOptions["device"];
+  readonly threads?: number;
+  readonly plan?: true;
+  readonly json?: true;
+  readonly resume?: true;
+}
+
+/** Steps between lines of progress. */
+const LOG_EVERY = 10;
+
+/** Adds `albert train`: fine-tunes a model on a task, or trains one from random weights. */
+export function registerTrain(program: Command): void {
+  const command = program
+    .command("train")
+    .description("train a model on a task and write a model directory that `albert serve` opens")
+    .addOption(new Option("--task <task>", "what to train for").choices(TASKS).makeOptionMandatory())
+    .option("--init <path>", "model directory, Hugging Face directory or TensorFlow checkpoint to start from")
+    .option("--random-init <architecture>", `start from random weights: ${PUBLISHED_CONFIG_NAMES[0]}, ... or a config.json`)
+    .option("--vocab <file>", "SentencePiece .model or WordPiece .txt, where it is not beside the weights")
+    .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
+    .option("--cased", "do not lower-case text")
+    .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
+    .option("--eval <path>", "evaluation data; without it nothing is evaluated")
+    .requiredOption("--output <dir>", "model directory to make; must not exist")
+    .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
+    .option("--cache <dir>", "feature cache, which runs may share (default: inside the work directory)")
+    .option("--name <name>", "name of the model (default: the output directory's)")
+    .addOption(new Option("--albert-version <version>", "whose recipe applies").choices(["v1", "v2"]).default("v2"))
+    .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
+    .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(Number))
+    .option("--plan", "print what would be done, with every setting and its origin, and stop")
+    .option("--json", "print the plan, or the result, as JSON")
+    .option("--resume", "continue from the newest checkpoint of the work directory");
+  for (const { name, type, description } of SETTING_NAMES) {
+    const flag = `--${name.replaceAll("_", "-")}`;
+    if (type.kind === "choice") command.addOption(new Option(`${flag} <value>`, description).choices(type.choices));
+    else command.option(type.kind === "boolean" ? flag : `${flag} <value>`, description);
+  }
+  command.action(async (flags: TrainFlags & Record<string, unknown>) => trainTask(flags));
+}
+
+async function trainTask(flags: TrainFlags & Record<string, unknown>): Promise<void> {
+  const spec = specOf(flags);
+  if (!flags.plan) await refuseExisting(flags.output);
+  const bar = new TrainingProgressBar(process.stderr);
+  const prepared = await prepareFineTune(spec, (activity) => bar.activity(activity));
+  try {
+    if (flags.plan) await showPlan(prepared, flags);
+    else await run(prepared, flags, bar);
+  } finally {
+    bar.close();
+    await prepared.close();
+  }
+}
+
+async function showPlan(prepared: PreparedFineTune, flags: TrainFlags): Promise<void> {
+  const plan = await measurePlan(planFineTune(prepared), prepared, {
+    openExecutor,
+    clock: () => performance.now(),
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(plan, null, 2)}\n` : printPlan(plan));
+}
+
+async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingProgressBar): Promise<void> {
+  const { spec, resolved } = prepared;
+  const files = await ResultFiles.open(spec.work, resolved.settings.metric);
+  const interrupted = new AbortController();
+  const interrupt = () => {
+    if (interrupted.signal.aborted) process.exit(130); // asked twice: do not wait for the step in hand
+    bar.say("stopping after this step; continue later with --resume");
+    interrupted.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  try {
+    const outcome = await runFineTune(prepared, {
+      openExecutor,
+      openEvaluator: openTaskEvaluator,
+      resume: flags.resume === true,
+      onEvent: (event) => {
+        files.add(event);
+        bar.show(event);
+      },
+      clock: () => performance.now(),
+      signal: interrupted.signal,
+      logEvery: LOG_EVERY,
+    });
+    bar.close();
+    if (outcome.stoppedBy === "aborted") {
+      process.stderr.write(`stopped at step ${outcome.progress.step}; continue with --resume\n`);
+      process.exitCode = 130;
+      return;
+    }
+    await finish(prepared, flags, outcome);
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+    await files.close();
+  }
+}
+
+async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: TrainingOutcome): Promise<void> {
+  const { spec, start, head, resolved, trainData, evalData } = prepared;
+  const { metrics } = outcome;
+  const written = await writeModelDirectory(flags.output, {
+    name: flags.name ?? basename(resolve(flags.output)),
+    config: start.config,
+    heads: [head],
+    parameters: outcome.parameters,
+    vocabulary: start.vocabulary,
+    maxSequenceLength: resolved.settings.maxSeqLength,
+    metrics,
+    lineage: {
+      ...(start.digest === undefined ? {} : { parent: start.digest }),
+      datasets: { train: trainData.digest, ...(evalData === undefined ? {} : { eval: evalData.digest }) },
+      recipe: { task: spec.task, ...resolved.settings },
+      program: programVersion(),
+    },
+  });
+  const { step, best } = outcome.progress;
+  const result = { model: flags.output, digest: written.digest, step, stoppedBy: outcome.stoppedBy, best, metrics };
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    return;
+  }
+  const values = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
+  process.stdout.write(`${flags.output}  ${written.digest}\n${values.map((line) => `${line}\n`).join("")}`);
+}
+
+function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
+  const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
+  const given: Record<string, string> = {};
+  for (const { name } of SETTING_NAMES) {
+    const value = flags[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+    if (value !== undefined) given[name] = String(value);
+  }
+  const { threads } = flags;
+  return {
+    task: flags.task,
+    version: flags.albertVersion,
+    start: startOf(flags),
+    train: flags.train,
+    ...(flags.eval === undefined ? {} : { eval: flags.eval }),
+    given: parseSettings(given),
+    executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
+    work,
+    cache: flags.cache ?? join(work, "features"),
+  };
+}
+
+function startOf({ init, randomInit, vocab, config, cased }: TrainFlags): StartSpec {
+  const violations: FieldViolation[] = [];
+  if ((init === undefined) === (randomInit === undefined)) {
+    violations.push({ field: "init", description: "give either --init or --random-init" });
+  }
+  if (randomInit !== undefined && vocab === undefined) {
+    violations.push({ field: "vocab", description: "--random-init needs a vocabulary" });
+  }
+  if (randomInit !== undefined && config !== undefined) {
+    violations.push({ field: "config", description: "--random-init names the configuration itself" });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  const lowerCase = cased ? { lowerCase: false } : {};
+  if (randomInit !== undefined) {
+    return { kind: "random", architecture: randomInit, vocabulary: vocab!, ...lowerCase }; // checked above
+  }
+  return {
+    kind: "checkpoint",
+    path: init!, // checked above
+    ...(config === undefined ? {} : { config }),
+    ...(vocab === undefined ? {} : { vocabulary: vocab }),
+    ...lowerCase,
+  };
+}
+
+/** A run of hours must not find out at its end that it cannot write its result. */
+async function refuseExisting(output: string): Promise<void> {
+  const exists = await lstat(output).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return;
+  throw new AlbertError("already-exists", `${basename(output)} exists: choose another --output, or remove it`, {
+    reason: "DIRECTORY_EXISTS",
+  });
+}

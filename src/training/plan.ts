@@ -1,0 +1,113 @@
+import { modelParameters } from "../model/parameters.ts";
+import { sizeOf } from "../model/tensor.ts";
+import type { PreparedFineTune } from "./fine-tune.ts";
+import type { Bucket } from "./length-buckets.ts";
+import { nameOf, SETTING_NAMES } from "./setting-names.ts";
+import type { SettingName } from "./settings.ts";
+import type { OpenExecutor } from "./step.ts";
+
+/** One setting of a run as a person reads it. */
+export interface AppliedSetting {
+  readonly name: string;
+  readonly value: string;
+  /** "given", or why the value applies. */
+  readonly origin: string;
+}
+
+/** What a run would do. */
+export interface TrainingPlan {
+  readonly examples: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Tokens of the whole run, without padding. */
+  readonly tokens: number;
+  /** Share of computed tokens that are padding. */
+  readonly paddingShare: number;
+  readonly buckets: readonly Bucket[];
+  readonly parameters: number;
+  /** Of the longest micro-batches, measured; absent where nothing was measured. */
+  readonly peakMemoryBytes?: number;
+  /** Of all checkpoints that are kept, and the result. */
+  readonly diskBytes: number;
+  /** From the fastest and the slowest measured shape, without evaluation; absent where nothing was measured. */
+  readonly etaSeconds?: readonly [low: number, high: number];
+  readonly settings: readonly AppliedSetting[];
+  readonly warnings: readonly string[];
+}
+
+/** Plans a prepared run by arithmetic alone. */
+export function planFineTune({ resolved, source, trainData, start, head, warnings }: PreparedFineTune): TrainingPlan {
+  const { settings, reasons } = resolved;
+  const padding = source.order.padding();
+  const epochs = settings.trainStep / source.stepsPerEpoch;
+  const parameters = modelParameters(start.config, [head]).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const slots = settings.headOnly ? 1 : settings.emaDecay > 0 ? 4 : 3;
+  // Recent checkpoints, the best, one being written, and the finished model.
+  const diskBytes = parameters * 4 * (slots * (settings.keepCheckpointMax + 2) + 1);
+  const names = SETTING_NAMES.map(({ key }) => key).filter((key): key is SettingName => key in settings);
+  return {
+    examples: trainData.count,
+    steps: settings.trainStep,
+    epochs,
+    tokens: padding.tokens * epochs,
+    paddingShare: padding.share,
+    buckets: source.order.buckets,
+    parameters,
+    diskBytes,
+    settings: names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
+    warnings,
+  };
+}
+
+/**
+ * Adds what only running shows: a few steps in the longest and the most common shape, on a copy of the starting weights.
+ *
+ * @param residentBytes  memory of this process
+ */
+export async function measurePlan(
+  plan: TrainingPlan,
+  prepared: PreparedFineTune,
+  tools: { readonly openExecutor: OpenExecutor; readonly clock: () => number; readonly residentBytes: () => number },
+): Promise<TrainingPlan> {
+  const { source, stepSpec, initial, spec } = prepared;
+  const executor = await tools.openExecutor(stepSpec, initial, spec.executor);
+  try {
+    const millisecondsPerToken: number[] = [];
+    let peakMemoryBytes = 0;
+    for (const step of representativeSteps(source.order)) {
+      const data = await source.step(step, 0);
+      let fastest = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < 3; run++) {
+        const from = tools.clock();
+        await executor.step(data.microBatches, { learningRate: 0, seed: [0, step] });
+        if (run > 0) fastest = Math.min(fastest, tools.clock() - from); // the first run builds the graph
+        peakMemoryBytes = Math.max(peakMemoryBytes, tools.residentBytes());
+      }
+      millisecondsPerToken.push(fastest / data.computedTokens);
+    }
+    const computedTokens = plan.tokens / (1 - plan.paddingShare);
+    const seconds = (perToken: number) => (perToken * computedTokens) / 1000;
+    const eta = [seconds(Math.min(...millisecondsPerToken)), seconds(Math.max(...millisecondsPerToken))] as const;
+    return { ...plan, peakMemoryBytes, etaSeconds: eta };
+  } finally {
+    await executor.close();
+  }
+}
+
+/** One step in the longest shape and one in the shape that most steps have. */
+function representativeSteps(order: PreparedFineTune["source"]["order"]): number[] {
+  const firstStep = new Map<number, number>();
+  const count = new Map<number, number>();
+  for (let step = 0; step < order.stepsPerEpoch; step++) {
+    const { sequenceLength } = order.microBatches(step)[0]!.bucket;
+    if (!firstStep.has(sequenceLength)) firstStep.set(sequenceLength, step);
+    count.set(sequenceLength, (count.get(sequenceLength) ?? 0) + 1);
+  }
+  const longest = Math.max(...count.keys());
+  const [commonest] = [...count].sort(([, a], [, b]) => b - a)[0]!;
+  return [...new Set([firstStep.get(longest)!, firstStep.get(commonest)!])];
+}
+
+function textOf(value: unknown): string {
+  return Array.isArray(value) ? value.join(",") || "none" : String(value);
+}
