@@ -1,0 +1,144 @@
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { corrupt } from "../errors.ts";
+import { crc32c } from "../model/crc32c.ts";
+import { syncDirectory } from "../model/durable-write.ts";
+import type { JobEvent, NewJobEvent } from "./job-event.ts";
+
+/**
+ * A job's log: an append-only file of lines `<crc32c of the json, 8 hex digits> <json>`. Events are numbered from 1
+ * without a gap. An event is flushed to the disk before `append` returns, and nobody sees it earlier.
+ *
+ * A process killed while it appends leaves a torn last line; opening the log drops it. A wrong line that is not the last
+ * cannot come from a kill, and is an error.
+ */
+export class EventLog {
+  readonly #file: FileHandle;
+  readonly #events: JobEvent[];
+  readonly #clock: () => number;
+  #position: number;
+  /** Appends run one behind the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting: (() => void)[] = [];
+  #closed = false;
+
+  private constructor(file: FileHandle, read: ReadLog, clock: () => number) {
+    this.#file = file;
+    this.#events = read.events;
+    this.#position = read.bytes;
+    this.#clock = clock;
+  }
+
+  /** @param clock  milliseconds since 1970 */
+  static async open(path: string, clock: () => number = Date.now): Promise<EventLog> {
+    const file = await open(path, "a+");
+    try {
+      const read = readLog(await readFile(path));
+      if (read.torn) {
+        await file.truncate(read.bytes);
+        await file.sync();
+      }
+      await syncDirectory(dirname(path));
+      return new EventLog(file, read, clock);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Every durable event, in order. */
+  get events(): readonly JobEvent[] {
+    return this.#events;
+  }
+
+  /** Writes one event durably, then shows it. */
+  append(event: NewJobEvent): Promise<JobEvent> {
+    const appended = this.#last.then(() => this.#write(event));
+    this.#last = appended.catch(() => {}); // whoever appended meets the error; the next append tries again
+    return appended;
+  }
+
+  /** Resolves once there is an event after `sequence`, or when the signal is aborted. */
+  async newer(sequence: number, signal?: AbortSignal): Promise<void> {
+    if (this.#events.length > sequence || this.#closed || signal?.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        signal?.removeEventListener("abort", wake);
+        this.#waiting = this.#waiting.filter((other) => other !== wake);
+        resolve();
+      };
+      this.#waiting.push(wake);
+      signal?.addEventListener("abort", wake);
+    });
+  }
+
+  /** Whether nothing will be appended any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.#closed = true;
+    await this.#file.close();
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  async #write(event: NewJobEvent): Promise<JobEvent> {
+    const numbered: JobEvent = { ...event, sequence: this.#events.length + 1, timeMs: this.#clock() };
+    const line = encodeLine(numbered);
+    try {
+      await this.#file.appendFile(line);
+      await this.#file.datasync();
+    } catch (error) {
+      // Half a line may lie in the file; the next event must not follow it.
+      await this.#file.truncate(this.#position);
+      throw error;
+    }
+    this.#position += line.length;
+    this.#events.push(numbered);
+    for (const wake of [...this.#waiting]) wake();
+    return numbered;
+  }
+}
+
+interface ReadLog {
+  readonly events: JobEvent[];
+  /** Length of the part that is whole. */
+  readonly bytes: number;
+  readonly torn: boolean;
+}
+
+/** The events of a log's bytes. @throws AlbertError corrupt when a line before the last is wrong */
+export function readLog(bytes: Uint8Array): ReadLog {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const events: JobEvent[] = [];
+  let at = 0;
+  while (at < buffer.length) {
+    const end = buffer.indexOf(0x0a, at);
+    const event = end < 0 ? undefined : decodeLine(buffer.subarray(at, end));
+    if (event === undefined || event.sequence !== events.length + 1) {
+      const last = end < 0 || end === buffer.length - 1;
+      if (last) return { events, bytes: at, torn: true };
+      throw corrupt(`event ${events.length + 1} of a job's log is damaged`, { reason: "JOB_LOG_CORRUPT" });
+    }
+    events.push(event);
+    at = end + 1;
+  }
+  return { events, bytes: at, torn: false };
+}
+
+function encodeLine(event: JobEvent): Buffer {
+  const json = Buffer.from(JSON.stringify(event));
+  return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from("\n")]);
+}
+
+function decodeLine(line: Buffer): JobEvent | undefined {
+  const json = line.subarray(9);
+  if (line.length < 10 || line.toString("latin1", 0, 9) !== `${checksum(json)} `) return undefined;
+  return JSON.parse(json.toString("utf8")) as JobEvent; // the checksum proves that we wrote it
+}
+
+function checksum(bytes: Uint8Array): string {
+  return crc32c(bytes).toString(16).padStart(8, "0");
+}

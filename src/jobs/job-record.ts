@@ -1,0 +1,67 @@
+import { EventLog } from "./event-log.ts";
+import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
+import type { JobEvent, NewJobEvent } from "./job-event.ts";
+import { isTerminal, type JobMove, type JobReason, transition } from "./job-state.ts";
+
+/** A job with its log. Every change of the job is an event of the log first. */
+export class JobRecord {
+  readonly directory: string;
+  readonly #log: EventLog;
+  #job: Job;
+
+  private constructor(directory: string, identity: JobIdentity, log: EventLog) {
+    this.directory = directory;
+    this.#log = log;
+    this.#job = log.events.reduce(applyEvent, newJob(identity));
+  }
+
+  static async open(directory: string, identity: JobIdentity, clock: () => number): Promise<JobRecord> {
+    return new JobRecord(directory, identity, await EventLog.open(`${directory}/events.log`, clock));
+  }
+
+  get job(): Job {
+    return this.#job;
+  }
+
+  /** Appends an event and folds it in. */
+  async append(event: NewJobEvent): Promise<Job> {
+    const written = await this.#log.append(event);
+    this.#job = applyEvent(this.#job, written);
+    return this.#job;
+  }
+
+  /**
+   * Moves the job to its next state.
+   *
+   * @param why  machine reason and words, where it is not the ordinary course of things
+   * @throws AlbertError precondition (ILLEGAL_TRANSITION); nothing is written then
+   */
+  async move(move: JobMove, why: { readonly reason?: JobReason; readonly detail?: string } = {}): Promise<Job> {
+    const from = this.#job.state;
+    const to = transition(from, move);
+    const words = why.detail === undefined ? "" : `: ${why.detail}`;
+    return this.append({
+      kind: "state_changed",
+      summary: `${from.kind} -> ${to.kind}${words}`,
+      transition: { from: from.kind, to, ...why },
+    });
+  }
+
+  /** Events after a sequence number, then each new one; ends after the job has ended. */
+  async *watch(afterSequence: number, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+    let sequence = Math.max(0, afterSequence);
+    while (!signal?.aborted) {
+      const { events } = this.#log;
+      while (sequence < events.length) {
+        yield events[sequence++]!;
+        if (signal?.aborted) return;
+      }
+      if (isTerminal(this.#job.state) || this.#log.closed) return;
+      await this.#log.newer(sequence, signal);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+}
