@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerConfig } from "./config.ts";
 import { registerExport } from "./export.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerRecipes } from "./recipes.ts";
+import { registerTrain } from "./train.ts";
+import { programVersion } from "./version.ts";
 
 /** The `albert` command with every subcommand. */
 export function albertProgram(): Command {
@@ -15,13 +17,7 @@ export function albertProgram(): Command {
   registerImport(program);
   registerInspect(program);
   registerExport(program);
+  registerTrain(program);
+  registerRecipes(program);
   return program;
-}
-
-/** Version of this program, as `package.json` has it. */
-export function programVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return version;
 }

@@ -15,7 +15,19 @@ export function registerRecipes(program: Command): void {
 }
 
 function table(recipes: readonly Recipe[]): string {
-  const header = ["task", "rate", "batch", "length", "warmup", "tokens", "dropout", "head", "optimizer", "metric", "from"];
+  const header = [
+    "task",
+    "rate",
+    "batch",
+    "length",
+    "warmup",
+    "tokens",
+    "dropout",
+    "head",
+    "optimizer",
+    "metric",
+    "from",
+  ];
   const rows = recipes.map((recipe) => [
     recipe.task,
     recipe.learningRate.toExponential(0),

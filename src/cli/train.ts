@@ -14,9 +14,9 @@ import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
-import { programVersion } from "./program.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
+import { programVersion } from "./version.ts";
 
 interface TrainFlags {
   readonly task: Task;
@@ -50,7 +50,10 @@ export function registerTrain(program: Command): void {
     .description("train a model on a task and write a model directory that `albert serve` opens")
     .addOption(new Option("--task <task>", "what to train for").choices(TASKS).makeOptionMandatory())
     .option("--init <path>", "model directory, Hugging Face directory or TensorFlow checkpoint to start from")
-    .option("--random-init <architecture>", `start from random weights: ${PUBLISHED_CONFIG_NAMES[0]}, ... or a config.json`)
+    .option(
+      "--random-init <architecture>",
+      `start from random weights: ${PUBLISHED_CONFIG_NAMES[0]}, ... or a config.json`,
+    )
     .option("--vocab <file>", "SentencePiece .model or WordPiece .txt, where it is not beside the weights")
     .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
     .option("--cased", "do not lower-case text")

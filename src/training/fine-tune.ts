@@ -12,13 +12,14 @@ import { type FeatureStore, openFeatures } from "./feature-cache.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import { type AlbertVersion, recipeOf, type Task } from "./recipes.ts";
+import { recordParameters, recordsOf } from "./records.ts";
 import type { Schedule } from "./schedule.ts";
 import { checkSelection } from "./selection.ts";
 import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step.ts";
 import { FeatureStepSource } from "./step-source.ts";
-import { openTaskData, recordParameters, recordsOf, type TaskData } from "./task-data.ts";
+import { openTaskData, type TaskData } from "./task-data.ts";
 
 /** A fine-tuning run, as a person or a job asks for it. */
 export interface FineTuneSpec {
@@ -92,15 +93,15 @@ export async function prepareFineTune(
 
   onActivity("making features");
   const dropped: string[] = [];
-  const recordOptions = { tokenizer: start.tokenizer, settings };
+  const recordOptions = { ...settings, task: spec.task, head, tokenizer: start.tokenizer };
   const features = await openFeatures(
     spec.cache,
     {
       data: trainData.digest,
       tokenizer: start.tokenizer.digest,
-      parameters: recordParameters(trainData, recordOptions),
+      parameters: recordParameters(recordOptions),
     },
-    () => recordsOf(trainData, recordOptions, (question) => dropped.push(question.id)),
+    () => recordsOf(trainData.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
   );
   const objective = objectiveOf(head);
   const source = new FeatureStepSource({

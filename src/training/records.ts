@@ -1,148 +1,173 @@
-import { invalidInput } from "../errors.ts";
-import type { ClassificationHead } from "../model/heads.ts";
-import type { SquadQuestion } from "../tasks/datasets/squad.ts";
+import type { Head } from "../model/heads.ts";
+import { dataError } from "../tasks/datasets/data-source.ts";
+import {
+  type ChoiceExample,
+  type ClassificationExample,
+  type Example,
+  labelIdOf,
+  type QuestionExample,
+  type TaskName,
+} from "../tasks/datasets/examples.ts";
 import { encodeTexts } from "../tasks/features/sequence.ts";
-import { type ChoiceLengths, encodeChoices } from "../tasks/multiple-choice/choice-sequence.ts";
+import { encodeChoices } from "../tasks/multiple-choice/choice-sequence.ts";
 import {
   type OffsetSource,
   type PreparedContext,
   prepareContext,
-  type SquadLengths,
   spanLabels,
   squadFeatures,
-  trainingAnswer,
 } from "../tasks/question-answering/squad-features.ts";
 import type { TokenizedText, Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TrainingRecord } from "./collate.ts";
 
-/** One row of classification data. */
-export interface ClassificationExample {
-  readonly text: string;
-  readonly textPair?: string;
-  /** A label's name; for a multi-label head several, comma-separated names; for a regression a number. */
-  readonly label: string | readonly string[] | number;
+export interface RecordOptions {
+  readonly task: TaskName;
+  readonly head: Head;
+  readonly tokenizer: Tokenizer;
+  readonly maxSeqLength: number;
+  readonly docStride: number;
+  readonly maxQueryLength: number;
+  readonly maxQaLength: number;
+  /** Told of a question whose context cannot be aligned or whose answer lies on no piece; it makes no record. */
+  readonly onDropped: (example: QuestionExample) => void;
 }
 
-/** One question with its options. */
-export interface ChoiceExample {
-  readonly context: string;
-  readonly question: string;
-  readonly options: readonly string[];
-  /** Index of the right option. */
-  readonly answer: number;
+/**
+ * Turns examples into training records, as a stream. A question gives one record for each window of its context;
+ * consecutive examples over one text share its tokenization.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) with file, line and column for an example that cannot be trained on
+ */
+export async function* recordsOf(
+  examples: AsyncIterable<Example>,
+  options: RecordOptions,
+): AsyncGenerator<TrainingRecord> {
+  const pieces = lastOnly((text) => options.tokenizer.tokenize(text));
+  const context = lastOnly((text) => prepareContext(text, options.tokenizer, offsetsOf(options.tokenizer)));
+  for await (const example of examples) {
+    switch (example.kind) {
+      case "classification":
+        yield classificationRecord(example, options);
+        break;
+      case "choice":
+        yield choiceRecord(example, pieces(example.context), options);
+        break;
+      case "question":
+        yield* windowRecords(example, context(example.context), options);
+        break;
+    }
+  }
 }
 
-/** A classification, pair or regression row as training sees it. */
-export function classificationRecord(
-  example: ClassificationExample,
-  head: ClassificationHead,
-  tokenizer: Tokenizer,
-  maxSequenceLength: number,
-): TrainingRecord {
+/** What of the options changes the records: the parameters of their cache. */
+export function recordParameters(options: Omit<RecordOptions, "onDropped">): Record<string, string | number> {
+  const { task, head, tokenizer, maxSeqLength, docStride, maxQueryLength, maxQaLength } = options;
+  const common = { task, head: JSON.stringify(head), maxSeqLength };
+  switch (head.kind) {
+    case "span":
+    case "span-answerability":
+      return { ...common, docStride, maxQueryLength, offsets: offsetsOf(tokenizer) };
+    case "multiple-choice":
+      return { ...common, maxQaLength };
+    default:
+      return common;
+  }
+}
+
+/** Google's alignment needs the pieces of a SentencePiece model; others bring exact offsets of their own. */
+export function offsetsOf(tokenizer: Tokenizer): OffsetSource {
+  return tokenizer.kind === "sentencepiece" ? "official" : "exact";
+}
+
+function classificationRecord(example: ClassificationExample, options: RecordOptions): TrainingRecord {
+  const { tokenizer, maxSeqLength } = options;
   const { inputIds, tokenTypeIds } = encodeTexts(
     tokenizer,
     tokenizer.tokenize(example.text),
     example.textPair === undefined ? undefined : tokenizer.tokenize(example.textPair),
-    maxSequenceLength,
+    maxSeqLength,
   );
-  return { input_ids: inputIds, segment_ids: tokenTypeIds, ...labelTensors(example.label, head) };
+  return { input_ids: inputIds, segment_ids: tokenTypeIds, ...labelTensors(example, options) };
 }
 
-function labelTensors(label: ClassificationExample["label"], head: ClassificationHead): TrainingRecord {
+function labelTensors(example: ClassificationExample, { head, task }: RecordOptions): TrainingRecord {
+  const { label, location } = example;
+  if (head.kind !== "classification") throw dataError(location, `a ${head.kind} head is not trained on labels`);
+  if (label === undefined) throw dataError(location, "a training example needs a label");
+  const idOf = (name: string) => {
+    const id = labelIdOf(name, head, task);
+    if (id < 0) throw dataError(location, `label is not one of ${head.labels.join(", ")}`);
+    return id;
+  };
   switch (head.problemType) {
     case "single-label":
-      return { label_ids: Int32Array.of(labelIndex(String(label), head)) };
+      return { label_ids: Int32Array.of(idOf(String(label))) };
     case "regression": {
-      const value = Number(label);
-      if (!Number.isFinite(value)) throw unknownLabel(String(label), "a number");
+      const value = typeof label === "object" ? Number.NaN : Number(label);
+      if (!Number.isFinite(value)) throw dataError(location, "expected a number as label");
       return { label_values: Float32Array.of(value) };
     }
     case "multi-label": {
-      const names = typeof label === "object" ? label : String(label).split(",");
       const targets = new Float32Array(head.labels.length);
-      for (const name of names.map((part) => part.trim()).filter((part) => part !== "")) {
-        targets[labelIndex(name, head)] = 1;
-      }
+      for (const name of typeof label === "object" ? label : [String(label)]) targets[idOf(name)] = 1;
       return { label_targets: targets };
     }
   }
 }
 
-function labelIndex(label: string, { labels }: ClassificationHead): number {
-  const index = labels.indexOf(label);
-  if (index < 0) throw unknownLabel(label, `one of ${labels.join(", ")}`);
-  return index;
+function choiceRecord(example: ChoiceExample, context: TokenizedText, options: RecordOptions): TrainingRecord {
+  const { question, choices, answer, location } = example;
+  if (answer === undefined) throw dataError(location, "a training question needs its right choice");
+  const limits = { maxSequenceLength: options.maxSeqLength, maxQaLength: options.maxQaLength };
+  const sequences = encodeChoices(options.tokenizer, context, { question, options: choices }, limits);
+  return {
+    input_ids: concatenated(sequences.map(({ inputIds }) => inputIds)),
+    segment_ids: concatenated(sequences.map(({ tokenTypeIds }) => tokenTypeIds)),
+    sequence_lengths: Int32Array.from(sequences, ({ inputIds }) => inputIds.length),
+    label_ids: Int32Array.of(answer),
+  };
 }
 
-function unknownLabel(label: string, expected: string) {
-  return invalidInput([{ field: "label", description: `expected ${expected}, got ${JSON.stringify(label)}` }]);
-}
-
-/** Every multiple-choice question: one sequence for each option, end to end. Questions of one article share its pieces. */
-export async function* choiceRecords(
-  examples: AsyncIterable<ChoiceExample> | Iterable<ChoiceExample>,
-  tokenizer: Tokenizer,
-  limits: ChoiceLengths,
-): AsyncGenerator<TrainingRecord> {
-  let article: { readonly text: string; readonly pieces: TokenizedText } | undefined;
-  for await (const { context, question, options, answer } of examples) {
-    if (article?.text !== context) article = { text: context, pieces: tokenizer.tokenize(context) };
-    const sequences = encodeChoices(tokenizer, article.pieces, { question, options }, limits);
+function* windowRecords(
+  example: QuestionExample,
+  context: PreparedContext | undefined,
+  options: RecordOptions,
+): Generator<TrainingRecord> {
+  const { answers, isImpossible } = example;
+  const [answer] = isImpossible ? [] : answers;
+  const pieces = answer && context?.locate(answer.answerStart, [...answer.text].length);
+  if (context === undefined || (answer !== undefined && pieces === undefined)) {
+    options.onDropped(example);
+    return;
+  }
+  const { maxSeqLength: maxSequenceLength, docStride, maxQueryLength } = options;
+  const windows = squadFeatures(example.question, context, options.tokenizer, {
+    maxSequenceLength,
+    docStride,
+    maxQueryLength,
+  });
+  const labels = spanLabels(windows, docStride, pieces);
+  for (const [at, window] of windows.entries()) {
+    const { startPosition, endPosition, isImpossible: impossible } = labels[at]!;
     yield {
-      input_ids: concatenated(sequences.map(({ inputIds }) => inputIds)),
-      segment_ids: concatenated(sequences.map(({ tokenTypeIds }) => tokenTypeIds)),
-      sequence_lengths: Int32Array.from(sequences, ({ inputIds }) => inputIds.length),
-      label_ids: Int32Array.of(answer),
+      input_ids: window.inputIds,
+      segment_ids: window.tokenTypeIds,
+      start_positions: Int32Array.of(startPosition),
+      end_positions: Int32Array.of(endPosition),
+      ...(options.head.kind === "span-answerability"
+        ? { p_mask: Float32Array.from(window.answerMask), is_impossible: Float32Array.of(impossible ? 1 : 0) }
+        : {}),
     };
   }
 }
 
-export interface SpanRecordOptions extends SquadLengths {
-  readonly offsets: OffsetSource;
-  /** Whether the head judges answerability (SQuAD v2). */
-  readonly answerability: boolean;
-}
-
-/** What making records of questions left out. */
-export interface SpanRecordReport {
-  /** Called for a question whose context cannot be aligned, or whose answer lies on no piece. */
-  dropped(question: SquadQuestion): void;
-}
-
-/** Every window of every question. Questions of one paragraph, which follow each other, share its tokenization. */
-export async function* spanRecords(
-  questions: AsyncIterable<SquadQuestion> | Iterable<SquadQuestion>,
-  tokenizer: Tokenizer,
-  options: SpanRecordOptions,
-  report: SpanRecordReport,
-): AsyncGenerator<TrainingRecord> {
-  let prepared: { readonly text: string; readonly context: PreparedContext | undefined } | undefined;
-  for await (const question of questions) {
-    if (prepared?.text !== question.context) {
-      prepared = { text: question.context, context: prepareContext(question.context, tokenizer, options.offsets) };
-    }
-    const { context } = prepared;
-    const answer = context === undefined ? undefined : trainingAnswer(question, context);
-    const answerable = !question.isImpossible && question.answers.length > 0;
-    if (context === undefined || (answerable && answer === undefined)) {
-      report.dropped(question);
-      continue;
-    }
-    const windows = squadFeatures(question.question, context, tokenizer, options);
-    const labels = spanLabels(windows, options.docStride, answer);
-    for (const [at, window] of windows.entries()) {
-      const { startPosition, endPosition, isImpossible } = labels[at]!;
-      yield {
-        input_ids: window.inputIds,
-        segment_ids: window.tokenTypeIds,
-        start_positions: Int32Array.of(startPosition),
-        end_positions: Int32Array.of(endPosition),
-        ...(options.answerability
-          ? { p_mask: Float32Array.from(window.answerMask), is_impossible: Float32Array.of(isImpossible ? 1 : 0) }
-          : {}),
-      };
-    }
-  }
+/** Remembers a function's last argument and result. */
+function lastOnly<T>(compute: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly value: T } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, value: compute(text) };
+    return last.value;
+  };
 }
 
 function concatenated(parts: readonly Int32Array[]): Int32Array {
