@@ -46,11 +46,13 @@ export class OrtSession {
       graphOptimizationLevel: "all",
       // Batches differ in shape from run to run: a memory plan per shape would only collect.
       enableMemPattern: false,
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
     };
     if (options.deviceOutputs !== undefined) {
       settings.preferredOutputLocation = Object.fromEntries(options.deviceOutputs.map((name) => [name, "gpu-buffer"]));
     }
+    // Every error also reaches the caller as an exception; the runtime need not print it as well.
+    ort.env.logLevel = "fatal";
     try {
       // The two overloads of `create` differ only in how the model is given.
       const session =
@@ -110,11 +112,6 @@ export class OrtSession {
       throw refused("run the model", cause);
     }
   }
-}
-
-/** Names of the execution providers that this build of the runtime has, such as "cpu" and "webgpu". */
-export function builtInProviders(): readonly string[] {
-  return ort.listSupportedBackends().map((backend) => backend.name);
 }
 
 function toOrt(tensors: Readonly<Record<string, HostTensor | DeviceTensor>>): Record<string, ort.Tensor> {
