@@ -22,7 +22,7 @@ export interface ModelFiles {
  * @param parent  where the directory is made; default: the system's directory for temporary files
  */
 export async function writeModelFiles(graph: GraphBuilder, parent: string = tmpdir()): Promise<ModelFiles> {
-  const directory = await mkdtemp(join(parent, "albert-session-"));
+  const directory = await mkdtemp(join(parent, `albert-session-${process.pid}-`));
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     const { bytes, external } = encodeModel(graph, { externalFile: WEIGHTS_FILE });
