@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { programVersion } from "./config/program-version.ts";
 import type { Config } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import type { Model } from "./model/model-directory.ts";
 import { openModelDirectory } from "./model/open-model-directory.ts";
+import { createEngine } from "./runtime/create-engine.ts";
 import type { Engine } from "./runtime/engine.ts";
 import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -14,8 +15,8 @@ import { Serving } from "./serving/serving.ts";
 export interface AppOptions {
   readonly config: Config;
   readonly log: ServerLog;
-  /** Builds the engine of a model on the configured device. */
-  readonly createEngine: (model: Model) => Promise<Engine>;
+  /** Builds the engine of a model. ONNX Runtime on the configured device unless given. */
+  readonly createEngine?: (model: Model) => Promise<Engine>;
 }
 
 /** A model to serve from a directory, under a name. */
@@ -28,7 +29,7 @@ export interface ModelToServe {
 export const DIRECTORY_VERSION = "1";
 
 /** Everything that answers requests, without anything that listens. */
-export function createInference({ config, log, createEngine }: AppOptions) {
+export function createInference({ config, log, createEngine = engineFactory(config, log) }: AppOptions) {
   const metrics = createMetrics(programVersion());
   const serving = new Serving({
     config: config.serving,
@@ -56,6 +57,19 @@ export function createInference({ config, log, createEngine }: AppOptions) {
       metrics.close();
     },
   };
+}
+
+/** ONNX Runtime sessions on the configured device. */
+function engineFactory({ runtime }: Config, log: ServerLog): (model: Model) => Promise<Engine> {
+  const device = runtime.device === "auto" ? "cpu" : runtime.device;
+  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
+  return (model) =>
+    createEngine(model, {
+      device,
+      ...threads,
+      onWorkerLost: (reason) =>
+        log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced"),
+    });
 }
 
 /** A running program. */
@@ -99,12 +113,4 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     throw error;
   }
   return { addresses: server.addresses, serving, metrics, close };
-}
-
-/** Version of this program, from its package. */
-export function programVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return version;
 }

@@ -1,11 +1,14 @@
 import { AlbertError } from "../errors.ts";
 import { albertProgram } from "./program.ts";
 
-/** Runs the command line. What a user can mend is one line on stderr and exit status 1; a bug keeps its stack. */
+/**
+ * Runs the command line. What a user can mend is told on stderr, with exit status 2 for a configuration that cannot be
+ * used and 1 for anything else; a bug keeps its stack.
+ */
 try {
   await albertProgram().parseAsync(process.argv);
 } catch (error) {
   if (!(error instanceof AlbertError)) throw error;
   process.stderr.write(`albert: ${error.message}\n`);
-  process.exitCode = 1;
+  process.exitCode = error.reason.startsWith("CONFIG_") ? 2 : 1;
 }

@@ -1,11 +1,12 @@
 import { Command } from "commander";
+import { programVersion } from "../config/program-version.ts";
 import { registerConfig } from "./config.ts";
 import { registerExport } from "./export.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerRecipes } from "./recipes.ts";
+import { registerServe } from "./serve.ts";
 import { registerTrain } from "./train.ts";
-import { programVersion } from "./version.ts";
 
 /** The `albert` command with every subcommand. */
 export function albertProgram(): Command {
@@ -13,6 +14,7 @@ export function albertProgram(): Command {
     .description("serve, train and hot-swap ALBERT models")
     .version(programVersion())
     .showHelpAfterError("(add --help for the options)");
+  registerServe(program);
   registerConfig(program);
   registerImport(program);
   registerInspect(program);

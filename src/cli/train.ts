@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { programVersion } from "../config/program-version.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
@@ -16,7 +17,6 @@ import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
-import { programVersion } from "./version.ts";
 
 interface TrainFlags {
   readonly task: Task;

@@ -1,9 +1,11 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { AlbertError } from "../../errors.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import type { ServiceHandlers } from "../call.ts";
+import { reflectionHandlers } from "../reflection.ts";
 import { callOutcome, type OutcomeListener } from "./call-outcome.ts";
-import { addReflection } from "./reflection.ts";
 import { type AdapterOptions, adaptService } from "./service-adapter.ts";
 
 /** Bounds on connections and messages of one listener. */
@@ -49,15 +51,21 @@ export class GrpcListener {
     register: (services: ServiceRegistrar) => void,
   ): Promise<GrpcListener> {
     const server = new Server(serverOptions(options));
-    const names: string[] = [];
-    register({
+    const services: DescService[] = [];
+    const registrar: ServiceRegistrar = {
       add: (service, handlers) => {
         const { definition, implementation } = adaptService(service, handlers, options.adapter);
         server.addService(definition, implementation);
-        names.push(service.typeName);
+        services.push(service);
       },
-    });
-    if (options.reflection) addReflection(server, names);
+    };
+    register(registrar);
+    if (options.reflection) {
+      const handlers = reflectionHandlers(services);
+      registrar.add(ServerReflection, handlers);
+      // The same messages in another package: only the names of the types differ.
+      registrar.add(ServerReflectionAlpha, handlers as unknown as ServiceHandlers<typeof ServerReflectionAlpha>);
+    }
     const port = await bind(server, options.address, options.credentials ?? ServerCredentials.createInsecure());
     return new GrpcListener(server, options.address.replace(/:\d+$/, `:${port}`));
   }

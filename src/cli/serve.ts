@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import type { App } from "../app.ts";
+import { programVersion } from "../config/program-version.ts";
+import type { Config } from "../config/settings.ts";
+import { loadProcessConfig } from "../config/sources.ts";
+import type { ServedModel } from "../server/inference/models.ts";
+import { addSettingOptions, configPath, settingFlags } from "./config.ts";
+import { exampleCall } from "./example-call.ts";
+import { modelsToServe } from "./models-to-serve.ts";
+
+/** Time beyond all configured ones after which a shutdown that hangs is ended by force. */
+const HARD_STOP_MARGIN_MS = 5000;
+
+/** Adds `albert serve`: answers over gRPC until a signal ends it. */
+export function registerServe(program: Command): void {
+  const command = program.command("serve").description("serve models over gRPC until SIGTERM or SIGINT");
+  addSettingOptions(command);
+  command.action(async (options: Record<string, unknown>) => {
+    const { config } = loadProcessConfig(settingFlags(options), configPath(options));
+    const models = modelsToServe(config.models.load);
+    // Loaded here, so that other commands do not wait for what only a server needs.
+    const [{ startApp }, { listModels }, { pino }] = await Promise.all([
+      import("../app.ts"),
+      import("../server/inference/models.ts"),
+      import("pino"),
+    ]);
+    // Log lines go to stderr at once: what is still buffered when a process dies is what one would want to read.
+    const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
+    const app = await startApp({ config, log }, models);
+    process.stdout.write(startLines(app, listModels(app.serving.models)));
+    endOnSignals(app, config);
+  });
+}
+
+function startLines({ addresses }: App, models: readonly ServedModel[]): string {
+  const served = models.map(({ name, device, model }) => {
+    const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
+    return `  model  ${name} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
+  });
+  const listeners = [
+    `  gRPC   ${addresses.public}  albert.v1.InferenceService, grpc.health.v1, grpc.reflection`,
+    ...(addresses.metrics === undefined ? [] : [`  HTTP   ${addresses.metrics}  /metrics /healthz /readyz`]),
+  ];
+  const lines = [`albert ${programVersion()} is ready`, ...served, ...listeners, "", "Try"];
+  return `${lines.join("\n")}\n  ${exampleCall(addresses.public, models[0]!)}\n`;
+}
+
+/**
+ * The first SIGTERM drains as configured, the first SIGINT (a person at a terminal) without the delay meant for load
+ * balancers; a second signal, or a shutdown that takes longer than it may, ends the process at once.
+ */
+function endOnSignals(app: App, { server, serving }: Config): void {
+  let ending = false;
+  const end = async (signal: NodeJS.Signals) => {
+    if (ending) process.exit(1);
+    ending = true;
+    const delayMs = signal === "SIGINT" ? 0 : server.drainDelayMs;
+    const longestMs = delayMs + server.drainTimeoutMs + serving.swapDrainMs + HARD_STOP_MARGIN_MS;
+    setTimeout(() => process.exit(1), longestMs).unref();
+    const clean = await app.close(delayMs);
+    process.exitCode = clean ? 0 : 1;
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+}
