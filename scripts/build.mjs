@@ -1,6 +1,6 @@
 // Compiles src/ to dist/ when a source is newer than the last build. `--force` builds regardless.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
@@ -20,9 +20,5 @@ if (!upToDate || process.argv.includes("--force")) {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
   execFileSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: root, stdio: "inherit" });
-  const generated = join(root, "src/gen");
-  for (const file of readdirSync(generated).filter((name) => name.endsWith(".binpb"))) {
-    cpSync(join(generated, file), join(root, "dist/gen", file));
-  }
   writeFileSync(stamp, new Date().toISOString());
 }
