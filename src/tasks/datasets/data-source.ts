@@ -80,6 +80,8 @@ export interface TextLine {
   /** From 1. */
   readonly line: number;
   readonly isUtf8: boolean;
+  /** On the first line: whether the file begins with a byte order mark. */
+  readonly hadByteOrderMark: boolean;
 }
 
 /**
@@ -92,7 +94,7 @@ export async function* textLines(source: DataSource): AsyncGenerator<TextLine> {
   const decode = (bytes: Buffer): TextLine => {
     line++;
     const bom = line === 1 && bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    return { text: bytes.toString("utf8", bom ? 3 : 0), line, isUtf8: isUtf8(bytes) };
+    return { text: bytes.toString("utf8", bom ? 3 : 0), line, isUtf8: isUtf8(bytes), hadByteOrderMark: bom };
   };
   for await (const chunk of unpackedBytes(source)) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

@@ -1,6 +1,13 @@
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { processText } from "../features/process-text.ts";
-import { type DataLocation, type DataSource, dataError, invalidUtf8At, textLines } from "./data-source.ts";
+import {
+  type DataLocation,
+  type DataSource,
+  dataError,
+  invalidUtf8At,
+  type TextLine,
+  textLines,
+} from "./data-source.ts";
 
 export type GlueSplit = "train" | "dev" | "test";
 
@@ -90,6 +97,13 @@ const TASKS: readonly GlueTask[] = [
 /** Every task, in the official order. */
 export const GLUE_TASKS: ReadonlyMap<GlueTaskName, GlueTask> = new Map(TASKS.map((entry) => [entry.name, entry]));
 
+/** What one line of a GLUE file is. */
+export type GlueRow =
+  | { readonly kind: "example"; readonly example: GlueExample }
+  /** The header, a blank line, or a row that the official reader passes over. */
+  | { readonly kind: "skipped" }
+  | { readonly kind: "problem"; readonly location: DataLocation; readonly description: string };
+
 /**
  * The rows of a GLUE file. Fields are raw: a tab separates, nothing quotes. CRLF and a byte order mark are accepted; blank
  * lines are passed over but counted.
@@ -101,28 +115,44 @@ export async function* glueExamples(
   glueTask: GlueTask,
   split: GlueSplit,
 ): AsyncGenerator<GlueExample> {
-  const columns = glueTask.columns[split];
-  const needed = 1 + Math.max(columns.guid ?? 0, columns.text, columns.textPair ?? 0, numericColumn(columns.label));
   for await (const line of textLines(source)) {
     if (!line.isUtf8) throw dataError(invalidUtf8At(line, source.name), "not UTF-8: save the file in that encoding");
-    const row = line.line - 1;
-    const text = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
-    if (text === "" || (columns.header && row === 0)) continue;
-    const fields = text.split("\t");
-    const location: DataLocation = { file: source.name, line: line.line, column: 1 };
-    if (fields.length < needed) {
-      if (glueTask.skipsShortRows) continue;
-      const expected = `${glueTask.name} ${split} rows have at least ${needed} columns separated by tabs`;
-      throw dataError(location, `${expected}, this one has ${fields.length}`);
-    }
-    yield {
+    const row = readGlueRow(line, source.name, glueTask, split);
+    if (row.kind === "problem") throw dataError(row.location, row.description);
+    if (row.kind === "example") yield row.example;
+  }
+}
+
+/** Reads one line of a GLUE file. */
+export function readGlueRow(line: TextLine, file: string, glueTask: GlueTask, split: GlueSplit): GlueRow {
+  const columns = glueTask.columns[split];
+  const row = line.line - 1;
+  const text = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
+  if (text === "" || (columns.header && row === 0)) return { kind: "skipped" };
+  const fields = text.split("\t");
+  const location: DataLocation = { file, line: line.line, column: 1 };
+  const needed = 1 + Math.max(columns.guid ?? 0, columns.text, columns.textPair ?? 0, numericColumn(columns.label));
+  if (fields.length < needed) {
+    if (glueTask.skipsShortRows) return { kind: "skipped" };
+    const expected = `${glueTask.name} ${split} rows have at least ${needed} columns separated by tabs`;
+    return { kind: "problem", location, description: `${expected}, this one has ${fields.length}` };
+  }
+  const label = readLabel(glueTask, columns, fields);
+  if (Number.isNaN(label)) {
+    const before = fields.slice(0, -1).join("\t").length + 1;
+    const description = "expected a number in the last column";
+    return { kind: "problem", location: { ...location, column: before + 1 }, description };
+  }
+  return {
+    kind: "example",
+    example: {
       guid: columns.guid === undefined ? `${split}-${row}` : fields[columns.guid]!,
       text: fields[columns.text]!,
       ...(columns.textPair === undefined ? {} : { textPair: fields[columns.textPair]! }),
-      label: readLabel(glueTask, columns, fields, location),
+      label,
       location,
-    };
-  }
+    },
+  };
 }
 
 /** An example with its texts, label and guid cleaned as the official reader cleans them. */
@@ -149,18 +179,12 @@ export function glueLabelId(example: GlueExample, { labels, name }: Pick<GlueTas
   return id;
 }
 
-function readLabel(
-  glueTask: GlueTask,
-  columns: Columns,
-  fields: readonly string[],
-  location: DataLocation,
-): string | number {
+/** @returns NaN for a regression's label that is no number */
+function readLabel(glueTask: GlueTask, columns: Columns, fields: readonly string[]): string | number {
   if (columns.label === undefined) return glueTask.isRegression ? 0 : glueTask.labels[0]!;
   const label = columns.label === "last" ? fields.at(-1)! : fields[columns.label]!;
   if (!glueTask.isRegression) return label;
-  const value = Number(label);
-  if (label.trim() === "" || !Number.isFinite(value)) throw dataError(location, "expected a number in the last column");
-  return value;
+  return label.trim() !== "" && Number.isFinite(Number(label)) ? Number(label) : Number.NaN;
 }
 
 function numericColumn(column: number | "last" | undefined): number {

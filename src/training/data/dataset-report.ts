@@ -27,8 +27,10 @@ export type IssueKind =
   | "no-usable-rows"
   | "single-class"
   | "labels-do-not-fit-head"
-  | "duplicate-id"
   /** Warnings. */
+  | "duplicate-id"
+  | "skipped-by-official-reader"
+  | "empty-text-kept"
   | "conflicting-labels"
   | "overlap-with-eval"
   | "label-never-used"
@@ -89,6 +91,8 @@ export interface DatasetReport {
   readonly issues: readonly DatasetIssue[];
   /** Present where a tokenizer was given. */
   readonly lengths?: LengthStatistics;
-  /** Whether training may start: nothing fatal, and no row rejected beyond what was allowed. */
+  /** Rows rejected for an error; what the official readers pass over is rejected without being one. */
+  readonly erroneous: number;
+  /** Whether training may start: nothing fatal, and no erroneous row unless that was allowed. */
   readonly usable: boolean;
 }

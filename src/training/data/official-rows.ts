@@ -1,0 +1,82 @@
+import { AlbertError } from "../../errors.ts";
+import { type DataSource, textLines, wholeText } from "../../tasks/datasets/data-source.ts";
+import { type GlueSplit, type GlueTask, readGlueRow } from "../../tasks/datasets/glue.ts";
+import { locateInJson, parseJson } from "../../tasks/datasets/json-text.ts";
+import { choiceExample, classificationExample, questionExample } from "../../tasks/datasets/official-examples.ts";
+import { type ArticleFile, articleQuestions } from "../../tasks/datasets/race.ts";
+import { jsonPath, squadQuestions } from "../../tasks/datasets/squad.ts";
+import { type RowIssue, rejectsRow, rowIssue } from "./issues.ts";
+import type { DatasetRow } from "./rows.ts";
+import { lineIssues } from "./tabular-rows.ts";
+
+/** Rows of a GLUE file. */
+export async function* glueRows(source: DataSource, task: GlueTask, split: GlueSplit): AsyncGenerator<DatasetRow> {
+  for await (const line of textLines(source)) {
+    const issues = lineIssues(line, source.name);
+    const row = readGlueRow(line, source.name, task, split);
+    if (row.kind === "skipped") {
+      const isBlank = line.text.trim() === "";
+      const location = { file: source.name, line: line.line, column: 1 };
+      if (isBlank) issues.push(rowIssue("blank-line", location, "blank line"));
+      if (isBlank || (task.columns[split].header && line.line === 1)) yield { kind: "file", issues };
+      else {
+        const short = rowIssue(
+          "wrong-column-count",
+          location,
+          "too few columns; the official reader skips it",
+          line.text,
+        );
+        yield { kind: "row", issues: [...issues, short] };
+      }
+    } else if (row.kind === "problem") {
+      const kind = task.isRegression && row.location.column > 1 ? "bad-number" : "wrong-column-count";
+      yield { kind: "row", issues: [...issues, rowIssue(kind, row.location, row.description, line.text)] };
+    } else if (issues.some((issue) => rejectsRow(issue.kind))) yield { kind: "row", issues };
+    else yield { kind: "row", issues, example: classificationExample(row.example) };
+  }
+}
+
+/** Questions of a SQuAD file. What is wrong is found again in the text, so that it can be named by line and column. */
+export async function* squadRows(source: DataSource): AsyncGenerator<DatasetRow> {
+  const { name } = source;
+  let text: string;
+  let json: unknown;
+  try {
+    text = await wholeText(source);
+    json = parseJson(text, name);
+  } catch (error) {
+    yield { kind: "row", issues: [unreadable(error, name)] };
+    return;
+  }
+  const problems: RowIssue[] = [];
+  const locate = (path: readonly (string | number)[]) => locateInJson(text, path, name);
+  const questions = squadQuestions(json, ({ path, description }) => {
+    problems.push(rowIssue("missing-field", locate(path), `${jsonPath(path)}: ${description}`));
+  });
+  for (const question of questions) {
+    while (problems.length > 0) yield { kind: "row", issues: [problems.shift()!] };
+    yield { kind: "row", issues: [], example: questionExample(question, name), locate: () => locate(question.path) };
+  }
+  while (problems.length > 0) yield { kind: "row", issues: [problems.shift()!] };
+}
+
+/** Questions of RACE articles; an article with anything wrong is one rejected row. */
+export async function* raceRows(files: AsyncIterable<ArticleFile>): AsyncGenerator<DatasetRow> {
+  for await (const file of files) {
+    try {
+      for (const question of articleQuestions(file))
+        yield { kind: "row", issues: [], example: choiceExample(question) };
+    } catch (error) {
+      yield { kind: "row", issues: [unreadable(error, file.path)] };
+    }
+  }
+}
+
+/** A file (or article) that could not be read at all, as one issue; anything but wrong data goes on as an error. */
+function unreadable(error: unknown, file: string): RowIssue {
+  if (!(error instanceof AlbertError) || error.reason !== "DATA_INVALID") throw error;
+  const { line = "1", column = "1", file: named = file } = error.metadata;
+  const location = { file: named, line: Number(line), column: Number(column) };
+  const detail = error.message.slice(error.message.indexOf(": ") + 2);
+  return rowIssue(detail.startsWith("not UTF-8") ? "invalid-utf8" : "bad-json", location, detail);
+}

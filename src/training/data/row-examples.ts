@@ -1,0 +1,228 @@
+import type { ProblemType } from "../../model/heads.ts";
+import type { ChoiceExample, ClassificationExample, QuestionExample } from "../../tasks/datasets/examples.ts";
+import type { Field, FieldRow } from "./fields.ts";
+import { type RowIssue, rowIssue } from "./issues.ts";
+
+/** An example made of a row, or nothing but issues. */
+export interface RowOutcome<E> {
+  readonly example?: E;
+  readonly issues: readonly RowIssue[];
+}
+
+/** A text (or pair) with its label: a name, several names, or a number, by the problem's type. */
+export function classificationFromRow(row: FieldRow, problemType: ProblemType): RowOutcome<ClassificationExample> {
+  const issues: RowIssue[] = [];
+  const text = stringOf(row, "text", issues);
+  const pairField = row.get("text_pair");
+  const textPair = pairField === undefined ? undefined : stringOf(row, "text_pair", issues);
+  const label = labelOf(row, problemType, issues);
+  if (text === undefined || label === undefined || (pairField !== undefined && textPair === undefined))
+    return { issues };
+  return {
+    issues,
+    example: {
+      kind: "classification",
+      id: idOf(row),
+      text,
+      ...(textPair === undefined ? {} : { textPair }),
+      label,
+      location: row.location,
+    },
+  };
+}
+
+/**
+ * A question about a context. Answers come as a list of `{text, answer_start}`, as one object of two lists, or as the fields
+ * `answer` and `answer_start`; a lone answer that occurs once in the context needs no offset.
+ */
+export function questionFromRow(row: FieldRow): RowOutcome<QuestionExample> {
+  const issues: RowIssue[] = [];
+  const question = stringOf(row, "question", issues);
+  const context = stringOf(row, "context", issues);
+  if (question === undefined || context === undefined) return { issues };
+  const answers = answersOf(row, context, issues);
+  if (answers === undefined) return { issues };
+  const impossible = row.get("is_impossible")?.value;
+  const isImpossible = answers.length === 0 || impossible === true || /^(true|1)$/i.test(String(impossible ?? ""));
+  return {
+    issues,
+    example: {
+      kind: "question",
+      id: idOf(row),
+      question,
+      context,
+      answers: isImpossible ? [] : answers,
+      isImpossible,
+      document: String(row.get("document")?.value ?? context),
+      location: row.location,
+    },
+  };
+}
+
+/** A question with choices: a list in one field, or numbered columns (`choice_1`, ... or A, B, C, ...). */
+export function choiceFromRow(row: FieldRow): RowOutcome<ChoiceExample> {
+  const issues: RowIssue[] = [];
+  const question = stringOf(row, "question", issues);
+  const contextField = row.get("context");
+  const context = contextField === undefined ? "" : stringOf(row, "context", issues);
+  const choices = choicesOf(row, issues);
+  if (question === undefined || context === undefined || choices === undefined) return { issues };
+  const answer = rightChoice(row, choices, issues);
+  if (answer === undefined) return { issues };
+  return {
+    issues,
+    example: {
+      kind: "choice",
+      id: idOf(row),
+      question,
+      context,
+      choices,
+      answer,
+      document: String(row.get("document")?.value ?? context),
+      location: row.location,
+    },
+  };
+}
+
+function idOf(row: FieldRow): string {
+  const id = row.get("id")?.value;
+  return id === undefined || id === "" ? `row-${row.location.line}` : String(id);
+}
+
+function stringOf(
+  row: FieldRow,
+  name: "text" | "text_pair" | "question" | "context",
+  issues: RowIssue[],
+): string | undefined {
+  const field = row.get(name);
+  if (field === undefined) {
+    issues.push(rowIssue("missing-field", row.location, `no ${name}`));
+    return undefined;
+  }
+  if (typeof field.value !== "string") {
+    issues.push(rowIssue("missing-field", field.location, `${name} is not a string`, JSON.stringify(field.value)));
+    return undefined;
+  }
+  if (field.value.trim() === "") {
+    issues.push(rowIssue("empty-text", field.location, `${name} is empty`));
+    return undefined;
+  }
+  return field.value;
+}
+
+function labelOf(
+  row: FieldRow,
+  problemType: ProblemType,
+  issues: RowIssue[],
+): string | readonly string[] | number | undefined {
+  const field = row.get("label");
+  const value = field?.value;
+  if (problemType === "multi-label" && Array.isArray(value)) return value.map(String);
+  if (field === undefined || (typeof value === "string" && value.trim() === "" && problemType !== "multi-label")) {
+    issues.push(rowIssue("missing-label", field?.location ?? row.location, "no label"));
+    return undefined;
+  }
+  if (problemType === "regression") {
+    const number = typeof value === "number" ? value : Number(value);
+    if (Number.isFinite(number)) return number;
+    issues.push(rowIssue("bad-number", field.location, "the label is not a number", String(value)));
+    return undefined;
+  }
+  if (typeof value === "object") {
+    issues.push(rowIssue("missing-label", field.location, "the label is not a name", JSON.stringify(value)));
+    return undefined;
+  }
+  const text = String(value).trim();
+  if (problemType === "single-label") return text;
+  return text === "" ? [] : text.split("|").map((name) => name.trim());
+}
+
+type Answers = { readonly text: string; readonly answerStart: number }[];
+
+function answersOf(row: FieldRow, context: string, issues: RowIssue[]): Answers | undefined {
+  const list = row.get("answers");
+  if (list !== undefined) return listedAnswers(list, issues);
+  const answer = row.get("answer");
+  if (answer === undefined || answer.value === "") return [];
+  const text = String(answer.value);
+  const start = row.get("answer_start");
+  if (start !== undefined && start.value !== "") {
+    const answerStart = Number(start.value);
+    if (Number.isInteger(answerStart)) return [{ text, answerStart }];
+    issues.push(rowIssue("bad-number", start.location, "answer_start is not an integer", String(start.value)));
+    return undefined;
+  }
+  const first = context.indexOf(text);
+  const isUnique = first >= 0 && context.indexOf(text, first + 1) < 0;
+  if (isUnique) return [{ text, answerStart: Array.from(context.slice(0, first)).length }];
+  const detail =
+    first < 0 ? "the answer is not in the context" : "the answer occurs more than once: give its answer_start";
+  issues.push(rowIssue("answer-not-found", answer.location, detail, text));
+  return undefined;
+}
+
+function listedAnswers(field: Field, issues: RowIssue[]): Answers | undefined {
+  const { value, location } = field;
+  const pairs = typeof value === "string" ? safeJson(value) : value;
+  const columns = pairs as { text?: unknown; answer_start?: unknown } | null;
+  const items: unknown[] | undefined = Array.isArray(pairs)
+    ? pairs
+    : Array.isArray(columns?.text) && Array.isArray(columns.answer_start)
+      ? columns.text.map((text, i) => ({ text, answer_start: (columns.answer_start as unknown[])[i] }))
+      : undefined;
+  const answers = items?.map((item) => {
+    const { text, answer_start: start } = (item ?? {}) as { text?: unknown; answer_start?: unknown };
+    return { text, answerStart: start };
+  });
+  const isSound = (item: { text: unknown; answerStart: unknown }): item is Answers[number] =>
+    typeof item.text === "string" && Number.isInteger(item.answerStart);
+  if (answers?.every(isSound)) return answers;
+  issues.push(
+    rowIssue("missing-field", location, "answers is not a list of {text, answer_start}", JSON.stringify(value)),
+  );
+  return undefined;
+}
+
+function choicesOf(row: FieldRow, issues: RowIssue[]): string[] | undefined {
+  const field = row.get("choices");
+  const listed = typeof field?.value === "string" ? safeJson(field.value) : field?.value;
+  const choices: unknown = field === undefined ? row.numbered("choice").map(({ value }) => value) : listed;
+  const location = field?.location ?? row.location;
+  if (!Array.isArray(choices) || !choices.every((choice) => typeof choice === "string")) {
+    issues.push(
+      rowIssue("missing-field", location, "choices is not a list of strings", JSON.stringify(field?.value ?? "")),
+    );
+    return undefined;
+  }
+  if (choices.length < 2) {
+    issues.push(rowIssue("too-few-choices", location, `${choices.length} choices`, choices.join(" ")));
+    return undefined;
+  }
+  return choices;
+}
+
+/** The right choice by its exact text, its index from 0, or its letter from A. */
+function rightChoice(row: FieldRow, choices: readonly string[], issues: RowIssue[]): number | undefined {
+  const field = row.get("answer");
+  if (field === undefined || field.value === "") {
+    issues.push(rowIssue("missing-label", field?.location ?? row.location, "no answer"));
+    return undefined;
+  }
+  const text = String(field.value).trim();
+  const byText = typeof field.value === "string" ? choices.indexOf(field.value) : -1;
+  const byLetter = /^[A-Za-z]$/.test(text) ? text.toUpperCase().charCodeAt(0) - 65 : -1;
+  const byIndex = /^\d+$/.test(text) ? Number(text) : -1;
+  const answer = [byText, byIndex, byLetter].find((index) => index >= 0 && index < choices.length);
+  if (answer === undefined) {
+    issues.push(rowIssue("bad-answer", field.location, `not one of the ${choices.length} choices`, text));
+  }
+  return answer;
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

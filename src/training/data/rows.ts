@@ -1,0 +1,138 @@
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { AlbertError } from "../../errors.ts";
+import type { ProblemType } from "../../model/heads.ts";
+import { folderArticles, tarArticles } from "../../tasks/datasets/article-files.ts";
+import { type DataLocation, type DataSource, fileSource } from "../../tasks/datasets/data-source.ts";
+import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
+import { GLUE_TASKS, type GlueTaskName } from "../../tasks/datasets/glue.ts";
+import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
+import { exampleIssues } from "./example-checks.ts";
+import type { ColumnNames } from "./fields.ts";
+import { type RowIssue, rejectsRow } from "./issues.ts";
+import { glueRows, raceRows, squadRows } from "./official-rows.ts";
+import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
+import { delimitedRows, jsonLineRows, type RequiredFields, type TabularRow } from "./tabular-rows.ts";
+
+/** Which data, and how it is written. */
+export interface DatasetSpec {
+  readonly task: TaskName;
+  /** Files (for RACE also folders and tar archives), read one after the other. Each may be gzip. */
+  readonly paths: readonly string[];
+  /** Which columns an official GLUE file has, and which articles of a RACE folder are meant; "train" when left out. */
+  readonly split?: "train" | "dev";
+  /** For the task "classification"; "single-label" when left out. */
+  readonly problemType?: ProblemType;
+  /** Names of the columns or keys of a user's own data, where they are not the usual ones. */
+  readonly columns?: ColumnNames;
+}
+
+/** One row of a dataset: an example, or what is wrong with it. */
+export type DatasetRow =
+  /** Something to count: `example` is absent where the row is rejected. `locate` finds its place, where that costs time. */
+  | {
+      readonly kind: "row";
+      readonly issues: readonly RowIssue[];
+      readonly example?: Example;
+      readonly locate?: () => DataLocation;
+    }
+  /** Something about the file that is no row. */
+  | { readonly kind: "file"; readonly issues: readonly RowIssue[] };
+
+/**
+ * Every row of a dataset in order, each checked on its own. Reading is a stream; only SQuAD files are held whole.
+ *
+ * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (FORMAT_UNKNOWN)
+ */
+export async function* datasetRows(spec: DatasetSpec): AsyncGenerator<DatasetRow> {
+  for (const path of spec.paths) {
+    for await (const row of fileRows(spec, path)) {
+      if (row.kind === "file" || row.example === undefined) {
+        yield row;
+        continue;
+      }
+      const found = exampleIssues(row.example, spec.task, row.locate);
+      const issues = [...row.issues, ...found];
+      if (found.some(({ kind }) => rejectsRow(kind))) yield { kind: "row", issues };
+      else yield { ...row, issues };
+    }
+  }
+}
+
+/** The usable examples of a dataset, in order: what validation accepts. */
+export async function* acceptedExamples(spec: DatasetSpec): AsyncGenerator<Example> {
+  for await (const row of datasetRows(spec)) if (row.kind === "row" && row.example !== undefined) yield row.example;
+}
+
+async function* fileRows(spec: DatasetSpec, path: string): AsyncGenerator<DatasetRow> {
+  const { task, split = "train" } = spec;
+  const name = basename(path);
+  const source = fileSource(path, name);
+  const glue = GLUE_TASKS.get(task as GlueTaskName);
+  if (glue !== undefined) yield* glueRows(source, glue, split);
+  else if (task === "race") yield* raceRows(await raceArticles(path, source, split));
+  else if (isOfficialTask(task)) yield* squadRows(source);
+  else yield* ownRows(spec, source);
+}
+
+async function raceArticles(path: string, source: DataSource, split: "train" | "dev") {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new AlbertError("not-found", `${source.name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
+  });
+  return ofSplit(info.isDirectory() ? folderArticles(path) : tarArticles(source), split);
+}
+
+async function* ofSplit<T extends { readonly path: string }>(
+  files: AsyncIterable<T>,
+  split: string,
+): AsyncGenerator<T> {
+  for await (const file of files) {
+    const splits = file.path.split("/").filter((folder) => ["train", "dev", "test"].includes(folder));
+    if (file.path.endsWith(".txt") && (splits.length === 0 || splits.includes(split))) yield file;
+  }
+}
+
+/** Rows of a user's own data, in the format that the file's name tells. */
+async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<DatasetRow> {
+  const ending = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i.exec(source.name)?.[1]?.toLowerCase();
+  if (ending === undefined) {
+    throw new AlbertError(
+      "invalid-input",
+      `${source.name}: expected a name ending in .csv, .tsv, .jsonl or .json (also .gz)`,
+      {
+        reason: "FORMAT_UNKNOWN",
+      },
+    );
+  }
+  if (ending === "json") {
+    yield* squadRows(source);
+    return;
+  }
+  const columns = spec.columns ?? {};
+  const required = requiredFields(spec.task);
+  const rows =
+    ending === "csv"
+      ? delimitedRows(source, { separator: ",", quotes: true }, columns, required)
+      : ending === "tsv"
+        ? delimitedRows(source, { separator: "\t", quotes: false }, columns, required)
+        : jsonLineRows(source, columns, required);
+  for await (const row of rows) yield ownRow(row, spec);
+}
+
+function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
+  if (row.kind === "file") return row;
+  if (row.kind === "rejected") return { kind: "row", issues: row.issues };
+  const outcome: RowOutcome<Example> =
+    spec.task === "qa"
+      ? questionFromRow(row.row)
+      : spec.task === "multiple-choice"
+        ? choiceFromRow(row.row)
+        : classificationFromRow(row.row, spec.problemType ?? "single-label");
+  return { kind: "row", ...outcome, issues: [...row.row.issues, ...outcome.issues] };
+}
+
+function requiredFields(task: TaskName): RequiredFields {
+  if (task === "qa") return [["question"], ["context"], ["answers", "answer"]];
+  if (task === "multiple-choice") return [["question"], ["choices"], ["answer"]];
+  return [["text"], ["label"]];
+}

@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import type { ClassificationHead } from "../../model/heads.ts";
+import { fileSource } from "../../tasks/datasets/data-source.ts";
+import { type Example, labelIdOf } from "../../tasks/datasets/examples.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { DatasetReport } from "./dataset-report.ts";
+import { contentKey, labelKey } from "./example-keys.ts";
+import { IssueTally, rowIssue, severityOf } from "./issues.ts";
+import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
+import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows.ts";
+
+export interface ValidationOptions {
+  /** Of an existing classification head: the labels that the data must not leave. */
+  readonly head?: ClassificationHead;
+  /** Measures lengths and what would be cut. */
+  readonly lengths?: { readonly tokenizer: Tokenizer } & SequenceLengths;
+  /** Evaluation data, to find rows that are in both. */
+  readonly evaluation?: DatasetSpec;
+  /** Train with what is left when rows are rejected. */
+  readonly allowRejected?: boolean;
+  /** Occurrences kept of each kind of issue; 10 when left out. */
+  readonly kept?: number;
+  readonly onProgress?: (rows: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One full pass over a dataset, before anything is trained: every row is read, judged and accounted for. Memory grows with
+ * the number of rows by a few dozen bytes each (to find duplicates), never with their text.
+ *
+ * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (FORMAT_UNKNOWN)
+ */
+export async function validateDataset(spec: DatasetSpec, options: ValidationOptions = {}): Promise<DatasetReport> {
+  const tally = new IssueTally(options.kept ?? 10);
+  const lengths = options.lengths === undefined ? undefined : new LengthTally(options.lengths);
+  const evaluation = new Set<string>();
+  if (options.evaluation !== undefined) {
+    for await (const example of acceptedExamples(options.evaluation)) evaluation.add(contentKey(example));
+  }
+  const seen = new Map<string, string>();
+  const ids = new Set<string>();
+  const labels = new Map<string, number>();
+  let read = 0;
+  let accepted = 0;
+  let erroneous = 0;
+  for await (const row of datasetRows(spec)) {
+    options.signal?.throwIfAborted();
+    for (const issue of row.issues) tally.add(issue);
+    if (row.kind === "file") continue;
+    read++;
+    options.onProgress?.(read);
+    const { example } = row;
+    const unknown = example === undefined ? undefined : unknownLabel(example, spec, options.head);
+    if (unknown !== undefined)
+      tally.add(rowIssue("unknown-label", example!.location, "not a label of the head", unknown));
+    if (unknown !== undefined || row.issues.some(({ kind }) => severityOf(kind) === "error")) erroneous++;
+    if (example === undefined || unknown !== undefined) continue;
+    accepted++;
+    const place = () => row.locate?.() ?? example.location;
+    for (const label of labelsOf(example)) labels.set(label, (labels.get(label) ?? 0) + 1);
+    const key = contentKey(example);
+    const before = seen.get(key);
+    const label = labelKey(example);
+    if (before === undefined) seen.set(key, label);
+    else if (before === label) tally.add(rowIssue("duplicate-row", place(), "the same row as before"));
+    else
+      tally.add(rowIssue("conflicting-labels", place(), "the same text was labelled otherwise before", String(label)));
+    if (evaluation.has(key)) tally.add(rowIssue("overlap-with-eval", place(), "also in the evaluation data"));
+    if (example.kind === "question") {
+      if (ids.has(example.id))
+        tally.add(rowIssue("duplicate-id", place(), "a question with this id came before", example.id));
+      ids.add(example.id);
+    }
+    for (const issue of lengths?.add(example, place) ?? []) tally.add(issue);
+  }
+  judgeWhole(tally, { spec, accepted, labels, head: options.head });
+  const issues = tally.issues();
+  return {
+    files: spec.paths,
+    digest: await digestOf(spec.paths),
+    read,
+    accepted,
+    rejected: read - accepted,
+    erroneous,
+    labels: Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1))),
+    issues,
+    ...(lengths === undefined ? {} : { lengths: lengths.statistics() }),
+    usable: !issues.some(({ fatal }) => fatal) && (erroneous === 0 || options.allowRejected === true),
+  };
+}
+
+/** sha256 (hex) of the files' bytes as stored; of a folder, of its name only. */
+export async function digestOf(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) {
+    try {
+      for await (const chunk of fileSource(path).open()) hash.update(chunk);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EISDIR") throw error;
+      hash.update(path);
+    }
+  }
+  return hash.digest("hex");
+}
+
+function judgeWhole(
+  tally: IssueTally,
+  found: {
+    readonly spec: DatasetSpec;
+    readonly accepted: number;
+    readonly labels: ReadonlyMap<string, number>;
+    readonly head: ClassificationHead | undefined;
+  },
+): void {
+  const { spec, accepted, labels, head } = found;
+  const location = { file: spec.paths[0] ?? "", line: 1, column: 1 };
+  if (accepted === 0) {
+    tally.add(rowIssue("no-usable-rows", location, "0 usable rows"));
+    return;
+  }
+  const isClassification = !["squad-v1", "squad-v2", "qa", "race", "multiple-choice"].includes(spec.task);
+  const named = isClassification && spec.task !== "sts-b" && (spec.problemType ?? "single-label") === "single-label";
+  if (named && labels.size === 1)
+    tally.add(rowIssue("single-class", location, `every row is labelled ${[...labels.keys()][0]}`));
+  if (head === undefined || head.problemType === "regression") return;
+  const unused = head.labels.filter((label) => !labels.has(label));
+  if (unused.length === head.labels.length) return;
+  for (const label of unused) tally.add(rowIssue("label-never-used", location, `no row is labelled ${label}`));
+}
+
+function unknownLabel(example: Example, spec: DatasetSpec, head: ClassificationHead | undefined): string | undefined {
+  if (example.kind !== "classification" || head === undefined || head.problemType === "regression") return undefined;
+  const { label } = example;
+  if (label === undefined || typeof label === "number") return undefined;
+  const names = typeof label === "string" ? [label] : label;
+  return names.find((name) => labelIdOf(name, head, spec.task) < 0);
+}
+
+function labelsOf(example: Example): readonly string[] {
+  if (example.kind === "question") return [example.isImpossible ? "impossible" : "answerable"];
+  if (example.kind === "choice") return [`${example.choices.length} choices`];
+  const { label } = example;
+  if (label === undefined || typeof label === "number") return [];
+  return typeof label === "string" ? [label] : label;
+}
