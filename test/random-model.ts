@@ -44,6 +44,15 @@ export function randomModel({ heads = ALL_HEADS, seed = 1, config: overrides = {
   return { config, heads, parameters };
 }
 
+/** The model with one token whose embedding is NaN, as a damaged checkpoint might have it. */
+export function withPoisonousToken(model: ReturnType<typeof randomModel>, token: number) {
+  const name = "bert/embeddings/word_embeddings";
+  const { shape, data } = model.parameters.get(name)!;
+  const width = shape[1]!;
+  const poisoned = data.slice().fill(Number.NaN, token * width, (token + 1) * width);
+  return { ...model, parameters: new Map(model.parameters).set(name, { shape, data: poisoned }) };
+}
+
 /** Numbers in [0, 1) from a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;

@@ -5,7 +5,7 @@ import { splitOutputs } from "../../src/runtime/batch-outputs.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
 import { OrtSession } from "../../src/runtime/ort.ts";
 import { packBatch } from "../../src/runtime/packed-batch.ts";
-import { randomModel } from "../random-model.ts";
+import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "../runtime/any-sequence.ts";
 
 /** Runs sequences as one run of the graph, however their lengths differ. */
@@ -47,4 +47,18 @@ describe("a sequence gets the same bits alone and in any batch", () => {
     );
     await dispose();
   });
+});
+
+it("a sequence's NaN stays with it", async () => {
+  const { run, dispose } = await runnerOf(withPoisonousToken(randomModel(), 7));
+  const sequence = (first: number, length: number): SequenceInput => ({
+    inputIds: new Int32Array(length).fill(9).fill(first, 0, 1),
+    tokenTypeIds: new Int32Array(length),
+    outputs: ["sentiment", "span", "answer", "@sequence"],
+  });
+  const healthy = sequence(3, 2);
+  const [alone] = await run([healthy]);
+  const together = await run([sequence(7, 11), healthy, sequence(7, 1)]);
+  expect(together[1]).toEqual(alone);
+  await dispose();
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine } from "../../src/runtime/create-engine.ts";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
-import { randomModel } from "../random-model.ts";
+import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "./any-sequence.ts";
 
 const model = randomModel();
@@ -91,21 +91,15 @@ describe("an engine on the CPU", () => {
     expect(engine.tokenBudget).toBeGreaterThanOrEqual(8);
   });
 
-  it("keeps a sequence's NaN to itself", async () => {
-    const poisoned = new Map(model.parameters);
-    const words = poisoned.get("bert/embeddings/word_embeddings")!;
-    const data = words.data.slice().fill(Number.NaN, 7 * words.shape[1]!, 8 * words.shape[1]!);
-    poisoned.set("bert/embeddings/word_embeddings", { shape: words.shape, data });
-    const other = await createEngine({ ...model, parameters: poisoned }, { device: "cpu", calibrationMs: 0 });
+  it("names the sequences whose outputs are not finite", async () => {
+    const other = await createEngine(withPoisonousToken(model, 7), { device: "cpu", calibrationMs: 0 });
     const sequence = (id: number, length: number): SequenceInput => ({
       inputIds: new Int32Array(length).fill(9).fill(id, 0, 1),
       tokenTypeIds: new Int32Array(length),
       outputs: ["sentiment", "span", "answer", "@sequence"],
     });
-    const healthy = sequence(3, 2);
-    const result = await other.run([sequence(7, 11), healthy, sequence(7, 1), sequence(4, 11)]);
+    const result = await other.run([sequence(7, 11), sequence(3, 2), sequence(7, 1), sequence(4, 11)]);
     expect(result.nonFinite).toEqual([0, 2]);
-    expect(bits(result.outputs[1]!)).toEqual(bits((await other.run([healthy])).outputs[0]!));
     await other.close();
   });
 
