@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createEngine } from "../../src/runtime/create-engine.ts";
+import { probeDevices } from "../../src/runtime/devices.ts";
+import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
+import { missing } from "../fixtures.ts";
+import { randomModel } from "../random-model.ts";
+import { expectClose } from "../tensors-close.ts";
+import { OUTPUTS } from "./any-sequence.ts";
+
+/** Largest difference between the two devices: other orders of summation, other approximations of exp and tanh. */
+const TOLERANCE = 1e-4;
+
+// Where there is no graphics card, Chromium's software device stands in for one.
+const SOFTWARE_DEVICE = "/usr/lib/chromium/vk_swiftshader_icd.json";
+if (process.env["VK_DRIVER_FILES"] === undefined && existsSync(SOFTWARE_DEVICE)) {
+  process.env["VK_DRIVER_FILES"] = SOFTWARE_DEVICE;
+  process.env["VK_ICD_FILENAMES"] = SOFTWARE_DEVICE;
+}
+const [webgpu] = await probeDevices(["webgpu"]);
+
+describe.skipIf(missing("a Vulkan device (apt-get install chromium libvulkan1)", webgpu?.available))("WebGPU", () => {
+  const model = randomModel({ config: { num_hidden_layers: 2 } });
+  const engines: Engine[] = [];
+  beforeAll(async () => {
+    for (const device of ["cpu", "webgpu"] as const) {
+      engines.push(await createEngine(model, { device, calibrationMs: 0 }));
+    }
+  }, 120_000);
+  afterAll(() => Promise.all(engines.map((engine) => engine.close())));
+
+  it("computes every output as the CPU does", { timeout: 120_000 }, async () => {
+    const sequences = [5, 1, 23].map(
+      (length): SequenceInput => ({
+        inputIds: Int32Array.from({ length }, (_, position) => (position * 7 + length) % model.config.vocabSize),
+        tokenTypeIds: Int32Array.from({ length }, (_, position) => position % 2),
+        outputs: OUTPUTS,
+        maskedPositions: Int32Array.of(0),
+      }),
+    );
+    const [cpu, gpu] = await Promise.all(engines.map((engine) => engine.run(sequences)));
+    cpu!.outputs.forEach((output, sequence) => {
+      for (const [name, tensors] of output) {
+        for (const [key, values] of Object.entries(tensors)) {
+          const actual = gpu!.outputs[sequence]!.get(name)![key]!;
+          expectClose(actual, values, { absolute: TOLERANCE, what: `${name} ${key} of sequence ${sequence}` });
+        }
+      }
+    });
+  });
+
+  it("computes heads that nobody asked for on nothing", { timeout: 120_000 }, async () => {
+    const sequence = { inputIds: Int32Array.of(2, 3), tokenTypeIds: new Int32Array(2), outputs: ["sentiment"] };
+    const { outputs } = await engines[1]!.run([sequence]);
+    expect([...outputs[0]!.keys()]).toEqual(["sentiment"]);
+  });
+});
