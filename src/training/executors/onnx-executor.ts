@@ -1,7 +1,7 @@
-import { invalidInput } from "../../errors.ts";
+import { invalidInput, invariant } from "../../errors.ts";
 import { toGraph } from "../../graph/trace/trace.ts";
 import { dropoutKey } from "../../model/forward/dropout.ts";
-import { sizeOf, type Tensor } from "../../model/tensor.ts";
+import type { Tensor } from "../../model/tensor.ts";
 import { floatValues, hostTensor, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
 import type { Batch, Executor, ExecutorOptions, StepOptions, StepResult, StepSpec, TrainState } from "../step.ts";
@@ -28,7 +28,7 @@ export class OnnxExecutor implements Executor {
   readonly #options: ExecutorOptions;
   readonly #trained: readonly string[];
   readonly #state: RecurrentTensors;
-  readonly #constants: ReadonlyMap<string, Tensor>;
+  readonly #constants: ReadonlyMap<string, SessionTensor>;
   readonly #graphs = new Map<string, Promise<LoadedGraph>>();
   #gradients: RecurrentTensors | undefined;
   #globalStep: number;
@@ -42,7 +42,10 @@ export class OnnxExecutor implements Executor {
     this.#source = { spec, device: options.device, parameters };
     this.#trained = trainedParameters(spec, parameters);
     const trained = new Set(this.#trained);
-    this.#constants = new Map([...parameters].filter(([name]) => !trained.has(name)));
+    const constants = [...parameters].filter(([name]) => !trained.has(name));
+    this.#constants = new Map(
+      constants.map(([name, { shape, data }]) => [`parameter/${name}`, hostTensor(data, shape)]),
+    );
     const slots = this.#trained.flatMap((name) =>
       Object.entries(initialSlots(spec, state, name)).map(([slot, value]): [string, Tensor] => [
         `${slot}/${name}`,
@@ -56,42 +59,44 @@ export class OnnxExecutor implements Executor {
   async step(microBatches: readonly Batch[], options: StepOptions): Promise<StepResult> {
     const [first] = microBatches;
     if (first === undefined) throw invalidInput([{ field: "microBatches", description: "a step needs at least one" }]);
-    const scales = lossScales(this.#source.spec.objective, microBatches);
-    const scaleFeeds = Object.fromEntries([...scales].map(([name, scale]) => [`scale/${name}`, scalar(scale)]));
-    const update = this.#updateFeeds(options.learningRate);
+    const { spec } = this.#source;
+    const scales = [...lossScales(spec.objective, microBatches)];
+    const scaleFeeds = scales.map(([name, scale]): Feed => [`scale/${name}`, scalar(scale)]);
     const outputs: Record<string, number>[] = [];
     if (microBatches.length === 1) {
-      const signature = batchSignature(first);
-      const graph = await this.#graph("step", signature);
-      const feeds = { ...update, ...scaleFeeds, ...batchFeeds(first), ...dropoutFeeds(graph, options.seed, 0) };
-      outputs.push(await this.#run(graph, feeds, [this.#state]));
+      const graph = await this.#graph("step", batchSignature(spec, first));
+      const feeds = [
+        ...this.#updateFeeds(options),
+        ...scaleFeeds,
+        ...batchFeeds(first),
+        ...dropoutFeeds(graph, options, 0),
+      ];
+      outputs.push(await this.#run(graph, feeds, [this.#state], this.#state));
     } else {
       const gradients = this.#clearedGradients();
       for (const [index, batch] of microBatches.entries()) {
-        const graph = await this.#graph("accumulate", batchSignature(batch));
-        const feeds = { ...scaleFeeds, ...batchFeeds(batch), ...dropoutFeeds(graph, options.seed, index) };
-        outputs.push(await this.#run(graph, { ...this.#state.feeds(), ...feeds }, [gradients]));
+        const graph = await this.#graph("accumulate", batchSignature(spec, batch));
+        const feeds = [...scaleFeeds, ...batchFeeds(batch), ...dropoutFeeds(graph, options, index)];
+        outputs.push(await this.#run(graph, feeds, [this.#state, gradients], gradients));
       }
-      outputs.push(
-        await this.#run(await this.#graph("update", {}), { ...update, ...gradients.feeds() }, [this.#state]),
-      );
+      const update = await this.#graph("update", {});
+      outputs.push(await this.#run(update, this.#updateFeeds(options), [this.#state, gradients], this.#state));
     }
     this.#globalStep += 1;
     return summed(outputs);
   }
 
   async snapshot(): Promise<TrainState> {
-    const values = await readBack(this.#state.feeds(), this.#options.device);
+    const values = await readBack(this.#state.feeds, this.#options.device);
     const shaped = (slot: string, name: string): [string, Tensor] => {
       const { shape } = this.#source.parameters.get(name)!;
       return [name, { shape, data: values.get(`${slot}/${name}`)! }];
     };
     const slots = (slot: string) => new Map(this.#trained.map((name) => shaped(slot, name)));
     const parameters = [...this.#source.parameters.keys()].map((name): [string, Tensor] => {
-      const constant = this.#constants.get(name);
-      return constant === undefined
-        ? shaped("parameter", name)
-        : [name, { shape: constant.shape, data: constant.data.slice() }];
+      if (!this.#constants.has(`parameter/${name}`)) return shaped("parameter", name);
+      const { shape, data } = this.#source.parameters.get(name)!;
+      return [name, { shape, data: data.slice() }];
     });
     return {
       parameters: new Map(parameters),
@@ -136,54 +141,37 @@ export class OnnxExecutor implements Executor {
     return { ...traced, session };
   }
 
-  /** Runs a graph over everything it asks for, and makes the recurrent tensors that it computed current. */
+  /** Runs a graph over what it asks for, and makes the recurrent tensors that it computed current. */
   async #run(
     { graph, session }: LoadedGraph,
-    feeds: Readonly<Record<string, SessionTensor>>,
-    rewritten: readonly RecurrentTensors[],
+    feeds: readonly Feed[],
+    read: readonly RecurrentTensors[],
+    rewritten: RecurrentTensors,
   ): Promise<Record<string, number>> {
-    const known = {
-      ...this.#constantFeeds(),
-      ...Object.assign({}, ...rewritten.map((tensors) => tensors.feeds())),
-      ...feeds,
-    };
+    const sources = [new Map(feeds), ...read.map((tensors) => tensors.feeds), this.#constants];
     const inputs: Record<string, SessionTensor> = {};
     for (const { name } of graph.inputs) {
-      const tensor = known[name];
-      if (tensor === undefined) {
-        throw invalidInput([{ field: name.replace("batch/", ""), description: "the step needs this tensor" }]);
-      }
+      const tensor = sources.map((source) => source.get(name)).find((found) => found !== undefined);
+      invariant(tensor !== undefined, `nothing feeds ${name}`);
       inputs[name] = tensor;
     }
-    const targets: Record<string, SessionTensor | null> = Object.assign(
-      {},
-      ...rewritten.map((tensors) => tensors.targets()),
-    );
-    const outputs = Object.fromEntries(graph.outputs.map(({ name }) => [name, targets[name] ?? null]));
+    const { targets } = rewritten;
+    const outputs: Record<string, SessionTensor | null> = {};
+    for (const { name } of graph.outputs) outputs[name] = targets.get(name) ?? null;
     const results = await session.run(inputs, outputs);
-    for (const tensors of rewritten) tensors.commit(results);
-    const scalars = graph.outputs
-      .filter(({ shape }) => sizeOf(shape) === 1)
-      .filter(({ name }) => !name.startsWith("next/"));
-    return Object.fromEntries(scalars.map(({ name }) => [name, floatValues(results[name]!)[0]!]));
+    rewritten.commit(results);
+    const reported = graph.outputs.filter(({ name }) => !targets.has(name));
+    return Object.fromEntries(reported.map(({ name }) => [name, floatValues(results[name]!)[0]!]));
   }
 
-  #constantFeeds(): Record<string, SessionTensor> {
-    const entries = [...this.#constants].map(([name, { shape, data }]) => [
-      `parameter/${name}`,
-      hostTensor(data, shape),
-    ]);
-    return Object.fromEntries(entries);
-  }
-
-  #updateFeeds(learningRate: number): Record<string, SessionTensor> {
+  #updateFeeds({ learningRate }: StepOptions): Feed[] {
     const { beta1, beta2 } = optimizerSettings(this.#source.spec.optimizer);
     const t = this.#globalStep + 1;
-    return {
-      learning_rate: scalar(learningRate),
-      correction_1: scalar(1 / (1 - beta1 ** t)),
-      correction_2: scalar(1 / (1 - beta2 ** t)),
-    };
+    return [
+      ["learning_rate", scalar(learningRate)],
+      ["correction_1", scalar(1 / (1 - beta1 ** t))],
+      ["correction_2", scalar(1 / (1 - beta2 ** t))],
+    ];
   }
 
   #clearedGradients(): RecurrentTensors {
@@ -204,6 +192,9 @@ export class OnnxExecutor implements Executor {
   }
 }
 
+/** A value for one input of a graph. */
+type Feed = readonly [name: string, tensor: SessionTensor];
+
 interface LoadedGraph extends StepGraph {
   readonly session: TrainingSession;
 }
@@ -216,22 +207,15 @@ function scalar(value: number): SessionTensor {
   return hostTensor(Float32Array.of(value), []);
 }
 
-function batchFeeds(batch: Batch): Record<string, SessionTensor> {
-  return Object.fromEntries(
-    Object.entries(batch).map(([name, { shape, data }]) => [`batch/${name}`, hostTensor(data, shape)]),
-  );
+function batchFeeds(batch: Batch): Feed[] {
+  return Object.entries(batch).map(([name, { shape, data }]) => [`batch/${name}`, hostTensor(data, shape)]);
 }
 
-function dropoutFeeds(
-  { dropoutColumns }: StepGraph,
-  seed: readonly [number, number],
-  microBatch: number,
-): Record<string, SessionTensor> {
-  const entries = dropoutColumns.map((columns, site) => [
+function dropoutFeeds({ dropoutColumns }: StepGraph, { seed }: StepOptions, microBatch: number): Feed[] {
+  return dropoutColumns.map((columns, site) => [
     `dropout/${site}`,
     hostTensor(dropoutKey(seed, microBatch, site, columns), [8, columns]),
   ]);
-  return Object.fromEntries(entries);
 }
 
 /** Adds up the micro-batches' shares: they were scaled for it. */

@@ -7,12 +7,12 @@ import type { ExecutorOptions } from "../step.ts";
  * returns its input into this process's memory can.
  */
 export async function readBack(
-  tensors: Readonly<Record<string, SessionTensor>>,
+  tensors: ReadonlyMap<string, SessionTensor>,
   device: ExecutorOptions["device"],
 ): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   const remote: Record<string, SessionTensor> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
+  for (const [name, tensor] of tensors) {
     if (tensor.location === "cpu") values.set(name, floatValues(tensor).slice());
     else remote[name] = tensor;
   }

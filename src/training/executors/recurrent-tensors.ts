@@ -7,11 +7,10 @@ import { floatValues, hostTensor, type SessionTensor } from "../../runtime/train
  * makes the new values current, so a failed run leaves the old ones whole.
  */
 export interface RecurrentTensors {
-  readonly names: readonly string[];
   /** Current values by input name. */
-  feeds(): Record<string, SessionTensor>;
-  /** Where a run leaves the new values, by output name. */
-  targets(): Record<string, SessionTensor | null>;
+  readonly feeds: ReadonlyMap<string, SessionTensor>;
+  /** Where a run leaves the new values, by output name; null leaves the place to the runtime. */
+  readonly targets: ReadonlyMap<string, SessionTensor | null>;
   /** Makes the results of a run current. */
   commit(results: Readonly<Record<string, SessionTensor>>): void;
   /** Sets every value to zero. */
@@ -22,25 +21,21 @@ export interface RecurrentTensors {
 
 /** Two sets of buffers in this process's memory, allocated once: a run reads one set and writes the other. */
 export class HostTensors implements RecurrentTensors {
-  readonly names: readonly string[];
-  #current: Map<string, SessionTensor>;
-  #next: Map<string, SessionTensor>;
+  #current: BufferSet;
+  #next: BufferSet;
 
   /** The values are copied. */
   constructor(initial: ReadonlyMap<string, Tensor>) {
-    this.names = [...initial.keys()];
-    const copies = (values: (tensor: Tensor) => Float32Array) =>
-      new Map([...initial].map(([name, tensor]) => [name, hostTensor(values(tensor), tensor.shape)]));
-    this.#current = copies(({ data }) => data.slice());
-    this.#next = copies(({ data }) => new Float32Array(data.length));
+    this.#current = bufferSet(initial, ({ data }) => data.slice());
+    this.#next = bufferSet(initial, ({ data }) => new Float32Array(data.length));
   }
 
-  feeds(): Record<string, SessionTensor> {
-    return Object.fromEntries(this.#current);
+  get feeds(): ReadonlyMap<string, SessionTensor> {
+    return this.#current.asFeeds;
   }
 
-  targets(): Record<string, SessionTensor> {
-    return Object.fromEntries([...this.#next].map(([name, tensor]) => [`next/${name}`, tensor]));
+  get targets(): ReadonlyMap<string, SessionTensor> {
+    return this.#next.asTargets;
   }
 
   commit(): void {
@@ -48,48 +43,51 @@ export class HostTensors implements RecurrentTensors {
   }
 
   clear(): void {
-    for (const tensor of this.#current.values()) floatValues(tensor).fill(0);
+    for (const tensor of this.#current.asFeeds.values()) floatValues(tensor).fill(0);
   }
 
   dispose(): void {}
 }
 
+/** The same tensors under their input names and under their output names. */
+interface BufferSet {
+  readonly asFeeds: ReadonlyMap<string, SessionTensor>;
+  readonly asTargets: ReadonlyMap<string, SessionTensor>;
+}
+
+function bufferSet(initial: ReadonlyMap<string, Tensor>, values: (tensor: Tensor) => Float32Array): BufferSet {
+  const asFeeds = new Map([...initial].map(([name, tensor]) => [name, hostTensor(values(tensor), tensor.shape)]));
+  return { asFeeds, asTargets: new Map([...asFeeds].map(([name, tensor]) => [`next/${name}`, tensor])) };
+}
+
 /** Tensors that stay on the device from run to run; the first run takes them from this process's memory. */
 export class DeviceTensors implements RecurrentTensors {
-  readonly names: readonly string[];
-  readonly #current: Map<string, SessionTensor>;
+  readonly feeds: Map<string, SessionTensor>;
+  readonly targets: ReadonlyMap<string, null>;
 
   /** The values are copied. */
   constructor(initial: ReadonlyMap<string, Tensor>) {
-    this.names = [...initial.keys()];
-    this.#current = new Map([...initial].map(([name, { data, shape }]) => [name, hostTensor(data.slice(), shape)]));
-  }
-
-  feeds(): Record<string, SessionTensor> {
-    return Object.fromEntries(this.#current);
-  }
-
-  targets(): Record<string, null> {
-    return Object.fromEntries(this.names.map((name) => [`next/${name}`, null]));
+    this.feeds = new Map([...initial].map(([name, { data, shape }]) => [name, hostTensor(data.slice(), shape)]));
+    this.targets = new Map([...initial.keys()].map((name) => [`next/${name}`, null]));
   }
 
   commit(results: Readonly<Record<string, SessionTensor>>): void {
-    for (const name of this.names) {
+    for (const [name, before] of this.feeds) {
       const next = results[`next/${name}`];
       invariant(next !== undefined, `a run left no next/${name}`);
-      this.#current.get(name)?.dispose();
-      this.#current.set(name, next);
+      before.dispose();
+      this.feeds.set(name, next);
     }
   }
 
   clear(): void {
-    for (const [name, tensor] of this.#current) {
-      this.#current.set(name, hostTensor(new Float32Array(sizeOf(tensor.dims)), tensor.dims));
+    for (const [name, tensor] of this.feeds) {
+      this.feeds.set(name, hostTensor(new Float32Array(sizeOf(tensor.dims)), tensor.dims));
       tensor.dispose();
     }
   }
 
   dispose(): void {
-    for (const tensor of this.#current.values()) tensor.dispose();
+    for (const tensor of this.feeds.values()) tensor.dispose();
   }
 }

@@ -20,7 +20,7 @@ import { applyGradients, lossAndGradients, type TrainedParameter } from "../step
 import { initialSlots } from "./initial-slots.ts";
 import { onBackend } from "./tfjs-backend.ts";
 import { trainedParameters } from "./trained-parameters.ts";
-import { lossScales } from "./window.ts";
+import { batchSignature, lossScales } from "./window.ts";
 
 /**
  * Trains eagerly on a TensorFlow.js backend: the same functions as the traced graphs, one operation at a time. The check
@@ -61,6 +61,7 @@ export class TfjsExecutor implements Executor {
     if (microBatches.length === 0) {
       throw invalidInput([{ field: "microBatches", description: "a step needs at least one" }]);
     }
+    for (const batch of microBatches) batchSignature(this.#spec, batch);
     return onBackend(this.#backend, () => {
       const scales = lossScales(this.#spec.objective, microBatches);
       const window = new GradientWindow();
