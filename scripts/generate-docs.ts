@@ -2,5 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configurationPage } from "../src/config/explain.ts";
+import { errorsPage } from "../src/server/errors-page.ts";
 
 writeFileSync(join(import.meta.dirname, "../docs/configuration.md"), configurationPage());
+writeFileSync(join(import.meta.dirname, "../docs/errors.md"), errorsPage());

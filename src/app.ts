@@ -4,6 +4,7 @@ import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import type { Model } from "./model/model-directory.ts";
 import { openModelDirectory } from "./model/open-model-directory.ts";
 import { createEngine } from "./runtime/create-engine.ts";
+import { chooseDevice } from "./runtime/devices.ts";
 import type { Engine } from "./runtime/engine.ts";
 import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -59,17 +60,16 @@ export function createInference({ config, log, createEngine = engineFactory(conf
   };
 }
 
-/** ONNX Runtime sessions on the configured device. */
+/** ONNX Runtime sessions on the configured device, which is looked for when the first model is loaded. */
 function engineFactory({ runtime }: Config, log: ServerLog): (model: Model) => Promise<Engine> {
-  const device = runtime.device === "auto" ? "cpu" : runtime.device;
   const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
-  return (model) =>
-    createEngine(model, {
-      device,
-      ...threads,
-      onWorkerLost: (reason) =>
-        log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced"),
-    });
+  let device: ReturnType<typeof chooseDevice> | undefined;
+  return async (model) => {
+    device ??= chooseDevice(runtime.device);
+    const onWorkerLost = (reason: string) =>
+      log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
+    return createEngine(model, { device: await device, ...threads, onWorkerLost });
+  };
 }
 
 /** A running program. */

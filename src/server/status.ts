@@ -23,6 +23,7 @@ export const ERROR_DOMAIN = "albert";
 const MAX_MESSAGE_CHARS = 600;
 const MAX_DETAILS_BYTES = 3072;
 const MAX_VIOLATION_CHARS = 500;
+const MAX_VIOLATIONS = 64;
 
 /** Share by which a pushed-back delay is varied, so that refused clients do not return all at once. */
 const PUSHBACK_JITTER = 0.2;
@@ -40,13 +41,20 @@ export interface WireError {
 export type IncidentLog = (incident: string, error: unknown) => void;
 
 /**
- * Turns whatever was thrown into the taxonomy. An error of ours passes; anything else is a bug: it goes to the log under
- * a random incident id, and the caller learns the id only.
+ * Turns whatever was thrown into the taxonomy. An error of ours passes, but what the runtime said of its failures goes to
+ * the log and not to the caller; anything else is a bug, of which the caller learns nothing but the random incident id
+ * that it has in the log.
  */
 export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertError {
-  if (error instanceof AlbertError && error.code !== "internal") return error;
+  const known = error instanceof AlbertError && error.code !== "internal";
+  if (known && error.code !== "backend") return error;
   const incident = randomUUID();
   logIncident(incident, error);
+  if (known) {
+    const { reason, metadata } = error;
+    const message = errorRow(reason)?.when ?? "The runtime failed.";
+    return new AlbertError("backend", message, { reason, metadata: { ...metadata, incident }, cause: error });
+  }
   return new AlbertError("internal", `the server failed; quote incident ${incident} to its operator`, {
     reason: "BUG",
     metadata: { incident },
@@ -96,7 +104,7 @@ function boundedDetails(error: AlbertError): Any[] {
   if (error.violations.length === 0) return fixed;
   const size = (details: readonly Any[]) =>
     details.reduce((total, detail) => total + toBinary(AnySchema, detail).length, 0);
-  for (let kept = error.violations.length; kept > 0; kept = Math.floor(kept / 2)) {
+  for (let kept = Math.min(error.violations.length, MAX_VIOLATIONS); kept > 0; kept = Math.floor(kept / 2)) {
     const details = [...fixed, violationDetail(error, kept)];
     if (kept === 1 || size(details) <= MAX_DETAILS_BYTES) return details;
   }

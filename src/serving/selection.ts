@@ -1,3 +1,4 @@
+import { nearest } from "../config/nearest.ts";
 import { AlbertError } from "../errors.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 
@@ -24,9 +25,15 @@ export function isPinned(version: LoadedVersion, { version: wanted, digest }: Mo
 export function modelNotFound(name: string, served: readonly string[]): AlbertError {
   const known = served.length === 0 ? "none is served" : `served are ${served.slice(0, 10).join(", ")}`;
   const wanted = name === "" ? "the request names no model" : "no model of that name is served";
-  return new AlbertError("not-found", `${wanted}; ${known}`, {
+  const similar = nearest(name, served);
+  const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
+  return new AlbertError("not-found", `${wanted}; ${known}${hint}`, {
     reason: "MODEL_NOT_FOUND",
-    metadata: { models: served.slice(0, 10).join(",") },
+    metadata: {
+      model: name,
+      models: served.slice(0, 10).join(","),
+      ...(similar === undefined ? {} : { nearest: similar }),
+    },
   });
 }
 
