@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Draws } from "../../src/pretraining/draws.ts";
+import { deriveSeed } from "../../src/model/random.ts";
+import { type Draws, SeededDraws } from "../../src/pretraining/draws.ts";
 import { type InstanceOptions, maxPredictions, type PretrainingInstance } from "../../src/pretraining/instance.ts";
 import { maskTokens, predictionBudget } from "../../src/pretraining/masking.ts";
 import { toExample } from "../../src/pretraining/official-features.ts";
@@ -176,43 +177,145 @@ describe.skipIf(missing("pretraining_data", folder))("rules of pretraining data"
   });
 });
 
+interface Prepared {
+  readonly surfaces: SurfaceIds;
+  readonly options: InstanceOptions & { readonly dupeFactor: number };
+  readonly documents: readonly PackedTokens[][];
+}
+
+const tokenizers = new Map<boolean, Tokenizer>();
+
+function tokenizerFor(lowerCase: boolean): Tokenizer {
+  const tokenizer = tokenizers.get(lowerCase) ?? loadTokenizerFile(model!, { kind: "sentencepiece", lowerCase });
+  tokenizers.set(lowerCase, tokenizer);
+  return tokenizer;
+}
+
+/** A configuration in our terms, and the input text read as the official code reads it. */
+function prepare(config: Config): Prepared {
+  const tokenizer = tokenizerFor(config.do_lower_case);
+  const surfaces = new SurfaceIds(tokenizer);
+  const documents: PackedTokens[][] = [[]];
+  for (const line of readFileSync(join(folder!, "input_documents.txt"), "utf8").split("\n")) {
+    if (preprocessText(line, { lowerCase: config.do_lower_case }) === "") documents.push([]);
+    const { pieces } = tokenizer.tokenize(line);
+    if (pieces.length > 0) documents.at(-1)!.push(surfaces.pack(pieces));
+  }
+  return {
+    surfaces,
+    documents: documents.filter((sentences) => sentences.length > 0),
+    options: {
+      maxSequenceLength: config.max_seq_length,
+      shortSequenceProb: config.short_seq_prob,
+      randomNextSentence: config.random_next_sentence,
+      singleSentence: "random-next",
+      maskedLmProb: config.masked_lm_prob,
+      maxPredictionsPerSequence: config.max_predictions_per_seq,
+      ngram: config.ngram,
+      favorShorterNgram: config.favor_shorter_ngram,
+      wholeWordMask: config.do_whole_word_mask,
+      permutation: config.do_permutation,
+      vocabSize: tokenizer.vocabSize,
+      special: tokenizer.special,
+      officialQuirks: true,
+      dupeFactor: config.dupe_factor,
+    },
+  };
+}
+
+const statistics = fixture("pretraining_data", "statistics.json");
+describe.skipIf(missing("pretraining_data/statistics.json or the 30k vocabulary", statistics && model))(
+  "statistics",
+  () => {
+    interface Measured {
+      readonly config: Config;
+      readonly instances: number;
+      readonly mean_sequence_length: number;
+      readonly predictions_over_tokens: number;
+      readonly fraction_replaced_by_MASK: number;
+      readonly fraction_kept: number;
+      readonly fraction_random_token: number;
+      readonly ngram_draw_counts: Readonly<Record<string, number>>;
+      readonly ngram_draw_expected: Readonly<Record<string, number>>;
+      readonly is_random_next_fraction: number;
+      readonly max_tokens: number;
+      readonly max_predictions: number;
+    }
+    const all: [string, Measured][] = statistics ? Object.entries(JSON.parse(readFileSync(statistics, "utf8"))) : [];
+
+    function measure(config: Config, draws: Draws): Omit<Measured, "config" | "ngram_draw_expected"> {
+      const { documents, options } = prepare(config);
+      const ngrams: Record<string, number> = {};
+      const counted: Draws = {
+        random: () => draws.random(),
+        integer: (first, last) => draws.integer(first, last),
+        order: (n) => draws.order(n),
+        choice: (probabilities) => {
+          const choice = draws.choice(probabilities);
+          ngrams[choice + 1] = (ngrams[choice + 1] ?? 0) + 1;
+          return choice;
+        },
+      };
+      const made = createOfficialInstances(documents, options, counted);
+      const predictions = made.flatMap(({ inputIds, maskedPositions, maskedIds }) =>
+        Array.from(maskedPositions, (position, i) => ({ shown: inputIds[position]!, original: maskedIds[i]! })),
+      );
+      const masked = predictions.filter(({ shown }) => shown === options.special.mask).length;
+      const kept = predictions.filter(({ shown, original }) => shown === original).length;
+      const tokens = made.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+      return {
+        instances: made.length,
+        mean_sequence_length: tokens / made.length,
+        predictions_over_tokens: predictions.length / tokens,
+        fraction_replaced_by_MASK: masked / predictions.length,
+        fraction_kept: kept / predictions.length,
+        fraction_random_token: (predictions.length - masked - kept) / predictions.length,
+        ngram_draw_counts: ngrams,
+        is_random_next_fraction: made.filter(({ label }) => label === 1).length / made.length,
+        max_tokens: Math.max(...made.map(({ inputIds }) => inputIds.length)),
+        max_predictions: Math.max(...made.map(({ maskedIds }) => maskedIds.length)),
+      };
+    }
+
+    it.each(all)("of %s are the official ones for the official seeds", (_, measured) => {
+      const { config } = measured;
+      const got = measure(config, new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed }));
+      expect(measured).toMatchObject(got);
+    });
+
+    it.each(all)("of %s agree within sampling error for seeds of our own", (name, measured) => {
+      const { config } = measured;
+      const got = measure({ ...config, dupe_factor: 12 }, new SeededDraws(deriveSeed("statistics", name)));
+      const draws = Object.values(got.ngram_draw_counts).reduce((sum, count) => sum + count, 0);
+      for (const [n, expected] of Object.entries(measured.ngram_draw_expected)) {
+        const share = (got.ngram_draw_counts[n] ?? 0) / draws;
+        expect(Math.abs(share - expected)).toBeLessThan(Math.max(0.04, 2 / Math.sqrt(draws)));
+      }
+      if (!config.do_permutation) {
+        expect(Math.abs(got.fraction_replaced_by_MASK - 0.8)).toBeLessThan(0.03);
+        expect(Math.abs(got.fraction_kept - 0.1)).toBeLessThan(0.02);
+        expect(Math.abs(got.fraction_random_token - 0.1)).toBeLessThan(0.02);
+      }
+      const error = 2 / Math.sqrt(measured.instances); // four standard deviations of a share of one half
+      expect(Math.abs(got.predictions_over_tokens / measured.predictions_over_tokens - 1)).toBeLessThan(error);
+      expect(Math.abs(got.mean_sequence_length / measured.mean_sequence_length - 1)).toBeLessThan(error);
+      expect(Math.abs(got.is_random_next_fraction - measured.is_random_next_fraction)).toBeLessThan(error);
+      expect(got.max_tokens).toBeLessThanOrEqual(config.max_seq_length);
+      expect(got.max_predictions).toBeLessThanOrEqual(config.max_predictions_per_seq * (config.do_permutation ? 2 : 1));
+    });
+  },
+);
+
 describe.skipIf(missing("pretraining_data or the 30k vocabulary", folder && model && configs.length > 0)).each(configs)(
   "pretraining data of configuration $name",
   (config) => {
     const at = (...path: string[]) => fixture("pretraining_data", config.name, ...path);
-    let tokenizer: Tokenizer;
     let surfaces: SurfaceIds;
-    let options: InstanceOptions & { dupeFactor: number };
-    let documents: PackedTokens[][];
+    let options: Prepared["options"];
+    let documents: Prepared["documents"];
 
     beforeAll(() => {
-      tokenizer = loadTokenizerFile(model!, { kind: "sentencepiece", lowerCase: config.do_lower_case });
-      surfaces = new SurfaceIds(tokenizer);
-      options = {
-        maxSequenceLength: config.max_seq_length,
-        shortSequenceProb: config.short_seq_prob,
-        randomNextSentence: config.random_next_sentence,
-        singleSentence: "random-next",
-        maskedLmProb: config.masked_lm_prob,
-        maxPredictionsPerSequence: config.max_predictions_per_seq,
-        ngram: config.ngram,
-        favorShorterNgram: config.favor_shorter_ngram,
-        wholeWordMask: config.do_whole_word_mask,
-        permutation: config.do_permutation,
-        vocabSize: tokenizer.vocabSize,
-        special: tokenizer.special,
-        officialQuirks: true,
-        dupeFactor: config.dupe_factor,
-      };
-      documents = [[]];
-      for (const line of readFileSync(join(dirname(at("config.json")!), "../input_documents.txt"), "utf8").split(
-        "\n",
-      )) {
-        if (preprocessText(line, { lowerCase: config.do_lower_case }) === "") documents.push([]);
-        const { pieces } = tokenizer.tokenize(line);
-        if (pieces.length > 0) documents.at(-1)!.push(surfaces.pack(pieces));
-      }
-      documents = documents.filter((sentences) => sentences.length > 0);
+      ({ surfaces, options, documents } = prepare(config));
     });
 
     const golden = (instance: PretrainingInstance): GoldenInstance => ({
