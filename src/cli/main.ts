@@ -1,4 +1,5 @@
 import { AlbertError } from "../errors.ts";
+import { withDashes } from "./official-flags.ts";
 import { albertProgram } from "./program.ts";
 
 /**
@@ -6,7 +7,7 @@ import { albertProgram } from "./program.ts";
  * used and 1 for anything else; a bug keeps its stack.
  */
 try {
-  await albertProgram().parseAsync(process.argv);
+  await albertProgram().parseAsync(withDashes(process.argv));
 } catch (error) {
   if (!(error instanceof AlbertError)) throw error;
   process.stderr.write(`albert: ${error.message}\n`);

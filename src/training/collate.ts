@@ -19,6 +19,18 @@ export function recordLength(record: TrainingRecord): number {
   return Math.max(...lengthsOf(record));
 }
 
+/** A record's sequences, one by one. */
+export function sequencesOf(record: TrainingRecord): { inputIds: Int32Array; segmentIds: Int32Array }[] {
+  let from = 0;
+  return Array.from(lengthsOf(record), (length) => {
+    const to = from + length;
+    const slice = (name: string) => Int32Array.from(record[name]!.subarray(from, to));
+    const sequence = { inputIds: slice("input_ids"), segmentIds: slice("segment_ids") };
+    from = to;
+    return sequence;
+  });
+}
+
 /** Tokens of all of a record's sequences. */
 export function recordTokens(record: TrainingRecord): number {
   return Array.from(lengthsOf(record)).reduce((sum, length) => sum + length, 0);
@@ -55,11 +67,11 @@ function tensorOf({ name, shape, dtype }: BatchTensorSpec, rows: readonly Traini
         target[0] = filler ? 0 : 1;
         break;
       case "input_mask":
-        for (const [at, length] of sequencesOf(record, shape)) target.fill(1, at.target, at.target + length);
+        for (const [at, length] of placements(record, shape)) target.fill(1, at.target, at.target + length);
         break;
       case "input_ids":
       case "segment_ids":
-        for (const [at, length] of sequencesOf(record, shape)) {
+        for (const [at, length] of placements(record, shape)) {
           target.set(record[name]!.subarray(at.source, at.source + length), at.target);
         }
         break;
@@ -81,7 +93,7 @@ function tensorOf({ name, shape, dtype }: BatchTensorSpec, rows: readonly Traini
 }
 
 /** Where each sequence of a record begins in the record and in its row of shape [S] or [C,S]. */
-function* sequencesOf(
+function* placements(
   record: TrainingRecord,
   shape: readonly number[],
 ): Generator<readonly [{ readonly source: number; readonly target: number }, number]> {

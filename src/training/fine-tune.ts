@@ -6,6 +6,8 @@ import type { Head } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
+import { POOLED_OUTPUT } from "../runtime/engine.ts";
+import { openTrunkOutputs, outputOf } from "./cached-trunk.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import type { TrainingEvent } from "./events.ts";
 import { type FeatureStore, openFeatures } from "./feature-cache.ts";
@@ -94,7 +96,7 @@ export async function prepareFineTune(
   onActivity("making features");
   const dropped: string[] = [];
   const recordOptions = { ...settings, task: spec.task, head, tokenizer: start.tokenizer };
-  const features = await openFeatures(
+  const idFeatures = await openFeatures(
     spec.cache,
     {
       data: trainData.digest,
@@ -103,19 +105,31 @@ export async function prepareFineTune(
     },
     () => recordsOf(trainData.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
   );
+  const { threads } = spec.executor;
+  const { parameters, initialised } = startingParameters(start, head, settings);
+  let features = idFeatures;
+  if (settings.headOnly) {
+    onActivity("computing the trunk's outputs");
+    const trunk = { start: { ...start, parameters }, head, ...(threads === undefined ? {} : { threads }) };
+    features = await openTrunkOutputs(spec.cache, idFeatures, trunk);
+    await idFeatures.close();
+  }
   const objective = objectiveOf(head);
+  const pooled = settings.headOnly && outputOf(head) === POOLED_OUTPUT;
   const source = new FeatureStepSource({
     features,
     objective,
     seed: settings.seed,
     batchSize: settings.trainBatchSize,
     tokenBudget: settings.tokenBudget,
-    maxSequenceLength: settings.maxSeqLength,
+    maxSequenceLength: pooled ? 1 : settings.maxSeqLength,
     sequencesPerExample: trainData.choices,
     grouping: settings.grouping,
-    sizes: head.kind === "multiple-choice" ? { choices: trainData.choices } : {},
+    sizes: {
+      ...(head.kind === "multiple-choice" ? { choices: trainData.choices } : {}),
+      ...(settings.headOnly ? { cachedWidth: start.config.hiddenSize } : {}),
+    },
   });
-  const { parameters, initialised } = startingParameters(start, head, settings);
   return {
     spec,
     start,
@@ -132,6 +146,7 @@ export async function prepareFineTune(
       optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
       headDropout: settings.headDropout,
       frozen: frozenNames(start, head, settings),
+      trunk: settings.headOnly ? "cached" : "computed",
       ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
     },
     initial: { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 },
