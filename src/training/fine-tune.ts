@@ -93,6 +93,8 @@ export async function prepareFineTune(
   });
   const { settings } = resolved;
 
+  const { parameters, initialised } = startingParameters(start, head, settings);
+  const frozen = frozenNames(start, head, settings);
   onActivity("making features");
   const dropped: string[] = [];
   const recordOptions = { ...settings, task: spec.task, head, tokenizer: start.tokenizer };
@@ -106,7 +108,6 @@ export async function prepareFineTune(
     () => recordsOf(trainData.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
   );
   const { threads } = spec.executor;
-  const { parameters, initialised } = startingParameters(start, head, settings);
   let features = idFeatures;
   if (settings.headOnly) {
     onActivity("computing the trunk's outputs");
@@ -145,7 +146,7 @@ export async function prepareFineTune(
       objective,
       optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
       headDropout: settings.headDropout,
-      frozen: frozenNames(start, head, settings),
+      frozen,
       trunk: settings.headOnly ? "cached" : "computed",
       ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
     },

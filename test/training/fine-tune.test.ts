@@ -1,0 +1,228 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openTaskEvaluator } from "../../src/training/evaluate.ts";
+import type { TrainingEvent } from "../../src/training/events.ts";
+import { openExecutor } from "../../src/training/executors/open-executor.ts";
+import { type FineTuneSpec, prepareFineTune, type RunOptions, runFineTune } from "../../src/training/fine-tune.ts";
+import type { TrainingOutcome } from "../../src/training/loop.ts";
+import { planFineTune } from "../../src/training/plan.ts";
+
+const WORDS =
+  "a fine and lovely film indeed dull tedious bore again who sat the cat on mat while dog slept in yard behind old house near river ? sky is blue today . red green bright dark good bad";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "albert-fine-tune-"));
+  await writeFile(
+    join(directory, "tiny.json"),
+    JSON.stringify({
+      vocab_size: 64,
+      embedding_size: 8,
+      hidden_size: 16,
+      num_hidden_layers: 2,
+      num_attention_heads: 2,
+      intermediate_size: 32,
+      max_position_embeddings: 32,
+    }),
+  );
+  await writeFile(
+    join(directory, "vocab.txt"),
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...WORDS.split(" ")].join("\n"),
+  );
+  const rows = Array.from({ length: 24 }, (_, i) =>
+    i % 2 === 0
+      ? `a fine and lovely film ${"indeed ".repeat(i % 5)}\t1`
+      : `a dull and tedious bore ${"again ".repeat(i % 7)}\t0`,
+  );
+  await writeFile(join(directory, "train.tsv"), ["sentence\tlabel", ...rows].join("\n"));
+  await writeFile(join(directory, "bad.tsv"), ["sentence\tlabel", "good\t1", "bad\tnegative"].join("\n"));
+  const question = (id: string, start: number, text: string) => ({
+    id,
+    question: "who sat?",
+    answers: [{ answer_start: start, text }],
+  });
+  const context = "the cat sat on the mat while the dog slept in the yard behind the old house near the river";
+  await writeFile(
+    join(directory, "squad.json"),
+    JSON.stringify({
+      data: [{ title: "t", paragraphs: [{ context, qas: [question("a", 4, "cat"), question("b", 33, "dog")] }] }],
+    }),
+  );
+  await writeFile(
+    join(directory, "race.txt"),
+    JSON.stringify({
+      id: "high1",
+      article: "The sky is blue today.",
+      questions: ["The sky is _ .", "Today is _"],
+      options: [
+        ["red", "blue", "green"],
+        ["bright", "dark", "old"],
+      ],
+      answers: ["B", "A"],
+    }),
+  );
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+function specOf(work: string, varied: Partial<FineTuneSpec> = {}): FineTuneSpec {
+  const { given, ...rest } = varied;
+  return {
+    task: "sst-2",
+    version: "v2",
+    start: { kind: "random", architecture: join(directory, "tiny.json"), vocabulary: join(directory, "vocab.txt") },
+    train: join(directory, "train.tsv"),
+    eval: join(directory, "train.tsv"),
+    given: {
+      trainBatchSize: 8,
+      trainStep: 12,
+      saveCheckpointsSteps: 6,
+      learningRate: 0.01,
+      maxSeqLength: 32,
+      seed: 3,
+      ...given,
+    },
+    executor: { kind: "onnx", device: "cpu", threads: 1 },
+    work: join(directory, work),
+    cache: join(directory, "cache"),
+    ...rest,
+  };
+}
+
+async function fineTune(spec: FineTuneSpec, options: Partial<RunOptions> = {}) {
+  const events: TrainingEvent[] = [];
+  const prepared = await prepareFineTune(spec);
+  try {
+    const outcome = await runFineTune(prepared, {
+      openExecutor,
+      openEvaluator: openTaskEvaluator,
+      resume: false,
+      onEvent: (event) => events.push(event),
+      clock: () => performance.now(),
+      logEvery: 1,
+      ...options,
+    });
+    return { outcome, events, prepared };
+  } finally {
+    await prepared.close();
+  }
+}
+
+const hexOf = ({ parameters }: TrainingOutcome) =>
+  Object.fromEntries(
+    [...parameters].map(([name, { data }]) => [
+      name,
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"),
+    ]),
+  );
+
+describe("a fine-tune", () => {
+  it("learns a task and evaluates it through the serving graph", async () => {
+    const { outcome, events } = await fineTune(
+      specOf("learns", { given: { trainStep: 40, saveCheckpointsSteps: 20 } }),
+    );
+    expect(outcome.metrics["eval_accuracy"]).toBe(1);
+    expect(events.filter(({ kind }) => kind === "eval_result")).toHaveLength(2);
+    const losses = events.flatMap((event) => (event.kind === "step_metrics" ? [event.loss] : []));
+    expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
+  });
+
+  it("ends in the same bytes when interrupted and resumed, dropout and averages included", async () => {
+    const given = { dropout: 0.1, emaDecay: 0.9, tokenBudget: 64 };
+    const whole = await fineTune(specOf("whole", { given }));
+    const abort = new AbortController();
+    const beforeStep = (step: number) => (step === 7 ? abort.abort() : undefined);
+    const cut = await fineTune(specOf("cut", { given }), { signal: abort.signal, beforeStep });
+    expect(cut.outcome.progress.step).toBe(7);
+    const resumed = await fineTune(specOf("cut", { given }), { resume: true });
+    expect(hexOf(resumed.outcome)).toEqual(hexOf(whole.outcome));
+  });
+
+  it("leaves frozen parameters as they were and moves all others", async () => {
+    const { outcome, prepared } = await fineTune(specOf("frozen", { given: { freeze: ["embeddings"], trainStep: 3 } }));
+    for (const [name, { data }] of outcome.parameters) {
+      const same = data.every((value, at) => value === prepared.initial.parameters.get(name)!.data[at]);
+      expect([name, same]).toEqual([name, name.includes("embeddings")]);
+    }
+  });
+
+  it("draws parameters anew where asked, and reports them", async () => {
+    const prepared = await prepareFineTune(specOf("anew", { given: { reinitialize: ["pooler"] } }));
+    await prepared.close();
+    expect(prepared.initialised.filter((name) => name.includes("pooler"))).toHaveLength(2);
+  });
+
+  for (const [task, file] of [
+    ["sst-2", "train.tsv"],
+    ["squad-v1", "squad.json"],
+    ["squad-v2", "squad.json"],
+    ["race", "race.txt"],
+  ] as const) {
+    it(`trains only the head of ${task} on cached outputs of the trunk`, async () => {
+      const data = join(directory, file);
+      const given = { headOnly: true, trainStep: 4, docStride: 8, saveCheckpointsSteps: 4 };
+      const { outcome, prepared } = await fineTune(specOf(`head-${task}`, { task, train: data, eval: data, given }));
+      const moved = [...outcome.parameters].filter(([name, { data: values }]) =>
+        values.some((value, at) => value !== prepared.initial.parameters.get(name)!.data[at]),
+      );
+      expect(moved.length).toBeGreaterThan(0);
+      for (const [name] of moved) expect(name.startsWith("bert/")).toBe(false);
+    });
+
+    it(`trains the whole of ${task} and reports every metric it promised`, async () => {
+      const data = join(directory, file);
+      const given = { trainStep: 4, docStride: 8, saveCheckpointsSteps: 4 };
+      const { events, prepared } = await fineTune(specOf(`all-${task}`, { task, train: data, eval: data, given }));
+      const result = events.find((event) => event.kind === "eval_result")!;
+      const evaluator = await openTaskEvaluator(prepared);
+      expect(Object.keys(result.kind === "eval_result" ? result.metrics : {})).toEqual(
+        expect.arrayContaining([...evaluator.metricNames]),
+      );
+    });
+  }
+
+  it("plans what it would do without a step", async () => {
+    const prepared = await prepareFineTune(specOf("planned"));
+    const plan = planFineTune(prepared);
+    await prepared.close();
+    expect(plan).toMatchObject({ examples: 24, steps: 12, epochs: 4 });
+    expect(plan.settings).toContainEqual({ name: "learning_rate", value: "0.01", origin: "given" });
+    expect(plan.settings.find(({ name }) => name === "clip_norm")?.origin).toMatch(/official/);
+  });
+});
+
+describe("a fine-tune is refused before its first step", () => {
+  it("for a wrong label, with its line", async () => {
+    await expect(prepareFineTune(specOf("label", { train: join(directory, "bad.tsv") }))).rejects.toThrow(/bad\.tsv:3/);
+  });
+
+  it("for a metric that evaluation will not report", async () => {
+    await expect(fineTune(specOf("metric", { given: { metric: "accuracy" } }))).rejects.toThrow(
+      /did you mean eval_accuracy/,
+    );
+  });
+
+  it("for early stopping without evaluation data", async () => {
+    const { eval: _, ...withoutEval } = specOf("patience", { given: { patience: 2 } });
+    await expect(fineTune(withoutEval)).rejects.toThrow(/early stopping needs evaluation data/);
+  });
+
+  it("for a frozen name that no parameter has", async () => {
+    await expect(prepareFineTune(specOf("name", { given: { freeze: ["embedings"] } }))).rejects.toThrow(/embedings/);
+  });
+
+  it("for a checkpoint of another run", async () => {
+    const abort = new AbortController();
+    await fineTune(specOf("other"), {
+      signal: abort.signal,
+      beforeStep: (step) => (step === 2 ? abort.abort() : undefined),
+    });
+    await expect(fineTune(specOf("other", { given: { learningRate: 0.02 } }), { resume: true })).rejects.toThrow(
+      /belong to another run: settings changed/,
+    );
+    expect(await readFile(join(directory, "other/checkpoints/step-000000002/manifest.json"), "utf8")).toContain(
+      '"step": 2',
+    );
+  });
+});
