@@ -9,22 +9,22 @@ import { type RowIssue, rowIssue } from "./issues.ts";
  * @param locate  finds its place, for formats where that is not known from reading
  */
 export function exampleIssues(example: Example, task: TaskName, locate?: () => DataLocation): RowIssue[] {
-  const place = () => locate?.() ?? example.location;
+  const place = locate ?? example.location;
   const issues: RowIssue[] = [];
   const nonEmpty = (text: string, name: string) => {
-    if (text.trim() === "") issues.push(rowIssue("empty-text", place(), `${name} is empty`));
+    if (text.trim() === "") issues.push(rowIssue("empty-text", place, `${name} is empty`));
     const nul = text.indexOf("\0");
-    if (nul >= 0) issues.push(rowIssue("nul-character", place(), `U+0000 in ${name}`, text));
+    if (nul >= 0) issues.push(rowIssue("nul-character", place, `U+0000 in ${name}`, text));
   };
   switch (example.kind) {
     case "classification": {
       // Official files hold a few empty texts, and the official scripts train on them.
       if (isOfficialTask(task)) {
-        if (example.text.trim() === "") issues.push(rowIssue("empty-text-kept", place(), "text is empty"));
+        if (example.text.trim() === "") issues.push(rowIssue("empty-text-kept", place, "text is empty"));
       } else nonEmpty(example.text, "text");
       const labels = typeof example.label === "string" ? officialLabels(task) : undefined;
       if (labels !== undefined && !labels.includes(example.label as string)) {
-        issues.push(rowIssue("unknown-label", place(), `not one of ${labels.join(", ")}`, String(example.label)));
+        issues.push(rowIssue("unknown-label", place, `not one of ${labels.join(", ")}`, String(example.label)));
       }
       return issues;
     }
@@ -35,35 +35,35 @@ export function exampleIssues(example: Example, task: TaskName, locate?: () => D
     case "choice":
       nonEmpty(example.question, "question");
       if (example.choices.length < 2) {
-        issues.push(rowIssue("too-few-choices", place(), `${example.choices.length} choices`));
+        issues.push(rowIssue("too-few-choices", place, `${example.choices.length} choices`));
       }
       if (example.answer !== undefined && example.answer >= example.choices.length) {
-        issues.push(rowIssue("bad-answer", place(), `answer ${example.answer} of ${example.choices.length} choices`));
+        issues.push(rowIssue("bad-answer", place, `answer ${example.answer} of ${example.choices.length} choices`));
       }
       return issues;
   }
 }
 
-function answerIssues(example: QuestionExample, task: TaskName, place: () => DataLocation): RowIssue[] {
+function answerIssues(example: QuestionExample, task: TaskName, place: RowIssue["location"]): RowIssue[] {
   const { answers, context, isImpossible } = example;
   if (isImpossible) {
     const allowed = task !== "squad-v1";
-    return allowed ? [] : [rowIssue("no-answer-given", place(), "unanswerable in SQuAD v1 data", example.question)];
+    return allowed ? [] : [rowIssue("no-answer-given", place, "unanswerable in SQuAD v1 data", example.question)];
   }
-  if (answers.length === 0) return [rowIssue("no-answer-given", place(), "no answer", example.question)];
+  if (answers.length === 0) return [rowIssue("no-answer-given", place, "no answer", example.question)];
   let characters: string[] | undefined;
   return answers.flatMap(({ text, answerStart }) => {
-    if (text === "") return [rowIssue("no-answer-given", place(), "an empty answer", example.question)];
+    if (text === "") return [rowIssue("no-answer-given", place, "an empty answer", example.question)];
     // While all before it is ASCII or at least the slice agrees, code points need not be counted.
     characters ??= isPlain(context) ? undefined : Array.from(context);
     const length = characters?.length ?? context.length;
     const size = characters === undefined ? text.length : Array.from(text).length;
     if (answerStart < 0 || answerStart + size > length) {
-      return [rowIssue("answer-outside-context", place(), `answer_start ${answerStart} in ${length} characters`, text)];
+      return [rowIssue("answer-outside-context", place, `answer_start ${answerStart} in ${length} characters`, text)];
     }
     const there =
       characters?.slice(answerStart, answerStart + size).join("") ?? context.slice(answerStart, answerStart + size);
-    return there === text ? [] : [rowIssue("answer-not-found", place(), misplaced(context, text, answerStart), text)];
+    return there === text ? [] : [rowIssue("answer-not-found", place, misplaced(context, text, answerStart), text)];
   });
 }
 

@@ -1,9 +1,10 @@
 import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetIssue, IssueKind, IssueOccurrence, IssueSeverity } from "./dataset-report.ts";
 
-/** One thing found at one place. */
-export interface RowIssue extends IssueOccurrence {
+/** One thing found at one place. Finding the place may cost time, and is put off until it is to be shown. */
+export interface RowIssue extends Omit<IssueOccurrence, "location"> {
   readonly kind: IssueKind;
+  readonly location: DataLocation | (() => DataLocation);
 }
 
 interface IssueRule {
@@ -88,7 +89,7 @@ export function excerptOf(text: string): string {
 }
 
 /** An issue at a place. */
-export function rowIssue(kind: IssueKind, location: DataLocation, detail: string, text = ""): RowIssue {
+export function rowIssue(kind: IssueKind, location: RowIssue["location"], detail: string, text = ""): RowIssue {
   return { kind, location, detail, excerpt: excerptOf(text) };
 }
 
@@ -104,7 +105,9 @@ export class IssueTally {
   add({ kind, location, detail, excerpt }: RowIssue): void {
     const entry = this.#found.get(kind) ?? { count: 0, occurrences: [] };
     entry.count++;
-    if (entry.occurrences.length < this.#kept) entry.occurrences.push({ location, detail, excerpt });
+    if (entry.occurrences.length < this.#kept) {
+      entry.occurrences.push({ location: typeof location === "function" ? location() : location, detail, excerpt });
+    }
     this.#found.set(kind, entry);
   }
 

@@ -1,4 +1,3 @@
-import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 import type { Example, QuestionExample } from "../../tasks/datasets/examples.ts";
 import { questionWithChoice } from "../../tasks/multiple-choice/choice-sequence.ts";
 import { type PreparedContext, prepareContext } from "../../tasks/question-answering/squad-features.ts";
@@ -25,14 +24,14 @@ export class LengthTally {
     this.#options = options;
   }
 
-  add(example: Example, place: () => DataLocation): RowIssue[] {
+  add(example: Example, place: RowIssue["location"]): RowIssue[] {
     const { maxSequenceLength } = this.#options;
     if (example.kind === "question") return this.#addQuestion(example, place);
     const length = this.#tokens(example);
     this.#lengths.push(length);
     if (length <= maxSequenceLength) return [];
     this.#truncated++;
-    return [rowIssue("truncated", place(), `${length} tokens, ${maxSequenceLength} fit`)];
+    return [rowIssue("truncated", place, `${length} tokens, ${maxSequenceLength} fit`)];
   }
 
   statistics(): LengthStatistics {
@@ -49,7 +48,7 @@ export class LengthTally {
   }
 
   /** A long document is no loss, since windows cover it; an answer that no window holds whole is. */
-  #addQuestion(example: QuestionExample, place: () => DataLocation): RowIssue[] {
+  #addQuestion(example: QuestionExample, place: RowIssue["location"]): RowIssue[] {
     const { tokenizer, maxSequenceLength, maxQueryLength, docStride } = this.#options;
     if (this.#last?.text !== example.context) {
       this.#last = { text: example.context, context: prepareContext(example.context, tokenizer, "exact")! };
@@ -68,7 +67,7 @@ export class LengthTally {
     const isWhole = windows.some(
       ({ start, length }) => found !== undefined && start <= found.first && found.last < start + length,
     );
-    return isWhole ? [] : [rowIssue("answer-cut-off", place(), "no window holds the whole answer", answer.text)];
+    return isWhole ? [] : [rowIssue("answer-cut-off", place, "no window holds the whole answer", answer.text)];
   }
 
   #tokens(example: Exclude<Example, QuestionExample>): number {

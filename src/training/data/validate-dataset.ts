@@ -37,7 +37,7 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
   if (options.evaluation !== undefined) {
     for await (const example of acceptedExamples(options.evaluation)) evaluation.add(contentKey(example));
   }
-  const seen = new Map<string, string>();
+  const seen = new Map<string, { readonly label: string; readonly row: number }>();
   const ids = new Set<string>();
   const labels = new Map<string, number>();
   let read = 0;
@@ -56,19 +56,20 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     if (unknown !== undefined || row.issues.some(({ kind }) => severityOf(kind) === "error")) erroneous++;
     if (example === undefined || unknown !== undefined) continue;
     accepted++;
-    const place = () => row.locate?.() ?? example.location;
+    const place = row.locate ?? example.location;
     for (const label of labelsOf(example)) labels.set(label, (labels.get(label) ?? 0) + 1);
     const key = contentKey(example);
     const before = seen.get(key);
     const label = labelKey(example);
-    if (before === undefined) seen.set(key, label);
-    else if (before === label) tally.add(rowIssue("duplicate-row", place(), "the same row as before"));
-    else
-      tally.add(rowIssue("conflicting-labels", place(), "the same text was labelled otherwise before", String(label)));
-    if (evaluation.has(key)) tally.add(rowIssue("overlap-with-eval", place(), "also in the evaluation data"));
+    if (before === undefined) seen.set(key, { label, row: read });
+    else if (before.label === label)
+      tally.add(rowIssue("duplicate-row", place, `the same as row ${before.row}`, textOf(example)));
+    else tally.add(rowIssue("conflicting-labels", place, `row ${before.row} has another answer`, textOf(example)));
+    if (evaluation.has(key))
+      tally.add(rowIssue("overlap-with-eval", place, "also in the evaluation data", textOf(example)));
     if (example.kind === "question") {
       if (ids.has(example.id))
-        tally.add(rowIssue("duplicate-id", place(), "a question with this id came before", example.id));
+        tally.add(rowIssue("duplicate-id", place, "a question with this id came before", example.id));
       ids.add(example.id);
     }
     for (const issue of lengths?.add(example, place) ?? []) tally.add(issue);
@@ -134,6 +135,10 @@ function unknownLabel(example: Example, spec: DatasetSpec, head: ClassificationH
   if (label === undefined || typeof label === "number") return undefined;
   const names = typeof label === "string" ? [label] : label;
   return names.find((name) => labelIdOf(name, head, spec.task) < 0);
+}
+
+function textOf(example: Example): string {
+  return example.kind === "classification" ? example.text : example.question;
 }
 
 function labelsOf(example: Example): readonly string[] {
