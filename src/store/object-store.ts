@@ -59,6 +59,8 @@ export interface Cell {
 /** What an object is written from; it can be read again when a write is repeated. */
 export interface ObjectBody {
   readonly size: number;
+  /** Digest (hex) that its bytes have, where it is known, for places that can verify what reaches them. */
+  readonly sha256?: string;
   chunks(): AsyncIterable<Uint8Array>;
 }
 
@@ -79,6 +81,7 @@ export function bytesBody(bytes: Uint8Array): ObjectBody {
 export function fileBody(path: string, size: number, sha256: string): ObjectBody {
   return {
     size,
+    sha256,
     async *chunks() {
       const hash = createHash("sha256");
       let last: Uint8Array | undefined;
