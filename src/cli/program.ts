@@ -4,9 +4,11 @@ import { registerConfig } from "./config.ts";
 import { registerExport } from "./export.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerPretrainingData } from "./pretraining-data.ts";
 import { registerRecipes } from "./recipes.ts";
 import { registerServe } from "./serve.ts";
 import { registerTrain } from "./train.ts";
+import { registerVocab } from "./vocab.ts";
 
 /** The `albert` command with every subcommand. */
 export function albertProgram(): Command {
@@ -21,5 +23,7 @@ export function albertProgram(): Command {
   registerExport(program);
   registerTrain(program);
   registerRecipes(program);
+  registerVocab(program);
+  registerPretrainingData(program);
   return program;
 }
