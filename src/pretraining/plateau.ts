@@ -1,0 +1,48 @@
+import type { TrainingEvent } from "../training/events.ts";
+
+export interface PlateauRule {
+  /** Entropy of the text's token frequencies, nats per token: what is reached without understanding anything. */
+  readonly unigramNats: number;
+  /** Steps before this one are not judged. */
+  readonly fromStep: number;
+  /** Steps of one stretch; its mean loss is judged. */
+  readonly stretch: number;
+}
+
+/** Above this share of the unigram entropy the model has learned frequencies at best. */
+const CLEARLY_BELOW = 0.97;
+
+/**
+ * Watches for the plateau on which many runs from random weights stay: the masked-LM loss falls to the entropy of the token
+ * frequencies and no further. Says so once for each stretch that ends there.
+ */
+export class PlateauWatch {
+  readonly #rule: PlateauRule;
+  #stretchFrom: number;
+  #loss = 0;
+  #weight = 0;
+
+  constructor(rule: PlateauRule) {
+    this.#rule = rule;
+    this.#stretchFrom = rule.fromStep;
+  }
+
+  /** @returns a warning when a stretch ended on the plateau */
+  watch(event: TrainingEvent): Extract<TrainingEvent, { kind: "warning" }> | undefined {
+    if (event.kind !== "step_metrics" || event.step <= this.#rule.fromStep) return undefined;
+    this.#loss += event.metrics["masked_lm_loss"] ?? 0;
+    this.#weight += event.metrics["weight"] ?? 0;
+    if (event.step - this.#stretchFrom < this.#rule.stretch || this.#weight === 0) return undefined;
+    const mean = this.#loss / this.#weight;
+    const { unigramNats } = this.#rule;
+    const from = this.#stretchFrom;
+    this.#stretchFrom = event.step;
+    this.#loss = 0;
+    this.#weight = 0;
+    if (mean < CLEARLY_BELOW * unigramNats) return undefined;
+    const message =
+      `steps ${from} to ${event.step}: the masked-LM loss is ${mean.toFixed(3)}, and knowing only how frequent each token is ` +
+      `gives ${unigramNats.toFixed(3)}. Longer warmup, another learning rate or shorter sequences at the start usually help`;
+    return { kind: "warning", reason: "PLATEAU", message };
+  }
+}
