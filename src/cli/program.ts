@@ -5,6 +5,7 @@ import { registerExport } from "./export.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerPretrainingData } from "./pretraining-data.ts";
+import { registerPretrain } from "./pretrain.ts";
 import { registerRecipes } from "./recipes.ts";
 import { registerServe } from "./serve.ts";
 import { registerTrain } from "./train.ts";
@@ -22,6 +23,7 @@ export function albertProgram(): Command {
   registerInspect(program);
   registerExport(program);
   registerTrain(program);
+  registerPretrain(program);
   registerRecipes(program);
   registerVocab(program);
   registerPretrainingData(program);

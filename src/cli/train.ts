@@ -15,6 +15,7 @@ import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
@@ -104,14 +105,7 @@ async function showPlan(prepared: PreparedFineTune, flags: TrainFlags): Promise<
 async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingProgressBar): Promise<void> {
   const { spec, resolved } = prepared;
   const files = await ResultFiles.open(spec.work, resolved.settings.metric);
-  const interrupted = new AbortController();
-  const interrupt = () => {
-    if (interrupted.signal.aborted) process.exit(130); // asked twice: do not wait for the step in hand
-    bar.say("stopping after this step; continue later with --resume");
-    interrupted.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  const interruption = stopOnInterrupt((text) => bar.say(text));
   try {
     const outcome = await runFineTune(prepared, {
       openExecutor,
@@ -122,7 +116,7 @@ async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingP
         bar.show(event);
       },
       clock: () => performance.now(),
-      signal: interrupted.signal,
+      signal: interruption.signal,
       logEvery: LOG_EVERY,
     });
     bar.close();
@@ -133,8 +127,7 @@ async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingP
     }
     await finish(prepared, flags, outcome);
   } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
+    interruption.release();
     await files.close();
   }
 }

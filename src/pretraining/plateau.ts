@@ -19,8 +19,10 @@ const CLEARLY_BELOW = 0.97;
 export class PlateauWatch {
   readonly #rule: PlateauRule;
   #stretchFrom: number;
+  #reported = 0;
+  /** Sum over steps of the masked-LM loss, and those steps. */
   #loss = 0;
-  #weight = 0;
+  #steps = 0;
 
   constructor(rule: PlateauRule) {
     this.#rule = rule;
@@ -29,16 +31,20 @@ export class PlateauWatch {
 
   /** @returns a warning when a stretch ended on the plateau */
   watch(event: TrainingEvent): Extract<TrainingEvent, { kind: "warning" }> | undefined {
-    if (event.kind !== "step_metrics" || event.step <= this.#rule.fromStep) return undefined;
+    if (event.kind === "started") this.#reported = event.firstStep;
+    if (event.kind !== "step_metrics") return undefined;
+    const steps = event.step - this.#reported;
+    this.#reported = event.step;
+    if (event.step <= this.#rule.fromStep) return undefined;
     this.#loss += event.metrics["masked_lm_loss"] ?? 0;
-    this.#weight += event.metrics["weight"] ?? 0;
-    if (event.step - this.#stretchFrom < this.#rule.stretch || this.#weight === 0) return undefined;
-    const mean = this.#loss / this.#weight;
-    const { unigramNats } = this.#rule;
+    this.#steps += steps;
+    if (event.step - this.#stretchFrom < this.#rule.stretch) return undefined;
+    const mean = this.#loss / this.#steps;
     const from = this.#stretchFrom;
     this.#stretchFrom = event.step;
     this.#loss = 0;
-    this.#weight = 0;
+    this.#steps = 0;
+    const { unigramNats } = this.#rule;
     if (mean < CLEARLY_BELOW * unigramNats) return undefined;
     const message =
       `steps ${from} to ${event.step}: the masked-LM loss is ${mean.toFixed(3)}, and knowing only how frequent each token is ` +

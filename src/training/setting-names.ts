@@ -1,29 +1,12 @@
-import { nearest } from "../config/nearest.ts";
-import { type FieldViolation, invalidInput } from "../errors.ts";
+import { invalidInput } from "../errors.ts";
+import { parseSettingTable, type SettingDescription, type SettingType } from "./setting-table.ts";
 import type { GivenSettings } from "./settings.ts";
-
-type SettingType =
-  | { readonly kind: "number"; readonly integer?: boolean; readonly minimum?: number }
-  | { readonly kind: "boolean" }
-  | { readonly kind: "choice"; readonly choices: readonly string[] }
-  /** Comma-separated. */
-  | { readonly kind: "list" }
-  | { readonly kind: "text" };
-
-/** One training setting as a person names it: on the command line with dashes or underscores, in a job's recipe. */
-export interface SettingDescription {
-  /** Official spelling, such as `train_batch_size`. */
-  readonly name: string;
-  readonly key: keyof GivenSettings;
-  readonly type: SettingType;
-  readonly description: string;
-}
 
 const number = (minimum = 0): SettingType => ({ kind: "number", minimum });
 const integer = (minimum = 0): SettingType => ({ kind: "number", integer: true, minimum });
 
 /** Every setting of a fine-tune; flags, recipes of jobs and help texts derive from this table. */
-export const SETTING_NAMES: readonly SettingDescription[] = [
+export const SETTING_NAMES: readonly SettingDescription<keyof GivenSettings>[] = [
   setting("learning_rate", "learningRate", number(), "nominal learning rate"),
   setting("train_step", "trainStep", integer(1), "optimizer steps of the whole run"),
   setting("num_train_epochs", "numTrainEpochs", number(), "passes over the data, instead of train_step"),
@@ -73,24 +56,7 @@ export const SETTING_NAMES: readonly SettingDescription[] = [
  * @throws AlbertError invalid-input with every unknown name (and the nearest known one) and every wrong value
  */
 export function parseSettings(given: Readonly<Record<string, string>>, prefix = ""): GivenSettings {
-  const violations: FieldViolation[] = [];
-  const settings: Record<string, unknown> = {};
-  for (const [written, text] of Object.entries(given)) {
-    const name = written.replaceAll("-", "_");
-    const known = SETTING_NAMES.find((candidate) => candidate.name === name);
-    if (known === undefined) {
-      const meant = nearest(
-        name,
-        SETTING_NAMES.map((candidate) => candidate.name),
-      );
-      const description = meant === undefined ? "is no training setting" : `is no setting; did you mean ${meant}?`;
-      violations.push({ field: `${prefix}${written}`, description });
-      continue;
-    }
-    const parsed = parseValue(known.type, text);
-    if ("problem" in parsed) violations.push({ field: `${prefix}${known.name}`, description: parsed.problem });
-    else settings[known.key] = parsed.value;
-  }
+  const { values: settings, violations } = parseSettingTable(SETTING_NAMES, given, prefix);
   for (const [one, other] of [
     ["trainStep", "numTrainEpochs"],
     ["warmupStep", "warmupProportion"],
@@ -100,7 +66,7 @@ export function parseSettings(given: Readonly<Record<string, string>>, prefix = 
     }
   }
   if (violations.length > 0) throw invalidInput(violations);
-  return settings;
+  return settings as GivenSettings; // the table gives each key the type of its setting
 }
 
 /** Official spelling of a setting. */
@@ -108,34 +74,12 @@ export function nameOf(key: keyof GivenSettings): string {
   return SETTING_NAMES.find((setting) => setting.key === key)?.name ?? key;
 }
 
-function parseValue(type: SettingType, text: string): { readonly value: unknown } | { readonly problem: string } {
-  switch (type.kind) {
-    case "number": {
-      const value = Number(text);
-      const wrong =
-        text.trim() === "" ||
-        !Number.isFinite(value) ||
-        (type.integer === true && !Number.isSafeInteger(value)) ||
-        value < (type.minimum ?? Number.NEGATIVE_INFINITY);
-      const expected = `${type.integer === true ? "an integer" : "a number"} >= ${type.minimum ?? 0}`;
-      return wrong ? { problem: `expected ${expected}, got ${JSON.stringify(text)}` } : { value };
-    }
-    case "boolean": {
-      const value = { true: true, t: true, "1": true, false: false, f: false, "0": false }[text.toLowerCase()];
-      return value === undefined ? { problem: `expected true or false, got ${JSON.stringify(text)}` } : { value };
-    }
-    case "choice":
-      return type.choices.includes(text)
-        ? { value: text }
-        : { problem: `expected one of ${type.choices.join(", ")}, got ${JSON.stringify(text)}` };
-    case "list":
-      return { value: text.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()])) };
-    case "text":
-      return { value: text };
-  }
-}
-
-function setting(name: string, key: keyof GivenSettings, type: SettingType, description: string): SettingDescription {
+function setting(
+  name: string,
+  key: keyof GivenSettings,
+  type: SettingType,
+  description: string,
+): SettingDescription<keyof GivenSettings> {
   return { name, key, type, description };
 }
 

@@ -1,0 +1,230 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { albertConfigToJson } from "../model/config.ts";
+import type { Head } from "../model/heads.ts";
+import { parametersForHeads } from "../model/initialise.ts";
+import type { Tensor } from "../model/tensor.ts";
+import { createEngine } from "../runtime/create-engine.ts";
+import { type CheckpointIdentity, CheckpointStore } from "../training/checkpoints.ts";
+import type { TrainingEvent } from "../training/events.ts";
+import { type TrainingOutcome, train } from "../training/loop.ts";
+import { pretrainingObjective } from "../training/objectives.ts";
+import { openStart, type StartingModel, type StartSpec } from "../training/starting-model.ts";
+import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../training/step.ts";
+import { evaluatePretraining, type PretrainingMetrics } from "./evaluate.ts";
+import { packedPredictions } from "./packed-batch.ts";
+import { PlateauWatch } from "./plateau.ts";
+import { openPretrainingData, type PretrainingData } from "./pretraining-data.ts";
+import { checkPretrainingSettings, type PretrainingSettings, scheduleOf } from "./settings.ts";
+import { type PretrainingStage, PretrainingStepSource } from "./step-source.ts";
+import type { TextReport } from "./text-documents.ts";
+
+/** A pretraining run, as a person or a job asks for it. */
+export interface PretrainSpec {
+  readonly start: StartSpec;
+  readonly files: readonly string[];
+  readonly evalFiles?: readonly string[];
+  readonly settings: PretrainingSettings;
+  readonly executor: ExecutorOptions;
+  /** Directory of checkpoints, logs and results. */
+  readonly work: string;
+  /** Directory of tokenised text, which runs may share. */
+  readonly cache: string;
+}
+
+/** Everything that is known before the first step. */
+export interface PreparedPretraining {
+  readonly spec: PretrainSpec;
+  readonly start: StartingModel;
+  readonly heads: readonly [maskedLm: Head, sentenceOrder: Head];
+  readonly data: PretrainingData;
+  readonly source: PretrainingStepSource;
+  readonly stepSpec: StepSpec;
+  readonly initial: TrainState;
+  /** Names of parameters drawn from the seed. */
+  readonly initialised: readonly string[];
+}
+
+const MASKED_LM: Head = { name: "masked-lm", kind: "masked-lm" };
+const SENTENCE_ORDER: Head = { name: "sentence-order", kind: "sentence-order" };
+
+/**
+ * Opens the model and the text and lays out the run. Nothing is trained.
+ *
+ * @throws AlbertError naming what is wrong with the model, the text or the settings
+ */
+export async function preparePretraining(
+  spec: PretrainSpec,
+  onActivity: (activity: string) => void = () => {},
+): Promise<PreparedPretraining> {
+  const { settings } = spec;
+  onActivity("opening the model");
+  const start = await openStart(spec.start, settings.seed);
+  checkPretrainingSettings(settings, start.config);
+  onActivity("reading the text");
+  const data = await openPretrainingData({
+    files: spec.files,
+    ...(spec.evalFiles === undefined ? {} : { evalFiles: spec.evalFiles }),
+    tokenizer: start.tokenizer,
+    settings,
+    cache: spec.cache,
+    onProgress: (report: Readonly<TextReport>) => {
+      if (report.sentences % 200_000 === 0) onActivity(`  ${report.sentences} sentences, ${report.tokens} tokens`);
+    },
+  });
+  const maskedLm = start.heads.find(({ kind }) => kind === "masked-lm") ?? MASKED_LM;
+  const sentenceOrder = start.heads.find(({ kind }) => kind === "sentence-order") ?? SENTENCE_ORDER;
+  const objective = pretrainingObjective(maskedLm, sentenceOrder);
+  const { parameters, initialised } = parametersForHeads(start, objective.heads, settings.seed);
+  const { dropout } = settings;
+  return {
+    spec,
+    start,
+    heads: [maskedLm, sentenceOrder],
+    data,
+    source: new PretrainingStepSource({
+      objective,
+      stages: stagesOf(data, settings),
+      batchSize: settings.trainBatchSize,
+    }),
+    stepSpec: {
+      config: {
+        ...start.config,
+        ...(dropout === undefined ? {} : { hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout }),
+      },
+      objective,
+      optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+      headDropout: 0, // the official sentence-order head has none
+    },
+    initial: { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 },
+    initialised,
+  };
+}
+
+export interface PretrainOptions {
+  readonly openExecutor: OpenExecutor;
+  readonly resume: boolean;
+  readonly onEvent: (event: TrainingEvent) => void;
+  readonly clock: () => number;
+  readonly logEvery: number;
+  readonly signal?: AbortSignal;
+  readonly beforeStep?: (step: number) => Promise<void> | void;
+  readonly timeLimitMs?: number;
+}
+
+/** Runs (or resumes) a prepared run to its end; the weights kept are those of the lowest held-out loss. */
+export async function runPretraining(
+  prepared: PreparedPretraining,
+  options: PretrainOptions,
+): Promise<TrainingOutcome> {
+  const { spec, data, source, stepSpec, initial } = prepared;
+  const { settings } = spec;
+  const { openExecutor, onEvent, ...rest } = options;
+  const plateau =
+    data.entropy === undefined
+      ? undefined
+      : new PlateauWatch({
+          unigramNats: data.entropy.nats,
+          fromStep: settings.numWarmupSteps,
+          stretch: Math.max(50, Math.ceil(settings.numTrainSteps * 0.1)),
+        });
+  return train({
+    ...rest,
+    onEvent: (event) => {
+      onEvent(event);
+      const warning = plateau?.watch(event);
+      if (warning !== undefined) onEvent(warning);
+    },
+    openExecutor: (state) => openExecutor(stepSpec, state, spec.executor),
+    initial,
+    data: source,
+    schedule: scheduleOf(settings),
+    seed: settings.seed,
+    checkpoints: await CheckpointStore.open({
+      directory: join(spec.work, "checkpoints"),
+      identity: identityOf(prepared),
+      keepLast: settings.keepCheckpointMax,
+    }),
+    checkpointEvery: settings.saveCheckpointsSteps,
+    ...(data.heldOut === undefined
+      ? {}
+      : {
+          evaluation: {
+            every: settings.saveCheckpointsSteps,
+            selection: { metric: "loss", goal: "lowest" as const },
+            run: (parameters: ReadonlyMap<string, Tensor>) => evaluateWeights(prepared, parameters),
+          },
+        }),
+    divergence: { fromStep: settings.numWarmupSteps, stretch: Number.MAX_SAFE_INTEGER },
+    maxRestarts: settings.maxRestarts,
+  });
+}
+
+/** Measures weights on the held-out text through the serving graph. The run must have some. */
+export async function evaluateWeights(
+  { spec, start, heads, data }: PreparedPretraining,
+  parameters: ReadonlyMap<string, Tensor>,
+): Promise<PretrainingMetrics> {
+  const [maskedLm, sentenceOrder] = heads;
+  const { threads } = spec.executor;
+  const engine = await createEngine(
+    { config: start.config, heads, parameters },
+    { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) },
+  );
+  try {
+    const instances = data.heldOut!(spec.settings.maxSeqLength); // callers look whether there is any
+    return await evaluatePretraining(engine, { maskedLm, sentenceOrder }, instances, spec.settings.evalInstances);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Stages of growing length, the last with full sequences. */
+function stagesOf(data: PretrainingData, settings: PretrainingSettings): PretrainingStage[] {
+  const { curriculum, maxSeqLength, numTrainSteps } = settings;
+  let fromStep = 0;
+  const stages: PretrainingStage[] = [];
+  for (const { sequenceLength, share } of curriculum) {
+    stages.push(stageOf(data, settings, sequenceLength, fromStep));
+    fromStep += Math.max(1, Math.round(share * numTrainSteps));
+  }
+  return [...stages, stageOf(data, settings, maxSeqLength, fromStep)];
+}
+
+function stageOf(
+  data: PretrainingData,
+  settings: PretrainingSettings,
+  sequenceLength: number,
+  fromStep: number,
+): PretrainingStage {
+  const { trainBatchSize, tokenBudget, maskedLmProb, maxPredictionsPerSeq, packSegments, seed } = settings;
+  const kinds = settings.doPermutation ? 2 : 1; // masked tokens, and as many that change places
+  const alone = Math.min(maxPredictionsPerSeq, Math.max(1, Math.ceil(maskedLmProb * sequenceLength)));
+  const shared = packedPredictions(sequenceLength, packSegments, maskedLmProb, maxPredictionsPerSeq);
+  return {
+    fromStep,
+    sequenceLength,
+    // Stages and restarts draw from seeds far apart, so that neighbouring seeds of a user never share instances.
+    instances: (attempt) => data.train(sequenceLength, seed + attempt * 2 ** 40 + fromStep * 2 ** 20),
+    rows: Math.max(1, Math.min(trainBatchSize, Math.floor(tokenBudget / sequenceLength))),
+    predictions: kinds * alone,
+    ...(packSegments > 1 ? { packing: { segments: packSegments, predictions: kinds * shared } } : {}),
+  };
+}
+
+/** What a checkpoint must agree with to be continued by this run. */
+function identityOf({ spec, start, data, stepSpec }: PreparedPretraining): CheckpointIdentity {
+  // How much is kept and measured changes nothing about the run.
+  const { keepCheckpointMax: _, evalInstances: __, ...settings } = spec.settings;
+  const digestOf = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex");
+  const { kind, device, threads } = spec.executor;
+  return {
+    digests: {
+      text: data.digest,
+      architecture: digestOf(albertConfigToJson(stepSpec.config)),
+      settings: digestOf(settings),
+      start: start.digest ?? "random",
+    },
+    fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },
+  };
+}
