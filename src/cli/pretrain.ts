@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { programVersion } from "../config/program-version.ts";
 import { invalidInput } from "../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
@@ -19,7 +20,6 @@ import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
-import { programVersion } from "./version.ts";
 
 interface PretrainFlags {
   readonly input: readonly string[];
