@@ -3,7 +3,6 @@ import { AlbertError } from "../errors.ts";
 import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
-import { DirectoryObjectStore } from "./directory-object-store.ts";
 import { collectGarbage, type GarbageReport, type Retention } from "./garbage.ts";
 import { checkName } from "./names.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -63,15 +62,6 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     collectGarbage: (retention) => collectGarbage({ objects, blobs, leases, versions, aliases, datasets }, retention),
     close: () => objects.close(),
   };
-}
-
-/** The embedded store: everything in one directory, opened versions in `cache/` beside it. */
-export async function openDirectoryStore(
-  directory: string,
-  options: Omit<StoreOptions, "objects" | "cacheDirectory"> = {},
-): Promise<Store> {
-  const objects = await DirectoryObjectStore.open(directory);
-  return createStore({ ...options, objects, cacheDirectory: `${directory}/cache` });
 }
 
 async function resolveVersion(

@@ -32,7 +32,7 @@ const MARKER_MS = 60_000;
 /** How far the clocks of two machines may disagree. */
 const CLOCK_SKEW_MS = 60_000;
 const WAIT_FOR_COLLECTION_MS = 30_000;
-const POLL_MS = 100;
+const FIRST_POLL_MS = 50;
 
 /**
  * Keeps writers and the garbage collection from stepping on each other without a lock that a killed process could hold.
@@ -73,7 +73,7 @@ export class WriteLeases {
 
   async #acquire(claims: LeaseClaims): Promise<{ key: string; expiresAt: number }> {
     const giveUpAt = this.#clock.now() + WAIT_FOR_COLLECTION_MS;
-    for (;;) {
+    for (let pollMs = FIRST_POLL_MS; ; pollMs *= 2) {
       const id = randomUUID();
       const expiresAt = this.#clock.now() + LEASE_MS;
       const lease: Lease = { id, expiresAt, blobs: claims.blobs ?? [], versions: claims.versions ?? [] };
@@ -87,7 +87,7 @@ export class WriteLeases {
           retryAfterMs: MARKER_MS,
         });
       }
-      await this.#clock.wait(POLL_MS);
+      await this.#clock.wait(pollMs);
     }
   }
 

@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { invalidInput } from "../errors.ts";
+import { DirectoryObjectStore } from "./directory-object-store.ts";
+import { type S3Location, S3ObjectStore } from "./s3-object-store.ts";
+import { createStore, type Store, type StoreOptions } from "./store.ts";
+
+export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
+  /** Local directory for opened versions; by default inside a directory store, and in the temporary directory for S3. */
+  readonly cacheDirectory?: string;
+}
+
+/**
+ * Opens the store at a location: a directory, made when it does not exist, or
+ * `s3://bucket/prefix?endpoint=https://host:port&region=name` (both parameters optional; credentials come from where the
+ * AWS SDK looks for them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).
+ *
+ * @throws AlbertError invalid-input for a location that is neither; forbidden or unavailable when S3 does not let us in
+ */
+export async function openStore(location: string, options: OpenStoreOptions = {}): Promise<Store> {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+    const directory = resolve(location);
+    const objects = await DirectoryObjectStore.open(directory);
+    return createStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
+  }
+  const objects = await S3ObjectStore.open(parseS3Location(location));
+  const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
+  return createStore({ cacheDirectory: join(tmpdir(), `albert-store-${name}`), ...options, objects });
+}
+
+/** Takes `s3://bucket/prefix?endpoint=...&region=...` apart. @throws AlbertError invalid-input */
+export function parseS3Location(location: string): S3Location {
+  const refuse = (description: string) => invalidInput([{ field: "store", description }]);
+  if (!URL.canParse(location)) throw refuse("expected a directory or s3://bucket/prefix");
+  const url = new URL(location);
+  if (url.protocol !== "s3:") throw refuse(`expected a directory or an s3:// location, got ${url.protocol}//`);
+  if (url.hostname === "") throw refuse("the s3:// location names no bucket");
+  if (url.username !== "" || url.password !== "") {
+    throw refuse("credentials do not belong in the location; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+  }
+  const unknown = [...url.searchParams.keys()].find((key) => key !== "endpoint" && key !== "region");
+  if (unknown !== undefined) throw refuse(`unknown parameter ${unknown}: endpoint and region are known`);
+  const prefix = url.pathname.replace(/^\/+|\/+$/g, "");
+  if (prefix !== "" && !prefix.split("/").every((part) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(part))) {
+    throw refuse("a prefix is made of letters, digits, dots, dashes, underscores and slashes");
+  }
+  const endpoint = url.searchParams.get("endpoint");
+  const region = url.searchParams.get("region");
+  return {
+    bucket: url.hostname,
+    prefix,
+    ...(endpoint === null ? {} : { endpoint }),
+    ...(region === null ? {} : { region }),
+  };
+}
