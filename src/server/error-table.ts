@@ -263,6 +263,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "The runtime could not compute this request although the model works on others.",
     detail: "none",
     retry: "no",
+    metadata: ["incident"],
   },
   {
     reason: "BATCH_FAILED",
@@ -270,6 +271,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "The runtime failed on the batch of this request and on a known good one.",
     detail: "none",
     retry: "no",
+    metadata: ["incident"],
   },
   {
     reason: "BACKEND_FAILED",
@@ -277,6 +279,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "The runtime gave something else than was asked of it.",
     detail: "none",
     retry: "no",
+    metadata: ["incident"],
   },
   {
     reason: "POISON",
@@ -284,6 +287,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "The runtime fails on this very input, alone and repeatedly.",
     detail: "none",
     retry: "no",
+    metadata: ["incident"],
   },
   {
     reason: "QUARANTINED",
@@ -337,6 +341,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "A version that was to be loaded computes nonsense.",
     detail: "none",
     retry: "no",
+    metadata: ["incident"],
   },
   {
     reason: "DIGEST_MISMATCH",

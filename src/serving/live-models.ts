@@ -496,9 +496,9 @@ export class LiveModels {
     return name;
   }
 
-  /** An empty name means the only model there is. */
+  /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
   #find(text = ""): Name {
-    const name = text === "" && this.#names.size === 1 ? [...this.#names.values()][0] : this.#names.get(text);
+    const name = text === "" ? this.#names.values().next().value : this.#names.get(text);
     if (name === undefined) throw modelNotFound(text, [...this.#names.keys()]);
     return name;
   }

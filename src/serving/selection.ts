@@ -4,7 +4,7 @@ import type { LoadedVersion } from "./loaded-version.ts";
 
 /** Which version a request wants. */
 export interface ModelSelector {
-  /** Name of a model; empty or absent: the only one there is. */
+  /** Name of a model; empty or absent: the one that was loaded first. */
   readonly name?: string;
   /** A particular version of it. */
   readonly version?: string;
@@ -24,7 +24,7 @@ export function isPinned(version: LoadedVersion, { version: wanted, digest }: Mo
 /** No model of that name is served here. */
 export function modelNotFound(name: string, served: readonly string[]): AlbertError {
   const known = served.length === 0 ? "none is served" : `served are ${served.slice(0, 10).join(", ")}`;
-  const wanted = name === "" ? "the request names no model" : "no model of that name is served";
+  const wanted = name === "" ? "there is no default model" : "no model of that name is served";
   const similar = nearest(name, served);
   const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
   return new AlbertError("not-found", `${wanted}; ${known}${hint}`, {

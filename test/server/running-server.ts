@@ -3,6 +3,7 @@ import { type AlbertClient, type AlbertClientOptions, connectAlbert } from "../.
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
 import type { Model } from "../../src/model/model-directory.ts";
+import { openModelDirectory } from "../../src/model/open-model-directory.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
 import type { ServerLog } from "../../src/server/log.ts";
 import { type EngineScript, scriptedEngine } from "./scripted-engine.ts";
@@ -24,6 +25,10 @@ export interface RunningServer {
   readonly address: string;
   readonly script: EngineScript;
   readonly log: readonly string[];
+  /** What the next engines are made by, in place of the scripted one. */
+  readonly loading: (() => Promise<Engine>)[];
+  /** Opens the first model once more. */
+  open(): Promise<Model>;
   /** The metrics page. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -47,7 +52,9 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
     lines.push(`${message} ${JSON.stringify(fields, (_, value) => (value instanceof Error ? value.stack : value))}`);
   };
   const log: ServerLog = { debug: write, info: write, warn: write, error: write };
-  const createEngine = options.createEngine ?? (async (model: Model) => scriptedEngine(model, script));
+  const loading: (() => Promise<Engine>)[] = [];
+  const create = options.createEngine ?? (async (model: Model) => scriptedEngine(model, script));
+  const createEngine = (model: Model) => loading.shift()?.() ?? create(model);
   const app = await startApp({ config: testConfig(options.config), log, createEngine }, options.models);
   const client = connectAlbert(app.addresses.public, { maxAttempts: 1, ...options.client });
   return {
@@ -56,6 +63,8 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
     address: app.addresses.public,
     script,
     log: lines,
+    loading,
+    open: () => openModelDirectory(options.models[0]!.directory),
     metrics: async () => (await app.metrics.page()).body,
     close: async () => {
       client.close();

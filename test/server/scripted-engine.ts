@@ -12,10 +12,12 @@ import {
 /** What a test may do to batches. */
 export interface EngineScript {
   /** Runs before a batch is computed; may wait, or throw what the engine shall fail with. */
-  before?: (sequences: readonly SequenceInput[]) => Promise<void> | void;
+  before?: ((sequences: readonly SequenceInput[]) => Promise<void> | void) | undefined;
   /** Value of every float output in place of the computed ones. */
-  value?: number;
-  predictMs?: (lengths: readonly number[]) => number;
+  value?: number | undefined;
+  predictMs?: ((lengths: readonly number[]) => number) | undefined;
+  /** Answers with one output too few. */
+  drop?: boolean | undefined;
 }
 
 /**
@@ -34,6 +36,7 @@ export function scriptedEngine(model: Model, script: EngineScript): Engine {
           new Map(sequence.outputs.map((name) => [name, tensorsOf(model, sequence, name, script.value)] as const)),
       );
       const tokens = sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+      if (script.drop) outputs.pop();
       return { outputs, cost: { tokens, paddedTokens: 0, assembleMs: 0.01, runMs: 0.1 } };
     },
     close: async () => {},

@@ -218,7 +218,7 @@ describe("choosing a version", () => {
     expect(await refusal(() => models.acquire({ name: "x" }))).toMatchObject({
       code: "not-found",
       reason: "MODEL_NOT_FOUND",
-      metadata: { models: "m" },
+      metadata: { model: "x", models: "m" },
     });
     expect(await refusal(() => models.acquire({ name: "m", version: "9" }))).toMatchObject({
       code: "precondition",
@@ -230,9 +230,12 @@ describe("choosing a version", () => {
     );
   });
 
-  it("needs a name when there are several models", async () => {
+  it("keeps to the model that was loaded first when others join it", async () => {
     await models.swap(source("1", { name: "other" }));
-    expect(await refusal(() => models.acquire({}))).toMatchObject({ reason: "MODEL_NOT_FOUND" });
+    expect(served()).toBe("2");
+    const lease = models.acquire({});
+    expect(lease.version.name).toBe("m");
+    lease.release();
   });
 });
 

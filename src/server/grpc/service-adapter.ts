@@ -216,16 +216,28 @@ async function* readAll(
   call: GrpcCall,
   ledger: MessageLedger,
 ) {
-  try {
-    // The stream must survive the end of the loop: a handler may stop reading and still write.
-    for await (const bytes of surface.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+  // Not the stream's own iterator: that destroys the stream when an error is emitted on it, which is how the library
+  // wants to be told the final status.
+  while (!surface.readableEnded && !surface.destroyed) {
+    const bytes = surface.read() as Uint8Array | null;
+    if (bytes !== null) {
       ledger.received(bytes.length);
       yield decodeMessage(method.input, bytes);
+    } else {
+      await nextEvent(surface, ["readable", "end", "close", "error"]);
     }
-  } catch (error) {
-    call.signal.throwIfAborted();
-    throw error;
   }
+  call.signal.throwIfAborted();
+}
+
+function nextEvent(surface: ServerDuplexStream<Uint8Array, Buffer>, events: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of events) surface.off(event, done);
+      resolve();
+    };
+    for (const event of events) surface.on(event, done);
+  });
 }
 
 function encode(method: DescMethod, reply: MessageInitShape<DescMethod["output"]>): Buffer {

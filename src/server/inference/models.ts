@@ -26,7 +26,7 @@ export function findModel(live: LiveModels, selector: ModelSelector): ServedMode
   return {
     name: version.name,
     version: version.version,
-    isDefault: live.list().length === 1,
+    isDefault: live.list()[0]?.name === version.name,
     ready: version.version === current,
     device: version.engine.device,
     model: version.model,

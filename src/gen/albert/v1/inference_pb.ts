@@ -28,7 +28,7 @@ export const file_albert_v1_inference: GenFile = /*@__PURE__*/
  */
 export type RequestOptions = Message<"albert.v1.RequestOptions"> & {
   /**
-   * Name of a model. Empty: the server's default model.
+   * Name of a model. Empty: the server's default model, which is the one it loaded first.
    *
    * @generated from field: string model = 1;
    */
