@@ -33,8 +33,9 @@ const MAX_TOKENS: Readonly<Record<DeviceKind, number>> = { cpu: 2048, webgpu: 81
 const STALL_FACTOR = 20;
 /** but never before this. */
 const STALL_FLOOR_MS = 60_000;
-/** Runs of one batch hold at most this many budgets of tokens: beyond the knee, more only takes memory. */
+/** Runs of one batch hold at most this many budgets of tokens, but at least `LEAST_CHUNK`: more would only take memory. */
 const CHUNK_BUDGETS = 2;
+const LEAST_CHUNK = 1024;
 
 /**
  * Loads a model onto a device: writes its graph, creates the session on a thread of its own, warms it up and measures it.
@@ -159,7 +160,7 @@ class SessionEngine implements Engine {
   }
 
   get #maxChunkTokens(): number {
-    return CHUNK_BUDGETS * this.#tokenBudget;
+    return Math.max(LEAST_CHUNK, CHUNK_BUDGETS * this.#tokenBudget);
   }
 }
 
