@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { arch, cpus, loadavg, platform, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { availableThreads } from "../src/runtime/cpu-quota.ts";
+import { benchServing } from "./serving.ts";
+
+/** Each benchmark measures on this machine and returns plain numbers; units are in their names. */
+const BENCHMARKS: Readonly<Record<string, (flags: ReadonlySet<string>) => Promise<unknown>>> = {
+  serving: benchServing,
+};
+
+/** `npm run bench -- <name>... [--xxlarge]` prints one JSON object: the machine, then one entry per benchmark. */
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: { xxlarge: { type: "boolean" } } });
+  const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+  const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (unknown.length > 0) {
+    console.error(`no benchmark ${unknown.join(", ")}; there are ${Object.keys(BENCHMARKS).join(", ")}`);
+    process.exitCode = 2;
+    return;
+  }
+  const flags = new Set(Object.keys(values));
+  const results: Record<string, unknown> = { machine: machine() };
+  for (const name of names) results[name] = await BENCHMARKS[name]!(flags);
+  console.log(JSON.stringify(results, undefined, 2));
+}
+
+function machine() {
+  return {
+    cpu: cpus()[0]?.model ?? "unknown",
+    processors: cpus().length,
+    threads: availableThreads(),
+    memoryBytes: totalmem(),
+    platform: `${platform()} ${arch()}`,
+    node: process.version,
+    commit: commit(),
+    loadAverage1m: round(loadavg()[0] ?? 0, 2),
+    startedAt: new Date().toISOString(),
+  };
+}
+
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+  } catch {
+    return "unknown"; // an installed package has no history
+  }
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+await main();
