@@ -6,33 +6,19 @@ const SLOT = 4;
  * cache line, whatever the alphabet. A node is named by its number; the root is 0.
  */
 export class PieceTrie {
-  readonly #slots: Int32Array;
-  readonly #mask: number;
+  #slots = new Int32Array(1024 * SLOT).fill(-1);
+  #mask = this.#slots.length - 1;
+  #nodes = 1;
 
   /** The id of the piece that the last successful `step` completed, or -1. */
   id = -1;
 
   /** @param pieces text and id of every piece that may be matched; a later duplicate wins */
   constructor(pieces: readonly { readonly text: string; readonly id: number }[]) {
-    let capacity = 16;
-    while (capacity < 2 * countPrefixes(pieces.map((piece) => piece.text))) capacity *= 2;
-    this.#slots = new Int32Array(capacity * SLOT).fill(-1);
-    this.#mask = capacity * SLOT - 1;
-    let nodes = 1;
     for (const { text, id } of pieces) {
       let node = 0;
-      let slot = -1;
-      for (let i = 0; i < text.length; i++) {
-        const unit = text.charCodeAt(i);
-        slot = this.#slotOf(node, unit);
-        if (this.#slots[slot] === -1) {
-          this.#slots[slot] = node;
-          this.#slots[slot + 1] = unit;
-          this.#slots[slot + 2] = nodes++;
-        }
-        node = this.#slots[slot + 2]!;
-      }
-      if (slot >= 0) this.#slots[slot + 3] = id;
+      for (let i = 0; i < text.length; i++)
+        node = this.#child(node, text.charCodeAt(i), i === text.length - 1 ? id : -1);
     }
   }
 
@@ -42,6 +28,31 @@ export class PieceTrie {
     if (this.#slots[slot] === -1) return -1;
     this.id = this.#slots[slot + 3]!;
     return this.#slots[slot + 2]!;
+  }
+
+  /** The child of `node` along `unit`, made where it does not exist; `id` is set unless it is -1. */
+  #child(node: number, unit: number, id: number): number {
+    let slot = this.#slotOf(node, unit);
+    if (this.#slots[slot] === -1) {
+      if (this.#nodes * SLOT * 2 > this.#slots.length) {
+        this.#grow();
+        slot = this.#slotOf(node, unit);
+      }
+      this.#slots[slot] = node;
+      this.#slots[slot + 1] = unit;
+      this.#slots[slot + 2] = this.#nodes++;
+    }
+    if (id !== -1) this.#slots[slot + 3] = id;
+    return this.#slots[slot + 2]!;
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    this.#slots = new Int32Array(old.length * 2).fill(-1);
+    this.#mask = this.#slots.length - 1;
+    for (let at = 0; at < old.length; at += SLOT) {
+      if (old[at] !== -1) this.#slots.set(old.subarray(at, at + SLOT), this.#slotOf(old[at]!, old[at + 1]!));
+    }
   }
 
   /** The slot of an edge, or the free one where it belongs. The table is at most half full, so the search ends. */
@@ -55,17 +66,4 @@ export class PieceTrie {
       slot += SLOT;
     }
   }
-}
-
-/** How many different non-empty prefixes the texts have: the edges of their tree. */
-function countPrefixes(texts: readonly string[]): number {
-  let count = 0;
-  let previous = "";
-  for (const text of [...texts].sort()) {
-    let shared = 0;
-    while (shared < text.length && text.charCodeAt(shared) === previous.charCodeAt(shared)) shared++;
-    count += text.length - shared;
-    previous = text;
-  }
-  return count;
 }
