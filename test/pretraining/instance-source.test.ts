@@ -55,6 +55,30 @@ describe("an instance source", () => {
     expect(fingerprint(epochOf(other, 0)).filter((key) => first.has(key)).length).toBeLessThan(first.size / 10);
   });
 
+  it("cuts documents anew in every epoch, not only masks them anew", () => {
+    const source = new InstanceSource(text, options);
+    const unmasked = (epoch: number) =>
+      epochOf(source, epoch).map(({ inputIds, maskedPositions, maskedIds }) => {
+        const original = inputIds.slice();
+        maskedPositions.forEach((position, i) => {
+          original[position] = maskedIds[i]!;
+        });
+        return original.join();
+      });
+    const first = new Set(unmasked(0));
+    expect(unmasked(1).filter((key) => first.has(key)).length).toBeLessThan(first.size / 2);
+  });
+
+  it("takes a random second segment from another document, never the same", () => {
+    const pair = new DocumentsInMemory([[Uint32Array.of(10, 11)], [Uint32Array.of(12, 13)]]);
+    const source = new InstanceSource(pair, { ...options, maskedLmProb: 0 });
+    for (let epoch = 0; epoch < 20; epoch++) {
+      const instances = epochOf(source, epoch).filter(({ inputIds }) => inputIds.length === 7);
+      for (const { inputIds } of instances)
+        expect([...inputIds].sort((a, b) => a - b)).toEqual([2, 3, 3, 10, 11, 12, 13]);
+    }
+  });
+
   it("makes well-formed sequences", () => {
     const { cls, sep, mask, pad, unk } = tokenizer.special;
     const source = new InstanceSource(text, options);

@@ -45,6 +45,18 @@ describe("a SentencePiece tokenizer", () => {
     expect(tokenizer.tokenize("cat.s").pieces).toEqual(["\u2581cat", ".", "s"]);
   });
 
+  it("takes an unknown character only when known pieces cost more than ten nats above the rarest", () => {
+    const pieces = ["\u2581", "bc", "d"].map((text) => ({ text, score: -8 }));
+    const load = (cd: number) =>
+      loadTokenizer({
+        bytes: tinyModel({ pieces: [...SPECIAL_PIECES, ...pieces, { text: "cd", score: cd }] }),
+        kind: "sentencepiece",
+        lowerCase: true,
+      });
+    expect(load(-1).tokenize("bcd").pieces).toEqual(["\u2581", "bc", "d"]); // -16 against -18 - 1
+    expect(load(4).tokenize("bcd").pieces).toEqual(["\u2581", "b", "cd"]); // -16 against -18 + 4
+  });
+
   it("gives the range of each piece in the original text, without the space before it", () => {
     const text = "\t C\u00e1ts  cat\u0301. ";
     const got = tokenizer.tokenize(text);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { basicTokenize } from "../../src/tokenizer/basic-tokenizer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load-tokenizer.ts";
 
 const pieces =
@@ -57,6 +58,26 @@ describe("a WordPiece tokenizer", () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("the basic tokenizer", () => {
+  it.each([
+    [0x4e00, 0x9fff],
+    [0x3400, 0x4dbf],
+    [0x20000, 0x2a6df],
+    [0x2a700, 0x2b73f],
+    [0x2b740, 0x2b81f],
+    [0x2b820, 0x2ceaf],
+    [0xf900, 0xfaff],
+    [0x2f800, 0x2fa1f],
+  ])("takes the ideographs from U+%x to U+%x for words, and nothing beside them", (first, last) => {
+    const words = (codePoint: number) => basicTokenize(`a${String.fromCodePoint(codePoint)}b`, false).bounds.length / 2;
+    expect([words(first), words(last)]).toEqual([3, 3]);
+    const neighbours = [first - 1, last + 1].filter(
+      (c) => c !== 0x2b73f && c !== 0x2b740 && c !== 0x2b81f && c !== 0x2b820,
+    );
+    for (const neighbour of neighbours) expect(words(neighbour)).toBe(1);
   });
 });
 
