@@ -108,10 +108,11 @@ export class OnnxExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    for (const graph of this.#graphs.values()) await (await graph).session.close();
-    this.#graphs.clear();
+    // Device tensors belong to the sessions that made them: freeing one after its session ends the process.
     this.#state.dispose();
     this.#gradients?.dispose();
+    for (const graph of this.#graphs.values()) await (await graph).session.close();
+    this.#graphs.clear();
   }
 
   #graph(kind: "step" | "accumulate" | "update", signature: BatchSignature): Promise<LoadedGraph> {
