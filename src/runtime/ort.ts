@@ -25,7 +25,8 @@ export type DeviceTensor = ort.Tensor;
 
 /**
  * One ONNX Runtime session. `run` blocks the calling thread for as long as the model takes, so serving and training keep
- * sessions on worker threads. This class and its file are the program's only door to onnxruntime-node.
+ * sessions on worker threads. This file and `training-session.ts`, which keeps its tensors between runs, are the program's
+ * only doors to onnxruntime-node.
  */
 export class OrtSession {
   readonly #session: ort.InferenceSession;

@@ -38,7 +38,8 @@ export class TrainingSession {
       const session = await InferenceSession.create(model, {
         executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
         graphOptimizationLevel: "all",
-        logSeverityLevel: 3,
+        // Every error also reaches the caller as an exception; the runtime need not print it as well.
+        logSeverityLevel: 4,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
         ...(deviceOutputs.length === 0
           ? {}
@@ -75,7 +76,7 @@ export class TrainingSession {
     }
   }
 
-  /** Frees the session; writes the profile if one was asked for. */
+  /** Frees the session. */
   async close(): Promise<void> {
     await this.#session.release();
   }

@@ -1,7 +1,8 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { OnnxExecutor } from "../../src/training/executors/onnx-executor.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
-import type { Batch, Executor, ExecutorOptions, StepSpec, TrainState } from "../../src/training/step.ts";
+import type { Batch, Executor, ExecutorOptions, StepResult, StepSpec, TrainState } from "../../src/training/step.ts";
 import { expectClose } from "../closeness.ts";
 import {
   OBJECTIVES,
@@ -199,6 +200,32 @@ describe("an executor", () => {
     });
     expectSameStates(rest, through.after, 0);
     expect(rest.globalStep).toBe(6);
+  });
+
+  it("takes several steps in one graph to the same bytes as one by one", async () => {
+    const random = randomNumbers(15);
+    for (const kind of ["adamw-corrected", "lamb"] as const) {
+      const objective = OBJECTIVES["span-answerability"]!;
+      const spec = tinySpec(objective, { config: WITH_DROPOUT, headDropout: 0.1, optimizer: { kind } });
+      const batches = Array.from({ length: 4 }, () => randomBatch(objective, SIZES, random));
+      const options = batches.map((_, step) => ({ learningRate: 1e-3 * (step + 1), seed: [9, step] as const }));
+      const run = async (use: (executor: OnnxExecutor) => Promise<StepResult[]>) => {
+        const executor = new OnnxExecutor(spec, tinyState(spec.config, objective.heads), ONNX);
+        const results = await use(executor);
+        const after = await executor.snapshot();
+        await executor.close();
+        return { results, after };
+      };
+      const single = await run(async (executor) => {
+        const results: StepResult[] = [];
+        for (const [index, batch] of batches.entries()) results.push(await executor.step([batch], options[index]!));
+        return results;
+      });
+      const looped = await run((executor) => executor.steps(batches, options));
+      expect(looped.results).toEqual(single.results);
+      expectSameStates(looped.after, single.after, 0);
+      expect(looped.after.globalStep).toBe(4);
+    }
   });
 
   it("hands out snapshots that later steps do not change", async () => {

@@ -1,6 +1,6 @@
 import { engine, type Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../../errors.ts";
-import { type Attributes, GraphBuilder } from "../onnx/graph-builder.ts";
+import { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { OnnxTensor } from "../onnx/tensors.ts";
 import {
   type RecordedInput,
@@ -76,11 +76,17 @@ export function toGraph(name: string, traced: TracedGraph): GraphBuilder {
   return graph;
 }
 
-/** Adds constants and nodes to a graph in which the inputs' names are already defined. */
-export function emitNodes(graph: GraphBuilder, traced: TracedGraph): void {
+/**
+ * Adds constants and nodes to a graph in which the inputs are already defined.
+ *
+ * @param nameOf the name under which the graph knows an input of the traced function; its own by default
+ */
+export function emitNodes(graph: GraphBuilder, traced: TracedGraph, nameOf = (input: string) => input): void {
+  const inputs = new Map(traced.inputs.map(({ name }) => [name, nameOf(name)]));
   for (const [name, constant] of traced.constants) graph.initializer(name, constant);
-  for (const { opType, inputs, outputs, domain, attributes } of traced.nodes) {
-    graph.node(opType, inputs, { outputs, domain, attributes: attributes satisfies Attributes });
+  for (const node of traced.nodes) {
+    const operands = node.inputs.map((name) => inputs.get(name) ?? name);
+    graph.node(node.opType, operands, { outputs: node.outputs, domain: node.domain, attributes: node.attributes });
   }
 }
 

@@ -1,6 +1,5 @@
 import { invalidInput, invariant } from "../../errors.ts";
 import { toGraph } from "../../graph/trace/trace.ts";
-import { dropoutKey } from "../../model/forward/dropout.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import { floatValues, hostTensor, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
@@ -13,11 +12,14 @@ import {
   traceStep,
   traceUpdate,
 } from "../step-graph.ts";
+import { loopSteps } from "../step-loop.ts";
+import { batchFeeds, dropoutFeeds, type Feed, scalar, scaleFeeds, stacked } from "./feeds.ts";
 import { initialSlots } from "./initial-slots.ts";
 import { readBack } from "./read-back.ts";
 import { DeviceTensors, HostTensors, type RecurrentTensors } from "./recurrent-tensors.ts";
+import { type Reports, summed, valuesAt } from "./reports.ts";
 import { trainedParameters } from "./trained-parameters.ts";
-import { batchSignature, lossScales } from "./window.ts";
+import { batchSignature } from "./window.ts";
 
 /**
  * Trains through graphs traced from the model's own functions, on ONNX Runtime. Graphs are made when a batch of new
@@ -60,14 +62,13 @@ export class OnnxExecutor implements Executor {
     const [first] = microBatches;
     if (first === undefined) throw invalidInput([{ field: "microBatches", description: "a step needs at least one" }]);
     const { spec } = this.#source;
-    const scales = [...lossScales(spec.objective, microBatches)];
-    const scaleFeeds = scales.map(([name, scale]): Feed => [`scale/${name}`, scalar(scale)]);
-    const outputs: Record<string, number>[] = [];
+    const scales = scaleFeeds(spec, microBatches);
+    const outputs: Reports[] = [];
     if (microBatches.length === 1) {
       const graph = await this.#graph("step", batchSignature(spec, first));
       const feeds = [
-        ...this.#updateFeeds(options),
-        ...scaleFeeds,
+        ...this.#updateFeeds(options, 0),
+        ...scales,
         ...batchFeeds(first),
         ...dropoutFeeds(graph, options, 0),
       ];
@@ -76,14 +77,39 @@ export class OnnxExecutor implements Executor {
       const gradients = this.#clearedGradients();
       for (const [index, batch] of microBatches.entries()) {
         const graph = await this.#graph("accumulate", batchSignature(spec, batch));
-        const feeds = [...scaleFeeds, ...batchFeeds(batch), ...dropoutFeeds(graph, options, index)];
+        const feeds = [...scales, ...batchFeeds(batch), ...dropoutFeeds(graph, options, index)];
         outputs.push(await this.#run(graph, feeds, [this.#state, gradients], gradients));
       }
       const update = await this.#graph("update", {});
-      outputs.push(await this.#run(update, this.#updateFeeds(options), [this.#state, gradients], this.#state));
+      outputs.push(await this.#run(update, this.#updateFeeds(options, 0), [this.#state, gradients], this.#state));
     }
     this.#globalStep += 1;
-    return summed(outputs);
+    return summed(outputs.map((reports) => valuesAt(reports, 0)));
+  }
+
+  /**
+   * Several optimizer steps in one run of a graph, one micro-batch each, all of one bucket. On a CPU the state ends as after
+   * as many calls of `step`, bit for bit.
+   */
+  async steps(batches: readonly Batch[], options: readonly StepOptions[]): Promise<StepResult[]> {
+    const { spec } = this.#source;
+    const signatures = batches.map((batch) => batchSignature(spec, batch));
+    const [signature] = signatures;
+    if (signature === undefined || batches.length !== options.length || new Set(signatures.map(keyOf)).size > 1) {
+      throw invalidInput([
+        { field: "batches", description: "expected batches of one shape, and the options of each step" },
+      ]);
+    }
+    const loop = await this.#graph("step", signature, batches.length);
+    const feeds = batches.map((batch, index): Feed[] => [
+      ...this.#updateFeeds(options[index]!, index),
+      ...scaleFeeds(spec, [batch]),
+      ...batchFeeds(batch),
+      ...dropoutFeeds(loop, options[index]!, 0),
+    ]);
+    const reports = await this.#run(loop, stacked(feeds), [this.#state], this.#state);
+    this.#globalStep += batches.length;
+    return batches.map((_, index) => summed([valuesAt(reports, index)]));
   }
 
   async snapshot(): Promise<TrainState> {
@@ -115,17 +141,17 @@ export class OnnxExecutor implements Executor {
     this.#graphs.clear();
   }
 
-  #graph(kind: "step" | "accumulate" | "update", signature: BatchSignature): Promise<LoadedGraph> {
-    const key = `${kind} ${JSON.stringify(signature)}`;
+  #graph(kind: GraphKind, signature: BatchSignature, loops = 1): Promise<LoadedGraph> {
+    const key = `${loops} ${kind} ${keyOf(signature)}`;
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      graph = this.#load(kind, signature);
+      graph = this.#load(kind, signature, loops);
       this.#graphs.set(key, graph);
     }
     return graph;
   }
 
-  async #load(kind: "step" | "accumulate" | "update", signature: BatchSignature): Promise<LoadedGraph> {
+  async #load(kind: GraphKind, signature: BatchSignature, loops: number): Promise<LoadedGraph> {
     const traced =
       kind === "step"
         ? traceStep(this.#source, signature)
@@ -134,7 +160,9 @@ export class OnnxExecutor implements Executor {
           : traceUpdate(this.#source, this.#trained);
     const { device, threads } = this.#options;
     const outputs = traced.graph.outputs.map(({ name }) => name);
-    const session = await TrainingSession.open(toGraph(kind, traced.graph).toModelBytes(), {
+    const graph =
+      loops === 1 ? toGraph(kind, traced.graph) : loopSteps(traced, loops, new Set(this.#state.feeds.keys()));
+    const session = await TrainingSession.open(graph.toModelBytes(), {
       device,
       ...(threads === undefined ? {} : { threads }),
       deviceOutputs: device === "webgpu" ? outputs.filter((name) => name.startsWith("next/")) : [],
@@ -148,7 +176,7 @@ export class OnnxExecutor implements Executor {
     feeds: readonly Feed[],
     read: readonly RecurrentTensors[],
     rewritten: RecurrentTensors,
-  ): Promise<Record<string, number>> {
+  ): Promise<Reports> {
     const sources = [new Map(feeds), ...read.map((tensors) => tensors.feeds), this.#constants];
     const inputs: Record<string, SessionTensor> = {};
     for (const { name } of graph.inputs) {
@@ -162,12 +190,12 @@ export class OnnxExecutor implements Executor {
     const results = await session.run(inputs, outputs);
     rewritten.commit(results);
     const reported = graph.outputs.filter(({ name }) => !targets.has(name));
-    return Object.fromEntries(reported.map(({ name }) => [name, floatValues(results[name]!)[0]!]));
+    return new Map(reported.map(({ name }) => [name, floatValues(results[name]!)]));
   }
 
-  #updateFeeds({ learningRate }: StepOptions): Feed[] {
+  #updateFeeds({ learningRate }: StepOptions, ahead: number): Feed[] {
     const { beta1, beta2 } = optimizerSettings(this.#source.spec.optimizer);
-    const t = this.#globalStep + 1;
+    const t = this.#globalStep + ahead + 1;
     return [
       ["learning_rate", scalar(learningRate)],
       ["correction_1", scalar(1 / (1 - beta1 ** t))],
@@ -193,8 +221,7 @@ export class OnnxExecutor implements Executor {
   }
 }
 
-/** A value for one input of a graph. */
-type Feed = readonly [name: string, tensor: SessionTensor];
+type GraphKind = "step" | "accumulate" | "update";
 
 interface LoadedGraph extends StepGraph {
   readonly session: TrainingSession;
@@ -204,29 +231,6 @@ function zerosLike({ shape, data }: Tensor): Tensor {
   return { shape, data: new Float32Array(data.length) };
 }
 
-function scalar(value: number): SessionTensor {
-  return hostTensor(Float32Array.of(value), []);
-}
-
-function batchFeeds(batch: Batch): Feed[] {
-  return Object.entries(batch).map(([name, { shape, data }]) => [`batch/${name}`, hostTensor(data, shape)]);
-}
-
-function dropoutFeeds({ dropoutColumns }: StepGraph, { seed }: StepOptions, microBatch: number): Feed[] {
-  return dropoutColumns.map((columns, site) => [
-    `dropout/${site}`,
-    hostTensor(dropoutKey(seed, microBatch, site, columns), [8, columns]),
-  ]);
-}
-
-/** Adds up the micro-batches' shares: they were scaled for it. */
-function summed(outputs: readonly Readonly<Record<string, number>>[]): StepResult {
-  const totals = new Map<string, number>();
-  for (const output of outputs) {
-    for (const [name, value] of Object.entries(output)) totals.set(name, (totals.get(name) ?? 0) + value);
-  }
-  const metrics = [...totals].flatMap(([name, value]) =>
-    name.startsWith("metric/") ? [[name.slice(7), value] as const] : [],
-  );
-  return { loss: totals.get("loss")!, gradNorm: totals.get("grad_norm")!, metrics: Object.fromEntries(metrics) };
+function keyOf(signature: BatchSignature): string {
+  return JSON.stringify(signature);
 }
