@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { InferenceSession } from "onnxruntime-node";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
 import { exportHuggingFace } from "../../src/model/export-checkpoint.ts";
@@ -40,6 +41,26 @@ describe("albert import, inspect and export", () => {
     await albert("export", scratch("tf"), "--format", "hf", "--output", scratch("hf"));
     const weights = (name: string) => readFileSync(scratch(`${name}/model.safetensors`));
     expect(weights("hf").equals(weights("source"))).toBe(true);
+  });
+
+  it("write a graph that ONNX Runtime opens, with its weights beside it", async () => {
+    await exportHuggingFace(scratch("onnx-source"), tinyModel());
+    await albert("export", scratch("onnx-source"), "--format", "onnx", "--output", scratch("onnx"));
+    const session = await InferenceSession.create(scratch("onnx/model.onnx"));
+    expect(session.inputNames).toContain("input_ids");
+    expect(session.outputNames).toContain("head/sentence-order/logits");
+    await session.release();
+    const refused = albert(
+      "export",
+      scratch("onnx-source"),
+      "--format",
+      "tf",
+      "--target",
+      "cuda",
+      "--output",
+      scratch("x"),
+    );
+    await expect(refused).rejects.toMatchObject({ violations: [{ field: "target" }] });
   });
 
   it("start a classifier from random values", async () => {
