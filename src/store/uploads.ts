@@ -1,0 +1,216 @@
+import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AlbertError, invalidInput } from "../errors.ts";
+import { writeNewFile } from "../model/durable-write.ts";
+import type { Datasets, DatasetVersion } from "./datasets.ts";
+import { checkName } from "./names.ts";
+
+/** A file that a client announces before it sends it. */
+export interface UploadPlan {
+  readonly name: string;
+  readonly bytes: number;
+  /** sha256 (hex) of the whole file; it is also the upload's id, so that a client that lost everything resumes. */
+  readonly digest: string;
+}
+
+export interface UploadProgress {
+  readonly uploadId: string;
+  readonly receivedBytes: number;
+}
+
+export interface UploadsOptions {
+  /** Local directory for files that are still arriving. */
+  readonly directory: string;
+  readonly datasets: Datasets;
+  /** Longest file that is accepted. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Files on their way into the store, chunk by chunk. What has arrived is on the disk, so an upload goes on after a broken
+ * connection or a restart. Chunks of one upload are handled one after the other.
+ */
+export class Uploads {
+  readonly #options: UploadsOptions;
+  readonly #queues = new Map<string, Promise<unknown>>();
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins an upload or finds the one of the same file; nothing has to be sent when the store has the file already.
+   *
+   * @throws AlbertError invalid-input; too-large (DATASET_TOO_LARGE)
+   */
+  async begin({ name, bytes, digest }: UploadPlan): Promise<UploadProgress> {
+    checkName("name", name);
+    const uploadId = checkId("digest", digest);
+    if (!Number.isSafeInteger(bytes) || bytes < 1) {
+      throw invalidInput([{ field: "bytes", description: `expected the file's length, got ${bytes}` }]);
+    }
+    if (bytes > this.#options.maxBytes) {
+      throw new AlbertError(
+        "too-large",
+        `the file has ${bytes} bytes; at most ${this.#options.maxBytes} are accepted`,
+        {
+          reason: "DATASET_TOO_LARGE",
+          metadata: { bytes: String(bytes), limit: String(this.#options.maxBytes) },
+        },
+      );
+    }
+    if ((await this.#stored(digest)) !== undefined) return { uploadId, receivedBytes: bytes };
+    return this.#inTurn(uploadId, async () => {
+      await mkdir(this.#options.directory, { recursive: true });
+      const plan = (await this.#plan(uploadId)) ?? (await this.#keepPlan({ name, bytes, digest }));
+      if (plan.bytes !== bytes) {
+        throw invalidInput([
+          { field: "bytes", description: `${bytes}, but this digest was announced with ${plan.bytes}` },
+        ]);
+      }
+      return { uploadId, receivedBytes: await this.#received(uploadId) };
+    });
+  }
+
+  /**
+   * Takes one chunk. Bytes that have arrived before must be the same.
+   *
+   * @throws AlbertError not-found for an upload that was not begun; invalid-input for a gap, a contradiction or bytes
+   *   beyond the announced length; overloaded (DISK_FULL)
+   */
+  async append(uploadId: string, offset: number, data: Uint8Array): Promise<UploadProgress> {
+    checkId("upload_id", uploadId);
+    return this.#inTurn(uploadId, async () => {
+      const plan = await this.#requirePlan(uploadId);
+      const received = await this.#received(uploadId);
+      if (!Number.isSafeInteger(offset) || offset < 0 || offset > received) {
+        throw invalidInput([{ field: "offset", description: `expected at most ${received}, got ${offset}` }]);
+      }
+      if (offset + data.length > plan.bytes) {
+        const description = `the chunk ends at ${offset + data.length}, beyond the announced ${plan.bytes} bytes`;
+        throw invalidInput([{ field: "data", description }]);
+      }
+      await this.#write(uploadId, offset, received, data);
+      return { uploadId, receivedBytes: Math.max(received, offset + data.length) };
+    });
+  }
+
+  /**
+   * Makes a complete upload a dataset.
+   *
+   * @throws AlbertError precondition (UPLOAD_INCOMPLETE); corrupt (DIGEST_MISMATCH), after which it begins anew
+   */
+  async commit(uploadId: string): Promise<DatasetVersion> {
+    checkId("upload_id", uploadId);
+    return this.#inTurn(uploadId, async () => {
+      const stored = await this.#stored(uploadId);
+      if (stored !== undefined) {
+        await this.#forget(uploadId);
+        return stored;
+      }
+      const { name, bytes, digest } = await this.#requirePlan(uploadId);
+      const received = await this.#received(uploadId);
+      if (received < bytes) {
+        throw new AlbertError("precondition", `${received} of ${bytes} bytes have arrived`, {
+          reason: "UPLOAD_INCOMPLETE",
+          metadata: { received: String(received), bytes: String(bytes) },
+        });
+      }
+      try {
+        return await this.#options.datasets.add(name, this.#part(uploadId), digest);
+      } finally {
+        await this.#forget(uploadId);
+      }
+    });
+  }
+
+  async #forget(uploadId: string): Promise<void> {
+    await rm(this.#part(uploadId), { force: true });
+    await rm(this.#planFile(uploadId), { force: true });
+  }
+
+  async #write(uploadId: string, offset: number, received: number, data: Uint8Array): Promise<void> {
+    const handle = await open(this.#part(uploadId), offset === 0 && received === 0 ? "w+" : "r+");
+    try {
+      const known = data.subarray(0, Math.min(data.length, received - offset));
+      const before = new Uint8Array(known.length);
+      await handle.read(before, 0, before.length, offset);
+      if (!Buffer.from(before).equals(known)) {
+        throw invalidInput([
+          { field: "data", description: `bytes from ${offset} differ from those that arrived before` },
+        ]);
+      }
+      const fresh = data.subarray(known.length);
+      let written = 0;
+      while (written < fresh.length) {
+        const at = offset + known.length + written;
+        written += (await handle.write(fresh, written, fresh.length - written, at)).bytesWritten;
+      }
+      await handle.sync();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      await handle.truncate(received);
+      throw new AlbertError("overloaded", "the disk for uploads is full", { reason: "DISK_FULL", cause: error });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #stored(digest: string): Promise<DatasetVersion | undefined> {
+    return this.#options.datasets.get(digest).catch((error: unknown) => {
+      if (error instanceof AlbertError && error.code === "not-found") return undefined;
+      throw error;
+    });
+  }
+
+  async #keepPlan(plan: UploadPlan): Promise<UploadPlan> {
+    await writeNewFile(this.#planFile(plan.digest), Buffer.from(JSON.stringify(plan)));
+    return plan;
+  }
+
+  async #plan(uploadId: string): Promise<UploadPlan | undefined> {
+    const text = await readFile(this.#planFile(uploadId), "utf8").catch(() => undefined);
+    try {
+      return text === undefined ? undefined : (JSON.parse(text) as UploadPlan); // `#keepPlan` wrote it
+    } catch {
+      await rm(this.#planFile(uploadId)); // cut short by a crash: nothing had been promised yet
+      return undefined;
+    }
+  }
+
+  async #requirePlan(uploadId: string): Promise<UploadPlan> {
+    const plan = await this.#plan(uploadId);
+    if (plan !== undefined) return plan;
+    throw new AlbertError("not-found", "this upload was not begun", { reason: "UPLOAD_NOT_FOUND" });
+  }
+
+  async #received(uploadId: string): Promise<number> {
+    return (await stat(this.#part(uploadId)).catch(() => undefined))?.size ?? 0;
+  }
+
+  #planFile(uploadId: string): string {
+    return join(this.#options.directory, `${uploadId}.json`);
+  }
+
+  #part(uploadId: string): string {
+    return join(this.#options.directory, `${uploadId}.part`);
+  }
+
+  /** Runs what concerns one upload after all that came before. */
+  async #inTurn<T>(uploadId: string, run: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(uploadId) ?? Promise.resolve();
+    const mine = before.then(run, run);
+    const settled = mine.catch(() => {});
+    this.#queues.set(uploadId, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#queues.get(uploadId) === settled) this.#queues.delete(uploadId);
+    }
+  }
+}
+
+function checkId(field: string, id: string): string {
+  if (/^[0-9a-f]{64}$/.test(id)) return id;
+  throw invalidInput([{ field, description: "expected a sha256 as 64 lower-case hex digits" }]);
+}
