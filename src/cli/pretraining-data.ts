@@ -9,7 +9,7 @@ import { checkInstanceOptions } from "../pretraining/instance-options.ts";
 import { InstanceSource } from "../pretraining/instance-source.ts";
 import { createOfficialInstances } from "../pretraining/official-instances.ts";
 import { PythonDraws } from "../pretraining/python-random.ts";
-import { type RecordReport, writeRecordFiles } from "../pretraining/record-files.ts";
+import { type RecordReport, writeRecordFiles } from "../pretraining/record-writer.ts";
 import type { SingleSentence } from "../pretraining/segments.ts";
 import { collectDocuments, emptyTextReport, readDocuments, type TextReport } from "../pretraining/text-documents.ts";
 import { TokenStore } from "../pretraining/token-store.ts";
