@@ -1,8 +1,8 @@
 import type { ServingConfig } from "../config/settings.ts";
 import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import { Latencies } from "./latencies.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
+import { drawChallenger, type Entry, loadedVersions, type Name, newName, statusOf } from "./named-model.ts";
 import { draining } from "./refusals.ts";
 import {
   generationMismatch,
@@ -13,7 +13,7 @@ import {
   versionInUse,
   versionNotLoaded,
 } from "./selection.ts";
-import type { ModelStatus, SwapPhase, SwapReport, Traffic, VersionState } from "./serving-state.ts";
+import type { ModelStatus, SwapReport, Traffic, VersionState } from "./serving-state.ts";
 import { type Decision, PairedComparison } from "./shadow.ts";
 import { SwapTiming } from "./swap-timing.ts";
 import { type PhaseListener, VersionLoader, type VersionLoaderOptions, type VersionSource } from "./version-loader.ts";
@@ -42,38 +42,6 @@ export interface Swap {
   readonly report: () => SwapReport;
   /** Resolves when the old version has answered its last request. */
   readonly drained: Promise<void>;
-}
-
-/** One version under a name: on its way, loaded or failed. */
-interface Entry {
-  readonly version: string;
-  state: VersionState;
-  loaded?: LoadedVersion;
-  loading?: Promise<LoadedVersion>;
-  /** When its loading began, on the clock, and what its phases took. */
-  began: number;
-  readonly phases: Partial<Record<SwapPhase, number>>;
-  rssBeforeBytes: number;
-}
-
-/** One name. */
-interface Name {
-  readonly name: string;
-  readonly entries: Map<string, Entry>;
-  readonly latencies: Latencies;
-  generation: number;
-  current?: Entry;
-  previous?: Entry;
-  /** Calls off the release of the previous version. */
-  keepPrevious?: () => void;
-  traffic?: Traffic & { readonly comparison: PairedComparison };
-  lastSwap?: SwapTiming;
-}
-
-interface Challenger {
-  readonly version: LoadedVersion;
-  readonly mode: Traffic["mode"];
-  readonly comparison: PairedComparison;
 }
 
 /**
@@ -108,11 +76,7 @@ export class LiveModels {
     if (selector.version || selector.digest) {
       const loaded = [...name.entries.values()].flatMap((entry) => entry.loaded ?? []);
       const pinned = loaded.find((version) => isPinned(version, selector));
-      if (pinned === undefined)
-        throw versionNotLoaded(
-          name.name,
-          loaded.map(({ version }) => version),
-        );
+      if (pinned === undefined) throw versionNotLoaded(name.name, loadedVersions(name));
       return { version: pinned, release: pinned.lease() };
     }
     const current = name.current?.loaded;
@@ -122,7 +86,7 @@ export class LiveModels {
         [...name.entries.values()].some(({ loading }) => loading !== undefined),
       );
     }
-    const challenger = this.#drawChallenger(name);
+    const challenger = drawChallenger(name, this.#options.random);
     if (challenger?.mode === "canary") return { version: challenger.version, release: challenger.version.lease() };
     const release = current.lease();
     if (challenger === undefined) return { version: current, release };
@@ -176,7 +140,7 @@ export class LiveModels {
       throw generationMismatch(expectedGeneration, name.generation);
     }
     const entry = name.entries.get(version);
-    if (entry?.loaded === undefined) throw versionNotLoaded(name.name, this.#loadedVersions(name));
+    if (entry?.loaded === undefined) throw versionNotLoaded(name.name, loadedVersions(name));
     return this.#flip(name, entry, "promoted");
   }
 
@@ -218,7 +182,7 @@ export class LiveModels {
       delete name.traffic;
     } else {
       const challenger = name.entries.get(traffic.version);
-      if (challenger?.loaded === undefined) throw versionNotLoaded(name.name, this.#loadedVersions(name));
+      if (challenger?.loaded === undefined) throw versionNotLoaded(name.name, loadedVersions(name));
       if (challenger === name.current) throw versionInUse("it serves the name already and cannot challenge itself");
       name.traffic = { ...traffic, comparison: new PairedComparison() };
       challenger.loaded.lane.background = traffic.mode === "shadow";
@@ -236,7 +200,7 @@ export class LiveModels {
   async unload(nameText: string, version: string): Promise<void> {
     const name = this.#find(nameText);
     const entry = name.entries.get(version);
-    if (entry === undefined) throw versionNotLoaded(name.name, this.#loadedVersions(name));
+    if (entry === undefined) throw versionNotLoaded(name.name, loadedVersions(name));
     if (entry.loading !== undefined) throw versionInUse("it is being loaded");
     if (entry === name.current) throw versionInUse("it serves the name; promote another one first");
     if (name.traffic?.version === version) throw versionInUse(`it gets ${name.traffic.mode} traffic; end that first`);
@@ -265,12 +229,12 @@ export class LiveModels {
 
   /** Everything that is served, by name. */
   list(): ModelStatus[] {
-    return [...this.#names.values()].map((name) => this.#statusOf(name));
+    return [...this.#names.values()].map(statusOf);
   }
 
   /** @throws AlbertError not-found MODEL_NOT_FOUND */
   status(nameText: string): ModelStatus {
-    return this.#statusOf(this.#find(nameText));
+    return statusOf(this.#find(nameText));
   }
 
   /** First the state of every model, or of the named one, then each change, until the signal aborts or serving ends. */
@@ -389,6 +353,8 @@ export class LiveModels {
       const release = async () => {
         const releaseBegan = clock.now();
         this.#forgetPrevious(name);
+        // As a challenger it is still needed.
+        if (name.traffic?.version === old.version) return;
         timing.failed(await this.#release(name, old));
         timing.phase("release", (clock.now() - releaseBegan) / 1000);
         metrics.models.phase("release", (clock.now() - releaseBegan) / 1000);
@@ -405,6 +371,7 @@ export class LiveModels {
     for (const name of this.#names.values()) {
       const { previous } = name;
       if (previous?.loaded === undefined || previous.loaded.leases > 0) continue;
+      if (name.traffic?.version === previous.version) continue;
       this.#forgetPrevious(name);
       await this.#release(name, previous);
     }
@@ -438,13 +405,6 @@ export class LiveModels {
     return failed;
   }
 
-  /** The challenger, when this request is among its share. */
-  #drawChallenger({ traffic, entries }: Name): Challenger | undefined {
-    if (traffic === undefined || this.#options.random() * 100 >= traffic.percent) return undefined;
-    const version = entries.get(traffic.version)?.loaded;
-    return version === undefined ? undefined : { version, mode: traffic.mode, comparison: traffic.comparison };
-  }
-
   #stand(name: Name, entry: Entry): void {
     if (entry.loaded !== undefined) entry.loaded.lane.background = false;
     this.#setState(name, entry, { kind: "standby" });
@@ -457,41 +417,13 @@ export class LiveModels {
   }
 
   #publish(name: Name): void {
-    this.#watchers.publish(name.name, this.#statusOf(name));
-  }
-
-  #statusOf(name: Name): ModelStatus {
-    const { traffic, lastSwap } = name;
-    return {
-      name: name.name,
-      generation: name.generation,
-      ...(name.current === undefined ? {} : { current: name.current.version }),
-      ...(name.previous === undefined ? {} : { previous: name.previous.version }),
-      ...(traffic === undefined
-        ? {}
-        : {
-            traffic: { mode: traffic.mode, version: traffic.version, percent: traffic.percent },
-            comparison: traffic.comparison.summary,
-          }),
-      versions: [...name.entries.values()].map(({ version, state, loaded }) => ({
-        version,
-        state,
-        ...(loaded === undefined
-          ? {}
-          : { digest: loaded.digest, device: loaded.engine.device, memoryBytes: loaded.memoryBytes }),
-      })),
-      ...(lastSwap === undefined ? {} : { lastSwap: lastSwap.report }),
-    };
-  }
-
-  #loadedVersions(name: Name): string[] {
-    return [...name.entries.values()].filter(({ loaded }) => loaded !== undefined).map(({ version }) => version);
+    this.#watchers.publish(name.name, statusOf(name));
   }
 
   #nameOf(text: string): Name {
     const known = this.#names.get(text);
     if (known !== undefined) return known;
-    const name: Name = { name: text, entries: new Map(), latencies: new Latencies(), generation: 0 };
+    const name = newName(text);
     this.#names.set(text, name);
     return name;
   }

@@ -411,6 +411,14 @@ describe("traffic", () => {
     expect(models.status("m").traffic).toBeUndefined();
   });
 
+  it("keeps a challenger loaded although it was only kept for a rollback", async () => {
+    models.promote("m", "2");
+    await rig.clock.settle();
+    models.setTraffic("m", { mode: "canary", version: "1", percent: 100 });
+    await rig.clock.advance(10 * MINUTE);
+    expect([served(), engines[0]!.closed, models.status("m").previous]).toEqual(["1", false, undefined]);
+  });
+
   it("refuses a challenger that is not loaded, or serves already", async () => {
     const set = (version: string) => () => models.setTraffic("m", { mode: "canary", version, percent: 1 });
     expect(await refusal(set("9"))).toMatchObject({ reason: "VERSION_NOT_LOADED" });
