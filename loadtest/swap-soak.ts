@@ -16,11 +16,11 @@ import { createMetrics } from "../src/metrics/metrics.ts";
 import { type AlbertConfig, parseAlbertConfig } from "../src/model/config.ts";
 import type { Head } from "../src/model/heads.ts";
 import { initialiseParameters } from "../src/model/initialise.ts";
-import { openModelDirectory } from "../src/model/open-model-directory.ts";
 import { modelParameters } from "../src/model/parameters.ts";
 import { writeModelDirectory } from "../src/model/write-model-directory.ts";
 import { createEngine } from "../src/runtime/create-engine.ts";
 import type { Engine } from "../src/runtime/engine.ts";
+import { ModelReader } from "../src/serving/model-reader.ts";
 import { Serving } from "../src/serving/serving.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 
@@ -56,8 +56,9 @@ async function soak(directory: string, swaps: number, callers: number): Promise<
     metrics,
     createEngine: async (model) => leaking(await createEngine(model, { device: "cpu", calibrationMs: 100 })),
   });
+  const reader = new ModelReader();
   const swapTo = (version: number) =>
-    serving.models.swap({ name: "m", version: String(version), open: () => openModelDirectory(modelDirectory) });
+    serving.models.swap({ name: "m", version: String(version), open: () => reader.open(modelDirectory) });
   await swapTo(0);
 
   const load = new Load(serving);

@@ -2,7 +2,6 @@ import { programVersion } from "./config/program-version.ts";
 import type { Config } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import type { Model } from "./model/model-directory.ts";
-import { openModelDirectory } from "./model/open-model-directory.ts";
 import { createEngine } from "./runtime/create-engine.ts";
 import { chooseDevice } from "./runtime/devices.ts";
 import type { Engine } from "./runtime/engine.ts";
@@ -10,6 +9,7 @@ import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
+import { ModelReader } from "./serving/model-reader.ts";
 import { Serving } from "./serving/serving.ts";
 
 /** What the program is made from. */
@@ -38,6 +38,7 @@ export function createInference({ config, log, createEngine = engineFactory(conf
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
+  const reader = new ModelReader();
   const handlers = inferenceService({
     serving,
     limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
@@ -50,7 +51,7 @@ export function createInference({ config, log, createEngine = engineFactory(conf
     handlers,
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
-      const open = () => openModelDirectory(directory);
+      const open = () => reader.open(directory);
       await serving.models.swap({ name, version: DIRECTORY_VERSION, open });
     },
     close: async () => {
