@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { DirectoryObjectStore } from "./directory-object-store.ts";
-import { type S3Location, S3ObjectStore } from "./s3-object-store.ts";
+import type { S3Location } from "./s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
 
 export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
@@ -24,7 +24,9 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
     const objects = await DirectoryObjectStore.open(directory);
     return createStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
   }
-  const objects = await S3ObjectStore.open(parseS3Location(location));
+  const s3Location = parseS3Location(location);
+  const { S3ObjectStore } = await import("./s3-object-store.ts"); // a client of this size only loads where it is used
+  const objects = await S3ObjectStore.open(s3Location);
   const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
   return createStore({ cacheDirectory: join(tmpdir(), `albert-store-${name}`), ...options, objects });
 }
