@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { programVersion } from "../config/program-version.ts";
 import { registerConfig } from "./config.ts";
+import { registerEvaluate } from "./evaluate.ts";
 import { registerExport } from "./export.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerPredict } from "./predict.ts";
 import { registerPretrain } from "./pretrain.ts";
 import { registerPretrainingData } from "./pretraining-data.ts";
 import { registerRecipes } from "./recipes.ts";
@@ -22,6 +24,8 @@ export function albertProgram(): Command {
   registerImport(program);
   registerInspect(program);
   registerExport(program);
+  registerPredict(program);
+  registerEvaluate(program);
   registerTrain(program);
   registerPretrain(program);
   registerRecipes(program);

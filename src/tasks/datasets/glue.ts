@@ -62,6 +62,9 @@ export interface GlueExample {
   readonly location: DataLocation;
 }
 
+/** How official headers call the column that is never text. */
+const LABEL_HEADER = /^(label|labels|gold_label|is_duplicate|score|quality|index|id|qid\d|#\d id)$/i;
+
 const BINARY = ["0", "1"] as const;
 const ENTAILMENT = ["entailment", "not_entailment"] as const;
 const THREE_WAY = ["contradiction", "entailment", "neutral"] as const;
@@ -128,9 +131,15 @@ export function readGlueRow(line: TextLine, file: string, glueTask: GlueTask, sp
   const columns = glueTask.columns[split];
   const row = line.line - 1;
   const text = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
-  if (text === "" || (columns.header && row === 0)) return { kind: "skipped" };
   const fields = text.split("\t");
   const location: DataLocation = { file, line: line.line, column: 1 };
+  if (columns.header && row === 0) {
+    const description = `this header is of another split: ${glueTask.name} ${split} rows hold their text in column ${columns.text + 1}`;
+    return LABEL_HEADER.test(fields[columns.text] ?? "")
+      ? { kind: "problem", location, description }
+      : { kind: "skipped" };
+  }
+  if (text === "") return { kind: "skipped" };
   const needed = 1 + Math.max(columns.guid ?? 0, columns.text, columns.textPair ?? 0, numericColumn(columns.label));
   if (fields.length < needed) {
     if (glueTask.skipsShortRows) return { kind: "skipped" };
