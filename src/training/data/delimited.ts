@@ -23,7 +23,7 @@ export interface DelimitedFormat {
 }
 
 /** A record that spans more lines than this has an unclosed quote. */
-const MAX_LINES_OF_RECORD = 1000;
+const MAX_LINES_OF_RECORD = 200;
 
 /**
  * The records of a CSV or TSV file, one at a time, blank lines included (as a record without cells). After a quote that is
@@ -48,65 +48,75 @@ export async function* delimitedRecords(
         open = rest;
       } else {
         yield record;
-        open = [];
+        open = open.slice(record.lines.length);
       }
     }
   };
   for await (const line of lines) {
     open.push(line);
-    // Only a line with an odd number of quotes can open or close a field that spans lines.
+    // Inside of an open field only a line with a quote can close it.
     if (open.length === 1 || line.text.includes('"')) yield* finished(false);
     else if (open.length >= MAX_LINES_OF_RECORD) yield* finished(false);
   }
   yield* finished(true);
 }
 
-/** Reads one record from all of `lines`. */
+/** Reads the record that begins with the first of `lines`. */
 function readRecord(
   lines: readonly TextLine[],
   file: string,
   { separator, quotes }: DelimitedFormat,
 ): DelimitedRecord | "unclosed" {
-  const texts = lines.map(({ text }) => (text.endsWith("\r") ? text.slice(0, -1) : text));
+  const textAt = (row: number) => {
+    const { text } = lines[row]!;
+    return text.endsWith("\r") ? text.slice(0, -1) : text;
+  };
   const location = { file, line: lines[0]!.line, column: 1 };
-  if (lines.length === 1 && texts[0] === "") return { cells: [], location, lines };
+  let line = textAt(0);
+  if (line === "") return { cells: [], location, lines: lines.slice(0, 1) };
   const cells: Cell[] = [];
   let row = 0;
   let at = 0;
   for (;;) {
     const start: DataLocation = { file, line: lines[row]!.line, column: at + 1 };
     let text = "";
-    if (quotes && texts[row]![at] === '"') {
+    if (quotes && line[at] === '"') {
       at++;
       for (;;) {
-        const close = texts[row]!.indexOf('"', at);
+        const close = line.indexOf('"', at);
         if (close < 0) {
-          text += `${texts[row]!.slice(at)}\n`;
+          text += `${line.slice(at)}\n`;
           row++;
           at = 0;
           if (row === lines.length) return "unclosed";
+          line = textAt(row);
           continue;
         }
-        text += texts[row]!.slice(at, close);
+        text += line.slice(at, close);
         at = close + 1;
-        if (texts[row]![at] !== '"') break;
+        if (line[at] !== '"') break;
         text += '"';
         at++;
       }
-      if (at < texts[row]!.length && texts[row]![at] !== separator) {
-        return { cells: [], location, lines, badQuoteAt: { file, line: lines[row]!.line, column: at + 1 } };
+      if (at < line.length && line[at] !== separator) {
+        return {
+          cells: [],
+          location,
+          lines: lines.slice(0, row + 1),
+          badQuoteAt: { file, line: lines[row]!.line, column: at + 1 },
+        };
       }
     } else {
-      const end = texts[row]!.indexOf(separator, at);
-      const stop = end < 0 ? texts[row]!.length : end;
-      text = texts[row]!.slice(at, stop);
+      const end = line.indexOf(separator, at);
+      const stop = end < 0 ? line.length : end;
+      text = line.slice(at, stop);
       at = stop;
     }
     cells.push({ text, location: start });
-    if (at >= texts[row]!.length) break;
+    if (at >= line.length) break;
     at++;
   }
-  return { cells, location, lines };
+  return { cells, location, lines: lines.slice(0, row + 1) };
 }
 
 /** Where the quote that is never closed most likely stands. */

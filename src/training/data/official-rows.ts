@@ -20,12 +20,7 @@ export async function* glueRows(source: DataSource, task: GlueTask, split: GlueS
       if (isBlank) issues.push(rowIssue("blank-line", location, "blank line"));
       if (isBlank || (task.columns[split].header && line.line === 1)) yield { kind: "file", issues };
       else {
-        const short = rowIssue(
-          "wrong-column-count",
-          location,
-          "too few columns; the official reader skips it",
-          line.text,
-        );
+        const short = rowIssue("skipped-by-official-reader", location, "too few columns", line.text);
         yield { kind: "row", issues: [...issues, short] };
       }
     } else if (row.kind === "problem") {
