@@ -3,10 +3,12 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchServing } from "./serving.ts";
+import { benchTokenizer } from "./tokenizer.ts";
 
 /** Each benchmark measures on this machine and returns plain numbers; units are in their names. */
 const BENCHMARKS: Readonly<Record<string, (flags: ReadonlySet<string>) => Promise<unknown>>> = {
   serving: benchServing,
+  tokenizer: benchTokenizer,
 };
 
 /** `npm run bench -- <name>... [--xxlarge]` prints one JSON object: the machine, then one entry per benchmark. */
