@@ -3,22 +3,26 @@ import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import { dense } from "./dense.ts";
-import type { Lowering } from "./lowering.ts";
-import { PACKED_INPUTS } from "./packed-inputs.ts";
+import type { Attention, Lowering } from "./lowering.ts";
+import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
 import type { Weights } from "./weights.ts";
 
 /** What the encoder's parts share while it is being written. */
 export interface EncoderContext {
   readonly config: AlbertConfig;
   readonly weights: Weights;
-  readonly lowering: Lowering;
+  readonly attention: Attention;
+  /** How layers that share weights are written. */
+  readonly layers: Lowering["layers"];
+  readonly feed: Feed;
   /** Receives every block's output [T, H] in order; asking for them writes the layers out instead of looping. */
   readonly onBlock?: (hidden: string) => void;
 }
 
 /** Word, position and segment embeddings, summed and normalised. @returns float32 [T, E] */
-export function embeddings(graph: GraphBuilder, { config, weights }: EncoderContext): string {
-  const lookup = (table: string, ids: string) => graph.op("Gather", [weights.get(`bert/embeddings/${table}`), ids]);
+export function embeddings(graph: GraphBuilder, { config, weights, feed }: EncoderContext): string {
+  const lookup = (table: string, ids: string) =>
+    graph.op("Gather", [weights.get(`bert/embeddings/${table}`), feed(ids, "int32", ["T"])]);
   const words = lookup("word_embeddings", PACKED_INPUTS.inputIds);
   const segments = lookup("token_type_embeddings", PACKED_INPUTS.tokenTypeIds);
   const positions = lookup("position_embeddings", PACKED_INPUTS.positionIds);
@@ -28,7 +32,7 @@ export function embeddings(graph: GraphBuilder, { config, weights }: EncoderCont
 
 /** From normalised embeddings [T, E] to the last block's output [T, H]. */
 export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: string): string {
-  const { config, weights, lowering, onBlock } = context;
+  const { config, weights, layers, onBlock } = context;
   let hidden = embedded;
   if (config.embeddingProjection) {
     const scope = "bert/encoder/embedding_hidden_mapping_in";
@@ -37,9 +41,9 @@ export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: 
       weights.get(`${scope}/bias`),
     ]);
   }
-  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => groupOfLayer(config, layer));
-  for (const { group, count } of runsOfEqual(layers)) {
-    if (lowering.layers === "loop" && onBlock === undefined && count > 1) {
+  const groups = Array.from({ length: config.numHiddenLayers }, (_, layer) => groupOfLayer(config, layer));
+  for (const { group, count } of runsOfEqual(groups)) {
+    if (layers === "loop" && onBlock === undefined && count > 1) {
       hidden = loop(graph, context, hidden, { group, count });
     } else {
       for (let layer = 0; layer < count; layer++) hidden = groupBlocks(graph, context, hidden, group);
@@ -103,13 +107,14 @@ function groupBlocks(graph: GraphBuilder, context: EncoderContext, hidden: strin
 }
 
 /** Self-attention and feed-forward, each added to its input and normalised. @param x float32 [T, H] */
-function block(graph: GraphBuilder, { config, weights, lowering }: EncoderContext, x: string, scope: string): string {
+function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: string): string {
+  const { config, weights } = context;
   const attention = `${scope}/attention_1`;
   const projections = (variable: string) =>
     ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);
   const qkv = dense(graph, weights, x, { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") }); // [T, 3H]
   const bias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
-  const context = lowering.attention(graph, qkv, bias, config); // [T, H]
+  const attended = context.attention(graph, { qkv, bias }, config); // [T, H]
   const normalise = (product: string, residual: string, normScope: string, biasName: string) =>
     graph.fused(
       "SkipLayerNormalization",
@@ -117,7 +122,7 @@ function block(graph: GraphBuilder, { config, weights, lowering }: EncoderContex
       { epsilon: { float: config.layerNormEps } },
     );
   const output = `${attention}/output/dense`;
-  const projected = dense(graph, weights, context, { name: `${output}/kernel` });
+  const projected = dense(graph, weights, attended, { name: `${output}/kernel` });
   const y = normalise(projected, x, `${scope}/LayerNorm`, `${output}/bias`);
   const up = `${scope}/ffn_1/intermediate/dense`;
   const down = `${scope}/ffn_1/intermediate/output/dense`;

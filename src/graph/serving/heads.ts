@@ -1,9 +1,9 @@
 import type { AlbertConfig } from "../../model/config.ts";
 import type { Head } from "../../model/heads.ts";
-import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import type { Dim, GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import { layerNorm } from "./encoder.ts";
-import { headInput, headOutput, indexInput } from "./packed-inputs.ts";
+import { type Feed, type HeadOutput, headInput } from "./packed-inputs.ts";
 import { spanAnswerability } from "./span-answerability.ts";
 import type { Weights } from "./weights.ts";
 
@@ -15,33 +15,38 @@ export interface HeadContext {
   readonly hidden: string;
   /** float32 [P, H] pooled outputs of the sequences in `first_index`. */
   readonly pooled: string;
+  readonly feed: Feed;
+}
+
+/** One output of a head, not yet published. */
+export interface HeadValue {
+  readonly output: HeadOutput;
+  readonly value: string;
+  readonly dtype: "float32" | "int32";
+  /** [rows or sequences, ...] */
+  readonly dims: readonly Dim[];
 }
 
 /**
  * Writes one head. It works only on the rows that its own index inputs name, so a batch in which nobody asked for it
  * costs it nothing.
  */
-export function emitHead(graph: GraphBuilder, context: HeadContext, head: Head): void {
+export function emitHead(graph: GraphBuilder, context: HeadContext, head: Head): HeadValue[] {
   const variable = (name: string) => variableOf(head, name);
+  const { pooled, hidden } = context;
   switch (head.kind) {
     case "classification":
-      outputLayer(graph, context, head, { from: context.pooled, scope: "", classes: head.labels.length });
-      break;
+      return outputLayer(graph, context, head, { from: pooled, scope: "", classes: head.labels.length });
     case "multiple-choice":
-      outputLayer(graph, context, head, { from: context.pooled, scope: "", classes: 1 });
-      break;
+      return outputLayer(graph, context, head, { from: pooled, scope: "", classes: 1 });
     case "sentence-order":
-      outputLayer(graph, context, head, { from: context.pooled, scope: "cls/seq_relationship/", classes: 2 });
-      break;
+      return outputLayer(graph, context, head, { from: pooled, scope: "cls/seq_relationship/", classes: 2 });
     case "span":
-      outputLayer(graph, context, head, { from: context.hidden, scope: "cls/squad/", classes: 2 });
-      break;
+      return outputLayer(graph, context, head, { from: hidden, scope: "cls/squad/", classes: 2 });
     case "masked-lm":
-      maskedLm(graph, context, head);
-      break;
+      return maskedLm(graph, context, head);
     case "span-answerability":
-      spanAnswerability(graph, context, head.name, variable);
-      break;
+      return spanAnswerability(graph, context, head.name, variable);
   }
 }
 
@@ -58,24 +63,27 @@ interface OutputLayer {
 }
 
 /** logits = selected rows times output_weights [C, H] transposed, plus output_bias [C]. */
-function outputLayer(graph: GraphBuilder, { weights }: HeadContext, head: Head, layer: OutputLayer): void {
-  const index = indexInput(graph, headInput(head.name, "index"), `${head.name}_rows`);
+function outputLayer(graph: GraphBuilder, { weights, feed }: HeadContext, head: Head, layer: OutputLayer): HeadValue[] {
+  const rows = `${head.name}_rows`;
+  const index = feed(headInput(head.name, "index"), "int32", [rows]);
   const selected = graph.op("Gather", [layer.from, index]);
   const kernel = weights.get(variableOf(head, `${layer.scope}output_weights`));
   const bias = weights.get(variableOf(head, `${layer.scope}output_bias`));
   const logits = graph.op("Gemm", [selected, kernel, bias], { transB: { int: 1 } });
-  graph.output(logits, "float32", [`${head.name}_rows`, layer.classes], headOutput(head.name, "logits"));
+  return [{ output: "logits", value: logits, dtype: "float32", dims: [rows, layer.classes] }];
 }
 
 /** Vocabulary logits at selected rows; the output matrix is the word embedding table itself. */
-function maskedLm(graph: GraphBuilder, { config, weights, hidden }: HeadContext, head: Head): void {
+function maskedLm(graph: GraphBuilder, context: HeadContext, head: Head): HeadValue[] {
+  const { config, weights, hidden, feed } = context;
   const variable = (name: string) => variableOf(head, `cls/predictions/${name}`);
-  const index = indexInput(graph, headInput(head.name, "index"), `${head.name}_rows`);
+  const rows = `${head.name}_rows`;
+  const index = feed(headInput(head.name, "index"), "int32", [rows]);
   const selected = graph.op("Gather", [hidden, index]); // [M, H]
   const product = graph.op("MatMul", [selected, weights.get(variable("transform/dense/kernel"))]); // [M, E]
   const active = biasActivation(graph, product, weights.get(variable("transform/dense/bias")), config.hiddenAct);
   const normal = layerNorm(graph, weights, active, variable("transform/LayerNorm"), config);
   const words = weights.get("bert/embeddings/word_embeddings"); // [V, E]
   const logits = graph.op("Gemm", [normal, words, weights.get(variable("output_bias"))], { transB: { int: 1 } });
-  graph.output(logits, "float32", [`${head.name}_rows`, config.vocabSize], headOutput(head.name, "logits"));
+  return [{ output: "logits", value: logits, dtype: "float32", dims: [rows, config.vocabSize] }];
 }

@@ -1,6 +1,6 @@
 import type { Lowering } from "./lowering.ts";
 import { ATTENTION_INPUTS } from "./packed-inputs.ts";
-import { declarePaddedView, paddedAttention } from "./padded-attention.ts";
+import { paddedAttention, paddedView } from "./padded-attention.ts";
 
 /**
  * CPU: `MultiHeadAttention` adds -10000 to the scores of masked keys, as the official code does, and weights that a loop
@@ -8,11 +8,8 @@ import { declarePaddedView, paddedAttention } from "./padded-attention.ts";
  */
 export const cpuLowering: Lowering = {
   layers: "loop",
-  prepare(graph) {
-    declarePaddedView(graph);
-    graph.input(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]);
-  },
-  attention(graph, qkv, bias, shape) {
-    return paddedAttention(graph, qkv, bias, shape, { keyMask: ATTENTION_INPUTS.keyMask });
+  prepare(_, feed) {
+    const view = { ...paddedView(feed), keyMask: feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]) };
+    return (graph, projections, shape) => paddedAttention(graph, view, projections, shape);
   },
 };

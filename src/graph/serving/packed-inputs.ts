@@ -1,4 +1,11 @@
-import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import type { Dim } from "../onnx/graph-builder.ts";
+import type { OnnxType } from "../onnx/tensors.ts";
+
+/**
+ * Where a graph finds one of the values that describe a batch: a serving graph declares an input of that name and type, an
+ * exported graph computes it. @returns the value's name in the graph
+ */
+export type Feed = (name: string, dtype: OnnxType, dims: readonly Dim[]) => string;
 
 /**
  * Inputs of every serving graph. A batch is packed: its sequences lie end to end without padding, so a "row" below is one
@@ -64,8 +71,3 @@ export type HeadOutput =
 
 /** Outputs of the trunk. */
 export const TRUNK_OUTPUTS = { pooled: "pooled_output", sequence: "sequence_output" } as const;
-
-/** Declares one of the one-dimensional int32 inputs. */
-export function indexInput(graph: GraphBuilder, name: string, size: string): string {
-  return graph.input(name, "int32", [size]);
-}

@@ -1,17 +1,23 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import type { AttentionShape } from "./lowering.ts";
-import { ATTENTION_INPUTS } from "./packed-inputs.ts";
+import type { AttentionShape, Projections } from "./lowering.ts";
+import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 
-/** How padded keys are kept out: a mask over keys, or a bias over (query, key) pairs. */
-export interface KeyExclusion {
+/** The [B, S] view of a batch's rows, and how its padded keys are kept out of attention. */
+export interface PaddedView {
+  readonly padIndex: string;
+  readonly unpadIndex: string;
+  /** A mask over keys, int32 [B, S]; or */
   readonly keyMask?: string;
+  /** a bias over (query, key) pairs, float32 [B, 1, S, S]. */
   readonly attentionBias?: string;
 }
 
-/** Declares the two index inputs that turn rows into a [B, S] view and back. */
-export function declarePaddedView(graph: GraphBuilder): void {
-  graph.input(ATTENTION_INPUTS.padIndex, "int32", ["B", "S"]);
-  graph.input(ATTENTION_INPUTS.unpadIndex, "int32", ["T"]);
+/** The two index inputs that turn rows into a [B, S] view and back. */
+export function paddedView(feed: Feed): { padIndex: string; unpadIndex: string } {
+  return {
+    padIndex: feed(ATTENTION_INPUTS.padIndex, "int32", ["B", "S"]),
+    unpadIndex: feed(ATTENTION_INPUTS.unpadIndex, "int32", ["T"]),
+  };
 }
 
 /**
@@ -20,12 +26,11 @@ export function declarePaddedView(graph: GraphBuilder): void {
  */
 export function paddedAttention(
   graph: GraphBuilder,
-  qkv: string,
-  bias: string,
+  { padIndex, unpadIndex, keyMask = "", attentionBias = "" }: PaddedView,
+  { qkv, bias }: Projections,
   { hiddenSize, numAttentionHeads }: AttentionShape,
-  { keyMask = "", attentionBias = "" }: KeyExclusion,
 ): string {
-  const view = graph.op("Gather", [qkv, ATTENTION_INPUTS.padIndex]); // [B, S, 3H]
+  const view = graph.op("Gather", [qkv, padIndex]); // [B, S, 3H]
   const [query, key, value] = graph.node("Split", [view], {
     attributes: { axis: { int: -1 }, num_outputs: { int: 3 } },
     outputs: 3,
@@ -34,5 +39,5 @@ export function paddedAttention(
     num_heads: { int: numAttentionHeads },
   }); // [B, S, H]
   const places = graph.op("Reshape", [context, graph.ints([-1, hiddenSize])]); // [B * S, H]
-  return graph.op("Gather", [places, ATTENTION_INPUTS.unpadIndex]); // [T, H]
+  return graph.op("Gather", [places, unpadIndex]); // [T, H]
 }

@@ -3,10 +3,10 @@ import type { Head } from "../../model/heads.ts";
 import { modelParameters } from "../../model/parameters.ts";
 import type { Parameters } from "../../model/tensor.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
-import { embeddings, encoder } from "./encoder.ts";
-import { emitHead } from "./heads.ts";
+import { type EncoderContext, embeddings, encoder } from "./encoder.ts";
+import { emitHead, type HeadValue } from "./heads.ts";
 import { loweringFor, type Target } from "./lowering.ts";
-import { indexInput, PACKED_INPUTS, TRUNK_OUTPUTS } from "./packed-inputs.ts";
+import { type Feed, headOutput, PACKED_INPUTS, TRUNK_OUTPUTS } from "./packed-inputs.ts";
 import { Weights } from "./weights.ts";
 
 /** What a serving graph computes: one trunk and any number of heads on it. */
@@ -29,29 +29,22 @@ export interface ServingGraphOptions {
  * @throws AlbertError corrupt when a variable is missing or misshapen (misshapen ones when the graph is encoded)
  */
 export function buildServingGraph(model: ServingModel, options: ServingGraphOptions): GraphBuilder {
-  const { config, heads, parameters } = model;
+  const { config } = model;
   const graph = new GraphBuilder("albert");
-  const weights = new Weights(graph, parameters, modelParameters(config, heads));
-  const lowering = loweringFor(options.target);
-  for (const name of [PACKED_INPUTS.inputIds, PACKED_INPUTS.positionIds, PACKED_INPUTS.tokenTypeIds]) {
-    indexInput(graph, name, "T");
+  const feed: Feed = (name, dtype, dims) => graph.input(name, dtype, dims);
+  const { embedded, blocks, hidden, pooled, heads } = emitModel(graph, model, feed, options);
+  for (const [from, input, output] of [
+    [pooled, PACKED_INPUTS.pooledIndex, TRUNK_OUTPUTS.pooled],
+    [hidden, PACKED_INPUTS.sequenceIndex, TRUNK_OUTPUTS.sequence],
+  ] as const) {
+    const rows = `${output}_rows`;
+    const selected = graph.op("Gather", [from, feed(input, "int32", [rows])]);
+    graph.output(selected, "float32", [rows, config.hiddenSize], output);
   }
-  lowering.prepare(graph);
-
-  const blocks: string[] = [];
-  const context = {
-    config,
-    weights,
-    lowering,
-    ...(options.layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
-  };
-  const embedded = embeddings(graph, context);
-  const hidden = encoder(graph, context, embedded);
-  const pooled = pooler(graph, weights, hidden);
-
-  select(graph, pooled, PACKED_INPUTS.pooledIndex, TRUNK_OUTPUTS.pooled, config);
-  select(graph, hidden, PACKED_INPUTS.sequenceIndex, TRUNK_OUTPUTS.sequence, config);
-  for (const head of heads) emitHead(graph, { config, weights, hidden, pooled }, head);
+  for (const [head, values] of heads) {
+    for (const { output, value, dtype, dims } of values)
+      graph.output(value, dtype, dims, headOutput(head.name, output));
+  }
   if (options.layerOutputs) {
     graph.output(embedded, "float32", ["T", config.embeddingSize], "embedding_output");
     blocks.forEach((block, layer) => {
@@ -61,15 +54,42 @@ export function buildServingGraph(model: ServingModel, options: ServingGraphOpti
   return graph;
 }
 
-/** tanh(first token times the pooler) for the sequences that need it. @returns float32 [P, H] */
-function pooler(graph: GraphBuilder, weights: Weights, hidden: string): string {
-  const firstIndex = indexInput(graph, PACKED_INPUTS.firstIndex, "P");
-  const first = graph.op("Gather", [hidden, firstIndex]);
-  const kernel = weights.get("bert/pooler/dense/kernel");
-  return graph.op("Tanh", [graph.op("Gemm", [first, kernel, weights.get("bert/pooler/dense/bias")])]);
+/** Values of a whole model in a graph, none of them published yet. */
+export interface EmittedModel {
+  /** float32 [T, E] */
+  readonly embedded: string;
+  /** float32 [T, H] of every block; only if `layerOutputs` asks for them. */
+  readonly blocks: readonly string[];
+  /** float32 [T, H] */
+  readonly hidden: string;
+  /** float32 [P, H] */
+  readonly pooled: string;
+  readonly heads: ReadonlyMap<Head, readonly HeadValue[]>;
 }
 
-function select(graph: GraphBuilder, from: string, input: string, output: string, { hiddenSize }: AlbertConfig): void {
-  const index = indexInput(graph, input, `${output}_rows`);
-  graph.output(graph.op("Gather", [from, index]), "float32", [`${output}_rows`, hiddenSize], output);
+/** Writes the trunk and every head into a graph that may already hold other nodes. */
+export function emitModel(
+  graph: GraphBuilder,
+  { config, heads, parameters }: ServingModel,
+  feed: Feed,
+  { target, layerOutputs = false }: ServingGraphOptions,
+): EmittedModel {
+  const weights = new Weights(graph, parameters, modelParameters(config, heads));
+  const { layers, prepare } = loweringFor(target);
+  const blocks: string[] = [];
+  const context: EncoderContext = {
+    config,
+    weights,
+    layers,
+    feed,
+    attention: prepare(graph, feed),
+    ...(layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
+  };
+  const embedded = embeddings(graph, context);
+  const hidden = encoder(graph, context, embedded);
+  const first = graph.op("Gather", [hidden, feed(PACKED_INPUTS.firstIndex, "int32", ["P"])]);
+  const [kernel, bias] = ["kernel", "bias"].map((variable) => weights.get(`bert/pooler/dense/${variable}`));
+  const pooled = graph.op("Tanh", [graph.op("Gemm", [first, kernel!, bias!])]);
+  const values = heads.map((head) => [head, emitHead(graph, { config, weights, feed, hidden, pooled }, head)] as const);
+  return { embedded, blocks, hidden, pooled, heads: new Map(values) };
 }

@@ -1,7 +1,8 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import { DATA_TYPE } from "../onnx/tensors.ts";
 import { layerNorm } from "./encoder.ts";
-import type { HeadContext } from "./heads.ts";
-import { type HeadInput, headInput, headOutput } from "./packed-inputs.ts";
+import type { HeadContext, HeadValue } from "./heads.ts";
+import { headInput } from "./packed-inputs.ts";
 
 /** What the official code subtracts where no answer may start or end. */
 const FORBIDDEN = -1e30;
@@ -18,19 +19,22 @@ export function spanAnswerability(
   context: HeadContext,
   head: string,
   variable: (name: string) => string,
-): void {
+): HeadValue[] {
+  const { feed } = context;
   const count = `${head}_sequences`;
-  const starts = graph.input(headInput(head, "starts"), "int32", [count]);
-  graph.input(headInput(head, "lengths"), "int32", [count]);
-  graph.input(headInput(head, "start_top_n"), "int64", [count]);
-  graph.input(headInput(head, "end_top_n"), "int64", [count]);
-  const widest = graph.input(headInput(head, "widest"), "int64", [2]);
-  graph.input(headInput(head, "answer_mask"), "float32", ["T"]);
+  const inputs: SequenceInputs = {
+    starts: feed(headInput(head, "starts"), "int32", [count]),
+    lengths: feed(headInput(head, "lengths"), "int32", [count]),
+    startTopN: feed(headInput(head, "start_top_n"), "int64", [count]),
+    endTopN: feed(headInput(head, "end_top_n"), "int64", [count]),
+    answerMask: feed(headInput(head, "answer_mask"), "float32", ["T"]),
+  };
+  const widest = feed(headInput(head, "widest"), "int64", [2]);
 
   const body = graph.subgraph(`${head}_sequence`);
   const iteration = body.input(body.freshName("sequence"), "int64", []);
   const condition = body.input(body.freshName("condition"), "bool", []);
-  const results = sequenceAnswers(body, context, { head, variable, iteration });
+  const results = sequenceAnswers(body, context, { inputs, variable, iteration });
   const { startLogProbs, startIndexes, endLogProbs, endIndexes, answerability } = results;
   const fill = body.float(FORBIDDEN);
   const zero = body.constant("int64", [], [0]);
@@ -47,37 +51,46 @@ export function spanAnswerability(
   body.output(body.op("Pad", [endIndexes, bothPads, zero]), "int64", ["K1", "K2"]);
   body.output(answerability, "float32", [1]);
 
-  const trips = graph.op("Size", [starts]);
+  const trips = graph.op("Size", [inputs.starts]);
   const always = graph.constant("bool", [], [1]);
   const outputs = graph.node("Loop", [trips, always], { attributes: { body: { graph: body } }, outputs: 5 });
-  const publish = (value: string, dims: (string | number)[], name: Parameters<typeof headOutput>[1]) =>
-    graph.output(value, "float32", [count, ...dims], headOutput(head, name));
-  const publishIndexes = (value: string, dims: string[], name: Parameters<typeof headOutput>[1]) =>
-    graph.output(graph.op("Cast", [value], { to: { int: 6 } }), "int32", [count, ...dims], headOutput(head, name));
-  publish(outputs[0]!, ["K1"], "start_log_probs");
-  publishIndexes(outputs[1]!, ["K1"], "start_indexes");
-  publish(outputs[2]!, ["K1", "K2"], "end_log_probs");
-  publishIndexes(outputs[3]!, ["K1", "K2"], "end_indexes");
-  publish(outputs[4]!, [1], "answerability_logits");
+  const indexes = (value: string) => graph.op("Cast", [value], { to: { int: DATA_TYPE.int32 } });
+  const both = [count, "K1", "K2"];
+  return [
+    { output: "start_log_probs", value: outputs[0]!, dtype: "float32", dims: [count, "K1"] },
+    { output: "start_indexes", value: indexes(outputs[1]!), dtype: "int32", dims: [count, "K1"] },
+    { output: "end_log_probs", value: outputs[2]!, dtype: "float32", dims: both },
+    { output: "end_indexes", value: indexes(outputs[3]!), dtype: "int32", dims: both },
+    { output: "answerability_logits", value: outputs[4]!, dtype: "float32", dims: [count, 1] },
+  ];
+}
+
+/** The head's inputs, one element for each sequence that asked; `answerMask` for each row of the batch. */
+interface SequenceInputs {
+  readonly starts: string;
+  readonly lengths: string;
+  readonly startTopN: string;
+  readonly endTopN: string;
+  readonly answerMask: string;
 }
 
 interface SequenceSelection {
-  readonly head: string;
+  readonly inputs: SequenceInputs;
   readonly variable: (name: string) => string;
   /** int64 scalar: which of the head's sequences this pass is about. */
   readonly iteration: string;
 }
 
 /** One sequence of t rows; k1 starts, k2 ends each. */
-function sequenceAnswers(g: GraphBuilder, context: HeadContext, { head, variable, iteration }: SequenceSelection) {
+function sequenceAnswers(g: GraphBuilder, context: HeadContext, { inputs, variable, iteration }: SequenceSelection) {
   const { config, weights, hidden } = context;
   const H = config.hiddenSize;
-  const own = (input: HeadInput) => g.op("Gather", [headInput(head, input), g.op("Reshape", [iteration, g.ints([1])])]);
-  const from = own("starts");
-  const to = g.op("Add", [from, own("lengths")]);
+  const own = (input: string) => g.op("Gather", [input, g.op("Reshape", [iteration, g.ints([1])])]);
+  const from = own(inputs.starts);
+  const to = g.op("Add", [from, own(inputs.lengths)]);
   const axis = g.constant("int32", [1], [0]);
   const X = g.op("Slice", [hidden, from, to, axis]); // [t, H]
-  const mask = g.op("Slice", [headInput(head, "answer_mask"), from, to, axis]); // [t]
+  const mask = g.op("Slice", [inputs.answerMask, from, to, axis]); // [t]
   const allowed = g.op("Sub", [g.float(1), mask]);
   const forbidden = g.op("Mul", [mask, g.float(FORBIDDEN)]);
   const masked = (logits: string) => g.op("Add", [g.op("Mul", [logits, allowed]), forbidden]);
@@ -89,7 +102,7 @@ function sequenceAnswers(g: GraphBuilder, context: HeadContext, { head, variable
 
   const startLogits = masked(g.op("Reshape", [affine(X, "start_logits/dense"), g.ints([-1])])); // [t]
   const startLogProbsAll = g.op("LogSoftmax", [startLogits], { axis: { int: -1 } });
-  const [startLogProbs, startIndexes] = g.node("TopK", [startLogProbsAll, own("start_top_n")], { outputs: 2 });
+  const [startLogProbs, startIndexes] = g.node("TopK", [startLogProbsAll, own(inputs.startTopN)], { outputs: 2 });
 
   // [token ; start] times a [2H, H] kernel is the token times its upper half plus the start times its lower half.
   const endKernel = variable("end_logits/dense_0/kernel");
@@ -104,7 +117,7 @@ function sequenceAnswers(g: GraphBuilder, context: HeadContext, { head, variable
   const normal = layerNorm(g, weights, pairs, variable("end_logits/LayerNorm"), config);
   const endLogits = masked(g.op("Squeeze", [affine(normal, "end_logits/dense_1"), g.ints([-1])])); // [k1, t]
   const endLogProbsAll = g.op("LogSoftmax", [endLogits], { axis: { int: -1 } });
-  const [endLogProbs, endIndexes] = g.node("TopK", [endLogProbsAll, own("end_top_n")], { outputs: 2 }); // [k1, k2]
+  const [endLogProbs, endIndexes] = g.node("TopK", [endLogProbsAll, own(inputs.endTopN)], { outputs: 2 }); // [k1, k2]
 
   const startProbs = g.op("Unsqueeze", [g.op("Softmax", [startLogits], { axis: { int: -1 } }), g.ints([0])]); // [1, t]
   const summary = g.op("MatMul", [startProbs, X]); // [1, H]
