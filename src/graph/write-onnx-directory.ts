@@ -2,20 +2,21 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { createDirectoryAtomically, writeNewFile } from "../model/durable-write.ts";
 import { encodeModel } from "./onnx/serialise.ts";
+import { buildExportGraph } from "./serving/export-graph.ts";
 import type { Target } from "./serving/lowering.ts";
-import { buildServingGraph, type ServingModel } from "./serving/serving-graph.ts";
+import type { ServingModel } from "./serving/serving-graph.ts";
 
 const WEIGHTS_FILE = "weights.bin";
 
 /**
- * Writes the serving graph of a model for ONNX Runtime: `model.onnx` and, beside it, the `weights.bin` that it reads.
- * Inputs and outputs are those of `serving/packed-inputs.ts`; the heads are described in the model's metadata.
+ * Writes a model for ONNX Runtime: `model.onnx` and, beside it, the `weights.bin` that it reads. Inputs and outputs are
+ * those of `buildExportGraph`; the heads are described in the model's metadata.
  *
  * @param directory  must not exist
  */
 export async function writeOnnxDirectory(directory: string, model: ServingModel, target: Target): Promise<void> {
   const metadata = { target, heads: JSON.stringify(model.heads) };
-  const encoded = encodeModel(buildServingGraph(model, { target }), { externalFile: WEIGHTS_FILE, metadata });
+  const encoded = encodeModel(buildExportGraph(model, target), { externalFile: WEIGHTS_FILE, metadata });
   await createDirectoryAtomically(directory, async (temporary) => {
     const weights = await open(join(temporary, WEIGHTS_FILE), "wx");
     try {

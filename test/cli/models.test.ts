@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
 import { exportHuggingFace } from "../../src/model/export-checkpoint.ts";
 import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { OrtSession } from "../../src/runtime/ort.ts";
 import { scratchDirectory, tinyModel, tinyVocabulary } from "../model/tiny-model.ts";
 
 const scratch = scratchDirectory();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exportServingModel } from "../../src/graph/serving/export-graph.ts";
+import { buildExportGraph } from "../../src/graph/serving/export-graph.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { splitOutputs } from "../../src/runtime/batch-outputs.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
@@ -32,7 +32,10 @@ describe("an exported model", () => {
     const expected = splitOutputs(model.heads, batch, await serving.run(batch.feeds));
     await serving.dispose();
 
-    const exported = await OrtSession.create(exportServingModel(model), { device: "cpu", threads: 1 });
+    const exported = await OrtSession.create(buildExportGraph(model, "cpu").toModelBytes(), {
+      device: "cpu",
+      threads: 1,
+    });
     expect(exported.inputNames).toEqual(["input_ids", "attention_mask", "token_type_ids", "answer_mask"]);
     const outputs = await exported.run({
       input_ids: padded(sequences, ({ inputIds }) => inputIds, 3),
@@ -72,11 +75,20 @@ describe("an exported model", () => {
 
   it("with one head names its outputs plainly", async () => {
     const model = randomModel({ heads: [{ kind: "span", name: "anything" }] });
-    const session = await OrtSession.create(exportServingModel(model), { device: "cpu", threads: 1 });
+    const session = await OrtSession.create(buildExportGraph(model, "cpu").toModelBytes(), {
+      device: "cpu",
+      threads: 1,
+    });
     expect(session.inputNames).toEqual(["input_ids", "attention_mask", "token_type_ids"]);
     expect(session.outputNames).toEqual(["last_hidden_state", "pooler_output", "start_logits", "end_logits"]);
     await session.dispose();
   });
+});
+
+it("an exported model for CUDA is valid up to the one operator that only CUDA has", async () => {
+  const bytes = buildExportGraph(randomModel(), "cuda").toModelBytes();
+  const create = OrtSession.create(bytes, { device: "cpu", threads: 1 });
+  await expect(create).rejects.toThrow("Could not find an implementation for PackedMultiHeadAttention");
 });
 
 /** One int64 [texts, WIDTH] input; texts of `LENGTHS` that are empty are nothing but padding. */

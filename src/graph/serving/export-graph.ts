@@ -2,6 +2,7 @@ import type { Head } from "../../model/heads.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import { DATA_TYPE } from "../onnx/tensors.ts";
 import type { HeadValue } from "./heads.ts";
+import type { Target } from "./lowering.ts";
 import { ATTENTION_INPUTS, type Feed, headInput, PACKED_INPUTS } from "./packed-inputs.ts";
 import { emitModel, type ServingModel } from "./serving-graph.ts";
 
@@ -11,8 +12,8 @@ const PADDING_LOGIT = -10_000;
 const BEAM = 5;
 
 /**
- * A model as one ONNX file for ONNX Runtime anywhere, with the inputs and outputs people expect of such files. Inside it is
- * the packed serving graph: padding is taken out first and costs only in attention.
+ * A model as a graph for ONNX Runtime anywhere, with the inputs and outputs people expect of such files. Inside it is the
+ * packed serving graph: padding is taken out first and costs at most in attention.
  *
  * Inputs, int64 [B, S]: `input_ids`, `attention_mask` (1 token, 0 padding; each text's tokens come first), `token_type_ids`;
  * and `answer_mask` (1 where no answer may start or end) if the model has a span-answerability head.
@@ -27,14 +28,14 @@ const BEAM = 5;
  * | masked-lm | `logits` [B, S, V]; -10000 at padding |
  * | span-answerability | `start_top_log_probs`, `start_top_index` [B, 5], `end_top_log_probs`, `end_top_index` [B, 25], `cls_logits` [B] |
  *
- * Texts without a single token have meaningless rows. The weights are inside the file.
+ * Texts without a single token have meaningless rows.
  *
  * @throws AlbertError corrupt when a variable is missing or misshapen
  */
-export function exportServingModel(model: ServingModel): Uint8Array {
+export function buildExportGraph(model: ServingModel, target: Target): GraphBuilder {
   const graph = new GraphBuilder("albert");
   const layout = packInside(graph, model.heads);
-  const { hidden, pooled, heads } = emitModel(graph, model, layout.feed, { target: "cpu" });
+  const { hidden, pooled, heads } = emitModel(graph, model, layout.feed, { target });
   const { hiddenSize } = model.config;
   const scatter = (rows: string, padding: number) => {
     const places = graph.op("Gather", [rows, layout.padIndex]); // [B, S, ...]
@@ -46,8 +47,7 @@ export function exportServingModel(model: ServingModel): Uint8Array {
     const prefix = model.heads.length === 1 ? "" : `${head.name}_`;
     publish(graph, { head, values, prefix, scatter: (rows) => scatter(rows, PADDING_LOGIT) });
   }
-  const tasks = model.heads.map(({ name, kind }) => `${name}:${kind}`).join(",");
-  return graph.toModelBytes({ metadata: { architecture: "albert", heads: tasks } });
+  return graph;
 }
 
 /** How the rest of the graph finds a batch that `packInside` packed. */
@@ -93,6 +93,7 @@ function packInside(g: GraphBuilder, heads: readonly Head[]): PackedInside {
     [ATTENTION_INPUTS.padIndex]: padIndex,
     [ATTENTION_INPUTS.unpadIndex]: places,
     [ATTENTION_INPUTS.keyMask]: g.op("Cast", [counted], int32),
+    ...packedAttention(g, { isToken, places, starts }),
   };
   for (const { name, kind } of heads) {
     if (kind !== "span-answerability") {
@@ -113,6 +114,22 @@ function packInside(g: GraphBuilder, heads: readonly Head[]): PackedInside {
     values[headInput(name, "answer_mask")] = g.op("Cast", [forbidden], { to: { int: DATA_TYPE.float32 } });
   }
   return { feed: (name) => values[name]!, padIndex, isToken: g.op("Unsqueeze", [isToken, last]) };
+}
+
+/** The two inputs that only attention without padding reads. */
+function packedAttention(
+  g: GraphBuilder,
+  { isToken, places, starts }: Record<"isToken" | "places" | "starts", string>,
+) {
+  const int32 = { to: { int: DATA_TYPE.int32 } };
+  const free = g.op("NonZero", [g.op("Reshape", [g.op("Not", [isToken]), g.ints([-1])])]);
+  const order = g.op("Concat", [places, g.op("Squeeze", [free, g.ints([0])])], { axis: { int: 0 } });
+  const offsets = g.op("Reshape", [order, g.op("Shape", [isToken])]); // [B, S]
+  const ends = g.op("Concat", [starts, g.op("Shape", [places])], { axis: { int: 0 } }); // [B + 1]
+  return {
+    [ATTENTION_INPUTS.tokenOffset]: g.op("Cast", [offsets], int32),
+    [ATTENTION_INPUTS.cumulativeLengths]: g.op("Cast", [ends], int32),
+  };
 }
 
 interface PublishedHead {
