@@ -1,0 +1,218 @@
+import { AlbertError, invalidInput } from "../errors.ts";
+import type { Model } from "../model/model-directory.ts";
+import { openModelDirectory } from "../model/open-model-directory.ts";
+import type { LiveModels } from "../serving/live-models.ts";
+import type { SwapReport, Traffic } from "../serving/serving-state.ts";
+import type { VersionSource } from "../serving/version-loader.ts";
+import { type Alias, CHAMPION, type ModelAliases } from "../store/aliases.ts";
+import type { Store } from "../store/store.ts";
+import type { ModelVersion } from "../store/versions.ts";
+import type { GateReport } from "./gate-report.ts";
+
+export interface DeploymentOptions {
+  readonly store: Store;
+  readonly live: LiveModels;
+  /** Between two looks at the store for changes that other processes made. */
+  readonly pollMs: number;
+  /** Told of a version that could not be brought up after somebody else promoted it; the old one goes on serving. */
+  readonly onError: (error: unknown, model: string) => void;
+  readonly openModel?: (directory: string) => Promise<Model>;
+}
+
+/** What a promotion or a rollback led to. */
+export interface Deployed {
+  readonly alias: Alias;
+  /** Absent when the alias is not the one that serves. */
+  readonly report?: SwapReport;
+}
+
+export interface PromoteOptions {
+  /** Absent: the champion, which serves. */
+  readonly alias?: string;
+  /** The generation the caller saw; 0 when the alias must not exist yet. */
+  readonly expectedGeneration: number;
+  /** Promote although the gate did not pass. Needs a reason. */
+  readonly overrideGate: boolean;
+  readonly reason: string;
+}
+
+/**
+ * Connects what the store says with what serves: the champion of every model in the store is the version that answers for
+ * its name, in this process and in every other one that shares the store.
+ *
+ * A promotion first loads, verifies and warms the version here, then changes the alias, then lets it take over; if anything
+ * fails before the alias has changed, nothing has happened. Other processes see the alias change and follow.
+ */
+export class Deployment {
+  readonly #options: DeploymentOptions;
+  readonly #following = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+  /** Changes of one model in this process come one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(options: DeploymentOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Puts a model directory into the store and makes it the champion if its model has none yet: how models that come with
+   * the program enter the store on its first start.
+   */
+  async seed(model: string, directory: string): Promise<ModelVersion> {
+    const { versions, aliases } = this.#options.store;
+    const version = await versions.publish(model, directory);
+    if ((await aliases.get(model, CHAMPION)) === undefined) {
+      await aliases.promote(model, version.version, { expectedGeneration: 0, reason: "first version of the model" });
+    }
+    return version;
+  }
+
+  /** Brings up the champion of every model in the store and follows their changes until `close`. */
+  async start(): Promise<void> {
+    for (const model of await this.#options.store.versions.models()) {
+      const champion = await this.#options.store.aliases.get(model, CHAMPION);
+      if (champion !== undefined) await this.#bringUp(champion);
+      this.#follow(model);
+    }
+  }
+
+  /**
+   * Points an alias at a version; for the champion, resolves when the version serves and the one before has drained.
+   *
+   * @throws AlbertError precondition GATE_FAILED; conflict GENERATION_MISMATCH; whatever loading the version throws
+   */
+  async promote(model: string, version: number, options: PromoteOptions): Promise<Deployed> {
+    const { alias = CHAMPION, expectedGeneration, overrideGate, reason } = options;
+    if (overrideGate && reason.trim() === "") {
+      throw invalidInput([{ field: "reason", description: "passing over the gate needs a reason" }]);
+    }
+    const { store, live } = this.#options;
+    return this.#inTurn(model, async () => {
+      const stored = await store.versions.get(model, version);
+      if (alias !== CHAMPION) return { alias: await store.aliases.promote(model, version, options) };
+      const champion = await store.aliases.get(model, CHAMPION);
+      if (!overrideGate && champion !== undefined) await this.#requireGate(stored);
+      await live.load(this.#source(stored));
+      const changed = await store.aliases.promote(model, version, {
+        expectedGeneration,
+        reason: reason === "" ? "promoted" : reason,
+      });
+      this.#follow(model);
+      return { alias: changed, report: await this.#takeOver(changed) };
+    });
+  }
+
+  /** Points an alias back at the version before; instant while that is still in memory. */
+  async rollback(
+    model: string,
+    options: { readonly alias?: string; readonly expectedGeneration: number; readonly reason: string },
+  ): Promise<Deployed> {
+    const { store } = this.#options;
+    return this.#inTurn(model, async () => {
+      const changed = await store.aliases.rollback(model, { ...options, reason: options.reason || "rolled back" });
+      if (changed.name !== CHAMPION) return { alias: changed };
+      const report = await this.#bringUp(changed);
+      return { alias: changed, ...(report === undefined ? {} : { report }) };
+    });
+  }
+
+  /** Brings a version into memory without traffic. */
+  async load(model: string, version: number): Promise<ModelVersion> {
+    const stored = await this.#options.store.versions.get(model, version);
+    await this.#inTurn(model, () => this.#options.live.load(this.#source(stored)));
+    return stored;
+  }
+
+  /** Releases a version. @throws AlbertError precondition VERSION_IN_USE */
+  async unload(model: string, version: number): Promise<ModelVersion> {
+    const stored = await this.#options.store.versions.get(model, version);
+    await this.#options.live.unload(model, String(version));
+    return stored;
+  }
+
+  /** Gives a challenger a share of the traffic, loading it first; `undefined` takes it away. */
+  async setTraffic(model: string, traffic: (Omit<Traffic, "version"> & { readonly version: number }) | undefined) {
+    const { live } = this.#options;
+    if (traffic !== undefined) await this.load(model, traffic.version);
+    live.setTraffic(model, traffic === undefined ? undefined : { ...traffic, version: String(traffic.version) });
+    return live.status(model);
+  }
+
+  /** Stops following. What serves goes on. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#following.values());
+  }
+
+  #follow(model: string): void {
+    if (this.#following.has(model)) return;
+    const { store, pollMs, onError } = this.#options;
+    const follow = async () => {
+      const changes = store.aliases.watch(model, {
+        intervalMs: pollMs,
+        signal: this.#stop.signal,
+        onError: (error) => onError(error, model),
+      });
+      for await (const { aliases } of changes) await this.#obey(aliases).catch((error) => onError(error, model));
+    };
+    this.#following.set(model, follow());
+  }
+
+  async #obey(aliases: ModelAliases["aliases"]): Promise<void> {
+    const champion = aliases[CHAMPION];
+    if (champion === undefined) return;
+    await this.#inTurn(champion.model, async () => {
+      // A change that this process made itself has been obeyed already.
+      const current = await this.#options.store.aliases.get(champion.model, CHAMPION);
+      if (current?.generation === champion.generation) await this.#bringUp(champion);
+    });
+  }
+
+  async #bringUp(champion: Alias): Promise<SwapReport | undefined> {
+    const { live, store } = this.#options;
+    const current = live.list().find(({ name }) => name === champion.model)?.current;
+    if (current === String(champion.version)) return live.status(champion.model).lastSwap;
+    await live.load(this.#source(await store.versions.get(champion.model, champion.version)));
+    return this.#takeOver(champion);
+  }
+
+  async #takeOver({ model, version }: Alias): Promise<SwapReport> {
+    const swap = this.#options.live.promote(model, String(version));
+    await swap.drained;
+    return swap.report();
+  }
+
+  async #requireGate({ model, version }: ModelVersion): Promise<void> {
+    const report = (await this.#options.store.versions.report(model, version, "gate")) as GateReport | undefined;
+    if (report?.verdict === "pass") return;
+    const found = report === undefined ? "never ran" : `is ${report.verdict}`;
+    throw new AlbertError(
+      "precondition",
+      `the gate of version ${version} of ${model} ${found}; override it with a reason`,
+      {
+        reason: "GATE_FAILED",
+        metadata: { model, version: String(version), verdict: report?.verdict ?? "none" },
+      },
+    );
+  }
+
+  #source(stored: ModelVersion): VersionSource {
+    const { store, openModel = openModelDirectory } = this.#options;
+    return {
+      name: stored.model,
+      version: String(stored.version),
+      digest: stored.digest,
+      open: async () => openModel(await store.versions.materialise(stored)),
+    };
+  }
+
+  async #inTurn<T>(model: string, run: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(model) ?? Promise.resolve();
+    const mine = before.then(run, run);
+    this.#turns.set(
+      model,
+      mine.catch(() => {}),
+    );
+    return mine;
+  }
+}

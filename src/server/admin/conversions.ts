@@ -1,0 +1,125 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { GateReport } from "../../deployment/gate-report.ts";
+import {
+  type AliasSchema,
+  type GateReportSchema,
+  GateVerdict,
+  type ModelVersionSchema,
+  type ServingModelSchema,
+  type SwapReportSchema,
+  TrafficMode,
+  VersionState,
+} from "../../gen/albert/v1/models_pb.js";
+import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../serving/serving-state.ts";
+import type { Alias } from "../../store/aliases.ts";
+import type { ModelVersion } from "../../store/versions.ts";
+
+export function timestamp(milliseconds: number): Timestamp {
+  return timestampFromMs(milliseconds);
+}
+
+/** A stored version with its aliases and, where this process has loaded it, its state. */
+export function versionMessage(
+  stored: ModelVersion,
+  aliases: readonly Alias[],
+  status: ModelStatus | undefined,
+): MessageInitShape<typeof ModelVersionSchema> {
+  const state = status?.versions.find(({ version }) => version === String(stored.version))?.state;
+  return {
+    model: stored.model,
+    version: stored.version,
+    digest: stored.digest,
+    state: versionState(state),
+    aliases: aliases.filter(({ version }) => version === stored.version).map(({ name }) => name),
+    metrics: { ...stored.manifest.metrics },
+    created: timestamp(stored.created),
+    bytes: stored.bytes,
+    failure: state?.kind === "failed" ? state.message : "",
+  };
+}
+
+export function aliasMessage({ model, name, version, generation }: Alias): MessageInitShape<typeof AliasSchema> {
+  return { model, name, version, generation };
+}
+
+export function gateReportMessage(report: GateReport): MessageInitShape<typeof GateReportSchema> {
+  const verdicts = { pass: GateVerdict.PASS, fail: GateVerdict.FAIL, inconclusive: GateVerdict.INCONCLUSIVE };
+  return {
+    id: report.id,
+    verdict: verdicts[report.verdict],
+    metric: report.metric,
+    championValue: report.championValue,
+    candidateValue: report.candidateValue,
+    differenceLow: report.difference[0],
+    differenceHigh: report.difference[1],
+    ...(report.mcnemarP === undefined ? {} : { mcnemarP: report.mcnemarP }),
+    examples: report.examples,
+    dataset: report.dataset,
+    findings: [...report.findings],
+  };
+}
+
+export function swapReportMessage(report: SwapReport): MessageInitShape<typeof SwapReportSchema> {
+  return {
+    model: report.name,
+    fromVersion: Number(report.from ?? 0),
+    toVersion: Number(report.to),
+    phaseSeconds: { ...report.phaseSeconds },
+    p99BeforeMs: report.p99BeforeMs ?? 0,
+    p99DuringMs: report.p99DuringMs ?? 0,
+    p99AfterMs: report.p99AfterMs ?? 0,
+    rssBeforeBytes: report.rssBeforeBytes,
+    rssAfterBytes: report.rssAfterBytes ?? 0,
+    requestsFailed: report.requestsFailed,
+    time: timestamp(report.timeMs),
+  };
+}
+
+/** What serves under a name; versions are those in memory. */
+export function servingMessage(
+  status: ModelStatus,
+  stored: readonly ModelVersion[],
+  aliases: readonly Alias[],
+): MessageInitShape<typeof ServingModelSchema> {
+  const inMemory = new Set(status.versions.map(({ version }) => version));
+  const { traffic, comparison, lastSwap } = status;
+  return {
+    model: status.name,
+    versions: stored
+      .filter(({ version }) => inMemory.has(String(version)))
+      .map((version) => versionMessage(version, aliases, status)),
+    aliases: aliases.map(aliasMessage),
+    trafficMode: traffic === undefined ? TrafficMode.OFF : TRAFFIC_MODES[traffic.mode],
+    challengerVersion: Number(traffic?.version ?? 0),
+    trafficPercent: traffic?.percent ?? 0,
+    compared: comparison?.compared ?? 0,
+    disagreed: comparison?.disagreed ?? 0,
+    ...(lastSwap === undefined ? {} : { lastSwap: swapReportMessage(lastSwap) }),
+  };
+}
+
+const TRAFFIC_MODES = { shadow: TrafficMode.SHADOW, canary: TrafficMode.CANARY } as const;
+
+function versionState(state: LiveState | undefined): VersionState {
+  switch (state?.kind) {
+    case undefined:
+      return VersionState.STORED;
+    case "loading":
+      return VersionState.LOADING;
+    case "warming":
+      return VersionState.WARMING;
+    case "standby":
+      return VersionState.STANDBY;
+    case "serving":
+      return VersionState.SERVING;
+    case "shadow":
+      return VersionState.SHADOW;
+    case "canary":
+      return VersionState.CANARY;
+    case "draining":
+      return VersionState.DRAINING;
+    case "failed":
+      return VersionState.FAILED;
+  }
+}

@@ -1,0 +1,104 @@
+import { basename } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type FieldViolation, invalidInput } from "../../errors.ts";
+import type { DatasetSchema, DatasetService, ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
+import type { JobService } from "../../jobs/job-service.ts";
+import type { DataSource } from "../../jobs/job-spec.ts";
+import { isTerminal } from "../../jobs/job-state.ts";
+import type { DatasetVersion } from "../../store/datasets.ts";
+import type { Store } from "../../store/store.ts";
+import type { Uploads } from "../../store/uploads.ts";
+import { versionName } from "../../store/versions.ts";
+import type { ServiceHandlers } from "../call.ts";
+import { timestamp } from "./conversions.ts";
+import { readSource } from "./job-messages.ts";
+import { page } from "./paging.ts";
+
+export interface DatasetServiceOptions {
+  readonly store: Store;
+  readonly uploads: Uploads;
+  readonly jobs: JobService;
+  /** Largest chunk of an upload. */
+  readonly maxChunkBytes: number;
+  /** Reads a whole set and reports every problem with its line. */
+  readonly validate: (request: {
+    readonly source: DataSource;
+    readonly task: string;
+    readonly model: string;
+    readonly eval?: DataSource;
+  }) => Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>>;
+}
+
+/** The data that jobs train and evaluate on: every call of `albert.v1.DatasetService`. */
+export function datasetService(options: DatasetServiceOptions): ServiceHandlers<typeof DatasetService> {
+  const { store, uploads, jobs, maxChunkBytes } = options;
+  return {
+    async beginUpload({ name, bytes, digest }) {
+      const begun = await uploads.begin({ name, bytes: Number(bytes), digest });
+      return { uploadId: begun.uploadId, receivedBytes: BigInt(begun.receivedBytes), maxChunkBytes };
+    },
+    async uploadChunk({ uploadId, offset, data }) {
+      if (data.length > maxChunkBytes) {
+        throw invalidInput([
+          { field: "data", description: `must have at most ${maxChunkBytes} bytes, got ${data.length}` },
+        ]);
+      }
+      const { receivedBytes } = await uploads.append(uploadId, Number(offset), data);
+      return { receivedBytes: BigInt(receivedBytes) };
+    },
+    async commitUpload({ uploadId }) {
+      return { dataset: datasetMessage(await uploads.commit(uploadId)) };
+    },
+    async registerDataset({ path, name }) {
+      return { dataset: datasetMessage(await store.datasets.register(name === "" ? basename(path) : name, path)) };
+    },
+    async validateDataset({ source, task, model, eval: evaluation }) {
+      const violations: FieldViolation[] = [];
+      const train = readSource(source, "source", violations);
+      const other = readSource(evaluation, "eval", violations);
+      if (train === undefined && violations.length === 0)
+        violations.push({ field: "source", description: "is missing" });
+      if (violations.length > 0 || train === undefined) throw invalidInput(violations);
+      return options.validate({ source: train, task, model, ...(other === undefined ? {} : { eval: other }) });
+    },
+    async listDatasets(request) {
+      const { items, nextPageToken } = page(await store.datasets.list(), request);
+      return { datasets: items.map(datasetMessage), nextPageToken };
+    },
+    async deleteDataset({ digest }) {
+      await store.datasets.delete(digest, await referencesTo(digest, store, jobs));
+      return {};
+    },
+  };
+}
+
+/** Jobs that are not over and versions that came from it. */
+async function referencesTo(digest: string, store: Store, jobs: JobService): Promise<string[]> {
+  const references = jobs
+    .list()
+    .filter(
+      ({ state, spec }) => !isTerminal(state) && [spec.train, spec.eval].some((source) => isDataset(source, digest)),
+    )
+    .map(({ id }) => `job ${id}`);
+  for (const model of await store.versions.models()) {
+    for (const version of await store.versions.list(model)) {
+      const { datasets = {} } = version.manifest.lineage ?? {};
+      if (Object.values(datasets).includes(digest)) references.push(`version ${versionName(version)}`);
+    }
+  }
+  return references;
+}
+
+function isDataset(source: DataSource | undefined, digest: string): boolean {
+  return source?.kind === "dataset" && source.digest === digest;
+}
+
+function datasetMessage({
+  digest,
+  name,
+  bytes,
+  path,
+  created,
+}: DatasetVersion): MessageInitShape<typeof DatasetSchema> {
+  return { digest, name, bytes: BigInt(bytes), path: path ?? "", created: timestamp(created) };
+}

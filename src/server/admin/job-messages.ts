@@ -1,0 +1,212 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type FieldViolation, invalidInput } from "../../errors.ts";
+import {
+  type DataSource as DataSourceMessage,
+  type JobEventSchema,
+  JobKind,
+  type JobSchema,
+  type JobSpec as JobSpecMessage,
+  type JobSpecSchema,
+  JobState,
+  type ProgressSchema,
+  PromotePolicy,
+  type TransitionSchema,
+} from "../../gen/albert/v1/training_pb.js";
+import type { Job } from "../../jobs/job.ts";
+import type { JobEvent, JobProgress, JobTransition } from "../../jobs/job-event.ts";
+import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
+import { isTerminal, type JobStateKind } from "../../jobs/job-state.ts";
+import { timestamp } from "./conversions.ts";
+
+const KINDS = {
+  [JobKind.FINE_TUNE]: "fine-tune",
+  [JobKind.PRETRAIN]: "pretrain",
+  [JobKind.EVALUATE]: "evaluate",
+  [JobKind.TRAIN_VOCABULARY]: "train-vocabulary",
+  [JobKind.PRETRAINING_DATA]: "pretraining-data",
+} as const;
+
+const POLICIES = {
+  [PromotePolicy.UNSPECIFIED]: "manual",
+  [PromotePolicy.MANUAL]: "manual",
+  [PromotePolicy.AUTO_IF_BETTER]: "auto-if-better",
+} as const;
+
+const STATES: Readonly<Record<JobStateKind, JobState>> = {
+  queued: JobState.QUEUED,
+  validating: JobState.VALIDATING,
+  preparing: JobState.PREPARING,
+  running: JobState.RUNNING,
+  evaluating: JobState.EVALUATING,
+  paused: JobState.PAUSED,
+  preempted: JobState.PREEMPTED,
+  cancelling: JobState.CANCELLING,
+  succeeded: JobState.SUCCEEDED,
+  failed: JobState.FAILED,
+  rejected: JobState.REJECTED,
+  cancelled: JobState.CANCELLED,
+};
+
+/**
+ * The specification a message describes.
+ *
+ * @throws AlbertError invalid-input with every wrong field, as paths below `spec`
+ */
+export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
+  if (message === undefined) throw invalidInput([{ field: "spec", description: "is missing" }]);
+  const violations: FieldViolation[] = [];
+  const kind = member(KINDS, message.kind, "spec.kind", violations);
+  const promote = member(POLICIES, message.promote, "spec.promote", violations);
+  const train = readSource(message.train, "spec.train", violations);
+  const evaluation = readSource(message.eval, "spec.eval", violations);
+  if (message.seed > BigInt(Number.MAX_SAFE_INTEGER)) {
+    violations.push({ field: "spec.seed", description: `must be at most ${Number.MAX_SAFE_INTEGER}` });
+  }
+  if (!(message.maxWallSeconds >= 0)) {
+    violations.push({
+      field: "spec.max_wall_seconds",
+      description: `must be 0 or more, got ${message.maxWallSeconds}`,
+    });
+  }
+  if (violations.length > 0 || kind === undefined || promote === undefined) throw invalidInput(violations);
+  const { model, task, init, recipe, priority, maxWallSeconds, maxSteps, labels } = message;
+  return {
+    kind,
+    model,
+    task,
+    init,
+    ...(train === undefined ? {} : { train }),
+    ...(evaluation === undefined ? {} : { eval: evaluation }),
+    recipe: { ...recipe },
+    seed: Number(message.seed),
+    promote,
+    priority,
+    maxWallSeconds,
+    maxSteps,
+    labels: { ...labels },
+  };
+}
+
+/** The fields of an overriding specification that were set. */
+export function readJobOverrides(message: JobSpecMessage | undefined): Partial<JobSpec> {
+  if (message === undefined) return {};
+  // Absent numbers and enums arrive as 0, absent texts as "": such fields do not override.
+  const whole = readJobSpec({ ...message, kind: message.kind === 0 ? JobKind.FINE_TUNE : message.kind });
+  const given = Object.entries(whole).filter(([name, value]) => {
+    if (name === "kind") return message.kind !== JobKind.UNSPECIFIED;
+    if (name === "promote") return message.promote !== PromotePolicy.UNSPECIFIED;
+    return value !== "" && value !== 0;
+  });
+  return Object.fromEntries(given) as Partial<JobSpec>; // entries of a JobSpec
+}
+
+/** One source of rows. @returns undefined for none, or for a wrong one, which is noted */
+export function readSource(
+  message: DataSourceMessage | undefined,
+  field: string,
+  violations: FieldViolation[],
+): DataSource | undefined {
+  if (message === undefined) return undefined;
+  const { dataset, path } = message;
+  if ((dataset === "") === (path === "")) {
+    violations.push({ field, description: "give either a dataset or a path" });
+    return undefined;
+  }
+  return dataset === "" ? { kind: "path", path } : { kind: "dataset", digest: dataset };
+}
+
+export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
+  const { state } = job;
+  return {
+    id: job.id,
+    spec: specMessage(job.spec),
+    state: STATES[state.kind],
+    terminal: isTerminal(state),
+    activity: job.activity,
+    history: job.history.map(transitionMessage),
+    progress: progressMessage(job.progress),
+    created: timestamp(job.createdMs),
+    updated: timestamp(job.updatedMs),
+    lastSequence: job.lastSequence,
+    modelVersion: job.modelVersion,
+    stoppedBy: state.kind === "succeeded" ? (state.result.stoppedBy ?? "") : "",
+    gateReportJson: job.gateReport,
+  };
+}
+
+export function eventMessage(event: JobEvent): MessageInitShape<typeof JobEventSchema> {
+  const { sequence, timeMs, kind, summary, transition, progress, detail } = event;
+  return {
+    sequence,
+    time: timestamp(timeMs),
+    kind,
+    summary,
+    ...(transition === undefined ? {} : { transition: transitionMessage({ ...transition, timeMs }) }),
+    ...(progress === undefined ? {} : { progress: progressMessage(progress) }),
+    detailJson: detail === undefined ? "" : JSON.stringify(detail),
+  };
+}
+
+/** The states of a request as the jobs room names them. */
+export function readStates(states: readonly JobState[]): JobStateKind[] {
+  return states.map((state) => {
+    const known = (Object.keys(STATES) as JobStateKind[]).find((kind) => STATES[kind] === state);
+    if (known === undefined) throw invalidInput([{ field: "states", description: `has no value ${state}` }]);
+    return known;
+  });
+}
+
+function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
+  const kinds = [
+    JobKind.FINE_TUNE,
+    JobKind.PRETRAIN,
+    JobKind.EVALUATE,
+    JobKind.TRAIN_VOCABULARY,
+    JobKind.PRETRAINING_DATA,
+  ] as const;
+  const kind = kinds.find((candidate) => KINDS[candidate] === spec.kind) ?? JobKind.UNSPECIFIED;
+  const source = (data: DataSource) => (data.kind === "dataset" ? { dataset: data.digest } : { path: data.path });
+  return {
+    kind,
+    model: spec.model,
+    task: spec.task,
+    init: spec.init,
+    ...(spec.train === undefined ? {} : { train: source(spec.train) }),
+    ...(spec.eval === undefined ? {} : { eval: source(spec.eval) }),
+    recipe: { ...spec.recipe },
+    seed: BigInt(spec.seed),
+    promote: spec.promote === "manual" ? PromotePolicy.MANUAL : PromotePolicy.AUTO_IF_BETTER,
+    priority: spec.priority,
+    maxWallSeconds: spec.maxWallSeconds,
+    maxSteps: spec.maxSteps,
+    labels: { ...spec.labels },
+  };
+}
+
+function transitionMessage(
+  transition: JobTransition & { readonly timeMs: number },
+): MessageInitShape<typeof TransitionSchema> {
+  return {
+    from: transition.from === undefined ? JobState.UNSPECIFIED : STATES[transition.from],
+    to: STATES[transition.to.kind],
+    time: timestamp(transition.timeMs),
+    reason: transition.reason ?? "",
+    detail: transition.detail ?? "",
+  };
+}
+
+function progressMessage(progress: Partial<JobProgress>): MessageInitShape<typeof ProgressSchema> {
+  const { metrics, ...numbers } = progress;
+  return { ...numbers, metrics: { ...metrics } };
+}
+
+function member<T>(
+  table: Readonly<Record<number, T>>,
+  value: number,
+  field: string,
+  violations: FieldViolation[],
+): T | undefined {
+  const found = table[value];
+  if (found === undefined) violations.push({ field, description: `has no value ${value}` });
+  return found;
+}

@@ -1,0 +1,181 @@
+import type { Deployed, Deployment } from "../../deployment/deployment.ts";
+import type { GateReport } from "../../deployment/gate-report.ts";
+import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
+import {
+  type ModelService,
+  type PromoteRequest,
+  type SetTrafficRequest,
+  TrafficMode,
+} from "../../gen/albert/v1/models_pb.js";
+import type { LiveModels } from "../../serving/live-models.ts";
+import type { ModelStatus } from "../../serving/serving-state.ts";
+import type { Alias } from "../../store/aliases.ts";
+import type { Store } from "../../store/store.ts";
+import type { ModelVersion } from "../../store/versions.ts";
+import type { ServiceHandlers } from "../call.ts";
+import {
+  aliasMessage,
+  gateReportMessage,
+  servingMessage,
+  swapReportMessage,
+  timestamp,
+  versionMessage,
+} from "./conversions.ts";
+import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
+import { page } from "./paging.ts";
+
+export interface ModelServiceOptions {
+  readonly store: Store;
+  readonly live: LiveModels;
+  readonly deployment: Deployment;
+  /** Turns a checkpoint below a configured root into a stored version; says what was loaded, missing and unused. */
+  readonly importCheckpoint: (
+    model: string,
+    path: string,
+  ) => Promise<{ readonly version: ModelVersion; readonly summary: string }>;
+  /** Compares a version with the champion and stores the gate's report. */
+  readonly judge: (request: {
+    readonly model: string;
+    readonly version: number;
+    readonly task: string;
+    readonly dataset: string;
+    readonly path: string;
+  }) => Promise<GateReport>;
+}
+
+/** Which versions exist and which of them answers: every call of `albert.v1.ModelService`. */
+export function modelService(options: ModelServiceOptions): ServiceHandlers<typeof ModelService> {
+  const { store, live, deployment } = options;
+
+  const describe = async (stored: ModelVersion) =>
+    versionMessage(stored, await aliasesOf(store, stored.model), statusOf(live, stored.model));
+
+  const serving = async (status: ModelStatus) =>
+    servingMessage(status, await store.versions.list(status.name), await aliasesOf(store, status.name));
+
+  return {
+    async listVersions(request) {
+      const models = request.model === "" ? (await store.versions.models()).sort() : [request.model];
+      const versions: ModelVersion[] = [];
+      const aliases: Alias[] = [];
+      for (const model of models) {
+        versions.push(...(await store.versions.list(model)));
+        aliases.push(...(await aliasesOf(store, model)));
+      }
+      const { items, nextPageToken } = page(versions, request);
+      return {
+        versions: items.map((stored) =>
+          versionMessage(
+            stored,
+            aliases.filter(({ model }) => model === stored.model),
+            statusOf(live, stored.model),
+          ),
+        ),
+        aliases: aliases.map(aliasMessage),
+        nextPageToken,
+      };
+    },
+
+    async getVersion({ model, version }) {
+      const stored = await store.resolve(model, version);
+      const report = (await store.versions.report(model, stored.version, "gate")) as GateReport | undefined;
+      const { lineage } = stored.manifest;
+      return {
+        version: await describe(stored),
+        manifestJson: JSON.stringify(stored.manifest),
+        lineage: {
+          parent: lineage?.parent ?? "",
+          datasets: { ...lineage?.datasets },
+          recipeJson: lineage?.recipe === undefined ? "" : JSON.stringify(lineage.recipe),
+          program: lineage?.program ?? "",
+          jobId: lineage?.jobId ?? "",
+        },
+        ...(report === undefined ? {} : { gateReport: gateReportMessage(report) }),
+      };
+    },
+
+    async importCheckpoint({ model, path }) {
+      const { version, summary } = await options.importCheckpoint(model, path);
+      return { version: await describe(version), summary };
+    },
+
+    async validateVersion({ model, version, task, dataset, path }) {
+      requireOne({ dataset, path });
+      return { report: gateReportMessage(await options.judge({ model, version, task, dataset, path })) };
+    },
+
+    async loadVersion({ model, version }) {
+      return { version: await describe(await deployment.load(model, version)) };
+    },
+
+    async unloadVersion({ model, version }) {
+      return { version: await describe(await deployment.unload(model, version)) };
+    },
+
+    async promote(request) {
+      return deployedMessage(await deployment.promote(request.model, request.version, promoteOptions(request)));
+    },
+
+    async rollback({ model, alias, expectedGeneration, reason }) {
+      const deployed = await deployment.rollback(model, {
+        ...(alias === "" ? {} : { alias }),
+        expectedGeneration,
+        reason,
+      });
+      return deployedMessage(deployed);
+    },
+
+    async setTraffic(request) {
+      return { model: await serving(await deployment.setTraffic(request.model, trafficOf(request))) };
+    },
+
+    async *watchServing({ model, heartbeatSeconds }, { signal, draining }) {
+      const ended = AbortSignal.any([signal, draining]);
+      const changes = live.watch(ended, model === "" ? undefined : model);
+      for await (const beat of withHeartbeats(changes, heartbeatMs(heartbeatSeconds))) {
+        yield beat.kind === "heartbeat"
+          ? { update: { case: "heartbeat", value: timestamp(beat.timeMs) } }
+          : { update: { case: "model", value: await serving(beat.value) } };
+      }
+    },
+  };
+}
+
+async function aliasesOf(store: Store, model: string): Promise<Alias[]> {
+  return Object.values((await store.aliases.list(model)).aliases);
+}
+
+function statusOf(live: LiveModels, model: string): ModelStatus | undefined {
+  return live.list().find(({ name }) => name === model);
+}
+
+function promoteOptions({ alias, expectedGeneration, overrideGate, reason }: PromoteRequest) {
+  return { ...(alias === "" ? {} : { alias }), expectedGeneration, overrideGate, reason };
+}
+
+function deployedMessage({ alias, report }: Deployed) {
+  return { alias: aliasMessage(alias), ...(report === undefined ? {} : { report: swapReportMessage(report) }) };
+}
+
+function trafficOf({ challengerVersion, mode, percent }: SetTrafficRequest) {
+  const violations: FieldViolation[] = [];
+  if (mode === TrafficMode.OFF) return undefined;
+  if (mode !== TrafficMode.SHADOW && mode !== TrafficMode.CANARY) {
+    violations.push({ field: "mode", description: `must be SHADOW, CANARY or OFF, got ${mode}` });
+  }
+  if (!(percent >= 0 && percent <= 100)) {
+    violations.push({ field: "percent", description: `must be 0 to 100, got ${percent}` });
+  }
+  if (challengerVersion === 0) violations.push({ field: "challenger_version", description: "is missing" });
+  if (violations.length > 0) throw invalidInput(violations);
+  return { mode: mode === TrafficMode.SHADOW ? "shadow" : "canary", version: challengerVersion, percent } as const;
+}
+
+function requireOne({ dataset, path }: { readonly dataset: string; readonly path: string }): void {
+  if ((dataset === "") === (path === "")) {
+    throw new AlbertError("invalid-input", "dataset: give either a dataset or a path", {
+      reason: "FIELD_INVALID",
+      violations: [{ field: "dataset", description: "give either a dataset or a path" }],
+    });
+  }
+}

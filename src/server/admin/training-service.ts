@@ -1,0 +1,65 @@
+import { type FieldViolation, invalidInput } from "../../errors.ts";
+import type { TrainingService } from "../../gen/albert/v1/training_pb.js";
+import type { JobService } from "../../jobs/job-service.ts";
+import type { ServiceHandlers } from "../call.ts";
+import { timestamp } from "./conversions.ts";
+import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
+import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";
+import { page } from "./paging.ts";
+
+/** Runs training inside the service: every call of `albert.v1.TrainingService`. */
+export function trainingService(jobs: JobService): ServiceHandlers<typeof TrainingService> {
+  return {
+    async createJob({ requestId, spec }) {
+      const { job, replayed } = await jobs.create(checkRequestId(requestId), readJobSpec(spec));
+      return { job: jobMessage(job), replayed };
+    },
+    async planJob({ spec }) {
+      const plan = await jobs.plan(readJobSpec(spec));
+      return { ...plan, problems: [...plan.problems], settings: [...plan.settings] };
+    },
+    async getJob({ jobId }) {
+      return { job: jobMessage(jobs.get(jobId)) };
+    },
+    async listJobs({ states, model, pageSize, pageToken }) {
+      const wanted = readStates(states);
+      const filter = { ...(wanted.length === 0 ? {} : { states: wanted }), ...(model === "" ? {} : { model }) };
+      const { items, nextPageToken } = page(jobs.list(filter), { pageSize, pageToken });
+      return { jobs: items.map(jobMessage), nextPageToken };
+    },
+    async *watchJob({ jobId, afterSequence, heartbeatSeconds }, { signal, draining }) {
+      const events = jobs.watch(jobId, afterSequence, AbortSignal.any([signal, draining]));
+      for await (const beat of withHeartbeats(events, heartbeatMs(heartbeatSeconds))) {
+        yield beat.kind === "heartbeat"
+          ? { update: { case: "heartbeat", value: timestamp(beat.timeMs) } }
+          : { update: { case: "event", value: eventMessage(beat.value) } };
+      }
+    },
+    async cancelJob({ jobId }) {
+      return { job: jobMessage(await jobs.cancel(jobId)) };
+    },
+    async pauseJob({ jobId }) {
+      return { job: jobMessage(await jobs.pause(jobId)) };
+    },
+    async resumeJob({ jobId }) {
+      return { job: jobMessage(await jobs.resume(jobId)) };
+    },
+    async cloneJob({ requestId, jobId, overrides }) {
+      const { job } = await jobs.clone(checkRequestId(requestId), jobId, readJobOverrides(overrides));
+      return { job: jobMessage(job) };
+    },
+  };
+}
+
+const LONGEST_REQUEST_ID = 128;
+
+function checkRequestId(requestId: string): string {
+  const violations: FieldViolation[] = [];
+  if (requestId === "")
+    violations.push({ field: "request_id", description: "is missing; choose one for each new job" });
+  if (requestId.length > LONGEST_REQUEST_ID) {
+    violations.push({ field: "request_id", description: `must have at most ${LONGEST_REQUEST_ID} characters` });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  return requestId;
+}
