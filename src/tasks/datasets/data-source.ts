@@ -55,10 +55,14 @@ export function dataError(location: DataLocation, description: string, cause?: u
 export async function* unpackedBytes(source: DataSource): AsyncGenerator<Uint8Array> {
   const chunks = source.open()[Symbol.asyncIterator]();
   try {
-    const first = await chunks.next();
-    if (first.done) return;
-    const whole = prepend(first.value, chunks);
-    if (first.value[0] === 0x1f && first.value[1] === 0x8b) {
+    let head: Uint8Array = new Uint8Array(0);
+    while (head.length < 2) {
+      const next = await chunks.next();
+      if (next.done) break;
+      head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    }
+    const whole = prepend(head, chunks);
+    if (head[0] === 0x1f && head[1] === 0x8b) {
       yield* Readable.from(whole, { objectMode: false }).pipe(createGunzip());
     } else yield* whole;
   } catch (cause) {
