@@ -4,16 +4,29 @@ import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
+import { benchTraining } from "./training.ts";
 
 /** Each benchmark measures on this machine and returns plain numbers; units are in their names. */
-const BENCHMARKS: Readonly<Record<string, (flags: ReadonlySet<string>) => Promise<unknown>>> = {
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   serving: benchServing,
   tokenizer: benchTokenizer,
+  training: benchTraining,
 };
 
-/** `npm run bench -- <name>... [--xxlarge]` prints one JSON object: the machine, then one entry per benchmark. */
+/** @param flags the switches that are on; @param values the options that take a value */
+type Benchmark = (flags: ReadonlySet<string>, values: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+const OPTIONS = {
+  xxlarge: { type: "boolean" },
+  large: { type: "boolean" },
+  webgpu: { type: "boolean" },
+  cuda: { type: "boolean" },
+  python: { type: "string" },
+} as const;
+
+/** `npm run bench -- <name>... [options]` prints one JSON object: the machine, then one entry per benchmark. */
 async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { xxlarge: { type: "boolean" } } });
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS });
   const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
   const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
   if (unknown.length > 0) {
@@ -23,7 +36,7 @@ async function main(): Promise<void> {
   }
   const flags = new Set(Object.keys(values));
   const results: Record<string, unknown> = { machine: machine() };
-  for (const name of names) results[name] = await BENCHMARKS[name]!(flags);
+  for (const name of names) results[name] = await BENCHMARKS[name]!(flags, values);
   console.log(JSON.stringify(results, undefined, 2));
 }
 
