@@ -21,8 +21,10 @@ export interface TextLine {
  */
 export async function* readTextLines(file: string): AsyncGenerator<TextLine> {
   let pending: Buffer = Buffer.alloc(0);
+  let source: OpenText | undefined;
   try {
-    for await (const piece of await openText(file)) {
+    source = await openText(file);
+    for await (const piece of source.bytes) {
       pending = pending.length === 0 ? piece : Buffer.concat([pending, piece]);
       let start = 0;
       for (;;) {
@@ -42,19 +44,28 @@ export async function* readTextLines(file: string): AsyncGenerator<TextLine> {
     }
   } catch (cause) {
     throw readFailure(cause);
+  } finally {
+    source?.close();
   }
   if (pending.length > 0) yield decodeLine(pending, false);
 }
 
-async function openText(file: string): Promise<AsyncIterable<Buffer>> {
+interface OpenText {
+  readonly bytes: AsyncIterable<Buffer>;
+  /** Lets go of the file, also when it was not read to its end. */
+  close(): void;
+}
+
+async function openText(file: string): Promise<OpenText> {
   const handle = await open(file);
   const magic = Buffer.alloc(2);
   await handle.read(magic, 0, 2, 0);
   const raw = handle.createReadStream({ start: 0, highWaterMark: 1 << 18 });
-  if (magic[0] !== 0x1f || magic[1] !== 0x8b) return raw;
+  const close = () => raw.destroy();
+  if (magic[0] !== 0x1f || magic[1] !== 0x8b) return { bytes: raw, close };
   const unzipped = createGunzip();
   raw.on("error", (error) => unzipped.destroy(error));
-  return raw.pipe(unzipped);
+  return { bytes: raw.pipe(unzipped), close };
 }
 
 function decodeLine(bytes: Uint8Array, cut: boolean): TextLine {
