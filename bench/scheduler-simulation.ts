@@ -5,6 +5,8 @@
 import { parseArgs } from "node:util";
 import { AlbertError } from "../src/errors.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
+import { predictBatchMs } from "../src/runtime/chunks.ts";
+import type { RunShape } from "../src/runtime/cost-model.ts";
 import type { Engine, SequenceInput } from "../src/runtime/engine.ts";
 import { Quarantine } from "../src/serving/quarantine.ts";
 import { Scheduler } from "../src/serving/scheduler.ts";
@@ -129,7 +131,11 @@ async function simulateScheduler(arrivals: readonly Arrival[], cost: DeviceCost)
 /** One device that computes batches one after the other. */
 function simulatedEngine(clock: VirtualClock, cost: DeviceCost): Engine {
   let freeAt = 0;
-  const predictMs = (lengths: readonly number[]) => packedMs(lengths, cost);
+  // As the engine does it: a batch is split where that is cheaper than paying for its longest sequence.
+  const fit = {
+    predict: ({ tokens, scores }: RunShape) => cost.fixedMs + cost.perTokenMs * tokens + cost.perScoreMs * scores,
+  };
+  const predictMs = (lengths: readonly number[]) => predictBatchMs(lengths, fit, 2 * cost.tokenBudget);
   return {
     device: "cpu",
     tokenBudget: cost.tokenBudget,

@@ -10,7 +10,11 @@ import { runShape } from "./cost-model.ts";
  * @param maxTokens  no run holds more tokens than this, unless a single sequence does
  * @returns          indexes into `lengths`, each exactly once
  */
-export function planChunks(lengths: readonly number[], cost: CostModel, maxTokens: number): number[][] {
+export function planChunks(
+  lengths: readonly number[],
+  cost: Pick<CostModel, "predict">,
+  maxTokens: number,
+): number[][] {
   const order = lengths.map((_, index) => index).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
   const sorted = order.map((index) => lengths[index]!);
   const best = new Float64Array(order.length + 1).fill(Number.POSITIVE_INFINITY);
@@ -35,7 +39,11 @@ export function planChunks(lengths: readonly number[], cost: CostModel, maxToken
 }
 
 /** Milliseconds of a batch, as it would be split. */
-export function predictBatchMs(lengths: readonly number[], cost: CostModel, maxTokens: number): number {
+export function predictBatchMs(
+  lengths: readonly number[],
+  cost: Pick<CostModel, "predict">,
+  maxTokens: number,
+): number {
   return planChunks(lengths, cost, maxTokens).reduce(
     (sum, chunk) => sum + cost.predict(runShape(chunk.map((index) => lengths[index]!))),
     0,

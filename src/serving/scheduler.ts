@@ -253,18 +253,14 @@ export class Scheduler {
 
   #dispatch(): void {
     for (let lane = this.#nextLane(); lane !== undefined; lane = this.#nextLane()) {
-      const { engine } = lane.options;
       this.#expire(lane);
-      const { places, predictedMs, cause } = compose(
+      const { places, cause } = compose(
         lane.queue.pieces.map(({ length }) => length),
-        {
-          budget: lane.budget,
-          lookahead: this.#options.limits.lookahead,
-          predictMs: (lengths) => engine.predictMs(lengths),
-        },
+        { budget: lane.budget, lookahead: this.#options.limits.lookahead },
       );
       if (places.length === 0) continue;
       const batch = lane.queue.take(places);
+      const predictedMs = lane.options.engine.predictMs(batch.map(({ length }) => length));
       for (const { ticket } of batch) ticket.waiting--;
       // An engine that predicts nothing must not look as if it had taken nothing.
       if (!lane.background) this.#virtualMs = Math.max(this.#virtualMs, lane.virtualMs);
