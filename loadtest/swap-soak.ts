@@ -190,4 +190,6 @@ try {
   process.exitCode = (await soak(directory, Number(values.swaps), Number(values.callers))) ? 0 : 1;
 } finally {
   await rm(directory, { recursive: true, force: true });
+  // Engines that a control leaked would keep the process alive.
+  if (values.control === "leak") process.exit();
 }
