@@ -1,4 +1,5 @@
 import type { Worker } from "node:worker_threads";
+import type { Precision } from "../graph/serving/dense.ts";
 import { buildServingGraph, type ServingModel } from "../graph/serving/serving-graph.ts";
 import { splitOutputs } from "./batch-outputs.ts";
 import { calibrate } from "./calibration.ts";
@@ -14,6 +15,8 @@ import type { WorkerTask } from "./worker-messages.ts";
 
 export interface EngineOptions {
   readonly device: DeviceKind;
+  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu. */
+  readonly precision?: Precision;
   /** Threads inside one operator on the CPU. Default: what the cgroup's quota allows. */
   readonly threads?: number;
   /** Where the model's files are written for the session; default: the directory for temporary files. */
@@ -43,8 +46,8 @@ const LEAST_CHUNK = 1024;
  * @throws AlbertError corrupt (a variable is missing or misshapen), backend (the runtime refused the graph)
  */
 export async function createEngine(model: ServingModel, options: EngineOptions): Promise<Engine> {
-  const { device, calibrationMs = DEFAULT_CALIBRATION_MS } = options;
-  const files = await writeModelFiles(buildServingGraph(model, { target: device }), options.workDirectory);
+  const { device, precision = "fp32", calibrationMs = DEFAULT_CALIBRATION_MS } = options;
+  const files = await writeModelFiles(buildServingGraph(model, { target: device, precision }), options.workDirectory);
   try {
     const host = await SessionHost.start({
       task: { modelPath: files.modelPath, session: { device, threads: options.threads ?? availableThreads() } },

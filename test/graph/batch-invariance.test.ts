@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Precision } from "../../src/graph/serving/dense.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { splitOutputs } from "../../src/runtime/batch-outputs.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
@@ -9,9 +10,9 @@ import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "../runtime/any-sequence.ts";
 
 /** Runs sequences as one run of the graph, however their lengths differ. */
-async function runnerOf(model: ReturnType<typeof randomModel>) {
+async function runnerOf(model: ReturnType<typeof randomModel>, precision: Precision = "fp32") {
   const { heads } = model;
-  const graph = buildServingGraph(model, { target: "cpu" });
+  const graph = buildServingGraph(model, { target: "cpu", precision });
   const session = await OrtSession.create(graph.toModelBytes(), { device: "cpu", threads: 2 });
   const run = async (sequences: readonly SequenceInput[]) => {
     const batch = packBatch({ target: "cpu", heads }, sequences);
@@ -33,10 +34,11 @@ describe("a sequence gets the same bits alone and in any batch", () => {
     ["exact gelu", { hidden_act: "gelu_erf" }, 6],
     ["sizes that fit no vector register", { hidden_size: 33, num_attention_heads: 3, intermediate_size: 7 }, 10],
     ["one layer", { num_hidden_layers: 1 }, 6],
+    ["int8", { hidden_size: 64 }, 20],
     ["heads of 64 and long texts", { hidden_size: 128, num_attention_heads: 2, max_position_embeddings: 512 }, 8],
-  ])("with %s", async (_, config, numRuns) => {
+  ])("with %s", async (name, config, numRuns) => {
     const model = randomModel({ config });
-    const { run, dispose } = await runnerOf(model);
+    const { run, dispose } = await runnerOf(model, name === "int8" ? "int8" : "fp32");
     await fc.assert(
       fc.asyncProperty(fc.array(sequencesFor(model.config), { minLength: 2, maxLength: 6 }), async (sequences) => {
         const together = await run(sequences);

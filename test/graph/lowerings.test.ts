@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { OrtSession } from "../../src/runtime/ort.ts";
+import { packBatch } from "../../src/runtime/packed-batch.ts";
 import { randomModel } from "../random-model.ts";
 
 describe("the graph for CUDA", () => {
@@ -24,4 +25,34 @@ describe("weights", () => {
       expect(floats(written)).toBe(floats(model.parameters.values()));
     },
   );
+});
+
+describe("int8", () => {
+  it("stays near float32 while its kernels take a quarter of the room", async () => {
+    const model = randomModel({ config: { hidden_size: 64, num_attention_heads: 4 } });
+    const sequences = [7, 33, 2].map((length) => ({
+      inputIds: Int32Array.from({ length }, (_, position) => (position * 7 + length) % model.config.vocabSize),
+      tokenTypeIds: new Int32Array(length),
+      outputs: ["@sequence"],
+    }));
+    const { feeds } = packBatch({ target: "cpu", heads: model.heads }, sequences);
+    const hidden: Record<string, Float32Array> = {};
+    for (const precision of ["fp32", "int8"] as const) {
+      const graph = buildServingGraph(model, { target: "cpu", precision });
+      const session = await OrtSession.create(graph.toModelBytes(), { device: "cpu", threads: 1 });
+      hidden[precision] = (await session.run(feeds))["sequence_output"]!.data as Float32Array;
+      await session.dispose();
+      const kernels = [...graph.initializers].filter(([name]) => name.includes("ffn_1") && name.includes("kernel"));
+      const types = new Set(kernels.filter(([, { dims }]) => dims.length === 2).map(([, { dtype }]) => dtype));
+      expect([...types]).toEqual([precision === "fp32" ? "float32" : "int8"]);
+    }
+    const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    const difference = hidden["int8"]!.map((value, index) => value - hidden["fp32"]![index]!);
+    expect(norm(difference) / norm(hidden["fp32"]!)).toBeLessThan(0.03);
+    expect(norm(difference)).toBeGreaterThan(0);
+  });
+
+  it("is refused where only float32 runs", () => {
+    expect(() => buildServingGraph(randomModel(), { target: "webgpu", precision: "int8" })).toThrow("on the cpu only");
+  });
 });

@@ -1,14 +1,19 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import type { Weights } from "./weights.ts";
+import type { Kernel, Weights } from "./weights.ts";
 
-/** How the trunk's matrix products are computed. */
-export type Precision = "fp32";
+/**
+ * How the trunk's matrix products are computed. `int8` keeps weights as 8-bit integers with one scale per output column,
+ * and rounds every row of the input to 8 bits with a scale of its own: no row depends on its neighbours, so a text's answer
+ * does not depend on its batch. Embeddings, normalisation, attention and heads stay in float32.
+ */
+export type Precision = "fp32" | "int8";
 
-/** The kernel of a dense layer: one variable, or several of equal shape whose outputs are wanted side by side. */
-export interface Kernel {
-  readonly name: string;
-  readonly parts?: readonly string[];
-}
+/** Largest magnitude of a symmetric 8-bit integer. */
+const INT8_MAX = 127;
+/** Zero point of an unsigned 8-bit row: what 0 is stored as. */
+const ROW_ZERO = 128;
+/** Scale of a row of zeros, which any scale represents. */
+const LEAST_SCALE = 1e-9;
 
 /**
  * The product of a dense layer without its bias: operators that follow take the bias in and save a pass over memory. This
@@ -17,6 +22,18 @@ export interface Kernel {
  * @param x  float32 [rows, in]
  * @returns  float32 [rows, out]
  */
-export function dense(graph: GraphBuilder, weights: Weights, x: string, { name, parts }: Kernel): string {
-  return graph.op("MatMul", [x, parts === undefined ? weights.get(name) : weights.columns(name, parts)]);
+export function dense(graph: GraphBuilder, weights: Weights, x: string, kernel: Kernel, precision: Precision): string {
+  return precision === "fp32"
+    ? graph.op("MatMul", [x, weights.kernel(kernel)])
+    : int8Product(graph, x, weights.int8Kernel(kernel));
+}
+
+function int8Product(g: GraphBuilder, x: string, { values, scales }: { values: string; scales: string }): string {
+  const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ints([-1])], { keepdims: { int: 0 } }); // [rows]
+  const rowScales = g.op("Max", [g.op("Mul", [largest, g.float(1 / INT8_MAX)]), g.float(LEAST_SCALE)]);
+  const zero = g.constant("uint8", [], [ROW_ZERO]);
+  const zeros = g.op("Expand", [zero, g.op("Shape", [rowScales])]);
+  const rounded = g.op("QuantizeLinear", [x, rowScales, zeros], { axis: { int: 0 } }); // uint8 [rows, in]
+  const product = g.fused("MatMulIntegerToFloat", [rounded, values, g.float(1), scales, zero]);
+  return g.op("Mul", [product, g.op("Unsqueeze", [rowScales, g.ints([1])])]);
 }

@@ -2,10 +2,10 @@ import { type AlbertConfig, groupOfLayer } from "../../model/config.ts";
 import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
-import { dense } from "./dense.ts";
+import { dense, type Precision } from "./dense.ts";
 import type { Attention, Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
-import type { Weights } from "./weights.ts";
+import type { Kernel, Weights } from "./weights.ts";
 
 /** What the encoder's parts share while it is being written. */
 export interface EncoderContext {
@@ -15,6 +15,7 @@ export interface EncoderContext {
   /** How layers that share weights are written. */
   readonly layers: Lowering["layers"];
   readonly feed: Feed;
+  readonly precision: Precision;
   /** Receives every block's output [T, H] in order; asking for them writes the layers out instead of looping. */
   readonly onBlock?: (hidden: string) => void;
 }
@@ -37,7 +38,7 @@ export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: 
   if (config.embeddingProjection) {
     const scope = "bert/encoder/embedding_hidden_mapping_in";
     hidden = graph.op("Add", [
-      dense(graph, weights, embedded, { name: `${scope}/kernel` }),
+      dense(graph, weights, embedded, { name: `${scope}/kernel` }, context.precision),
       weights.get(`${scope}/bias`),
     ]);
   }
@@ -109,29 +110,25 @@ function groupBlocks(graph: GraphBuilder, context: EncoderContext, hidden: strin
 /** Self-attention and feed-forward, each added to its input and normalised. @param x float32 [T, H] */
 function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: string): string {
   const { config, weights } = context;
+  const product = (from: string, kernel: Kernel) => dense(graph, weights, from, kernel, context.precision);
   const attention = `${scope}/attention_1`;
   const projections = (variable: string) =>
     ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);
-  const qkv = dense(graph, weights, x, { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") }); // [T, 3H]
+  const qkv = product(x, { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") }); // [T, 3H]
   const bias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
   const attended = context.attention(graph, { qkv, bias }, config); // [T, H]
-  const normalise = (product: string, residual: string, normScope: string, biasName: string) =>
+  const normalise = (projected: string, residual: string, normScope: string, biasName: string) =>
     graph.fused(
       "SkipLayerNormalization",
-      [product, residual, weights.get(`${normScope}/gamma`), weights.get(`${normScope}/beta`), weights.get(biasName)],
+      [projected, residual, weights.get(`${normScope}/gamma`), weights.get(`${normScope}/beta`), weights.get(biasName)],
       { epsilon: { float: config.layerNormEps } },
     );
   const output = `${attention}/output/dense`;
-  const projected = dense(graph, weights, attended, { name: `${output}/kernel` });
+  const projected = product(attended, { name: `${output}/kernel` });
   const y = normalise(projected, x, `${scope}/LayerNorm`, `${output}/bias`);
   const up = `${scope}/ffn_1/intermediate/dense`;
   const down = `${scope}/ffn_1/intermediate/output/dense`;
-  const wide = dense(graph, weights, y, { name: `${up}/kernel` }); // [T, F]
+  const wide = product(y, { name: `${up}/kernel` }); // [T, F]
   const active = biasActivation(graph, wide, weights.get(`${up}/bias`), config.hiddenAct);
-  return normalise(
-    dense(graph, weights, active, { name: `${down}/kernel` }),
-    y,
-    `${scope}/LayerNorm_1`,
-    `${down}/bias`,
-  );
+  return normalise(product(active, { name: `${down}/kernel` }), y, `${scope}/LayerNorm_1`, `${down}/bias`);
 }

@@ -1,8 +1,10 @@
+import { AlbertError } from "../../errors.ts";
 import type { AlbertConfig } from "../../model/config.ts";
 import type { Head } from "../../model/heads.ts";
 import { modelParameters } from "../../model/parameters.ts";
 import type { Parameters } from "../../model/tensor.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
+import type { Precision } from "./dense.ts";
 import { type EncoderContext, embeddings, encoder } from "./encoder.ts";
 import { emitHead, type HeadValue } from "./heads.ts";
 import { loweringFor, type Target } from "./lowering.ts";
@@ -18,6 +20,8 @@ export interface ServingModel {
 
 export interface ServingGraphOptions {
   readonly target: Target;
+  /** Default fp32; int8 needs the target cpu. */
+  readonly precision?: Precision;
   /** Also publish `embedding_output` [T, E] and every block's output `layer_<i>` [T, H], for comparison with goldens. */
   readonly layerOutputs?: boolean;
 }
@@ -26,7 +30,8 @@ export interface ServingGraphOptions {
  * Writes the graph that serves a model: all sequences of a batch laid end to end, every dense layer on [T, H], all heads
  * in one pass. Inputs and outputs are those of `packed-inputs.ts`.
  *
- * @throws AlbertError corrupt when a variable is missing or misshapen (misshapen ones when the graph is encoded)
+ * @throws AlbertError corrupt when a variable is missing or misshapen (misshapen ones when the graph is encoded);
+ *   precondition (PRECISION_UNAVAILABLE)
  */
 export function buildServingGraph(model: ServingModel, options: ServingGraphOptions): GraphBuilder {
   const { config } = model;
@@ -72,8 +77,13 @@ export function emitModel(
   graph: GraphBuilder,
   { config, heads, parameters }: ServingModel,
   feed: Feed,
-  { target, layerOutputs = false }: ServingGraphOptions,
+  { target, precision = "fp32", layerOutputs = false }: ServingGraphOptions,
 ): EmittedModel {
+  if (precision === "int8" && target !== "cpu") {
+    throw new AlbertError("precondition", `int8 runs on the cpu only, not on ${target}; choose precision fp32 there`, {
+      reason: "PRECISION_UNAVAILABLE",
+    });
+  }
   const weights = new Weights(graph, parameters, modelParameters(config, heads));
   const { layers, prepare } = loweringFor(target);
   const blocks: string[] = [];
@@ -82,6 +92,7 @@ export function emitModel(
     weights,
     layers,
     feed,
+    precision,
     attention: prepare(graph, feed),
     ...(layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
   };

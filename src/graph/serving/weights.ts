@@ -4,6 +4,12 @@ import { type Parameters, sizeOf, type Tensor } from "../../model/tensor.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { float32 } from "../onnx/tensors.ts";
 
+/** The kernel of a dense layer: one variable, or several of equal height whose outputs are wanted side by side. */
+export interface Kernel {
+  readonly name: string;
+  readonly parts?: readonly string[];
+}
+
 /**
  * A model's weights as constants of a graph. Each is added when a node first asks for it and exists once, however many
  * layers and heads use it.
@@ -29,13 +35,23 @@ export class Weights {
     });
   }
 
-  /** Several kernels of equal shape [in, out] side by side, [in, n * out]. */
-  columns(name: string, parts: readonly string[]): string {
-    return this.#add(name, () => {
-      const [rows, columns] = this.#spec(parts[0]!).shape;
-      const joined = () => sideBySide(parts.map((part) => this.tensor(part)));
-      return { shape: [rows!, columns! * parts.length], data: joined };
-    });
+  /** The kernel of a dense layer, float32 [in, out]. */
+  kernel({ name, parts = [name] }: Kernel): string {
+    return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));
+  }
+
+  /** The kernel rounded to int8 [in, out], symmetrically, with a float32 scale for each output [out]. */
+  int8Kernel({ name, parts = [name] }: Kernel): { values: string; scales: string } {
+    const [values, scales] = [`${name}/int8`, `${name}/scales`];
+    const shape = this.#kernelShape(parts);
+    const columns = shape[1]!;
+    this.#add(scales, () => ({ shape: [columns], data: () => columnScales(this.#kernelValues(parts), columns) }));
+    if (!this.#added.has(values)) {
+      const data = () => roundColumns(this.#kernelValues(parts), columns);
+      this.#graph.initializer(values, { dtype: "int8", dims: shape, data });
+      this.#added.add(values);
+    }
+    return { values, scales };
   }
 
   /** Several vectors end to end. */
@@ -74,6 +90,15 @@ export class Weights {
     return spec;
   }
 
+  #kernelShape(parts: readonly string[]): readonly number[] {
+    const shapes = parts.map((part) => this.#spec(part).shape);
+    return [shapes[0]![0]!, shapes.reduce((sum, shape) => sum + shape[1]!, 0)];
+  }
+
+  #kernelValues(parts: readonly string[]): Float32Array {
+    return parts.length === 1 ? this.tensor(parts[0]!).data : sideBySide(parts.map((part) => this.tensor(part)));
+  }
+
   #add(name: string, make: () => { shape: readonly number[]; data: () => Float32Array }): string {
     if (!this.#added.has(name)) {
       const { shape, data } = make();
@@ -97,4 +122,24 @@ function sideBySide(parts: readonly Tensor[]): Float32Array {
     column += own;
   });
   return joined;
+}
+
+const INT8_MAX = 127;
+
+/** What 1 stands for in each column after rounding to int8. */
+function columnScales(values: Float32Array, columns: number): Float32Array {
+  const scales = new Float32Array(columns);
+  for (let at = 0; at < values.length; at++) {
+    const column = at % columns;
+    scales[column] = Math.max(scales[column]!, Math.abs(values[at]!));
+  }
+  return scales.map((largest) => largest / INT8_MAX);
+}
+
+function roundColumns(values: Float32Array, columns: number): Int8Array {
+  const scales = columnScales(values, columns);
+  return Int8Array.from(values, (value, at) => {
+    const scale = scales[at % columns]!;
+    return scale === 0 ? 0 : Math.max(-INT8_MAX, Math.min(INT8_MAX, Math.round(value / scale)));
+  });
 }
