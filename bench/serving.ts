@@ -34,19 +34,35 @@ async function packedGraph() {
     threads,
   });
   const gemm = await matrixProducts(model.config, 1024, threads);
-  const run = (lengths: readonly number[]) => {
+  const rounded8 = buildServingGraph(model, { target: "cpu", precision: "int8" });
+  const int8 = await OrtSession.create(rounded8.toModelBytes(), { device: "cpu", threads });
+  const run = (on: OrtSession, lengths: readonly number[]) => {
     const { feeds } = packBatch({ target: "cpu", heads: model.heads }, lengths.map(randomSequence));
-    return () => session.run(feeds);
+    return () => on.run(feeds);
   };
-  const times = await inTurn({ gemm: gemm.run, packed: run(EIGHT_BY_128), single: run([128]) }, ROUNDS);
-  await gemm.dispose();
-  await session.dispose();
+  const times = await inTurn(
+    {
+      gemm: gemm.run,
+      packed: run(session, EIGHT_BY_128),
+      int8: run(int8, EIGHT_BY_128),
+      single: run(session, [128]),
+      singleInt8: run(int8, [128]),
+    },
+    ROUNDS,
+  );
+  for (const each of [gemm, session, int8]) await each.dispose();
   const gemmPeak = gemm.flops / timingOf(times.gemm).best / 1e6;
   const packed = flopsOf(model.config, EIGHT_BY_128) / timingOf(times.packed).best / 1e6;
   return {
     gemmPeakGflops: rounded(gemmPeak),
     packed8x128: { gflops: rounded(packed), ofGemmPeak: rounded(packed / gemmPeak), ms: timingOf(times.packed) },
     packed1x128: { ms: timingOf(times.single) },
+    int8: {
+      ms8x128: timingOf(times.int8),
+      ms1x128: timingOf(times.singleInt8),
+      speedup8x128: rounded(timingOf(times.packed).best / timingOf(times.int8).best),
+      speedup1x128: rounded(timingOf(times.single).best / timingOf(times.singleInt8).best),
+    },
     mixed8to128: await mixedAgainstPadded(),
   };
 }

@@ -64,12 +64,14 @@ export function createInference({ config, log, createEngine = engineFactory(conf
 /** ONNX Runtime sessions on the configured device, which is looked for when the first model is loaded. */
 function engineFactory({ runtime }: Config, log: ServerLog): (model: Model) => Promise<Engine> {
   const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
+  const { precision } = runtime;
   let device: ReturnType<typeof chooseDevice> | undefined;
   return async (model) => {
-    device ??= chooseDevice(runtime.device);
+    // int8 is for the CPU; a device that was named in its stead was refused with the configuration.
+    device ??= chooseDevice(precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device);
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return createEngine(model, { device: await device, ...threads, onWorkerLost });
+    return createEngine(model, { device: await device, precision, ...threads, onWorkerLost });
   };
 }
 
