@@ -1,6 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { AlbertError } from "../errors.ts";
+import { boundPort, listen } from "./http-address.ts";
 
 /** Slow or silent peers of an endpoint that answers in milliseconds are cut off early. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -48,17 +47,8 @@ export class HttpListener {
         reply(response, 404, "text/plain", "there are /metrics, /healthz and /readyz\n");
       }
     });
-    const separator = options.address.lastIndexOf(":");
-    const host = options.address.slice(0, separator).replace(/^\[|\]$/g, "");
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (cause) => {
-        const message = `cannot listen on ${options.address}: choose another address, or stop what uses it`;
-        reject(new AlbertError("precondition", message, { reason: "ADDRESS_UNAVAILABLE", cause }));
-      });
-      server.listen(Number(options.address.slice(separator + 1)), host, resolve);
-    });
-    const { port } = server.address() as AddressInfo;
-    return new HttpListener(server, `${options.address.slice(0, separator)}:${port}`);
+    await listen(server, options.address);
+    return new HttpListener(server, boundPort(server, options.address));
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,10 @@
-import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { AlbertError } from "../../errors.ts";
 import type { IncomingCall } from "../call.ts";
 import { callerGone, callLate } from "../call-endings.ts";
-
-/** What a caller may choose as its request id: short, printable, without spaces, so that a log line stays a log line. */
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+import { requestIdOf } from "../request-id.ts";
 
 /** The transport's timer and ours read different clocks. */
 const CLOCK_TOLERANCE_MS = 5;
@@ -43,8 +40,7 @@ export class GrpcCall implements IncomingCall {
     this.service = method.parent.typeName;
     this.method = `${method.parent.typeName}/${method.name}`;
     this.draining = settings.draining;
-    const given = this.header("x-request-id");
-    this.requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+    this.requestId = requestIdOf(this.header("x-request-id"));
     this.streaming = method.methodKind !== "unary";
     this.deadlineAt = this.receivedAt + allowedMs(surface, settings, this.streaming);
   }
