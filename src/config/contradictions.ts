@@ -5,7 +5,13 @@ import { type Config, NAMED_SETTINGS } from "./settings.ts";
 
 /** Rules between settings. Each broken one is a problem of its own; values are already within their own ranges. */
 export function contradictions(config: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
-  return [...ignoredByRole(config, origins), ...sharedAddresses(config), ...deadlines(config), ...precisions(config)];
+  return [
+    ...ignoredByRole(config, origins),
+    ...sharedAddresses(config),
+    ...consoles(config),
+    ...deadlines(config),
+    ...precisions(config),
+  ];
 }
 
 /** A setting that the role does not use must not be set: it would be ignored silently. */
@@ -25,6 +31,7 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
     ["server.public_address", server.publicAddress],
     ["server.admin_address", server.adminAddress],
     ["server.metrics_address", server.metricsAddress],
+    ["server.console_address", server.consoleAddress],
   ] as const;
   return listeners.flatMap(([field, value], index) => {
     const mine = parseAddress(value);
@@ -36,6 +43,14 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
       ? []
       : [{ field, description: `port ${mine!.port} is already the port of ${taken[0]}; give each listener its own` }];
   });
+}
+
+/** The console administers: it stays on this machine unless somebody says otherwise. */
+function consoles({ server }: Config): FieldViolation[] {
+  const host = parseAddress(server.consoleAddress)?.host;
+  if (host === undefined || server.consoleAnywhere || ["127.0.0.1", "localhost", "::1"].includes(host)) return [];
+  const description = `${server.consoleAddress} can be reached from other machines; use a loopback address, or allow it with server.console_anywhere`;
+  return [{ field: "server.console_address", description }];
 }
 
 function deadlines({ server }: Config): FieldViolation[] {

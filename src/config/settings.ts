@@ -27,6 +27,14 @@ export const SETTINGS = {
       default: "0.0.0.0:9464",
       doc: "Where /metrics and /healthz answer over HTTP.",
     }),
+    consoleAddress: address({
+      default: "127.0.0.1:8080",
+      doc: "Where the console and the same services over Connect (JSON for curl) answer over HTTP, administration included; empty: nowhere.",
+    }),
+    consoleAnywhere: toggle({
+      default: false,
+      doc: "Allows a console address that other machines can reach: whoever reaches it can administer.",
+    }),
     reflection: toggle({
       default: true,
       doc: "Whether the public listener answers gRPC server reflection.",

@@ -1,9 +1,12 @@
+import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ServiceHandlers } from "./call.ts";
+import { addConnectService } from "./connect/connect-routes.ts";
+import { ConsoleListener } from "./console/console-listener.ts";
 import { keepByteOrderMarks } from "./decode.ts";
 import { GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
 import type { AdapterOptions } from "./grpc/service-adapter.ts";
@@ -34,11 +37,12 @@ export interface ServerAddresses {
   readonly public: string;
   readonly admin?: string;
   readonly metrics?: string;
+  readonly console?: string;
 }
 
 /**
- * Everything that listens: the public gRPC listener (inference, health, reflection), the admin listener, and HTTP for
- * machines that watch. Owns the health states; whoever owns a model sets its name there.
+ * Everything that listens: the public gRPC listener (inference, health, reflection), the admin listener, HTTP for machines
+ * that watch, and the console for people. Owns the health states; whoever owns a model sets its name there.
  */
 export class InferenceServer {
   readonly addresses: ServerAddresses;
@@ -46,6 +50,7 @@ export class InferenceServer {
   readonly #options: InferenceServerOptions;
   readonly #listeners: readonly GrpcListener[];
   readonly #http: HttpListener | undefined;
+  readonly #page: ConsoleListener | undefined;
   readonly #draining: AbortController;
   #closing: Promise<boolean> | undefined;
 
@@ -55,20 +60,23 @@ export class InferenceServer {
       readonly publicListener: GrpcListener;
       readonly adminListener: GrpcListener | undefined;
       readonly http: HttpListener | undefined;
+      readonly page: ConsoleListener | undefined;
       readonly health: HealthStates;
       readonly draining: AbortController;
     },
   ) {
-    const { publicListener, adminListener, http } = parts;
+    const { publicListener, adminListener, http, page } = parts;
     this.#options = options;
     this.#listeners = adminListener === undefined ? [publicListener] : [publicListener, adminListener];
     this.#http = http;
+    this.#page = page;
     this.#draining = parts.draining;
     this.health = parts.health;
     this.addresses = {
       public: publicListener.address,
       ...(adminListener === undefined ? {} : { admin: adminListener.address }),
       ...(http === undefined ? {} : { metrics: http.address }),
+      ...(page === undefined ? {} : { console: page.address }),
     };
   }
 
@@ -118,7 +126,8 @@ export class InferenceServer {
               metricsPage: () => options.metrics.page(),
               ready: () => options.ready() && !draining.signal.aborted,
             });
-      return new InferenceServer(options, { publicListener, adminListener, http, health, draining });
+      const page = config.server.consoleAddress === "" ? undefined : await openConsole(options, draining.signal);
+      return new InferenceServer(options, { publicListener, adminListener, http, page, health, draining });
     } catch (error) {
       await Promise.all(opened.map((listener) => listener.close(0)));
       throw error;
@@ -146,6 +155,7 @@ export class InferenceServer {
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     this.#draining.abort();
     const clean = await Promise.all(this.#listeners.map((listener) => listener.close(config.server.drainTimeoutMs)));
+    await this.#page?.close();
     await this.#http?.close();
     return clean.every(Boolean);
   }
@@ -171,4 +181,21 @@ function adapterOptions(
     maxDeadlineMs: config.server.maxDeadlineMs,
     logIncident: logIncidents(log),
   };
+}
+
+/** The browser's way in: inference and, where it is served, administration, for whoever may use this address. */
+function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
+  const { config, metrics, inference, admin } = options;
+  const adapter = adapterOptions("public", options, draining, options.authorizer);
+  const adminAdapter = adapterOptions("admin", options, draining, admin?.authorizer);
+  return ConsoleListener.open({
+    address: config.server.consoleAddress,
+    directory: fileURLToPath(new URL("../console", import.meta.url)),
+    maxMessageBytes: config.server.maxMessageBytes,
+    metricsPage: () => metrics.page(),
+    routes: (router) => {
+      addConnectService(router, InferenceService, inference, adapter);
+      admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminAdapter) });
+    },
+  });
 }

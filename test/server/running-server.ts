@@ -37,7 +37,12 @@ export interface RunningServer {
 /** The defaults with every address on a free port of this machine, no drain delay, and the given changes. */
 export function testConfig(overrides: Overrides = {}): Config {
   const { config } = loadConfig({});
-  const local = { publicAddress: "127.0.0.1:0", adminAddress: "127.0.0.1:0", metricsAddress: "127.0.0.1:0" };
+  const local = {
+    publicAddress: "127.0.0.1:0",
+    adminAddress: "127.0.0.1:0",
+    metricsAddress: "127.0.0.1:0",
+    consoleAddress: "127.0.0.1:0",
+  };
   const changed = Object.entries(config).map(([group, values]) => [
     group,
     { ...values, ...(group === "server" ? { ...local, drainDelayMs: 0 } : {}), ...overrides[group as keyof Config] },
