@@ -3,8 +3,8 @@
 //
 //   node --import tsx loadtest/swap-soak.ts [--swaps 100] [--callers 2] [--hidden 256] [--control none|leak|allocator]
 //
-// The controls show that the check can fail: `leak` never closes the engines that were replaced, `allocator` runs without
-// the allocator settings of bin/albert.
+// The control `leak` shows that the check can fail: it never closes the engines that were replaced. `allocator` runs without
+// the allocator settings of bin/albert, to see whether they matter.
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
