@@ -1,4 +1,7 @@
+import { createReadStream, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { decodeExample } from "../../src/pretraining/tf-example.ts";
+import { readRecords } from "../../src/pretraining/tf-record.ts";
 import { folderArticles } from "../../src/tasks/datasets/article-files.ts";
 import { fileSource } from "../../src/tasks/datasets/data-source.ts";
 import {
@@ -74,6 +77,41 @@ describe.skipIf(missing("features/glue with the English vocabulary", glueManifes
         });
       }
       expect(actual).toEqual(jsonLines(fixture("features/glue", entry.file)!));
+    });
+  },
+);
+
+const recordFiles = readdirSync(fixture("features/glue/expected") ?? ".").filter((name) => name.endsWith(".tf_record"));
+
+describe.skipIf(missing("GLUE TFRecords with the English vocabulary", recordFiles.length > 0 && vocabulary))(
+  "GLUE records",
+  () => {
+    it.each(recordFiles)("of the official writer hold these features: %s", async (name) => {
+      const [taskName, split] = name.replace(".tf_record", "").split("_") as [GlueTaskName, GlueSplit];
+      const task = GLUE_TASKS.get(taskName)!;
+      const tokenizer = tokenizerFor(true);
+      const rows: unknown[] = [];
+      let length = 0;
+      for await (const record of readRecords(createReadStream(fixture("features/glue/expected", name)!))) {
+        const example = decodeExample(record);
+        length = example.get("input_ids")!.values.length;
+        rows.push(
+          Object.fromEntries(Array.from(example, ([key, feature]) => [key, Array.from(feature.values, Number)])),
+        );
+      }
+      const expected: unknown[] = [];
+      const path = fixture("features/glue", task.directory, task.files[split]!)!;
+      for await (const example of glueExamples(fileSource(path), task, split)) {
+        const { text, textPair, ...rest } = processGlueExample(example, task, tokenizer);
+        const pair = textPair === undefined ? undefined : tokenizer.tokenize(textPair);
+        const label = glueLabelId({ text, ...rest }, task);
+        expected.push({
+          ...padded(encodeTexts(tokenizer, tokenizer.tokenize(text), pair, length), length),
+          label_ids: [task.isRegression ? Math.fround(label) : label],
+          is_real_example: [1],
+        });
+      }
+      expect(rows).toEqual(expected);
     });
   },
 );
