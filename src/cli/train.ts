@@ -3,8 +3,10 @@ import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { programVersion } from "../config/program-version.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import type { ProblemType } from "../model/heads.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
+import type { ColumnNames } from "../training/data/fields.ts";
 import { openTaskEvaluator } from "../training/evaluate.ts";
 import { openExecutor } from "../training/executors/open-executor.ts";
 import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
@@ -13,8 +15,10 @@ import { measurePlan, planFineTune } from "../training/plan.ts";
 import { type AlbertVersion, TASKS, type Task } from "../training/recipes.ts";
 import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
+import type { GivenSettings } from "../training/settings.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
+import type { TaskDataSpec } from "../training/task-data.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
@@ -28,6 +32,9 @@ interface TrainFlags {
   readonly cased?: true;
   readonly train: string;
   readonly eval?: string;
+  readonly evalShare: number;
+  readonly problemType?: ProblemType;
+  readonly columns?: string;
   readonly output: string;
   readonly work?: string;
   readonly cache?: string;
@@ -59,7 +66,20 @@ export function registerTrain(program: Command): void {
     .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
     .option("--cased", "do not lower-case text")
     .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
-    .option("--eval <path>", "evaluation data; without it nothing is evaluated")
+    .option("--eval <path>", "evaluation data; without it a part of the training data is held out")
+    .addOption(
+      new Option("--eval-share <share>", "without --eval: part of the training data to hold out, 0 for none")
+        .argParser(Number)
+        .default(0.1),
+    )
+    .addOption(
+      new Option("--problem-type <type>", "of your own classification data").choices([
+        "single-label",
+        "multi-label",
+        "regression",
+      ]),
+    )
+    .option("--columns <field=column,...>", "names of your own columns, such as text=review,label=stars")
     .requiredOption("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
     .option("--cache <dir>", "feature cache, which runs may share (default: inside the work directory)")
@@ -133,7 +153,7 @@ async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingP
 }
 
 async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: TrainingOutcome): Promise<void> {
-  const { spec, start, head, resolved, trainData, evalData } = prepared;
+  const { spec, start, head, resolved, data } = prepared;
   const { metrics } = outcome;
   const written = await writeModelDirectory(flags.output, {
     name: flags.name ?? basename(resolve(flags.output)),
@@ -145,8 +165,8 @@ async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: Tr
     metrics,
     lineage: {
       ...(start.digest === undefined ? {} : { parent: start.digest }),
-      datasets: { train: trainData.digest, ...(evalData === undefined ? {} : { eval: evalData.digest }) },
-      recipe: { task: spec.task, ...resolved.settings },
+      datasets: { train: data.train.digest, ...(data.eval === undefined ? {} : { eval: data.eval.digest }) },
+      recipe: { task: spec.data.task, ...resolved.settings },
       program: programVersion(),
     },
   });
@@ -168,17 +188,43 @@ function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
     if (value !== undefined) given[name] = String(value);
   }
   const { threads } = flags;
+  const settings = parseSettings(given);
   return {
-    task: flags.task,
+    data: dataOf(flags, settings),
     version: flags.albertVersion,
     start: startOf(flags),
-    train: flags.train,
-    ...(flags.eval === undefined ? {} : { eval: flags.eval }),
-    given: parseSettings(given),
+    given: settings,
     executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
     work,
     cache: flags.cache ?? join(work, "features"),
   };
+}
+
+function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpec {
+  const { task, train, eval: evaluation, evalShare, problemType, columns } = flags;
+  if (!(evalShare >= 0 && evalShare < 1)) {
+    throw invalidInput([{ field: "eval-share", description: `expected 0 <= share < 1, got ${evalShare}` }]);
+  }
+  return {
+    task,
+    train,
+    ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
+    ...(problemType === undefined ? {} : { problemType }),
+    ...(columns === undefined ? {} : { columns: columnNames(columns) }),
+  };
+}
+
+/** `text=review,label=stars` */
+function columnNames(text: string): ColumnNames {
+  return Object.fromEntries(
+    text.split(",").map((pair) => {
+      const [field, column, ...rest] = pair.split("=");
+      if (!field || !column || rest.length > 0) {
+        throw invalidInput([{ field: "columns", description: `expected field=column, got ${JSON.stringify(pair)}` }]);
+      }
+      return [field.trim(), column.trim()];
+    }),
+  );
 }
 
 function startOf({ init, randomInit, vocab, config, cased }: TrainFlags): StartSpec {

@@ -4,14 +4,15 @@ import type { Parameters } from "../model/tensor.ts";
 import { createEngine } from "../runtime/create-engine.ts";
 import { evaluateDataset } from "../tasks/evaluation/evaluate-dataset.ts";
 import type { Evaluator, PreparedFineTune } from "./fine-tune.ts";
-import { offsetsOf } from "./records.ts";
+import { offsetsOf } from "./record-stream.ts";
 
 /**
  * Evaluates through the serving graph: the weights go into an engine like any model that serves, so that the numbers of
  * a run are those its model will show.
  */
 export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Evaluator> {
-  const { evalData, spec, start, head, resolved } = prepared;
+  const { data, spec, start, head, resolved } = prepared;
+  const evalData = data.eval;
   invariant(evalData !== undefined, "an evaluator needs evaluation data");
   const { settings } = resolved;
   const { threads } = spec.executor;
@@ -24,7 +25,7 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
       );
       try {
         const model = { tokenizer: start.tokenizer, heads: [head], maxSequenceLength: settings.maxSeqLength };
-        const { metrics } = await evaluateDataset(engine, model, spec.task, evalData.examples(), {
+        const { metrics } = await evaluateDataset(engine, model, spec.data.task, evalData.examples(), {
           docStride: settings.docStride,
           maxQueryLength: settings.maxQueryLength,
           maxQaLength: settings.maxQaLength,

@@ -13,25 +13,22 @@ import type { TrainingEvent } from "./events.ts";
 import { type FeatureStore, openFeatures } from "./feature-cache.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
-import { type AlbertVersion, recipeOf, type Task } from "./recipes.ts";
-import { recordParameters, recordsOf } from "./records.ts";
+import { type AlbertVersion, recipeOf } from "./recipes.ts";
+import { offsetsOf, recordParameters, recordStream } from "./record-stream.ts";
 import type { Schedule } from "./schedule.ts";
 import { checkSelection } from "./selection.ts";
 import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step.ts";
 import { FeatureStepSource } from "./step-source.ts";
-import { openTaskData, type TaskData } from "./task-data.ts";
+import { type CheckedData, checkData, type TaskDataSpec } from "./task-data.ts";
 
 /** A fine-tuning run, as a person or a job asks for it. */
 export interface FineTuneSpec {
-  readonly task: Task;
+  readonly data: TaskDataSpec;
   /** Which release's recipe applies. */
   readonly version: AlbertVersion;
   readonly start: StartSpec;
-  readonly train: string;
-  /** Absent: the run goes without evaluation. */
-  readonly eval?: string;
   readonly given: GivenSettings;
   readonly executor: ExecutorOptions;
   /** Directory of checkpoints, logs and results. */
@@ -57,8 +54,7 @@ export interface PreparedFineTune {
   readonly head: Head;
   readonly objective: Objective;
   readonly resolved: ResolvedSettings;
-  readonly trainData: TaskData;
-  readonly evalData: TaskData | undefined;
+  readonly data: CheckedData;
   readonly features: FeatureStore;
   readonly source: FeatureStepSource;
   readonly stepSpec: StepSpec;
@@ -83,11 +79,10 @@ export async function prepareFineTune(
   onActivity("opening the model");
   const start = await openStart(spec.start, seed);
   onActivity("reading the data");
-  const trainData = await openTaskData(spec.task, spec.train, "train");
-  const evalData = spec.eval === undefined ? undefined : await openTaskData(spec.task, spec.eval, "dev");
-  const { head } = trainData;
-  const resolved = resolveSettings(recipeOf(spec.task, spec.version), spec.given, {
-    examples: trainData.count,
+  const data = await checkData(spec.data, start.heads);
+  const { head } = data;
+  const resolved = resolveSettings(recipeOf(spec.data.task, spec.version), spec.given, {
+    examples: data.train.count,
     config: start.config,
     fromScratch: start.fromScratch,
   });
@@ -97,15 +92,25 @@ export async function prepareFineTune(
   const frozen = frozenNames(start, head, settings);
   onActivity("making features");
   const dropped: string[] = [];
-  const recordOptions = { ...settings, task: spec.task, head, tokenizer: start.tokenizer };
+  const { maxSeqLength: maxSequenceLength, docStride, maxQueryLength, maxQaLength } = settings;
+  const recordOptions = {
+    task: spec.data.task,
+    head,
+    tokenizer: start.tokenizer,
+    maxSequenceLength,
+    docStride,
+    maxQueryLength,
+    maxQaLength,
+    offsets: offsetsOf(start.tokenizer),
+  };
   const idFeatures = await openFeatures(
     spec.cache,
     {
-      data: trainData.digest,
+      data: data.train.digest,
       tokenizer: start.tokenizer.digest,
       parameters: recordParameters(recordOptions),
     },
-    () => recordsOf(trainData.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
+    () => recordStream(data.train.examples(), recordOptions, ({ id }) => dropped.push(id)),
   );
   const { threads } = spec.executor;
   let features = idFeatures;
@@ -124,10 +129,10 @@ export async function prepareFineTune(
     batchSize: settings.trainBatchSize,
     tokenBudget: settings.tokenBudget,
     maxSequenceLength: pooled ? 1 : settings.maxSeqLength,
-    sequencesPerExample: trainData.choices,
+    sequencesPerExample: data.choices,
     grouping: settings.grouping,
     sizes: {
-      ...(head.kind === "multiple-choice" ? { choices: trainData.choices } : {}),
+      ...(head.kind === "multiple-choice" ? { choices: data.choices } : {}),
       ...(settings.headOnly ? { cachedWidth: start.config.hiddenSize } : {}),
     },
   });
@@ -137,8 +142,7 @@ export async function prepareFineTune(
     head,
     objective,
     resolved,
-    trainData,
-    evalData,
+    data,
     features,
     source,
     stepSpec: {
@@ -154,6 +158,7 @@ export async function prepareFineTune(
     initialised,
     warnings: [
       ...start.warnings,
+      ...data.warnings,
       ...resolved.warnings,
       ...(dropped.length > 0
         ? [`${dropped.length} questions could not be aligned and are left out, as officially`]
@@ -180,7 +185,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
   const { spec, resolved, source, stepSpec, initial, head } = prepared;
   const { settings } = resolved;
   const { openExecutor, openEvaluator, ...rest } = options;
-  const evaluator = prepared.evalData === undefined ? undefined : await openEvaluator(prepared);
+  const evaluator = prepared.data.eval === undefined ? undefined : await openEvaluator(prepared);
   try {
     const selection = {
       metric: settings.metric,

@@ -36,7 +36,7 @@ export interface TrainingPlan {
 }
 
 /** Plans a prepared run by arithmetic alone. */
-export function planFineTune({ resolved, source, trainData, start, head, warnings }: PreparedFineTune): TrainingPlan {
+export function planFineTune({ resolved, source, data, start, head, warnings }: PreparedFineTune): TrainingPlan {
   const { settings, reasons } = resolved;
   const padding = source.order.padding();
   const epochs = settings.trainStep / source.stepsPerEpoch;
@@ -46,7 +46,7 @@ export function planFineTune({ resolved, source, trainData, start, head, warning
   const diskBytes = parameters * 4 * (slots * (settings.keepCheckpointMax + 2) + 1);
   const names = SETTING_NAMES.map(({ key }) => key).filter((key): key is SettingName => key in settings);
   return {
-    examples: trainData.count,
+    examples: data.train.count,
     steps: settings.trainStep,
     epochs,
     tokens: padding.tokens * epochs,

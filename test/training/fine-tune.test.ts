@@ -8,6 +8,7 @@ import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { type FineTuneSpec, prepareFineTune, type RunOptions, runFineTune } from "../../src/training/fine-tune.ts";
 import type { TrainingOutcome } from "../../src/training/loop.ts";
 import { planFineTune } from "../../src/training/plan.ts";
+import { checkData } from "../../src/training/task-data.ts";
 
 const WORDS =
   "a fine and lovely film indeed dull tedious bore again who sat the cat on mat while dog slept in yard behind old house near river ? sky is blue today . red green bright dark good bad";
@@ -66,14 +67,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-function specOf(work: string, varied: Partial<FineTuneSpec> = {}): FineTuneSpec {
-  const { given, ...rest } = varied;
+function specOf(
+  work: string,
+  varied: Partial<Omit<FineTuneSpec, "data">> & { readonly data?: Partial<FineTuneSpec["data"]> } = {},
+): FineTuneSpec {
+  const { given, data, ...rest } = varied;
   return {
-    task: "sst-2",
+    data: { task: "sst-2", train: join(directory, "train.tsv"), eval: join(directory, "train.tsv"), ...data },
     version: "v2",
     start: { kind: "random", architecture: join(directory, "tiny.json"), vocabulary: join(directory, "vocab.txt") },
-    train: join(directory, "train.tsv"),
-    eval: join(directory, "train.tsv"),
     given: {
       trainBatchSize: 8,
       trainStep: 12,
@@ -162,7 +164,9 @@ describe("a fine-tune", () => {
     it(`trains only the head of ${task} on cached outputs of the trunk`, async () => {
       const data = join(directory, file);
       const given = { headOnly: true, trainStep: 4, docStride: 8, saveCheckpointsSteps: 4 };
-      const { outcome, prepared } = await fineTune(specOf(`head-${task}`, { task, train: data, eval: data, given }));
+      const { outcome, prepared } = await fineTune(
+        specOf(`head-${task}`, { data: { task, train: data, eval: data }, given }),
+      );
       const moved = [...outcome.parameters].filter(([name, { data: values }]) =>
         values.some((value, at) => value !== prepared.initial.parameters.get(name)!.data[at]),
       );
@@ -173,7 +177,9 @@ describe("a fine-tune", () => {
     it(`trains the whole of ${task} and reports every metric it promised`, async () => {
       const data = join(directory, file);
       const given = { trainStep: 4, docStride: 8, saveCheckpointsSteps: 4 };
-      const { events, prepared } = await fineTune(specOf(`all-${task}`, { task, train: data, eval: data, given }));
+      const { events, prepared } = await fineTune(
+        specOf(`all-${task}`, { data: { task, train: data, eval: data }, given }),
+      );
       const result = events.find((event) => event.kind === "eval_result")!;
       const evaluator = await openTaskEvaluator(prepared);
       expect(Object.keys(result.kind === "eval_result" ? result.metrics : {})).toEqual(
@@ -194,7 +200,9 @@ describe("a fine-tune", () => {
 
 describe("a fine-tune is refused before its first step", () => {
   it("for a wrong label, with its line", async () => {
-    await expect(prepareFineTune(specOf("label", { train: join(directory, "bad.tsv") }))).rejects.toThrow(/bad\.tsv:3/);
+    await expect(prepareFineTune(specOf("label", { data: { train: join(directory, "bad.tsv") } }))).rejects.toThrow(
+      /bad\.tsv:3/,
+    );
   });
 
   it("for a metric that evaluation will not report", async () => {
@@ -204,8 +212,10 @@ describe("a fine-tune is refused before its first step", () => {
   });
 
   it("for early stopping without evaluation data", async () => {
-    const { eval: _, ...withoutEval } = specOf("patience", { given: { patience: 2 } });
-    await expect(fineTune(withoutEval)).rejects.toThrow(/early stopping needs evaluation data/);
+    const spec = specOf("patience", { given: { patience: 2 } });
+    await expect(fineTune({ ...spec, data: { task: "sst-2", train: spec.data.train } })).rejects.toThrow(
+      /early stopping needs evaluation data/,
+    );
   });
 
   it("for a frozen name that no parameter has", async () => {
@@ -223,6 +233,56 @@ describe("a fine-tune is refused before its first step", () => {
     );
     expect(await readFile(join(directory, "other/checkpoints/step-000000002/manifest.json"), "utf8")).toContain(
       '"step": 2',
+    );
+  });
+});
+
+describe("the data of a run", () => {
+  it("holds out a part of the training data where no evaluation data is given, and never trains on it", async () => {
+    const rows = Array.from(
+      { length: 60 },
+      (_, i) => `{"text": "text number ${i} here", "label": "${i % 2 === 0 ? "even" : "odd"}"}`,
+    );
+    await writeFile(join(directory, "own.jsonl"), rows.join("\n"));
+    const spec = {
+      task: "classification",
+      train: join(directory, "own.jsonl"),
+      holdOut: { share: 0.3, seed: 1 },
+    } as const;
+    const data = await checkData(spec, []);
+    expect(data.head).toEqual({
+      name: "classification",
+      kind: "classification",
+      problemType: "single-label",
+      labels: ["even", "odd"],
+    });
+    expect(data.train.count + data.eval!.count).toBe(60);
+    expect(data.eval!.count).toBeGreaterThan(5);
+    const idsOf = async (examples: AsyncIterable<{ readonly id: string }>) => {
+      const ids = new Set<string>();
+      for await (const { id } of examples) ids.add(id);
+      return ids;
+    };
+    const trained = await idsOf(data.train.examples());
+    for (const id of await idsOf(data.eval!.examples())) expect(trained.has(id)).toBe(false);
+  });
+
+  it("goes on with the model's own head where the labels are the same, whatever their order", async () => {
+    const own = { name: "mood", kind: "classification", problemType: "single-label", labels: ["1", "0"] } as const;
+    const spec = {
+      task: "classification",
+      train: join(directory, "train.tsv"),
+      columns: { text: "sentence" },
+    } as const;
+    expect((await checkData(spec, [own])).head).toEqual(own);
+    expect((await checkData(spec, [{ ...own, labels: ["1", "0", "2"] }])).head.name).toBe("classification");
+  });
+
+  it("is refused with every problem and its place at once", async () => {
+    const path = join(directory, "broken.jsonl");
+    await writeFile(path, ['{"text": "fine", "label": "a"}', '{"text": "", "label": "b"}', "{not json"].join("\n"));
+    await expect(checkData({ task: "classification", train: path }, [])).rejects.toThrow(
+      /2 of 3 rows cannot be used.*broken\.jsonl:2.*broken\.jsonl:3/s,
     );
   });
 });

@@ -3,10 +3,11 @@ import { basename } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import type { ProblemType } from "../../model/heads.ts";
 import { folderArticles, tarArticles } from "../../tasks/datasets/article-files.ts";
-import { type DataLocation, type DataSource, fileSource } from "../../tasks/datasets/data-source.ts";
+import { type DataLocation, type DataSource, fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueTaskName } from "../../tasks/datasets/glue.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
+import type { ArticleFile } from "../../tasks/datasets/race.ts";
 import { exampleIssues } from "./example-checks.ts";
 import type { ColumnNames } from "./fields.ts";
 import { type RowIssue, rejectsRow } from "./issues.ts";
@@ -79,7 +80,14 @@ async function raceArticles(path: string, source: DataSource, split: "train" | "
   const info = await stat(path).catch((cause: unknown) => {
     throw new AlbertError("not-found", `${source.name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
-  return ofSplit(info.isDirectory() ? folderArticles(path) : tarArticles(source), split);
+  if (info.isDirectory()) return ofSplit(folderArticles(path), split);
+  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return ofSplit(tarArticles(source), split);
+  return oneArticle(source);
+}
+
+/** A single file of articles, such as `all.txt`. */
+async function* oneArticle(source: DataSource): AsyncGenerator<ArticleFile> {
+  yield { path: source.name, text: await wholeText(source) };
 }
 
 async function* ofSplit<T extends { readonly path: string }>(
