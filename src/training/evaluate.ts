@@ -4,7 +4,7 @@ import type { Parameters } from "../model/tensor.ts";
 import { createEngine } from "../runtime/create-engine.ts";
 import { evaluateDataset } from "../tasks/evaluation/evaluate-dataset.ts";
 import type { Evaluator, PreparedFineTune } from "./fine-tune.ts";
-import { offsetsOf } from "./record-stream.ts";
+import { offsetsOf } from "./records.ts";
 
 /**
  * Evaluates through the serving graph: the weights go into an engine like any model that serves, so that the numbers of

@@ -14,7 +14,7 @@ import { type FeatureStore, openFeatures } from "./feature-cache.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import { type AlbertVersion, recipeOf } from "./recipes.ts";
-import { offsetsOf, recordParameters, recordStream } from "./record-stream.ts";
+import { recordParameters, recordsOf } from "./records.ts";
 import type { Schedule } from "./schedule.ts";
 import { checkSelection } from "./selection.ts";
 import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
@@ -92,17 +92,7 @@ export async function prepareFineTune(
   const frozen = frozenNames(start, head, settings);
   onActivity("making features");
   const dropped: string[] = [];
-  const { maxSeqLength: maxSequenceLength, docStride, maxQueryLength, maxQaLength } = settings;
-  const recordOptions = {
-    task: spec.data.task,
-    head,
-    tokenizer: start.tokenizer,
-    maxSequenceLength,
-    docStride,
-    maxQueryLength,
-    maxQaLength,
-    offsets: offsetsOf(start.tokenizer),
-  };
+  const recordOptions = { ...settings, task: spec.data.task, head, tokenizer: start.tokenizer };
   const idFeatures = await openFeatures(
     spec.cache,
     {
@@ -110,7 +100,7 @@ export async function prepareFineTune(
       tokenizer: start.tokenizer.digest,
       parameters: recordParameters(recordOptions),
     },
-    () => recordStream(data.train.examples(), recordOptions, ({ id }) => dropped.push(id)),
+    () => recordsOf(data.train.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
   );
   const { threads } = spec.executor;
   let features = idFeatures;
