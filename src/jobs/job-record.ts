@@ -8,6 +8,8 @@ export class JobRecord {
   readonly directory: string;
   readonly #log: EventLog;
   #job: Job;
+  /** Changes run one behind the other, each upon the outcome of the one before. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(directory: string, identity: JobIdentity, log: EventLog) {
     this.directory = directory;
@@ -24,10 +26,8 @@ export class JobRecord {
   }
 
   /** Appends an event and folds it in. */
-  async append(event: NewJobEvent): Promise<Job> {
-    const written = await this.#log.append(event);
-    this.#job = applyEvent(this.#job, written);
-    return this.#job;
+  append(event: NewJobEvent): Promise<Job> {
+    return this.#exclusively(() => this.#append(event));
   }
 
   /**
@@ -36,15 +36,29 @@ export class JobRecord {
    * @param why  machine reason and words, where it is not the ordinary course of things
    * @throws AlbertError precondition (ILLEGAL_TRANSITION); nothing is written then
    */
-  async move(move: JobMove, why: { readonly reason?: JobReason; readonly detail?: string } = {}): Promise<Job> {
-    const from = this.#job.state;
-    const to = transition(from, move);
-    const words = why.detail === undefined ? "" : `: ${why.detail}`;
-    return this.append({
-      kind: "state_changed",
-      summary: `${from.kind} -> ${to.kind}${words}`,
-      transition: { from: from.kind, to, ...why },
+  move(move: JobMove, why: { readonly reason?: JobReason; readonly detail?: string } = {}): Promise<Job> {
+    return this.#exclusively(() => {
+      const from = this.#job.state;
+      const to = transition(from, move);
+      const words = why.detail === undefined ? "" : `: ${why.detail}`;
+      return this.#append({
+        kind: "state_changed",
+        summary: `${from.kind} -> ${to.kind}${words}`,
+        transition: { from: from.kind, to, ...why },
+      });
     });
+  }
+
+  async #append(event: NewJobEvent): Promise<Job> {
+    const written = await this.#log.append(event);
+    this.#job = applyEvent(this.#job, written);
+    return this.#job;
+  }
+
+  #exclusively<T>(change: () => T | Promise<T>): Promise<T> {
+    const changed = this.#last.then(change);
+    this.#last = changed.catch(() => {}); // whoever asked for the change meets the error
+    return changed;
   }
 
   /** Events after a sequence number, then each new one; ends after the job has ended. */

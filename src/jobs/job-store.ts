@@ -1,0 +1,109 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AlbertError, corrupt } from "../errors.ts";
+import { createDirectoryAtomically, writeNewFile } from "../model/durable-write.ts";
+import type { JobIdentity } from "./job.ts";
+import { JobRecord } from "./job-record.ts";
+import { type JobSpec, specDigest } from "./job-spec.ts";
+
+const IDENTITY_FILE = "job.json";
+const PARTIAL = /^\..*\.partial$/;
+
+/**
+ * Every job of a server: a directory each, `job.json` and `events.log` in it, and the job's own files beside them. A job
+ * exists from the instant its directory does.
+ */
+export class JobStore {
+  readonly #directory: string;
+  readonly #clock: () => number;
+  readonly #records = new Map<string, JobRecord>();
+  readonly #byRequest = new Map<string, JobRecord>();
+  /** Creations run one behind the other, so that two with one request id make one job. */
+  #creating: Promise<unknown> = Promise.resolve();
+
+  private constructor(directory: string, clock: () => number) {
+    this.#directory = directory;
+    this.#clock = clock;
+  }
+
+  /**
+   * Reads every job of a directory.
+   *
+   * @throws AlbertError corrupt (JOB_LOG_CORRUPT) naming the job whose log is damaged other than at its end
+   */
+  static async open(directory: string, clock: () => number = Date.now): Promise<JobStore> {
+    await mkdir(directory, { recursive: true });
+    const store = new JobStore(directory, clock);
+    for (const name of (await readdir(directory)).sort()) {
+      if (PARTIAL.test(name)) await rm(join(directory, name), { recursive: true, force: true });
+      else if (!name.startsWith(".")) await store.#load(name);
+    }
+    return store;
+  }
+
+  /** Newest first. */
+  records(): JobRecord[] {
+    return [...this.#records.values()].reverse();
+  }
+
+  /** @throws AlbertError not-found (JOB_NOT_FOUND) */
+  get(id: string): JobRecord {
+    const record = this.#records.get(id);
+    if (record !== undefined) return record;
+    throw new AlbertError("not-found", "there is no job of this id", { reason: "JOB_NOT_FOUND" });
+  }
+
+  /**
+   * Creates a job durably, unless its request id created one before.
+   *
+   * @throws AlbertError already-exists (REQUEST_ID_REUSED) when that one has another specification
+   */
+  create(requestId: string, spec: JobSpec): Promise<{ readonly record: JobRecord; readonly replayed: boolean }> {
+    const created = this.#creating.then(() => this.#create(requestId, spec));
+    this.#creating = created.catch(() => {}); // the caller meets the error
+    return created;
+  }
+
+  async close(): Promise<void> {
+    await this.#creating;
+    for (const record of this.#records.values()) await record.close();
+  }
+
+  async #create(requestId: string, spec: JobSpec): Promise<{ record: JobRecord; replayed: boolean }> {
+    const digest = specDigest(spec);
+    const existing = requestId === "" ? undefined : this.#byRequest.get(requestId);
+    if (existing !== undefined) {
+      const known = existing.job.specDigest;
+      if (known === digest) return { record: existing, replayed: true };
+      throw new AlbertError("already-exists", "this request id created a job with another specification", {
+        reason: "REQUEST_ID_REUSED",
+        metadata: { job: existing.job.id, existing_digest: known, given_digest: digest },
+      });
+    }
+    const createdMs = this.#clock();
+    const identity: JobIdentity = { id: this.#newId(createdMs), requestId, spec, specDigest: digest, createdMs };
+    await createDirectoryAtomically(join(this.#directory, identity.id), (temporary) =>
+      writeNewFile(join(temporary, IDENTITY_FILE), Buffer.from(`${JSON.stringify(identity, null, 2)}\n`)),
+    );
+    return { record: await this.#load(identity.id), replayed: false };
+  }
+
+  async #load(id: string): Promise<JobRecord> {
+    const directory = join(this.#directory, id);
+    const text = await readFile(join(directory, IDENTITY_FILE), "utf8").catch((cause: unknown) => {
+      throw corrupt(`job ${id} has no readable ${IDENTITY_FILE}`, { reason: "JOB_LOG_CORRUPT", cause });
+    });
+    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#clock);
+    this.#records.set(id, record);
+    if (record.job.requestId !== "") this.#byRequest.set(record.job.requestId, record);
+    return record;
+  }
+
+  /** Ids sort by the time of creation. */
+  #newId(createdMs: number): string {
+    const time = new Date(createdMs).toISOString().replace(/[-:]/g, "").replace(".", "").slice(0, 18).toLowerCase();
+    const id = `${time}-${randomBytes(3).toString("hex")}`;
+    return this.#records.has(id) ? this.#newId(createdMs) : id;
+  }
+}

@@ -1,0 +1,19 @@
+import type { Job } from "./job.ts";
+
+/** The gate's judgement of a new version. */
+export interface GateVerdict {
+  readonly verdict: "pass" | "fail" | "inconclusive";
+  /** Better than the champion beyond chance, or there is none to compare with. */
+  readonly better: boolean;
+  readonly report: Readonly<Record<string, unknown>>;
+}
+
+/** What becomes of a finished model; the composition root connects it with the store and with serving. */
+export interface Publication {
+  /** Stores the directory as the model's next version; storing the same content again gives the version that exists. */
+  publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
+  /** Compares the version with the champion on the job's evaluation data, and keeps the report with the version. */
+  judge(job: Job, published: { readonly version: string; readonly modelDirectory: string }): Promise<GateVerdict>;
+  /** Makes the version the champion. Does nothing when it is. */
+  promote(job: Job, version: string): Promise<void>;
+}

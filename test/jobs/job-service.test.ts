@@ -1,0 +1,319 @@
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { JobEvent } from "../../src/jobs/job-event.ts";
+import type { JobService } from "../../src/jobs/job-service.ts";
+import type { WorkOutcome } from "../../src/jobs/job-work.ts";
+import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
+import { HandWorker, PLAN, RecordingPublication, specOf, until } from "./fake-worker.ts";
+
+let directory: string;
+let opened: { readonly service: JobService; readonly worker: HandWorker }[];
+let defects: unknown[];
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "albert-jobs-"));
+  opened = [];
+  defects = [];
+});
+afterEach(async () => {
+  for (const { service, worker } of opened) {
+    for (const work of worker.started) work.finish({ kind: "stopped" });
+    await service.close();
+  }
+  await rm(directory, { recursive: true, force: true });
+});
+
+const FINISHED: WorkOutcome = { kind: "finished", metrics: { eval_accuracy: 0.9 }, modelDirectory: "/model" };
+
+async function open(varied: Partial<JobServiceOptions> = {}) {
+  const worker = new HandWorker();
+  const publication = new RecordingPublication();
+  const service = await openJobService({
+    directory: join(directory, "jobs"),
+    worker,
+    publication,
+    checkSpec: () => {},
+    onDefect: (error) => defects.push(error),
+    ...varied,
+  });
+  opened.push({ service, worker });
+  const state = (id: string) => service.get(id).state.kind;
+  const reaches = (id: string, kind: string) =>
+    until(
+      () => state(id) === kind,
+      () => `${id} is ${state(id)}, not ${kind}`,
+    );
+  return { service, worker, publication, state, reaches };
+}
+
+function walk(worker: HandWorker): void {
+  worker.current.hooks.phase("validated");
+  worker.current.hooks.phase("prepared");
+}
+
+async function eventsOf(service: JobService, id: string, after = 0): Promise<JobEvent[]> {
+  const events: JobEvent[] = [];
+  for await (const event of service.watch(id, after)) events.push(event);
+  return events;
+}
+
+describe("a job", () => {
+  it("goes from queued to succeeded, published and promoted, and its log tells it without a gap", async () => {
+    const { service, worker, publication, reaches } = await open();
+    const { job } = await service.create("r1", specOf({ promote: "auto-if-better" }));
+    walk(worker);
+    await reaches(job.id, "running");
+    worker.current.hooks.planned(PLAN);
+    worker.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+    worker.current.hooks.phase("trained");
+    worker.current.finish(FINISHED);
+    const events = await eventsOf(service, job.id);
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+    expect(events.map(({ kind, transition }) => transition?.to.kind ?? kind)).toEqual([
+      "queued",
+      "validating",
+      "preparing",
+      "running",
+      "planned",
+      "checkpoint_written",
+      "evaluating",
+      "published",
+      "gate_result",
+      "promoted",
+      "succeeded",
+    ]);
+    expect(publication.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(service.get(job.id)).toMatchObject({ modelVersion: "mood@1", lastSequence: events.length });
+    expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
+    expect(await eventsOf(service, job.id, 9)).toEqual(events.slice(9));
+    expect(defects).toEqual([]);
+  });
+
+  for (const [verdict, better, policy] of [
+    ["inconclusive", false, "auto-if-better"],
+    ["fail", false, "auto-if-better"],
+    ["pass", false, "auto-if-better"],
+    ["pass", true, "manual"],
+  ] as const) {
+    it(`is not promoted when the gate says ${verdict}${better ? ", better" : ""} under ${policy}, and succeeds all the same`, async () => {
+      const { service, worker, publication, reaches } = await open();
+      Object.assign(publication, { verdict, better });
+      const { job } = await service.create("", specOf({ promote: policy }));
+      walk(worker);
+      worker.current.hooks.phase("trained");
+      worker.current.finish(FINISHED);
+      await reaches(job.id, "succeeded");
+      expect(publication.calls).toEqual(["publish mood@1", "judge mood@1"]);
+    });
+  }
+
+  it("is rejected with every problem, which is not a failure", async () => {
+    const { service, worker, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    const problems = [{ where: "train.tsv:3:1", what: "unknown label", hint: "use 0 or 1" }];
+    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems });
+    await reaches(job.id, "rejected");
+    expect(service.get(job.id).state).toMatchObject({ reason: "DATA_INVALID", problems });
+    expect((await eventsOf(service, job.id)).filter(({ kind }) => kind === "validation_issue")).toHaveLength(1);
+  });
+
+  it("fails with the reason its work gives, or when its worker dies", async () => {
+    const { service, worker, reaches } = await open();
+    const first = await service.create("", specOf());
+    walk(worker);
+    worker.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
+    await reaches(first.job.id, "failed");
+    expect(service.get(first.job.id).state).toMatchObject({ reason: "DIVERGED", message: "NaN" });
+    const second = await service.create("", specOf());
+    await until(() => worker.started.length === 2, "second job");
+    walk(worker);
+    worker.current.fail(new Error("out of memory"));
+    await reaches(second.job.id, "failed");
+    expect(defects).toHaveLength(1);
+  });
+
+  it("fails when its model cannot be published, and keeps what it trained", async () => {
+    const { service, worker, publication, reaches } = await open();
+    publication.failing = new Error("disk");
+    const { job } = await service.create("", specOf());
+    walk(worker);
+    worker.current.hooks.phase("trained");
+    worker.current.finish(FINISHED);
+    await reaches(job.id, "failed");
+    expect(publication.calls).toEqual([]);
+  });
+});
+
+describe("creating jobs", () => {
+  it("is repeatable by request id, and refuses the id for another specification", async () => {
+    const { service } = await open();
+    const first = await service.create("same", specOf({ labels: { a: "1", b: "2" } }));
+    const again = await service.create("same", specOf({ labels: { b: "2", a: "1" } }));
+    expect(again).toMatchObject({ replayed: true, job: { id: first.job.id } });
+    await expect(service.create("same", specOf({ seed: 2 }))).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    const [one, two] = await Promise.all([service.create("race", specOf()), service.create("race", specOf())]);
+    expect(one.job.id).toBe(two.job.id);
+    expect(service.list()).toHaveLength(2);
+  });
+
+  it("remembers request ids after a restart", async () => {
+    const first = await open();
+    const { job } = await first.service.create("same", specOf());
+    await cp(join(directory, "jobs"), join(directory, "copy"), { recursive: true });
+    const second = await open({ directory: join(directory, "copy") });
+    expect(await second.service.create("same", specOf())).toMatchObject({ replayed: true, job: { id: job.id } });
+  });
+
+  it("runs one job at a time, the higher priority first, older ones first among equals", async () => {
+    const { service, worker, reaches } = await open();
+    const ids: string[] = [];
+    for (const priority of [0, 0, 5, 0]) ids.push((await service.create("", specOf({ priority }))).job.id);
+    const order: string[] = [];
+    for (let round = 1; round <= 4; round++) {
+      await until(() => worker.started.length === round, `job ${round}`);
+      order.push(worker.current.job.id);
+      worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+      await reaches(order.at(-1)!, "rejected");
+    }
+    expect(order).toEqual([ids[0], ids[2], ids[1], ids[3]]);
+  });
+
+  it("clones with fields replaced, recipe and labels merged", async () => {
+    const { service } = await open();
+    const { job } = await service.create("", specOf({ recipe: { learning_rate: "1e-5", train_step: "10" } }));
+    const clone = await service.clone("", job.id, { recipe: { train_step: "20" }, seed: 7 });
+    expect(clone.job.spec).toMatchObject({ seed: 7, recipe: { learning_rate: "1e-5", train_step: "20" } });
+    await expect(service.clone("", "none", {})).rejects.toMatchObject({ reason: "JOB_NOT_FOUND" });
+  });
+});
+
+describe("stopping jobs", () => {
+  it("cancels a running job after the step in hand and a queued one at once", async () => {
+    const { service, worker, publication, reaches } = await open();
+    const running = (await service.create("", specOf())).job;
+    const queued = (await service.create("", specOf())).job;
+    walk(worker);
+    await reaches(running.id, "running");
+    expect((await service.cancel(queued.id)).state.kind).toBe("cancelled");
+    expect((await service.cancel(running.id)).state.kind).toBe("cancelling");
+    expect(worker.current.stopped).toBe(true);
+    worker.current.finish(FINISHED);
+    await reaches(running.id, "cancelled");
+    expect(publication.calls).toEqual([]);
+    await expect(service.cancel(running.id)).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
+  });
+
+  it("pauses a running job and resumes it, past validation, from its checkpoint", async () => {
+    const { service, worker, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(worker);
+    await reaches(job.id, "running");
+    const pausing = service.pause(job.id);
+    await until(() => worker.current.stopped, "asked to stop");
+    worker.current.finish({ kind: "stopped" });
+    expect((await pausing).state.kind).toBe("paused");
+    await service.resume(job.id);
+    await until(() => worker.started.length === 2, "work again");
+    await reaches(job.id, "preparing");
+    expect(worker.current.job.state).toMatchObject({ kind: "queued", resuming: true });
+  });
+
+  it("lets a paused job wait while others run", async () => {
+    const { service, worker, reaches } = await open();
+    const first = (await service.create("", specOf())).job;
+    const second = (await service.create("", specOf())).job;
+    expect((await service.pause(second.id)).state.kind).toBe("paused");
+    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+    await reaches(first.id, "rejected");
+    expect(worker.started).toHaveLength(1);
+    await service.resume(second.id);
+    await reaches(second.id, "preparing");
+  });
+
+  it("preempts the job at work when the server closes, and goes on with it afterwards", async () => {
+    const { service, worker, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(worker);
+    await reaches(job.id, "running");
+    const closing = service.close();
+    await until(() => worker.current.stopped, "asked to stop");
+    worker.current.finish({ kind: "stopped" });
+    await closing;
+    const again = await open();
+    await again.reaches(job.id, "preparing");
+    const kinds = again.service.get(job.id).history.map(({ to, reason }) => [to.kind, reason]);
+    expect(kinds.slice(-3)).toEqual([
+      ["preempted", "SERVER_RESTART"],
+      ["queued", "SERVER_RESTART"],
+      ["preparing", undefined],
+    ]);
+  });
+});
+
+describe("a job at work", () => {
+  it("stands back while serving's wait exceeds the bound", async () => {
+    let waitMs = 0;
+    let tick = () => {};
+    const { service, worker } = await open({
+      pressure: { predictedWaitMs: () => waitMs, boundMs: 50 },
+      every: (_, callback) => {
+        tick = callback;
+        return () => {};
+      },
+    });
+    const { job } = await service.create("", specOf());
+    for (const wait of [10, 80, 20]) {
+      waitMs = wait;
+      tick();
+    }
+    expect(worker.current.yielding).toEqual([false, true, false]);
+    worker.current.hooks.yielded(120);
+    await until(() => service.get(job.id).lastSequence === 3, "yielded event");
+  });
+
+  it("logs at most one step_metrics each second", async () => {
+    let now = 1_000_000;
+    const { service, worker } = await open({ clock: () => now });
+    const { job } = await service.create("", specOf());
+    const metrics = {
+      kind: "step_metrics",
+      epoch: 0,
+      loss: 1,
+      learningRate: 1,
+      gradNorm: 1,
+      examplesSeen: 1,
+      tokensSeen: 1,
+      tokensPerSecond: 1,
+      paddingShare: 0,
+      dataWaitShare: 0,
+      etaSeconds: [1, 3],
+      residentBytes: 1,
+      metrics: {},
+    } as const;
+    for (let step = 1; step <= 30; step++) {
+      worker.current.hooks.event({ ...metrics, step });
+      now += 100;
+    }
+    await until(() => service.get(job.id).progress.step === 21, "three metrics");
+    expect(service.get(job.id).progress).toMatchObject({ etaSeconds: 2, loss: 1 });
+    expect(service.get(job.id).lastSequence).toBe(2 + 3);
+  });
+
+  it("is watched live, by any number of watchers, each of which may leave", async () => {
+    const { service, worker } = await open();
+    const { job } = await service.create("", specOf());
+    const leave = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const event of service.watch(job.id, 0, leave.signal)) seen.push(event.kind);
+    })();
+    worker.current.hooks.activity("tokenizing");
+    await until(() => seen.includes("activity"), "seen");
+    expect(service.get(job.id).activity).toBe("tokenizing");
+    leave.abort();
+    await watching;
+    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+    expect((await eventsOf(service, job.id)).at(-1)?.transition?.to.kind).toBe("rejected");
+  });
+});
