@@ -1,3 +1,4 @@
+import type { AlbertConfig } from "../model/config.ts";
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
@@ -25,6 +26,8 @@ export interface TrainingPlan {
   readonly paddingShare: number;
   readonly buckets: readonly Bucket[];
   readonly parameters: number;
+  /** By arithmetic: weights, slots and gradients twice over, and the activations of the largest micro-batch. */
+  readonly estimatedMemoryBytes: number;
   /** Of the longest micro-batches, measured; absent where nothing was measured. */
   readonly peakMemoryBytes?: number;
   /** Of all checkpoints that are kept, and the result. */
@@ -53,6 +56,8 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
     paddingShare: padding.share,
     buckets: source.order.buckets,
     parameters,
+    estimatedMemoryBytes:
+      parameters * 4 * (2 * slots + 1) + activationBytes(source.order.buckets, start.config, data.choices),
     diskBytes,
     settings: names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
     warnings,
@@ -92,6 +97,13 @@ export async function measurePlan(
   } finally {
     await executor.close();
   }
+}
+
+/** What the backward pass keeps of one micro-batch: some fourteen tensors of hidden size and four wide ones a layer. */
+function activationBytes(buckets: readonly Bucket[], config: AlbertConfig, sequences: number): number {
+  const { hiddenSize: H, intermediateSize: F, numHiddenLayers: L, numAttentionHeads: A } = config;
+  const floats = buckets.map(({ rows, sequenceLength: S }) => rows * sequences * S * (14 * H + 4 * F + 4 * A * S));
+  return 4 * L * Math.max(...floats);
 }
 
 /** One step in the longest shape and one in the shape that most steps have. */

@@ -1,0 +1,238 @@
+import { rm, statfs } from "node:fs/promises";
+import { freemem } from "node:os";
+import { join } from "node:path";
+import { AlbertError } from "../errors.ts";
+import { writeModelDirectory } from "../model/write-model-directory.ts";
+import { preparePretraining, runPretraining } from "../pretraining/pretrain.ts";
+import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
+import { openTaskEvaluator } from "../training/evaluate.ts";
+import { openExecutor } from "../training/executors/open-executor.ts";
+import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
+import type { TrainingOutcome } from "../training/loop.ts";
+import { measurePlan, planFineTune, type TrainingPlan } from "../training/plan.ts";
+import { ResultFiles } from "../training/result-files.ts";
+import { parseSettings } from "../training/setting-names.ts";
+import type { JobPlan } from "./job-service.ts";
+import type { WorkOutcome } from "./job-work.ts";
+import { required, stepLimit, stopReason, taskOf, type WorkControl, wallLimit } from "./work-control.ts";
+import { rejectionOf } from "./work-failures.ts";
+import { MODEL_DIRECTORY, WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
+
+/** Steps between two reports of a run; the job's log takes one a second. */
+const LOG_EVERY = 1;
+/** Part of the training data that is held out where a job names no evaluation data. */
+const HELD_OUT_SHARE = 0.1;
+
+/** Plans a fine-tune with a short measurement; other kinds have nothing to plan. */
+export async function planWork(order: WorkOrder): Promise<JobPlan> {
+  try {
+    if (order.spec.kind !== "fine-tune") return { ...EMPTY_PLAN, problems: [] };
+    const prepared = await prepareFineTune(fineTuneSpec(order));
+    try {
+      const plan = await measurePlan(planFineTune(prepared), prepared, {
+        openExecutor,
+        clock: () => performance.now(),
+        residentBytes: () => process.memoryUsage.rss(),
+      });
+      return jobPlanOf(plan);
+    } finally {
+      await prepared.close();
+    }
+  } catch (error) {
+    const { problems } = rejectionOf(error);
+    return { ...EMPTY_PLAN, problems };
+  }
+}
+
+const EMPTY_PLAN: JobPlan = {
+  problems: [],
+  steps: 0,
+  tokens: 0,
+  paddingShare: 0,
+  peakMemoryBytes: 0,
+  diskBytes: 0,
+  etaSeconds: 0,
+  settings: [],
+};
+
+/** Fine-tunes a model on a task. */
+export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
+  const spec = fineTuneSpec(order);
+  const prepared = await prepareFineTune(spec, (activity) => hooks.activity(activity));
+  try {
+    hooks.phase("validated");
+    const plan = planFineTune(prepared);
+    hooks.planned(jobPlanOf(plan));
+    await requireResources(order.directory, plan);
+    hooks.phase("prepared");
+    const limit = stepLimit(order, beforeStep, signal);
+    const files = await ResultFiles.open(spec.work, prepared.resolved.settings.metric);
+    let outcome: TrainingOutcome;
+    try {
+      outcome = await runFineTune(prepared, {
+        openExecutor,
+        openEvaluator: openTaskEvaluator,
+        resume: true,
+        onEvent: (event) => {
+          files.add(event);
+          hooks.event(event);
+        },
+        clock: () => performance.now(),
+        logEvery: LOG_EVERY,
+        ...limit,
+        ...wallLimit(order),
+      });
+    } finally {
+      await files.close();
+    }
+    const stoppedBy = stopReason(order, outcome, signal);
+    if (stoppedBy === "stopped") return { kind: "stopped" };
+    hooks.phase("trained");
+    const { start, head, resolved } = prepared;
+    const modelDirectory = await writeModel(order, outcome, {
+      config: start.config,
+      heads: [head],
+      vocabulary: start.vocabulary,
+      maxSequenceLength: resolved.settings.maxSeqLength,
+      lineage: fineTuneLineage(prepared, order),
+    });
+    return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
+  } finally {
+    await prepared.close();
+  }
+}
+
+/** Pretrains a model on text. */
+export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
+  const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
+  const settings = parsePretrainingSettings({ ...ownRecipe(spec.recipe), seed: String(spec.seed) }, "recipe.");
+  const prepared = await preparePretraining(
+    {
+      start: required(start, "init"),
+      files: [required(train, "train")],
+      ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
+      settings,
+      executor,
+      work: join(directory, WORK_DIRECTORY),
+      cache,
+    },
+    (activity) => hooks.activity(activity),
+  );
+  hooks.phase("validated");
+  hooks.phase("prepared");
+  const files = await ResultFiles.open(join(directory, WORK_DIRECTORY), "loss");
+  let outcome: TrainingOutcome;
+  try {
+    outcome = await runPretraining(prepared, {
+      openExecutor,
+      resume: true,
+      onEvent: (event) => {
+        files.add(event);
+        hooks.event(event);
+      },
+      clock: () => performance.now(),
+      logEvery: LOG_EVERY,
+      ...stepLimit(order, beforeStep, signal),
+      ...wallLimit(order),
+    });
+  } finally {
+    await files.close();
+  }
+  const stoppedBy = stopReason(order, outcome, signal);
+  if (stoppedBy === "stopped") return { kind: "stopped" };
+  hooks.phase("trained");
+  const modelDirectory = await writeModel(order, outcome, {
+    config: prepared.start.config,
+    heads: [...prepared.heads],
+    vocabulary: prepared.start.vocabulary,
+    maxSequenceLength: settings.maxSeqLength,
+    lineage: {
+      ...(prepared.start.digest === undefined ? {} : { parent: prepared.start.digest }),
+      datasets: { train: prepared.data.digest },
+      recipe: { task: "pretraining", ...settings },
+      program: order.program,
+      jobId: order.jobId,
+    },
+  });
+  return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
+}
+
+function fineTuneSpec(order: WorkOrder): FineTuneSpec {
+  const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
+  const { problem_type: problemType, albert_version: version = "v2", ...recipe } = ownRecipe(spec.recipe);
+  return {
+    data: {
+      task: taskOf(spec.task),
+      train: required(train, "train"),
+      ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
+      ...(isProblemType(problemType) ? { problemType } : {}),
+    },
+    version: version === "v1" ? "v1" : "v2",
+    start: required(start, "init"),
+    given: parseSettings({ ...recipe, seed: String(spec.seed) }, "recipe."),
+    executor,
+    work: join(directory, WORK_DIRECTORY),
+    cache,
+  };
+}
+
+/** The settings of a recipe without what says where a run starts. */
+function ownRecipe(recipe: Readonly<Record<string, string>>): Record<string, string> {
+  const { random_init: _, vocabulary: __, ...settings } = recipe;
+  return settings;
+}
+
+function isProblemType(text: string | undefined): text is "single-label" | "multi-label" | "regression" {
+  return text === "single-label" || text === "multi-label" || text === "regression";
+}
+
+type ModelParts = Omit<Parameters<typeof writeModelDirectory>[1], "name" | "parameters" | "metrics">;
+
+/** Writes the result into the job's directory; a model that an interrupted attempt left there is made again. */
+async function writeModel(
+  { directory, spec }: WorkOrder,
+  { parameters, metrics }: TrainingOutcome,
+  parts: ModelParts,
+): Promise<string> {
+  const path = join(directory, MODEL_DIRECTORY);
+  await rm(path, { recursive: true, force: true });
+  await writeModelDirectory(path, { ...parts, name: spec.model, parameters, metrics });
+  return path;
+}
+
+function fineTuneLineage({ start, data, spec, resolved }: PreparedFineTune, order: WorkOrder) {
+  return {
+    ...(start.digest === undefined ? {} : { parent: start.digest }),
+    datasets: { train: data.train.digest, ...(data.eval === undefined ? {} : { eval: data.eval.digest }) },
+    recipe: { task: spec.data.task, ...resolved.settings },
+    program: order.program,
+    jobId: order.jobId,
+  };
+}
+
+function jobPlanOf(plan: TrainingPlan): JobPlan {
+  const [low, high] = plan.etaSeconds ?? [0, 0];
+  return {
+    problems: plan.warnings.map((what) => ({ where: "spec", what, hint: "" })),
+    steps: plan.steps,
+    tokens: plan.tokens,
+    paddingShare: plan.paddingShare,
+    peakMemoryBytes: plan.peakMemoryBytes ?? plan.estimatedMemoryBytes,
+    diskBytes: plan.diskBytes,
+    etaSeconds: (low + high) / 2,
+    settings: plan.settings,
+  };
+}
+
+/** Refuses a run that could not end for want of disk or memory. */
+async function requireResources(directory: string, plan: TrainingPlan): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize < plan.diskBytes) {
+    const message = `the run needs ${plan.diskBytes} bytes of disk and ${bavail * bsize} are free: keep fewer checkpoints (keep_checkpoint_max)`;
+    throw new AlbertError("precondition", message, { reason: "DISK_FULL" });
+  }
+  if (freemem() < plan.estimatedMemoryBytes) {
+    const message = `the run needs about ${plan.estimatedMemoryBytes} bytes of memory and ${freemem()} are free: lower token_budget`;
+    throw new AlbertError("precondition", message, { reason: "OUT_OF_MEMORY" });
+  }
+}

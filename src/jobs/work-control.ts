@@ -1,0 +1,63 @@
+import { AlbertError } from "../errors.ts";
+import type { TrainingOutcome } from "../training/loop.ts";
+import { TASKS, type Task } from "../training/recipes.ts";
+import type { WorkHooks } from "./job-work.ts";
+import type { WorkOrder } from "./work-order.ts";
+
+/** What stops and holds back work from outside; asked between two steps. */
+export interface WorkControl {
+  readonly hooks: WorkHooks;
+  readonly signal: AbortSignal;
+  /** Awaited before every step; aborts the signal when the work is to stop. */
+  readonly beforeStep: (step: number) => Promise<void> | void;
+}
+
+/** @throws AlbertError invalid-input for an unknown task */
+export function taskOf(name: string): Task {
+  const task = TASKS.find((known) => known === name);
+  if (task !== undefined) return task;
+  throw new AlbertError("invalid-input", `spec.task: expected one of ${TASKS.join(", ")}`, { reason: "FIELD_INVALID" });
+}
+
+/** A part of the order that this kind of job cannot do without. */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value !== undefined) return value;
+  throw new AlbertError("invalid-input", `spec.${field}: this kind of job needs it`, { reason: "FIELD_INVALID" });
+}
+
+/** Stops at the job's own bound on steps as at an abort. */
+export function stepLimit({ spec }: WorkOrder, beforeStep: WorkControl["beforeStep"], signal: AbortSignal) {
+  const reached = new AbortController();
+  return {
+    signal: AbortSignal.any([signal, reached.signal]),
+    beforeStep: async (step: number) => {
+      if (spec.maxSteps > 0 && step >= spec.maxSteps) reached.abort();
+      await beforeStep(step);
+    },
+  };
+}
+
+/** The bound on time, as the training loop takes it. */
+export function wallLimit({ spec }: WorkOrder): { readonly timeLimitMs?: number } {
+  return spec.maxWallSeconds > 0 ? { timeLimitMs: spec.maxWallSeconds * 1000 } : {};
+}
+
+/** Why a run ended, in the words of a job. */
+export function stopReason(
+  { spec }: WorkOrder,
+  { stoppedBy, progress }: TrainingOutcome,
+  signal: AbortSignal,
+): "stopped" | { readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps" } {
+  switch (stoppedBy) {
+    case "completed":
+      return {};
+    case "early-stopping":
+      return { stoppedBy: "early_stopping" };
+    case "deadline":
+      return { stoppedBy: "max_wall_seconds" };
+    case "aborted":
+      return spec.maxSteps > 0 && progress.step >= spec.maxSteps && !signal.aborted
+        ? { stoppedBy: "max_steps" }
+        : "stopped";
+  }
+}

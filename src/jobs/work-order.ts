@@ -1,0 +1,24 @@
+import type { StartSpec } from "../training/starting-model.ts";
+import type { ExecutorOptions } from "../training/step.ts";
+import type { JobSpec } from "./job-spec.ts";
+
+/** A job with everything it names made into paths of this machine: what a worker thread is given. */
+export interface WorkOrder {
+  readonly jobId: string;
+  readonly spec: JobSpec;
+  /** Absent for kinds that need no model. */
+  readonly start?: StartSpec;
+  readonly train?: string;
+  readonly eval?: string;
+  /** The job's own directory. */
+  readonly directory: string;
+  /** Features and tokenised text, which jobs share. */
+  readonly cache: string;
+  readonly executor: ExecutorOptions;
+  /** Version of this program. */
+  readonly program: string;
+}
+
+/** Where a job keeps what it makes, inside its directory. */
+export const WORK_DIRECTORY = "work";
+export const MODEL_DIRECTORY = "model";
