@@ -14,14 +14,20 @@ import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import type { JobPlan } from "./job-service.ts";
 import type { WorkOutcome } from "./job-work.ts";
-import { required, stepLimit, stopReason, taskOf, type WorkControl, wallLimit } from "./work-control.ts";
+import {
+  HELD_OUT_SHARE,
+  required,
+  stepLimit,
+  stopReason,
+  taskOf,
+  type WorkControl,
+  wallLimit,
+} from "./work-control.ts";
 import { rejectionOf } from "./work-failures.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 
 /** Steps between two reports of a run; the job's log takes one a second. */
 const LOG_EVERY = 1;
-/** Part of the training data that is held out where a job names no evaluation data. */
-const HELD_OUT_SHARE = 0.1;
 
 /** Plans a fine-tune with a short measurement; other kinds have nothing to plan. */
 export async function planWork(order: WorkOrder): Promise<JobPlan> {

@@ -4,6 +4,9 @@ import { TASKS, type Task } from "../training/recipes.ts";
 import type { WorkHooks } from "./job-work.ts";
 import type { WorkOrder } from "./work-order.ts";
 
+/** Part of the training data that is held out where a job names no evaluation data. */
+export const HELD_OUT_SHARE = 0.1;
+
 /** What stops and holds back work from outside; asked between two steps. */
 export interface WorkControl {
   readonly hooks: WorkHooks;

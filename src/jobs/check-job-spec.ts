@@ -1,0 +1,84 @@
+import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
+import { checkName } from "../store/names.ts";
+import { TASKS } from "../training/recipes.ts";
+import { parseSettings } from "../training/setting-names.ts";
+import type { JobSpec } from "./job-spec.ts";
+
+/** What a recipe may say besides the settings of its kind. */
+const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly string[]>> = {
+  "fine-tune": ["random_init", "vocabulary", "problem_type", "albert_version"],
+  pretrain: ["random_init", "vocabulary"],
+  evaluate: [],
+  "train-vocabulary": ["vocab_size", "cased"],
+  "pretraining-data": ["official_quirks"],
+};
+
+/**
+ * Checks what can be checked of a specification without reading models or data.
+ *
+ * @throws AlbertError invalid-input with every wrong field at once
+ */
+export function checkJobSpec(spec: JobSpec): void {
+  const violations: FieldViolation[] = [];
+  const collect = (check: () => void) => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof AlbertError) || error.code !== "invalid-input") throw error;
+      violations.push(...error.violations);
+    }
+  };
+  collect(() => checkName("spec.model", spec.model));
+  if ((spec.kind === "fine-tune" || spec.kind === "evaluate") && !TASKS.some((task) => task === spec.task)) {
+    violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
+  }
+  if (spec.train === undefined && spec.kind !== "evaluate") {
+    violations.push({ field: "spec.train", description: "this kind of job needs training data" });
+  }
+  if (spec.kind === "evaluate" && spec.eval === undefined) {
+    violations.push({ field: "spec.eval", description: "an evaluation needs data" });
+  }
+  const { random_init: randomInit, vocabulary } = spec.recipe;
+  if (randomInit !== undefined && vocabulary === undefined) {
+    violations.push({
+      field: "spec.recipe.vocabulary",
+      description: "random weights need a vocabulary: its path below a dataset root",
+    });
+  }
+  for (const [field, value] of [
+    ["spec.seed", spec.seed],
+    ["spec.max_steps", spec.maxSteps],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 0)
+      violations.push({ field, description: `expected an integer >= 0, got ${value}` });
+  }
+  if (!Number.isSafeInteger(spec.priority) || Math.abs(spec.priority) > 1000) {
+    violations.push({
+      field: "spec.priority",
+      description: `expected an integer from -1000 to 1000, got ${spec.priority}`,
+    });
+  }
+  collect(() => checkRecipe(spec));
+  if (violations.length > 0) throw invalidInput(violations);
+}
+
+function checkRecipe({ kind, recipe }: JobSpec): void {
+  const settings = Object.fromEntries(Object.entries(recipe).filter(([name]) => !OWN_KEYS[kind].includes(name)));
+  switch (kind) {
+    case "fine-tune":
+      parseSettings(settings, "spec.recipe.");
+      break;
+    case "pretrain":
+      parsePretrainingSettings(settings, "spec.recipe.");
+      break;
+    default: {
+      const known = OWN_KEYS[kind];
+      const violations = Object.keys(settings).map((name) => ({
+        field: `spec.recipe.${name}`,
+        description: known.length === 0 ? "this kind of job takes no recipe" : `expected one of ${known.join(", ")}`,
+      }));
+      if (violations.length > 0) throw invalidInput(violations);
+    }
+  }
+}
