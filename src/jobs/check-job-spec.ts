@@ -1,4 +1,5 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { checkName } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
@@ -40,6 +41,10 @@ export function checkJobSpec(spec: JobSpec): void {
     violations.push({ field: "spec.eval", description: "an evaluation needs data" });
   }
   const { random_init: randomInit, vocabulary } = spec.recipe;
+  if (randomInit !== undefined && !PUBLISHED_CONFIG_NAMES.includes(randomInit)) {
+    const description = `expected one of ${PUBLISHED_CONFIG_NAMES.join(", ")}`;
+    violations.push({ field: "spec.recipe.random_init", description });
+  }
   if (randomInit !== undefined && vocabulary === undefined) {
     violations.push({
       field: "spec.recipe.vocabulary",

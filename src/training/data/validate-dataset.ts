@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { fileSource } from "../../tasks/datasets/data-source.ts";
 import { type Example, labelIdOf } from "../../tasks/datasets/examples.ts";
@@ -114,7 +115,7 @@ function judgeWhole(
   },
 ): void {
   const { spec, accepted, labels, head } = found;
-  const location = { file: spec.paths[0] ?? "", line: 1, column: 1 };
+  const location = { file: basename(spec.paths[0] ?? ""), line: 1, column: 1 };
   if (accepted === 0) {
     tally.add(rowIssue("no-usable-rows", location, "0 usable rows"));
     return;

@@ -1,0 +1,63 @@
+import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { EventLog, readLog } from "../../src/jobs/event-log.ts";
+
+let directory: string;
+let path: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "albert-event-log-"));
+  path = join(directory, "events.log");
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function written(count: number): Promise<void> {
+  const log = await EventLog.open(path, () => 5);
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => log.append({ kind: "activity", summary: `event ${i + 1} \u00e9` })),
+  );
+  await log.close();
+}
+
+describe("an event log", () => {
+  it("numbers events from 1 in the order they were appended, and gives them back after reopening", async () => {
+    await written(5);
+    const log = await EventLog.open(path);
+    expect(log.events.map(({ sequence, summary }) => [sequence, summary])).toEqual(
+      [1, 2, 3, 4, 5].map((sequence) => [sequence, `event ${sequence} \u00e9`]),
+    );
+    expect((await log.append({ kind: "activity", summary: "next" })).sequence).toBe(6);
+    await log.close();
+  });
+
+  it("drops a torn last line wherever it was torn, and goes on from there", async () => {
+    await written(3);
+    const whole = await readFile(path);
+    const lastLine = whole.lastIndexOf(0x0a, whole.length - 2) + 1;
+    for (let cut = lastLine; cut < whole.length; cut++) {
+      await writeFile(path, whole.subarray(0, cut));
+      const log = await EventLog.open(path);
+      expect(log.events).toHaveLength(2);
+      expect((await log.append({ kind: "activity", summary: "again" })).sequence).toBe(3);
+      await log.close();
+      expect(readLog(await readFile(path)).events).toHaveLength(3);
+    }
+  });
+
+  it("refuses a wrong line before the last, which no kill can leave", async () => {
+    await written(3);
+    const bytes = await readFile(path);
+    bytes[20] = bytes[20]! ^ 1;
+    await writeFile(path, bytes);
+    await expect(EventLog.open(path)).rejects.toMatchObject({ reason: "JOB_LOG_CORRUPT" });
+  });
+
+  it("takes a line of garbage at its end for a torn one", async () => {
+    await written(2);
+    await appendFile(path, "garbage\n");
+    expect(readLog(await readFile(path))).toMatchObject({ torn: true, events: { length: 2 } });
+    await truncate(path, 0);
+    expect(readLog(await readFile(path)).events).toEqual([]);
+  });
+});
