@@ -45,7 +45,7 @@ describe("a job on its own thread", { timeout: 120_000 }, () => {
     for await (const _ of service.watch(bad.job.id, 0));
     const { state } = service.get(bad.job.id);
     expect(state).toMatchObject({ kind: "rejected", reason: "DATA_INVALID" });
-    expect(state.kind === "rejected" && state.problems[0]?.where).toBe("bad.tsv:3:7");
+    expect(state.kind === "rejected" && state.problems[0]?.where).toBe("bad.tsv:3:1");
 
     const bounded = await service.create("", { ...TINY_JOB, maxSteps: 3 });
     for await (const _ of service.watch(bounded.job.id, 0));
