@@ -11,6 +11,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...consoles(config),
     ...deadlines(config),
     ...precisions(config),
+    ...homes(config),
   ];
 }
 
@@ -68,4 +69,19 @@ function precisions({ runtime }: Config): FieldViolation[] {
   return [
     { field: "runtime.precision", description: `int8 runs on the cpu only, and runtime.device is ${runtime.device}` },
   ];
+}
+
+/** Jobs need a store for what they make, and a local directory to work in. */
+function homes({ server, store, training }: Config): FieldViolation[] {
+  if (store.directory === "") {
+    const violations =
+      server.role === "training" ? [{ field: "store.directory", description: "training needs one" }] : [];
+    if (training.directory !== "")
+      violations.push({ field: "training.directory", description: "has no effect without store.directory" });
+    return violations;
+  }
+  const isLocal = !/^[a-z][a-z0-9+.-]*:\/\//i.test(store.directory);
+  if (isLocal || server.role === "inference" || training.directory !== "") return [];
+  const description = "is needed where store.directory is not a local directory";
+  return [{ field: "training.directory", description }];
 }

@@ -1,6 +1,7 @@
 import { address, choice, decimal, integer, type Setting, text, textList, toggle } from "./setting.ts";
 
 const SERVES = ["all", "inference"] as const;
+const TRAINS = ["all", "training"] as const;
 
 /**
  * Every setting of the program: the only place where one is declared. Keys in a file are `group.snake_case_name`,
@@ -264,9 +265,58 @@ export const SETTINGS = {
   store: {
     directory: text({
       default: "",
-      placeholder: "directory",
+      placeholder: "location",
       flag: "store",
-      doc: "Directory of versioned models, datasets and jobs; empty: only models.load is served and nothing can be trained.",
+      doc: "Where versioned models and datasets are kept, a directory or s3://bucket/prefix; empty: only models.load is served and nothing can be trained.",
+    }),
+    pollMs: integer({
+      default: 1000,
+      min: 10,
+      max: 3_600_000,
+      unit: "ms",
+      doc: "Time between two looks at a shared store for versions that another process promoted.",
+    }),
+    checkpointRoots: textList({
+      default: [],
+      placeholder: "directory",
+      doc: "Directories below which checkpoints may be imported over the admin interface; links inside are refused.",
+    }),
+  },
+  training: {
+    directory: text({
+      default: "",
+      placeholder: "directory",
+      roles: TRAINS,
+      doc: "Local directory of jobs, their checkpoints and uploads in progress; empty: inside of the store's directory.",
+    }),
+    datasetRoots: textList({
+      default: [],
+      placeholder: "directory",
+      roles: TRAINS,
+      doc: "Directories below which data files may be named or registered; links inside are refused.",
+    }),
+    maxDatasetBytes: integer({
+      default: 4_294_967_296,
+      min: 1,
+      max: 1_099_511_627_776,
+      unit: "bytes",
+      roles: TRAINS,
+      doc: "Largest file that can be uploaded as a dataset.",
+    }),
+    threads: integer({
+      default: 0,
+      min: 0,
+      max: 1024,
+      roles: TRAINS,
+      doc: "Threads of a training job's operators and of the gate; 0 derives it from the CPU quota of the container.",
+    }),
+    yieldMs: integer({
+      default: 20,
+      min: 0,
+      max: 3_600_000,
+      unit: "ms",
+      roles: TRAINS,
+      doc: "Predicted wait of a request above which a training job stands still between two steps.",
     }),
   },
   log: {
@@ -305,6 +355,8 @@ export type RuntimeConfig = Config["runtime"];
 export type ModelsConfig = Config["models"];
 /** Where versions, datasets and jobs are kept. */
 export type StoreConfig = Config["store"];
+/** Jobs, their data and how much of the machine they may have. */
+export type TrainingConfig = Config["training"];
 /** What is logged. */
 export type LogConfig = Config["log"];
 

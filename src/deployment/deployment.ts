@@ -7,7 +7,7 @@ import type { VersionSource } from "../serving/version-loader.ts";
 import { type Alias, CHAMPION, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
-import type { GateReport } from "./gate-report.ts";
+import { latestGateReport } from "./gate-reports.ts";
 
 export interface DeploymentOptions {
   readonly store: Store;
@@ -183,7 +183,7 @@ export class Deployment {
   }
 
   async #requireGate({ model, version }: ModelVersion): Promise<void> {
-    const report = (await this.#options.store.versions.report(model, version, "gate")) as GateReport | undefined;
+    const report = await latestGateReport(this.#options.store.versions, model, version);
     if (report?.verdict === "pass") return;
     const found = report === undefined ? "never ran" : `is ${report.verdict}`;
     throw new AlbertError(

@@ -1,13 +1,19 @@
+/** Whether a version may take over. */
+export type Verdict = "pass" | "fail" | "inconclusive";
+
 /** The gate's judgement of a version, stored with it for ever. */
 export interface GateReport {
   readonly id: string;
-  readonly verdict: "pass" | "fail" | "inconclusive";
+  readonly verdict: Verdict;
+  /** Better than the champion beyond chance, or there is no champion to compare with. */
+  readonly better: boolean;
   /** Official name of the metric that decides. */
   readonly metric: string;
-  readonly championValue: number;
+  /** Absent where there is no champion, or it cannot answer this set. */
+  readonly championValue?: number;
   readonly candidateValue: number;
-  /** 95 % interval of candidate minus champion, by a paired bootstrap. */
-  readonly difference: readonly [low: number, high: number];
+  /** 95 % interval of candidate minus champion, by a paired bootstrap; absent as `championValue` is. */
+  readonly difference?: readonly [low: number, high: number];
   /** McNemar's exact p-value, where answers are right or wrong. */
   readonly mcnemarP?: number;
   readonly examples: number;

@@ -1,5 +1,6 @@
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate-report.ts";
+import { latestGateReport } from "../../deployment/gate-reports.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
 import {
   type ModelService,
@@ -78,7 +79,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
 
     async getVersion({ model, version }) {
       const stored = await store.resolve(model, version);
-      const report = (await store.versions.report(model, stored.version, "gate")) as GateReport | undefined;
+      const report = await latestGateReport(store.versions, model, stored.version);
       const { lineage } = stored.manifest;
       return {
         version: await describe(stored),
