@@ -1,10 +1,11 @@
 import { programVersion } from "./config/program-version.ts";
-import type { Config } from "./config/settings.ts";
+import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import type { Model } from "./model/model-directory.ts";
 import { createEngine } from "./runtime/create-engine.ts";
 import { chooseDevice } from "./runtime/devices.ts";
-import type { Engine } from "./runtime/engine.ts";
+import type { DeviceKind, Engine } from "./runtime/engine.ts";
+import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
@@ -30,7 +31,11 @@ export interface ModelToServe {
 export const DIRECTORY_VERSION = "1";
 
 /** Everything that answers requests, without anything that listens. */
-export function createInference({ config, log, createEngine = engineFactory(config, log) }: AppOptions) {
+export function createInference({
+  config,
+  log,
+  createEngine = engineFactory(config.runtime, chosenDevice(config), log),
+}: AppOptions) {
   const metrics = createMetrics(programVersion());
   const serving = new Serving({
     config: config.serving,
@@ -49,6 +54,7 @@ export function createInference({ config, log, createEngine = engineFactory(conf
     metrics,
     serving,
     handlers,
+    openModel: (directory: string) => reader.open(directory),
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
       const open = () => reader.open(directory);
@@ -61,17 +67,27 @@ export function createInference({ config, log, createEngine = engineFactory(conf
   };
 }
 
-/** ONNX Runtime sessions on the configured device, which is looked for when the first model is loaded. */
-function engineFactory({ runtime }: Config, log: ServerLog): (model: Model) => Promise<Engine> {
-  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
-  const { precision } = runtime;
-  let device: ReturnType<typeof chooseDevice> | undefined;
-  return async (model) => {
+/** The configured device, which is looked for once, when it is first needed. */
+function chosenDevice({ runtime }: Config): () => Promise<DeviceKind> {
+  let device: Promise<DeviceKind> | undefined;
+  return () => {
     // int8 is for the CPU; a device that was named in its stead was refused with the configuration.
-    device ??= chooseDevice(precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device);
+    device ??= chooseDevice(runtime.precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device);
+    return device;
+  };
+}
+
+/** ONNX Runtime sessions on a device, in the configured precision. */
+function engineFactory(
+  { precision, intraThreads }: Pick<RuntimeConfig, "precision" | "intraThreads">,
+  device: () => Promise<DeviceKind>,
+  log: ServerLog,
+): (model: Model) => Promise<Engine> {
+  const threads = intraThreads > 0 ? { threads: intraThreads } : {};
+  return async (model) => {
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return createEngine(model, { device: await device, precision, ...threads, onWorkerLost });
+    return createEngine(model, { device: await device(), precision, ...threads, onWorkerLost });
   };
 }
 
@@ -90,30 +106,66 @@ export interface App {
 
 /**
  * Builds and starts the whole program: listens first, so that health can be asked from the first moment, then loads the
- * models one after the other.
+ * models one after the other. With a store, the given models are put into it, and its champions serve.
  *
  * @throws AlbertError when an address is taken or a model cannot be served; nothing stays open
  */
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
-  const inference = createInference(options);
+  const device = chosenDevice(config);
+  const inference = createInference({
+    ...options,
+    createEngine: options.createEngine ?? engineFactory(config.runtime, device, log),
+  });
   const { serving, metrics, handlers } = inference;
   const live = serving.models;
+  let admin: Admin | undefined;
   let server: InferenceServer | undefined;
   const watching = new AbortController();
   const close = async (drainDelayMs?: number) => {
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
+    await admin?.close();
     await inference.close();
     return clean;
   };
   try {
-    server = await InferenceServer.open({ config, metrics, log, inference: handlers, ready: () => live.ready });
+    if (config.store.directory !== "") admin = await openStoreOf(options, inference, device);
+    server = await InferenceServer.open({
+      config,
+      metrics,
+      log,
+      ...(config.server.role === "training" ? {} : { inference: handlers }),
+      ...(admin === undefined ? {} : { admin }),
+      ready: () => live.ready || config.server.role === "training",
+    });
     void followHealth(live, server.health, metrics, watching.signal, log);
-    for (const model of models) await inference.serve(model);
+    if (admin === undefined) for (const model of models) await inference.serve(model);
+    else {
+      for (const { name, directory } of models) await admin.deployment.seed(name, directory);
+      await admin.deployment.start();
+    }
   } catch (error) {
     await close(0);
     throw error;
   }
   return { addresses: server.addresses, serving, metrics, close };
+}
+
+/** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
+async function openStoreOf(
+  { config, log, createEngine }: AppOptions,
+  { serving, openModel }: ReturnType<typeof createInference>,
+  device: () => Promise<DeviceKind>,
+): Promise<Admin> {
+  const { threads } = config.training;
+  return openAdmin({
+    config,
+    log,
+    serving,
+    openModel,
+    createEngine:
+      createEngine ?? engineFactory({ precision: config.runtime.precision, intraThreads: threads }, device, log),
+    executor: { kind: "onnx", device: await device(), ...(threads > 0 ? { threads } : {}) },
+  });
 }

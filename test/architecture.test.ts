@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   training: ["tasks", "tokenizer", "model", "graph", "runtime", "config"],
   pretraining: ["training", "tasks", "tokenizer", "model", "graph", "runtime", "config"],
   store: ["model", "config"],
-  deployment: ["store", "serving", "tasks", "training", "runtime", "model", "tokenizer", "config", "metrics"],
+  deployment: ["jobs", "store", "serving", "tasks", "training", "runtime", "model", "tokenizer", "config", "metrics"],
   jobs: ["pretraining", "training", "tasks", "store", "runtime", "graph", "model", "tokenizer", "config", "metrics"],
   server: [
     "deployment",

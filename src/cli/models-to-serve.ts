@@ -14,11 +14,12 @@ const BUNDLED_MODELS = new URL("../../models/", import.meta.url).pathname;
  * The models that `models.load` names, else the bundled ones.
  *
  * @param entries  each `name=directory`, or a directory that brings its own name
+ * @param hasStore whether a store may have models, so that none need be given
  * @throws AlbertError invalid-input CONFIG_INVALID for bad or repeated names; precondition NO_MODEL when there is nothing
  */
-export function modelsToServe(entries: readonly string[]): ModelToServe[] {
+export function modelsToServe(entries: readonly string[], hasStore = false): ModelToServe[] {
   const models = entries.length > 0 ? entries.map(parseEntry) : bundledModels();
-  if (models.length === 0) {
+  if (models.length === 0 && !hasStore) {
     throw new AlbertError("precondition", "there is no model to serve: give one with --model name=directory", {
       reason: "NO_MODEL",
     });

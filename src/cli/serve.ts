@@ -17,7 +17,8 @@ export function registerServe(program: Command): void {
   addSettingOptions(command);
   command.action(async (options: Record<string, unknown>) => {
     const { config } = loadProcessConfig(settingFlags(options), configPath(options));
-    const models = modelsToServe(config.models.load);
+    const { role } = config.server;
+    const models = role === "training" ? [] : modelsToServe(config.models.load, config.store.directory !== "");
     // Loaded here, so that other commands do not wait for what only a server needs.
     const [{ startApp }, { listModels }, { pino }] = await Promise.all([
       import("../app.ts"),
@@ -33,16 +34,26 @@ export function registerServe(program: Command): void {
 }
 
 function startLines({ addresses }: App, models: readonly ServedModel[]): string {
-  const served = models.map(({ name, device, model }) => {
+  const served = models.map(({ name, version, device, model }) => {
     const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
-    return `  model  ${name} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
+    return `  model  ${name}@${version} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
   });
-  const listeners = [
-    `  gRPC   ${addresses.public}  albert.v1.InferenceService, grpc.health.v1, grpc.reflection`,
-    ...(addresses.metrics === undefined ? [] : [`  HTTP   ${addresses.metrics}  /metrics /healthz /readyz`]),
+  const listener = (protocol: string, address: string | undefined, what: string) =>
+    address === undefined || address === "" ? [] : [`  ${protocol}   ${address}  ${what}`];
+  const lines = [
+    `albert ${programVersion()} is ready`,
+    ...served,
+    ...listener("gRPC", addresses.public, "albert.v1.InferenceService, grpc.health.v1, grpc.reflection"),
+    ...listener(
+      "gRPC",
+      addresses.admin,
+      "albert.v1.ModelService, TrainingService and DatasetService, for administrators",
+    ),
+    ...listener("HTTP", addresses.metrics, "/metrics /healthz /readyz"),
   ];
-  const lines = [`albert ${programVersion()} is ready`, ...served, ...listeners, "", "Try"];
-  return `${lines.join("\n")}\n  ${exampleCall(addresses.public, models[0]!)}\n`;
+  const [first] = models;
+  if (first !== undefined) lines.push("", "Try", `  ${exampleCall(addresses.public, first)}`);
+  return `${lines.join("\n")}\n`;
 }
 
 /**

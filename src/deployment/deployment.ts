@@ -8,10 +8,13 @@ import { type Alias, CHAMPION, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
 import { latestGateReport } from "./gate-reports.ts";
+import { storeModel } from "./store-model.ts";
 
 export interface DeploymentOptions {
   readonly store: Store;
   readonly live: LiveModels;
+  /** Whether this process answers requests; where it does not, changes only concern the store. */
+  readonly serves: boolean;
   /** Between two looks at the store for changes that other processes made. */
   readonly pollMs: number;
   /** Told of a version that could not be brought up after somebody else promoted it; the old one goes on serving. */
@@ -55,12 +58,13 @@ export class Deployment {
   }
 
   /**
-   * Puts a model directory into the store and makes it the champion if its model has none yet: how models that come with
-   * the program enter the store on its first start.
+   * Puts a model directory, or another's checkpoint, into the store and makes it the champion if its model has none yet:
+   * how models that come with the program enter the store on its first start.
    */
   async seed(model: string, directory: string): Promise<ModelVersion> {
-    const { versions, aliases } = this.#options.store;
-    const version = await versions.publish(model, directory);
+    const { store } = this.#options;
+    const { aliases } = store;
+    const { version } = await storeModel(store, model, directory);
     if ((await aliases.get(model, CHAMPION)) === undefined) {
       await aliases.promote(model, version.version, { expectedGeneration: 0, reason: "first version of the model" });
     }
@@ -69,6 +73,7 @@ export class Deployment {
 
   /** Brings up the champion of every model in the store and follows their changes until `close`. */
   async start(): Promise<void> {
+    if (!this.#options.serves) return;
     for (const model of await this.#options.store.versions.models()) {
       const champion = await this.#options.store.aliases.get(model, CHAMPION);
       if (champion !== undefined) await this.#bringUp(champion);
@@ -86,17 +91,18 @@ export class Deployment {
     if (overrideGate && reason.trim() === "") {
       throw invalidInput([{ field: "reason", description: "passing over the gate needs a reason" }]);
     }
-    const { store, live } = this.#options;
+    const { store, live, serves } = this.#options;
     return this.#inTurn(model, async () => {
       const stored = await store.versions.get(model, version);
       if (alias !== CHAMPION) return { alias: await store.aliases.promote(model, version, options) };
       const champion = await store.aliases.get(model, CHAMPION);
       if (!overrideGate && champion !== undefined) await this.#requireGate(stored);
-      await live.load(this.#source(stored));
+      if (serves) await live.load(this.#source(stored));
       const changed = await store.aliases.promote(model, version, {
         expectedGeneration,
         reason: reason === "" ? "promoted" : reason,
       });
+      if (!serves) return { alias: changed };
       this.#follow(model);
       return { alias: changed, report: await this.#takeOver(changed) };
     });
@@ -107,10 +113,10 @@ export class Deployment {
     model: string,
     options: { readonly alias?: string; readonly expectedGeneration: number; readonly reason: string },
   ): Promise<Deployed> {
-    const { store } = this.#options;
+    const { store, serves } = this.#options;
     return this.#inTurn(model, async () => {
       const changed = await store.aliases.rollback(model, { ...options, reason: options.reason || "rolled back" });
-      if (changed.name !== CHAMPION) return { alias: changed };
+      if (changed.name !== CHAMPION || !serves) return { alias: changed };
       const report = await this.#bringUp(changed);
       return { alias: changed, ...(report === undefined ? {} : { report }) };
     });
@@ -118,6 +124,7 @@ export class Deployment {
 
   /** Brings a version into memory without traffic. */
   async load(model: string, version: number): Promise<ModelVersion> {
+    this.#requireServing();
     const stored = await this.#options.store.versions.get(model, version);
     await this.#inTurn(model, () => this.#options.live.load(this.#source(stored)));
     return stored;
@@ -136,6 +143,13 @@ export class Deployment {
     if (traffic !== undefined) await this.load(model, traffic.version);
     live.setTraffic(model, traffic === undefined ? undefined : { ...traffic, version: String(traffic.version) });
     return live.status(model);
+  }
+
+  #requireServing(): void {
+    if (this.#options.serves) return;
+    throw new AlbertError("precondition", "this process trains and serves no models; ask one that serves", {
+      reason: "ROLE_WITHOUT_SERVING",
+    });
   }
 
   /** Stops following. What serves goes on. */

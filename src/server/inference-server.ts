@@ -23,7 +23,8 @@ export interface InferenceServerOptions {
   readonly config: Pick<Config, "server" | "log">;
   readonly metrics: Metrics;
   readonly log: ServerLog;
-  readonly inference: ServiceHandlers<typeof InferenceService>;
+  /** The public services; without them the public listener is not opened. */
+  readonly inference?: ServiceHandlers<typeof InferenceService>;
   /** Decides who may call the public listener; everyone when left out. */
   readonly authorizer?: Authorizer;
   /** The services of the admin listener; without them it is not opened. */
@@ -34,6 +35,7 @@ export interface InferenceServerOptions {
 
 /** Addresses in use, each `host:port` with the port that was bound. */
 export interface ServerAddresses {
+  /** Empty where nothing is served. */
   readonly public: string;
   readonly admin?: string;
   readonly metrics?: string;
@@ -57,7 +59,7 @@ export class InferenceServer {
   private constructor(
     options: InferenceServerOptions,
     parts: {
-      readonly publicListener: GrpcListener;
+      readonly publicListener: GrpcListener | undefined;
       readonly adminListener: GrpcListener | undefined;
       readonly http: HttpListener | undefined;
       readonly page: ConsoleListener | undefined;
@@ -67,13 +69,13 @@ export class InferenceServer {
   ) {
     const { publicListener, adminListener, http, page } = parts;
     this.#options = options;
-    this.#listeners = adminListener === undefined ? [publicListener] : [publicListener, adminListener];
+    this.#listeners = [publicListener, adminListener].filter((listener) => listener !== undefined);
     this.#http = http;
     this.#page = page;
     this.#draining = parts.draining;
     this.health = parts.health;
     this.addresses = {
-      public: publicListener.address,
+      public: publicListener?.address ?? "",
       ...(adminListener === undefined ? {} : { admin: adminListener.address }),
       ...(http === undefined ? {} : { metrics: http.address }),
       ...(page === undefined ? {} : { console: page.address }),
@@ -83,7 +85,7 @@ export class InferenceServer {
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
   static async open(options: InferenceServerOptions): Promise<InferenceServer> {
     keepByteOrderMarks();
-    const { config, admin } = options;
+    const { config, admin, inference } = options;
     const health = new HealthStates();
     const draining = new AbortController();
     const opened: GrpcListener[] = [];
@@ -107,10 +109,13 @@ export class InferenceServer {
       return listener;
     };
     try {
-      const publicListener = await listen("public", config.server.publicAddress, options.authorizer, (services) => {
-        services.add(InferenceService, options.inference);
-        services.add(Health, healthHandlers(health));
-      });
+      const publicListener =
+        inference === undefined || config.server.publicAddress === ""
+          ? undefined
+          : await listen("public", config.server.publicAddress, options.authorizer, (services) => {
+              services.add(InferenceService, inference);
+              services.add(Health, healthHandlers(health));
+            });
       const adminListener =
         admin === undefined || config.server.adminAddress === ""
           ? undefined
@@ -194,7 +199,7 @@ function openConsole(options: InferenceServerOptions, draining: AbortSignal): Pr
     maxMessageBytes: config.server.maxMessageBytes,
     metricsPage: () => metrics.page(),
     routes: (router) => {
-      addConnectService(router, InferenceService, inference, adapter);
+      if (inference !== undefined) addConnectService(router, InferenceService, inference, adapter);
       admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminAdapter) });
     },
   });

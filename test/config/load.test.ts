@@ -120,7 +120,7 @@ describe("loadConfig", () => {
   it("refuses a setting that the role would ignore", () => {
     const flags = { role: "training", "serving-max-requests": "4" };
     expect(problems({ flags })["serving.max_requests"]).toContain("has no effect with server.role training");
-    expect(problems({ flags: { role: "training" } })).toEqual({});
+    expect(problems({ flags: { role: "training", store: "/srv/store" } })).toEqual({});
   });
 
   it("freezes the result at every level", () => {

@@ -1,0 +1,34 @@
+import { ModelService } from "../gen/albert/v1/models_pb.js";
+import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
+import { type AlbertClientOptions, openChannel } from "./channel.ts";
+import { type ServiceClient, serviceClient } from "./service-client.ts";
+
+/** The calls of an albert server's admin listener. */
+export interface AdminClient {
+  readonly training: ServiceClient<typeof TrainingService>;
+  readonly datasets: ServiceClient<typeof DatasetService>;
+  readonly models: ServiceClient<typeof ModelService>;
+  /** Ends the connection; calls in progress fail. */
+  close(): void;
+}
+
+/** Loading, promoting and judging a version take their time. */
+const DEFAULT_DEADLINE_MS = 120_000;
+
+/**
+ * A client for the admin services, with the deadlines, retries and errors of `connectAlbert`.
+ *
+ * @param address  `host:port`
+ * @throws TypeError when a token would travel over a network in plain text
+ */
+export function connectAdmin(address: string, options: AlbertClientOptions = {}): AdminClient {
+  const services = [TrainingService, DatasetService, ModelService];
+  const { channel, headers } = openChannel(address, services, options);
+  const defaults = { deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS, headers };
+  return {
+    training: serviceClient(TrainingService, channel, defaults),
+    datasets: serviceClient(DatasetService, channel, defaults),
+    models: serviceClient(ModelService, channel, defaults),
+    close: () => channel.close(),
+  };
+}

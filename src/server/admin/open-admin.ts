@@ -1,0 +1,168 @@
+import { join, resolve } from "node:path";
+import { programVersion } from "../../config/program-version.ts";
+import type { Config } from "../../config/settings.ts";
+import { DataFiles } from "../../deployment/data-files.ts";
+import { Deployment } from "../../deployment/deployment.ts";
+import { wholeSet } from "../../deployment/evaluation-sets.ts";
+import { keepGateReport } from "../../deployment/gate-reports.ts";
+import { jobPublication } from "../../deployment/job-publication.ts";
+import { type JudgeOptions, judge } from "../../deployment/judge.ts";
+import { resolveBelow } from "../../deployment/path-roots.ts";
+import { storeModel } from "../../deployment/store-model.ts";
+import { ModelService } from "../../gen/albert/v1/models_pb.js";
+import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
+import { checkJobSpec } from "../../jobs/check-job-spec.ts";
+import type { JobService } from "../../jobs/job-service.ts";
+import { openJobService } from "../../jobs/open-job-service.ts";
+import { resolveFromStore } from "../../jobs/resolve-order.ts";
+import { ThreadJobWorker } from "../../jobs/thread-worker.ts";
+import { taskOf } from "../../jobs/work-control.ts";
+import type { Model } from "../../model/model-directory.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import type { Serving } from "../../serving/serving.ts";
+import { openStore } from "../../store/open-store.ts";
+import type { Store } from "../../store/store.ts";
+import { Uploads } from "../../store/uploads.ts";
+import type { ExecutorOptions } from "../../training/step.ts";
+import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
+import type { ServerLog } from "../log.ts";
+import { datasetService } from "./dataset-service.ts";
+import { modelService } from "./model-service.ts";
+import { trainingService } from "./training-service.ts";
+import { validateData } from "./validate-data.ts";
+
+export interface AdminOptions {
+  readonly config: Pick<Config, "server" | "store" | "training">;
+  readonly log: ServerLog;
+  readonly serving: Serving;
+  readonly openModel: (directory: string) => Promise<Model>;
+  /** Builds the engines on which the gate compares. */
+  readonly createEngine: (model: Model) => Promise<Engine>;
+  readonly executor: ExecutorOptions;
+}
+
+/** What an administrator reaches: the store, what it deploys, and, where this process trains, jobs and their data. */
+export interface Admin {
+  readonly store: Store;
+  readonly deployment: Deployment;
+  /** Adds the services to a listener. */
+  register(services: ServiceRegistrar): void;
+  /** Stops jobs at their next step, stops following the store, and closes it. */
+  close(): Promise<void>;
+}
+
+/** Room that a message needs beside the bytes of an upload's chunk. */
+const CHUNK_OVERHEAD = 1024;
+
+/**
+ * Opens the store and everything that works on it. Jobs that the last process left unfinished go on.
+ *
+ * @throws AlbertError when the store or the jobs' directory cannot be opened; nothing stays open
+ */
+export async function openAdmin(options: AdminOptions): Promise<Admin> {
+  const { config, serving, log, openModel } = options;
+  const { role } = config.server;
+  const roots = config.training.datasetRoots;
+  const resolvePath = (path: string) => resolveBelow(roots, path, "path");
+  const store = await openStore(config.store.directory, { resolvePath });
+  const data = new DataFiles(store.datasets, roots);
+  const live = serving.models;
+  const deployment = new Deployment({
+    store,
+    live,
+    serves: role !== "training",
+    pollMs: config.store.pollMs,
+    onError: (error, model) => log.error({ err: error, model }, "the store's champion could not be brought up"),
+    openModel,
+  });
+  const judging: JudgeOptions = { store, openModel, createEngine: options.createEngine };
+  let jobs: JobService | undefined;
+  try {
+    if (role !== "inference") jobs = await openJobs(options, { store, data, deployment, judging, resolvePath });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const uploads = new Uploads({
+    directory: join(workDirectory(config), "uploads"),
+    datasets: store.datasets,
+    maxBytes: config.training.maxDatasetBytes,
+  });
+  return {
+    store,
+    deployment,
+    register(services) {
+      services.add(
+        ModelService,
+        modelService({
+          store,
+          live,
+          deployment,
+          importCheckpoint: async (model, path) =>
+            storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),
+          judge: (request) => judgeVersion(request, judging, data),
+        }),
+      );
+      if (jobs === undefined) return;
+      services.add(TrainingService, trainingService(jobs));
+      services.add(
+        DatasetService,
+        datasetService({
+          store,
+          jobs,
+          uploads,
+          maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
+          validate: (request) => validateData(data, store, openModel, request),
+        }),
+      );
+    },
+    async close() {
+      await jobs?.close();
+      await deployment.close();
+      await store.close();
+    },
+  };
+}
+
+interface JobParts {
+  readonly store: Store;
+  readonly data: DataFiles;
+  readonly deployment: Deployment;
+  readonly judging: JudgeOptions;
+  readonly resolvePath: (path: string) => Promise<string>;
+}
+
+function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {
+  const { store, resolvePath, judging } = parts;
+  const directory = workDirectory(config);
+  const cache = join(directory, "features");
+  const resolveOrder = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
+  return openJobService({
+    directory: join(directory, "jobs"),
+    worker: new ThreadJobWorker(resolveOrder),
+    publication: jobPublication({ ...judging, ...parts }),
+    checkSpec: checkJobSpec,
+    pressure: { predictedWaitMs: () => serving.scheduler.predictedWaitMs(), boundMs: config.training.yieldMs },
+    onDefect: (error, jobId) => log.error({ err: error, job: jobId }, "a job failed in an unexpected way"),
+  });
+}
+
+async function judgeVersion(
+  request: { model: string; version: number; task: string; dataset: string; path: string },
+  judging: JudgeOptions,
+  data: DataFiles,
+) {
+  const { versions } = judging.store;
+  const task = taskOf(request.task);
+  const { dataset, path } = request;
+  const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
+  const candidate = await versions.get(request.model, request.version);
+  const report = await judge(judging, { candidate, task, set: (head) => wholeSet(data, source, task, head) });
+  await keepGateReport(versions, candidate.model, candidate.version, report);
+  return report;
+}
+
+/** Where jobs and uploads live: beside the store's own files unless the configuration says otherwise. */
+function workDirectory({ store, training }: Pick<Config, "store" | "training">): string {
+  return resolve(training.directory === "" ? store.directory : training.directory);
+}
