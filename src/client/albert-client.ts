@@ -6,6 +6,7 @@ export { type AdminClient, connectAdmin } from "./admin-client.ts";
 export { CallError, itemError } from "./call-error.ts";
 export type { AlbertClientOptions } from "./channel.ts";
 export type { CallOptions, ServiceClient } from "./service-client.ts";
+export { type UploadOptions, uploadDataset } from "./upload-dataset.ts";
 
 /** The calls of `albert.v1.InferenceService`. */
 export interface AlbertClient extends ServiceClient<typeof InferenceService> {
