@@ -38,6 +38,8 @@ export class TrainingSession {
       const session = await InferenceSession.create(model, {
         executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
         graphOptimizationLevel: "all",
+        // Training graphs turn an operand beforehand where that is faster; this rewrite would undo it.
+        extra: { optimization: { disable_specified_optimizers: "MatmulTransposeFusion" } },
         // Every error also reaches the caller as an exception; the runtime need not print it as well.
         logSeverityLevel: 4,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

@@ -219,9 +219,27 @@ describe("the tracing backend", () => {
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
   });
 
+  it("turns a sum of transposed products once", async () => {
+    const run: TensorFunction = ({ a, b, c }) => {
+      const products = [a!, b!].map((x) => tf.matMul(x, c!, true, false));
+      return { y: tf.add(tf.add(products[0]!, products[1]!), products[1]!) };
+    };
+    const random = () => 0.37;
+    const fed = { a: reals([4, 5], random), b: reals([4, 5], () => 0.81), c: reals([4, 3], random) };
+    const graph = trace("cpu", (feeds) => {
+      const feed = (name: keyof typeof fed) => feeds.input(name, fed[name].shape, "float32");
+      return run({ a: feed("a"), b: feed("b"), c: feed("c") });
+    });
+    const kinds = graph.nodes.map(({ opType }) => opType);
+    expect(kinds.filter((kind) => kind === "Transpose")).toHaveLength(2);
+    const session = await traced(fed, run);
+    expectClose((await session.run(fed))["y"]!, onCpu(run, fed)["y"]!, { relative: 1e-6 });
+    await session.close();
+  });
+
   it("uses standard operators, and of ONNX Runtime's own only those that every stock provider has", () => {
     const graph = trace("cpu", (feeds) => ({
-      y: tf.matMul(feeds.input("a", [3, 2], "float32"), feeds.input("b", [3, 2], "float32"), true, false),
+      y: tf.matMul(feeds.input("a", [3, 2], "float32"), feeds.input("b", [3, 2], "float32"), false, true),
     }));
     expect(toGraph("test", graph).nodes.map(({ opType, domain }) => `${domain}.${opType}`)).toContain(
       "com.microsoft.FusedMatMul",

@@ -49,6 +49,7 @@ export class Recorder {
   readonly inputs = new Map<string, RecordedInput>();
   readonly #names = new WeakMap<object, string>();
   readonly #known = new Map<string, readonly string[]>();
+  readonly #producers = new Map<string, RecordedNode>();
   #fresh = 0;
 
   /** Declares a value that is fed at run time. */
@@ -98,10 +99,17 @@ export class Recorder {
     let outputs = this.#known.get(key);
     if (outputs === undefined) {
       outputs = types.map(() => this.#freshName(opType.toLowerCase()));
-      this.nodes.push({ opType, domain, inputs, outputs, attributes });
+      const node: RecordedNode = { opType, domain, inputs, outputs, attributes };
+      this.nodes.push(node);
+      for (const output of outputs) this.#producers.set(output, node);
       this.#known.set(key, outputs);
     }
     return types.map((type, index) => this.info(outputs[index]!, type));
+  }
+
+  /** The node that computes a tensor; none for inputs and constants. */
+  producerOf(tensor: TensorInfo): RecordedNode | undefined {
+    return this.#producers.get(this.nameOf(tensor));
   }
 
   /** Another view of a value that already has a name. */

@@ -1,8 +1,8 @@
-import { backend_util, type DataType, upcastType } from "@tensorflow/tfjs-core";
+import { backend_util, type DataType, type TensorInfo, upcastType } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../errors.ts";
 import { DATA_TYPE } from "../../onnx/tensors.ts";
 import type { TracedType } from "../recorder.ts";
-import { attribute, input, type Lowering, type LoweringTable, typeOf } from "./lowering.ts";
+import { attribute, input, type KernelCall, type Lowering, type LoweringTable, typeOf } from "./lowering.ts";
 
 function unary(opType: string): Lowering {
   return (call) => {
@@ -19,6 +19,28 @@ function binary(opType: string, result?: TracedType): Lowering {
     const shape = backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
     return call.recorder.op(opType, [a, b], { shape, dtype: result ?? typeOf(a).dtype });
   };
+}
+
+const plainAdd = binary("Add");
+
+const add: Lowering = (call) => turnedSum(call) ?? plainAdd(call);
+
+/**
+ * The sum of two transposes as the transpose of a sum: of the transposes that a chain of additions would carry along, one
+ * remains at its end.
+ */
+function turnedSum(call: KernelCall): TensorInfo | undefined {
+  const { recorder } = call;
+  const a = input(call, "a");
+  const b = input(call, "b");
+  const [first, second] = [recorder.producerOf(a), recorder.producerOf(b)];
+  if (first?.opType !== "Transpose" || second?.opType !== "Transpose") return undefined;
+  const perm = first.attributes["perm"];
+  if (JSON.stringify(perm) !== JSON.stringify(second.attributes["perm"]) || a.shape.length !== 2) return undefined;
+  if (a.shape.join() !== b.shape.join()) return undefined;
+  const { shape, dtype } = typeOf(a);
+  const sum = recorder.op("Add", [first.inputs[0]!, second.inputs[0]!], { shape: shape.toReversed(), dtype });
+  return recorder.op("Transpose", [sum], { shape, dtype }, { attributes: first.attributes });
 }
 
 const square: Lowering = (call) => {
@@ -55,7 +77,7 @@ const select: Lowering = (call) => {
 
 /** Kernels that work on each element by itself. */
 export const ELEMENTWISE: LoweringTable = {
-  Add: binary("Add"),
+  Add: add,
   Sub: binary("Sub"),
   Multiply: binary("Mul"),
   RealDiv: binary("Div"),
