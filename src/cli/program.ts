@@ -1,8 +1,13 @@
 import { Command } from "commander";
 import { programVersion } from "../config/program-version.ts";
+import { registerAsk } from "./ask.ts";
+import { registerChoose } from "./choose.ts";
+import { registerClassify } from "./classify.ts";
 import { registerConfig } from "./config.ts";
+import { registerEncode } from "./encode.ts";
 import { registerEvaluate } from "./evaluate.ts";
 import { registerExport } from "./export.ts";
+import { registerFillMask } from "./fill-mask.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerPredict } from "./predict.ts";
@@ -10,6 +15,7 @@ import { registerPretrain } from "./pretrain.ts";
 import { registerPretrainingData } from "./pretraining-data.ts";
 import { registerRecipes } from "./recipes.ts";
 import { registerServe } from "./serve.ts";
+import { registerTokenize } from "./tokenize.ts";
 import { registerTrain } from "./train.ts";
 import { registerVocab } from "./vocab.ts";
 
@@ -20,6 +26,12 @@ export function albertProgram(): Command {
     .version(programVersion())
     .showHelpAfterError("(add --help for the options)");
   registerServe(program);
+  registerClassify(program);
+  registerAsk(program);
+  registerChoose(program);
+  registerEncode(program);
+  registerFillMask(program);
+  registerTokenize(program);
   registerConfig(program);
   registerImport(program);
   registerInspect(program);
