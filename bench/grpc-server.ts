@@ -51,6 +51,8 @@ process.on("message", () => {
   utilization = performance.eventLoopUtilization();
   process.send!(usage);
 });
+// A server must not outlive who measures it.
+process.on("disconnect", () => process.exit());
 process.send!(app.addresses.public);
 
 /** Answers every batch at once with zeros: what is left is the path through the server. */

@@ -174,7 +174,10 @@ function adapterOptions(
 ): AdapterOptions {
   return {
     interceptors: [
-      callLog(log, config.log.slowRequestMs),
+      callLog(log, {
+        all: config.log.level === "debug" || config.log.level === "trace",
+        slowMs: config.log.slowRequestMs,
+      }),
       openStreams((change) => metrics.calls.streamsOpen(listener, change)),
       ...(authorizer === undefined ? [] : [authorize(authorizer)]),
       drain,

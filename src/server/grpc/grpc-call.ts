@@ -33,7 +33,7 @@ export class GrpcCall implements IncomingCall {
   readonly draining: AbortSignal;
   readonly #surface: CallSurface;
   readonly #abort = new AbortController();
-  readonly #facts: Record<string, string | number> = {};
+  readonly #facts: Readonly<Record<string, string | number>>[] = [];
 
   constructor(method: DescMethod, surface: CallSurface, settings: CallSettings) {
     this.#surface = surface;
@@ -59,11 +59,11 @@ export class GrpcCall implements IncomingCall {
   }
 
   get facts(): Readonly<Record<string, string | number>> {
-    return this.#facts;
+    return Object.assign({}, ...this.#facts);
   }
 
   annotate(facts: Readonly<Record<string, string | number>>): void {
-    Object.assign(this.#facts, facts);
+    this.#facts.push(facts);
   }
 
   abort(reason: AlbertError): void {
