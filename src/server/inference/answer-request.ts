@@ -37,8 +37,7 @@ export async function answerRequest<Request extends InferenceRequestMessage, Ans
     signal: context.signal,
     ...(decide === undefined ? {} : { decide }),
   });
-  context.annotate({ model: meta.model, version: meta.version });
-  context.annotate(meta.timings);
+  context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
   return { ...reply(answer, request), meta: metaFields(meta, context) };
 }
 

@@ -1,0 +1,138 @@
+import { connect } from "node:net";
+import { Client, credentials } from "@grpc/grpc-js";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startApp } from "../../src/app.ts";
+import { CallError } from "../../src/client/albert-client.ts";
+import { serviceClient } from "../../src/client/service-client.ts";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
+import { type Overrides, type RunningServer, runServer, testConfig } from "../server/running-server.ts";
+import { scriptedEngine } from "../server/scripted-engine.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
+
+const classifyRequest = { text: "a cat", options: { head: "sentiment" } };
+
+describe("a server's life", () => {
+  let directory: string;
+  let server: RunningServer;
+  beforeAll(async () => {
+    directory = await writeTinyModel();
+  });
+  const run = async (config: Overrides = {}) => {
+    server = await runServer({ models: [{ name: "tiny", directory }], config });
+    return server;
+  };
+  afterEach(() => server.close());
+
+  it("answers calls in progress before it ends", async () => {
+    await run();
+    let arrive = () => {};
+    let release = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    server.script.before = () => {
+      arrive();
+      return released;
+    };
+    const answer = server.client.classify(classifyRequest);
+    await arrived;
+    const closing = server.app.close(0);
+    release();
+    expect((await answer).labels).toHaveLength(2);
+    expect(await closing).toBe(true);
+    expect(await accepts(server.address)).toBe(false);
+  });
+
+  it("ends within its time even when a call never does", async () => {
+    await run({ server: { drainTimeoutMs: 50 }, serving: { swapDrainMs: 50 } });
+    let arrive = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    server.script.before = () => {
+      arrive();
+      return new Promise(() => {});
+    };
+    const answer = server.client.classify(classifyRequest);
+    answer.catch(() => {});
+    await arrived;
+    expect(await server.app.close(0)).toBe(false);
+    await expect(answer).rejects.toBeInstanceOf(CallError);
+  });
+
+  it("says over health that it ends, before it does", async () => {
+    await run();
+    const channel = new Client(server.address, credentials.createInsecure());
+    const health = serviceClient(Health, channel, { deadlineMs: 5000, headers: {} });
+    const seen: ServingStatus[] = [];
+    let closing: Promise<boolean> | undefined;
+    await expect(
+      (async () => {
+        for await (const { status } of health.watch({ service: "model/tiny" })) {
+          seen.push(status);
+          closing ??= server.app.close(0);
+        }
+      })(),
+    ).rejects.toThrow();
+    expect(seen).toEqual([ServingStatus.SERVING, ServingStatus.NOT_SERVING]);
+    expect(await closing).toBe(true);
+    channel.close();
+  });
+
+  it("tells the health of the server, of each service and of each model", async () => {
+    await run();
+    const channel = new Client(server.address, credentials.createInsecure());
+    const health = serviceClient(Health, channel, { deadlineMs: 5000, headers: {} });
+    for (const service of ["", "albert.v1.InferenceService", "model/tiny"]) {
+      expect(await health.check({ service })).toMatchObject({ status: ServingStatus.SERVING });
+    }
+    expect(Object.keys((await health.list({})).statuses)).toEqual(["", "albert.v1.InferenceService", "model/tiny"]);
+    const watched = health.watch({ service: "model/next" })[Symbol.asyncIterator]();
+    expect((await watched.next()).value).toMatchObject({ status: ServingStatus.SERVICE_UNKNOWN });
+    await server.app.serving.models.swap({ name: "next", version: "1", open: () => server.open() });
+    let status: ServingStatus | undefined;
+    while (status !== ServingStatus.SERVING) status = (await watched.next()).value?.status;
+    await watched.return?.();
+    channel.close();
+  });
+
+  it("answers machines over HTTP", async () => {
+    await run();
+    const base = `http://${server.app.addresses.metrics}`;
+    const get = async (path: string) => {
+      const response = await fetch(`${base}${path}`);
+      return [response.status, await response.text()] as const;
+    };
+    expect(await get("/healthz")).toEqual([200, "alive\n"]);
+    expect(await get("/readyz")).toEqual([200, "ready\n"]);
+    expect((await get("/metrics"))[1]).toContain("albert_ready 1");
+    expect((await get("/../../etc/passwd"))[0]).toBe(404);
+    expect((await fetch(`${base}/metrics`, { method: "POST" })).status).toBe(405);
+  });
+
+  it("does not start on an address that is taken, and leaves nothing open", async () => {
+    await run();
+    const config = testConfig({
+      server: { publicAddress: "127.0.0.1:0", metricsAddress: server.app.addresses.metrics! },
+    });
+    const quiet = () => {};
+    const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+    const createEngine = async (model: Parameters<typeof scriptedEngine>[0]) => scriptedEngine(model, {});
+    await expect(startApp({ config, log, createEngine }, [])).rejects.toMatchObject({ reason: "ADDRESS_UNAVAILABLE" });
+  });
+});
+
+function accepts(address: string): Promise<boolean> {
+  const [host, port] = address.split(":");
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), host);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
