@@ -2,10 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Head } from "../model/heads.ts";
 import { openModelDirectory } from "../model/open-model-directory.ts";
 import { createEngine } from "../runtime/create-engine.ts";
 import type { DeviceKind } from "../runtime/engine.ts";
-import type { Example, TaskName } from "../tasks/datasets/examples.ts";
+import { type Example, headKindsOf, type TaskName } from "../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../tasks/datasets/glue.ts";
 import { isOfficialTask, officialExamples } from "../tasks/datasets/official-examples.ts";
 import {
@@ -14,8 +15,8 @@ import {
   evaluateDataset,
 } from "../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../tasks/evaluation/official-files.ts";
-import { type TaskModel, taskModel } from "../tasks/plan.ts";
-import { acceptedExamples } from "../training/data/rows.ts";
+import { selectHead, type TaskModel, taskModel } from "../tasks/plan.ts";
+import { soundExamples } from "../training/data/rows.ts";
 
 /** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
 const TASK_NAMES: readonly TaskName[] = [
@@ -80,18 +81,20 @@ export interface DatasetRun extends DatasetEvaluation {
 }
 
 /**
- * Runs a data file through a model in this process, with a progress bar on a terminal. The file is read once before any
- * model is loaded, so that wrong data fails at once.
+ * Runs a data file through a model in this process, with a progress bar on a terminal. The whole file is read before
+ * anything is computed, so that wrong data fails at once.
  */
 export async function runDataset(
   flags: DatasetFlags,
   split: GlueSplit,
   optionsFor: (model: TaskModel) => EvaluationOptions,
 ): Promise<DatasetRun> {
-  const examples = () => readExamples(flags, split);
+  const model = await openModelDirectory(flags.model);
+  const tasks = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(flags.task), flags.head);
+  const examples = () => readExamples(flags, split, head);
   let total = 0;
   for await (const _ of examples()) total++;
-  const model = await openModelDirectory(flags.model);
   const { threads } = flags;
   const engine = await createEngine(model, {
     device: flags.device,
@@ -106,7 +109,6 @@ export async function runDataset(
   const startedAt = performance.now();
   try {
     bar.start(total, 0);
-    const tasks = taskModel(model);
     const evaluation = await evaluateDataset(engine, tasks, flags.task, examples(), {
       ...given("head", flags.head),
       ...given("maxSequenceLength", flags.maxSeqLength),
@@ -133,9 +135,10 @@ export async function writeFiles(directory: string, files: readonly OfficialFile
   for (const { name, content } of files) await writeFile(join(directory, name), content);
 }
 
-function readExamples({ task, data }: DatasetFlags, split: GlueSplit): AsyncIterable<Example> {
+function readExamples({ task, data }: DatasetFlags, split: GlueSplit, head: Head): AsyncIterable<Example> {
   if (isOfficialTask(task)) return officialExamples(task, data, split);
-  return acceptedExamples({ task, paths: [data] });
+  const problemType = head.kind === "classification" ? head.problemType : "single-label";
+  return soundExamples({ task, paths: [data], problemType, unlabelled: true });
 }
 
 /** An object with one key, or none where there is no value. */

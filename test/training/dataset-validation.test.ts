@@ -9,7 +9,7 @@ import { formatLocation, memorySource, textLines } from "../../src/tasks/dataset
 import type { TaskName } from "../../src/tasks/datasets/examples.ts";
 import type { DatasetReport, IssueKind } from "../../src/training/data/dataset-report.ts";
 import { delimitedRecords } from "../../src/training/data/delimited.ts";
-import { acceptedExamples, type DatasetSpec } from "../../src/training/data/rows.ts";
+import { acceptedExamples, type DatasetSpec, soundExamples } from "../../src/training/data/rows.ts";
 import { isHeldOut, phraseSplit } from "../../src/training/data/split.ts";
 import { type ValidationOptions, validateDataset } from "../../src/training/data/validate-dataset.ts";
 import { wordTokenizer } from "../tasks/toy-model.ts";
@@ -115,6 +115,23 @@ describe("a user's classification data", () => {
     ]);
     const named = dataset("classification", "n.csv", content, { columns: { text: "body", label: "verdict" } });
     expect(await validate(named)).toMatchObject({ usable: true, labels: { x: 1, y: 1 } });
+  });
+
+  it("may lack labels where it is only to be predicted, but nothing else", async () => {
+    const spec = dataset("classification", "u.csv", lines("text", "a", "b"), { unlabelled: true });
+    const found = [];
+    for await (const example of soundExamples(spec)) found.push(example);
+    expect(found.map((example) => "label" in example)).toEqual([false, false]);
+    const drain = async (broken: DatasetSpec) => {
+      for await (const _ of soundExamples(broken));
+    };
+    const empty = dataset("classification", "v.csv", lines("text,label", "a,x", ",y"), { unlabelled: true });
+    await expect(drain(empty)).rejects.toThrow(/v\.csv:3:1: text is empty/);
+    const columns = dataset("classification", "w.csv", lines("words", "a"), { unlabelled: true });
+    await expect(drain(columns)).rejects.toThrow(/w\.csv:1:1: no column text/);
+    const choices = { question: "q", choices: ["x", "y"] };
+    const bare = dataset("multiple-choice", "c.jsonl", lines(JSON.stringify(choices)), { unlabelled: true });
+    await expect(drain(bare)).resolves.toBeUndefined();
   });
 
   it("must hold rows, and of more than one class", async () => {

@@ -10,13 +10,18 @@ export interface RowOutcome<E> {
 }
 
 /** A text (or pair) with its label: a name, several names, or a number, by the problem's type. */
-export function classificationFromRow(row: FieldRow, problemType: ProblemType): RowOutcome<ClassificationExample> {
+export function classificationFromRow(
+  row: FieldRow,
+  problemType: ProblemType,
+  unlabelled = false,
+): RowOutcome<ClassificationExample> {
   const issues: RowIssue[] = [];
   const text = stringOf(row, "text", issues);
   const pairField = row.get("text_pair");
   const textPair = pairField === undefined ? undefined : stringOf(row, "text_pair", issues);
-  const label = labelOf(row, problemType, issues);
-  if (text === undefined || label === undefined || (pairField !== undefined && textPair === undefined))
+  const isBare = unlabelled && (row.get("label")?.value ?? "") === "";
+  const label = isBare ? undefined : labelOf(row, problemType, issues);
+  if (text === undefined || (label === undefined && !isBare) || (pairField !== undefined && textPair === undefined))
     return { issues };
   return {
     issues,
@@ -25,7 +30,7 @@ export function classificationFromRow(row: FieldRow, problemType: ProblemType): 
       id: idOf(row),
       text,
       ...(textPair === undefined ? {} : { textPair }),
-      label,
+      ...(label === undefined ? {} : { label }),
       location: row.location,
     },
   };
@@ -60,15 +65,16 @@ export function questionFromRow(row: FieldRow): RowOutcome<QuestionExample> {
 }
 
 /** A question with choices: a list in one field, or numbered columns (`choice_1`, ... or A, B, C, ...). */
-export function choiceFromRow(row: FieldRow): RowOutcome<ChoiceExample> {
+export function choiceFromRow(row: FieldRow, unlabelled = false): RowOutcome<ChoiceExample> {
   const issues: RowIssue[] = [];
   const question = stringOf(row, "question", issues);
   const contextField = row.get("context");
   const context = contextField === undefined ? "" : stringOf(row, "context", issues);
   const choices = choicesOf(row, issues);
   if (question === undefined || context === undefined || choices === undefined) return { issues };
-  const answer = rightChoice(row, choices, issues);
-  if (answer === undefined) return { issues };
+  const isBare = unlabelled && (row.get("answer")?.value ?? "") === "";
+  const answer = isBare ? undefined : rightChoice(row, choices, issues);
+  if (answer === undefined && !isBare) return { issues };
   return {
     issues,
     example: {
@@ -77,7 +83,7 @@ export function choiceFromRow(row: FieldRow): RowOutcome<ChoiceExample> {
       question,
       context,
       choices,
-      answer,
+      ...(answer === undefined ? {} : { answer }),
       document: String(row.get("document")?.value ?? context),
       location: row.location,
     },

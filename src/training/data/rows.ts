@@ -3,14 +3,20 @@ import { basename } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import type { ProblemType } from "../../model/heads.ts";
 import { folderArticles, tarArticles } from "../../tasks/datasets/article-files.ts";
-import { type DataLocation, type DataSource, fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
+import {
+  type DataLocation,
+  type DataSource,
+  dataError,
+  fileSource,
+  wholeText,
+} from "../../tasks/datasets/data-source.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueTaskName } from "../../tasks/datasets/glue.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import type { ArticleFile } from "../../tasks/datasets/race.ts";
 import { exampleIssues } from "./example-checks.ts";
 import type { ColumnNames } from "./fields.ts";
-import { type RowIssue, rejectsRow } from "./issues.ts";
+import { type RowIssue, rejectsRow, severityOf } from "./issues.ts";
 import { glueRows, raceRows, squadRows } from "./official-rows.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
 import { delimitedRows, jsonLineRows, type RequiredFields, type TabularRow } from "./tabular-rows.ts";
@@ -26,6 +32,8 @@ export interface DatasetSpec {
   readonly problemType?: ProblemType;
   /** Names of the columns or keys of a user's own data, where they are not the usual ones. */
   readonly columns?: ColumnNames;
+  /** Whether rows of a user's own data may lack their label or answer, as data to be predicted does. False when left out. */
+  readonly unlabelled?: boolean;
 }
 
 /** One row of a dataset: an example, or what is wrong with it. */
@@ -57,6 +65,22 @@ export async function* datasetRows(spec: DatasetSpec): AsyncGenerator<DatasetRow
       if (found.some(({ kind }) => rejectsRow(kind))) yield { kind: "row", issues };
       else yield { ...row, issues };
     }
+  }
+}
+
+/**
+ * All examples of a dataset of which no row may be wrong.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) at the first row that is rejected
+ */
+export async function* soundExamples(spec: DatasetSpec): AsyncGenerator<Example> {
+  for await (const row of datasetRows(spec)) {
+    const problem = row.issues.find(({ kind }) => severityOf(kind) === "error");
+    if (problem !== undefined) {
+      const { location, detail } = problem;
+      throw dataError(typeof location === "function" ? location() : location, detail);
+    }
+    if (row.kind === "row" && row.example !== undefined) yield row.example;
   }
 }
 
@@ -117,7 +141,7 @@ async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<D
     return;
   }
   const columns = spec.columns ?? {};
-  const required = requiredFields(spec.task);
+  const required = requiredFields(spec);
   const rows =
     ending === "csv"
       ? delimitedRows(source, { separator: ",", quotes: true }, columns, required)
@@ -134,13 +158,14 @@ function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
     spec.task === "qa"
       ? questionFromRow(row.row)
       : spec.task === "multiple-choice"
-        ? choiceFromRow(row.row)
-        : classificationFromRow(row.row, spec.problemType ?? "single-label");
+        ? choiceFromRow(row.row, spec.unlabelled)
+        : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
   return { kind: "row", ...outcome, issues: [...row.row.issues, ...outcome.issues] };
 }
 
-function requiredFields(task: TaskName): RequiredFields {
-  if (task === "qa") return [["question"], ["context"], ["answers", "answer"]];
-  if (task === "multiple-choice") return [["question"], ["choices"], ["answer"]];
-  return [["text"], ["label"]];
+function requiredFields({ task, unlabelled }: DatasetSpec): RequiredFields {
+  const asked: RequiredFields =
+    task === "qa" ? [["question"], ["context"]] : task === "multiple-choice" ? [["question"], ["choices"]] : [["text"]];
+  if (unlabelled) return asked;
+  return [...asked, task === "qa" ? ["answers", "answer"] : task === "multiple-choice" ? ["answer"] : ["label"]];
 }
