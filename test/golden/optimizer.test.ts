@@ -2,7 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Scalar, scalar, setBackend, type Tensor as TfTensor, tensor, tidy } from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
 import type { AlbertConfig } from "../../src/model/config.ts";
 import { NO_DROPOUT } from "../../src/model/forward/dropout.ts";
@@ -22,6 +22,9 @@ import type { Batch, Executor, StepSpec, TrainState } from "../../src/training/s
 import { lossAndGradients } from "../../src/training/step-functions.ts";
 import { expectClose } from "../closeness.ts";
 import { fixture, missing } from "../fixtures.ts";
+
+// Seconds on an idle machine; the limit only has to survive a busy one.
+vi.setConfig({ testTimeout: 120_000 });
 
 const root = fixture("optimizer");
 const cases = root === undefined ? [] : readdirSync(root).filter((name) => existsSync(join(root, name, "steps.json")));

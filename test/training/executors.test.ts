@@ -1,5 +1,5 @@
 import { memory } from "@tensorflow/tfjs-core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OnnxExecutor } from "../../src/training/executors/onnx-executor.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import type { Batch, Executor, ExecutorOptions, StepResult, StepSpec, TrainState } from "../../src/training/step.ts";
@@ -14,6 +14,9 @@ import {
   tinyState,
   WITH_DROPOUT,
 } from "./tiny-training.ts";
+
+// Seconds on an idle machine; the limit only has to survive a busy one.
+vi.setConfig({ testTimeout: 120_000 });
 
 const ONNX: ExecutorOptions = { kind: "onnx", device: "cpu", threads: 1 };
 const TFJS: ExecutorOptions = { kind: "tfjs", device: "cpu" };

@@ -8,7 +8,7 @@ import {
   tensor2d,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { toGraph } from "../../src/graph/trace/trace.ts";
 import type { AlbertConfig } from "../../src/model/config.ts";
 import { type Dropout, dropoutKey, keyedDropout } from "../../src/model/forward/dropout.ts";
@@ -30,6 +30,9 @@ import {
   tinyState,
   WITH_DROPOUT,
 } from "./tiny-training.ts";
+
+// Seconds on an idle machine; the limit only has to survive a busy one.
+vi.setConfig({ testTimeout: 120_000 });
 
 type Parameters = ReadonlyMap<string, Tensor>;
 
