@@ -1,3 +1,4 @@
+import { CallError } from "../client/call-error.ts";
 import { AlbertError } from "../errors.ts";
 import { withDashes } from "./official-flags.ts";
 import { albertProgram } from "./program.ts";
@@ -9,7 +10,7 @@ import { albertProgram } from "./program.ts";
 try {
   await albertProgram().parseAsync(withDashes(process.argv));
 } catch (error) {
-  if (!(error instanceof AlbertError)) throw error;
+  if (!(error instanceof AlbertError || error instanceof CallError)) throw error;
   process.stderr.write(`albert: ${error.message}\n`);
   process.exitCode = error.reason.startsWith("CONFIG_") ? 2 : 1;
 }

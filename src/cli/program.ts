@@ -4,12 +4,15 @@ import { registerAsk } from "./ask.ts";
 import { registerChoose } from "./choose.ts";
 import { registerClassify } from "./classify.ts";
 import { registerConfig } from "./config.ts";
+import { registerDatasets } from "./datasets.ts";
 import { registerEncode } from "./encode.ts";
 import { registerEvaluate } from "./evaluate.ts";
 import { registerExport } from "./export.ts";
 import { registerFillMask } from "./fill-mask.ts";
 import { registerImport } from "./import.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerJobs } from "./jobs.ts";
+import { registerModels } from "./models.ts";
 import { registerPredict } from "./predict.ts";
 import { registerPretrain } from "./pretrain.ts";
 import { registerPretrainingData } from "./pretraining-data.ts";
@@ -43,5 +46,8 @@ export function albertProgram(): Command {
   registerRecipes(program);
   registerVocab(program);
   registerPretrainingData(program);
+  registerJobs(program);
+  registerModels(program);
+  registerDatasets(program);
   return program;
 }

@@ -1,0 +1,74 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
+import { type Command, InvalidArgumentError } from "commander";
+import { type AdminClient, connectAdmin } from "../client/admin-client.ts";
+
+/** Flags of every command that speaks to a server's admin listener. */
+export interface AdminFlags {
+  readonly admin: string;
+  readonly json?: true;
+}
+
+/** Adds `--admin` and `--json`. */
+export function addAdminOptions(command: Command): Command {
+  return command
+    .option("--admin <host:port>", "admin address of the server", "127.0.0.1:50052")
+    .option("--json", "print JSON");
+}
+
+/** Runs something with a connection to the admin listener, and closes it. @throws CallError */
+export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
+  const client = connectAdmin(admin);
+  try {
+    return await run(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** Prints a reply: as JSON with the names of the protocol, or as lines for a person. */
+export function print<D extends DescMessage>(
+  { json }: AdminFlags,
+  schema: D,
+  message: MessageShape<D>,
+  lines: () => readonly string[],
+): void {
+  const text = json
+    ? JSON.stringify(toJson(schema, message, { useProtoFieldName: true }), null, 2)
+    : lines().join("\n");
+  if (text !== "") process.stdout.write(`${text}\n`);
+}
+
+/** Rows in columns, the first one as their heading. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length))) ?? [];
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** Gathers repeated `name=value` options. */
+export function pairs(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("expected name=value");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** A whole number of an option. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
+  return Number(text);
+}
+
+/** The member of an enum as a person writes it: `fine-tune` for `JOB_KIND_FINE_TUNE` of `{ 1: "FINE_TUNE" }`. */
+export function enumWord(names: Readonly<Record<number, string>>, value: number): string {
+  return (names[value] ?? String(value)).toLowerCase().replaceAll("_", "-");
+}
+
+/** A source of rows: a digest, else a path below a root. */
+export function dataSource(text: string): { dataset: string } | { path: string } {
+  return /^[0-9a-f]{64}$/.test(text) ? { dataset: text } : { path: text };
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Command, Option } from "commander";
+import {
+  GetJobResponseSchema,
+  type Job,
+  JobKind,
+  type JobSpecSchema,
+  JobState,
+  ListJobsResponseSchema,
+  PlanJobResponseSchema,
+  PromotePolicy,
+} from "../gen/albert/v1/training_pb.js";
+import {
+  type AdminFlags,
+  addAdminOptions,
+  columns,
+  dataSource,
+  enumWord,
+  pairs,
+  print,
+  wholeNumber,
+  withAdmin,
+} from "./admin-call.ts";
+import { watchJob } from "./job-progress.ts";
+
+const KINDS = {
+  "fine-tune": JobKind.FINE_TUNE,
+  pretrain: JobKind.PRETRAIN,
+  evaluate: JobKind.EVALUATE,
+  "train-vocabulary": JobKind.TRAIN_VOCABULARY,
+  "pretraining-data": JobKind.PRETRAINING_DATA,
+} as const;
+const POLICIES = { manual: PromotePolicy.MANUAL, "auto-if-better": PromotePolicy.AUTO_IF_BETTER } as const;
+
+interface SpecFlags extends AdminFlags {
+  readonly kind: keyof typeof KINDS;
+  readonly model: string;
+  readonly task?: string;
+  readonly init?: string;
+  readonly train?: string;
+  readonly eval?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly seed: number;
+  readonly promote: keyof typeof POLICIES;
+  readonly priority: number;
+  readonly maxSteps: number;
+  readonly maxSeconds: number;
+  readonly requestId?: string;
+  readonly watch?: true;
+}
+
+/** Adds `albert jobs`: training inside a running server. */
+export function registerJobs(program: Command): void {
+  const jobs = program.command("jobs").description("create, watch and steer training jobs of a running server");
+  addSpecOptions(jobs.command("create").description("queue a job"))
+    .option("--request-id <id>", "makes the command safe to repeat (default: a new one)")
+    .option("--watch", "follow it to its end")
+    .action((flags: SpecFlags) =>
+      withAdmin(flags, async (client) => {
+        const request = { requestId: flags.requestId ?? randomUUID(), spec: specOf(flags) };
+        const { job } = await client.training.createJob(request);
+        printJob(flags, job!);
+        if (flags.watch) await watchJob(client, job!.id, flags);
+      }),
+    );
+  addSpecOptions(jobs.command("plan").description("say what a job would do")).action((flags: SpecFlags) =>
+    withAdmin(flags, async ({ training }) => {
+      const plan = await training.planJob({ spec: specOf(flags) });
+      print(flags, PlanJobResponseSchema, plan, () => [
+        ...plan.problems.map(({ where, what, hint }) => `! ${where}: ${what}${hint === "" ? "" : ` (${hint})`}`),
+        `${plan.steps} steps, ${Math.round(plan.tokens)} tokens, ${Math.round(100 * plan.paddingShare)} % padding`,
+        `${megabytes(plan.peakMemoryBytes)} of memory, ${megabytes(plan.diskBytes)} of disk, about ${Math.round(plan.etaSeconds)} s`,
+        ...columns(plan.settings.map(({ name, value, origin }) => [name, value, origin])),
+      ]);
+    }),
+  );
+  addAdminOptions(jobs.command("list").description("list jobs, newest first"))
+    .option("--model <name>", "of this model only")
+    .action((flags: AdminFlags & { readonly model?: string }) =>
+      withAdmin(flags, async ({ training }) => {
+        const reply = await training.listJobs({ model: flags.model ?? "" });
+        print(flags, ListJobsResponseSchema, reply, () => columns([HEADING, ...reply.jobs.map(rowOf)]));
+      }),
+    );
+  addAdminOptions(jobs.command("get <job>").description("show a job")).action((jobId: string, flags: AdminFlags) =>
+    withAdmin(flags, async ({ training }) => {
+      const reply = await training.getJob({ jobId });
+      print(flags, GetJobResponseSchema, reply, () => details(reply.job!));
+    }),
+  );
+  addAdminOptions(jobs.command("watch <job>").description("follow a job to its end"))
+    .option("--after <n>", "show events after this number only", wholeNumber, 0)
+    .action((jobId: string, flags: AdminFlags & { readonly after: number }) =>
+      withAdmin(flags, (client) => watchJob(client, jobId, flags)),
+    );
+  for (const verb of ["cancel", "pause", "resume"] as const) {
+    const description = `${verb} a job${verb === "resume" ? "" : " after the step in hand"}`;
+    addAdminOptions(jobs.command(`${verb} <job>`).description(description)).action((jobId: string, flags: AdminFlags) =>
+      withAdmin(flags, async ({ training }) => {
+        const { job } = await training[`${verb}Job`]({ jobId });
+        printJob(flags, job!);
+      }),
+    );
+  }
+  addAdminOptions(jobs.command("clone <job>").description("queue a job like another"))
+    .option("--set <name=value>", "recipe value to replace; may be repeated", pairs)
+    .option("--request-id <id>", "makes the command safe to repeat (default: a new one)")
+    .action((jobId: string, flags: AdminFlags & Pick<SpecFlags, "set" | "requestId">) =>
+      withAdmin(flags, async ({ training }) => {
+        const overrides = { recipe: { ...flags.set } };
+        const { job } = await training.cloneJob({ requestId: flags.requestId ?? randomUUID(), jobId, overrides });
+        printJob(flags, job!);
+      }),
+    );
+}
+
+function addSpecOptions(command: Command): Command {
+  return addAdminOptions(command)
+    .addOption(new Option("--kind <kind>", "what it does").choices(Object.keys(KINDS)).default("fine-tune"))
+    .requiredOption("--model <name>", "model whose versions it adds to")
+    .option("--task <task>", "task of a fine-tune or evaluation")
+    .option("--init <version>", "where weights start: name@7, name/champion or a digest (default: the champion)")
+    .option("--train <data>", "digest of a dataset, or a path below a dataset root")
+    .option("--eval <data>", "the same for evaluation (default: a part of the training data)")
+    .option("--set <name=value>", "recipe value; may be repeated", pairs)
+    .option("--label <name=value>", "free label; may be repeated", pairs)
+    .option("--seed <n>", "seed of everything random", wholeNumber, 0)
+    .addOption(
+      new Option("--promote <policy>", "what becomes of the model").choices(Object.keys(POLICIES)).default("manual"),
+    )
+    .option("--priority <n>", "higher runs first", wholeNumber, 0)
+    .option("--max-steps <n>", "end after this many steps", wholeNumber, 0)
+    .option("--max-seconds <n>", "end after this many seconds", wholeNumber, 0);
+}
+
+function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
+  return {
+    kind: KINDS[flags.kind],
+    model: flags.model,
+    task: flags.task ?? "",
+    init: flags.init ?? "",
+    ...(flags.train === undefined ? {} : { train: dataSource(flags.train) }),
+    ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
+    recipe: { ...flags.set },
+    labels: { ...flags.label },
+    seed: BigInt(flags.seed),
+    promote: POLICIES[flags.promote],
+    priority: flags.priority,
+    maxSteps: flags.maxSteps,
+    maxWallSeconds: flags.maxSeconds,
+  };
+}
+
+const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "VERSION"];
+
+function rowOf({ id, state, spec, progress, modelVersion }: Job): string[] {
+  const step = progress === undefined || progress.totalSteps === 0 ? "" : `${progress.step}/${progress.totalSteps}`;
+  const kind = enumWord(JobKind, spec?.kind ?? 0);
+  return [id, enumWord(JobState, state), kind, spec?.model ?? "", spec?.task ?? "", step, modelVersion];
+}
+
+function printJob(flags: AdminFlags, job: Job): void {
+  if (flags.json) process.stdout.write(`${JSON.stringify({ id: job.id, state: enumWord(JobState, job.state) })}\n`);
+  else process.stdout.write(`${job.id}  ${enumWord(JobState, job.state)}\n`);
+}
+
+function details(job: Job): string[] {
+  const { progress, history, gateReportJson, stoppedBy } = job;
+  return [
+    ...columns([HEADING, rowOf(job)]),
+    ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
+    ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
+    ...history.map(({ to, reason, detail }) => [enumWord(JobState, to), reason, detail].filter(Boolean).join("  ")),
+    ...(gateReportJson === "" ? [] : [`gate ${gateReportJson}`]),
+  ];
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
