@@ -1,0 +1,249 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
+import { uploadDataset } from "../../src/client/upload-dataset.ts";
+import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
+import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
+import { createEngine } from "../../src/runtime/create-engine.ts";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
+
+const MODEL = "reviews";
+
+/** Rows whose words say their label, in words of the tiny vocabulary. */
+function rows(count: number, from: number): string {
+  const lines = Array.from({ length: count }, (_, i) => {
+    const number = i + from;
+    const [text, label] = number % 2 === 0 ? ["good day", "positive"] : ["bad test", "negative"];
+    return JSON.stringify({ text: `${text} ${number}`, label });
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+describe("a fine-tune", () => {
+  const base = mkdtempSync(join(tmpdir(), "albert-live-"));
+  const roots = join(base, "data");
+  let server: RunningServer;
+  let admin: AdminClient;
+  let train: string;
+  let evaluation: string;
+
+  const spec = (overrides: object = {}) => ({
+    kind: JobKind.FINE_TUNE,
+    model: MODEL,
+    task: "classification",
+    train: { dataset: train },
+    eval: { dataset: evaluation },
+    recipe: {
+      train_step: "60",
+      learning_rate: "0.01",
+      train_batch_size: "16",
+      max_seq_length: "16",
+      save_checkpoints_steps: "60",
+    },
+    seed: 7n,
+    promote: PromotePolicy.AUTO_IF_BETTER,
+    ...overrides,
+  });
+
+  beforeAll(async () => {
+    mkdirSync(roots);
+    writeFileSync(join(base, "train.jsonl"), rows(200, 0));
+    writeFileSync(join(base, "dev.jsonl"), rows(80, 200));
+    writeFileSync(join(roots, "below.jsonl"), rows(80, 300));
+    symlinkSync(join(base, "train.jsonl"), join(roots, "link.jsonl"));
+    server = await runServer({
+      models: [{ name: MODEL, directory: await writeTinyModel(ALL_HEADS.slice(0, 1)) }],
+      config: {
+        store: { directory: join(base, "store"), pollMs: 50, checkpointRoots: [base] },
+        training: { datasetRoots: [roots], threads: 1, maxDatasetBytes: 1_000_000 },
+        runtime: { device: "cpu" },
+      },
+      createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+    });
+    admin = connectAdmin(server.app.addresses.admin!, { maxAttempts: 1 });
+    train = (await uploadDataset(admin, join(base, "train.jsonl"))).digest;
+    evaluation = (await uploadDataset(admin, join(base, "dev.jsonl"))).digest;
+  }, 120_000);
+
+  afterAll(async () => {
+    admin?.close();
+    await server?.close();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  it("is judged, promoted and swapped in while a client keeps calling, and no call fails", async () => {
+    const versions: string[] = [];
+    let calling = true;
+    const callers = (async () => {
+      while (calling) {
+        const { meta } = await server.client.classify({ text: "good day 7" });
+        if (versions.at(-1) !== meta!.version) versions.push(meta!.version);
+      }
+    })();
+    const events: JobEvent[] = [];
+    const { job } = await admin.training.createJob({ requestId: "live-1", spec: spec() });
+    try {
+      for await (const { update } of admin.training.watchJob({ jobId: job!.id })) {
+        if (update.case === "event") events.push(update.value);
+      }
+    } finally {
+      calling = false;
+      await callers;
+    }
+    const done = (await admin.training.getJob({ jobId: job!.id })).job!;
+    const trail = events.map(({ kind, summary }) => `${kind}: ${summary}`).join("\n");
+    expect(done.state, trail).toBe(JobState.SUCCEEDED);
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, i) => i + 1));
+    expect(
+      events.map(({ kind }) => kind),
+      done.gateReportJson,
+    ).toEqual(
+      expect.arrayContaining(["planned", "step_metrics", "eval_result", "published", "gate_result", "promoted"]),
+    );
+    expect(done.modelVersion).toBe(`${MODEL}@2`);
+    const { labels, meta } = await server.client.classify({ text: "good day 7" });
+    expect(meta!.version).toBe("2");
+    expect(labels[0]!.label).toBe("positive");
+    if (versions.at(-1) !== meta!.version) versions.push(meta!.version);
+    expect(versions).toEqual(["1", "2"]);
+
+    const { version, gateReport, lineage } = await admin.models.getVersion({ model: MODEL });
+    expect(version).toMatchObject({ version: 2, aliases: ["champion"] });
+    expect(gateReport).toMatchObject({ verdict: GateVerdict.PASS, metric: "eval_accuracy", examples: 80 });
+    expect(gateReport!.differenceLow).toBeGreaterThan(0);
+    expect(gateReport!.mcnemarP).toBeLessThan(0.05);
+    expect(lineage).toMatchObject({ jobId: job!.id });
+    const { aliases } = await admin.models.listVersions({ model: MODEL });
+    expect(aliases).toContainEqual(expect.objectContaining({ name: "previous", version: 1 }));
+  }, 180_000);
+
+  it("can be rolled back, and promoted again by hand", async () => {
+    const back = await admin.models.rollback({ model: MODEL, expectedGeneration: 2, reason: "a test" });
+    expect(back.alias).toMatchObject({ version: 1, generation: 3 });
+    expect((await server.client.classify({ text: "good" })).meta!.version).toBe("1");
+    const again = await admin.models.promote({ model: MODEL, version: 2, expectedGeneration: 3 });
+    expect(again.report).toMatchObject({ fromVersion: 1, toVersion: 2, requestsFailed: 0 });
+    expect((await server.client.classify({ text: "good" })).meta!.version).toBe("2");
+  });
+
+  it("is judged anew on another set, and that report is kept too", async () => {
+    const { report } = await admin.models.validateVersion({
+      model: MODEL,
+      version: 1,
+      task: "classification",
+      path: "below.jsonl",
+    });
+    expect(report).toMatchObject({ verdict: GateVerdict.FAIL, examples: 80 });
+    const promote = admin.models.promote({ model: MODEL, version: 1, expectedGeneration: 4 });
+    await expect(promote).rejects.toMatchObject({ status: "FAILED_PRECONDITION", reason: "GATE_FAILED" });
+  }, 120_000);
+
+  it("is planned without being queued", async () => {
+    const before = (await admin.training.listJobs({})).jobs.length;
+    const plan = await admin.training.planJob({ spec: spec() });
+    expect(plan.steps).toBe(60);
+    expect(plan.tokens).toBeGreaterThan(0);
+    expect(plan.settings.find(({ name }) => name === "learning_rate")).toMatchObject({ value: "0.01" });
+    expect((await admin.training.listJobs({})).jobs).toHaveLength(before);
+  }, 120_000);
+
+  it("has its data checked with every problem's line", async () => {
+    const path = join(base, "broken.jsonl");
+    writeFileSync(path, `${rows(4, 0)}{"text": "", "label": "positive"}\nnot json\n`);
+    const { digest } = await uploadDataset(admin, path);
+    const reply = await admin.datasets.validateDataset({
+      source: { dataset: digest },
+      task: "classification",
+      model: MODEL,
+    });
+    expect(reply).toMatchObject({ usable: false, rowsRead: 6, rowsAccepted: 4, rowsRejected: 2 });
+    expect(reply.labels).toEqual({ positive: 2, negative: 2 });
+    expect(reply.issues.find(({ kind }) => kind === "bad-json")!.locations[0]).toMatch(/^broken\.jsonl:6:/);
+    await admin.datasets.deleteDataset({ digest });
+    const again = admin.datasets.deleteDataset({ digest });
+    await expect(again).rejects.toMatchObject({ status: "NOT_FOUND", reason: "DATASET_NOT_FOUND" });
+  });
+
+  describe("is refused", () => {
+    const rejects = (call: Promise<unknown>, expected: object) => expect(call).rejects.toMatchObject(expected);
+    const fields = (call: Promise<unknown>) =>
+      call.then(
+        () => [],
+        (error) => error.violations.map(({ field }: { field: string }) => field),
+      );
+
+    it.each([
+      ["../train.jsonl", "INVALID_ARGUMENT", "FIELD_INVALID"],
+      ["/etc/passwd", "INVALID_ARGUMENT", "FIELD_INVALID"],
+      ["link.jsonl", "PERMISSION_DENIED", "PATH_IS_LINK"],
+      ["absent.jsonl", "NOT_FOUND", "PATH_NOT_FOUND"],
+    ])("when its data is registered as %s", async (path, status, reason) => {
+      await rejects(admin.datasets.registerDataset({ path, name: "data.jsonl" }), { status, reason });
+      const validated = admin.datasets.validateDataset({ source: { path }, task: "classification" });
+      await rejects(validated, { status, reason });
+    });
+
+    it("when a checkpoint lies outside of the roots", async () => {
+      const imported = admin.models.importCheckpoint({ model: "other", path: "../model" });
+      await rejects(imported, { status: "INVALID_ARGUMENT", violations: [{ field: "path" }] });
+    });
+
+    it("when its data is too large, cut short, or not what was announced", async () => {
+      const digest = createHash("sha256").update("announced").digest("hex");
+      const begin = (bytes: bigint) => admin.datasets.beginUpload({ name: "data.jsonl", bytes, digest });
+      await rejects(begin(1_000_001n), { status: "RESOURCE_EXHAUSTED", reason: "DATASET_TOO_LARGE" });
+      const { uploadId } = await begin(9n);
+      await admin.datasets.uploadChunk({ uploadId, offset: 0n, data: Buffer.from("other") });
+      await rejects(admin.datasets.commitUpload({ uploadId }), { reason: "UPLOAD_INCOMPLETE" });
+      await admin.datasets.uploadChunk({ uploadId, offset: 5n, data: Buffer.from("data") });
+      await rejects(admin.datasets.commitUpload({ uploadId }), { status: "DATA_LOSS", reason: "DIGEST_MISMATCH" });
+    });
+
+    it("with every wrong field at once", async () => {
+      const wrong = spec({ task: "poetry", train: undefined, recipe: { learnin_rate: "1", train_step: "many" } });
+      const named = await fields(admin.training.createJob({ requestId: "wrong", spec: wrong }));
+      expect(named.sort()).toEqual(["spec.recipe.learnin_rate", "spec.recipe.train_step", "spec.task", "spec.train"]);
+    });
+
+    it("when its request id belongs to another specification, and given back when it is the same", async () => {
+      const replayed = await admin.training.createJob({ requestId: "live-1", spec: spec() });
+      expect(replayed.replayed).toBe(true);
+      const other = admin.training.createJob({ requestId: "live-1", spec: spec({ seed: 8n }) });
+      await rejects(other, { status: "ALREADY_EXISTS", reason: "REQUEST_ID_REUSED" });
+    });
+
+    it("when it does not exist or is over", async () => {
+      await rejects(admin.training.getJob({ jobId: "none" }), { status: "NOT_FOUND", reason: "JOB_NOT_FOUND" });
+      const { jobs } = await admin.training.listJobs({ states: [JobState.SUCCEEDED] });
+      const cancelled = admin.training.cancelJob({ jobId: jobs[0]!.id });
+      await rejects(cancelled, { status: "FAILED_PRECONDITION", reason: "ILLEGAL_TRANSITION" });
+    });
+
+    it("when somebody promoted in between", async () => {
+      const promote = admin.models.promote({ model: MODEL, version: 2, expectedGeneration: 1 });
+      await rejects(promote, { status: "ABORTED", reason: "GENERATION_MISMATCH", metadata: { current: "4" } });
+    });
+
+    it("when its version does not exist or its traffic makes no sense", async () => {
+      const load = admin.models.loadVersion({ model: MODEL, version: 99 });
+      await rejects(load, { status: "NOT_FOUND", reason: "VERSION_NOT_FOUND" });
+      const traffic = admin.models.setTraffic({ model: MODEL, mode: TrafficMode.CANARY, percent: 101 });
+      expect(await fields(traffic)).toEqual(["percent", "challenger_version"]);
+    });
+
+    it("when a dataset it came from is to be deleted", async () => {
+      const { jobs } = await admin.training.listJobs({});
+      expect(jobs.length).toBeGreaterThan(0);
+      const queued = await admin.training.createJob({
+        requestId: "held",
+        spec: spec({ promote: PromotePolicy.MANUAL }),
+      });
+      await rejects(admin.datasets.deleteDataset({ digest: train }), { reason: "DATASET_REFERENCED" });
+      await admin.training.cancelJob({ jobId: queued.job!.id });
+    });
+  });
+});
