@@ -336,6 +336,14 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     metadata: ["needed_bytes", "used_bytes", "limit_bytes"],
   },
   {
+    reason: "READER_LOST",
+    code: "backend",
+    when: "The worker that read the files of a version ended before it was done.",
+    detail: "none",
+    retry: "no",
+    metadata: ["incident"],
+  },
+  {
     reason: "SELF_CHECK_FAILED",
     code: "backend",
     when: "A version that was to be loaded computes nonsense.",

@@ -1,12 +1,11 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   InferenceService,
   type InferItemResult,
-  type StreamInferRequest,
   StreamInferRequestSchema,
-  StreamInferResponseSchema,
   StreamOrder,
 } from "../../src/gen/albert/v1/inference_pb.js";
 import { type Overrides, type RunningServer, runServer } from "../server/running-server.ts";
@@ -96,26 +95,25 @@ describe("a stream of items", () => {
 
   it("stops reading while the caller does not take its results", async () => {
     await run({ inputs: { streamWindow: 4 } });
-    const client = new Client(server.address, credentials.createInsecure(), {
-      "grpc-node.flow_control_window": 65_535,
-    });
-    const call = client.makeBidiStreamRequest(
-      `/${InferenceService.typeName}/StreamInfer`,
-      (message: StreamInferRequest) => Buffer.from(toBinary(StreamInferRequestSchema, message)),
-      (bytes: Buffer) => fromBinary(StreamInferResponseSchema, bytes),
-      new Metadata(),
-    );
-    call.pause();
     const request = { case: "encode" as const, value: { text: "a cat ".repeat(30), returnTokens: true } };
-    const message = create(StreamInferRequestSchema, {
-      message: { case: "item", value: { correlationId: "x", request } },
-    });
+    const message = { message: { case: "item" as const, value: { correlationId: "x", request } } };
+    const bytes = toBinary(StreamInferRequestSchema, create(StreamInferRequestSchema, message));
+    const frame = Buffer.concat([Buffer.alloc(5), bytes]);
+    frame.writeUInt32BE(bytes.length, 1);
     const sent = 200;
-    for (let i = 0; i < sent; i++) call.write(message);
-    call.end();
+    // Not the gRPC client: that would take what it is not asked to read into its own memory.
+    const session = connect(`http://${server.address}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/${InferenceService.typeName}/StreamInfer`,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    for (let i = 0; i < sent; i++) stream.write(frame);
+    stream.end();
     const finished = async () =>
       Number(/albert_goodput_requests_total\{task="encode"\} (\d+)/.exec(await server.metrics())?.[1] ?? 0);
-    // Neither side may be working any more: two looks in a row see the same count, and it is far from all.
+    // Nothing may be in work any more: two looks in a row see the same count, and it is far from all.
     let last = -1;
     await vi.waitFor(
       async () => {
@@ -126,11 +124,11 @@ describe("a stream of items", () => {
       },
       { interval: 300, timeout: 15_000 },
     );
-    expect(last).toBeLessThan(sent - 20);
-    let received = 0;
-    for await (const reply of call) if (reply.message.case === "result") received++;
-    expect(received).toBe(sent);
-    client.close();
+    expect(last).toBeLessThan(sent / 2);
+    stream.resume();
+    await once(stream, "end");
+    expect(await finished()).toBe(sent);
+    session.close();
   });
 
   it("gives up its items when the caller cancels in the middle", async () => {

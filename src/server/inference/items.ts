@@ -9,7 +9,8 @@ type Result = MessageInitShape<typeof InferItemResultSchema>;
 
 /**
  * Answers one item of a batch or stream exactly as the call of that kind would, and turns its failure into the status
- * which that call would have ended with. Never rejects, unless the whole call has ended.
+ * which that call would have ended with. Never rejects: nobody may be listening
+ * any more when the whole call has ended.
  */
 export async function answerItem(
   item: InferItem,
@@ -21,7 +22,6 @@ export async function answerItem(
   try {
     return { correlationId, outcome: await outcomeOf(item, calls, context) };
   } catch (error) {
-    context.signal.throwIfAborted();
     const { status } = toWireError(toAlbertError(error, logIncident));
     return { correlationId, outcome: { case: "error", value: status } };
   }

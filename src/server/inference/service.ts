@@ -58,7 +58,9 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
         await awaitTurn(scheduler, maxQueueMs, context.signal);
         results.push(answerItem(item, calls, context, logIncident));
       }
-      return { results: await Promise.all(results) };
+      const outcomes = await Promise.all(results);
+      context.signal.throwIfAborted();
+      return { results: outcomes };
     },
     streamInfer: (requests, context) =>
       streamInfer(requests, context, {
