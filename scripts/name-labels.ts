@@ -1,0 +1,33 @@
+/**
+ * Copies a classification model with other names for its labels; GLUE tasks number theirs.
+ *
+ *     node --import tsx scripts/name-labels.ts SOURCE OUTPUT negative,positive ["what the model is for"]
+ */
+import { basename, resolve } from "node:path";
+import { openModelDirectory } from "../src/model/open-model-directory.ts";
+import { writeModelDirectory } from "../src/model/write-model-directory.ts";
+
+const [source, output, names, description] = process.argv.slice(2);
+if (source === undefined || output === undefined || names === undefined) {
+  throw new Error("expected: SOURCE OUTPUT LABELS [DESCRIPTION]");
+}
+const labels = names.split(",");
+const { config, heads, parameters, vocabulary, manifest } = await openModelDirectory(source);
+const renamed = heads.map((head) => {
+  if (head.kind !== "classification") return head;
+  if (head.labels.length !== labels.length)
+    throw new Error(`expected ${head.labels.length} labels, got ${labels.length}`);
+  return { ...head, labels };
+});
+const { maxSequenceLength, metrics, lineage } = manifest;
+await writeModelDirectory(output, {
+  name: basename(resolve(output)),
+  config,
+  heads: renamed,
+  parameters,
+  vocabulary,
+  maxSequenceLength,
+  ...(description === undefined ? {} : { description }),
+  ...(metrics === undefined ? {} : { metrics }),
+  ...(lineage === undefined ? {} : { lineage }),
+});
