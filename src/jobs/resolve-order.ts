@@ -1,13 +1,9 @@
 import { invalidInput } from "../errors.ts";
-import type { Head } from "../model/heads.ts";
 import type { Store } from "../store/store.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
-import { checkData, type TaskData } from "../training/task-data.ts";
 import type { DataSource, JobSpec } from "./job-spec.ts";
 import type { ResolveOrder } from "./thread-worker.ts";
-import { HELD_OUT_SHARE, required, taskOf } from "./work-control.ts";
-import type { WorkOrder } from "./work-order.ts";
 
 export interface StoreJobsOptions {
   readonly store: Store;
@@ -58,25 +54,4 @@ function referenceOf({ model, init }: JobSpec): readonly [model: string, referen
 
 function pathOf(source: DataSource, { store, resolvePath }: StoreJobsOptions): Promise<string> {
   return source.kind === "dataset" ? store.datasets.materialise(source.digest) : resolvePath(source.path);
-}
-
-/**
- * The frozen examples a fine-tune's result is judged on: the job's evaluation data, or what was held out of its training
- * data.
- *
- * @param heads  of the model that answers them
- */
-export async function evaluationData(
-  { spec, train, eval: evaluation }: Pick<WorkOrder, "spec" | "train" | "eval">,
-  heads: readonly Head[],
-): Promise<TaskData> {
-  const data = await checkData(
-    {
-      task: taskOf(spec.task),
-      train: required(evaluation ?? train, "train"),
-      ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
-    },
-    heads,
-  );
-  return required(data.eval, "eval");
 }
