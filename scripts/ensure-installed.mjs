@@ -10,5 +10,7 @@ const lock = join(root, "package-lock.json");
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   console.log("installing packages ...");
-  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: "inherit" });
+  // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional packages.
+  const quiet = ["--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+  execFileSync("npm", ["install", ...quiet], { cwd: root, stdio: "inherit" });
 }
