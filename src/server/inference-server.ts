@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
@@ -88,6 +89,8 @@ export class InferenceServer {
     const { config, admin, inference } = options;
     const health = new HealthStates();
     const draining = new AbortController();
+    // Every open stream listens; their number is bounded by the limit of streams.
+    setMaxListeners(0, draining.signal);
     const opened: GrpcListener[] = [];
     const listen = async (
       name: "public" | "admin",

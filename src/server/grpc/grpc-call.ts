@@ -42,6 +42,8 @@ export class GrpcCall implements IncomingCall {
     this.draining = settings.draining;
     this.requestId = requestIdOf(this.header("x-request-id"));
     this.streaming = method.methodKind !== "unary";
+    // Each item of a batch or stream listens; their number is bounded by the limits of both.
+    setMaxListeners(0, this.#abort.signal);
     this.deadlineAt = this.receivedAt + allowedMs(surface, settings, this.streaming);
   }
 
