@@ -205,6 +205,23 @@ describe("an executor", () => {
     expect(rest.globalStep).toBe(6);
   });
 
+  it("adds up the norm alike whatever order a state's parameters are in, as after reading them from a file", async () => {
+    const random = randomNumbers(16);
+    const spec = tinySpec(classification, { optimizer: { kind: "adamw", clipNorm: 1e-3 } });
+    const windows = Array.from({ length: 12 }, () => [randomBatch(classification, SIZES, random)]);
+    const { after: start } = await trained(spec, windows.slice(0, 1), ONNX);
+    const reversed = { ...start, parameters: new Map([...start.parameters].reverse()) };
+    const [as, reversedAs] = await Promise.all(
+      [start, reversed].map((state) =>
+        withExecutor(spec, state, ONNX, async (executor) => {
+          for (const window of windows) await executor.step(window, { learningRate: 1e-3, seed: [5, 0] });
+          return executor.snapshot();
+        }),
+      ),
+    );
+    expectSameStates(reversedAs!, as!, 0);
+  });
+
   it("takes several steps in one graph to the same bytes as one by one", async () => {
     const random = randomNumbers(15);
     for (const kind of ["adamw-corrected", "lamb"] as const) {
