@@ -52,6 +52,7 @@ function startLines({ addresses }: App, models: readonly ServedModel[]): string 
       "albert.v1.ModelService, TrainingService and DatasetService, for administrators",
     ),
     ...listener("HTTP", addresses.metrics, "/metrics /healthz /readyz"),
+    ...listener("page", addresses.console, "the console, and every call as JSON"),
   ];
   const [first] = models;
   if (first !== undefined) lines.push("", "Try", `  ${exampleCall(addresses.public, first)}`);
