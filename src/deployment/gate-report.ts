@@ -7,6 +7,8 @@ export interface GateReport {
   readonly verdict: Verdict;
   /** Better than the champion beyond chance, or there is no champion to compare with. */
   readonly better: boolean;
+  /** Version that was the champion then; absent where there was none. */
+  readonly champion?: number;
   /** Official name of the metric that decides. */
   readonly metric: string;
   /** Absent where there is no champion, or it cannot answer this set. */

@@ -1,5 +1,4 @@
-import { invariant } from "../errors.ts";
-import type { Job } from "../jobs/job.ts";
+import { AlbertError, invariant } from "../errors.ts";
 import type { Publication } from "../jobs/publication.ts";
 import { taskOf } from "../jobs/work-control.ts";
 import { CHAMPION } from "../store/aliases.ts";
@@ -35,15 +34,22 @@ export function jobPublication(
       return { verdict: report.verdict, better: report.better, report: { ...report } };
     },
 
-    async promote({ id, spec }: Job, version: string) {
+    async promote({ id, spec }, version, { report }) {
       const number = numberOf(version);
       const champion = await store.aliases.get(spec.model, CHAMPION);
-      if (champion?.version === number) return;
-      await deployment.promote(spec.model, number, {
-        expectedGeneration: champion?.generation ?? 0,
-        overrideGate: false,
-        reason: `better than its predecessor, as job ${id} found`,
-      });
+      if (champion?.version === number) return true;
+      if (champion?.version !== report["champion"]) return false;
+      try {
+        await deployment.promote(spec.model, number, {
+          expectedGeneration: champion?.generation ?? 0,
+          overrideGate: false,
+          reason: `better than its predecessor, as job ${id} found`,
+        });
+      } catch (error) {
+        if (error instanceof AlbertError && error.reason === "GENERATION_MISMATCH") return false;
+        throw error;
+      }
+      return true;
     },
   };
 }

@@ -52,6 +52,7 @@ export async function judge(options: JudgeOptions, { candidate, task, set: readS
   if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
   const alias = await store.aliases.get(candidate.model, CHAMPION);
   const base = {
+    ...(alias === undefined ? {} : { champion: alias.version }),
     metric: own.measure.metric,
     candidateValue: own.measure.value(totals(own.set, own.measure.width)),
     examples: own.set.examples,

@@ -24,8 +24,10 @@ export interface Job extends JobIdentity {
   readonly lastSequence: number;
   /** Version it published, as "name@number"; empty so far. */
   readonly modelVersion: string;
-  /** JSON of the gate's report; empty so far. */
+  /** JSON of the gate's report about that version; empty so far. */
   readonly gateReport: string;
+  /** Whether the job has made that version the champion. */
+  readonly promoted: boolean;
 }
 
 /** A job of which nothing is known but its identity. */
@@ -40,6 +42,7 @@ export function newJob(identity: JobIdentity): Job {
     lastSequence: 0,
     modelVersion: "",
     gateReport: "",
+    promoted: false,
   };
 }
 
@@ -54,9 +57,24 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
     updatedMs: event.timeMs,
     lastSequence: event.sequence,
-    modelVersion: event.kind === "published" ? String(event.detail?.["version"] ?? "") : job.modelVersion,
-    gateReport: event.kind === "gate_result" ? JSON.stringify(event.detail ?? {}) : job.gateReport,
+    ...publicationAfter(job, event),
   };
+}
+
+function publicationAfter(
+  { modelVersion, gateReport, promoted }: Job,
+  { kind, detail = {} }: JobEvent,
+): Pick<Job, "modelVersion" | "gateReport" | "promoted"> {
+  switch (kind) {
+    case "published":
+      return { modelVersion: String(detail["version"]), gateReport: "", promoted: false };
+    case "gate_result":
+      return { modelVersion, gateReport: JSON.stringify(detail), promoted };
+    case "promoted":
+      return { modelVersion, gateReport, promoted: true };
+    default:
+      return { modelVersion, gateReport, promoted };
+  }
 }
 
 function activityAfter(job: Job, event: JobEvent): string {

@@ -8,7 +8,7 @@ import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal, type JobResult } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
 import type { JobWorker, RunningWork, WorkHooks, WorkOutcome, WorkPhase } from "./job-work.ts";
-import type { Publication } from "./publication.ts";
+import type { GateVerdict, Publication } from "./publication.ts";
 import { jobEventOf, MetricsThrottle } from "./training-events.ts";
 
 /** When training stands back for serving. */
@@ -267,23 +267,40 @@ class DirectoryJobService implements JobService {
     else await record.move({ kind: "succeed", result });
   }
 
+  /** Publishes, judges and promotes; what an earlier attempt, which a crash ended, has in the log already is not repeated. */
   async #publish(record: JobRecord, modelDirectory: string): Promise<Pick<JobResult, "modelVersion" | "gateReport">> {
     const { publication } = this.#options;
     const { version } = await publication.publish(record.job, modelDirectory);
-    await record.append({ kind: "published", summary: `published as ${version}`, detail: { version } });
-    const { verdict, better, report } = await publication.judge(record.job, { version, modelDirectory });
-    const gateReport = { verdict, better, ...report };
-    await record.append({
-      kind: "gate_result",
-      summary: `gate: ${verdict}${better ? ", better" : ""}`,
-      detail: gateReport,
-    });
-    const promotes = record.job.spec.promote === "auto-if-better" && verdict === "pass" && better;
-    if (promotes && record.job.state.kind !== "cancelling") {
-      await publication.promote(record.job, version);
-      await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
+    if (record.job.modelVersion !== version) {
+      await record.append({ kind: "published", summary: `published as ${version}`, detail: { version } });
     }
-    return { modelVersion: version, gateReport: JSON.stringify(gateReport) };
+    const verdict = await this.#judge(record, { version, modelDirectory });
+    const promotes = record.job.spec.promote === "auto-if-better" && verdict.verdict === "pass" && verdict.better;
+    if (promotes && !record.job.promoted && record.job.state.kind !== "cancelling") {
+      if (await publication.promote(record.job, version, verdict)) {
+        await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
+      } else {
+        const summary = `${version} was not promoted: the champion changed since the gate compared them`;
+        await record.append({ kind: "warning", summary, detail: { version } });
+      }
+    }
+    return { modelVersion: version, gateReport: record.job.gateReport };
+  }
+
+  async #judge(
+    record: JobRecord,
+    published: { readonly version: string; readonly modelDirectory: string },
+  ): Promise<GateVerdict> {
+    const known = record.job.gateReport;
+    if (known !== "") {
+      const { verdict, better, ...report } = JSON.parse(known) as Known; // written below
+      return { verdict, better, report };
+    }
+    const judged = await this.#options.publication.judge(record.job, published);
+    const { verdict, better, report } = judged;
+    const detail: Known = { ...report, verdict, better };
+    await record.append({ kind: "gate_result", summary: `gate: ${verdict}${better ? ", better" : ""}`, detail });
+    return judged;
   }
 
   #stop(record: JobRecord, intent: Intent): void {
@@ -298,6 +315,9 @@ class DirectoryJobService implements JobService {
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
 }
+
+/** A gate's verdict as the log keeps it. */
+type Known = Pick<GateVerdict, "verdict" | "better"> & GateVerdict["report"];
 
 /** Appends that follow each other in order, though nobody waits for them one by one. */
 class Appends {

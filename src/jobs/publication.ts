@@ -14,6 +14,11 @@ export interface Publication {
   publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
   /** Compares the version with the champion on the job's evaluation data, and keeps the report with the version. */
   judge(job: Job, published: { readonly version: string; readonly modelDirectory: string }): Promise<GateVerdict>;
-  /** Makes the version the champion. Does nothing when it is. */
-  promote(job: Job, version: string): Promise<void>;
+  /**
+   * Makes the version the champion, if the champion still is the one that the verdict compares with. Does nothing when the
+   * version is the champion already.
+   *
+   * @returns whether it is the champion now
+   */
+  promote(job: Job, version: string, verdict: GateVerdict): Promise<boolean>;
 }

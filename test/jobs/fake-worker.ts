@@ -77,6 +77,8 @@ export class RecordingPublication implements Publication {
   readonly calls: string[] = [];
   verdict: "pass" | "fail" | "inconclusive" = "pass";
   better = true;
+  /** Whether the champion still is the one that the gate knew. */
+  promotes = true;
   failing: Error | undefined;
 
   async publish(job: Job): Promise<{ readonly version: string }> {
@@ -91,8 +93,9 @@ export class RecordingPublication implements Publication {
     return { verdict: this.verdict, better: this.better, report: { difference: 0.1 } };
   }
 
-  async promote(_job: Job, version: string): Promise<void> {
+  async promote(_job: Job, version: string): Promise<boolean> {
     this.calls.push(`promote ${version}`);
+    return this.promotes;
   }
 }
 

@@ -145,6 +145,72 @@ describe("a job", () => {
   });
 });
 
+describe("a publication that a crash cuts short", () => {
+  const promoted = specOf({ promote: "auto-if-better" });
+
+  /** Lets a job come to a call of its publication, and opens a copy of the disk as it is then in a new process. */
+  async function crashedAt(call: "publish" | "judge" | "promote", when: "before" | "after") {
+    const { service, worker, publication } = await open();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let arrived = false;
+    const original = publication[call].bind(publication) as (...args: unknown[]) => Promise<unknown>;
+    Object.assign(publication, {
+      [call]: async (...args: unknown[]) => {
+        const result = when === "after" ? await original(...args) : undefined;
+        arrived = true;
+        await released;
+        return result;
+      },
+    });
+    const { job } = await service.create("", promoted);
+    walk(worker);
+    worker.current.hooks.phase("trained");
+    worker.current.finish(FINISHED);
+    await until(() => arrived, call);
+    const copy = join(directory, "after the crash");
+    await cp(join(directory, "jobs"), copy, { recursive: true });
+    release(); // the old process writes to the old place, which nobody reads any more
+    const again = await open({ directory: copy });
+    await again.reaches(job.id, "preparing");
+    again.worker.current.hooks.phase("prepared");
+    again.worker.current.hooks.phase("trained");
+    return { ...again, job };
+  }
+
+  for (const [call, when, calls] of [
+    ["publish", "before", ["publish", "judge", "promote"]],
+    ["publish", "after", ["publish", "judge", "promote"]],
+    ["judge", "after", ["publish", "judge", "promote"]],
+    ["promote", "before", ["publish", "promote"]],
+    ["promote", "after", ["publish", "promote"]],
+  ] as const) {
+    it(`${when} ${call} is taken up again, and its log tells everything once`, async () => {
+      const { service, worker, publication, reaches, job } = await crashedAt(call, when);
+      worker.current.finish(FINISHED);
+      await reaches(job.id, "succeeded");
+      expect(publication.calls).toEqual(calls.map((name) => `${name} mood@1`));
+      const kinds = (await eventsOf(service, job.id)).map(({ kind }) => kind);
+      for (const once of ["published", "gate_result", "promoted"] as const) {
+        expect(kinds.filter((kind) => kind === once)).toHaveLength(1);
+      }
+      expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
+    });
+  }
+
+  it("is not promoted over a champion that the gate did not know", async () => {
+    const { service, worker, publication, reaches, job } = await crashedAt("promote", "before");
+    publication.promotes = false;
+    worker.current.finish(FINISHED);
+    await reaches(job.id, "succeeded");
+    const events = await eventsOf(service, job.id);
+    expect(events.map(({ kind }) => kind)).not.toContain("promoted");
+    expect(events.find(({ kind }) => kind === "warning")?.summary).toMatch(/champion changed since/);
+  });
+});
+
 describe("creating jobs", () => {
   it("is repeatable by request id, and refuses the id for another specification", async () => {
     const { service } = await open();
