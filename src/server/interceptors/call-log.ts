@@ -7,7 +7,7 @@ import type { ServerLog } from "../log.ts";
 export interface CallLogOptions {
   /** Log every call at level debug. */
   readonly all: boolean;
-  /** Log calls that take longer than this at level warn; 0: none. */
+  /** Log calls that take longer than this at level warn; 0: none. Streams last as long as their callers like, and never count. */
   readonly slowMs: number;
 }
 
@@ -15,7 +15,7 @@ export interface CallLogOptions {
 export function callLog(log: ServerLog, { all, slowMs }: CallLogOptions): Interceptor {
   const write = (call: IncomingCall, outcome: string) => {
     const ms = performance.now() - call.receivedAt;
-    const slow = slowMs > 0 && ms > slowMs;
+    const slow = slowMs > 0 && ms > slowMs && !call.streaming;
     // Most calls are not logged; nothing is built for them.
     if (!slow && !all) return;
     const line = { method: call.method, request_id: call.requestId, outcome, ms: Math.round(ms), ...call.facts };

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+/** Settings by section and key, as a configuration file has them. */
+export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** `albert serve` in a process of its own. */
+export interface ServerProcess {
+  readonly pid: number;
+  /** Resolves when it says that it is ready; rejects when it ends before. */
+  readonly ready: Promise<{ readonly public: string; readonly admin: string }>;
+  /** Resolves with the end of the process. */
+  readonly ended: Promise<unknown>;
+  /** SIGKILL, as from the system's memory killer. @returns when it is gone */
+  kill(): Promise<void>;
+  /** SIGINT: an orderly end. @returns its exit code */
+  stop(): Promise<number | null>;
+}
+
+const CLI = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+const ANYWHERE = "127.0.0.1:0";
+
+/** Starts a server on free ports of this machine; the errors it logs go to this process's stderr. */
+export function startServerProcess(settings: Settings): ServerProcess {
+  const all: Settings = {
+    ...settings,
+    server: {
+      public_address: ANYWHERE,
+      admin_address: ANYWHERE,
+      metrics_address: "",
+      console_address: "",
+      drain_delay_ms: 0,
+      ...settings["server"],
+    },
+    log: { level: "error", ...settings["log"] },
+  };
+  const environment = Object.entries(all).flatMap(([group, values]) =>
+    Object.entries(values).map(([key, value]) => [`ALBERT_${group}_${key}`.toUpperCase(), String(value)]),
+  );
+  const child = spawn(process.execPath, ["--import", "tsx", CLI, "serve"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...Object.fromEntries(environment) },
+  });
+  const ended = once(child, "exit");
+  const ready = addresses(child);
+  ready.catch(() => {}); // a process that is to be killed may never be ready
+  return {
+    pid: child.pid!,
+    ready,
+    ended,
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+    async stop() {
+      child.kill("SIGINT");
+      await ended;
+      return child.exitCode;
+    },
+  };
+}
+
+/** The addresses that a server prints when it is ready. */
+async function addresses(child: ChildProcess) {
+  const found = { public: "", admin: "" };
+  for await (const line of createInterface({ input: child.stdout! })) {
+    const [, address, services] = /^ {2}gRPC {3}(\S+) {2}(.*)$/.exec(line) ?? [];
+    if (address === undefined) continue;
+    if (services?.includes("InferenceService")) found.public = address;
+    else found.admin = address;
+    if (found.admin !== "") {
+      child.stdout!.resume();
+      return found;
+    }
+  }
+  throw new Error("the server ended before it was ready");
+}
