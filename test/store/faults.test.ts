@@ -3,27 +3,16 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
 import { type Fault, FaultyObjectStore } from "./faulty-object-store.ts";
 import { MemoryObjectStore } from "./memory-object-store.ts";
+import { expectSound } from "./sound.ts";
 import { TestClock, workshop } from "./stores.ts";
 
 const { path, modelDirectory } = workshop();
 const HOUR = 3_600_000;
 let caches = 0;
-
-/** Every version opens and every alias points at one. */
-async function expectSound({ versions, aliases }: Store): Promise<void> {
-  for (const version of await versions.list("m")) {
-    const model = await openModelDirectory(await versions.materialise(version));
-    expect(model.digest).toBe(version.digest);
-  }
-  for (const { version, digest } of Object.values((await aliases.list("m")).aliases)) {
-    expect((await versions.get("m", version)).digest).toBe(digest);
-  }
-}
 
 /** Runs `operation` with the k-th write failing, for every k it has, and then `check` on the healthy store. */
 async function forEveryWrite(
@@ -43,7 +32,7 @@ async function forEveryWrite(
       () => false,
       () => true,
     );
-    await expectSound(healthy);
+    await expectSound(healthy, "m");
     await check(healthy, failed, memory, clock);
     if (faulty.writes < k) return k - 1;
   }
@@ -69,11 +58,11 @@ describe.each(["before", "after"] as const)(
           const repeated = await store.versions.publish("m", second);
           expect(repeated.version).toBe(2);
           expect(await store.versions.list("m")).toHaveLength(2);
-          await expectSound(store);
+          await expectSound(store, "m");
           clock.time += 3 * HOUR; // whatever lease was left has expired
           await store.collectGarbage({ keepVersions: 9, keepAliasChanges: 0 });
           expect([...memory.objects.keys()].filter((key) => key.startsWith("leases/"))).toEqual([]);
-          await expectSound(store);
+          await expectSound(store, "m");
         },
       );
       expect(writes).toBeGreaterThan(4); // lease, changed files, record, end of lease
@@ -134,7 +123,7 @@ describe("a process that is killed while it publishes and promotes", () => {
       await once(child, "exit");
       const store = await openStore(path("killed"));
       expect((await store.versions.list("m")).length).toBeGreaterThan(0);
-      await expectSound(store);
+      await expectSound(store, "m");
     }
     const store = await openStore(path("killed"));
     for (const directory of directories) await store.versions.publish("m", directory);
