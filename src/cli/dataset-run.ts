@@ -46,6 +46,7 @@ export interface DatasetFlags {
   readonly maxAnswerLength?: number;
   readonly nullScoreDiffThreshold?: number;
   readonly offsets: "exact" | "official";
+  readonly acceptWindowsText?: true;
   readonly json?: true;
 }
 
@@ -66,6 +67,7 @@ export function addDatasetOptions(command: Command): Command {
     .option("--n-best-size <n>", "candidates of a question", count)
     .option("--max-answer-length <n>", "longest answer in tokens", count)
     .option("--null-score-diff-threshold <x>", "null score from which a question has no answer", number)
+    .option("--accept-windows-text", "of your own data: drop byte order marks and carriage returns at line ends")
     .addOption(
       new Option("--offsets <source>", "where spans lie: the tokenizer's own offsets, or Google's alignment")
         .choices(["exact", "official"])
@@ -135,10 +137,20 @@ export async function writeFiles(directory: string, files: readonly OfficialFile
   for (const { name, content } of files) await writeFile(join(directory, name), content);
 }
 
-function readExamples({ task, data }: DatasetFlags, split: GlueSplit, head: Head): AsyncIterable<Example> {
+function readExamples(
+  { task, data, acceptWindowsText }: DatasetFlags,
+  split: GlueSplit,
+  head: Head,
+): AsyncIterable<Example> {
   if (isOfficialTask(task)) return officialExamples(task, data, split);
   const problemType = head.kind === "classification" ? head.problemType : "single-label";
-  return soundExamples({ task, paths: [data], problemType, unlabelled: true });
+  return soundExamples({
+    task,
+    paths: [data],
+    problemType,
+    unlabelled: true,
+    acceptWindowsText: acceptWindowsText === true,
+  });
 }
 
 /** An object with one key, or none where there is no value. */

@@ -18,7 +18,7 @@ import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
 import type { GivenSettings } from "../training/settings.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
-import type { TaskDataSpec } from "../training/task-data.ts";
+import { LABEL_SOURCES, type LabelsFrom, type TaskDataSpec } from "../training/task-data.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
@@ -35,6 +35,8 @@ interface TrainFlags {
   readonly evalShare: number;
   readonly problemType?: ProblemType;
   readonly columns?: string;
+  readonly acceptWindowsText?: true;
+  readonly labelsFrom?: LabelsFrom;
   readonly output: string;
   readonly work?: string;
   readonly cache?: string;
@@ -80,6 +82,16 @@ export function registerTrain(program: Command): void {
       ]),
     )
     .option("--columns <field=column,...>", "names of your own columns, such as text=review,label=stars")
+    .option(
+      "--accept-windows-text",
+      "drop byte order marks and carriage returns at line ends, which are errors otherwise",
+    )
+    .addOption(
+      new Option(
+        "--labels-from <source>",
+        "whose labels count where the model's head of this task and the data differ: head goes on with the head, data trains a new one",
+      ).choices(LABEL_SOURCES),
+    )
     .requiredOption("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
     .option("--cache <dir>", "feature cache, which runs may share (default: inside the work directory)")
@@ -201,7 +213,7 @@ function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
 }
 
 function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpec {
-  const { task, train, eval: evaluation, evalShare, problemType, columns } = flags;
+  const { task, train, eval: evaluation, evalShare, problemType, columns, acceptWindowsText, labelsFrom } = flags;
   if (!(evalShare >= 0 && evalShare < 1)) {
     throw invalidInput([{ field: "eval-share", description: `expected 0 <= share < 1, got ${evalShare}` }]);
   }
@@ -211,6 +223,8 @@ function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpe
     ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns: columnNames(columns) }),
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...(labelsFrom === undefined ? {} : { labelsFrom }),
   };
 }
 

@@ -16,6 +16,7 @@ export async function wholeSet(data: DataFiles, source: DataSource, task: Task, 
     task,
     paths: [path],
     split: "dev",
+    acceptWindowsText: true, // what a job may train on was decided when it was checked
     ...(problemType === undefined ? {} : { problemType }),
   } as const;
   return { digest: await data.digest(source, path), examples: () => acceptedExamples(spec) };
@@ -32,6 +33,7 @@ export async function evaluationSetOf(data: DataFiles, spec: JobSpec, head: Head
       task,
       train: await data.resolve(spec.train, "spec.train"),
       holdOut: { share: HELD_OUT_SHARE, seed: spec.seed },
+      acceptWindowsText: true,
       ...(problemType === undefined ? {} : { problemType }),
     },
     [head],

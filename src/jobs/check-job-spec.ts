@@ -5,15 +5,7 @@ import { checkName } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import type { JobSpec } from "./job-spec.ts";
-
-/** What a recipe may say besides the settings of its kind. */
-const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly string[]>> = {
-  "fine-tune": ["random_init", "vocabulary", "problem_type", "albert_version"],
-  pretrain: ["random_init", "vocabulary"],
-  evaluate: [],
-  "train-vocabulary": ["vocab_size", "cased"],
-  "pretraining-data": ["official_quirks"],
-};
+import { divideRecipe } from "./own-recipe.ts";
 
 /**
  * Checks what can be checked of a specification without reading models or data.
@@ -68,22 +60,9 @@ export function checkJobSpec(spec: JobSpec): void {
   if (violations.length > 0) throw invalidInput(violations);
 }
 
-function checkRecipe({ kind, recipe }: JobSpec): void {
-  const settings = Object.fromEntries(Object.entries(recipe).filter(([name]) => !OWN_KEYS[kind].includes(name)));
-  switch (kind) {
-    case "fine-tune":
-      parseSettings(settings, "spec.recipe.");
-      break;
-    case "pretrain":
-      parsePretrainingSettings(settings, "spec.recipe.");
-      break;
-    default: {
-      const known = OWN_KEYS[kind];
-      const violations = Object.keys(settings).map((name) => ({
-        field: `spec.recipe.${name}`,
-        description: known.length === 0 ? "this kind of job takes no recipe" : `expected one of ${known.join(", ")}`,
-      }));
-      if (violations.length > 0) throw invalidInput(violations);
-    }
-  }
+function checkRecipe(spec: JobSpec): void {
+  const prefix = "spec.recipe.";
+  const { settings } = divideRecipe(spec, prefix);
+  if (spec.kind === "fine-tune") parseSettings(settings, prefix);
+  else if (spec.kind === "pretrain") parsePretrainingSettings(settings, prefix);
 }

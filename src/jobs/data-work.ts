@@ -10,6 +10,7 @@ import { acceptedExamples } from "../training/data/rows.ts";
 import { openStart } from "../training/starting-model.ts";
 import { checkData } from "../training/task-data.ts";
 import type { WorkOutcome } from "./job-work.ts";
+import { divideRecipe } from "./own-recipe.ts";
 import { required, taskOf, type WorkControl } from "./work-control.ts";
 import { WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 
@@ -19,7 +20,8 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkContr
   const path = required(order.eval ?? order.train, "eval");
   const start = required(order.start, "init");
   const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
-  await checkData({ task, train: path }, model.heads);
+  const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
+  await checkData({ task, train: path, acceptWindowsText, labelsFrom: "head" }, model.heads);
   hooks.phase("validated");
   const { threads } = order.executor;
   const engine = await createEngine(model, {
@@ -30,7 +32,7 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkContr
   try {
     hooks.phase("prepared");
     hooks.activity("evaluating");
-    const examples = acceptedExamples({ task, paths: [path], split: "dev" });
+    const examples = acceptedExamples({ task, paths: [path], split: "dev", acceptWindowsText });
     const { metrics } = await evaluateDataset(engine, taskModel(model), task, examples, { signal });
     hooks.event({ kind: "eval_result", step: 0, metrics, best: true, seconds: 0 });
     hooks.phase("trained");
@@ -42,7 +44,7 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkContr
 
 /** Trains a SentencePiece vocabulary; `vocabulary.model` and `.vocab` lie in the job's work directory. */
 export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: WorkControl): Promise<WorkOutcome> {
-  const { vocab_size: size = "30000", cased = "false" } = order.spec.recipe;
+  const { vocabSize: size = 30_000, cased = false } = divideRecipe(order.spec, "recipe.").own;
   const work = join(order.directory, WORK_DIRECTORY);
   await mkdir(work, { recursive: true });
   const files = [required(order.train, "train")];
@@ -52,8 +54,8 @@ export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: Wo
   const { vocabSize, lines } = await trainVocabulary({
     ...OFFICIAL_VOCABULARY_TRAINING,
     files,
-    vocabSize: Number(size),
-    lowerCase: cased !== "true",
+    vocabSize: size,
+    lowerCase: !cased,
     outputPrefix: join(work, "vocabulary"),
     signal,
   });
@@ -73,7 +75,7 @@ export async function makePretrainingData(order: WorkOrder, { hooks }: WorkContr
   const { documents, sentences, tokens } = await buildTokenStore(store, {
     files,
     tokenizer,
-    officialQuirks: order.spec.recipe["official_quirks"] === "true",
+    officialQuirks: divideRecipe(order.spec, "recipe.").own.officialQuirks === true,
   });
   hooks.phase("trained");
   return { kind: "finished", metrics: { documents, sentences, tokens } };

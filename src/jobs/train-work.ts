@@ -14,6 +14,7 @@ import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import type { JobPlan } from "./job-service.ts";
 import type { WorkOutcome } from "./job-work.ts";
+import { divideRecipe } from "./own-recipe.ts";
 import {
   HELD_OUT_SHARE,
   required,
@@ -111,7 +112,10 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
 /** Pretrains a model on text. */
 export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
   const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
-  const settings = parsePretrainingSettings({ ...ownRecipe(spec.recipe), seed: String(spec.seed) }, "recipe.");
+  const settings = parsePretrainingSettings(
+    { ...divideRecipe(spec, "recipe.").settings, seed: String(spec.seed) },
+    "recipe.",
+  );
   const prepared = await preparePretraining(
     {
       start: required(start, "init"),
@@ -165,31 +169,24 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
 
 function fineTuneSpec(order: WorkOrder): FineTuneSpec {
   const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
-  const { problem_type: problemType, albert_version: version = "v2", ...recipe } = ownRecipe(spec.recipe);
+  const { own, settings } = divideRecipe(spec, "recipe.");
+  const { problemType, albertVersion = "v2", acceptWindowsText, labelsFrom } = own;
   return {
     data: {
       task: taskOf(spec.task),
       train: required(train, "train"),
       ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
-      ...(isProblemType(problemType) ? { problemType } : {}),
+      ...(problemType === undefined ? {} : { problemType }),
+      ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+      ...(labelsFrom === undefined ? {} : { labelsFrom }),
     },
-    version: version === "v1" ? "v1" : "v2",
+    version: albertVersion,
     start: required(start, "init"),
-    given: parseSettings({ ...recipe, seed: String(spec.seed) }, "recipe."),
+    given: parseSettings({ ...settings, seed: String(spec.seed) }, "recipe."),
     executor,
     work: join(directory, WORK_DIRECTORY),
     cache,
   };
-}
-
-/** The settings of a recipe without what says where a run starts. */
-function ownRecipe(recipe: Readonly<Record<string, string>>): Record<string, string> {
-  const { random_init: _, vocabulary: __, ...settings } = recipe;
-  return settings;
-}
-
-function isProblemType(text: string | undefined): text is "single-label" | "multi-label" | "regression" {
-  return text === "single-label" || text === "multi-label" || text === "regression";
 }
 
 type ModelParts = Omit<Parameters<typeof writeModelDirectory>[1], "name" | "parameters" | "metrics">;

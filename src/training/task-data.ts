@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import { AlbertError, type FieldViolation } from "../errors.ts";
-import type { Head, ProblemType } from "../model/heads.ts";
+import type { ClassificationHead, Head, ProblemType } from "../model/heads.ts";
 import { formatLocation } from "../tasks/datasets/data-source.ts";
 import { type Example, headKindsOf, officialLabels } from "../tasks/datasets/examples.ts";
-import type { DatasetReport } from "./data/dataset-report.ts";
+import type { DatasetReport, IssueOccurrence } from "./data/dataset-report.ts";
 import type { ColumnNames } from "./data/fields.ts";
 import { acceptedExamples, type DatasetSpec } from "./data/rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "./data/split.ts";
@@ -22,7 +23,17 @@ export interface TaskDataSpec {
   readonly problemType?: ProblemType;
   /** Names of a user's own columns. */
   readonly columns?: ColumnNames;
+  /** Whether byte order marks and CRLF line ends are accepted, and dropped; otherwise they are errors. */
+  readonly acceptWindowsText?: boolean;
+  /**
+   * Whose labels count where the starting model has a head of this task's name already. When left out, both must agree; "head":
+   * the data may lack labels of the head; "data": a new head is made of the data's labels.
+   */
+  readonly labelsFrom?: LabelsFrom;
 }
+
+export const LABEL_SOURCES = ["head", "data"] as const;
+export type LabelsFrom = (typeof LABEL_SOURCES)[number];
 
 /** One checked data set. */
 export interface TaskData {
@@ -56,9 +67,15 @@ export interface CheckedData {
 export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Promise<CheckedData> {
   const train: DatasetSpec = datasetOf(spec, spec.train, "train");
   const evaluation = spec.eval === undefined ? undefined : datasetOf(spec, spec.eval, "dev");
-  const trainReport = await validateDataset(train, evaluation === undefined ? {} : { evaluation });
+  const kept = headToKeep(spec, heads);
+  const trainReport = await validateDataset(train, {
+    ...(evaluation === undefined ? {} : { evaluation }),
+    ...(kept === undefined
+      ? {}
+      : { head: kept, allLabels: spec.task === "classification" && spec.labelsFrom === undefined }),
+  });
   refuseUnusable(trainReport);
-  const head = headOf(spec, trainReport, heads);
+  const head = kept ?? headOf(spec, trainReport, heads);
   const reports = [trainReport];
   if (evaluation !== undefined) {
     const report = await validateDataset(evaluation, head.kind === "classification" ? { head } : {});
@@ -84,11 +101,16 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   };
 }
 
-function datasetOf({ task, problemType, columns }: TaskDataSpec, path: string, split: "train" | "dev"): DatasetSpec {
+function datasetOf(
+  { task, problemType, columns, acceptWindowsText }: TaskDataSpec,
+  path: string,
+  split: "train" | "dev",
+): DatasetSpec {
   return {
     task,
     paths: [path],
     split,
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns }),
   };
@@ -139,6 +161,25 @@ async function* filtered(
   for await (const example of examples) if (take(example, index++)) yield example;
 }
 
+/** The model's head of the task's own name, which goes on being trained unless a new one is asked for. */
+function headToKeep(
+  { task, problemType = "single-label", labelsFrom }: TaskDataSpec,
+  heads: readonly Head[],
+): ClassificationHead | undefined {
+  if (labelsFrom === "data") return undefined;
+  return heads.find(
+    (head): head is ClassificationHead =>
+      head.name === task &&
+      head.kind === "classification" &&
+      head.problemType === problemTypeOf(task, problemType) &&
+      head.problemType !== "regression",
+  );
+}
+
+function problemTypeOf(task: Task, own: ProblemType): ProblemType {
+  return task === "sts-b" ? "regression" : task === "classification" ? own : "single-label";
+}
+
 /** The model's own head where it fits the data, else a new one named after the task. */
 function headOf(
   { task, problemType = "single-label" }: TaskDataSpec,
@@ -152,7 +193,7 @@ function headOf(
     if (kind === "classification") throw new Error(`task ${task} has two kinds of heads: this is a bug`);
     return heads.find((head) => head.kind === kind) ?? { name: task, kind };
   }
-  const own = task === "sts-b" ? "regression" : task === "classification" ? problemType : "single-label";
+  const own = problemTypeOf(task, problemType);
   const labels = officialLabels(task) ?? (own === "regression" ? ["score"] : Object.keys(report.labels));
   const same = (candidate: Head) =>
     candidate.kind === "classification" &&
@@ -164,23 +205,26 @@ function headOf(
 function refuseUnusable(report: DatasetReport): void {
   if (report.usable) return;
   const errors = report.issues.filter(({ severity }) => severity === "error");
-  const violations = errors.flatMap(({ occurrences, hint }) =>
-    occurrences.map(
-      ({ location, detail, excerpt }): FieldViolation => ({
-        field: formatLocation(location),
-        description: `${detail}${excerpt === "" ? "" : ` (${JSON.stringify(excerpt)})`}: ${hint}`,
-      }),
-    ),
-  );
-  const lines = violations.map(({ field, description }) => `${field}: ${description}`);
-  const total = errors.reduce((sum, { count }) => sum + count, 0);
-  const more = total > lines.length ? [`and ${total - lines.length} more`] : [];
-  const summary = `${report.rejected} of ${report.read} rows cannot be used`;
-  throw new AlbertError("invalid-input", [summary, ...lines, ...more].join("\n"), {
+  const told = errors.map((issue) => ({ ...issue, places: issue.occurrences.map(placeOf) }));
+  const { rejected, read } = report;
+  const what = rejected > 0 ? `${rejected} of ${read} rows` : report.files.map((file) => basename(file)).join(", ");
+  const lines = told.flatMap(({ kind, count, hint, places }) => [
+    `${kind}, ${count}: ${hint}`,
+    ...places.map(({ field, description }) => `  ${field}: ${description}`),
+    ...(count > places.length ? [`  and ${count - places.length} more`] : []),
+  ]);
+  throw new AlbertError("invalid-input", [`${what} cannot be used`, ...lines].join("\n"), {
     reason: "DATA_INVALID",
-    violations,
+    violations: told.flatMap(({ hint, places }) =>
+      places.map(({ field, description }) => ({ field, description: `${description}: ${hint}` })),
+    ),
     metadata: Object.fromEntries(errors.map(({ kind, count }) => [kind, String(count)])),
   });
+}
+
+function placeOf({ location, detail, excerpt }: IssueOccurrence): FieldViolation {
+  const description = `${detail}${excerpt === "" ? "" : ` (${JSON.stringify(excerpt)})`}`;
+  return { field: formatLocation(location), description };
 }
 
 function warningsOf({ issues }: DatasetReport): string[] {

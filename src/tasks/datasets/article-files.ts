@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { extract } from "tar-stream";
-import { type DataSource, dataError, fileSource, memorySource, unpackedBytes, wholeText } from "./data-source.ts";
+import { type DataSource, dataError, decodedText, fileSource, memorySource, unpackedBytes } from "./data-source.ts";
 import type { ArticleFile } from "./race.ts";
 
 /** Every text file below a folder, folders and files in natural order ("2.txt" before "10.txt"). */
@@ -13,7 +13,7 @@ export async function* folderArticles(directory: string, below = ""): AsyncGener
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) yield* folderArticles(directory, path);
     else if (entry.isFile() && /\.txt(\.gz)?$/.test(entry.name)) {
-      yield { path: path.replace(/\.gz$/, ""), text: await wholeText(fileSource(join(directory, path), path)) };
+      yield { path: path.replace(/\.gz$/, ""), ...(await decodedText(fileSource(join(directory, path), path))) };
     }
   }
 }
@@ -37,7 +37,7 @@ export async function* tarArticles(source: DataSource): AsyncGenerator<ArticleFi
       const chunks: Uint8Array[] = [];
       for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
       const path = entry.header.name.replace(/^\.\//, "");
-      yield { path, text: await wholeText(memorySource(path, Buffer.concat(chunks))) };
+      yield { path, ...(await decodedText(memorySource(path, Buffer.concat(chunks)))) };
     }
   } catch (cause) {
     if (cause instanceof Error && cause.name === "AlbertError") throw cause;

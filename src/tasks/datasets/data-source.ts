@@ -119,12 +119,19 @@ export function invalidUtf8At(line: TextLine, file: string): DataLocation {
   return { file, line: line.line, column: Math.max(0, line.text.indexOf("\ufffd")) + 1 };
 }
 
+/** A text that is read as a whole. */
+export interface DecodedText {
+  /** Without a byte order mark. */
+  readonly text: string;
+  readonly hadByteOrderMark: boolean;
+}
+
 /**
- * A whole text, without a byte order mark.
+ * A whole text, and whether a byte order mark stood before it.
  *
  * @throws AlbertError invalid-input (DATA_INVALID) at the first byte that is not UTF-8
  */
-export async function wholeText(source: DataSource): Promise<string> {
+export async function decodedText(source: DataSource): Promise<DecodedText> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of unpackedBytes(source)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
@@ -133,7 +140,13 @@ export async function wholeText(source: DataSource): Promise<string> {
     const location = locationAt(source.name, text, text.indexOf("\ufffd"));
     throw dataError(location, "not UTF-8: save the file in that encoding");
   }
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  const hadByteOrderMark = text.charCodeAt(0) === 0xfeff;
+  return { text: hadByteOrderMark ? text.slice(1) : text, hadByteOrderMark };
+}
+
+/** A whole text, without a byte order mark. Errors as {@link decodedText}. */
+export async function wholeText(source: DataSource): Promise<string> {
+  return (await decodedText(source)).text;
 }
 
 /** Line and column of a UTF-16 offset into a text. */

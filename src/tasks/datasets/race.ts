@@ -6,6 +6,8 @@ export interface ArticleFile {
   /** Path below the folder or inside the archive, with forward slashes. */
   readonly path: string;
   readonly text: string;
+  /** Whether a byte order mark stood before the text. */
+  readonly hadByteOrderMark?: boolean;
 }
 
 export type RaceSplit = "train" | "dev" | "test";
@@ -36,9 +38,7 @@ export interface RaceFilter {
 }
 
 /**
- * The questions of RACE articles in the official order: all middle-school ones, then all high-school ones, each in the order
- * of the files. Takes `all.txt` (one article a line) as well as one file for each article; where a folder has an `all.txt`,
- * its other files are not read.
+ * The questions of RACE articles in the official order (see {@link articlesInOrder}).
  *
  * @throws AlbertError invalid-input (DATA_INVALID) with file, line and column
  */
@@ -46,6 +46,17 @@ export async function raceQuestions(
   files: AsyncIterable<ArticleFile> | Iterable<ArticleFile>,
   filter: RaceFilter = {},
 ): Promise<RaceQuestion[]> {
+  return (await articlesInOrder(files, filter)).flatMap((file) => articleQuestions(file));
+}
+
+/**
+ * The files that the official reader reads, in its order: all middle-school ones, then all high-school ones. Takes `all.txt`
+ * (one article a line) as well as one file for each article; where a folder has an `all.txt`, its other files are not read.
+ */
+export async function articlesInOrder(
+  files: AsyncIterable<ArticleFile> | Iterable<ArticleFile>,
+  filter: RaceFilter = {},
+): Promise<ArticleFile[]> {
   const byFolder = new Map<string, ArticleFile[]>();
   for await (const file of files) {
     if (!file.path.endsWith(".txt") || !matches(file.path, filter)) continue;
@@ -54,14 +65,12 @@ export async function raceQuestions(
     if (siblings === undefined) byFolder.set(folder, [file]);
     else siblings.push(file);
   }
-  const questions: Record<RaceLevel | "none", RaceQuestion[]> = { none: [], middle: [], high: [] };
+  const ordered: Record<RaceLevel | "none", ArticleFile[]> = { none: [], middle: [], high: [] };
   for (const folder of byFolder.values()) {
-    const all = folder.filter(({ path }) => path.endsWith("all.txt"));
-    for (const file of all.length > 0 ? all : folder) {
-      for (const question of articleQuestions(file)) questions[question.level ?? "none"].push(question);
-    }
+    const all = folder.filter(({ path }) => path.slice(path.lastIndexOf("/") + 1) === "all.txt");
+    for (const file of all.length > 0 ? all : folder) ordered[levelOf(file.path) ?? "none"].push(file);
   }
-  return [...questions.none, ...questions.middle, ...questions.high];
+  return [...ordered.none, ...ordered.middle, ...ordered.high];
 }
 
 /** The questions of one file: one article a line, or one article over all of its lines. */

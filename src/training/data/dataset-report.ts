@@ -8,6 +8,7 @@ import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 export type IssueKind =
   /** Errors of one row. */
   | "invalid-utf8"
+  | "crlf-line-ends"
   | "nul-character"
   | "bad-quoting"
   | "bad-json"
@@ -23,6 +24,7 @@ export type IssueKind =
   | "too-few-choices"
   | "bad-answer"
   /** Errors of the whole set. */
+  | "byte-order-mark"
   | "missing-column"
   | "no-usable-rows"
   | "single-class"
@@ -38,8 +40,8 @@ export type IssueKind =
   | "answer-cut-off"
   /** Notes. */
   | "duplicate-row"
-  | "byte-order-mark"
-  | "crlf-line-ends"
+  | "byte-order-mark-dropped"
+  | "carriage-returns-dropped"
   | "blank-line";
 
 export type IssueSeverity = "error" | "warning" | "note";

@@ -15,7 +15,12 @@ interface IssueRule {
 
 /** What each kind means for the row and what its owner should do. */
 const RULES: Readonly<Record<IssueKind, IssueRule>> = {
-  "invalid-utf8": error("save the file as UTF-8; these bytes are of another encoding, or damaged"),
+  "invalid-utf8": error(
+    "save the file as UTF-8; these bytes are of another encoding (then: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW), or damaged",
+  ),
+  "crlf-line-ends": error(
+    "end lines with \\n alone (sed -i 's/\\r$//' FILE), or drop every carriage return at a line's end with --accept-windows-text (in a job's recipe accept_windows_text=true)",
+  ),
   "nul-character": error("remove the U+0000 characters; the file may be UTF-16, save it as UTF-8"),
   "bad-quoting": error(
     'in CSV a field with a quote, comma or line break stands in "...", and a quote inside it is doubled',
@@ -27,7 +32,9 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
   ),
   "empty-text": error("remove the row, or write the text: there is nothing to read in it"),
   "missing-label": error("label the row, or remove it"),
-  "unknown-label": error("correct the label, or train a new head whose labels come from the data"),
+  "unknown-label": error(
+    "correct the label; with your own data --labels-from data trains a new head with the data's labels",
+  ),
   "bad-number": error("write a plain decimal number such as 3.5"),
   "answer-not-found": error(
     "answer_start must count code points from the beginning of the context, and the answer stand there",
@@ -36,10 +43,15 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
   "no-answer-given": error("give an answer and its answer_start; only SQuAD v2 data may hold unanswerable questions"),
   "too-few-choices": error("give at least two choices"),
   "bad-answer": error("give the right choice as its index from 0, its letter, or its exact text"),
+  "byte-order-mark": fatal(
+    "save the file without a byte order mark (sed -i '1s/^\\xef\\xbb\\xbf//' FILE), or drop it with --accept-windows-text (in a job's recipe accept_windows_text=true)",
+  ),
   "missing-column": fatal("name the column in the header, or say which column it is"),
   "no-usable-rows": fatal("the set holds nothing to train on: see the other issues"),
   "single-class": fatal("add rows of other labels: a head that has seen one label learns nothing"),
-  "labels-do-not-fit-head": fatal("use the head's labels, or train a new head"),
+  "labels-do-not-fit-head": fatal(
+    "go on with the head as it is (--labels-from head), or train a new one with the data's labels (--labels-from data)",
+  ),
   "duplicate-id": { severity: "warning", hint: "give every question an id of its own; predictions are keyed by it" },
   "skipped-by-official-reader": {
     severity: "warning",
@@ -64,8 +76,8 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
     hint: "no window holds the whole answer: raise the sequence length or the stride's overlap",
   },
   "duplicate-row": { severity: "note", hint: "the row occurs more than once and weighs accordingly" },
-  "byte-order-mark": { severity: "note", hint: "the byte order mark is not part of the data and was dropped" },
-  "crlf-line-ends": { severity: "note", hint: "lines end in CRLF; the carriage returns were dropped" },
+  "byte-order-mark-dropped": { severity: "note", hint: "the byte order mark is not part of the data and was dropped" },
+  "carriage-returns-dropped": { severity: "note", hint: "lines end in CRLF; the carriage returns were dropped" },
   "blank-line": { severity: "note", hint: "blank lines are not rows" },
 };
 

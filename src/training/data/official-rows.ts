@@ -1,5 +1,5 @@
 import { AlbertError } from "../../errors.ts";
-import { type DataSource, textLines, wholeText } from "../../tasks/datasets/data-source.ts";
+import { type DataSource, type DecodedText, decodedText, textLines } from "../../tasks/datasets/data-source.ts";
 import { type GlueSplit, type GlueTask, readGlueRow } from "../../tasks/datasets/glue.ts";
 import { locateInJson, parseJson } from "../../tasks/datasets/json-text.ts";
 import { choiceExample, classificationExample, questionExample } from "../../tasks/datasets/official-examples.ts";
@@ -8,11 +8,22 @@ import { jsonPath, squadQuestions } from "../../tasks/datasets/squad.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "./issues.ts";
 import type { DatasetRow } from "./rows.ts";
 import { lineIssues } from "./tabular-rows.ts";
+import { officialWindowsText, textMarks, type WindowsText } from "./windows-text.ts";
 
 /** Rows of a GLUE file. */
-export async function* glueRows(source: DataSource, task: GlueTask, split: GlueSplit): AsyncGenerator<DatasetRow> {
+export async function* glueRows(
+  source: DataSource,
+  task: GlueTask,
+  split: GlueSplit,
+  windowsText: WindowsText,
+): AsyncGenerator<DatasetRow> {
+  const own = officialWindowsText(task);
+  const accepted = {
+    byteOrderMark: windowsText.byteOrderMark || own.byteOrderMark,
+    carriageReturns: windowsText.carriageReturns || own.carriageReturns,
+  };
   for await (const line of textLines(source)) {
-    const issues = lineIssues(line, source.name);
+    const issues = lineIssues(line, source.name, accepted);
     const row = readGlueRow(line, source.name, task, split);
     if (row.kind === "skipped") {
       const isBlank = line.text.trim() === "";
@@ -32,19 +43,21 @@ export async function* glueRows(source: DataSource, task: GlueTask, split: GlueS
 }
 
 /** Questions of a SQuAD file. What is wrong is found again in the text, so that it can be named by line and column. */
-export async function* squadRows(source: DataSource): AsyncGenerator<DatasetRow> {
+export async function* squadRows(source: DataSource, windowsText: WindowsText): AsyncGenerator<DatasetRow> {
   const { name } = source;
-  let text: string;
+  let decoded: DecodedText;
   let json: unknown;
   try {
-    text = await wholeText(source);
-    json = parseJson(text, name);
+    decoded = await decodedText(source);
+    json = parseJson(decoded.text, name);
   } catch (error) {
     yield { kind: "row", issues: [unreadable(error, name)] };
     return;
   }
+  const marks = textMarks(decoded, name, windowsText);
+  if (marks.length > 0) yield { kind: "file", issues: marks };
   const problems: RowIssue[] = [];
-  const locate = (path: readonly (string | number)[]) => locateInJson(text, path, name);
+  const locate = (path: readonly (string | number)[]) => locateInJson(decoded.text, path, name);
   const questions = squadQuestions(json, ({ path, description }) => {
     problems.push(rowIssue("missing-field", locate(path), `${jsonPath(path)}: ${description}`));
   });
@@ -56,8 +69,10 @@ export async function* squadRows(source: DataSource): AsyncGenerator<DatasetRow>
 }
 
 /** Questions of RACE articles; an article with anything wrong is one rejected row. */
-export async function* raceRows(files: AsyncIterable<ArticleFile>): AsyncGenerator<DatasetRow> {
-  for await (const file of files) {
+export async function* raceRows(files: Iterable<ArticleFile>, windowsText: WindowsText): AsyncGenerator<DatasetRow> {
+  for (const file of files) {
+    const marks = textMarks(file, file.path, windowsText);
+    if (marks.length > 0) yield { kind: "file", issues: marks };
     try {
       for (const question of articleQuestions(file))
         yield { kind: "row", issues: [], example: choiceExample(question) };

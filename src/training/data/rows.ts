@@ -7,19 +7,20 @@ import {
   type DataLocation,
   type DataSource,
   dataError,
+  decodedText,
   fileSource,
-  wholeText,
 } from "../../tasks/datasets/data-source.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueTaskName } from "../../tasks/datasets/glue.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
-import type { ArticleFile } from "../../tasks/datasets/race.ts";
+import { type ArticleFile, articlesInOrder } from "../../tasks/datasets/race.ts";
 import { exampleIssues } from "./example-checks.ts";
 import type { ColumnNames } from "./fields.ts";
 import { type RowIssue, rejectsRow, severityOf } from "./issues.ts";
 import { glueRows, raceRows, squadRows } from "./official-rows.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
 import { delimitedRows, jsonLineRows, type RequiredFields, type TabularRow } from "./tabular-rows.ts";
+import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, type WindowsText } from "./windows-text.ts";
 
 /** Which data, and how it is written. */
 export interface DatasetSpec {
@@ -34,6 +35,8 @@ export interface DatasetSpec {
   readonly columns?: ColumnNames;
   /** Whether rows of a user's own data may lack their label or answer, as data to be predicted does. False when left out. */
   readonly unlabelled?: boolean;
+  /** Whether byte order marks and CRLF line ends are accepted, and dropped. False when left out: they are errors. */
+  readonly acceptWindowsText?: boolean;
 }
 
 /** One row of a dataset: an example, or what is wrong with it. */
@@ -94,34 +97,24 @@ async function* fileRows(spec: DatasetSpec, path: string): AsyncGenerator<Datase
   const name = basename(path);
   const source = fileSource(path, name);
   const glue = GLUE_TASKS.get(task as GlueTaskName);
-  if (glue !== undefined) yield* glueRows(source, glue, split);
-  else if (task === "race") yield* raceRows(await raceArticles(path, source, split));
-  else if (isOfficialTask(task)) yield* squadRows(source);
+  const windowsText = windowsTextOf(spec);
+  if (glue !== undefined) yield* glueRows(source, glue, split, windowsText);
+  else if (task === "race") yield* raceRows(await raceArticles(path, source, split), windowsText);
+  else if (isOfficialTask(task)) yield* squadRows(source, windowsText);
   else yield* ownRows(spec, source);
 }
 
-async function raceArticles(path: string, source: DataSource, split: "train" | "dev") {
+function windowsTextOf({ acceptWindowsText }: DatasetSpec): WindowsText {
+  return acceptWindowsText ? ANY_WINDOWS_TEXT : NO_WINDOWS_TEXT;
+}
+
+async function raceArticles(path: string, source: DataSource, split: "train" | "dev"): Promise<ArticleFile[]> {
   const info = await stat(path).catch((cause: unknown) => {
     throw new AlbertError("not-found", `${source.name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
-  if (info.isDirectory()) return ofSplit(folderArticles(path), split);
-  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return ofSplit(tarArticles(source), split);
-  return oneArticle(source);
-}
-
-/** A single file of articles, such as `all.txt`. */
-async function* oneArticle(source: DataSource): AsyncGenerator<ArticleFile> {
-  yield { path: source.name, text: await wholeText(source) };
-}
-
-async function* ofSplit<T extends { readonly path: string }>(
-  files: AsyncIterable<T>,
-  split: string,
-): AsyncGenerator<T> {
-  for await (const file of files) {
-    const splits = file.path.split("/").filter((folder) => ["train", "dev", "test"].includes(folder));
-    if (file.path.endsWith(".txt") && (splits.length === 0 || splits.includes(split))) yield file;
-  }
+  if (info.isDirectory()) return articlesInOrder(folderArticles(path), { split });
+  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return articlesInOrder(tarArticles(source), { split });
+  return [{ path: source.name, ...(await decodedText(source)) }];
 }
 
 /** Rows of a user's own data, in the format that the file's name tells. */
@@ -137,17 +130,18 @@ async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<D
     );
   }
   if (ending === "json") {
-    yield* squadRows(source);
+    yield* squadRows(source, windowsTextOf(spec));
     return;
   }
   const columns = spec.columns ?? {};
   const required = requiredFields(spec);
+  const windowsText = windowsTextOf(spec);
   const rows =
     ending === "csv"
-      ? delimitedRows(source, { separator: ",", quotes: true }, columns, required)
+      ? delimitedRows(source, { separator: ",", quotes: true }, columns, required, windowsText)
       : ending === "tsv"
-        ? delimitedRows(source, { separator: "\t", quotes: false }, columns, required)
-        : jsonLineRows(source, columns, required);
+        ? delimitedRows(source, { separator: "\t", quotes: false }, columns, required, windowsText)
+        : jsonLineRows(source, columns, required, windowsText);
   for await (const row of rows) yield ownRow(row, spec);
 }
 

@@ -4,6 +4,7 @@ import { locateInJson, parseJson } from "../../tasks/datasets/json-text.ts";
 import { type DelimitedFormat, delimitedRecords } from "./delimited.ts";
 import { type ColumnNames, type FieldName, type FieldRow, fieldKey, fieldNames, numberedKeys } from "./fields.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "./issues.ts";
+import { lineMarks, type WindowsText } from "./windows-text.ts";
 
 /** A row, or what is wrong with the file as a whole. */
 export type TabularRow =
@@ -20,10 +21,11 @@ export async function* delimitedRows(
   format: DelimitedFormat,
   columns: ColumnNames,
   required: RequiredFields,
+  windowsText: WindowsText,
 ): AsyncGenerator<TabularRow> {
   let keys: readonly string[] | undefined;
   for await (const record of delimitedRecords(textLines(source), source.name, format)) {
-    const issues = record.lines.flatMap((line) => lineIssues(line, source.name));
+    const issues = record.lines.flatMap((line) => lineIssues(line, source.name, windowsText));
     if (record.badQuoteAt !== undefined) {
       const text = record.lines[0]!.text;
       yield {
@@ -85,10 +87,11 @@ export async function* jsonLineRows(
   source: DataSource,
   columns: ColumnNames,
   required: RequiredFields,
+  windowsText: WindowsText,
 ): AsyncGenerator<TabularRow> {
   for await (const line of textLines(source)) {
     const location = { file: source.name, line: line.line, column: 1 };
-    const issues = lineIssues(line, source.name);
+    const issues = lineIssues(line, source.name, windowsText);
     if (line.text.trim() === "") {
       yield { kind: "file", issues: [rowIssue("blank-line", location, "blank line")] };
       continue;
@@ -124,7 +127,7 @@ export async function* jsonLineRows(
 }
 
 /** What the bytes and the end of a line tell. */
-export function lineIssues(line: TextLine, file: string): RowIssue[] {
+export function lineIssues(line: TextLine, file: string, windowsText: WindowsText): RowIssue[] {
   const issues: RowIssue[] = [];
   const at = (index: number) => ({ file, line: line.line, column: Math.max(0, index) + 1 });
   if (!line.isUtf8) {
@@ -132,9 +135,7 @@ export function lineIssues(line: TextLine, file: string): RowIssue[] {
   }
   const nul = line.text.indexOf("\0");
   if (nul >= 0) issues.push(rowIssue("nul-character", at(nul), "a U+0000 character", line.text));
-  if (line.hadByteOrderMark) issues.push(rowIssue("byte-order-mark", at(0), "a byte order mark"));
-  if (line.text.endsWith("\r")) issues.push(rowIssue("crlf-line-ends", at(line.text.length - 1), "CRLF"));
-  return issues;
+  return [...issues, ...lineMarks(line, file, windowsText)];
 }
 
 function jsonObject(line: TextLine, file: string, issues: RowIssue[]): Record<string, unknown> | undefined {

@@ -13,6 +13,8 @@ import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows.ts";
 export interface ValidationOptions {
   /** Of an existing classification head: the labels that the data must not leave. */
   readonly head?: ClassificationHead;
+  /** Whether the data must also have every label of the head. */
+  readonly allLabels?: boolean;
   /** Measures lengths and what would be cut. */
   readonly lengths?: { readonly tokenizer: Tokenizer } & SequenceLengths;
   /** Evaluation data, to find rows that are in both. */
@@ -44,10 +46,14 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
   let read = 0;
   let accepted = 0;
   let erroneous = 0;
+  let wrongFile = false;
   for await (const row of datasetRows(spec)) {
     options.signal?.throwIfAborted();
     for (const issue of row.issues) tally.add(issue);
-    if (row.kind === "file") continue;
+    if (row.kind === "file") {
+      wrongFile ||= row.issues.some(({ kind }) => severityOf(kind) === "error");
+      continue;
+    }
     read++;
     options.onProgress?.(read);
     const { example } = row;
@@ -75,7 +81,7 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     }
     for (const issue of lengths?.add(example, place) ?? []) tally.add(issue);
   }
-  judgeWhole(tally, { spec, accepted, labels, head: options.head });
+  judgeWhole(tally, { spec, accepted, labels, options });
   const issues = tally.issues();
   return {
     files: spec.paths,
@@ -87,7 +93,7 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     labels: Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1))),
     issues,
     ...(lengths === undefined ? {} : { lengths: lengths.statistics() }),
-    usable: !issues.some(({ fatal }) => fatal) && (erroneous === 0 || options.allowRejected === true),
+    usable: !issues.some(({ fatal }) => fatal) && ((erroneous === 0 && !wrongFile) || options.allowRejected === true),
   };
 }
 
@@ -111,10 +117,11 @@ function judgeWhole(
     readonly spec: DatasetSpec;
     readonly accepted: number;
     readonly labels: ReadonlyMap<string, number>;
-    readonly head: ClassificationHead | undefined;
+    readonly options: ValidationOptions;
   },
 ): void {
-  const { spec, accepted, labels, head } = found;
+  const { spec, accepted, labels } = found;
+  const { head, allLabels = false } = found.options;
   const location = { file: basename(spec.paths[0] ?? ""), line: 1, column: 1 };
   if (accepted === 0) {
     tally.add(rowIssue("no-usable-rows", location, "0 usable rows"));
@@ -126,6 +133,11 @@ function judgeWhole(
     tally.add(rowIssue("single-class", location, `every row is labelled ${[...labels.keys()][0]}`));
   if (head === undefined || head.problemType === "regression") return;
   const unused = head.labels.filter((label) => !labels.has(label));
+  if (unused.length > 0 && allLabels) {
+    const detail = `the model's head ${head.name} has ${head.labels.length} labels, the data ${labels.size} of them; absent: ${unused.join(", ")}`;
+    tally.add(rowIssue("labels-do-not-fit-head", location, detail));
+    return;
+  }
   if (unused.length === head.labels.length) return;
   for (const label of unused) tally.add(rowIssue("label-never-used", location, `no row is labelled ${label}`));
 }
