@@ -41,8 +41,6 @@ export interface JobServiceOptions {
 
 /** Between two looks at serving's pressure. */
 const PRESSURE_INTERVAL_MS = 50;
-/** Between two step_metrics events of a job. */
-const METRICS_INTERVAL_MS = 1000;
 
 /** Why work was asked to stop. */
 type Intent = "none" | "pause" | "cancel" | "preempt";
@@ -340,7 +338,7 @@ class Appends {
 }
 
 function hooksFor(record: JobRecord, appends: Appends, clock: () => number): WorkHooks {
-  const throttle = new MetricsThrottle(METRICS_INTERVAL_MS, clock);
+  const throttle = new MetricsThrottle(clock);
   return {
     phase: (phase) => appends.add(() => advance(record, phase)),
     activity: (summary) => appends.add(() => record.append({ kind: "activity", summary })),

@@ -30,7 +30,13 @@ export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobE
       return {
         kind,
         summary: `step ${event.step}: ${values.join(", ")}${event.best ? " (best so far)" : ""}`,
-        progress: { metrics: event.metrics },
+        progress: {
+          step: event.step,
+          metrics: event.metrics,
+          ...(event.bestSoFar === undefined
+            ? {}
+            : { bestMetric: event.bestSoFar.metric, bestValue: event.bestSoFar.value }),
+        },
         detail,
       };
     }
@@ -61,22 +67,35 @@ export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobE
   }
 }
 
-/** Lets through at most one `step_metrics` per interval; every other event passes. */
-export class MetricsThrottle {
-  readonly #intervalMs: number;
-  readonly #clock: () => number;
-  #last = Number.NEGATIVE_INFINITY;
+/** Shortest and longest time between two `step_metrics` of a job. */
+const MIN_INTERVAL_MS = 100;
+const MAX_INTERVAL_MS = 10_000;
+/** A run's log has about this many of them for each time the run grows by a factor of e. */
+const PER_FACTOR = 200;
 
-  constructor(intervalMs: number, clock: () => number) {
-    this.#intervalMs = intervalMs;
+/**
+ * Thins out `step_metrics`: the longer a run, the longer the time between two of them, so that a curve over a run of
+ * seconds and the log of a run of days both hold some hundreds to thousands of points. The last step's always pass, and so
+ * does every other kind of event.
+ */
+export class MetricsThrottle {
+  readonly #clock: () => number;
+  #totalSteps = Number.POSITIVE_INFINITY;
+  #startedMs: number | undefined;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: () => number) {
     this.#clock = clock;
   }
 
   passes(event: TrainingEvent): boolean {
+    if (event.kind === "started") this.#totalSteps = event.totalSteps;
     if (event.kind !== "step_metrics") return true;
-    const now = this.#clock();
-    if (now - this.#last < this.#intervalMs) return false;
-    this.#last = now;
+    const nowMs = this.#clock();
+    this.#startedMs ??= nowMs;
+    const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, (nowMs - this.#startedMs) / PER_FACTOR));
+    if (event.step < this.#totalSteps && nowMs - this.#lastMs < intervalMs) return false;
+    this.#lastMs = nowMs;
     return true;
   }
 }

@@ -1,3 +1,5 @@
+import type { BestResult } from "./checkpoints.ts";
+
 /** Why a run ended without an error. */
 export type StopReason =
   /** All steps of the schedule were taken. */
@@ -49,6 +51,8 @@ export type TrainingEvent =
       readonly metrics: Readonly<Record<string, number>>;
       /** Whether this is the best value of the selection metric so far. */
       readonly best: boolean;
+      /** The best value of the selection metric up to now; absent where nothing is selected. */
+      readonly bestSoFar?: BestResult;
       readonly seconds: number;
     }
   | {

@@ -113,7 +113,14 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
       evaluationsSinceBest: improved ? 0 : progress.evaluationsSinceBest + 1,
     };
     const seconds = (clock() - from) / 1000;
-    onEvent({ kind: "eval_result", step: progress.step, metrics: lastMetrics, best: improved, seconds });
+    onEvent({
+      kind: "eval_result",
+      step: progress.step,
+      metrics: lastMetrics,
+      best: improved,
+      ...(best === undefined ? {} : { bestSoFar: best }),
+      seconds,
+    });
     if (improved) await save();
   };
 
