@@ -13,11 +13,17 @@ export const models = createClient(ModelService, transport);
 export const training = createClient(TrainingService, transport);
 export const datasets = createClient(DatasetService, transport);
 
-/** What a person reads when a call fails: the server's sentence, then each field it refused. */
+const NOT_OFFERED =
+  "This server does not offer that. Versions and jobs need a store (albert serve --store DIR); answers need the role all or inference.";
+
+/** What a person reads when a call fails: the server's sentence, or each field it refused. */
 export function explain(error: unknown): string[] {
   const failure = ConnectError.from(error);
   if (failure.code === Code.Canceled) return [];
   const fields = failure.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
   if (fields.length > 0) return fields.map((violation) => `${violation.field}: ${violation.description}`);
+  // What `fetch` throws when nothing listens any more.
+  if (failure.cause instanceof TypeError) return ["The server does not answer. Is it still running?"];
+  if (failure.code === Code.Unimplemented) return [NOT_OFFERED];
   return [failure.rawMessage || `The call failed (${Code[failure.code]}).`];
 }

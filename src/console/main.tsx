@@ -1,15 +1,16 @@
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ServerStatus } from "./parts/server-status.tsx";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
 import { ModelsView } from "./views/models.tsx";
 import { TryItView } from "./views/try-it.tsx";
 
 const VIEWS = [
-  { path: "try", title: "Try it", view: TryItView },
-  { path: "models", title: "Models", view: ModelsView },
-  { path: "jobs", title: "Jobs", view: JobsView },
-  { path: "health", title: "Health", view: HealthView },
+  { path: "try", title: "Try it", intro: "Ask the models that serve now.", view: TryItView },
+  { path: "models", title: "Models", intro: "What is stored, what serves, and how it got there.", view: ModelsView },
+  { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
+  { path: "health", title: "Health", intro: "How the service is doing at this moment.", view: HealthView },
 ] as const;
 
 function currentPath(): string {
@@ -18,8 +19,14 @@ function currentPath(): string {
 
 function Console() {
   const [path, setPath] = useState(currentPath());
+  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    const follow = () => setPath(currentPath());
+    const follow = () => {
+      setPath(currentPath());
+      // A new view begins at its heading, for the eye and for the keyboard.
+      window.scrollTo(0, 0);
+      heading.current?.focus({ preventScroll: true });
+    };
     window.addEventListener("hashchange", follow);
     return () => window.removeEventListener("hashchange", follow);
   }, []);
@@ -30,11 +37,14 @@ function Console() {
   const View = active.view;
   return (
     <>
-      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
+      <button type="button" class="skip" onClick={() => heading.current?.focus()}>
         Skip to content
       </button>
-      <header>
-        <span class="brand">albert-serve</span>
+      <header class="top">
+        <span class="brand">
+          <Mark />
+          albert-serve
+        </span>
         <nav aria-label="Views">
           {VIEWS.map((entry) => (
             <a key={entry.path} href={`#/${entry.path}`} aria-current={entry === active ? "page" : undefined}>
@@ -42,12 +52,29 @@ function Console() {
             </a>
           ))}
         </nav>
+        <ServerStatus />
       </header>
-      <main id="main" tabIndex={-1}>
-        <h1>{active.title}</h1>
+      <main>
+        <div class="lead">
+          <h1 ref={heading} tabIndex={-1}>
+            {active.title}
+          </h1>
+          <p class="muted">{active.intro}</p>
+        </div>
         <View />
       </main>
     </>
+  );
+}
+
+/** One block of weights, and its copies: what ALBERT is. */
+function Mark() {
+  return (
+    <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
+      <rect x="8" y="2.5" width="13" height="13" rx="3" opacity="0.3" />
+      <rect x="5.5" y="5.5" width="13" height="13" rx="3" opacity="0.55" />
+      <rect x="3" y="8.5" width="13" height="13" rx="3" />
+    </svg>
   );
 }
 

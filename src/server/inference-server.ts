@@ -201,7 +201,7 @@ function openConsole(options: InferenceServerOptions, draining: AbortSignal): Pr
   const adminAdapter = adapterOptions("admin", options, draining, admin?.authorizer);
   return ConsoleListener.open({
     address: config.server.consoleAddress,
-    directory: fileURLToPath(new URL("../console", import.meta.url)),
+    directory: fileURLToPath(new URL("../../dist/console", import.meta.url)),
     maxMessageBytes: config.server.maxMessageBytes,
     metricsPage: () => metrics.page(),
     routes: (router) => {

@@ -20,10 +20,8 @@ export const ALL_HEADS: readonly Head[] = [
   { name: "order", kind: "sentence-order" },
 ];
 
-const MAX_LENGTH = 64;
-
 /** Writes a model of a few kilobytes with random weights and the bundled WordPiece vocabulary. @returns its directory */
-export async function writeTinyModel(heads: readonly Head[] = ALL_HEADS, seed = 1): Promise<string> {
+export async function writeTinyModel(heads: readonly Head[] = ALL_HEADS, seed = 1, maxLength = 64): Promise<string> {
   const bytes = readFileSync(join(BUNDLED_FIXTURES, "tokenizer/vocab.txt"));
   const vocabSize = bytes.toString("utf8").trimEnd().split("\n").length;
   const { config } = parseAlbertConfig({
@@ -33,7 +31,7 @@ export async function writeTinyModel(heads: readonly Head[] = ALL_HEADS, seed = 
     num_hidden_layers: 2,
     num_attention_heads: 2,
     intermediate_size: 32,
-    max_position_embeddings: MAX_LENGTH,
+    max_position_embeddings: maxLength,
     initializer_range: 0.2,
   });
   const directory = join(mkdtempSync(join(tmpdir(), "albert-test-")), "model");

@@ -35,7 +35,7 @@ export function Curve({
         height: 150,
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false } },
+        scales: { x: { time: false }, y: { range: aroundValues } },
         axes: [
           { ...axis, size: 26 },
           { ...axis, size: 58 },
@@ -66,6 +66,13 @@ export function Curve({
       <div ref={box} aria-hidden="true" />
     </figure>
   );
+}
+
+/** A line that does not move gets room above and below; others the ordinary range. */
+function aroundValues(_: uPlot, low: number | null, high: number | null): [number | null, number | null] {
+  if (low === null || high === null) return [0, 1];
+  const room = low === high ? Math.abs(low) * 0.1 || 1 : (high - low) * 0.05;
+  return [low - room, high + room];
 }
 
 function formatValue(value: number, digits: number): string {

@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { Problems } from "../parts/problems.tsx";
+import { Sparkline } from "../parts/sparkline.tsx";
 import { usePolling } from "../parts/use-call.ts";
 import { parseMetrics, quantileBetween, type Sample, total } from "../prometheus.ts";
 
@@ -10,14 +11,20 @@ interface Reading {
   readonly atMs: number;
 }
 
+/** Readings a tile's line goes back: two minutes of them. */
+const KEPT = 60;
+
 interface Tile {
   readonly name: string;
-  readonly value: string;
+  /** NaN where there is nothing to say. */
+  readonly value: number;
+  readonly unit?: string;
+  readonly digits?: number;
 }
 
 /** How the service is doing now, read from its own `/metrics`. */
 export function HealthView() {
-  const [tiles, setTiles] = useState<readonly Tile[]>([]);
+  const [history, setHistory] = useState<readonly (readonly Tile[])[]>([]);
   const [problems, setProblems] = useState<readonly string[]>([]);
   const previous = useRef<Reading | undefined>(undefined);
   usePolling(async () => {
@@ -25,27 +32,34 @@ export function HealthView() {
       const response = await fetch("/metrics");
       if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
       const reading = { samples: parseMetrics(await response.text()), atMs: performance.now() };
-      setTiles(tilesOf(previous.current, reading));
+      const tiles = tilesOf(previous.current, reading);
       previous.current = reading;
+      setHistory((before) => [...before.slice(1 - KEPT), tiles]);
       setProblems([]);
-    } catch (error) {
-      setProblems([`The service does not answer: ${error instanceof Error ? error.message : String(error)}`]);
+    } catch {
+      setProblems(["The server does not answer. Is it still running?"]);
     }
   }, INTERVAL_MS);
   return (
     <>
-      <Problems problems={problems} />
-      <div class="tiles">
-        {tiles.map((tile) => (
-          <div class="tile" key={tile.name}>
-            {tile.name}
-            <b>{tile.value}</b>
+      <div aria-live="polite">
+        <Problems problems={problems} />
+      </div>
+      <dl class="tiles">
+        {(history.at(-1) ?? []).map((tile, index) => (
+          <div class="card tile" key={tile.name}>
+            <dt>{tile.name}</dt>
+            <dd>
+              {Number.isNaN(tile.value) ? "–" : tile.value.toFixed(tile.digits ?? 0)}
+              {!Number.isNaN(tile.value) && tile.unit !== undefined && <small> {tile.unit}</small>}
+            </dd>
+            <Sparkline values={history.map((tiles) => tiles[index]!.value)} length={KEPT} />
           </div>
         ))}
-      </div>
+      </dl>
       <p class="muted">
-        Rates and percentiles cover the last {INTERVAL_MS / 1000} seconds. Everything there is to see is at{" "}
-        <a href="/metrics">/metrics</a>.
+        Rates and percentiles cover the last {INTERVAL_MS / 1000} seconds, the lines the last two minutes. Everything
+        there is to see is at <a href="/metrics">/metrics</a>.
       </p>
     </>
   );
@@ -53,31 +67,29 @@ export function HealthView() {
 
 function tilesOf(before: Reading | undefined, now: Reading): Tile[] {
   const { samples } = now;
-  const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000;
   const rate = (name: string) =>
-    before === undefined ? undefined : (total(samples, name) - total(before.samples, name)) / seconds;
-  const quantileMs = (name: string, q: number) => {
-    const value = before === undefined ? undefined : quantileBetween(before.samples, samples, name, q);
-    return value === undefined ? "–" : `${(value * 1000).toFixed(1)} ms`;
-  };
-  const share = (part: number, whole: number) => (whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`);
-  const kind = (name: string) =>
+    before === undefined
+      ? Number.NaN
+      : (total(samples, name) - total(before.samples, name)) / ((now.atMs - before.atMs) / 1000);
+  const quantileMs = (name: string, q: number) =>
+    1000 * ((before === undefined ? undefined : quantileBetween(before.samples, samples, name, q)) ?? Number.NaN);
+  const tokens = (kind: string) =>
     samples
-      .filter((s) => s.name === "albert_tokens_total" && s.labels["kind"] === name)
-      .reduce((sum, s) => sum + s.value, 0);
-  const batches = total(samples, "albert_batch_requests_count");
+      .filter(({ name, labels }) => name === "albert_tokens_total" && labels["kind"] === kind)
+      .reduce((sum, { value }) => sum + value, 0);
+  // NaN, 0 / 0, before the first batch.
+  const sequences = total(samples, "albert_batch_sequences_sum") / total(samples, "albert_batch_sequences_count");
+  const padding = (100 * tokens("padded")) / (tokens("real") + tokens("padded"));
+  const memory = total(samples, "process_resident_memory_bytes") / 2 ** 20;
   return [
-    { name: "Requests a second", value: rate("albert_requests_total")?.toFixed(1) ?? "–" },
-    { name: "Latency p50", value: quantileMs("albert_request_duration_seconds", 0.5) },
-    { name: "Latency p99", value: quantileMs("albert_request_duration_seconds", 0.99) },
-    { name: "Waiting requests", value: String(total(samples, "albert_queue_requests")) },
-    { name: "Waiting tokens", value: String(total(samples, "albert_queue_tokens")) },
-    {
-      name: "Sequences a batch",
-      value: batches === 0 ? "–" : (total(samples, "albert_batch_requests_sum") / batches).toFixed(1),
-    },
-    { name: "Padding in attention", value: share(kind("padded"), kind("real") + kind("padded")) },
-    { name: "Refused", value: String(total(samples, "albert_shed_total")) },
-    { name: "Memory", value: `${(total(samples, "process_resident_memory_bytes") / 2 ** 20).toFixed(0)} MiB` },
+    { name: "Requests a second", value: rate("albert_requests_total"), digits: 1 },
+    { name: "Latency p50", value: quantileMs("albert_request_duration_seconds", 0.5), unit: "ms", digits: 1 },
+    { name: "Latency p99", value: quantileMs("albert_request_duration_seconds", 0.99), unit: "ms", digits: 1 },
+    { name: "Waiting requests", value: total(samples, "albert_queue_requests") },
+    { name: "Waiting tokens", value: total(samples, "albert_queue_tokens") },
+    { name: "Sequences a batch", value: sequences, digits: 1 },
+    { name: "Padding in attention", value: padding, unit: "%", digits: 1 },
+    { name: "Refused in all", value: total(samples, "albert_shed_total") },
+    { name: "Memory", value: memory, unit: "MiB" },
   ];
 }

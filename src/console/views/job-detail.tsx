@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Job, type JobEvent, JobState, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
+import { type Job, type JobEvent, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
 import { explain, training } from "../api.ts";
 import { Curve, type CurvePoint } from "../parts/curve.tsx";
 import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
+import { StateBadge } from "../parts/state-badge.tsx";
 import { useCall } from "../parts/use-call.ts";
+import { jobTone } from "./job-tone.ts";
 
 interface Curves {
   readonly loss: readonly CurvePoint[];
@@ -23,6 +25,7 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
   const [curves, setCurves] = useState<Curves>(NO_CURVES);
   const [problems, setProblems] = useState<readonly string[]>([]);
   const [cancelCall, cancel] = useCall((signal) => training.cancelJob({ jobId }, { signal }));
+  const card = useRef<HTMLElement>(null);
   const changed = useRef(onChanged);
   changed.current = onChanged;
 
@@ -67,27 +70,37 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
     return () => controller.abort();
   }, [jobId]);
 
+  const shown = job !== undefined;
+  useEffect(() => {
+    if (shown) card.current?.scrollIntoView({ block: "nearest" });
+  }, [shown]);
   if (job === undefined) return <Problems problems={problems} />;
-  const progress = job.progress;
-  const total = progress?.totalSteps ?? 0;
+  const { step = 0, totalSteps = 0, etaSeconds = 0, tokensPerSecond = 0 } = job.progress ?? {};
+  const facts = [
+    job.activity,
+    totalSteps > 0 ? `step ${step} of ${totalSteps}` : "",
+    !job.terminal && etaSeconds > 0 ? `about ${duration(etaSeconds)} left` : "",
+    tokensPerSecond > 0 ? `${Math.round(tokensPerSecond).toLocaleString()} tokens/s` : "",
+    job.modelVersion === "" ? "" : `published ${job.modelVersion}`,
+    job.stoppedBy === "" ? "" : `stopped by ${job.stoppedBy}`,
+  ].filter((fact) => fact !== "");
   return (
-    <section aria-label={`Job ${job.id}`}>
-      <h2>
-        Job <code>{job.id}</code>
-      </h2>
-      <p role="status">
-        <span class={`state ${stateTone(job.state)}`}>{enumName(JobStateSchema, job.state)}</span> {job.activity}
-        {job.modelVersion === "" ? "" : ` · published ${job.modelVersion}`}
-        {progress !== undefined && progress.etaSeconds > 0 && !job.terminal
-          ? ` · about ${Math.ceil(progress.etaSeconds)} s left`
-          : ""}
-        {progress !== undefined && progress.tokensPerSecond > 0
-          ? ` · ${Math.round(progress.tokensPerSecond)} tokens/s`
-          : ""}
-      </p>
-      {total > 0 && (
-        <progress aria-label={`Step ${progress?.step ?? 0} of ${total}`} value={progress?.step ?? 0} max={total} />
-      )}
+    <section class="card" aria-label={`Job ${job.id}`} ref={card}>
+      <div class="card-head">
+        <h2>
+          Job <code>{job.id}</code>
+        </h2>
+        <p role="status">
+          <StateBadge tone={jobTone(job.state)}>{enumName(JobStateSchema, job.state)}</StateBadge>{" "}
+          <span class="muted">{facts.join(" · ")}</span>
+        </p>
+        {!job.terminal && (
+          <button type="button" class="quiet" disabled={cancelCall.state === "running"} onClick={() => void cancel()}>
+            Cancel job
+          </button>
+        )}
+      </div>
+      {totalSteps > 0 && <progress aria-label={`Step ${step} of ${totalSteps}`} value={step} max={totalSteps} />}
       <Problems problems={problems} />
       {cancelCall.state === "failed" && <Problems problems={cancelCall.problems} />}
       <div class="curves">
@@ -95,23 +108,26 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
         <Curve title="Learning rate" points={curves.learningRate} digits={6} />
         <Curve title={curves.metricName} points={curves.metric} />
       </div>
-      {!job.terminal && (
-        <button type="button" class="quiet" disabled={cancelCall.state === "running"} onClick={() => void cancel()}>
-          Cancel job
-        </button>
-      )}
       <details open>
         <summary>Events</summary>
-        <ol reversed>
+        <ol class="events" reversed>
           {[...events].reverse().map((event) => (
             <li key={event.sequence} value={event.sequence}>
-              <b>{event.kind}</b> {event.summary}
+              <span class="muted">{event.sequence}</span> <b>{event.kind.replaceAll("_", " ")}</b>{" "}
+              <span>{event.summary}</span>
             </li>
           ))}
         </ol>
       </details>
     </section>
   );
+}
+
+/** Seconds as a person says them. */
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
 }
 
 function withProgress(curves: Curves, event: JobEvent): Curves {
@@ -130,9 +146,4 @@ function withProgress(curves: Curves, event: JobEvent): Curves {
     loss: [...curves.loss, { step: progress.step, value: progress.loss }],
     learningRate: [...curves.learningRate, { step: progress.step, value: progress.learningRate }],
   };
-}
-
-function stateTone(state: JobState): string {
-  if (state === JobState.SUCCEEDED) return "good";
-  return state === JobState.FAILED || state === JobState.REJECTED ? "bad" : "";
 }

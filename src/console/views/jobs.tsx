@@ -1,71 +1,77 @@
 import { useState } from "preact/hooks";
-import { type Job, JobKindSchema, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
+import { type Job, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
 import { training } from "../api.ts";
 import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
+import { StateBadge } from "../parts/state-badge.tsx";
 import { useCall, usePolling } from "../parts/use-call.ts";
 import { JobDetail } from "./job-detail.tsx";
+import { jobTone } from "./job-tone.ts";
 import { NewJobForm } from "./new-job-form.tsx";
 
 /** Fine-tuning jobs: start one from a file, watch it learn, stop it. */
 export function JobsView() {
   const [list, load] = useCall((signal) => training.listJobs({ pageSize: 50 }, { signal }));
-  const [jobs, setJobs] = useState<readonly Job[]>([]);
+  const [jobs, setJobs] = useState<readonly Job[] | undefined>(undefined);
   const [selected, setSelected] = useState<string | undefined>(undefined);
   const refresh = async () => {
     const reply = await load();
     if (reply !== undefined) setJobs(reply.jobs);
   };
   usePolling(() => void refresh(), 4_000);
+  if (jobs === undefined) {
+    return list.state === "failed" ? <Problems problems={list.problems} /> : <p class="muted">Reading the jobs …</p>;
+  }
   return (
     <>
-      <NewJobForm
-        onCreated={(job) => {
-          setSelected(job.id);
-          void refresh();
-        }}
-      />
       {list.state === "failed" && <Problems problems={list.problems} />}
+      <div class="bench">
+        <NewJobForm
+          onCreated={(job) => {
+            setSelected(job.id);
+            void refresh();
+          }}
+        />
+        <section class="card" aria-label="All jobs">
+          <h2>All jobs</h2>
+          {jobs.length === 0 ? (
+            <p class="empty">No job yet.</p>
+          ) : (
+            <ul class="jobs">
+              {jobs.map((job) => (
+                <JobRow key={job.id} job={job} selected={job.id === selected} onSelect={() => setSelected(job.id)} />
+              ))}
+            </ul>
+          )}
+        </section>
+      </div>
       {selected !== undefined && <JobDetail key={selected} jobId={selected} onChanged={() => void refresh()} />}
-      <section>
-        <h2>All jobs</h2>
-        {jobs.length === 0 ? (
-          <p class="muted">No job yet.</p>
-        ) : (
-          <div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Job</th>
-                  <th scope="col">What</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Step</th>
-                  <th scope="col">Result</th>
-                </tr>
-              </thead>
-              <tbody>
-                {jobs.map((job) => (
-                  <tr key={job.id}>
-                    <td>
-                      <button type="button" class="quiet" onClick={() => setSelected(job.id)}>
-                        {job.id.slice(0, 13)}
-                      </button>
-                    </td>
-                    <td>
-                      {enumName(JobKindSchema, job.spec?.kind ?? 0)} {job.spec?.task} → {job.spec?.model}
-                    </td>
-                    <td>{enumName(JobStateSchema, job.state)}</td>
-                    <td>
-                      {job.progress?.step ?? 0} / {job.progress?.totalSteps ?? 0}
-                    </td>
-                    <td>{job.modelVersion || "–"}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </section>
     </>
+  );
+}
+
+function JobRow({
+  job,
+  selected,
+  onSelect,
+}: {
+  readonly job: Job;
+  readonly selected: boolean;
+  readonly onSelect: () => void;
+}) {
+  const { step = 0, totalSteps = 0 } = job.progress ?? {};
+  return (
+    <li>
+      <button type="button" class="job" aria-pressed={selected} onClick={onSelect}>
+        <span class="job-name">
+          <b>{job.spec?.model}</b> {job.spec?.task}
+        </span>
+        <StateBadge tone={jobTone(job.state)}>{enumName(JobStateSchema, job.state)}</StateBadge>
+        <small class="muted">{job.id}</small>
+        <small class="muted">
+          {job.modelVersion !== "" ? job.modelVersion : totalSteps > 0 ? `${step} / ${totalSteps}` : ""}
+        </small>
+      </button>
+    </li>
   );
 }

@@ -1,169 +1,140 @@
-import { useEffect, useRef } from "preact/hooks";
-import {
-  type Alias,
-  type ListVersionsResponse,
-  type ModelVersion,
-  type SwapReport,
-  VersionStateSchema,
-} from "../../gen/albert/v1/models_pb.js";
+import { useRef, useState } from "preact/hooks";
+import type { Alias, ListVersionsResponse, ModelVersion, SwapReport } from "../../gen/albert/v1/models_pb.js";
 import { models } from "../api.ts";
-import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
 import { useCall, usePolling } from "../parts/use-call.ts";
+import { PromoteDialog } from "./promote-dialog.tsx";
+import { VersionRow } from "./version-row.tsx";
+
+/** A promotion that somebody is about to decide on. */
+interface Candidate {
+  readonly version: ModelVersion;
+  readonly champion: Alias | undefined;
+}
 
 /** Versions in the store, what serves, and the two calls that change it. */
 export function ModelsView() {
   const [list, load] = useCall((signal) => models.listVersions({ pageSize: 200 }, { signal }));
+  const [candidate, setCandidate] = useState<Candidate | undefined>(undefined);
   const [change, apply] = useCall(
     async (signal, action: (signal: AbortSignal) => Promise<{ report?: SwapReport | undefined }>) => {
-      const reply = await action(signal);
-      await load();
-      return reply.report;
+      const { report } = await action(signal);
+      void load();
+      return report;
     },
   );
   usePolling(() => void load(), 5_000);
-  useEffect(() => void load(), [load]);
   const shown = useLast(list.state === "done" ? list.value : undefined);
   if (shown === undefined)
     return list.state === "failed" ? <Problems problems={list.problems} /> : <p class="muted">Reading the store …</p>;
   const names = [...new Set(shown.versions.map((version) => version.model))].sort();
+  const busy = change.state === "running";
+  const promote = (version: ModelVersion, champion: Alias | undefined, reason: string) =>
+    apply((signal) =>
+      models.promote(
+        {
+          model: version.model,
+          version: version.version,
+          expectedGeneration: champion?.generation ?? 0,
+          overrideGate: reason !== "",
+          reason,
+        },
+        { signal },
+      ),
+    );
+  const rollBack = ({ model, name, generation }: Alias) =>
+    apply((signal) =>
+      models.rollback({ model, alias: name, expectedGeneration: generation, reason: "from the console" }, { signal }),
+    );
   return (
     <>
       <div aria-live="polite">
         {list.state === "failed" && <Problems problems={list.problems} />}
         {change.state === "failed" && <Problems problems={change.problems} />}
-        {change.state === "running" && <p class="muted">Swapping: loading, verifying and warming the version …</p>}
+        {busy && <p class="notice">Swapping: loading, verifying and warming the version …</p>}
         {change.state === "done" && change.value !== undefined && <SwapLine report={change.value} />}
       </div>
       {names.length === 0 && (
-        <p class="muted">The store holds no version yet. Import a checkpoint or run a fine-tuning job.</p>
+        <p class="card empty">The store holds no version yet. Import a checkpoint or run a fine-tuning job.</p>
       )}
       {names.map((model) => (
-        <ModelSection
+        <ModelCard
           key={model}
           model={model}
           list={shown}
-          busy={change.state === "running"}
-          onPromote={(version, alias, override) =>
-            void apply((signal) =>
-              models.promote(
-                {
-                  model,
-                  version: version.version,
-                  expectedGeneration: alias?.generation ?? 0,
-                  overrideGate: override !== undefined,
-                  reason: override ?? "",
-                },
-                { signal },
-              ),
-            )
-          }
-          onRollback={(alias) =>
-            void apply((signal) =>
-              models.rollback(
-                { model, alias: alias.name, expectedGeneration: alias.generation, reason: "from the console" },
-                { signal },
-              ),
-            )
-          }
+          busy={busy}
+          onPromote={(version, champion) => setCandidate({ version, champion })}
+          onRollback={(champion) => void rollBack(champion)}
         />
       ))}
+      {candidate !== undefined && (
+        <PromoteDialog
+          version={candidate.version}
+          champion={candidate.champion}
+          onClose={() => setCandidate(undefined)}
+          onPromote={(reason) => {
+            setCandidate(undefined);
+            void promote(candidate.version, candidate.champion, reason);
+          }}
+        />
+      )}
     </>
   );
 }
 
-interface ModelSectionProps {
+interface ModelCardProps {
   readonly model: string;
   readonly list: ListVersionsResponse;
   readonly busy: boolean;
-  readonly onPromote: (version: ModelVersion, alias: Alias | undefined, override: string | undefined) => void;
-  readonly onRollback: (alias: Alias) => void;
+  readonly onPromote: (version: ModelVersion, champion: Alias | undefined) => void;
+  readonly onRollback: (champion: Alias) => void;
 }
 
-function ModelSection({ model, list, busy, onPromote, onRollback }: ModelSectionProps) {
-  const champion = list.aliases.find((alias) => alias.model === model && alias.name === "champion");
+function ModelCard({ model, list, busy, onPromote, onRollback }: ModelCardProps) {
+  const aliases = list.aliases.filter((alias) => alias.model === model);
+  const champion = aliases.find(({ name }) => name === "champion");
+  const previous = aliases.find(({ name }) => name === "previous");
   const versions = list.versions.filter((version) => version.model === model).sort((a, b) => b.version - a.version);
   return (
-    <section aria-label={model}>
-      <h2>{model}</h2>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Version</th>
-              <th scope="col">State</th>
-              <th scope="col">Metrics</th>
-              <th scope="col">Change</th>
-            </tr>
-          </thead>
-          <tbody>
-            {versions.map((version) => (
-              <tr key={version.version}>
-                <td>
-                  <b>{version.version}</b> {version.aliases.join(", ")}
-                  <br />
-                  <code>{version.digest.slice(0, 12)}</code>
-                </td>
-                <td>
-                  {enumName(VersionStateSchema, version.state)}
-                  {version.failure === "" ? "" : `: ${version.failure}`}
-                </td>
-                <td>
-                  {Object.entries(version.metrics)
-                    .map(([name, value]) => `${name} ${value.toFixed(4)}`)
-                    .join(", ") || "–"}
-                </td>
-                <td>
-                  {champion?.version === version.version ? (
-                    <span class="state good">serves</span>
-                  ) : (
-                    <button
-                      type="button"
-                      class="quiet"
-                      disabled={busy}
-                      onClick={() => askAndPromote(version, champion, onPromote)}
-                    >
-                      Promote {version.version}
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {champion !== undefined && (
-        <p>
-          champion is version {champion.version}, generation {champion.generation}{" "}
+    <section class="card" aria-label={model}>
+      <div class="card-head">
+        <h2>{model}</h2>
+        {champion !== undefined && (
+          <span class="muted">
+            version {champion.version} serves · generation {champion.generation}
+          </span>
+        )}
+        {champion !== undefined && previous !== undefined && (
           <button type="button" class="quiet" disabled={busy} onClick={() => onRollback(champion)}>
-            Roll back
+            Roll back to {previous.version}
           </button>
-        </p>
-      )}
+        )}
+      </div>
+      <ul class="versions">
+        {versions.map((version) => (
+          <VersionRow
+            key={version.version}
+            version={version}
+            serves={champion?.version === version.version}
+            busy={busy}
+            onPromote={() => onPromote(version, champion)}
+          />
+        ))}
+      </ul>
     </section>
   );
 }
 
-/** A promotion by hand goes past the gate only with a reason, which is kept with the change. */
-function askAndPromote(
-  version: ModelVersion,
-  alias: Alias | undefined,
-  onPromote: ModelSectionProps["onPromote"],
-): void {
-  const reason = window.prompt(
-    "Reason, if this version may go live even when the gate did not pass (leave empty to respect the gate):",
-    "",
-  );
-  if (reason === null) return;
-  onPromote(version, alias, reason === "" ? undefined : reason);
-}
-
 function SwapLine({ report }: { readonly report: SwapReport }) {
   const seconds = Object.values(report.phaseSeconds).reduce((sum, value) => sum + value, 0);
+  const { p99BeforeMs, p99DuringMs, p99AfterMs } = report;
   return (
-    <p class="card" role="status">
-      Version {report.toVersion} serves. {seconds.toFixed(2)} s in all, {report.requestsFailed} requests failed, p99{" "}
-      {report.p99BeforeMs.toFixed(1)} → {report.p99DuringMs.toFixed(1)} → {report.p99AfterMs.toFixed(1)} ms.
+    <p class="notice good">
+      Version {report.toVersion} serves. {seconds.toFixed(2)} s in all, {report.requestsFailed} requests failed
+      {p99DuringMs > 0
+        ? `, p99 ${p99BeforeMs.toFixed(1)} → ${p99DuringMs.toFixed(1)} → ${p99AfterMs.toFixed(1)} ms`
+        : ""}
+      .
     </p>
   );
 }

@@ -1,7 +1,9 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type Job, JobKind, PromotePolicy, type ValidateDatasetResponse } from "../../gen/albert/v1/training_pb.js";
-import { datasets, training } from "../api.ts";
+import { datasets, models, training } from "../api.ts";
+import { ModelSelect } from "../parts/model-select.tsx";
 import { Problems } from "../parts/problems.tsx";
+import { StateBadge } from "../parts/state-badge.tsx";
 import { useCall } from "../parts/use-call.ts";
 import { uploadDataset } from "../upload.ts";
 
@@ -30,7 +32,7 @@ interface Fields {
 /** Uploads a file, shows what is wrong with its rows by line, and queues a fine-tune of it. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
   const [fields, setFields] = useState<Fields>({
-    model: "sentiment",
+    model: "",
     task: "classification",
     steps: "",
     learningRate: "",
@@ -39,15 +41,16 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
   const [file, setFile] = useState<File | undefined>(undefined);
   const [sent, setSent] = useState(0);
   const [report, setReport] = useState<ValidateDatasetResponse | undefined>(undefined);
+  const [list, load] = useCall((signal) => models.listVersions({ pageSize: 200 }, { signal }));
+  useEffect(() => void load(), [load]);
+  const names = list.state === "done" ? [...new Set(list.value.versions.map((version) => version.model))].sort() : [];
+  const model = fields.model === "" ? (names[0] ?? "") : fields.model;
   const set = (change: Partial<Fields>) => setFields({ ...fields, ...change });
   const [call, create] = useCall(async (signal, chosen: File) => {
     setReport(undefined);
     setSent(0);
     const dataset = await uploadDataset(chosen, signal, setSent);
-    const validation = await datasets.validateDataset(
-      { source: { dataset }, task: fields.task, model: fields.model },
-      { signal },
-    );
+    const validation = await datasets.validateDataset({ source: { dataset }, task: fields.task, model }, { signal });
     setReport(validation);
     if (!validation.usable) return undefined;
     const recipe: Record<string, string> = {};
@@ -58,7 +61,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         requestId: crypto.randomUUID(),
         spec: {
           kind: JobKind.FINE_TUNE,
-          model: fields.model,
+          model,
           task: fields.task,
           train: { dataset },
           recipe,
@@ -71,90 +74,103 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     return reply.job;
   });
   return (
-    <section>
-      <h2>New fine-tune</h2>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (file !== undefined) void create(file);
-        }}
-      >
-        <div class="row">
-          <label>
-            Model
-            <input required value={fields.model} onInput={(event) => set({ model: event.currentTarget.value })} />
-          </label>
-          <label>
-            Task
-            <select value={fields.task} onChange={(event) => set({ task: event.currentTarget.value })}>
-              {TASKS.map((task) => (
-                <option key={task}>{task}</option>
-              ))}
-            </select>
-          </label>
-          <label>
-            Steps <small>empty: recipe</small>
-            <input
-              inputMode="numeric"
-              pattern="[0-9]*"
-              value={fields.steps}
-              onInput={(event) => set({ steps: event.currentTarget.value })}
-            />
-          </label>
-          <label>
-            Learning rate <small>empty: recipe</small>
-            <input
-              inputMode="decimal"
-              value={fields.learningRate}
-              onInput={(event) => set({ learningRate: event.currentTarget.value })}
-            />
-          </label>
-        </div>
+    <form
+      class="card"
+      aria-labelledby="new-job"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (file !== undefined) void create(file);
+      }}
+    >
+      <h2 id="new-job">New fine-tune</h2>
+      <div class="row">
+        <ModelSelect models={names} value={model} onChange={(chosen) => set({ model: chosen })} />
         <label>
-          Training data <small>CSV, TSV, JSONL or SQuAD JSON, also gzipped</small>
-          <input type="file" required onChange={(event) => setFile(event.currentTarget.files?.[0])} />
+          Task
+          <select value={fields.task} onChange={(event) => set({ task: event.currentTarget.value })}>
+            {TASKS.map((task) => (
+              <option key={task}>{task}</option>
+            ))}
+          </select>
         </label>
-        <label class="check">
-          <span>
-            <input
-              type="checkbox"
-              style={{ width: "auto" }}
-              checked={fields.promote}
-              onChange={(event) => set({ promote: event.currentTarget.checked })}
-            />{" "}
-            Promote when the gate says it is better
-          </span>
+      </div>
+      <label>
+        Training data <small>CSV, TSV, JSONL or SQuAD JSON, also gzipped</small>
+        <input type="file" required onChange={(event) => setFile(event.currentTarget.files?.[0])} />
+      </label>
+      <div class="row">
+        <label>
+          Steps
+          <input
+            inputMode="numeric"
+            pattern="[0-9]*"
+            placeholder="as the recipe says"
+            value={fields.steps}
+            onInput={(event) => set({ steps: event.currentTarget.value })}
+          />
         </label>
-        <button type="submit" disabled={call.state === "running" || file === undefined}>
+        <label>
+          Learning rate
+          <input
+            inputMode="decimal"
+            placeholder="as the recipe says"
+            value={fields.learningRate}
+            onInput={(event) => set({ learningRate: event.currentTarget.value })}
+          />
+        </label>
+      </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={fields.promote}
+          onChange={(event) => set({ promote: event.currentTarget.checked })}
+        />
+        Promote when the gate says it is better
+      </label>
+      <div class="actions">
+        <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined}>
           Start
         </button>
-      </form>
+      </div>
       <div aria-live="polite">
         {call.state === "running" && sent < 1 && <progress aria-label="Upload" value={sent} max={1} />}
+        {call.state === "running" && sent >= 1 && report === undefined && <p class="muted">Checking every row …</p>}
         {call.state === "failed" && <Problems problems={call.problems} />}
+        {list.state === "failed" && <Problems problems={list.problems} />}
         {report !== undefined && <Report report={report} />}
       </div>
-    </section>
+    </form>
   );
 }
 
 function Report({ report }: { readonly report: ValidateDatasetResponse }) {
   return (
-    <div class="result">
+    <div class="report">
       <p>
-        <span class={`state ${report.usable ? "good" : "bad"}`}>{report.usable ? "Usable" : "Not usable"}</span>:{" "}
+        <StateBadge tone={report.usable ? "good" : "bad"}>{report.usable ? "usable" : "not usable"}</StateBadge>{" "}
         {report.rowsAccepted} of {report.rowsRead} rows accepted
-        {report.rowsRejected > 0 ? `, ${report.rowsRejected} rejected` : ""}.{" "}
-        {Object.entries(report.labels)
-          .map(([label, count]) => `${label} ${count}`)
-          .join(", ")}
+        {report.rowsRejected > 0 ? `, ${report.rowsRejected} rejected` : ""}
+      </p>
+      <p class="labels">
+        {Object.entries(report.labels).map(([label, count]) => (
+          <span key={label} class="chip">
+            {label} <b>{count}</b>
+          </span>
+        ))}
       </p>
       {report.issues.length > 0 && (
         <ul class="issues">
           {report.issues.map((issue) => (
             <li key={issue.kind}>
-              <b class={issue.fatal ? "state bad" : "state"}>{issue.kind}</b> × {issue.count} at{" "}
-              {issue.locations.join(", ")}. {issue.hint}
+              <p>
+                <b class={issue.fatal ? "bad" : ""}>{issue.kind}</b> × {issue.count}
+              </p>
+              <p>
+                {issue.locations.map((location) => (
+                  <code key={location}>{location}</code>
+                ))}
+              </p>
+              <p class="muted">{issue.hint}</p>
             </li>
           ))}
         </ul>

@@ -1,23 +1,27 @@
 import { useState } from "preact/hooks";
 import { type AnswerQuestionResponse, OffsetUnit } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
+import { Examples } from "../parts/examples.tsx";
 import { MetaLine } from "../parts/meta-line.tsx";
 import { ModelSelect } from "../parts/model-select.tsx";
-import { Problems } from "../parts/problems.tsx";
 import { ScoreBars } from "../parts/score-bars.tsx";
 import { useCall } from "../parts/use-call.ts";
+import { Workbench } from "../parts/workbench.tsx";
 
-const EXAMPLE = {
-  question: "Who built the first lighthouse?",
-  context:
-    "The harbour has had three lighthouses. The first lighthouse was built by John Smeaton in 1759, and burned down a century later. The present tower was finished in 1882.",
-};
+const CONTEXT =
+  "The harbour has had three lighthouses. The first lighthouse was built by John Smeaton in 1759, and burned down a century later. The present tower was finished in 1882.";
+
+const EXAMPLES = [
+  ["who", "Who built the first lighthouse?"],
+  ["when", "When was the present tower finished?"],
+  ["how many", "How many lighthouses has the harbour had?"],
+] as const;
 
 /** A question, a document, and the answer marked where it stands. */
 export function AskForm({ models }: { readonly models: readonly string[] }) {
   const [model, setModel] = useState(models[0]!);
-  const [question, setQuestion] = useState(EXAMPLE.question);
-  const [context, setContext] = useState(EXAMPLE.context);
+  const [question, setQuestion] = useState<string>(EXAMPLES[0][1]);
+  const [context, setContext] = useState(CONTEXT);
   const [call, ask] = useCall(async (signal) => {
     const asked = context;
     const reply = await inference.answerQuestion(
@@ -27,37 +31,42 @@ export function AskForm({ models }: { readonly models: readonly string[] }) {
     return { reply, asked };
   });
   return (
-    <>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void ask();
+    <Workbench
+      action="Find the answer"
+      call={call}
+      onSubmit={() => void ask()}
+      show={({ reply, asked }) => <Found reply={reply} context={asked} />}
+    >
+      <ModelSelect models={models} value={model} onChange={setModel} />
+      <label>
+        Question
+        <input value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />
+      </label>
+      <Examples
+        examples={EXAMPLES}
+        onChoose={(chosen) => {
+          setQuestion(chosen);
+          setContext(CONTEXT);
         }}
-      >
-        <ModelSelect models={models} value={model} onChange={setModel} />
-        <label>
-          Question
-          <input value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />
-        </label>
-        <label>
-          Document
-          <textarea rows={8} value={context} onInput={(event) => setContext(event.currentTarget.value)} />
-        </label>
-        <button type="submit" disabled={call.state === "running"}>
-          Find the answer
-        </button>
-      </form>
-      <div class="result" aria-live="polite">
-        {call.state === "failed" && <Problems problems={call.problems} />}
-        {call.state === "done" && <Found reply={call.value.reply} context={call.value.asked} />}
-      </div>
-    </>
+      />
+      <label>
+        Document
+        <textarea rows={7} value={context} onInput={(event) => setContext(event.currentTarget.value)} />
+      </label>
+    </Workbench>
   );
 }
 
 function Found({ reply, context }: { readonly reply: AnswerQuestionResponse; readonly context: string }) {
   const best = reply.answers[0];
-  if (best === undefined || !reply.answerable) return <p class="answer">The document does not seem to answer this.</p>;
+  if (best === undefined || !reply.answerable) {
+    return (
+      <>
+        <p class="answer">The document does not seem to answer this.</p>
+        <MetaLine meta={reply.meta} />
+      </>
+    );
+  }
   return (
     <>
       <p class="answer">{best.text}</p>

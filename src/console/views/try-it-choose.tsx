@@ -2,9 +2,9 @@ import { useState } from "preact/hooks";
 import { inference } from "../api.ts";
 import { MetaLine } from "../parts/meta-line.tsx";
 import { ModelSelect } from "../parts/model-select.tsx";
-import { Problems } from "../parts/problems.tsx";
 import { ScoreBars } from "../parts/score-bars.tsx";
 import { useCall } from "../parts/use-call.ts";
+import { Workbench } from "../parts/workbench.tsx";
 
 /** A question about a passage, and several answers of which one is best. */
 export function ChooseForm({ models }: { readonly models: readonly string[] }) {
@@ -29,46 +29,38 @@ export function ChooseForm({ models }: { readonly models: readonly string[] }) {
     return { reply, asked };
   });
   return (
-    <>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void choose();
-        }}
-      >
-        <ModelSelect models={models} value={model} onChange={setModel} />
-        <label>
-          Passage
-          <textarea value={context} onInput={(event) => setContext(event.currentTarget.value)} />
-        </label>
-        <label>
-          Question
-          <input value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />
-        </label>
-        <label>
-          Choices <small>one a line</small>
-          <textarea value={choices} onInput={(event) => setChoices(event.currentTarget.value)} />
-        </label>
-        <button type="submit" disabled={call.state === "running"}>
-          Choose
-        </button>
-      </form>
-      <div class="result" aria-live="polite">
-        {call.state === "failed" && <Problems problems={call.problems} />}
-        {call.state === "done" && (
-          <>
-            <ScoreBars
-              caption="Probability of each choice"
-              scores={call.value.reply.choices.map((choice, index) => ({
-                label: call.value.asked[index] ?? "",
-                score: choice.score,
-                chosen: index === call.value.reply.index,
-              }))}
-            />
-            <MetaLine meta={call.value.reply.meta} />
-          </>
-        )}
-      </div>
-    </>
+    <Workbench
+      action="Choose"
+      call={call}
+      onSubmit={() => void choose()}
+      show={({ reply, asked }) => (
+        <>
+          <p class="answer">{asked[reply.index]}</p>
+          <ScoreBars
+            caption="Probability of each choice"
+            scores={reply.choices.map((choice, index) => ({
+              label: asked[index] ?? "",
+              score: choice.score,
+              chosen: index === reply.index,
+            }))}
+          />
+          <MetaLine meta={reply.meta} />
+        </>
+      )}
+    >
+      <ModelSelect models={models} value={model} onChange={setModel} />
+      <label>
+        Passage
+        <textarea value={context} onInput={(event) => setContext(event.currentTarget.value)} />
+      </label>
+      <label>
+        Question
+        <input value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />
+      </label>
+      <label>
+        Choices <small>one a line, 2 to 64</small>
+        <textarea rows={4} value={choices} onInput={(event) => setChoices(event.currentTarget.value)} />
+      </label>
+    </Workbench>
   );
 }

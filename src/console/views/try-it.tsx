@@ -25,12 +25,21 @@ export function TryItView() {
   useEffect(() => {
     void load();
   }, [load]);
-  if (list.state === "failed") return <Problems problems={list.problems} />;
+  if (list.state === "failed") {
+    return (
+      <>
+        <Problems problems={list.problems} />
+        <button type="button" onClick={() => void load()}>
+          Try again
+        </button>
+      </>
+    );
+  }
   if (list.state !== "done") return <p class="muted">Looking for models …</p>;
   const names = modelsFor(list.value.models, task.kinds);
   const Form = task.form;
   return (
-    <section>
+    <>
       <fieldset class="tabs">
         <legend class="visually-hidden">Task</legend>
         {TASKS.map((entry) => (
@@ -40,10 +49,10 @@ export function TryItView() {
         ))}
       </fieldset>
       {names.length === 0 ? (
-        <p class="muted">No model that serves now can do this.</p>
+        <p class="card empty">No model that serves now can do this.</p>
       ) : (
         <Form key={task.name} models={names} />
       )}
-    </section>
+    </>
   );
 }

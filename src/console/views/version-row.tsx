@@ -1,0 +1,77 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type ModelVersion, VersionState, VersionStateSchema } from "../../gen/albert/v1/models_pb.js";
+import { enumName } from "../parts/enum-name.ts";
+import { StateBadge, type Tone } from "../parts/state-badge.tsx";
+
+/** One stored version: who it is, what it measured when it was made, and the way to make it serve. */
+export function VersionRow({
+  version,
+  serves,
+  busy,
+  onPromote,
+}: {
+  readonly version: ModelVersion;
+  readonly serves: boolean;
+  readonly busy: boolean;
+  readonly onPromote: () => void;
+}) {
+  return (
+    <li>
+      <div class="version-name">
+        <b>{version.version}</b>
+        <span>
+          <code title={version.digest}>{version.digest.slice(0, 12)}</code>
+          <small class="muted">{describe(version)}</small>
+        </span>
+      </div>
+      <div class="version-state">
+        <StateBadge tone={toneOf(version.state)}>{enumName(VersionStateSchema, version.state)}</StateBadge>
+        {version.aliases.map((alias) => (
+          <span key={alias} class="chip">
+            {alias}
+          </span>
+        ))}
+        {version.failure !== "" && <small class="bad">{version.failure}</small>}
+      </div>
+      <dl class="metrics">
+        {Object.entries(version.metrics).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value.toFixed(4)}</dd>
+          </div>
+        ))}
+      </dl>
+      <div class="version-action">
+        {!serves && (
+          <button type="button" class="quiet" disabled={busy} onClick={onPromote}>
+            Promote {version.version}
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** Size and age, as far as they are known. */
+function describe({ bytes, created }: ModelVersion): string {
+  const size = bytes > 0 ? [`${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 1)} MiB`] : [];
+  const date =
+    created === undefined
+      ? []
+      : [timestampDate(created).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })];
+  return [...size, ...date].join(" · ");
+}
+
+function toneOf(state: VersionState): Tone {
+  switch (state) {
+    case VersionState.SERVING:
+      return "good";
+    case VersionState.FAILED:
+      return "bad";
+    case VersionState.STORED:
+    case VersionState.UNSPECIFIED:
+      return "quiet";
+    default:
+      return "active";
+  }
+}
