@@ -2,9 +2,10 @@ import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import type { Model } from "./model/model-directory.ts";
-import { createEngine } from "./runtime/create-engine.ts";
+import { createEngine, type EngineOptions } from "./runtime/create-engine.ts";
 import { chooseDevice } from "./runtime/devices.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
+import { Measurements } from "./runtime/measurements.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -31,15 +32,19 @@ export interface ModelToServe {
 export const DIRECTORY_VERSION = "1";
 
 /** Everything that answers requests, without anything that listens. */
-export function createInference({
-  config,
-  log,
-  createEngine = engineFactory(config.runtime, chosenDevice(config), log),
-}: AppOptions) {
+export function createInference(
+  { config, log, createEngine }: AppOptions,
+  device: () => Promise<DeviceKind> = chosenDevice(config),
+) {
   const metrics = createMetrics(programVersion());
+  const measurements = new Measurements();
+  const engines = (options: Pick<EngineOptions, "background" | "calibrationMs">) =>
+    engineFactory(config.runtime, device, log, { ...options, measurements });
   const serving = new Serving({
     config: config.serving,
-    createEngine,
+    ...(createEngine === undefined
+      ? { createEngine: engines({}), rehearse: engines({ background: true, calibrationMs: 0 }) }
+      : { createEngine }),
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
@@ -82,12 +87,13 @@ function engineFactory(
   { precision, intraThreads }: Pick<RuntimeConfig, "precision" | "intraThreads">,
   device: () => Promise<DeviceKind>,
   log: ServerLog,
+  options: Pick<EngineOptions, "background" | "calibrationMs" | "measurements"> = {},
 ): (model: Model) => Promise<Engine> {
   const threads = intraThreads > 0 ? { threads: intraThreads } : {};
   return async (model) => {
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return createEngine(model, { device: await device(), precision, ...threads, onWorkerLost });
+    return createEngine(model, { device: await device(), precision, ...threads, onWorkerLost, ...options });
   };
 }
 
@@ -113,10 +119,7 @@ export interface App {
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
   const device = chosenDevice(config);
-  const inference = createInference({
-    ...options,
-    createEngine: options.createEngine ?? engineFactory(config.runtime, device, log),
-  });
+  const inference = createInference(options, device);
   const { serving, metrics, handlers } = inference;
   const live = serving.models;
   let admin: Admin | undefined;
@@ -154,18 +157,18 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
 
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
 async function openStoreOf(
-  { config, log, createEngine }: AppOptions,
+  { config, log }: AppOptions,
   { serving, openModel }: ReturnType<typeof createInference>,
   device: () => Promise<DeviceKind>,
 ): Promise<Admin> {
   const { threads } = config.training;
+  const limit = threads > 0 ? { threads } : {};
   return openAdmin({
     config,
     log,
     serving,
     openModel,
-    createEngine:
-      createEngine ?? engineFactory({ precision: config.runtime.precision, intraThreads: threads }, device, log),
-    executor: { kind: "onnx", device: await device(), ...(threads > 0 ? { threads } : {}) },
+    gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
+    executor: { kind: "onnx", device: await device(), ...limit },
   });
 }

@@ -316,7 +316,7 @@ export const SETTINGS = {
       max: 3_600_000,
       unit: "ms",
       roles: TRAINS,
-      doc: "Predicted wait of a request above which a training job stands still between two steps.",
+      doc: "Predicted wait of a request above which a training job stands still between two steps; below it, its threads have a lower priority than those that serve.",
     }),
   },
   log: {

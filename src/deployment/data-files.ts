@@ -1,6 +1,5 @@
 import type { DataSource } from "../jobs/job-spec.ts";
 import type { Datasets } from "../store/datasets.ts";
-import { digestOf } from "../training/data/validate-dataset.ts";
 import { resolveBelow } from "./path-roots.ts";
 
 /** Finds the files that callers name: stored datasets by digest, and files below the configured roots by path. */
@@ -23,10 +22,5 @@ export class DataFiles {
     return source.kind === "dataset"
       ? this.#datasets.materialise(source.digest)
       : resolveBelow(this.#roots, source.path, `${field}.path`);
-  }
-
-  /** sha256 (hex) of the source's bytes. */
-  async digest(source: DataSource, path: string): Promise<string> {
-    return source.kind === "dataset" ? source.digest : digestOf([path]);
   }
 }

@@ -5,7 +5,7 @@ import { CHAMPION } from "../store/aliases.ts";
 import { type ModelVersion, versionName } from "../store/versions.ts";
 import type { DataFiles } from "./data-files.ts";
 import type { Deployment } from "./deployment.ts";
-import { evaluationSetOf } from "./evaluation-sets.ts";
+import { evaluationDataOf } from "./evaluation-sets.ts";
 import { keepGateReport } from "./gate-reports.ts";
 import { type JudgeOptions, judge } from "./judge.ts";
 
@@ -28,7 +28,7 @@ export function jobPublication(
       const report = await judge(options, {
         candidate,
         task: taskOf(spec.task),
-        set: (head) => evaluationSetOf(data, spec, head),
+        data: await evaluationDataOf(data, spec),
       });
       await keepGateReport(store.versions, candidate.model, candidate.version, report);
       return { verdict: report.verdict, better: report.better, report: { ...report } };

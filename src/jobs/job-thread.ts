@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../errors.ts";
+import { runInBackground } from "../thread-priority.ts";
 import { doWork } from "./do-work.ts";
 import type { WorkHooks } from "./job-work.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
@@ -11,6 +12,9 @@ invariant(parentPort !== null, "this module runs on a worker thread");
 const port = parentPort;
 const { order, mode, flags } = workerData as ThreadTask; // what `ThreadJobWorker` started this thread with
 const send = (message: ThreadMessage) => port.postMessage(message);
+
+// Serving goes first; ONNX Runtime's threads inherit this.
+runInBackground();
 
 const stopping = new AbortController();
 const hooks: WorkHooks = {

@@ -3,7 +3,7 @@ import { DURATION_BUCKETS } from "./buckets.ts";
 import { removeSeries } from "./series.ts";
 
 /** Phases of bringing a version into service and taking its predecessor out. */
-export type SwapPhase = "load" | "build" | "check" | "flip" | "drain" | "release";
+export type SwapPhase = "load" | "rehearse" | "build" | "check" | "flip" | "drain" | "release";
 export type SwapResult = "promoted" | "rolled_back" | "failed";
 
 /** What live models record. */

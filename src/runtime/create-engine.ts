@@ -8,6 +8,7 @@ import { CostModel, runShape } from "./cost-model.ts";
 import { availableThreads } from "./cpu-quota.ts";
 import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
 import { checkSequences } from "./input-check.ts";
+import type { Measurements } from "./measurements.ts";
 import { writeModelFiles } from "./model-files.ts";
 import { type PackedBatch, packBatch } from "./packed-batch.ts";
 import { type LostReason, SessionHost } from "./session-host.ts";
@@ -23,6 +24,10 @@ export interface EngineOptions {
   readonly workDirectory?: string;
   /** How long measuring the device's knee may take. Default 500 ms; 0 only warms up. */
   readonly calibrationMs?: number;
+  /** Remembers measurements, so that another model of the same shape need not be measured. */
+  readonly measurements?: Measurements;
+  /** Stands back for other threads to its end (see `runInBackground`). */
+  readonly background?: boolean;
   /** Called when the worker died or stalled and is being replaced. */
   readonly onWorkerLost?: (reason: LostReason) => void;
   /** Starts the session's thread; for tests of what happens when it fails. */
@@ -46,17 +51,27 @@ const LEAST_CHUNK = 1024;
  * @throws AlbertError corrupt (a variable is missing or misshapen), backend (the runtime refused the graph)
  */
 export async function createEngine(model: ServingModel, options: EngineOptions): Promise<Engine> {
-  const { device, precision = "fp32", calibrationMs = DEFAULT_CALIBRATION_MS } = options;
+  const { device, precision = "fp32", calibrationMs = DEFAULT_CALIBRATION_MS, background = false } = options;
+  const threads = options.threads ?? availableThreads();
   const files = await writeModelFiles(buildServingGraph(model, { target: device, precision }), options.workDirectory);
   try {
     const host = await SessionHost.start({
-      task: { modelPath: files.modelPath, session: { device, threads: options.threads ?? availableThreads() } },
+      task: { modelPath: files.modelPath, session: { device, threads }, background },
       ...(options.spawnWorker === undefined ? {} : { spawn: options.spawnWorker }),
       ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
     });
-    const engine = new SessionEngine(device, { config: model.config, heads: model.heads }, host, () => files.remove());
+    const shape = { config: model.config, heads: model.heads };
+    // What is measured in the background says nothing about engines that are not, so such engines share nothing.
+    const measurements = background ? undefined : options.measurements;
+    const known = measurements?.find(shape, { device, precision, threads });
+    const cost = known?.cost ?? new CostModel();
+    const engine = new SessionEngine(device, shape, host, cost, () => files.remove());
     try {
-      await engine.warmUp(calibrationMs);
+      const tokenBudget = await engine.warmUp(known === undefined ? calibrationMs : 0);
+      engine.tokenBudget = known?.tokenBudget ?? tokenBudget;
+      if (known === undefined && calibrationMs > 0) {
+        measurements?.keep(shape, { device, precision, threads }, { cost, tokenBudget });
+      }
     } catch (error) {
       await host.close();
       throw error;
@@ -73,24 +88,22 @@ class SessionEngine implements Engine {
   readonly device: DeviceKind;
   readonly #model: Pick<ServingModel, "config" | "heads">;
   readonly #host: SessionHost;
-  readonly #cost = new CostModel();
+  readonly #cost: CostModel;
   readonly #removeFiles: () => Promise<void>;
-  #tokenBudget = 1;
+  tokenBudget = 1;
 
   constructor(
     device: DeviceKind,
     model: Pick<ServingModel, "config" | "heads">,
     host: SessionHost,
+    cost: CostModel,
     removeFiles: () => Promise<void>,
   ) {
     this.device = device;
     this.#model = model;
     this.#host = host;
+    this.#cost = cost;
     this.#removeFiles = removeFiles;
-  }
-
-  get tokenBudget(): number {
-    return this.#tokenBudget;
   }
 
   predictMs(lengths: readonly number[]): number {
@@ -144,8 +157,8 @@ class SessionEngine implements Engine {
     await this.#removeFiles();
   }
 
-  /** Runs several shapes and sets the token budget from what they took. */
-  async warmUp(budgetMs: number): Promise<void> {
+  /** Runs several shapes. @returns the token budget that follows from what they took */
+  async warmUp(budgetMs: number): Promise<number> {
     const { config, heads } = this.#model;
     const outputs = heads.length > 0 ? heads.map(({ name }) => name) : ["@pooled"];
     const timed = async (lengths: readonly number[]) => {
@@ -154,7 +167,7 @@ class SessionEngine implements Engine {
       const { runMs } = await this.#host.run({ pack: () => [feeds], stallMs: Math.max(STALL_FLOOR_MS, 10 * 60_000) });
       return runMs[0]!;
     };
-    this.#tokenBudget = await calibrate(timed, {
+    return calibrate(timed, {
       maxLength: config.maxPositionEmbeddings,
       maxTokens: MAX_TOKENS[this.device],
       budgetMs,
@@ -163,7 +176,7 @@ class SessionEngine implements Engine {
   }
 
   get #maxChunkTokens(): number {
-    return Math.max(LEAST_CHUNK, CHUNK_BUDGETS * this.#tokenBudget);
+    return Math.max(LEAST_CHUNK, CHUNK_BUDGETS * this.tokenBudget);
   }
 }
 

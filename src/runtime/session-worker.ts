@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../errors.ts";
+import { runInBackground } from "../thread-priority.ts";
 import { type HostTensors, OrtSession } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./worker-messages.ts";
 
@@ -10,6 +11,8 @@ import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from
 export async function serveSession(port: MessagePort, task: WorkerTask): Promise<void> {
   const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
   let session: OrtSession;
+  // Before the session exists: its own threads inherit the priority.
+  if (task.background) runInBackground();
   try {
     session = await OrtSession.create(task.modelPath, task.session);
   } catch (error) {

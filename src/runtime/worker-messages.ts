@@ -5,6 +5,8 @@ export interface WorkerTask {
   /** Path of the model file; its constants lie beside it. */
   readonly modelPath: string;
   readonly session: SessionOptions;
+  /** Whether the session stands back for other threads. */
+  readonly background?: boolean;
 }
 
 /** Main thread -> worker. Arrays move, they are not copied. */

@@ -336,9 +336,9 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     metadata: ["needed_bytes", "used_bytes", "limit_bytes"],
   },
   {
-    reason: "READER_LOST",
+    reason: "THREAD_LOST",
     code: "backend",
-    when: "The worker that read the files of a version ended before it was done.",
+    when: "The thread that read a version or compared two ended before it was done.",
     detail: "none",
     retry: "no",
     metadata: ["incident"],

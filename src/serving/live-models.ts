@@ -275,7 +275,10 @@ export class LiveModels {
       if (phase === "build") this.#setState(name, entry, { kind: "warming" });
     };
     try {
-      entry.loaded = await this.#loader.load(source, ended, () => this.#releaseSpares());
+      entry.loaded = await this.#loader.load(source, ended, {
+        beside: this.ready,
+        makeRoom: () => this.#releaseSpares(),
+      });
     } catch (error) {
       const { reason, message } =
         error instanceof AlbertError ? error : { reason: "BUG", message: "an internal error; see the log" };

@@ -1,9 +1,8 @@
-import { AlbertError } from "../errors.ts";
 import type { Model } from "../model/model-directory.ts";
 import { loadFittingTokenizer, type OpenOptions } from "../model/open-model-directory.ts";
+import { callThread } from "../thread-calls.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { spawnWorker } from "../worker-threads.ts";
-import type { ReadReply, ReadRequest } from "./model-reader-worker.ts";
+import type { ReadModel, ReadRequest } from "./model-reader-worker.ts";
 
 /**
  * Opens model directories on a thread of their own: hashing, reading and transposing the weights of ALBERT-base would keep
@@ -13,20 +12,14 @@ export class ModelReader {
   /** By digest, as long as some version uses it. */
   readonly #tokenizers = new Map<string, WeakRef<Tokenizer>>();
 
-  /** As `openModelDirectory`. @throws AlbertError as that does; backend READER_LOST when the thread died */
+  /** As `openModelDirectory`. @throws AlbertError as that does; backend THREAD_LOST when the thread died */
   async open(path: string, options: OpenOptions = {}): Promise<Model> {
-    const reply = await readOnThread({ path, options });
-    switch (reply.kind) {
-      case "model":
-        return { ...reply.model, tokenizer: this.#tokenizer(reply) };
-      case "refused":
-        throw new AlbertError(reply.error.code, reply.error.message, reply.error);
-      case "bug":
-        throw reply.error;
-    }
+    const entry = new URL("./model-reader-worker", import.meta.url);
+    const read = await callThread<ReadRequest, ReadModel>(entry, import.meta.url, { path, options });
+    return { ...read.model, tokenizer: this.#tokenizer(read) };
   }
 
-  #tokenizer({ model, tokenizerDigest }: Extract<ReadReply, { kind: "model" }>): Tokenizer {
+  #tokenizer({ model, tokenizerDigest }: ReadModel): Tokenizer {
     const known = this.#tokenizers.get(tokenizerDigest)?.deref();
     if (known !== undefined) return known;
     const tokenizer = loadFittingTokenizer(model.vocabulary, model.config);
@@ -36,16 +29,4 @@ export class ModelReader {
     this.#tokenizers.set(tokenizer.digest, new WeakRef(tokenizer));
     return tokenizer;
   }
-}
-
-function readOnThread(workerData: ReadRequest): Promise<ReadReply> {
-  return new Promise((resolve, reject) => {
-    const worker = spawnWorker(new URL("./model-reader-worker", import.meta.url), import.meta.url, { workerData });
-    const lost = (cause: unknown) =>
-      reject(new AlbertError("backend", "the thread that read the model died", { reason: "READER_LOST", cause }));
-    worker.once("message", resolve);
-    worker.once("error", lost);
-    // After a message this rejection changes nothing.
-    worker.once("exit", lost);
-  });
 }

@@ -35,23 +35,48 @@ export function probeSequence(model: Pick<Model, "config" | "heads" | "tokenizer
  * Warms a new engine up and checks that it computes: every head answers with finite numbers at its shortest and longest
  * length, and an item alone gives what it gives in a batch (to the bit on a CPU).
  *
+ * @returns what it answered to the short probes, for `confirm`
  * @throws AlbertError backend SELF_CHECK_FAILED; whatever the engine throws
  */
-export async function selfCheck(
-  model: Pick<Model, "config" | "heads" | "tokenizer" | "manifest">,
-  engine: Engine,
-): Promise<void> {
-  const longest = Math.min(model.manifest.maxSequenceLength, model.config.maxPositionEmbeddings);
-  const probes = [SHORT, Math.min(MEDIUM, longest)].map((length) => probeSequence(model, length));
+export async function selfCheck(model: CheckedModel, engine: Engine): Promise<readonly SequenceOutput[]> {
+  const probes = shortProbes(model);
   const alone: SequenceOutput[] = [];
   for (const probe of probes) alone.push(await only(engine, probe));
   requireFinite(alone);
-  requireFinite([await only(engine, probeSequence(model, longest))]);
+  requireFinite([await only(engine, probeSequence(model, longestOf(model)))]);
   const { outputs } = await engine.run(probes);
   const tolerance = engine.device === "cpu" ? 0 : ACCELERATOR_TOLERANCE;
   outputs.forEach((output, i) => {
-    requireEqual(output, alone[i]!, tolerance);
+    requireEqual(output, alone[i]!, tolerance, "depends on the neighbours in a batch");
   });
+  return alone;
+}
+
+/**
+ * Warms up an engine whose model has passed `selfCheck` on another one, and checks that it answers the same.
+ *
+ * @param rehearsed  what the other engine answered to the short probes
+ * @throws AlbertError backend SELF_CHECK_FAILED; whatever the engine throws
+ */
+export async function confirm(
+  model: CheckedModel,
+  engine: Engine,
+  rehearsed: readonly SequenceOutput[],
+): Promise<void> {
+  const tolerance = engine.device === "cpu" ? 0 : ACCELERATOR_TOLERANCE;
+  for (const [i, probe] of shortProbes(model).entries()) {
+    requireEqual(await only(engine, probe), rehearsed[i]!, tolerance, "is not what the same model answered before");
+  }
+}
+
+type CheckedModel = Pick<Model, "config" | "heads" | "tokenizer" | "manifest">;
+
+function shortProbes(model: CheckedModel): SequenceInput[] {
+  return [SHORT, Math.min(MEDIUM, longestOf(model))].map((length) => probeSequence(model, length));
+}
+
+function longestOf({ manifest, config }: CheckedModel): number {
+  return Math.min(manifest.maxSequenceLength, config.maxPositionEmbeddings);
 }
 
 async function only(engine: Engine, input: SequenceInput): Promise<SequenceOutput> {
@@ -72,14 +97,14 @@ function requireFinite(outputs: readonly SequenceOutput[]): void {
   }
 }
 
-function requireEqual(batched: SequenceOutput, alone: SequenceOutput, tolerance: number): void {
-  for (const [name, tensors] of alone) {
+function requireEqual(answer: SequenceOutput, other: SequenceOutput, tolerance: number, problem: string): void {
+  for (const [name, tensors] of other) {
     for (const [tensor, expected] of Object.entries(tensors)) {
-      const got = batched.get(name)?.[tensor];
+      const got = answer.get(name)?.[tensor];
       const equal =
         got?.length === expected.length &&
         expected.every((value, i) => Math.abs(value - got[i]!) <= tolerance * Math.max(1, Math.abs(value)));
-      if (!equal) throw failed(`${tensor} of ${name} depends on the neighbours in a batch`);
+      if (!equal) throw failed(`${tensor} of ${name} ${problem}`);
     }
   }
 }

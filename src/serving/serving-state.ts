@@ -67,4 +67,4 @@ export interface SwapReport {
   readonly requestsFailed: number;
 }
 
-export type SwapPhase = "load" | "build" | "check" | "flip" | "drain" | "release";
+export type SwapPhase = "load" | "rehearse" | "build" | "check" | "flip" | "drain" | "release";

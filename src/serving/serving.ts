@@ -75,6 +75,8 @@ export interface ServingOptions {
   readonly config: ServingConfig;
   /** Builds the engine of a version: session, device, measured token budget. */
   readonly createEngine: (model: Model) => Promise<Engine>;
+  /** Builds an engine on which a version is tried out while others serve; see `VersionLoaderOptions`. */
+  readonly rehearse?: (model: Model) => Promise<Engine>;
   readonly metrics: Metrics;
   readonly clock?: Clock;
   readonly memory?: () => MemoryReading;
@@ -111,8 +113,12 @@ export class Serving {
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     this.scheduler = new Scheduler({ clock, limits: config, metrics, quarantine: this.quarantine, random });
-    const { createEngine } = options;
-    this.models = new LiveModels({ config, scheduler: this.scheduler, createEngine, metrics, clock, memory, random });
+    const { createEngine, rehearse } = options;
+    const { scheduler } = this;
+    this.models = new LiveModels({
+      ...{ config, scheduler, createEngine, metrics, clock, memory, random },
+      ...(rehearse === undefined ? {} : { rehearse }),
+    });
   }
 
   /**

@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
 import { LoadedVersion, parameterBytes } from "./loaded-version.ts";
 import { fits, type MemoryReading, outOfMemory } from "./memory.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { probeSequence, selfCheck } from "./self-check.ts";
+import { confirm, probeSequence, selfCheck } from "./self-check.ts";
 import type { SwapPhase } from "./serving-state.ts";
 
 /** Where a version comes from. */
@@ -24,6 +24,11 @@ export interface VersionLoaderOptions {
   readonly config: Pick<ServingConfig, "batchTokens" | "swapDrainMs" | "memoryHeadroom">;
   readonly scheduler: Scheduler;
   readonly createEngine: (model: Model) => Promise<Engine>;
+  /**
+   * Builds an engine that stands back for those that serve. With it, a version that is loaded beside others is tried out
+   * there, so that they are hardly disturbed; absent: every check runs on the engine that will serve.
+   */
+  readonly rehearse?: (model: Model) => Promise<Engine>;
   readonly clock: Clock;
   readonly memory: () => MemoryReading;
 }
@@ -42,23 +47,37 @@ export class VersionLoader {
   /**
    * Reads, verifies, builds, warms and checks one version. On failure nothing of it remains.
    *
+   * @param beside    whether other versions serve meanwhile
    * @param makeRoom  releases what can be spared when memory is short
    * @throws AlbertError corrupt DIGEST_MISMATCH; precondition MEMORY_INSUFFICIENT; backend SELF_CHECK_FAILED; whatever
    *   opening the model or creating its engine throws
    */
-  async load(source: VersionSource, ended: PhaseListener, makeRoom: () => Promise<void>): Promise<LoadedVersion> {
-    const { config, scheduler, createEngine } = this.#options;
+  async load(
+    source: VersionSource,
+    ended: PhaseListener,
+    { beside, makeRoom }: { readonly beside: boolean; readonly makeRoom: () => Promise<void> },
+  ): Promise<LoadedVersion> {
+    const { config, scheduler, createEngine, rehearse } = this.#options;
     const model = await this.#timed("load", ended, () => source.open());
     if (source.digest !== undefined && model.digest !== source.digest) {
       throw corrupt(`the model has digest ${model.digest}, expected ${source.digest}`, { reason: "DIGEST_MISMATCH" });
     }
     await this.#requireMemory(parameterBytes(model.parameters), makeRoom);
+    const rehearsed =
+      beside && rehearse !== undefined
+        ? await this.#timed("rehearse", ended, async () => {
+            const engine = await rehearse(model);
+            const outcome = await checked(engine, () => selfCheck(model, engine));
+            await engine.close();
+            return outcome;
+          })
+        : undefined;
     const engine = await this.#timed("build", ended, () => createEngine(model));
-    try {
-      await this.#timed("check", ended, () => selfCheck(model, engine));
-    } catch (error) {
-      await closeAfter(engine, error);
-    }
+    await this.#timed("check", ended, () =>
+      checked<unknown>(engine, () =>
+        rehearsed === undefined ? selfCheck(model, engine) : confirm(model, engine, rehearsed),
+      ),
+    );
     const probe = probeSequence(model);
     const lane = scheduler.open({
       digest: model.digest,
@@ -95,12 +114,16 @@ export class VersionLoader {
   }
 }
 
-/** Closes an engine that is not wanted because of `error`, and throws that; both, when closing fails too. */
-async function closeAfter(engine: Engine, error: unknown): Promise<never> {
+/** Checks an engine, and closes it when it fails; throws both errors when closing fails too. */
+async function checked<T>(engine: Engine, check: () => Promise<T>): Promise<T> {
   try {
-    await engine.close();
-  } catch (closing) {
-    throw new AggregateError([error, closing], "the version failed its check and its engine could not be closed");
+    return await check();
+  } catch (error) {
+    try {
+      await engine.close();
+    } catch (closing) {
+      throw new AggregateError([error, closing], "the version failed its check and its engine could not be closed");
+    }
+    throw error;
   }
-  throw error;
 }

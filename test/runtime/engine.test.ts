@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine } from "../../src/runtime/create-engine.ts";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
+import { Measurements } from "../../src/runtime/measurements.ts";
 import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "./any-sequence.ts";
 
@@ -155,3 +156,16 @@ function promised(name: string, sequence: SequenceInput): Record<string, number>
       };
   }
 }
+
+describe("an engine whose shape was measured before", () => {
+  it("takes the budget and the costs of the one that was, and is ready after one run", async () => {
+    const measurements = new Measurements();
+    const first = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 50, measurements });
+    const second = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 10_000, measurements });
+    expect(second.tokenBudget).toBe(first.tokenBudget);
+    expect(second.predictMs([60])).toBe(first.predictMs([60]));
+    const other = await createEngine(model, { device: "cpu", threads: 2, calibrationMs: 0, measurements });
+    expect(other.predictMs([60])).not.toBe(first.predictMs([60]));
+    await Promise.all([first, second, other].map((engine) => engine.close()));
+  });
+});

@@ -29,8 +29,12 @@ beforeEach(() => {
 });
 afterEach(() => rig.close());
 
-function live(config: Partial<LiveModelsOptions["config"]> = {}): LiveModels {
+function live(
+  config: Partial<LiveModelsOptions["config"]> = {},
+  rehearse?: NonNullable<LiveModelsOptions["rehearse"]>,
+): LiveModels {
   return new LiveModels({
+    ...(rehearse === undefined ? {} : { rehearse }),
     config: { batchTokens: 0, swapDrainMs: 5000, memoryHeadroom: 0.2, keepPreviousMs: 10 * MINUTE, ...config },
     scheduler: rig.scheduler,
     createEngine: () => createEngine(),
@@ -351,6 +355,46 @@ describe("swapping", () => {
     expect(Object.keys(phaseSeconds)).toEqual(["load", "build", "check", "flip", "drain"]);
     expect(phaseSeconds.load).toBeCloseTo(0.001);
     expect(report).toMatchObject({ p99BeforeMs: 10, p99DuringMs: 20, p99AfterMs: 30, rssBeforeBytes: 0 });
+  });
+});
+
+describe("a version that is loaded beside others", () => {
+  let rehearsals: FakeEngine[];
+  let bias: number;
+  beforeEach(() => {
+    rehearsals = [];
+    bias = 0;
+    models = live({}, () => {
+      const engine = new FakeEngine({ immediate: true, bias });
+      rehearsals.push(engine);
+      return Promise.resolve(engine);
+    });
+  });
+  const lengths = ({ ran }: FakeEngine) => ran.map((batch) => batch.map(({ inputIds }) => inputIds.length));
+
+  it("is checked in the background, and only confirmed on the engine that will serve", async () => {
+    await models.swap(source("1"));
+    expect(rehearsals).toHaveLength(0);
+    const swap = await models.swap(source("2"));
+    expect(lengths(rehearsals[0]!)).toEqual([[8], [32], [64], [8, 32]]);
+    expect(rehearsals[0]!.closed).toBe(true);
+    expect(lengths(engines[1]!)).toEqual([[8], [32]]);
+    await swap.drained;
+    expect(Object.keys(swap.report().phaseSeconds)).toEqual(["load", "rehearse", "build", "check", "flip", "drain"]);
+  });
+
+  it("is refused when the engine that will serve answers otherwise than in the rehearsal", async () => {
+    await models.swap(source("1"));
+    bias = 1;
+    expect(await refusal(models.load(source("2")))).toMatchObject({ reason: "SELF_CHECK_FAILED" });
+    expect([rehearsals[0]!.closed, engines[1]!.closed, served()]).toEqual([true, true, "1"]);
+  });
+
+  it("is refused, and its rehearsal ended, when it fails there", async () => {
+    await models.swap(source("1"));
+    bias = Number.NaN;
+    expect(await refusal(models.load(source("2")))).toMatchObject({ reason: "SELF_CHECK_FAILED" });
+    expect([rehearsals[0]!.closed, engines.length, served()]).toEqual([true, 1, "1"]);
   });
 });
 

@@ -128,18 +128,25 @@ const INT8_MAX = 127;
 
 /** What 1 stands for in each column after rounding to int8. */
 function columnScales(values: Float32Array, columns: number): Float32Array {
-  const scales = new Float32Array(columns);
-  for (let at = 0; at < values.length; at++) {
-    const column = at % columns;
-    scales[column] = Math.max(scales[column]!, Math.abs(values[at]!));
+  const largest = new Float32Array(columns);
+  for (let row = 0; row < values.length; row += columns) {
+    for (let column = 0; column < columns; column++) {
+      largest[column] = Math.max(largest[column]!, Math.abs(values[row + column]!)); // a NaN stays one, to be found
+    }
   }
-  return scales.map((largest) => largest / INT8_MAX);
+  return largest.map((value) => value / INT8_MAX);
 }
 
 function roundColumns(values: Float32Array, columns: number): Int8Array {
   const scales = columnScales(values, columns);
-  return Int8Array.from(values, (value, at) => {
-    const scale = scales[at % columns]!;
-    return scale === 0 ? 0 : Math.max(-INT8_MAX, Math.min(INT8_MAX, Math.round(value / scale)));
-  });
+  const rounded = new Int8Array(values.length);
+  for (let row = 0; row < values.length; row += columns) {
+    for (let column = 0; column < columns; column++) {
+      const scale = scales[column]!;
+      if (scale === 0) continue;
+      const value = Math.round(values[row + column]! / scale);
+      rounded[row + column] = Math.max(-INT8_MAX, Math.min(INT8_MAX, value));
+    }
+  }
+  return rounded;
 }

@@ -3,7 +3,7 @@ import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
-import { wholeSet } from "../../deployment/evaluation-sets.ts";
+import { wholeData } from "../../deployment/evaluation-sets.ts";
 import { keepGateReport } from "../../deployment/gate-reports.ts";
 import { jobPublication } from "../../deployment/job-publication.ts";
 import { type JudgeOptions, judge } from "../../deployment/judge.ts";
@@ -18,7 +18,6 @@ import { resolveFromStore } from "../../jobs/resolve-order.ts";
 import { ThreadJobWorker } from "../../jobs/thread-worker.ts";
 import { taskOf } from "../../jobs/work-control.ts";
 import type { Model } from "../../model/model-directory.ts";
-import type { Engine } from "../../runtime/engine.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
@@ -36,8 +35,8 @@ export interface AdminOptions {
   readonly log: ServerLog;
   readonly serving: Serving;
   readonly openModel: (directory: string) => Promise<Model>;
-  /** Builds the engines on which the gate compares. */
-  readonly createEngine: (model: Model) => Promise<Engine>;
+  /** On what the gate compares: what serves, with the threads of training. */
+  readonly gateEngine: JudgeOptions["engine"];
   readonly executor: ExecutorOptions;
 }
 
@@ -75,7 +74,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     onError: (error, model) => log.error({ err: error, model }, "the store's champion could not be brought up"),
     openModel,
   });
-  const judging: JudgeOptions = { store, openModel, createEngine: options.createEngine };
+  const judging: JudgeOptions = { store, engine: options.gateEngine };
   let jobs: JobService | undefined;
   try {
     if (role !== "inference") jobs = await openJobs(options, { store, data, deployment, judging, resolvePath });
@@ -157,7 +156,7 @@ async function judgeVersion(
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const report = await judge(judging, { candidate, task, set: (head) => wholeSet(data, source, task, head) });
+  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "source") });
   await keepGateReport(versions, candidate.model, candidate.version, report);
   return report;
 }

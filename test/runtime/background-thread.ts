@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import { answerCall, callThread } from "../../src/thread-calls.ts";
+import { runInBackground } from "../../src/thread-priority.ts";
+
+/** Tells the niceness of a thread that went to the background, and of one that it started afterwards. */
+await answerCall(async (role: string) => {
+  const own = () => Number(readFileSync("/proc/thread-self/stat", "utf8").split(") ").at(-1)!.split(" ")[16]);
+  if (role === "child") return { result: own() };
+  runInBackground();
+  const child = await callThread<string, number>(
+    new URL("./background-thread", import.meta.url),
+    import.meta.url,
+    "child",
+  );
+  return { result: { own: own(), child } };
+});

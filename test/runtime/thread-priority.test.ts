@@ -1,0 +1,18 @@
+import { readFileSync } from "node:fs";
+import { platform } from "node:os";
+import { expect, it } from "vitest";
+import { callThread } from "../../src/thread-calls.ts";
+
+const entry = new URL("./background-thread", import.meta.url);
+
+it.skipIf(platform() !== "linux")("a background thread and its children stand back, this one does not", async () => {
+  const before = niceness("/proc/thread-self/stat");
+  const { own, child } = await callThread<string, { own: number; child: number }>(entry, import.meta.url, "parent");
+  expect([own, child]).toEqual([before + 10, before + 10]);
+  expect(niceness("/proc/thread-self/stat")).toBe(before);
+});
+
+/** Field 19 of a thread's status; the name in field 2 may hold blanks. */
+function niceness(path: string): number {
+  return Number(readFileSync(path, "utf8").split(") ").at(-1)!.split(" ")[16]);
+}
