@@ -3,7 +3,7 @@ import { answerCall, callThread } from "../../src/thread-calls.ts";
 import { runInBackground } from "../../src/thread-priority.ts";
 
 /** Tells the niceness of a thread that went to the background, and of one that it started afterwards. */
-await answerCall(async (role: string) => {
+await answerCall<string, number | { own: number; child: number }>(async (role) => {
   const own = () => Number(readFileSync("/proc/thread-self/stat", "utf8").split(") ").at(-1)!.split(" ")[16]);
   if (role === "child") return { result: own() };
   runInBackground();
