@@ -153,12 +153,20 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
   };
 }
 
-const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "VERSION"];
+const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT"];
 
-function rowOf({ id, state, spec, progress, modelVersion }: Job): string[] {
+function rowOf({ id, state, spec, progress, modelVersion, dataset }: Job): string[] {
   const step = progress === undefined || progress.totalSteps === 0 ? "" : `${progress.step}/${progress.totalSteps}`;
   const kind = enumWord(JobKind, spec?.kind ?? 0);
-  return [id, enumWord(JobState, state), kind, spec?.model ?? "", spec?.task ?? "", step, modelVersion];
+  return [
+    id,
+    enumWord(JobState, state),
+    kind,
+    spec?.model ?? "",
+    spec?.task ?? "",
+    step,
+    modelVersion || dataset.slice(0, 12),
+  ];
 }
 
 function printJob(flags: AdminFlags, job: Job): void {
@@ -167,10 +175,11 @@ function printJob(flags: AdminFlags, job: Job): void {
 }
 
 function details(job: Job): string[] {
-  const { progress, history, gateReportJson, stoppedBy } = job;
+  const { progress, history, gateReportJson, stoppedBy, dataset } = job;
   return [
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
+    ...(dataset === "" ? [] : [`dataset ${dataset}`]),
     ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
     ...history.map(({ to, reason, detail }) => [enumWord(JobState, to), reason, detail].filter(Boolean).join("  ")),
     ...(gateReportJson === "" ? [] : [`gate ${gateReportJson}`]),

@@ -4,15 +4,12 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { invalidInput } from "../errors.ts";
 import { readVocabulary } from "../model/vocabulary.ts";
-import { DEFAULT_INSTANCE_OPTIONS, type InstanceOptions, maxPredictions } from "../pretraining/instance.ts";
+import { DEFAULT_INSTANCE_OPTIONS, type InstanceOptions } from "../pretraining/instance.ts";
 import { checkInstanceOptions } from "../pretraining/instance-options.ts";
-import { InstanceSource } from "../pretraining/instance-source.ts";
-import { createOfficialInstances } from "../pretraining/official-instances.ts";
-import { PythonDraws } from "../pretraining/python-random.ts";
-import { type RecordReport, writeRecordFiles } from "../pretraining/record-writer.ts";
+import { writeInstanceRecords, writeOfficialRecords } from "../pretraining/instance-records.ts";
+import type { RecordReport } from "../pretraining/record-writer.ts";
 import type { SingleSentence } from "../pretraining/segments.ts";
-import { collectDocuments, emptyTextReport, readDocuments, type TextReport } from "../pretraining/text-documents.ts";
-import { TokenStore } from "../pretraining/token-store.ts";
+import type { TextReport } from "../pretraining/text-documents.ts";
 import { buildTokenStore } from "../pretraining/token-store-writer.ts";
 import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -107,26 +104,14 @@ async function streamedRecords(flags: Flags, tokenizer: Tokenizer, options: Inst
     const officialQuirks = flags.officialQuirks ?? false;
     const text = await buildTokenStore(directory, { files: flags.input, tokenizer, officialQuirks });
     if (flags.output === undefined) return { text };
-    const store = new TokenStore(directory);
-    try {
-      const source = new InstanceSource(store, { ...options, seed: flags.seed });
-      const passes = instancesOf(source, flags.dupeFactor);
-      return { text, records: await writeRecordFiles(passes, flags.output, sizesOf(options)) };
-    } finally {
-      store.close();
-    }
+    const { dupeFactor, seed, output } = flags;
+    return { text, records: await writeInstanceRecords(directory, { options, dupeFactor, seed, output }) };
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }
 }
 
-function* instancesOf(source: InstanceSource, passes: number) {
-  for (let epoch = 0; epoch < passes; epoch++) {
-    for (let position = 0; position < source.length; position++) yield source.instance(epoch, position);
-  }
-}
-
-/** The official script's own instances; NumPy's generator, which it leaves to chance, gets the same seed. */
+/** The official script's own instances. */
 async function officialRecords(
   flags: Flags,
   output: readonly string[],
@@ -138,11 +123,8 @@ async function officialRecords(
       { field: "store", description: "--official-quirks with --output works in memory; leave one out" },
     ]);
   }
-  const text = emptyTextReport();
-  const documents = await collectDocuments(readDocuments(flags.input, tokenizer, { officialQuirks: true }, text));
-  const draws = new PythonDraws({ random: flags.seed, numpy: flags.seed });
-  const instances = createOfficialInstances(documents, { ...options, dupeFactor: flags.dupeFactor }, draws);
-  return { text, records: await writeRecordFiles(instances, output, sizesOf(options)) };
+  const { input, dupeFactor, seed } = flags;
+  return writeOfficialRecords(input, tokenizer, { options, dupeFactor, seed, output });
 }
 
 function optionsOf(flags: Flags, { vocabSize, special }: Tokenizer): InstanceOptions {
@@ -161,10 +143,6 @@ function optionsOf(flags: Flags, { vocabSize, special }: Tokenizer): InstanceOpt
     vocabSize,
     special,
   };
-}
-
-function sizesOf(options: InstanceOptions) {
-  return { maxSequenceLength: options.maxSequenceLength, maxPredictions: maxPredictions(options) };
 }
 
 function describe(text: TextReport, records: RecordReport | undefined): string {

@@ -15,6 +15,10 @@ export function jobPublication(
 ): Publication {
   const { store, data, deployment } = options;
   return {
+    async keep({ name, path }) {
+      return (await store.datasets.add(name, path)).digest;
+    },
+
     async publish({ spec }, modelDirectory) {
       return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
     },

@@ -4,6 +4,7 @@ import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { checkName } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
+import { parseInstanceSettings } from "./instance-settings.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { divideRecipe } from "./own-recipe.ts";
 
@@ -40,7 +41,7 @@ export function checkJobSpec(spec: JobSpec): void {
   if (randomInit !== undefined && vocabulary === undefined) {
     violations.push({
       field: "spec.recipe.vocabulary",
-      description: "random weights need a vocabulary: its path below a dataset root",
+      description: "random weights need a vocabulary: the digest of a dataset, or a path below a dataset root",
     });
   }
   for (const [field, value] of [
@@ -65,4 +66,5 @@ function checkRecipe(spec: JobSpec): void {
   const { settings } = divideRecipe(spec, prefix);
   if (spec.kind === "fine-tune") parseSettings(settings, prefix);
   else if (spec.kind === "pretrain") parsePretrainingSettings(settings, prefix);
+  else if (spec.kind === "pretraining-data") parseInstanceSettings(settings, prefix);
 }

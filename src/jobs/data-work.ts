@@ -1,27 +1,40 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openModelDirectory } from "../model/open-model-directory.ts";
+import { readVocabulary } from "../model/vocabulary.ts";
+import type { InstanceOptions } from "../pretraining/instance.ts";
+import { checkInstanceOptions } from "../pretraining/instance-options.ts";
+import { type InstanceRecords, writeInstanceRecords, writeOfficialRecords } from "../pretraining/instance-records.ts";
+import { instanceOptions } from "../pretraining/pretraining-data.ts";
+import type { RecordReport } from "../pretraining/record-writer.ts";
+import type { TextReport } from "../pretraining/text-documents.ts";
 import { buildTokenStore } from "../pretraining/token-store-writer.ts";
 import { OFFICIAL_VOCABULARY_TRAINING, trainVocabulary } from "../pretraining/vocabulary.ts";
 import { createEngine } from "../runtime/create-engine.ts";
+import { headKindsOf } from "../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../tasks/evaluation/evaluate-dataset.ts";
-import { taskModel } from "../tasks/plan.ts";
+import { selectHead, taskModel } from "../tasks/plan.ts";
+import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { acceptedExamples } from "../training/data/rows.ts";
 import { openStart } from "../training/starting-model.ts";
-import { checkData } from "../training/task-data.ts";
+import { checkEvaluationData } from "../training/task-data.ts";
+import { parseInstanceSettings } from "./instance-settings.ts";
 import type { WorkOutcome } from "./job-work.ts";
 import { divideRecipe } from "./own-recipe.ts";
 import { required, taskOf, type WorkControl } from "./work-control.ts";
 import { WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 
 /** Measures a model on a data set, through the serving graph. */
-export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkControl): Promise<WorkOutcome> {
+export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
   const task = taskOf(order.spec.task);
   const path = required(order.eval ?? order.train, "eval");
   const start = required(order.start, "init");
   const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
   const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
-  await checkData({ task, train: path, acceptWindowsText, labelsFrom: "head" }, model.heads);
+  const tasks = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(task), undefined);
+  const dataset = await checkEvaluationData({ task, path, acceptWindowsText }, head);
   hooks.phase("validated");
   const { threads } = order.executor;
   const engine = await createEngine(model, {
@@ -32,8 +45,10 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkContr
   try {
     hooks.phase("prepared");
     hooks.activity("evaluating");
-    const examples = acceptedExamples({ task, paths: [path], split: "dev", acceptWindowsText });
-    const { metrics } = await evaluateDataset(engine, taskModel(model), task, examples, { signal });
+    const { metrics } = await evaluateDataset(engine, tasks, task, acceptedExamples(dataset), {
+      signal,
+      onProgress: (count) => void beforeStep(count),
+    });
     hooks.event({ kind: "eval_result", step: 0, metrics, best: true, seconds: 0 });
     hooks.phase("trained");
     return { kind: "finished", metrics };
@@ -42,41 +57,88 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal }: WorkContr
   }
 }
 
-/** Trains a SentencePiece vocabulary; `vocabulary.model` and `.vocab` lie in the job's work directory. */
+/** Trains a SentencePiece vocabulary; the result is its `.model` file. */
 export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: WorkControl): Promise<WorkOutcome> {
-  const { vocabSize: size = 30_000, cased = false } = divideRecipe(order.spec, "recipe.").own;
+  const { vocabSize = 30_000, cased = false } = divideRecipe(order.spec, "recipe.").own;
   const work = join(order.directory, WORK_DIRECTORY);
   await mkdir(work, { recursive: true });
   const files = [required(order.train, "train")];
   hooks.phase("validated");
   hooks.phase("prepared");
   hooks.activity("training the vocabulary");
-  const { vocabSize, lines } = await trainVocabulary({
+  const trained = await trainVocabulary({
     ...OFFICIAL_VOCABULARY_TRAINING,
     files,
-    vocabSize: size,
+    vocabSize,
     lowerCase: !cased,
     outputPrefix: join(work, "vocabulary"),
     signal,
   });
   hooks.phase("trained");
-  return { kind: "finished", metrics: { vocab_size: vocabSize, lines } };
+  return {
+    kind: "finished",
+    metrics: { vocab_size: trained.vocabSize, lines: trained.lines },
+    file: { name: "vocabulary.model", path: trained.model },
+  };
 }
 
-/** Turns text into a token store in the job's work directory. */
-export async function makePretrainingData(order: WorkOrder, { hooks }: WorkControl): Promise<WorkOutcome> {
-  const files = [required(order.train, "train")];
-  const { tokenizer } = await openStart(required(order.start, "init"), order.spec.seed);
+/** Turns text into pretraining instances; the result is a TFRecord file in the official layout. */
+export async function makePretrainingData(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+  const { hooks } = control;
+  const text = required(order.train, "train");
+  const recipe = parseInstanceSettings(divideRecipe(order.spec, "recipe.").settings, "recipe.");
+  const tokenizer = await tokenizerOf(order);
+  const { vocabSize, special } = tokenizer;
+  const options = { ...instanceOptions(recipe), maxSequenceLength: recipe.maxSeqLength, vocabSize, special };
+  checkInstanceOptions(options);
   hooks.phase("validated");
   hooks.phase("prepared");
-  hooks.activity("tokenizing");
-  const store = join(order.directory, WORK_DIRECTORY, "tokens");
-  await rm(store, { recursive: true, force: true });
-  const { documents, sentences, tokens } = await buildTokenStore(store, {
-    files,
-    tokenizer,
-    officialQuirks: divideRecipe(order.spec, "recipe.").own.officialQuirks === true,
+  const path = join(order.directory, WORK_DIRECTORY, "instances.tf_record");
+  const made = await makeRecords(text, tokenizer, control, {
+    options,
+    dupeFactor: recipe.dupeFactor,
+    seed: order.spec.seed,
+    output: [path],
   });
   hooks.phase("trained");
-  return { kind: "finished", metrics: { documents, sentences, tokens } };
+  const { documents, sentences, tokens } = made.text;
+  const { instances, predictions } = made.records;
+  return {
+    kind: "finished",
+    metrics: { documents, sentences, tokens, instances, predictions },
+    file: { name: "instances.tf_record", path },
+  };
+}
+
+async function makeRecords(
+  file: string,
+  tokenizer: Tokenizer,
+  { hooks, signal, beforeStep }: WorkControl,
+  records: InstanceRecords & { readonly options: InstanceOptions },
+): Promise<{ readonly text: TextReport; readonly records: RecordReport }> {
+  const stopOrYield = () => {
+    void beforeStep(0);
+    signal.throwIfAborted();
+  };
+  hooks.activity("tokenizing");
+  if (records.options.officialQuirks) return writeOfficialRecords([file], tokenizer, records);
+  const store = `${records.output[0]}.tokens`;
+  await rm(store, { recursive: true, force: true });
+  try {
+    const text = await buildTokenStore(store, {
+      files: [file],
+      tokenizer,
+      officialQuirks: false,
+      onProgress: stopOrYield,
+    });
+    hooks.activity("making instances");
+    return { text, records: await writeInstanceRecords(store, { ...records, beforeInstance: stopOrYield }) };
+  } finally {
+    await rm(store, { recursive: true, force: true });
+  }
+}
+
+async function tokenizerOf({ vocabulary, start, spec }: WorkOrder): Promise<Tokenizer> {
+  if (vocabulary === undefined) return (await openStart(required(start, "init"), spec.seed)).tokenizer;
+  return loadTokenizer(await readVocabulary(vocabulary.path, { lowerCase: vocabulary.lowerCase }));
 }

@@ -53,6 +53,7 @@ export type JobEventKind =
   | "diverged"
   | "gate_result"
   | "published"
+  | "dataset_stored"
   | "promoted"
   | "rolled_back";
 

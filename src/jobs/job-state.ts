@@ -18,6 +18,8 @@ export type JobReason =
 export interface JobResult {
   /** Version it published, as "name@number"; absent for kinds that publish none. */
   readonly modelVersion?: string;
+  /** Digest of the dataset that keeps the file it made, a vocabulary or instances; absent for other kinds. */
+  readonly dataset?: string;
   readonly metrics: Readonly<Record<string, number>>;
   /** Why it ended before its last step. */
   readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";

@@ -28,6 +28,9 @@ const hooks: WorkHooks = {
 /** Longest sleep before the flags are looked at again. */
 const NAP_MS = 20;
 
+/** Between two looks at whether work without steps is to stop. */
+const STOP_LOOK_MS = 100;
+
 function beforeStep(): void {
   const from = performance.now();
   while (Atomics.load(flags, FLAGS.yield) === 1 && Atomics.load(flags, FLAGS.stop) === 0) {
@@ -37,6 +40,11 @@ function beforeStep(): void {
   if (milliseconds >= NAP_MS) hooks.yielded(milliseconds);
   if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
 }
+
+// Work without steps waits for files and other programs, not for `beforeStep`.
+setInterval(() => {
+  if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
+}, STOP_LOOK_MS).unref();
 
 if (mode === "plan") send({ kind: "plan", plan: await planWork(order) });
 else send({ kind: "outcome", outcome: await doWork(order, { hooks, signal: stopping.signal, beforeStep }) });

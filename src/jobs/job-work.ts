@@ -13,6 +13,8 @@ export type WorkOutcome =
       readonly metrics: Readonly<Record<string, number>>;
       /** A finished model directory to publish; absent for kinds that make none. */
       readonly modelDirectory?: string;
+      /** A finished file to keep as a dataset; absent for kinds that make none. */
+      readonly file?: { readonly name: string; readonly path: string };
       readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
     }
   /** Stopped as asked, with a valid checkpoint. */

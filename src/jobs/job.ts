@@ -24,6 +24,8 @@ export interface Job extends JobIdentity {
   readonly lastSequence: number;
   /** Version it published, as "name@number"; empty so far. */
   readonly modelVersion: string;
+  /** Digest of the dataset that keeps the file it made; empty so far. */
+  readonly dataset: string;
   /** JSON of the gate's report about that version; empty so far. */
   readonly gateReport: string;
   /** Whether the job has made that version the champion. */
@@ -41,6 +43,7 @@ export function newJob(identity: JobIdentity): Job {
     updatedMs: identity.createdMs,
     lastSequence: 0,
     modelVersion: "",
+    dataset: "",
     gateReport: "",
     promoted: false,
   };
@@ -57,6 +60,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
     updatedMs: event.timeMs,
     lastSequence: event.sequence,
+    dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     ...publicationAfter(job, event),
   };
 }

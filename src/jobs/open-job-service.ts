@@ -250,12 +250,13 @@ class DirectoryJobService implements JobService {
   }
 
   async #finish(record: JobRecord, outcome: Extract<WorkOutcome, { kind: "finished" }>): Promise<void> {
-    const { metrics, stoppedBy, modelDirectory } = outcome;
+    const { metrics, stoppedBy, modelDirectory, file } = outcome;
     let result: JobResult = { metrics, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
     try {
+      if (file !== undefined) result = { ...result, dataset: await this.#keep(record, file, metrics) };
       if (modelDirectory !== undefined) result = { ...result, ...(await this.#publish(record, modelDirectory)) };
     } catch (error) {
-      const message = error instanceof AlbertError ? error.message : "publishing the model failed";
+      const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
       if (!(error instanceof AlbertError)) this.#options.onDefect(error, record.job.id);
       await this.#fail(record, { kind: "failed", reason: "ENGINE_ERROR", message });
       return;
@@ -263,6 +264,20 @@ class DirectoryJobService implements JobService {
     // Cancelling may have come in between; the version stays, unpromoted or not, as the events say.
     if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
     else await record.move({ kind: "succeed", result });
+  }
+
+  async #keep(
+    record: JobRecord,
+    file: { readonly name: string; readonly path: string },
+    metrics: JobResult["metrics"],
+  ): Promise<string> {
+    const digest = await this.#options.publication.keep(file);
+    if (record.job.dataset !== digest) {
+      const summary = `${file.name} stored as dataset ${digest}`;
+      const detail = { digest, name: file.name };
+      await record.append({ kind: "dataset_stored", summary, progress: { metrics }, detail });
+    }
+    return digest;
   }
 
   /** Publishes, judges and promotes; what an earlier attempt, which a crash ended, has in the log already is not repeated. */

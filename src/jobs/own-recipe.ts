@@ -11,7 +11,6 @@ export interface OwnRecipe {
   readonly albertVersion?: AlbertVersion;
   readonly acceptWindowsText?: boolean;
   readonly labelsFrom?: LabelsFrom;
-  readonly officialQuirks?: boolean;
   readonly cased?: boolean;
   readonly vocabSize?: number;
   readonly randomInit?: string;
@@ -39,34 +38,34 @@ const TABLE: Readonly<Record<keyof OwnRecipe, Omit<SettingDescription<keyof OwnR
     type: { kind: "choice", choices: LABEL_SOURCES },
     description: "whose labels count where the model's head of the task and the data differ",
   },
-  officialQuirks: {
-    name: "official_quirks",
-    type: { kind: "boolean" },
-    description: "keep the official script's bugs",
-  },
   cased: { name: "cased", type: { kind: "boolean" }, description: "do not lower-case text" },
   vocabSize: {
     name: "vocab_size",
-    type: { kind: "number", integer: true, minimum: 1 },
+    // The special pieces, the official user symbols, and one that text can be spelt with.
+    type: { kind: "number", integer: true, minimum: 14 },
     description: "pieces of the vocabulary",
   },
   randomInit: { name: "random_init", type: { kind: "text" }, description: "architecture of random weights" },
-  vocabulary: { name: "vocabulary", type: { kind: "text" }, description: "vocabulary of random weights" },
+  vocabulary: {
+    name: "vocabulary",
+    type: { kind: "text" },
+    description: "of random weights or instances: the digest of a dataset, or a path",
+  },
 };
 
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof OwnRecipe)[]>> = {
-  "fine-tune": ["randomInit", "vocabulary", "problemType", "albertVersion", "acceptWindowsText", "labelsFrom"],
-  pretrain: ["randomInit", "vocabulary"],
+  "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "acceptWindowsText", "labelsFrom"],
+  pretrain: ["randomInit", "vocabulary", "cased"],
   evaluate: ["acceptWindowsText"],
   "train-vocabulary": ["vocabSize", "cased"],
-  "pretraining-data": ["officialQuirks"],
+  "pretraining-data": ["vocabulary", "cased"],
 };
 
 /**
- * Divides a job's recipe into what its kind knows by itself and what is left for the settings of training.
+ * Divides a job's recipe into what its kind knows by itself and what is left for the settings of training or of instances.
  *
  * @param prefix  comes before each name in the report, such as `recipe.`
- * @throws AlbertError invalid-input with every wrong value, and for kinds that do not train with every unknown name
+ * @throws AlbertError invalid-input with every wrong value, and for kinds without further settings with every unknown name
  */
 export function divideRecipe(
   { kind, recipe }: Pick<JobSpec, "kind" | "recipe">,
@@ -77,8 +76,8 @@ export function divideRecipe(
   const entries = Object.entries(recipe);
   const settings = Object.fromEntries(entries.filter((entry) => !isOwn(entry)));
   const { values, violations } = parseSettingTable(table, Object.fromEntries(entries.filter(isOwn)), prefix);
-  const trains = kind === "fine-tune" || kind === "pretrain";
-  const unknown = trains ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, table));
+  const hasOthers = kind === "fine-tune" || kind === "pretrain" || kind === "pretraining-data";
+  const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, table));
   if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);
   return { own: values as OwnRecipe, settings }; // the table gives each key the type of its setting
 }

@@ -10,6 +10,8 @@ export interface GateVerdict {
 
 /** What becomes of a finished model; the composition root connects it with the store and with serving. */
 export interface Publication {
+  /** Keeps a file as a dataset; keeping the same bytes again gives the dataset that exists. @returns its digest */
+  keep(file: { readonly name: string; readonly path: string }): Promise<string>;
   /** Stores the directory as the model's next version; storing the same content again gives the version that exists. */
   publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
   /** Compares the version with the champion on the job's evaluation data, and keeps the report with the version. */

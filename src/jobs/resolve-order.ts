@@ -1,9 +1,12 @@
 import { invalidInput } from "../errors.ts";
+import { isDigest } from "../store/names.ts";
 import type { Store } from "../store/store.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
 import type { DataSource, JobSpec } from "./job-spec.ts";
+import { divideRecipe } from "./own-recipe.ts";
 import type { ResolveOrder } from "./thread-worker.ts";
+import type { WorkOrder } from "./work-order.ts";
 
 export interface StoreJobsOptions {
   readonly store: Store;
@@ -11,8 +14,12 @@ export interface StoreJobsOptions {
   readonly cache: string;
   readonly executor: ExecutorOptions;
   readonly program: string;
-  /** Absolute path of a file below a configured dataset root; refuses every other. */
-  readonly resolvePath: (path: string) => Promise<string>;
+  /**
+   * Absolute path of a file below a configured dataset root; refuses every other.
+   *
+   * @param field  what the caller calls the path
+   */
+  readonly resolvePath: (path: string, field: string) => Promise<string>;
 }
 
 /** Finds what specifications name in a store, and below the dataset roots. */
@@ -20,10 +27,12 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveOrder {
   const { store, cache, executor, program } = options;
   return async (spec) => {
     const start = await startOf(spec, options);
-    const train = spec.train && (await pathOf(spec.train, options));
-    const evaluation = spec.eval && (await pathOf(spec.eval, options));
+    const vocabulary = spec.kind === "pretraining-data" ? await vocabularyOf(spec, options) : undefined;
+    const train = spec.train && (await pathOf(spec.train, "spec.train", options));
+    const evaluation = spec.eval && (await pathOf(spec.eval, "spec.eval", options));
     return {
       ...(start === undefined ? {} : { start }),
+      ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(train === undefined ? {} : { train }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
       cache,
@@ -32,16 +41,28 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveOrder {
     };
   };
 
-  async function startOf(spec: JobSpec, { resolvePath }: StoreJobsOptions): Promise<StartSpec | undefined> {
-    const { random_init: architecture, vocabulary } = spec.recipe;
-    if (architecture !== undefined && vocabulary !== undefined) {
-      return { kind: "random", architecture, vocabulary: await resolvePath(vocabulary) };
-    }
+  async function startOf(spec: JobSpec, options: StoreJobsOptions): Promise<StartSpec | undefined> {
     if (spec.kind === "train-vocabulary") return undefined;
+    const { randomInit: architecture } = divideRecipe(spec, "recipe.").own;
+    const vocabulary = await vocabularyOf(spec, options);
+    if (architecture !== undefined && vocabulary !== undefined) {
+      return { kind: "random", architecture, vocabulary: vocabulary.path, lowerCase: vocabulary.lowerCase };
+    }
+    if (spec.kind === "pretraining-data" && vocabulary !== undefined) return undefined;
     const [model, reference] = referenceOf(spec);
     const version = await store.resolve(model, reference);
     return { kind: "checkpoint", path: await store.versions.materialise(version) };
   }
+}
+
+/** The vocabulary that a recipe names: a dataset by its digest, as a vocabulary job leaves it, or a path below a root. */
+async function vocabularyOf(spec: JobSpec, options: StoreJobsOptions): Promise<WorkOrder["vocabulary"]> {
+  const { vocabulary, cased = false } = divideRecipe(spec, "recipe.").own;
+  if (vocabulary === undefined) return undefined;
+  const path = isDigest(vocabulary)
+    ? await options.store.datasets.materialise(vocabulary)
+    : await options.resolvePath(vocabulary, "spec.recipe.vocabulary");
+  return { path, lowerCase: !cased };
 }
 
 /** "name@7", "name/champion", or a number, alias or digest of the job's own model; empty: its champion. */
@@ -52,6 +73,8 @@ function referenceOf({ model, init }: JobSpec): readonly [model: string, referen
   throw invalidInput([{ field: "spec.init", description: 'expected "name@7", "name/champion" or a digest' }]);
 }
 
-function pathOf(source: DataSource, { store, resolvePath }: StoreJobsOptions): Promise<string> {
-  return source.kind === "dataset" ? store.datasets.materialise(source.digest) : resolvePath(source.path);
+function pathOf(source: DataSource, field: string, { store, resolvePath }: StoreJobsOptions): Promise<string> {
+  return source.kind === "dataset"
+    ? store.datasets.materialise(source.digest)
+    : resolvePath(source.path, `${field}.path`);
 }

@@ -25,7 +25,12 @@ export function rejectionOf(error: unknown): Rejected {
 
 /** An error of a run that had begun. */
 export function failureOf(error: unknown): Failed {
-  return { kind: "failed", reason: reasonOf(error, "ENGINE_ERROR"), message: messageOf(error) };
+  const ofData = error instanceof AlbertError && error.code === "invalid-input";
+  return {
+    kind: "failed",
+    reason: reasonOf(error, ofData ? "DATA_INVALID" : "ENGINE_ERROR"),
+    message: messageOf(error),
+  };
 }
 
 function reasonOf(error: unknown, otherwise: JobReason): JobReason {
@@ -33,6 +38,8 @@ function reasonOf(error: unknown, otherwise: JobReason): JobReason {
     switch (error.reason) {
       case "DATA_INVALID":
       case "NO_EXAMPLES":
+      case "TEXT_EMPTY":
+      case "TEXT_WITHOUT_INSTANCES":
         return "DATA_INVALID";
       case "DIVERGED":
       case "DISK_FULL":

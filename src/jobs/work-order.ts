@@ -8,6 +8,8 @@ export interface WorkOrder {
   readonly spec: JobSpec;
   /** Absent for kinds that need no model. */
   readonly start?: StartSpec;
+  /** Vocabulary of a kind that needs one and no model. */
+  readonly vocabulary?: { readonly path: string; readonly lowerCase: boolean };
   readonly train?: string;
   readonly eval?: string;
   /** The job's own directory. */

@@ -113,9 +113,24 @@ async function digestOf(files: readonly string[], tokenizer: Tokenizer, official
   return hash.digest("hex");
 }
 
+/** Settings that decide what instances a text gives. */
+export type InstanceSettings = Pick<
+  PretrainingSettings,
+  | "shortSeqProb"
+  | "randomNextSentence"
+  | "singleSentence"
+  | "maskedLmProb"
+  | "maxPredictionsPerSeq"
+  | "ngram"
+  | "favorShorterNgram"
+  | "doWholeWordMask"
+  | "doPermutation"
+  | "officialQuirks"
+>;
+
 /** Instance options without those that the vocabulary and the stage decide. */
-function instanceOptions(
-  settings: PretrainingSettings,
+export function instanceOptions(
+  settings: InstanceSettings,
 ): Omit<InstanceOptions, "maxSequenceLength" | "vocabSize" | "special"> {
   return {
     shortSequenceProb: settings.shortSeqProb,

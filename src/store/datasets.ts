@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/byte-source.ts";
 import type { Blobs } from "./blobs.ts";
-import { checkName } from "./names.ts";
+import { checkName, isDigest } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./object-store.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
@@ -156,7 +156,7 @@ async function measure(file: string): Promise<{ digest: string; bytes: number }>
 }
 
 function recordKey(digest: string): string {
-  if (!/^[0-9a-f]{64}$/.test(digest)) {
+  if (!isDigest(digest)) {
     throw invalidInput([{ field: "digest", description: "expected 64 hex digits" }]);
   }
   return `datasets/${digest}.json`;

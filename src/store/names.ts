@@ -27,6 +27,11 @@ export function checkAlias(alias: string): void {
   if (/^\d+$/.test(alias)) throw invalidInput([{ field: "alias", description: "an alias is not a number" }]);
 }
 
+/** Whether a text is a whole sha256 in hex, as datasets are called by. */
+export function isDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
 /** Holds that a key has no empty, hidden or climbing part; keys are made by this room from checked names. */
 export function checkKey(key: string): void {
   const sound = key.split("/").every((part) => KEY_PART.test(part) && !part.includes(".."));

@@ -101,6 +101,26 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   };
 }
 
+/**
+ * Reads a file that a head is to answer, and judges every row, its label included.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
+ */
+export async function checkEvaluationData(
+  {
+    task,
+    path,
+    acceptWindowsText,
+  }: { readonly task: Task; readonly path: string; readonly acceptWindowsText: boolean },
+  head: Head,
+): Promise<DatasetSpec> {
+  const classification = head.kind === "classification";
+  const spec = { task, train: path, acceptWindowsText, ...(classification ? { problemType: head.problemType } : {}) };
+  const dataset = datasetOf(spec, path, "dev");
+  refuseUnusable(await validateDataset(dataset, classification ? { head } : {}));
+  return dataset;
+}
+
 function datasetOf(
   { task, problemType, columns, acceptWindowsText }: TaskDataSpec,
   path: string,

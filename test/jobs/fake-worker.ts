@@ -81,6 +81,11 @@ export class RecordingPublication implements Publication {
   promotes = true;
   failing: Error | undefined;
 
+  async keep({ name }: { readonly name: string }): Promise<string> {
+    this.calls.push(`keep ${name}`);
+    return "d".repeat(64);
+  }
+
   async publish(job: Job): Promise<{ readonly version: string }> {
     if (this.failing !== undefined) throw this.failing;
     const version = `${job.spec.model}@1`;

@@ -55,6 +55,7 @@ export async function openJobs(directory: string) {
     directory: join(directory, "jobs"),
     worker,
     publication: {
+      keep: async ({ name, path }) => (await store.datasets.add(name, path)).digest,
       publish: async (job, modelDirectory) => ({
         version: versionName(await store.versions.publish(job.spec.model, modelDirectory)),
       }),

@@ -82,6 +82,7 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
     !job.terminal && etaSeconds > 0 ? `about ${duration(etaSeconds)} left` : "",
     tokensPerSecond > 0 ? `${Math.round(tokensPerSecond).toLocaleString()} tokens/s` : "",
     job.modelVersion === "" ? "" : `published ${job.modelVersion}`,
+    job.dataset === "" ? "" : `stored as dataset ${job.dataset.slice(0, 12)}`,
     job.stoppedBy === "" ? "" : `stopped by ${job.stoppedBy}`,
   ].filter((fact) => fact !== "");
   return (

@@ -5,6 +5,7 @@ import type { DatasetSchema, DatasetService, ValidateDatasetResponseSchema } fro
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
+import { divideRecipe } from "../../jobs/own-recipe.ts";
 import type { DatasetVersion } from "../../store/datasets.ts";
 import type { Store } from "../../store/store.ts";
 import type { Uploads } from "../../store/uploads.ts";
@@ -77,7 +78,10 @@ async function referencesTo(digest: string, store: Store, jobs: JobService): Pro
   const references = jobs
     .list()
     .filter(
-      ({ state, spec }) => !isTerminal(state) && [spec.train, spec.eval].some((source) => isDataset(source, digest)),
+      ({ state, spec }) =>
+        !isTerminal(state) &&
+        (divideRecipe(spec, "recipe.").own.vocabulary === digest ||
+          [spec.train, spec.eval].some((source) => isDataset(source, digest))),
     )
     .map(({ id }) => `job ${id}`);
   for (const model of await store.versions.models()) {

@@ -129,6 +129,7 @@ export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
     updated: timestamp(job.updatedMs),
     lastSequence: job.lastSequence,
     modelVersion: job.modelVersion,
+    dataset: job.dataset,
     stoppedBy: state.kind === "succeeded" ? (state.result.stoppedBy ?? "") : "",
     gateReportJson: job.gateReport,
   };

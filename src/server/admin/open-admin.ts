@@ -62,7 +62,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const { config, serving, log, openModel } = options;
   const { role } = config.server;
   const roots = config.training.datasetRoots;
-  const resolvePath = (path: string) => resolveBelow(roots, path, "path");
+  const resolvePath = (path: string, field = "path") => resolveBelow(roots, path, field);
   const store = await openStore(config.store.directory, { resolvePath });
   const data = new DataFiles(store.datasets, roots);
   const live = serving.models;
@@ -128,7 +128,7 @@ interface JobParts {
   readonly data: DataFiles;
   readonly deployment: Deployment;
   readonly judging: JudgeOptions;
-  readonly resolvePath: (path: string) => Promise<string>;
+  readonly resolvePath: (path: string, field?: string) => Promise<string>;
 }
 
 function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {

@@ -1,0 +1,208 @@
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
+import { uploadDataset } from "../../src/client/upload-dataset.ts";
+import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
+import { createEngine } from "../../src/runtime/create-engine.ts";
+import { missing } from "../fixtures.ts";
+import { tinyText } from "../pretraining/english.ts";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+
+const spmTrain = spawnSync("spm_train", ["--version"]).error === undefined;
+
+/** Rows whose words say their label, in words of the tiny text. */
+const rows = (count: number, labels: readonly [string, string] = ["animal", "plant"]) =>
+  Array.from({ length: count }, (_, i) =>
+    JSON.stringify(
+      i % 2 === 0 ? { text: `the red dog ${i}`, label: labels[0] } : { text: `a big tree ${i}`, label: labels[1] },
+    ),
+  ).join("\n");
+
+describe("jobs of every kind over the admin interface", { timeout: 300_000 }, () => {
+  const base = mkdtempSync(join(tmpdir(), "albert-kinds-"));
+  let server: RunningServer;
+  let admin: AdminClient;
+  /** Digests of what was uploaded. */
+  const data: Record<string, string> = {};
+
+  beforeAll(async () => {
+    const engine = { device: "cpu", threads: 1, calibrationMs: 0 } as const;
+    server = await runServer({
+      models: [],
+      config: {
+        store: { directory: join(base, "store"), pollMs: 50 },
+        training: { threads: 1 },
+        runtime: { device: "cpu" },
+      },
+      createEngine: (model) => createEngine(model, engine),
+    });
+    admin = connectAdmin(server.app.addresses.admin!, { maxAttempts: 1 });
+    const files = {
+      "text.txt": tinyText(40, (document) => 4 + (document % 5)),
+      "one-line.txt": "the cat\n",
+      "empty.txt": "\n\n",
+      "rows.jsonl": rows(80),
+      "others.jsonl": rows(40, ["stone", "plant"]),
+    };
+    for (const [name, content] of Object.entries(files)) {
+      writeFileSync(join(base, name), content);
+      data[name] = (await uploadDataset(admin, join(base, name))).digest;
+    }
+  }, 60_000);
+  afterAll(async () => {
+    admin?.close();
+    await server?.close();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  /** Creates a job and watches it to its end. */
+  async function run(
+    kind: JobKind,
+    train: string | undefined,
+    rest: { recipe?: Record<string, string>; model?: string; init?: string; task?: string; eval?: string } = {},
+  ): Promise<{ readonly job: Job; readonly events: readonly JobEvent[] }> {
+    const { eval: evaluation, ...fields } = rest;
+    const { job } = await admin.training.createJob({
+      requestId: randomUUID(),
+      spec: {
+        model: "english",
+        seed: 3n,
+        promote: PromotePolicy.AUTO_IF_BETTER,
+        ...fields,
+        kind,
+        ...(train === undefined ? {} : { train: { dataset: train } }),
+        ...(evaluation === undefined ? {} : { eval: { dataset: evaluation } }),
+      },
+    });
+    const events: JobEvent[] = [];
+    for await (const { update } of admin.training.watchJob({ jobId: job!.id })) {
+      if (update.case === "event") events.push(update.value);
+    }
+    return { job: (await admin.training.getJob({ jobId: job!.id })).job!, events };
+  }
+
+  const trail = (events: readonly JobEvent[]) => events.map(({ summary }) => summary).join("\n");
+  const violations = (created: Promise<unknown>) =>
+    created.then(
+      () => [],
+      (error) => error.violations.map(({ field }: { field: string }) => field).sort(),
+    );
+
+  describe.skipIf(missing("spm_train (Debian package sentencepiece)", spmTrain))("with spm_train", () => {
+    it("make a vocabulary, instances, a pretrained model, and a classifier that answers and is measured", async () => {
+      const vocabulary = await run(JobKind.TRAIN_VOCABULARY, data["text.txt"], { recipe: { vocab_size: "70" } });
+      expect(vocabulary.job.state, trail(vocabulary.events)).toBe(JobState.SUCCEEDED);
+      expect(vocabulary.job.progress!.metrics).toMatchObject({ vocab_size: 70 });
+
+      const instances = await run(JobKind.PRETRAINING_DATA, data["text.txt"], {
+        recipe: { vocabulary: vocabulary.job.dataset, dupe_factor: "2", max_seq_length: "32" },
+      });
+      expect(instances.job.state, trail(instances.events)).toBe(JobState.SUCCEEDED);
+      const { datasets } = await admin.datasets.listDatasets({});
+      const names = new Map(datasets.map(({ digest, name }) => [digest, name]));
+      expect(names.get(vocabulary.job.dataset)).toBe("vocabulary.model");
+      expect(names.get(instances.job.dataset)).toBe("instances.tf_record");
+
+      const pretrained = await run(JobKind.PRETRAIN, instances.job.dataset, {
+        recipe: {
+          random_init: "2x128",
+          vocabulary: vocabulary.job.dataset,
+          num_train_steps: "4",
+          num_warmup_steps: "1",
+          train_batch_size: "8",
+          max_seq_length: "32",
+        },
+      });
+      expect(pretrained.job.state, trail(pretrained.events)).toBe(JobState.SUCCEEDED);
+      expect(pretrained.job.modelVersion).toBe("english@1");
+      expect(pretrained.events.map(({ kind }) => kind)).toEqual(
+        expect.arrayContaining(["step_metrics", "checkpoint_written", "published", "gate_result"]),
+      );
+
+      const classifier = await run(JobKind.FINE_TUNE, data["rows.jsonl"], {
+        model: "things",
+        task: "classification",
+        init: "english@1",
+        eval: data["rows.jsonl"]!,
+        recipe: { train_step: "20", train_batch_size: "16", learning_rate: "0.001", max_seq_length: "16" },
+      });
+      expect(classifier.job.state, trail(classifier.events)).toBe(JobState.SUCCEEDED);
+      expect(classifier.job.modelVersion).toBe("things@1");
+      const { lineage } = await admin.models.getVersion({ model: "things" });
+      const { version: parent } = await admin.models.getVersion({ model: "english", version: "1" });
+      expect(lineage).toMatchObject({ parent: parent!.digest, jobId: classifier.job.id });
+      const answer = await server.client.classify({ text: "the red dog", options: { model: "things" } });
+      expect(answer.labels.map(({ label }) => label).sort()).toEqual(["animal", "plant"]);
+
+      const measured = await run(JobKind.EVALUATE, undefined, {
+        model: "things",
+        task: "classification",
+        eval: data["rows.jsonl"]!,
+      });
+      expect(measured.job.state, trail(measured.events)).toBe(JobState.SUCCEEDED);
+      const { eval_accuracy: accuracy } = measured.job.progress!.metrics;
+      expect(accuracy).toBe(classifier.job.progress!.metrics["eval_accuracy"]);
+
+      const strange = await run(JobKind.EVALUATE, undefined, {
+        model: "things",
+        task: "classification",
+        eval: data["others.jsonl"]!,
+      });
+      expect(strange.job.state, trail(strange.events)).toBe(JobState.REJECTED);
+      expect(strange.events.at(-1)!.transition!.reason).toBe("DATA_INVALID");
+      expect(trail(strange.events)).toMatch(/stone/);
+
+      const small = await run(JobKind.PRETRAINING_DATA, data["empty.txt"], {
+        recipe: { vocabulary: vocabulary.job.dataset },
+      });
+      expect(small.job.state).toBe(JobState.FAILED);
+      expect(small.events.at(-1)!.transition!.reason).toBe("DATA_INVALID");
+      await expect(admin.datasets.deleteDataset({ digest: vocabulary.job.dataset })).resolves.toBeDefined();
+    });
+
+    it("fail when a text is too small for the vocabulary that is asked for, and say what it can give", async () => {
+      const { job, events } = await run(JobKind.TRAIN_VOCABULARY, data["text.txt"], { recipe: { vocab_size: "9000" } });
+      expect(job.state).toBe(JobState.FAILED);
+      expect(events.at(-1)!.transition).toMatchObject({ reason: "DATA_INVALID" });
+      expect(events.at(-1)!.summary).toMatch(/at most \d+ pieces/);
+    });
+  });
+
+  it("are refused at once when their recipe makes no sense", async () => {
+    const create = (kind: JobKind, recipe: Record<string, string>, fields: object = {}) =>
+      violations(
+        admin.training.createJob({
+          requestId: randomUUID(),
+          spec: { kind, model: "english", train: { dataset: data["text.txt"]! }, recipe, ...fields },
+        }),
+      );
+    expect(await create(JobKind.TRAIN_VOCABULARY, { vocab_size: "many", cased: "perhaps", size: "1" })).toEqual([
+      "spec.recipe.cased",
+      "spec.recipe.size",
+      "spec.recipe.vocab_size",
+    ]);
+    expect(await create(JobKind.PRETRAINING_DATA, { dupe_factor: "0", learning_rate: "1" })).toEqual([
+      "spec.recipe.dupe_factor",
+      "spec.recipe.learning_rate",
+    ]);
+    expect(await create(JobKind.PRETRAIN, { random_init: "tiny", num_train_steps: "-1" })).toEqual([
+      "spec.recipe.num_train_steps",
+      "spec.recipe.random_init",
+      "spec.recipe.vocabulary",
+    ]);
+    expect(await create(JobKind.EVALUATE, { anything: "1" }, { task: "classification" })).toEqual([
+      "spec.eval",
+      "spec.recipe.anything",
+    ]);
+  });
+
+  it("are rejected, not failed, when the model they start from does not exist", async () => {
+    const { job, events } = await run(JobKind.PRETRAIN, data["text.txt"], { model: "nothing" });
+    expect(job.state).toBe(JobState.REJECTED);
+    expect(trail(events)).toMatch(/nothing/);
+  });
+});
