@@ -16,9 +16,12 @@ export function addAdminOptions(command: Command): Command {
     .option("--json", "print JSON");
 }
 
+/** A person who no longer wants to wait interrupts the command. */
+const PATIENCE_MS = 3_600_000;
+
 /** Runs something with a connection to the admin listener, and closes it. @throws CallError */
 export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
-  const client = connectAdmin(admin);
+  const client = connectAdmin(admin, { deadlineMs: PATIENCE_MS });
   try {
     return await run(client);
   } finally {

@@ -55,13 +55,16 @@ function consoles({ server }: Config): FieldViolation[] {
 }
 
 function deadlines({ server }: Config): FieldViolation[] {
-  if (server.defaultDeadlineMs <= server.maxDeadlineMs) return [];
-  return [
-    {
-      field: "server.default_deadline_ms",
-      description: `${server.defaultDeadlineMs} is beyond server.max_deadline_ms ${server.maxDeadlineMs}`,
-    },
-  ];
+  const pairs = [
+    ["", server.defaultDeadlineMs, server.maxDeadlineMs],
+    ["admin_", server.adminDefaultDeadlineMs, server.adminMaxDeadlineMs],
+  ] as const;
+  return pairs
+    .filter(([, usual, longest]) => usual > longest)
+    .map(([prefix, usual, longest]) => ({
+      field: `server.${prefix}default_deadline_ms`,
+      description: `${usual} is beyond server.${prefix}max_deadline_ms ${longest}`,
+    }));
 }
 
 function precisions({ runtime }: Config): FieldViolation[] {

@@ -9,7 +9,7 @@ import type { ServiceHandlers } from "./call.ts";
 import { addConnectService } from "./connect/connect-routes.ts";
 import { ConsoleListener } from "./console/console-listener.ts";
 import { keepByteOrderMarks } from "./decode.ts";
-import { GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
+import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
 import type { AdapterOptions } from "./grpc/service-adapter.ts";
 import { HealthStates, healthHandlers } from "./health.ts";
 import { HttpListener } from "./http-listener.ts";
@@ -101,7 +101,7 @@ export class InferenceServer {
       const listener = await GrpcListener.open(
         {
           address,
-          limits: config.server,
+          limits: connectionLimits(name, config.server),
           reflection: name === "public" && config.server.reflection,
           adapter: adapterOptions(name, options, draining.signal, authorizer),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
@@ -169,6 +169,14 @@ export class InferenceServer {
   }
 }
 
+/** An aged connection is cut under whatever it carries, and a watch may go on for days; no load is balanced over admins. */
+function connectionLimits(
+  listener: "public" | "admin",
+  { connectionMaxAgeMs, ...limits }: Config["server"],
+): ConnectionLimits {
+  return listener === "admin" ? limits : { ...limits, connectionMaxAgeMs };
+}
+
 function adapterOptions(
   listener: "public" | "admin",
   { config, metrics, log }: InferenceServerOptions,
@@ -188,8 +196,9 @@ function adapterOptions(
     ],
     budget: new ByteBudget(config.server.inflightBytes),
     draining,
-    defaultDeadlineMs: config.server.defaultDeadlineMs,
-    maxDeadlineMs: config.server.maxDeadlineMs,
+    ...(listener === "public"
+      ? { defaultDeadlineMs: config.server.defaultDeadlineMs, maxDeadlineMs: config.server.maxDeadlineMs }
+      : { defaultDeadlineMs: config.server.adminDefaultDeadlineMs, maxDeadlineMs: config.server.adminMaxDeadlineMs }),
     logIncident: logIncidents(log),
   };
 }

@@ -101,11 +101,14 @@ describe("loadConfig", () => {
       "server-public-address": "0.0.0.0:9464",
       "server-default-deadline-ms": "9000",
       "server-max-deadline-ms": "8000",
+      "server-admin-default-deadline-ms": "9000",
+      "server-admin-max-deadline-ms": "8000",
       device: "cuda",
       precision: "int8",
     };
     expect(Object.keys(problems({ flags })).sort()).toEqual([
       "runtime.precision",
+      "server.admin_default_deadline_ms",
       "server.default_deadline_ms",
       "server.metrics_address",
     ]);

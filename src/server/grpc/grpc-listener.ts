@@ -13,7 +13,8 @@ export interface ConnectionLimits {
   readonly maxMessageBytes: number;
   readonly maxStreamsPerConnection: number;
   readonly keepaliveMinIntervalMs: number;
-  readonly connectionMaxAgeMs: number;
+  /** Absent: connections may become as old as their clients like. */
+  readonly connectionMaxAgeMs?: number;
   readonly connectionMaxAgeGraceMs: number;
   readonly connectionMaxIdleMs: number;
 }
@@ -102,8 +103,12 @@ function serverOptions({ limits, onOutcome }: GrpcListenerOptions): ServerOption
     "grpc.max_concurrent_streams": limits.maxStreamsPerConnection,
     "grpc.keepalive_time_ms": limits.keepaliveMinIntervalMs,
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
-    "grpc.max_connection_age_ms": limits.connectionMaxAgeMs,
-    "grpc.max_connection_age_grace_ms": limits.connectionMaxAgeGraceMs,
+    ...(limits.connectionMaxAgeMs === undefined
+      ? {}
+      : {
+          "grpc.max_connection_age_ms": limits.connectionMaxAgeMs,
+          "grpc.max_connection_age_grace_ms": limits.connectionMaxAgeGraceMs,
+        }),
     "grpc.max_connection_idle_ms": limits.connectionMaxIdleMs,
     // Its bookkeeping per connection and call has leaked before, and nothing here reads it.
     "grpc.enable_channelz": 0,
