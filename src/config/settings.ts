@@ -290,6 +290,25 @@ export const SETTINGS = {
       unit: "ms",
       doc: "Time between two looks at a shared store for versions that another process promoted.",
     }),
+    keepVersions: integer({
+      default: 10,
+      min: 1,
+      max: 1_000_000,
+      doc: "Newest versions of each model that stay although nothing refers to them. What an alias, a pin, memory or an unfinished job refers to always stays.",
+    }),
+    keepAliasChanges: integer({
+      default: 5,
+      min: 0,
+      max: 1_000_000,
+      doc: "Latest changes of a model's aliases whose versions stay too, so that there is something to roll back to.",
+    }),
+    collectMs: integer({
+      default: 3_600_000,
+      min: 0,
+      max: 86_400_000,
+      unit: "ms",
+      doc: "Time between two removals of versions and files that nothing keeps; 0: never. The first comes a minute after the start at the latest.",
+    }),
     checkpointRoots: textList({
       default: [],
       placeholder: "directory",

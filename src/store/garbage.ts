@@ -11,8 +11,8 @@ export interface Retention {
   readonly keepVersions: number;
   /** Latest changes of each model's aliases whose versions stay, so that there is something to roll back to. */
   readonly keepAliasChanges: number;
-  /** Versions that something outside the store needs, such as jobs that start from them. */
-  readonly references?: readonly Pick<ModelVersion, "model" | "version">[];
+  /** Versions that something outside the store needs, such as jobs that start from them; asked while the collection runs. */
+  readonly references?: () => Promise<readonly Pick<ModelVersion, "model" | "version">[]>;
 }
 
 export interface GarbageReport {
@@ -25,8 +25,8 @@ export interface GarbageReport {
 const ABANDONED_MS = 3_600_000;
 
 /**
- * Removes the versions that retention does not keep, and then every blob that no version, dataset or write in progress
- * refers to. Safe while others publish and promote: see `WriteLeases`.
+ * Removes the versions that retention does not keep, their opened copies on this machine, and then every blob that no
+ * version, dataset or write in progress refers to. Safe while others publish and promote: see `WriteLeases`.
  *
  * @throws AlbertError conflict (STORE_COLLECTING) when another process collects
  */
@@ -45,7 +45,8 @@ export async function collectGarbage(
   return leases.collect(async (claims, alive) => {
     const removedVersions: ModelVersion[] = [];
     const needed = new Set(claims.blobs);
-    const referenced = new Set([...claims.versions, ...(retention.references ?? []).map(versionName)]);
+    const references = (await retention.references?.()) ?? [];
+    const referenced = new Set([...claims.versions, ...references.map(versionName)]);
     for (const model of await versions.models()) {
       for (const version of await aliasedVersions(aliases, model, retention.keepAliasChanges)) {
         referenced.add(versionName({ model, version }));
@@ -66,6 +67,7 @@ export async function collectGarbage(
         }
       }
     }
+    for (const version of removedVersions) await versions.removeLocal(version, needed);
     for (const { digest, path } of await datasets.list()) if (path === undefined) needed.add(digest);
     let removedBlobs = 0;
     let freedBytes = 0;

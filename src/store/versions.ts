@@ -180,6 +180,13 @@ export class Versions {
     return directory;
   }
 
+  /** Removes what `materialise` made of a version that is gone. @param needed  sha256 of the blobs that others still need */
+  async removeLocal({ files }: ModelVersion, needed: ReadonlySet<string>): Promise<void> {
+    const manifest = files[MANIFEST_FILE]!.sha256;
+    if (needed.has(manifest)) return; // the same directory serves another model's version
+    await rm(join(this.#options.cacheDirectory, "models", manifest), { recursive: true, force: true });
+  }
+
   /** Keeps a version from retention, or no longer. */
   async setPinned(model: string, version: number, pinned: boolean): Promise<void> {
     const { leases, objects } = this.#options;

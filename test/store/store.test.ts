@@ -192,7 +192,9 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     await aliases.promote("m", 2, { reason: "previous" });
     await aliases.promote("m", 3, { reason: "champion" });
     await versions.setPinned("m", 4, true);
-    const report = await collectGarbage({ ...retention, references: [{ model: "m", version: 5 }] });
+    for (const version of await versions.list("m")) await versions.materialise(version);
+    const report = await collectGarbage({ ...retention, references: async () => [{ model: "m", version: 5 }] });
+    expect(readdirSync(path(`${kind}-garbage-cache/models`))).toHaveLength(5);
     expect(report.removedVersions.map(({ version }) => version)).toEqual([1, 6]);
     expect(report.removedBlobs).toBeGreaterThan(0);
     expect((await versions.list("m")).map(({ version }) => version)).toEqual([2, 3, 4, 5, 7]);

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
+import { Collections } from "../../deployment/collections.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/evaluation-sets.ts";
@@ -8,6 +9,7 @@ import { keepGateReport } from "../../deployment/gate-reports.ts";
 import { jobPublication } from "../../deployment/job-publication.ts";
 import { type JudgeOptions, judge } from "../../deployment/judge.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
+import { referencedVersions } from "../../deployment/referenced-versions.ts";
 import { storeModel } from "../../deployment/store-model.ts";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
@@ -22,6 +24,7 @@ import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import { Uploads } from "../../store/uploads.ts";
+import { versionName } from "../../store/versions.ts";
 import type { ExecutorOptions } from "../../training/step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
@@ -82,6 +85,25 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     await store.close();
     throw error;
   }
+  const { collectMs, keepVersions, keepAliasChanges } = config.store;
+  const collections =
+    collectMs === 0
+      ? undefined
+      : new Collections({
+          store,
+          intervalMs: collectMs,
+          retention: {
+            keepVersions,
+            keepAliasChanges,
+            references: () => referencedVersions(store, live.list(), jobs?.list() ?? []),
+          },
+          onCollected: ({ removedVersions, removedBlobs, freedBytes }) => {
+            if (removedBlobs === 0 && removedVersions.length === 0) return;
+            const versions = removedVersions.map(versionName);
+            log.info({ versions, blobs: removedBlobs, bytes: freedBytes }, "removed what nothing refers to");
+          },
+          onError: (error) => log.error({ err: error }, "the store's garbage could not be collected"),
+        });
   const uploads = new Uploads({
     directory: join(workDirectory(config), "uploads"),
     datasets: store.datasets,
@@ -116,6 +138,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       );
     },
     async close() {
+      await collections?.close();
       await jobs?.close();
       await deployment.close();
       await store.close();
