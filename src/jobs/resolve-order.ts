@@ -66,7 +66,10 @@ async function vocabularyOf(spec: JobSpec, options: StoreJobsOptions): Promise<W
 }
 
 /** "name@7", "name/champion", or a number, alias or digest of the job's own model; empty: its champion. */
-export function referenceOf({ model, init }: Pick<JobSpec, "model" | "init">): readonly [model: string, reference: string] {
+export function referenceOf({
+  model,
+  init,
+}: Pick<JobSpec, "model" | "init">): readonly [model: string, reference: string] {
   const parts = init.split(/[@/]/);
   if (parts.length === 2) return [parts[0]!, parts[1]!];
   if (parts.length === 1) return [model, init];
