@@ -16,6 +16,11 @@ export interface TrainingSessionOptions {
   readonly threads?: number;
   /** Outputs that stay on the device (webgpu), to be fed back to the next run. */
   readonly deviceOutputs?: readonly string[];
+  /**
+   * Keep the memory of a run for the next one, which saves the system the work of handing it out again. Without it a session
+   * holds nothing between runs. Default true.
+   */
+  readonly keepMemory?: boolean;
   /** Writes a profile with this file prefix, for measurements. */
   readonly profile?: string;
 }
@@ -33,11 +38,14 @@ export class TrainingSession {
 
   /** @throws AlbertError backend when the runtime refuses the graph or has no such device */
   static async open(model: Uint8Array, options: TrainingSessionOptions): Promise<TrainingSession> {
-    const { device, threads, deviceOutputs = [], profile } = options;
+    const { device, threads, deviceOutputs = [], keepMemory = true, profile } = options;
     try {
       const session = await InferenceSession.create(model, {
         executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
         graphOptimizationLevel: "all",
+        enableCpuMemArena: keepMemory,
+        // A plan of a run's memory is one more block as large as all that the first run took piece by piece.
+        enableMemPattern: false,
         // Training graphs turn an operand beforehand where that is faster; this rewrite would undo it.
         extra: { optimization: { disable_specified_optimizers: "MatmulTransposeFusion" } },
         // Every error also reaches the caller as an exception; the runtime need not print it as well.

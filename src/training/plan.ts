@@ -99,11 +99,14 @@ export async function measurePlan(
   }
 }
 
-/** What the backward pass keeps of one micro-batch: some fourteen tensors of hidden size and four wide ones a layer. */
+/**
+ * What the backward pass keeps of one micro-batch: some fourteen tensors of hidden size and four wide ones a layer. One graph
+ * keeps its memory between steps, the one that runs has its own.
+ */
 function activationBytes(buckets: readonly Bucket[], config: AlbertConfig, sequences: number): number {
   const { hiddenSize: H, intermediateSize: F, numHiddenLayers: L, numAttentionHeads: A } = config;
   const floats = buckets.map(({ rows, sequenceLength: S }) => rows * sequences * S * (14 * H + 4 * F + 4 * A * S));
-  return 4 * L * Math.max(...floats);
+  return 4 * L * Math.max(...floats) * Math.min(buckets.length, 2);
 }
 
 /** One step in the longest shape and one in the shape that most steps have. */

@@ -136,7 +136,7 @@ export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: Run
     patience: choose("patience", 0, "early stopping is off unless asked for"),
     seed: choose("seed", 12345, "fixed, so that a run can be repeated"),
     grouping: choose("grouping", "length", "examples of like length together need little padding"),
-    tokenBudget: choose("tokenBudget", 4096, "bounds the memory of one micro-batch"),
+    tokenBudget: choose("tokenBudget", 2048, "bounds the memory of one micro-batch"),
     emaDecay: choose("emaDecay", 0, "no moving average unless asked for"),
     headOnly: choose("headOnly", false, "the whole model is trained"),
     freeze: choose("freeze", [], "nothing is frozen"),

@@ -145,13 +145,14 @@ export class OnnxExecutor implements Executor {
     const key = `${loops} ${kind} ${keyOf(signature)}`;
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      graph = this.#load(kind, signature, loops);
+      // One graph may keep its buffers: where batches have many shapes, a set for each would be most of the process.
+      graph = this.#load(kind, signature, loops, this.#graphs.size === 0);
       this.#graphs.set(key, graph);
     }
     return graph;
   }
 
-  async #load(kind: GraphKind, signature: BatchSignature, loops: number): Promise<LoadedGraph> {
+  async #load(kind: GraphKind, signature: BatchSignature, loops: number, keepMemory: boolean): Promise<LoadedGraph> {
     const traced =
       kind === "step"
         ? traceStep(this.#source, signature)
@@ -164,6 +165,7 @@ export class OnnxExecutor implements Executor {
       loops === 1 ? toGraph(kind, traced.graph) : loopSteps(traced, loops, new Set(this.#state.feeds.keys()));
     const session = await TrainingSession.open(graph.toModelBytes(), {
       device,
+      keepMemory,
       ...(threads === undefined ? {} : { threads }),
       deviceOutputs: device === "webgpu" ? outputs.filter((name) => name.startsWith("next/")) : [],
     });
