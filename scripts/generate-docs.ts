@@ -1,8 +1,10 @@
-// Writes the documentation pages that are derived from tables in the source: `npm run docs`.
+// Writes the documentation pages that are derived from tables in the source and from the contract: `npm run docs`.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configurationPage } from "../src/config/explain.ts";
 import { errorsPage } from "../src/server/errors-page.ts";
+import { apiPage } from "./api-page.ts";
 
 writeFileSync(join(import.meta.dirname, "../docs/configuration.md"), configurationPage());
 writeFileSync(join(import.meta.dirname, "../docs/errors.md"), errorsPage());
+writeFileSync(join(import.meta.dirname, "../docs/api.md"), apiPage());
