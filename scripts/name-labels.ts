@@ -1,5 +1,6 @@
 /**
- * Copies a classification model with other names for its labels; GLUE tasks number theirs.
+ * Copies a model under the name of its new directory, with other names for the labels of a classification (GLUE tasks number
+ * theirs; "" keeps them) and with words on what it is for.
  *
  *     node --import tsx scripts/name-labels.ts SOURCE OUTPUT negative,positive ["what the model is for"]
  */
@@ -11,10 +12,10 @@ const [source, output, names, description] = process.argv.slice(2);
 if (source === undefined || output === undefined || names === undefined) {
   throw new Error("expected: SOURCE OUTPUT LABELS [DESCRIPTION]");
 }
-const labels = names.split(",");
+const labels = names === "" ? undefined : names.split(",");
 const { config, heads, parameters, vocabulary, manifest } = await openModelDirectory(source);
 const renamed = heads.map((head) => {
-  if (head.kind !== "classification") return head;
+  if (head.kind !== "classification" || labels === undefined) return head;
   if (head.labels.length !== labels.length)
     throw new Error(`expected ${head.labels.length} labels, got ${labels.length}`);
   return { ...head, labels };

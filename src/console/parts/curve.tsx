@@ -38,7 +38,7 @@ export function Curve({
         scales: { x: { time: false }, y: { range: aroundValues } },
         axes: [
           { ...axis, size: 26 },
-          { ...axis, size: 58 },
+          { ...axis, size: 58, values: (_, marks) => marks.map(mark) },
         ],
         series: [{}, { stroke: style.getPropertyValue("--accent"), width: 2 }],
       },
@@ -69,10 +69,16 @@ export function Curve({
 }
 
 /** A line that does not move gets room above and below; others the ordinary range. */
-function aroundValues(_: uPlot, low: number | null, high: number | null): [number | null, number | null] {
+function aroundValues(_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
   if (low === null || high === null) return [0, 1];
-  const room = low === high ? Math.abs(low) * 0.1 || 1 : (high - low) * 0.05;
+  if (low < high) return uPlot.rangeNum(low, high, 0.1, true);
+  const room = Math.abs(low) * 0.1 || 1;
   return [low - room, high + room];
+}
+
+/** A mark of an axis with as many digits as it needs. */
+function mark(value: number): string {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
 function formatValue(value: number, digits: number): string {

@@ -48,6 +48,8 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
             const event = update.value;
             if (event.progress !== undefined) setCurves((before) => withProgress(before, event));
             if (event.kind !== "step_metrics") setEvents((before) => [...before.slice(-199), event]);
+            // What happened before this page looked is in the job already.
+            if (current !== undefined && event.sequence <= current.lastSequence) continue;
             if (event.transition !== undefined) {
               await refresh();
               changed.current();

@@ -1,0 +1,85 @@
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { missing } from "../fixtures.ts";
+import { tinyText } from "../pretraining/english.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** Values that make a run a matter of seconds. */
+const SMALL = {
+  vocabulary: { vocab_size: 70 },
+  architecture: { vocab_size: 70, hidden_size: 16, embedding_size: 8, intermediate_size: 32, num_attention_heads: 2 },
+  pretraining: {
+    num_train_steps: 4,
+    num_warmup_steps: 1,
+    train_batch_size: 4,
+    max_seq_length: 32,
+    curriculum: "32:0.5",
+    save_checkpoints_steps: 2,
+    eval_instances: 4,
+  },
+  sentiment: {
+    max_seq_length: 16,
+    train_batch_size: 4,
+    num_train_epochs: 1,
+    save_checkpoints_steps: 5,
+    eval_share: 0.2,
+  },
+};
+
+describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSync("/usr/bin/spm_train")))(
+  "npm run make-models",
+  () => {
+    const base = mkdtempSync(join(tmpdir(), "albert-make-"));
+    const work = join(base, "work");
+
+    const put = (path: string, content: string | Uint8Array) => {
+      mkdirSync(dirname(join(base, path)), { recursive: true });
+      writeFileSync(join(base, path), content);
+    };
+    const make = async () => {
+      const args = ["--data", join(base, "data"), "--output", work, "--settings", join(base, "small.json")];
+      const script = join(root, "scripts/make-models/main.ts");
+      const flags = [...args, "--only", "sentiment", "--threads", "1"];
+      const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", script, ...flags], {
+        cwd: root,
+      });
+      return stdout;
+    };
+
+    beforeAll(() => {
+      execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
+      put("data/corpus/text.txt.gz", gzipSync(tinyText(20, () => 8)));
+      const rows = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? `a big cat ${i}\t1` : `an old tree ${i}\t0`));
+      for (const split of ["train", "dev"])
+        put(`data/glue/SST-2/${split}.tsv`, `sentence\tlabel\n${rows.join("\n")}\n`);
+      put("small.json", JSON.stringify(SMALL));
+    }, 180_000);
+
+    afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+    it("makes vocabulary, trunk and model, scores the model and writes its page", async () => {
+      await make();
+      const manifest = JSON.parse(readFileSync(join(work, "models/sentiment/manifest.json"), "utf8"));
+      expect(manifest.heads[0].labels).toEqual(["negative", "positive"]);
+      const page = readFileSync(join(work, "models/README.md"), "utf8");
+      expect(page).toMatch(/\| this model \| .*eval_accuracy [01]/);
+      expect(page).toMatch(/\| guessing \| majority_accuracy 0\.5/);
+      expect(page).toContain("    albert pretrain --input");
+    }, 180_000);
+
+    it("goes on where it was interrupted, and skips what is done", async () => {
+      const trunk = readFileSync(join(work, "trunk/model.safetensors"));
+      rmSync(join(work, "trunk"), { recursive: true });
+      const said = await make();
+      expect(said).toMatch(/vocabulary: done already\s+pretraining\n/);
+      expect(said).toContain("fine-tuning sentiment: done already");
+      expect(readFileSync(join(work, "trunk/model.safetensors")).equals(trunk)).toBe(true);
+    }, 120_000);
+  },
+);
