@@ -81,9 +81,10 @@ export class Versions {
       }
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
       for (;;) {
-        const existing = (await this.list(model)).find((version) => version.digest === digest);
-        if (existing !== undefined) return existing;
+        // The number first: whoever publishes the same contents meanwhile is either seen below or takes this very number.
         const version = 1 + (await this.#highestNumber(model));
+        const existing = (await this.list(model)).find((known) => known.digest === digest);
+        if (existing !== undefined) return existing;
         const record: ModelVersion = {
           model,
           version,

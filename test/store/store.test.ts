@@ -66,6 +66,19 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     );
   });
 
+  it("stores the same contents once, however many publish them at the same time", async () => {
+    for (let round = 0; round < 5; round++) {
+      const model = `same-${round}`;
+      const directory = await modelDirectory(model);
+      const stores = [await store("concurrent"), await store("concurrent", "cache-2")];
+      const published = await Promise.all(
+        Array.from({ length: 4 }, (_, i) => stores[i % 2]!.versions.publish(model, directory)),
+      );
+      expect(new Set(published.map(({ version }) => version))).toEqual(new Set([1]));
+      expect(await stores[0]!.versions.list(model)).toHaveLength(1);
+    }
+  });
+
   it("moves an alias only for who saw its present generation", async () => {
     const { versions, aliases } = await store("aliases");
     for (let i = 0; i < 3; i++) await versions.publish("m", await modelDirectory());
