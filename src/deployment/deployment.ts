@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
 import type { Model } from "../model/model-directory.ts";
 import { openModelDirectory } from "../model/open-model-directory.ts";
@@ -17,8 +18,11 @@ export interface DeploymentOptions {
   readonly serves: boolean;
   /** Between two looks at the store for changes that other processes made. */
   readonly pollMs: number;
-  /** Told of a version that could not be brought up after somebody else promoted it; the old one goes on serving. */
-  readonly onError: (error: unknown, model: string) => void;
+  /**
+   * Told of a version that could not be brought up after somebody else promoted it, and will be tried again; the old one goes
+   * on serving. Without a model: of a store that could not be asked for its models.
+   */
+  readonly onError: (error: unknown, model: string | undefined) => void;
   readonly openModel?: (directory: string) => Promise<Model>;
 }
 
@@ -39,6 +43,11 @@ export interface PromoteOptions {
   readonly reason: string;
 }
 
+/** Looks at the aliases between two looks for new models, which list the whole store. */
+const POLLS_BETWEEN_DISCOVERIES = 30;
+/** A version that cannot be brought up is tried again with growing pauses up to this. */
+const LONGEST_RETRY_MS = 30_000;
+
 /**
  * Connects what the store says with what serves: the champion of every model in the store is the version that answers for
  * its name, in this process and in every other one that shares the store.
@@ -50,6 +59,7 @@ export class Deployment {
   readonly #options: DeploymentOptions;
   readonly #following = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
+  #discovering: Promise<void> | undefined;
   /** Changes of one model in this process come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -66,12 +76,15 @@ export class Deployment {
     const { aliases } = store;
     const { version } = await storeModel(store, model, directory);
     if ((await aliases.get(model, CHAMPION)) === undefined) {
-      await aliases.promote(model, version.version, { expectedGeneration: 0, reason: "first version of the model" });
+      const first = { expectedGeneration: 0, reason: "first version of the model" };
+      await aliases.promote(model, version.version, first).catch((error: unknown) => {
+        if (!isGenerationMismatch(error)) throw error; // another process that starts at the same time was first
+      });
     }
     return version;
   }
 
-  /** Brings up the champion of every model in the store and follows their changes until `close`. */
+  /** Brings up the champion of every model in the store, and follows their changes and new models until `close`. */
   async start(): Promise<void> {
     if (!this.#options.serves) return;
     for (const model of await this.#options.store.versions.models()) {
@@ -79,6 +92,7 @@ export class Deployment {
       if (champion !== undefined) await this.#bringUp(champion);
       this.#follow(model);
     }
+    this.#discovering = this.#discover();
   }
 
   /**
@@ -155,7 +169,26 @@ export class Deployment {
   /** Stops following. What serves goes on. */
   async close(): Promise<void> {
     this.#stop.abort();
+    await this.#discovering;
     await Promise.all(this.#following.values());
+  }
+
+  /** Follows models that other processes put into the store. */
+  async #discover(): Promise<void> {
+    const { store, pollMs, onError } = this.#options;
+    while (await this.#wait(pollMs * POLLS_BETWEEN_DISCOVERIES)) {
+      try {
+        for (const model of await store.versions.models()) this.#follow(model);
+      } catch (error) {
+        onError(error, undefined);
+      }
+    }
+  }
+
+  /** @returns false when this is being closed */
+  async #wait(ms: number): Promise<boolean> {
+    await setTimeout(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+    return !this.#stop.signal.aborted;
   }
 
   #follow(model: string): void {
@@ -167,9 +200,27 @@ export class Deployment {
         signal: this.#stop.signal,
         onError: (error) => onError(error, model),
       });
-      for await (const { aliases } of changes) await this.#obey(aliases).catch((error) => onError(error, model));
+      for await (const { aliases } of changes) await this.#obeyAtLast(model, aliases);
     };
     this.#following.set(model, follow());
+  }
+
+  /** Obeys, and tries again what failed, for a store or a disk may come back; by then the aliases may say something else. */
+  async #obeyAtLast(model: string, seen: ModelAliases["aliases"]): Promise<void> {
+    const { store, pollMs, onError } = this.#options;
+    let aliases = seen;
+    for (let waitMs = pollMs; ; waitMs = Math.min(2 * waitMs, Math.max(pollMs, LONGEST_RETRY_MS))) {
+      try {
+        return await this.#obey(aliases);
+      } catch (error) {
+        onError(error, model);
+      }
+      if (!(await this.#wait(waitMs))) return;
+      aliases = await store.aliases.list(model).then(
+        (now) => now.aliases,
+        () => aliases,
+      );
+    }
   }
 
   async #obey(aliases: ModelAliases["aliases"]): Promise<void> {
@@ -229,4 +280,9 @@ export class Deployment {
     );
     return mine;
   }
+}
+
+/** Whether somebody else changed the alias first. */
+export function isGenerationMismatch(error: unknown): boolean {
+  return error instanceof AlbertError && error.reason === "GENERATION_MISMATCH";
 }

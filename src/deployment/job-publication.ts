@@ -1,10 +1,10 @@
-import { AlbertError, invariant } from "../errors.ts";
+import { invariant } from "../errors.ts";
 import type { Publication } from "../jobs/publication.ts";
 import { taskOf } from "../jobs/work-control.ts";
 import { CHAMPION } from "../store/aliases.ts";
 import { type ModelVersion, versionName } from "../store/versions.ts";
 import type { DataFiles } from "./data-files.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, isGenerationMismatch } from "./deployment.ts";
 import { evaluationDataOf } from "./evaluation-sets.ts";
 import { keepGateReport } from "./gate-reports.ts";
 import { type JudgeOptions, judge } from "./judge.ts";
@@ -50,8 +50,8 @@ export function jobPublication(
           reason: `better than its predecessor, as job ${id} found`,
         });
       } catch (error) {
-        if (error instanceof AlbertError && error.reason === "GENERATION_MISMATCH") return false;
-        throw error;
+        if (!isGenerationMismatch(error)) throw error;
+        return false;
       }
       return true;
     },

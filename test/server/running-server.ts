@@ -61,7 +61,8 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
   const create = options.createEngine ?? (async (model: Model) => scriptedEngine(model, script));
   const createEngine = (model: Model) => loading.shift()?.() ?? create(model);
   const app = await startApp({ config: testConfig(options.config), log, createEngine }, options.models);
-  const client = connectAlbert(app.addresses.public, { maxAttempts: 1, ...options.client });
+  // A server that only trains has no address for inference; its client would be refused.
+  const client = connectAlbert(app.addresses.public || app.addresses.admin!, { maxAttempts: 1, ...options.client });
   return {
     app,
     client,

@@ -74,7 +74,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     live,
     serves: role !== "training",
     pollMs: config.store.pollMs,
-    onError: (error, model) => log.error({ err: error, model }, "the store's champion could not be brought up"),
+    onError: (error, model) => log.error({ err: error, model }, "the store's champions could not be followed"),
     openModel,
   });
   const judging: JudgeOptions = { store, engine: options.gateEngine };
@@ -104,11 +104,6 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           },
           onError: (error) => log.error({ err: error }, "the store's garbage could not be collected"),
         });
-  const uploads = new Uploads({
-    directory: join(workDirectory(config), "uploads"),
-    datasets: store.datasets,
-    maxBytes: config.training.maxDatasetBytes,
-  });
   return {
     store,
     deployment,
@@ -131,7 +126,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
         datasetService({
           store,
           jobs,
-          uploads,
+          uploads: new Uploads({
+            directory: join(workDirectory(config), "uploads"),
+            datasets: store.datasets,
+            maxBytes: config.training.maxDatasetBytes,
+          }),
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
           validate: (request) => validateData(data, store, openModel, request),
         }),
