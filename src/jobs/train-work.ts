@@ -27,7 +27,7 @@ import {
 import { rejectionOf } from "./work-failures.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 
-/** Steps between two reports of a run; the job's log takes one a second. */
+/** Steps between two reports of a run; the job's log keeps some of them. */
 const LOG_EVERY = 1;
 
 /** Plans a fine-tune with a short measurement; other kinds have nothing to plan. */
