@@ -9,8 +9,13 @@ import { writeModelDirectory } from "../model/write-model-directory.ts";
 import type { ColumnNames } from "../training/data/fields.ts";
 import { openTaskEvaluator } from "../training/evaluate.ts";
 import { openExecutor } from "../training/executors/open-executor.ts";
-import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
-import type { TrainingOutcome } from "../training/loop.ts";
+import {
+  type FineTuneOutcome,
+  type FineTuneSpec,
+  type PreparedFineTune,
+  prepareFineTune,
+  runFineTune,
+} from "../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../training/plan.ts";
 import { type AlbertVersion, TASKS, type Task } from "../training/recipes.ts";
 import { ResultFiles } from "../training/result-files.ts";
@@ -32,6 +37,7 @@ interface TrainFlags {
   readonly cased?: true;
   readonly train: string;
   readonly eval?: string;
+  readonly evalMismatched?: string;
   readonly evalShare: number;
   readonly problemType?: ProblemType;
   readonly columns?: string;
@@ -69,6 +75,7 @@ export function registerTrain(program: Command): void {
     .option("--cased", "do not lower-case text")
     .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
     .option("--eval <path>", "evaluation data; without it a part of the training data is held out")
+    .option("--eval-mismatched <path>", "of MNLI: mismatched development data, for the final weights")
     .addOption(
       new Option("--eval-share <share>", "without --eval: part of the training data to hold out, 0 for none")
         .argParser(Number)
@@ -164,7 +171,7 @@ async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingP
   }
 }
 
-async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: TrainingOutcome): Promise<void> {
+async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: FineTuneOutcome): Promise<void> {
   const { spec, start, head, resolved, data } = prepared;
   const { metrics } = outcome;
   const written = await writeModelDirectory(flags.output, {
@@ -183,13 +190,15 @@ async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: Tr
     },
   });
   const { step, best } = outcome.progress;
-  const result = { model: flags.output, digest: written.digest, step, stoppedBy: outcome.stoppedBy, best, metrics };
+  const { stoppedBy, predictionFiles } = outcome;
+  const result = { model: flags.output, digest: written.digest, step, stoppedBy, best, metrics, predictionFiles };
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     return;
   }
   const values = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
-  process.stdout.write(`${flags.output}  ${written.digest}\n${values.map((line) => `${line}\n`).join("")}`);
+  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles];
+  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
 }
 
 function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
@@ -213,7 +222,17 @@ function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
 }
 
 function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpec {
-  const { task, train, eval: evaluation, evalShare, problemType, columns, acceptWindowsText, labelsFrom } = flags;
+  const {
+    task,
+    train,
+    eval: evaluation,
+    evalMismatched,
+    evalShare,
+    problemType,
+    columns,
+    acceptWindowsText,
+    labelsFrom,
+  } = flags;
   if (!(evalShare >= 0 && evalShare < 1)) {
     throw invalidInput([{ field: "eval-share", description: `expected 0 <= share < 1, got ${evalShare}` }]);
   }
@@ -221,6 +240,7 @@ function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpe
     task,
     train,
     ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
+    ...(evalMismatched === undefined ? {} : { evalMismatched }),
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns: columnNames(columns) }),
     ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),

@@ -11,6 +11,7 @@ import { openTrunkOutputs, outputOf } from "./cached-trunk.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import type { TrainingEvent } from "./events.ts";
 import { type FeatureStore, openFeatures } from "./feature-cache.ts";
+import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./final-evaluation.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import { type AlbertVersion, recipeOf } from "./recipes.ts";
@@ -38,7 +39,7 @@ export interface FineTuneSpec {
 }
 
 /** Evaluates weights on the run's evaluation data. */
-export interface Evaluator {
+export interface Evaluator extends FinalEvaluator {
   /** Names of the metrics that `run` reports. */
   readonly metricNames: readonly string[];
   run(parameters: ReadonlyMap<string, Tensor>, step: number): Promise<Readonly<Record<string, number>>>;
@@ -170,8 +171,15 @@ export interface RunOptions {
   readonly logEvery: number;
 }
 
-/** Runs (or resumes) a prepared fine-tune to its end. */
-export async function runFineTune(prepared: PreparedFineTune, options: RunOptions): Promise<TrainingOutcome> {
+export interface FineTuneOutcome extends TrainingOutcome {
+  /** Paths of the prediction files that the final evaluation left. */
+  readonly predictionFiles: readonly string[];
+}
+
+/**
+ * Runs (or resumes) a prepared fine-tune to its end, and leaves the predictions of the weights it keeps in the run's directory.
+ */
+export async function runFineTune(prepared: PreparedFineTune, options: RunOptions): Promise<FineTuneOutcome> {
   const { spec, resolved, source, stepSpec, initial, head } = prepared;
   const { settings } = resolved;
   const { openExecutor, openEvaluator, ...rest } = options;
@@ -187,7 +195,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       throw invalidInput([{ field: "patience", description: "early stopping needs evaluation data" }]);
     }
     for (const message of prepared.warnings) options.onEvent({ kind: "warning", reason: "PREPARED", message });
-    return await train({
+    const outcome = await train({
       ...rest,
       openExecutor: (state) => openExecutor(stepSpec, state, spec.executor),
       initial,
@@ -218,6 +226,12 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       },
       maxRestarts: settings.maxRestarts,
     });
+    if (evaluator === undefined || outcome.stoppedBy === "aborted") return { ...outcome, predictionFiles: [] };
+    const { best, step } = outcome.progress;
+    const keptStep = best?.step ?? step;
+    const evaluations = await evaluator.final(outcome.parameters, keptStep);
+    const predictionFiles = await writeFinalEvaluations(spec.work, evaluations, keptStep);
+    return { ...outcome, metrics: namedMetrics(evaluations), predictionFiles };
   } finally {
     await evaluator?.close();
   }

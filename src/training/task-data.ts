@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { AlbertError, type FieldViolation } from "../errors.ts";
+import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import type { ClassificationHead, Head, ProblemType } from "../model/heads.ts";
 import { formatLocation } from "../tasks/datasets/data-source.ts";
 import { type Example, headKindsOf, officialLabels } from "../tasks/datasets/examples.ts";
@@ -17,6 +17,8 @@ export interface TaskDataSpec {
   /** A file, plain or gzip; for RACE also a folder or archive. */
   readonly train: string;
   readonly eval?: string;
+  /** For MNLI: the mismatched development data, which the final weights are evaluated on besides. */
+  readonly evalMismatched?: string;
   /** Without `eval`: the part of the training data that is held out for evaluation. */
   readonly holdOut?: SplitRule;
   /** Of a user's own classification data. */
@@ -48,6 +50,8 @@ export interface TaskData {
 export interface CheckedData {
   readonly train: TaskData;
   readonly eval: TaskData | undefined;
+  /** Of MNLI, where it was given. */
+  readonly mismatched?: TaskData;
   /** The head that these examples train. */
   readonly head: Head;
   /** Most choices of a question; 1 for other tasks. */
@@ -67,6 +71,7 @@ export interface CheckedData {
 export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Promise<CheckedData> {
   const train: DatasetSpec = datasetOf(spec, spec.train, "train");
   const evaluation = spec.eval === undefined ? undefined : datasetOf(spec, spec.eval, "dev");
+  const mismatched = mismatchedOf(spec);
   const kept = headToKeep(spec, heads);
   const trainReport = await validateDataset(train, {
     ...(evaluation === undefined ? {} : { evaluation }),
@@ -77,8 +82,9 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   refuseUnusable(trainReport);
   const head = kept ?? headOf(spec, trainReport, heads);
   const reports = [trainReport];
-  if (evaluation !== undefined) {
-    const report = await validateDataset(evaluation, head.kind === "classification" ? { head } : {});
+  for (const set of [evaluation, mismatched]) {
+    if (set === undefined) continue;
+    const report = await validateDataset(set, head.kind === "classification" ? { head } : {});
     refuseUnusable(report);
     reports.push(report);
   }
@@ -95,6 +101,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     train: trainData,
     eval: evalData,
     head,
+    ...(mismatched === undefined ? {} : { mismatched: await taskData(() => acceptedExamples(mismatched)) }),
     choices: Math.max(trainData.choices, evalData?.choices ?? 1),
     reports,
     warnings: reports.flatMap(warningsOf),
@@ -134,6 +141,12 @@ function datasetOf(
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns }),
   };
+}
+
+function mismatchedOf(spec: TaskDataSpec): DatasetSpec | undefined {
+  if (spec.evalMismatched === undefined) return undefined;
+  if (spec.task === "mnli") return { ...datasetOf(spec, spec.evalMismatched, "dev"), task: "mnli-mm" };
+  throw invalidInput([{ field: "eval-mismatched", description: "only MNLI has mismatched data" }]);
 }
 
 async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskData & { readonly choices: number }> {

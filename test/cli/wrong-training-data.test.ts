@@ -1,32 +1,16 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { withDashes } from "../../src/cli/official-flags.ts";
-import { albertProgram } from "../../src/cli/program.ts";
-import { AlbertError } from "../../src/errors.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { albert, type TinyFolder, tinyFolder } from "./tiny-run.ts";
 
-const WORDS = "a fine lovely film dull bore again who sat the cat on mat . good bad";
 const CONTEXT = "the cat sat on the mat";
 
-let folder: string;
+let folder: TinyFolder;
 let runs = 0;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "albert-wrong-data-"));
-  const architecture = {
-    vocab_size: 32,
-    embedding_size: 4,
-    hidden_size: 8,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    intermediate_size: 8,
-    max_position_embeddings: 32,
-  };
-  writeFileSync(join(folder, "tiny.json"), JSON.stringify(architecture));
-  const pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...WORDS.split(" ")];
-  writeFileSync(join(folder, "vocab.txt"), pieces.join("\n"));
+  folder = tinyFolder();
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => folder.remove());
 
 interface Run {
   /** What was printed as the error; undefined where the run ended well. */
@@ -37,24 +21,11 @@ interface Run {
 
 /** Runs `albert train` on a data file. */
 async function train(task: string, name: string, content: string | Uint8Array, ...more: string[]): Promise<Run> {
-  const data = join(folder, name);
-  writeFileSync(data, content);
-  const output = join(folder, `model-${runs++}`);
-  const start = more.includes("--init")
-    ? []
-    : ["--random-init", join(folder, "tiny.json"), "--vocab", join(folder, "vocab.txt")];
+  const data = folder.write(name, content);
+  const output = join(folder.path, `model-${runs++}`);
+  const start = more.includes("--init") ? [] : folder.start;
   const run = ["--output", output, "--train_step=1", "--train_batch_size=2", "--threads", "1", "--eval-share", "0"];
-  const quiet = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockReturnValue(true));
-  let error: string | undefined;
-  try {
-    const argv = ["node", "albert", "train", "--task", task, "--train", data, ...start, ...run, ...more];
-    await albertProgram().parseAsync(withDashes(argv));
-  } catch (thrown) {
-    if (!(thrown instanceof AlbertError)) throw thrown;
-    error = thrown.message;
-  } finally {
-    for (const write of quiet) write.mockRestore();
-  }
+  const { error } = await albert("train", "--task", task, "--train", data, ...start, ...run, ...more);
   return { error, stepped: existsSync(`${output}.run/checkpoints`) || existsSync(output), output };
 }
 

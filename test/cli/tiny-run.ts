@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { vi } from "vitest";
+import { withDashes } from "../../src/cli/official-flags.ts";
+import { albertProgram } from "../../src/cli/program.ts";
+import { AlbertError } from "../../src/errors.ts";
+
+const WORDS =
+  "a fine lovely film dull bore again who sat ran the cat dog on mat yard . good bad small big bird walk run sleep and";
+
+/** A folder with an architecture and a vocabulary that train in milliseconds. */
+export interface TinyFolder {
+  readonly path: string;
+  /** Flags that start from random weights. */
+  readonly start: readonly string[];
+  write(name: string, content: string | Uint8Array): string;
+  remove(): void;
+}
+
+export function tinyFolder(): TinyFolder {
+  const path = mkdtempSync(join(tmpdir(), "albert-cli-"));
+  const write = (name: string, content: string | Uint8Array) => {
+    writeFileSync(join(path, name), content);
+    return join(path, name);
+  };
+  const architecture = write(
+    "tiny.json",
+    JSON.stringify({
+      vocab_size: 48,
+      embedding_size: 4,
+      hidden_size: 8,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      intermediate_size: 8,
+      max_position_embeddings: 32,
+    }),
+  );
+  const pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...WORDS.split(" ")];
+  const vocabulary = write("vocab.txt", pieces.join("\n"));
+  return {
+    path,
+    start: ["--random-init", architecture, "--vocab", vocabulary],
+    write,
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** Runs the command line in this process: what it prints, and the error it ends with. */
+export async function albert(...args: string[]): Promise<{ readonly printed: string; readonly error?: string }> {
+  let printed = "";
+  const quiet = [
+    vi.spyOn(process.stderr, "write").mockReturnValue(true),
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+      printed += text;
+      return true;
+    }),
+  ];
+  try {
+    await albertProgram().parseAsync(withDashes(["node", "albert", ...args]));
+    return { printed };
+  } catch (thrown) {
+    if (!(thrown instanceof AlbertError)) throw thrown;
+    return { printed, error: thrown.message };
+  } finally {
+    for (const write of quiet) write.mockRestore();
+  }
+}
