@@ -8,6 +8,7 @@ import {
   type JobSpecSchema,
   JobState,
   ListJobsResponseSchema,
+  type PlanJobResponse,
   PlanJobResponseSchema,
   PromotePolicy,
 } from "../gen/albert/v1/training_pb.js";
@@ -23,6 +24,7 @@ import {
   withAdmin,
 } from "./admin-call.ts";
 import { watchJob } from "./job-progress.ts";
+import { durationText } from "./training-progress.ts";
 
 const KINDS = {
   "fine-tune": JobKind.FINE_TUNE,
@@ -70,8 +72,7 @@ export function registerJobs(program: Command): void {
       const plan = await training.planJob({ spec: specOf(flags) });
       print(flags, PlanJobResponseSchema, plan, () => [
         ...plan.problems.map(({ where, what, hint }) => `! ${where}: ${what}${hint === "" ? "" : ` (${hint})`}`),
-        `${plan.steps} steps, ${Math.round(plan.tokens)} tokens, ${Math.round(100 * plan.paddingShare)} % padding`,
-        `${megabytes(plan.peakMemoryBytes)} of memory, ${megabytes(plan.diskBytes)} of disk, about ${Math.round(plan.etaSeconds)} s`,
+        ...planLines(plan),
         ...columns(plan.settings.map(({ name, value, origin }) => [name, value, origin])),
       ]);
     }),
@@ -184,6 +185,23 @@ function details(job: Job): string[] {
     ...history.map(({ to, reason, detail }) => [enumWord(JobState, to), reason, detail].filter(Boolean).join("  ")),
     ...(gateReportJson === "" ? [] : [`gate ${gateReportJson}`]),
   ];
+}
+
+/** What a plan says in numbers; kinds of jobs differ in what they can say. */
+function planLines({ steps, tokens, paddingShare, peakMemoryBytes, diskBytes, etaSeconds }: PlanJobResponse): string[] {
+  const padding = steps > 0 ? `, ${Math.round(100 * paddingShare)} % padding` : "";
+  const rows: [string, string, boolean][] = [
+    ["steps", number(steps), steps > 0],
+    ["tokens", `${number(tokens)}${padding}`, tokens > 0],
+    ["memory", megabytes(peakMemoryBytes), peakMemoryBytes > 0],
+    ["disk", megabytes(diskBytes), diskBytes > 0],
+    ["time", `about ${durationText(etaSeconds)}`, etaSeconds > 0],
+  ];
+  return columns(rows.filter(([, , known]) => known).map(([name, value]) => [name, value]));
+}
+
+function number(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
 }
 
 function megabytes(bytes: number): string {

@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Model } from "../model/model-directory.ts";
 import { openModelDirectory } from "../model/open-model-directory.ts";
 import { readVocabulary } from "../model/vocabulary.ts";
 import type { InstanceOptions } from "../pretraining/instance.ts";
@@ -11,6 +12,7 @@ import type { TextReport } from "../pretraining/text-documents.ts";
 import { buildTokenStore } from "../pretraining/token-store-writer.ts";
 import { OFFICIAL_VOCABULARY_TRAINING, trainVocabulary } from "../pretraining/vocabulary.ts";
 import { createEngine } from "../runtime/create-engine.ts";
+import type { Engine } from "../runtime/engine.ts";
 import { headKindsOf } from "../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, taskModel } from "../tasks/plan.ts";
@@ -19,7 +21,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { acceptedExamples } from "../training/data/rows.ts";
 import { openStart } from "../training/starting-model.ts";
 import { checkEvaluationData } from "../training/task-data.ts";
-import { parseInstanceSettings } from "./instance-settings.ts";
+import { type InstanceJobSettings, parseInstanceSettings } from "./instance-settings.ts";
 import type { WorkOutcome } from "./job-work.ts";
 import { divideRecipe } from "./own-recipe.ts";
 import { required, taskOf, type WorkControl } from "./work-control.ts";
@@ -28,20 +30,9 @@ import { WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 /** Measures a model on a data set, through the serving graph. */
 export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
   const task = taskOf(order.spec.task);
-  const path = required(order.eval ?? order.train, "eval");
-  const start = required(order.start, "init");
-  const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
-  const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
-  const tasks = taskModel(model);
-  const head = selectHead(tasks, headKindsOf(task), undefined);
-  const dataset = await checkEvaluationData({ task, path, acceptWindowsText }, head);
+  const { model, tasks, dataset } = await openEvaluation(order);
   hooks.phase("validated");
-  const { threads } = order.executor;
-  const engine = await createEngine(model, {
-    device: "cpu",
-    calibrationMs: 0,
-    ...(threads === undefined ? {} : { threads }),
-  });
+  const engine = await evaluationEngine(order, model);
   try {
     hooks.phase("prepared");
     hooks.activity("evaluating");
@@ -55,6 +46,23 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep 
   } finally {
     await engine.close();
   }
+}
+
+/** The model and the checked rows of an evaluation. */
+export async function openEvaluation(order: WorkOrder) {
+  const task = taskOf(order.spec.task);
+  const path = required(order.eval ?? order.train, "eval");
+  const start = required(order.start, "init");
+  const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
+  const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
+  const tasks = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(task), undefined);
+  return { model, tasks, dataset: await checkEvaluationData({ task, path, acceptWindowsText }, head) };
+}
+
+/** The engine of an evaluation: the graph that would serve. */
+export function evaluationEngine({ executor: { threads } }: WorkOrder, model: Model): Promise<Engine> {
+  return createEngine(model, { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) });
 }
 
 /** Trains a SentencePiece vocabulary; the result is its `.model` file. */
@@ -88,9 +96,7 @@ export async function makePretrainingData(order: WorkOrder, control: WorkControl
   const text = required(order.train, "train");
   const recipe = parseInstanceSettings(divideRecipe(order.spec, "recipe.").settings, "recipe.");
   const tokenizer = await tokenizerOf(order);
-  const { vocabSize, special } = tokenizer;
-  const options = { ...instanceOptions(recipe), maxSequenceLength: recipe.maxSeqLength, vocabSize, special };
-  checkInstanceOptions(options);
+  const options = recordOptions(recipe, tokenizer);
   hooks.phase("validated");
   hooks.phase("prepared");
   const path = join(order.directory, WORK_DIRECTORY, "instances.tf_record");
@@ -110,7 +116,15 @@ export async function makePretrainingData(order: WorkOrder, control: WorkControl
   };
 }
 
-async function makeRecords(
+/** How a tokenizer's text becomes instances. @throws AlbertError invalid-input for settings that contradict each other */
+export function recordOptions(recipe: InstanceJobSettings, { vocabSize, special }: Tokenizer): InstanceOptions {
+  const options = { ...instanceOptions(recipe), maxSequenceLength: recipe.maxSeqLength, vocabSize, special };
+  checkInstanceOptions(options);
+  return options;
+}
+
+/** Turns one file of text into instances. */
+export async function makeRecords(
   file: string,
   tokenizer: Tokenizer,
   { hooks, signal, beforeStep }: WorkControl,
@@ -138,7 +152,8 @@ async function makeRecords(
   }
 }
 
-async function tokenizerOf({ vocabulary, start, spec }: WorkOrder): Promise<Tokenizer> {
+/** The tokenizer that instances are made with: of a vocabulary, or of the model that the job starts from. */
+export async function tokenizerOf({ vocabulary, start, spec }: WorkOrder): Promise<Tokenizer> {
   if (vocabulary === undefined) return (await openStart(required(start, "init"), spec.seed)).tokenizer;
   return loadTokenizer(await readVocabulary(vocabulary.path, { lowerCase: vocabulary.lowerCase }));
 }

@@ -24,7 +24,8 @@ const KEYS: ReadonlySet<string> = new Set([
   "officialQuirks",
 ] satisfies (keyof InstanceJobSettings)[]);
 
-const TABLE: readonly SettingDescription<keyof PretrainingSettings | "dupeFactor">[] = [
+/** Every setting of such a job. */
+export const INSTANCE_SETTING_NAMES: readonly SettingDescription<keyof PretrainingSettings | "dupeFactor">[] = [
   ...PRETRAINING_SETTING_NAMES.filter(({ key }) => KEYS.has(key)),
   {
     name: "dupe_factor",
@@ -40,7 +41,7 @@ const TABLE: readonly SettingDescription<keyof PretrainingSettings | "dupeFactor
  * @throws AlbertError invalid-input with every unknown name and every wrong value
  */
 export function parseInstanceSettings(recipe: Readonly<Record<string, string>>, prefix: string): InstanceJobSettings {
-  const { values, violations } = parseSettingTable(TABLE, recipe, prefix);
+  const { values, violations } = parseSettingTable(INSTANCE_SETTING_NAMES, recipe, prefix);
   if (violations.length > 0) throw invalidInput(violations);
   // The table gives each key the type of its setting.
   return { ...DEFAULT_PRETRAINING_SETTINGS, dupeFactor: 10, ...(values as Partial<InstanceJobSettings>) };

@@ -3,8 +3,8 @@ import { invariant } from "../errors.ts";
 import { runInBackground } from "../thread-priority.ts";
 import { doWork } from "./do-work.ts";
 import type { WorkHooks } from "./job-work.ts";
+import { planWork } from "./plan-work.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
-import { planWork } from "./train-work.ts";
 
 // The entry point of a job's thread. Training computes synchronously here, so that the server's own thread never waits.
 

@@ -3,16 +3,18 @@ import { freemem } from "node:os";
 import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
-import { preparePretraining, runPretraining } from "../pretraining/pretrain.ts";
+import { planPretraining } from "../pretraining/plan.ts";
+import { type PretrainSpec, preparePretraining, runPretraining } from "../pretraining/pretrain.ts";
 import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { openTaskEvaluator } from "../training/evaluate.ts";
 import { openExecutor } from "../training/executors/open-executor.ts";
 import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
 import type { TrainingOutcome } from "../training/loop.ts";
-import { measurePlan, planFineTune, type TrainingPlan } from "../training/plan.ts";
+import { planFineTune, type TrainingPlan } from "../training/plan.ts";
 import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import type { JobPlan } from "./job-service.ts";
+import type { JobSpec } from "./job-spec.ts";
 import type { WorkOutcome } from "./job-work.ts";
 import { divideRecipe } from "./own-recipe.ts";
 import {
@@ -24,43 +26,10 @@ import {
   type WorkControl,
   wallLimit,
 } from "./work-control.ts";
-import { rejectionOf } from "./work-failures.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY, type WorkOrder } from "./work-order.ts";
 
 /** Steps between two reports of a run; the job's log keeps some of them. */
 const LOG_EVERY = 1;
-
-/** Plans a fine-tune with a short measurement; other kinds have nothing to plan. */
-export async function planWork(order: WorkOrder): Promise<JobPlan> {
-  try {
-    if (order.spec.kind !== "fine-tune") return { ...EMPTY_PLAN, problems: [] };
-    const prepared = await prepareFineTune(fineTuneSpec(order));
-    try {
-      const plan = await measurePlan(planFineTune(prepared), prepared, {
-        openExecutor,
-        clock: () => performance.now(),
-        residentBytes: () => process.memoryUsage.rss(),
-      });
-      return jobPlanOf(plan);
-    } finally {
-      await prepared.close();
-    }
-  } catch (error) {
-    const { problems } = rejectionOf(error);
-    return { ...EMPTY_PLAN, problems };
-  }
-}
-
-const EMPTY_PLAN: JobPlan = {
-  problems: [],
-  steps: 0,
-  tokens: 0,
-  paddingShare: 0,
-  peakMemoryBytes: 0,
-  diskBytes: 0,
-  etaSeconds: 0,
-  settings: [],
-};
 
 /** Fine-tunes a model on a task. */
 export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
@@ -69,7 +38,7 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
   try {
     hooks.phase("validated");
     const plan = planFineTune(prepared);
-    hooks.planned(jobPlanOf(plan));
+    hooks.planned(jobPlanOf(plan, order.spec));
     await requireResources(order.directory, plan);
     hooks.phase("prepared");
     const limit = stepLimit(order, beforeStep, signal);
@@ -111,26 +80,14 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
 
 /** Pretrains a model on text. */
 export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
-  const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
-  const settings = parsePretrainingSettings(
-    { ...divideRecipe(spec, "recipe.").settings, seed: String(spec.seed) },
-    "recipe.",
-  );
-  const prepared = await preparePretraining(
-    {
-      start: required(start, "init"),
-      files: [required(train, "train")],
-      ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
-      settings,
-      executor,
-      work: join(directory, WORK_DIRECTORY),
-      cache,
-    },
-    (activity) => hooks.activity(activity),
-  );
+  const spec = pretrainSpec(order);
+  const prepared = await preparePretraining(spec, (activity) => hooks.activity(activity));
   hooks.phase("validated");
+  const plan = await planPretraining(prepared, Object.keys(order.spec.recipe));
+  hooks.planned(jobPlanOf(plan, order.spec));
+  await requireResources(order.directory, plan);
   hooks.phase("prepared");
-  const files = await ResultFiles.open(join(directory, WORK_DIRECTORY), "loss");
+  const files = await ResultFiles.open(spec.work, "loss");
   let outcome: TrainingOutcome;
   try {
     outcome = await runPretraining(prepared, {
@@ -155,11 +112,11 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
     config: prepared.start.config,
     heads: [...prepared.heads],
     vocabulary: prepared.start.vocabulary,
-    maxSequenceLength: settings.maxSeqLength,
+    maxSequenceLength: spec.settings.maxSeqLength,
     lineage: {
       ...(prepared.start.digest === undefined ? {} : { parent: prepared.start.digest }),
       datasets: { train: prepared.data.digest },
-      recipe: { task: "pretraining", ...settings },
+      recipe: { task: "pretraining", ...spec.settings },
       program: order.program,
       jobId: order.jobId,
     },
@@ -167,7 +124,23 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
   return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
 }
 
-function fineTuneSpec(order: WorkOrder): FineTuneSpec {
+/** What a pretraining's order says, in the terms of training. */
+export function pretrainSpec(order: WorkOrder): PretrainSpec {
+  const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
+  const given = { ...divideRecipe(spec, "recipe.").settings, seed: String(spec.seed) };
+  return {
+    start: required(start, "init"),
+    files: [required(train, "train")],
+    ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
+    settings: parsePretrainingSettings(given, "recipe."),
+    executor,
+    work: join(directory, WORK_DIRECTORY),
+    cache,
+  };
+}
+
+/** What a fine-tune's order says, in the terms of training. */
+export function fineTuneSpec(order: WorkOrder): FineTuneSpec {
   const { spec, start, train, eval: evaluation, directory, cache, executor } = order;
   const { own, settings } = divideRecipe(spec, "recipe.");
   const { problemType, albertVersion = "v2", acceptWindowsText, labelsFrom } = own;
@@ -213,16 +186,19 @@ function fineTuneLineage({ start, data, spec, resolved }: PreparedFineTune, orde
   };
 }
 
-function jobPlanOf(plan: TrainingPlan): JobPlan {
+/** A run's plan as that of its job, which may end it early. */
+export function jobPlanOf(plan: TrainingPlan, { maxSteps }: Pick<JobSpec, "maxSteps">): JobPlan {
   const [low, high] = plan.etaSeconds ?? [0, 0];
+  const steps = maxSteps > 0 ? Math.min(maxSteps, plan.steps) : plan.steps;
+  const share = steps / plan.steps;
   return {
     problems: plan.warnings.map((what) => ({ where: "spec", what, hint: "" })),
-    steps: plan.steps,
-    tokens: plan.tokens,
+    steps,
+    tokens: Math.round(share * plan.tokens),
     paddingShare: plan.paddingShare,
     peakMemoryBytes: plan.peakMemoryBytes ?? plan.estimatedMemoryBytes,
     diskBytes: plan.diskBytes,
-    etaSeconds: (low + high) / 2,
+    etaSeconds: (share * (low + high)) / 2,
     settings: plan.settings,
   };
 }

@@ -49,6 +49,11 @@ export class PretrainingStepSource implements StepSource {
     this.stepsPerEpoch = this.#instancesOf(options.stages[0]!, 0).length / options.batchSize;
   }
 
+  /** Ascending by `fromStep`. */
+  get stages(): readonly PretrainingStage[] {
+    return this.#options.stages;
+  }
+
   async step(step: number, attempt: number): Promise<StepData> {
     const { stages, batchSize, objective } = this.#options;
     const stage = stages.findLast(({ fromStep }) => fromStep <= step)!; // the first begins at step 0

@@ -3,9 +3,10 @@ import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
 import type { Bucket } from "./length-buckets.ts";
+import type { StepData } from "./loop.ts";
 import { nameOf, SETTING_NAMES } from "./setting-names.ts";
 import type { SettingName } from "./settings.ts";
-import type { OpenExecutor } from "./step.ts";
+import type { Batch, ExecutorOptions, OpenExecutor } from "./step.ts";
 
 /** One setting of a run as a person reads it. */
 export interface AppliedSetting {
@@ -66,34 +67,62 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
 
 /**
  * Adds what only running shows: a few steps in the longest and the most common shape, on a copy of the starting weights.
- *
- * @param residentBytes  memory of this process
  */
 export async function measurePlan(
   plan: TrainingPlan,
   prepared: PreparedFineTune,
-  tools: { readonly openExecutor: OpenExecutor; readonly clock: () => number; readonly residentBytes: () => number },
+  tools: MeasuringTools,
 ): Promise<TrainingPlan> {
-  const { source, stepSpec, initial, spec } = prepared;
-  const executor = await tools.openExecutor(stepSpec, initial, spec.executor);
+  const { source, spec } = prepared;
+  const steps: StepData[] = [];
+  for (const step of representativeSteps(source.order)) steps.push(await source.step(step, 0));
+  const batches = steps.map(({ microBatches }) => microBatches);
+  const { milliseconds, peakMemoryBytes } = await measureSteps(prepared, spec.executor, batches, tools);
+  const perToken = steps.map(({ computedTokens }, i) => milliseconds[i]! / computedTokens);
+  const computedTokens = plan.tokens / (1 - plan.paddingShare);
+  const seconds = (millisecondsPerToken: number) => (millisecondsPerToken * computedTokens) / 1000;
+  return {
+    ...plan,
+    peakMemoryBytes,
+    etaSeconds: [seconds(Math.min(...perToken)), seconds(Math.max(...perToken))],
+  };
+}
+
+/** What measuring takes. */
+export interface MeasuringTools {
+  readonly openExecutor: OpenExecutor;
+  readonly clock: () => number;
+  /** Memory of this process. */
+  readonly residentBytes: () => number;
+}
+
+/**
+ * Runs steps on a copy of a run's starting weights, each a few times.
+ *
+ * @param steps  micro-batches of each
+ * @returns the fastest time of each step, and the memory that was held at most
+ */
+export async function measureSteps(
+  { stepSpec, initial }: Pick<PreparedFineTune, "stepSpec" | "initial">,
+  options: ExecutorOptions,
+  steps: readonly (readonly Batch[])[],
+  tools: MeasuringTools,
+): Promise<{ readonly milliseconds: readonly number[]; readonly peakMemoryBytes: number }> {
+  const executor = await tools.openExecutor(stepSpec, initial, options);
   try {
-    const millisecondsPerToken: number[] = [];
+    const milliseconds: number[] = [];
     let peakMemoryBytes = 0;
-    for (const step of representativeSteps(source.order)) {
-      const data = await source.step(step, 0);
+    for (const [step, batches] of steps.entries()) {
       let fastest = Number.POSITIVE_INFINITY;
       for (let run = 0; run < 3; run++) {
         const from = tools.clock();
-        await executor.step(data.microBatches, { learningRate: 0, seed: [0, step] });
+        await executor.step(batches, { learningRate: 0, seed: [0, step] });
         if (run > 0) fastest = Math.min(fastest, tools.clock() - from); // the first run builds the graph
         peakMemoryBytes = Math.max(peakMemoryBytes, tools.residentBytes());
       }
-      millisecondsPerToken.push(fastest / data.computedTokens);
+      milliseconds.push(fastest);
     }
-    const computedTokens = plan.tokens / (1 - plan.paddingShare);
-    const seconds = (perToken: number) => (perToken * computedTokens) / 1000;
-    const eta = [seconds(Math.min(...millisecondsPerToken)), seconds(Math.max(...millisecondsPerToken))] as const;
-    return { ...plan, peakMemoryBytes, etaSeconds: eta };
+    return { milliseconds, peakMemoryBytes };
   } finally {
     await executor.close();
   }
@@ -103,7 +132,7 @@ export async function measurePlan(
  * What the backward pass keeps of one micro-batch: some fourteen tensors of hidden size and four wide ones a layer. One graph
  * keeps its memory between steps, the one that runs has its own.
  */
-function activationBytes(buckets: readonly Bucket[], config: AlbertConfig, sequences: number): number {
+export function activationBytes(buckets: readonly Bucket[], config: AlbertConfig, sequences: number): number {
   const { hiddenSize: H, intermediateSize: F, numHiddenLayers: L, numAttentionHeads: A } = config;
   const floats = buckets.map(({ rows, sequenceLength: S }) => rows * sequences * S * (14 * H + 4 * F + 4 * A * S));
   return 4 * L * Math.max(...floats) * Math.min(buckets.length, 2);
