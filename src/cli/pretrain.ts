@@ -159,8 +159,18 @@ function sayData({ data, initialised, start }: PreparedPretraining, bar: Trainin
   const { report, entropy } = data;
   if (report !== undefined) {
     bar.activity(`${report.documents} documents, ${report.sentences} sentences, ${report.tokens} tokens`);
-    if (report.invalidUtf8Lines > 0) bar.activity(`warning: ${report.invalidUtf8Lines} lines are not UTF-8`);
-    if (report.cutLines > 0) bar.activity(`warning: ${report.cutLines} lines are too long and were cut`);
+    const { invalidUtf8Lines, firstInvalidUtf8Line, cutLines, oneSentenceDocuments } = report;
+    if (invalidUtf8Lines > 0) {
+      bar.activity(
+        `warning: ${invalidUtf8Lines} lines are not UTF-8, the first is ${firstInvalidUtf8Line}; wrong bytes became U+FFFD`,
+      );
+    }
+    if (cutLines > 0) bar.activity(`warning: lines are too long for one piece and were cut ${cutLines} times`);
+    if (oneSentenceDocuments > 0) {
+      bar.activity(
+        `warning: ${oneSentenceDocuments} documents hold a single sentence, of which no order can be asked (see --single-sentence)`,
+      );
+    }
   }
   if (entropy !== undefined) bar.activity(`unigram entropy of the held-out text: ${entropy.nats.toFixed(4)} nats`);
   if (!start.fromScratch && initialised.length > 0) bar.activity(`drawn at random: ${initialised.join(", ")}`);

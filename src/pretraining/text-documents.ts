@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { preprocessText } from "../tokenizer/preprocess.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { continuesWord, type PackedTokens, packTokens } from "./packed-token.ts";
@@ -24,7 +25,9 @@ export interface TextReport {
   tokens: number;
   /** Lines that were not UTF-8; the offending bytes became U+FFFD. */
   invalidUtf8Lines: number;
-  /** Lines beyond the limit of `readTextLines`, which were cut. */
+  /** The first of them, as `file:line`. */
+  firstInvalidUtf8Line?: string;
+  /** Pieces of lines beyond the limit of `readTextLines`, each but the last of its line. */
   cutLines: number;
   /** Documents of a single sentence: no order can be asked of them. */
   oneSentenceDocuments: number;
@@ -71,14 +74,22 @@ export async function* readDocuments(
 
   for (const file of files) {
     report.files++;
+    let lineNumber = 1;
+    let continued = false; // whether this piece goes on with the line of the one before
     for await (const line of readTextLines(file)) {
       report.lines++;
-      if (line.invalidUtf8) report.invalidUtf8Lines++;
+      if (line.invalidUtf8) {
+        report.invalidUtf8Lines++;
+        report.firstInvalidUtf8Line ??= `${basename(file)}:${lineNumber}`;
+      }
       if (line.cut) report.cutLines++;
+      else lineNumber++;
+      const isWhole = !line.cut && !continued;
+      continued = line.cut;
       const tokens = packTokens(tokenizer.tokenize(line.text), tokenizer.kind);
       if (tokens.length === 0) {
         // A line separates documents when nothing is left of it once cleaned, not when its characters are unknown.
-        if (preprocessText(line.text, { lowerCase: tokenizer.lowerCase }) === "") yield* endDocument();
+        if (isWhole && preprocessText(line.text, { lowerCase: tokenizer.lowerCase }) === "") yield* endDocument();
         continue;
       }
       for (const sentence of officialQuirks ? [tokens] : cutSentence(tokens)) {

@@ -46,11 +46,22 @@ export function tinyFolder(): TinyFolder {
   };
 }
 
-/** Runs the command line in this process: what it prints, and the error it ends with. */
-export async function albert(...args: string[]): Promise<{ readonly printed: string; readonly error?: string }> {
+/** What a command wrote to stdout and stderr, and the error it ended with. */
+export interface CommandResult {
+  readonly printed: string;
+  readonly said: string;
+  readonly error?: string;
+}
+
+/** Runs the command line in this process. */
+export async function albert(...args: string[]): Promise<CommandResult> {
   let printed = "";
+  let said = "";
   const quiet = [
-    vi.spyOn(process.stderr, "write").mockReturnValue(true),
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      said += text;
+      return true;
+    }),
     vi.spyOn(process.stdout, "write").mockImplementation((text) => {
       printed += text;
       return true;
@@ -58,10 +69,10 @@ export async function albert(...args: string[]): Promise<{ readonly printed: str
   ];
   try {
     await albertProgram().parseAsync(withDashes(["node", "albert", ...args]));
-    return { printed };
+    return { printed, said };
   } catch (thrown) {
     if (!(thrown instanceof AlbertError)) throw thrown;
-    return { printed, error: thrown.message };
+    return { printed, said, error: thrown.message };
   } finally {
     for (const write of quiet) write.mockRestore();
   }
