@@ -1,7 +1,9 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescEnum, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
 import { type Command, InvalidArgumentError } from "commander";
 import { type AdminClient, connectAdmin } from "../client/admin-client.ts";
+import { CallError } from "../client/call-error.ts";
+import { AlbertError } from "../errors.ts";
 
 /** Flags of every command that speaks to a server's admin listener. */
 export interface AdminFlags {
@@ -24,6 +26,14 @@ export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminCli
   const client = connectAdmin(admin, { deadlineMs: PATIENCE_MS });
   try {
     return await run(client);
+  } catch (error) {
+    // Without a reason it was not the server that spoke.
+    if (!(error instanceof CallError) || error.status !== "UNAVAILABLE" || error.reason !== "") throw error;
+    const advice = "start a server with --store, or name its admin address with --admin";
+    throw new AlbertError("unavailable", `no server answers administrators at ${admin}: ${advice}`, {
+      reason: "NO_SERVER",
+      cause: error,
+    });
   } finally {
     client.close();
   }
@@ -66,9 +76,29 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** The member of an enum as a person writes it: `fine-tune` for `JOB_KIND_FINE_TUNE` of `{ 1: "FINE_TUNE" }`. */
-export function enumWord(names: Readonly<Record<number, string>>, value: number): string {
-  return (names[value] ?? String(value)).toLowerCase().replaceAll("_", "-");
+/** The member of an enum as a person writes it, `fine-tune` for `JOB_KIND_FINE_TUNE`; the number of an unknown one. */
+export function enumWord(description: DescEnum, value: number): string {
+  return (description.value[value]?.localName ?? String(value)).toLowerCase().replaceAll("_", "-");
+}
+
+/** Every item of a list that a server gives page by page. */
+export async function allPages<Reply extends { readonly nextPageToken: string }, Item>(
+  next: (pageToken: string) => Promise<Reply>,
+  itemsOf: (reply: Reply) => readonly Item[],
+): Promise<Item[]> {
+  const items: Item[] = [];
+  let pageToken = "";
+  do {
+    const reply = await next(pageToken);
+    items.push(...itemsOf(reply));
+    pageToken = reply.nextPageToken;
+  } while (pageToken !== "");
+  return items;
+}
+
+/** A table with its heading, or a sentence where there is nothing to show. */
+export function table(heading: readonly string[], rows: readonly (readonly string[])[], nothing: string): string[] {
+  return rows.length === 0 ? [nothing] : columns([heading, ...rows]);
 }
 
 /** A source of rows: a digest, else a path below a root. */

@@ -1,12 +1,16 @@
+import { access, constants } from "node:fs/promises";
+import { create } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { uploadDataset } from "../client/upload-dataset.ts";
+import { AlbertError } from "../errors.ts";
 import {
   type Dataset,
   DatasetSchema,
+  DeleteDatasetResponseSchema,
   ListDatasetsResponseSchema,
   ValidateDatasetResponseSchema,
 } from "../gen/albert/v1/training_pb.js";
-import { type AdminFlags, addAdminOptions, columns, dataSource, print, withAdmin } from "./admin-call.ts";
+import { type AdminFlags, addAdminOptions, allPages, dataSource, print, table, withAdmin } from "./admin-call.ts";
 
 interface ValidateFlags extends AdminFlags {
   readonly task: string;
@@ -22,6 +26,7 @@ export function registerDatasets(program: Command): void {
     .action((file: string, flags: AdminFlags & { readonly name?: string }) =>
       withAdmin(flags, async (client) => {
         const name = flags.name === undefined ? {} : { name: flags.name };
+        await requireFile(file);
         printDataset(flags, await uploadDataset(client, file, name));
       }),
     );
@@ -47,7 +52,11 @@ export function registerDatasets(program: Command): void {
         });
         print(flags, ValidateDatasetResponseSchema, reply, () => [
           `${reply.usable ? "usable" : "not usable"}: ${reply.rowsRead} rows read, ${reply.rowsAccepted} accepted, ${reply.rowsRejected} rejected`,
-          ...columns(Object.entries(reply.labels).map(([label, count]) => [label, String(count)])),
+          ...table(
+            ["LABEL", "ROWS"],
+            Object.entries(reply.labels).map(([label, count]) => [label, String(count)]),
+            "no labels",
+          ),
           ...reply.issues.map(
             ({ kind, count, locations, hint }) => `${kind}: ${count}, first at ${locations[0] ?? "?"}: ${hint}`,
           ),
@@ -57,21 +66,31 @@ export function registerDatasets(program: Command): void {
     );
   addAdminOptions(datasets.command("list").description("list datasets")).action((flags: AdminFlags) =>
     withAdmin(flags, async (client) => {
-      const reply = await client.datasets.listDatasets({});
-      print(flags, ListDatasetsResponseSchema, reply, () =>
-        columns([
-          ["DIGEST", "BYTES", "NAME", "PATH"],
-          ...reply.datasets.map(({ digest, bytes, name, path }) => [digest, String(bytes), name, path]),
-        ]),
-      );
+      const page = (pageToken: string) => client.datasets.listDatasets({ pageToken });
+      const datasets = await allPages(page, (reply) => reply.datasets);
+      print(flags, ListDatasetsResponseSchema, create(ListDatasetsResponseSchema, { datasets }), () => {
+        const rows = datasets.map(({ digest, bytes, name, path }) => [digest, String(bytes), name, path]);
+        return table(["DIGEST", "BYTES", "NAME", "PATH"], rows, "there are no datasets");
+      });
     }),
   );
   addAdminOptions(datasets.command("delete <digest>").description("forget a dataset that nothing refers to")).action(
     (digest: string, flags: AdminFlags) =>
       withAdmin(flags, async (client) => {
-        await client.datasets.deleteDataset({ digest });
+        const reply = await client.datasets.deleteDataset({ digest });
+        print(flags, DeleteDatasetResponseSchema, reply, () => [`${digest}  deleted`]);
       }),
   );
+}
+
+/** @throws AlbertError not-found (FILE_NOT_READABLE) */
+async function requireFile(path: string): Promise<void> {
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    throw new AlbertError("not-found", `${path} cannot be read: name a file of this machine`, {
+      reason: "FILE_NOT_READABLE",
+      cause,
+    });
+  });
 }
 
 function printDataset(flags: AdminFlags, dataset: Dataset): void {

@@ -1,32 +1,64 @@
+import { setTimeout } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
 import { SingleBar } from "cli-progress";
 import type { AdminClient } from "../client/admin-client.ts";
+import { CallError } from "../client/call-error.ts";
 import { type JobEvent, JobEventSchema, JobState, type Progress } from "../gen/albert/v1/training_pb.js";
 import { durationText } from "./training-progress.ts";
 
+export interface WatchJobFlags {
+  readonly json?: true;
+  /** Shows events after this number only. */
+  readonly after?: number;
+  /** Between two tries to reach a server that went away. */
+  readonly retryMs?: number;
+}
+
+/** How long a server may be away, as for a restart, before watching its job is given up. */
+const PATIENCE_MS = 120_000;
+
 /**
  * Follows a job to its end: a bar with loss, metric, speed and time left on a terminal, a line per event elsewhere, one JSON
- * object per line when asked. Sets the exit status to 1 when the job did not succeed. Interrupting it leaves the job alone.
+ * object per line when asked. Sets the exit status to 1 when the job did not succeed. Goes on where it was when the server
+ * is restarted meanwhile. Interrupting it leaves the job alone.
  */
 export async function watchJob(
-  { training }: AdminClient,
+  { training }: Pick<AdminClient, "training">,
   jobId: string,
-  { json, after = 0 }: { readonly json?: true; readonly after?: number },
+  { json, after = 0, retryMs = 1000 }: WatchJobFlags,
 ): Promise<void> {
   const view = json ? undefined : new JobProgressBar(process.stderr);
-  let state: JobState | undefined;
+  let sequence = after;
+  let reachedMs = performance.now();
   try {
-    for await (const { update } of training.watchJob({ jobId, afterSequence: after })) {
-      if (update.case !== "event") continue;
-      const event = update.value;
-      state = event.transition?.to ?? state;
-      if (view !== undefined) view.show(event);
-      else process.stdout.write(`${JSON.stringify(toJson(JobEventSchema, event, { useProtoFieldName: true }))}\n`);
+    for (;;) {
+      try {
+        for await (const { update } of training.watchJob({ jobId, afterSequence: sequence })) {
+          reachedMs = performance.now();
+          if (update.case !== "event") continue;
+          sequence = update.value.sequence;
+          if (view !== undefined) view.show(update.value);
+          else process.stdout.write(`${eventJson(update.value)}\n`);
+        }
+        const { job } = await training.getJob({ jobId });
+        if (job!.terminal && job!.lastSequence <= sequence) {
+          if (job!.state !== JobState.SUCCEEDED) process.exitCode = 1;
+          return;
+        }
+      } catch (error) {
+        const away = error instanceof CallError && error.status === "UNAVAILABLE";
+        if (!away || performance.now() - reachedMs > PATIENCE_MS) throw error;
+      }
+      view?.say("the server went away; trying to reach it again");
+      await setTimeout(retryMs);
     }
   } finally {
     view?.close();
   }
-  if (state !== undefined && state !== JobState.SUCCEEDED) process.exitCode = 1;
+}
+
+function eventJson(event: JobEvent): string {
+  return JSON.stringify(toJson(JobEventSchema, event, { useProtoFieldName: true }));
 }
 
 /** Shows a job's events as they come. */
@@ -43,9 +75,14 @@ class JobProgressBar {
   show({ kind, summary, progress }: JobEvent): void {
     if (progress !== undefined) this.#remember(progress);
     if (kind === "step_metrics" && progress !== undefined && this.#stream.isTTY) this.#draw(progress);
-    else if (this.#bar === undefined) this.#stream.write(`${kind}: ${summary}\n`);
+    else this.say(`${kind}: ${summary}`);
+  }
+
+  /** A line above the bar. */
+  say(text: string): void {
+    if (this.#bar === undefined) this.#stream.write(`${text}\n`);
     else {
-      this.#stream.write(`\r\u001b[K${kind}: ${summary}\n`);
+      this.#stream.write(`\r\u001b[K${text}\n`);
       this.#bar.render();
     }
   }

@@ -1,12 +1,14 @@
 import { randomUUID } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import {
   GetJobResponseSchema,
   type Job,
   JobKind,
+  JobKindSchema,
   type JobSpecSchema,
   JobState,
+  JobStateSchema,
   ListJobsResponseSchema,
   type PlanJobResponse,
   PlanJobResponseSchema,
@@ -15,11 +17,13 @@ import {
 import {
   type AdminFlags,
   addAdminOptions,
+  allPages,
   columns,
   dataSource,
   enumWord,
   pairs,
   print,
+  table,
   wholeNumber,
   withAdmin,
 } from "./admin-call.ts";
@@ -53,6 +57,9 @@ interface SpecFlags extends AdminFlags {
   readonly watch?: true;
 }
 
+type CloneFlags = AdminFlags &
+  Partial<Pick<SpecFlags, "set" | "label" | "init" | "seed" | "promote" | "requestId" | "watch">>;
+
 /** Adds `albert jobs`: training inside a running server. */
 export function registerJobs(program: Command): void {
   const jobs = program.command("jobs").description("create, watch and steer training jobs of a running server");
@@ -75,14 +82,22 @@ export function registerJobs(program: Command): void {
         ...planLines(plan),
         ...columns(plan.settings.map(({ name, value, origin }) => [name, value, origin])),
       ]);
+      // Without settings there is no plan: the job would be rejected.
+      if (plan.settings.length === 0) process.exitCode = 1;
     }),
   );
   addAdminOptions(jobs.command("list").description("list jobs, newest first"))
     .option("--model <name>", "of this model only")
-    .action((flags: AdminFlags & { readonly model?: string }) =>
+    .addOption(new Option("--state <state...>", "in these states only").choices([...STATES.keys()]))
+    .action((flags: AdminFlags & { readonly model?: string; readonly state?: readonly string[] }) =>
       withAdmin(flags, async ({ training }) => {
-        const reply = await training.listJobs({ model: flags.model ?? "" });
-        print(flags, ListJobsResponseSchema, reply, () => columns([HEADING, ...reply.jobs.map(rowOf)]));
+        const { model = "", state: states = [] } = flags;
+        const page = (pageToken: string) =>
+          training.listJobs({ model, pageToken, states: states.map((word) => STATES.get(word)!) });
+        const reply = create(ListJobsResponseSchema, { jobs: await allPages(page, ({ jobs: some }) => some) });
+        print(flags, ListJobsResponseSchema, reply, () =>
+          table(HEADING, reply.jobs.map(rowOf), "there are no such jobs"),
+        );
       }),
     );
   addAdminOptions(jobs.command("get <job>").description("show a job")).action((jobId: string, flags: AdminFlags) =>
@@ -107,12 +122,27 @@ export function registerJobs(program: Command): void {
   }
   addAdminOptions(jobs.command("clone <job>").description("queue a job like another"))
     .option("--set <name=value>", "recipe value to replace; may be repeated", pairs)
+    .option("--label <name=value>", "free label to replace; may be repeated", pairs)
+    .option("--init <version>", "another start")
+    .option("--seed <n>", "another seed, from 1", wholeNumber)
+    .addOption(new Option("--promote <policy>", "what becomes of the model").choices(Object.keys(POLICIES)))
     .option("--request-id <id>", "makes the command safe to repeat (default: a new one)")
-    .action((jobId: string, flags: AdminFlags & Pick<SpecFlags, "set" | "requestId">) =>
-      withAdmin(flags, async ({ training }) => {
-        const overrides = { recipe: { ...flags.set } };
-        const { job } = await training.cloneJob({ requestId: flags.requestId ?? randomUUID(), jobId, overrides });
+    .option("--watch", "follow it to its end")
+    .action((jobId: string, flags: CloneFlags) =>
+      withAdmin(flags, async (client) => {
+        const { job } = await client.training.cloneJob({
+          requestId: flags.requestId ?? randomUUID(),
+          jobId,
+          overrides: {
+            recipe: { ...flags.set },
+            labels: { ...flags.label },
+            init: flags.init ?? "",
+            seed: BigInt(flags.seed ?? 0),
+            ...(flags.promote === undefined ? {} : { promote: POLICIES[flags.promote] }),
+          },
+        });
         printJob(flags, job!);
+        if (flags.watch) await watchJob(client, job!.id, flags);
       }),
     );
 }
@@ -154,14 +184,21 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
   };
 }
 
+/** States by the words that people use. */
+const STATES: ReadonlyMap<string, JobState> = new Map(
+  Object.values(JobState)
+    .filter((state) => state !== JobState.UNSPECIFIED)
+    .map((state) => [enumWord(JobStateSchema, state), state]),
+);
+
 const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT"];
 
 function rowOf({ id, state, spec, progress, modelVersion, dataset }: Job): string[] {
   const step = progress === undefined || progress.totalSteps === 0 ? "" : `${progress.step}/${progress.totalSteps}`;
-  const kind = enumWord(JobKind, spec?.kind ?? 0);
+  const kind = enumWord(JobKindSchema, spec?.kind ?? 0);
   return [
     id,
-    enumWord(JobState, state),
+    enumWord(JobStateSchema, state),
     kind,
     spec?.model ?? "",
     spec?.task ?? "",
@@ -171,8 +208,9 @@ function rowOf({ id, state, spec, progress, modelVersion, dataset }: Job): strin
 }
 
 function printJob(flags: AdminFlags, job: Job): void {
-  if (flags.json) process.stdout.write(`${JSON.stringify({ id: job.id, state: enumWord(JobState, job.state) })}\n`);
-  else process.stdout.write(`${job.id}  ${enumWord(JobState, job.state)}\n`);
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify({ id: job.id, state: enumWord(JobStateSchema, job.state) })}\n`);
+  else process.stdout.write(`${job.id}  ${enumWord(JobStateSchema, job.state)}\n`);
 }
 
 function details(job: Job): string[] {
@@ -182,9 +220,19 @@ function details(job: Job): string[] {
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
     ...(dataset === "" ? [] : [`dataset ${dataset}`]),
     ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
-    ...history.map(({ to, reason, detail }) => [enumWord(JobState, to), reason, detail].filter(Boolean).join("  ")),
-    ...(gateReportJson === "" ? [] : [`gate ${gateReportJson}`]),
+    ...history.map(({ to, reason, detail }) =>
+      [enumWord(JobStateSchema, to), reason, detail].filter(Boolean).join("  "),
+    ),
+    ...(gateReportJson === "" ? [] : gateLines(JSON.parse(gateReportJson))),
   ];
+}
+
+/** The gate's judgement, as its event and the job tell it. */
+function gateLines(report: Readonly<Record<string, unknown>>): string[] {
+  const { verdict, metric, championValue, candidateValue, examples, findings = [] } = report;
+  const values =
+    metric === undefined ? "" : `: ${metric} ${championValue ?? "-"} -> ${candidateValue}, ${examples} examples`;
+  return [`gate ${verdict}${values}`, ...(findings as readonly string[]).map((finding) => `  ${finding}`)];
 }
 
 /** What a plan says in numbers; kinds of jobs differ in what they can say. */

@@ -1,11 +1,12 @@
-import { toJson } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import type { AdminClient } from "../client/admin-client.ts";
 import {
   type Alias,
-  GateVerdict,
+  GateVerdictSchema,
   GetVersionResponseSchema,
   ImportCheckpointResponseSchema,
+  type ListVersionsResponse,
   ListVersionsResponseSchema,
   type ModelVersion,
   PromoteResponseSchema,
@@ -14,10 +15,21 @@ import {
   SetTrafficResponseSchema,
   type SwapReport,
   TrafficMode,
-  VersionState,
+  TrafficModeSchema,
+  VersionStateSchema,
   WatchServingResponseSchema,
 } from "../gen/albert/v1/models_pb.js";
-import { type AdminFlags, addAdminOptions, columns, enumWord, print, wholeNumber, withAdmin } from "./admin-call.ts";
+import {
+  type AdminFlags,
+  addAdminOptions,
+  allPages,
+  columns,
+  enumWord,
+  print,
+  table,
+  wholeNumber,
+  withAdmin,
+} from "./admin-call.ts";
 
 interface ChangeFlags extends AdminFlags {
   readonly alias: string;
@@ -31,8 +43,16 @@ export function registerModels(program: Command): void {
   const models = program.command("models").description("versions of a running server, and which of them answer");
   addAdminOptions(models.command("list [model]").description("list versions")).action((model = "", flags: AdminFlags) =>
     withAdmin(flags, async (client) => {
-      const reply = await client.models.listVersions({ model });
-      print(flags, ListVersionsResponseSchema, reply, () => columns([HEADING, ...reply.versions.map(rowOf)]));
+      const replies: ListVersionsResponse[] = [];
+      const page = async (pageToken: string) => {
+        const reply = await client.models.listVersions({ model, pageToken });
+        replies.push(reply);
+        return reply;
+      };
+      const versions = await allPages(page, (reply) => reply.versions);
+      const all = create(ListVersionsResponseSchema, { versions, aliases: replies[0]!.aliases });
+      const nothing = model === "" ? "there are no models" : `there are no versions of ${model}`;
+      print(flags, ListVersionsResponseSchema, all, () => table(HEADING, versions.map(rowOf), nothing));
     }),
   );
   addAdminOptions(
@@ -47,7 +67,7 @@ export function registerModels(program: Command): void {
         ...(gateReport === undefined
           ? ["the gate never ran"]
           : [
-              `gate ${enumWord(GateVerdict, gateReport.verdict)}: ${gateReport.metric} ${gateReport.championValue} -> ${gateReport.candidateValue}, difference ${gateReport.differenceLow} to ${gateReport.differenceHigh}, ${gateReport.examples} examples`,
+              `gate ${enumWord(GateVerdictSchema, gateReport.verdict)}: ${gateReport.metric} ${gateReport.championValue} -> ${gateReport.candidateValue}, difference ${gateReport.differenceLow} to ${gateReport.differenceHigh}, ${gateReport.examples} examples`,
               ...gateReport.findings,
             ]),
       ]);
@@ -62,13 +82,14 @@ export function registerModels(program: Command): void {
       print(flags, ImportCheckpointResponseSchema, reply, () => [`${version!.model}@${version!.version}`, summary]);
     }),
   );
-  addChangeOptions(models.command("promote <model> <version>").description("let a version answer"))
+  addChangeOptions(models.command("promote").argument("<model>").argument("<version>", "its number", wholeNumber))
+    .description("let a version answer")
     .option("--override", "although the gate did not pass; needs --reason")
-    .action((model: string, version: string, flags: ChangeFlags) =>
+    .action((model: string, version: number, flags: ChangeFlags) =>
       withAdmin(flags, async (client) => {
         const reply = await client.models.promote({
           model,
-          version: wholeNumber(version),
+          version,
           alias: flags.alias,
           expectedGeneration: await expected(client, model, flags),
           overrideGate: flags.override ?? false,
@@ -89,14 +110,15 @@ export function registerModels(program: Command): void {
         print(flags, RollbackResponseSchema, reply, () => changed(reply.alias!, reply.report));
       }),
   );
-  addAdminOptions(models.command("traffic <model> [version]").description("give a challenger a share of the traffic"))
+  addAdminOptions(models.command("traffic").argument("<model>").argument("[version]", "its number", wholeNumber))
+    .description("give a challenger a share of the traffic")
     .addOption(new Option("--mode <mode>", "how").choices(Object.keys(MODES)).default("shadow"))
-    .option("--percent <n>", "share of requests", Number, 100)
+    .option("--percent <n>", "share of requests", wholeNumber, 100)
     .action(
-      (model: string, version: string | undefined, flags: AdminFlags & { mode: keyof typeof MODES; percent: number }) =>
+      (model: string, version: number | undefined, flags: AdminFlags & { mode: keyof typeof MODES; percent: number }) =>
         withAdmin(flags, async (client) => {
-          const challengerVersion = version === undefined ? 0 : wholeNumber(version);
           const { percent } = flags;
+          const challengerVersion = version ?? 0;
           const reply = await client.models.setTraffic({ model, challengerVersion, mode: MODES[flags.mode], percent });
           print(flags, SetTrafficResponseSchema, reply, () => servingLines(reply.model!));
         }),
@@ -124,7 +146,7 @@ function rowOf({ model, version, state, aliases, digest, metrics }: ModelVersion
   return [
     model,
     String(version),
-    enumWord(VersionState, state),
+    enumWord(VersionStateSchema, state),
     aliases.join(","),
     digest.slice(0, 12),
     values.join("  "),
@@ -165,12 +187,12 @@ function servingLines({
     trafficMode === TrafficMode.OFF
       ? []
       : [
-          `  ${enumWord(TrafficMode, trafficMode)} ${challengerVersion} ${trafficPercent} %: ${disagreed} of ${compared} differ`,
+          `  ${enumWord(TrafficModeSchema, trafficMode)} ${challengerVersion} ${trafficPercent} %: ${disagreed} of ${compared} differ`,
         ];
   return [
     model,
     ...versions.map(
-      (version) => `  ${version.version} ${enumWord(VersionState, version.state)} ${version.aliases.join(",")}`,
+      (version) => `  ${version.version} ${enumWord(VersionStateSchema, version.state)} ${version.aliases.join(",")}`,
     ),
     ...traffic,
   ];
