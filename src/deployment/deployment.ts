@@ -5,7 +5,7 @@ import { openModelDirectory } from "../model/open-model-directory.ts";
 import type { LiveModels } from "../serving/live-models.ts";
 import type { SwapReport, Traffic } from "../serving/serving-state.ts";
 import type { VersionSource } from "../serving/version-loader.ts";
-import { type Alias, CHAMPION, type ModelAliases } from "../store/aliases.ts";
+import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
 import { latestGateReport } from "./gate-reports.ts";
@@ -105,16 +105,20 @@ export class Deployment {
     if (overrideGate && reason.trim() === "") {
       throw invalidInput([{ field: "reason", description: "passing over the gate needs a reason" }]);
     }
-    const { store, live, serves } = this.#options;
+    const { store, serves } = this.#options;
     return this.#inTurn(model, async () => {
       const stored = await store.versions.get(model, version);
       if (alias !== CHAMPION) return { alias: await store.aliases.promote(model, version, options) };
       const champion = await store.aliases.get(model, CHAMPION);
       if (!overrideGate && champion !== undefined) await this.#requireGate(stored);
-      if (serves) await live.load(this.#source(stored));
-      const changed = await store.aliases.promote(model, version, {
-        expectedGeneration,
-        reason: reason === "" ? "promoted" : reason,
+      if ((champion?.generation ?? 0) !== expectedGeneration) {
+        throw generationMismatch(model, CHAMPION, expectedGeneration, champion);
+      }
+      const release = serves ? await this.#bringIn(stored) : undefined;
+      const change = { expectedGeneration, reason: reason === "" ? "promoted" : reason };
+      const changed = await store.aliases.promote(model, version, change).catch(async (error: unknown) => {
+        await release?.();
+        throw error;
       });
       if (!serves) return { alias: changed };
       this.#follow(model);
@@ -239,6 +243,16 @@ export class Deployment {
     if (current === String(champion.version)) return live.status(champion.model).lastSwap;
     await live.load(this.#source(await store.versions.get(champion.model, champion.version)));
     return this.#takeOver(champion);
+  }
+
+  /** Loads a version. @returns what unloads it again, unless it had been in memory before */
+  async #bringIn(stored: ModelVersion): Promise<() => Promise<void>> {
+    const { live, onError } = this.#options;
+    const { model, version } = stored;
+    const held = live.list().find(({ name }) => name === model)?.versions ?? [];
+    await live.load(this.#source(stored));
+    if (held.some((known) => known.version === String(version))) return async () => {};
+    return () => live.unload(model, String(version)).catch((error: unknown) => onError(error, model));
   }
 
   async #takeOver({ model, version }: Alias): Promise<SwapReport> {

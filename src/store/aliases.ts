@@ -265,7 +265,13 @@ function apply(
   };
 }
 
-function generationMismatch(model: string, alias: string, expected: number, current: Alias | undefined): AlbertError {
+/** Another generation than a caller expected. */
+export function generationMismatch(
+  model: string,
+  alias: string,
+  expected: number,
+  current: Alias | undefined,
+): AlbertError {
   const now = current === undefined ? "does not exist" : `is at generation ${current.generation}`;
   return new AlbertError("conflict", `${alias} of ${model} ${now}, not ${expected}; read it again`, {
     reason: "GENERATION_MISMATCH",
