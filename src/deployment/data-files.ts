@@ -15,12 +15,12 @@ export class DataFiles {
   /**
    * A local path with the source's bytes, verified where the source is a digest.
    *
-   * @param field  what the caller calls the source
+   * @param field  what the caller calls the source's path
    * @throws AlbertError not-found; invalid-input or forbidden for a path that leads out; corrupt for changed bytes
    */
   async resolve(source: DataSource, field: string): Promise<string> {
     return source.kind === "dataset"
       ? this.#datasets.materialise(source.digest)
-      : resolveBelow(this.#roots, source.path, `${field}.path`);
+      : resolveBelow(this.#roots, source.path, field);
   }
 }

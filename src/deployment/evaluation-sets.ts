@@ -31,9 +31,9 @@ export async function wholeData(data: DataFiles, source: DataSource, field: stri
 
 /** What a job's result is judged on: its evaluation data, else the part of its training data it did not see. */
 export async function evaluationDataOf(data: DataFiles, spec: JobSpec): Promise<EvaluationData> {
-  if (spec.eval !== undefined) return wholeData(data, spec.eval, "spec.eval");
+  if (spec.eval !== undefined) return wholeData(data, spec.eval, "spec.eval.path");
   invariant(spec.train !== undefined, "a job that made a model had training data");
-  return { kind: "held-out", path: await data.resolve(spec.train, "spec.train"), seed: spec.seed };
+  return { kind: "held-out", path: await data.resolve(spec.train, "spec.train.path"), seed: spec.seed };
 }
 
 /** Opens the rows as the head that answers them was trained. @throws AlbertError precondition (NO_EXAMPLES) */

@@ -1,7 +1,7 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
-import { checkName } from "../store/names.ts";
+import { checkName, isDigest } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import { parseInstanceSettings } from "./instance-settings.ts";
@@ -32,6 +32,13 @@ export function checkJobSpec(spec: JobSpec): void {
   }
   if (spec.kind === "evaluate" && spec.eval === undefined) {
     violations.push({ field: "spec.eval", description: "an evaluation needs data" });
+  }
+  for (const [field, source] of [
+    ["spec.train.dataset", spec.train],
+    ["spec.eval.dataset", spec.eval],
+  ] as const) {
+    if (source?.kind === "dataset" && !isDigest(source.digest))
+      violations.push({ field, description: "expected a sha256 as 64 lower-case hex digits" });
   }
   const { random_init: randomInit, vocabulary } = spec.recipe;
   if (randomInit !== undefined && !PUBLISHED_CONFIG_NAMES.includes(randomInit)) {

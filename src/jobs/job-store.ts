@@ -57,10 +57,15 @@ export class JobStore {
   /**
    * Creates a job durably, unless its request id created one before.
    *
+   * @param check  throws for a specification of which no job can be made
    * @throws AlbertError already-exists (REQUEST_ID_REUSED) when that one has another specification
    */
-  create(requestId: string, spec: JobSpec): Promise<{ readonly record: JobRecord; readonly replayed: boolean }> {
-    const created = this.#creating.then(() => this.#create(requestId, spec));
+  create(
+    requestId: string,
+    spec: JobSpec,
+    check: (spec: JobSpec) => void | Promise<void>,
+  ): Promise<{ readonly record: JobRecord; readonly replayed: boolean }> {
+    const created = this.#creating.then(() => this.#create(requestId, spec, check));
     this.#creating = created.catch(() => {}); // the caller meets the error
     return created;
   }
@@ -70,7 +75,11 @@ export class JobStore {
     for (const record of this.#records.values()) await record.close();
   }
 
-  async #create(requestId: string, spec: JobSpec): Promise<{ record: JobRecord; replayed: boolean }> {
+  async #create(
+    requestId: string,
+    spec: JobSpec,
+    check: (spec: JobSpec) => void | Promise<void>,
+  ): Promise<{ record: JobRecord; replayed: boolean }> {
     const digest = specDigest(spec);
     const existing = requestId === "" ? undefined : this.#byRequest.get(requestId);
     if (existing !== undefined) {
@@ -81,6 +90,7 @@ export class JobStore {
         metadata: { job: existing.job.id, existing_digest: known, given_digest: digest },
       });
     }
+    await check(spec);
     const createdMs = this.#clock();
     const identity: JobIdentity = { id: this.#newId(createdMs), requestId, spec, specDigest: digest, createdMs };
     await createDirectoryAtomically(join(this.#directory, identity.id), (temporary) =>

@@ -27,9 +27,9 @@ export interface JobServiceOptions {
   /**
    * Checks what can be checked without reading data, before a job is queued.
    *
-   * @throws AlbertError invalid-input with every wrong field
+   * @throws AlbertError invalid-input with every wrong field; of what is named: not-found, forbidden
    */
-  readonly checkSpec: (spec: JobSpec) => void;
+  readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
@@ -88,7 +88,8 @@ class DirectoryJobService implements JobService {
   /** Brings jobs of a process that ended into a state that this one can go on from. */
   async recover(): Promise<void> {
     for (const record of this.#store.records()) {
-      const { state } = record.job;
+      const { state, lastSequence } = record.job;
+      if (lastSequence === 0) await appendQueued(record);
       if (isActive(state))
         await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server ended" });
       if (state.kind === "cancelling") await record.move({ kind: "stopped" });
@@ -99,20 +100,14 @@ class DirectoryJobService implements JobService {
 
   async create(requestId: string, spec: JobSpec): Promise<{ readonly job: Job; readonly replayed: boolean }> {
     this.#requireOpen();
-    this.#options.checkSpec(spec);
-    const { record, replayed } = await this.#store.create(requestId, spec);
-    if (!replayed)
-      await record.append({
-        kind: "state_changed",
-        summary: "queued",
-        transition: { from: undefined, to: record.job.state },
-      });
+    const { record, replayed } = await this.#store.create(requestId, spec, this.#options.checkSpec);
+    if (!replayed) await appendQueued(record);
     this.#next();
     return { job: record.job, replayed };
   }
 
   async plan(spec: JobSpec): Promise<JobPlan> {
-    this.#options.checkSpec(spec);
+    await this.#options.checkSpec(spec);
     return this.#options.worker.plan(spec);
   }
 
@@ -327,6 +322,15 @@ class DirectoryJobService implements JobService {
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
+}
+
+/** The first event of every log; a job that was created right before a crash gets it afterwards. */
+async function appendQueued(record: JobRecord): Promise<void> {
+  await record.append({
+    kind: "state_changed",
+    summary: "queued",
+    transition: { from: undefined, to: record.job.state },
+  });
 }
 
 /** A gate's verdict as the log keeps it. */

@@ -22,6 +22,31 @@ export interface StoreJobsOptions {
   readonly resolvePath: (path: string, field: string) => Promise<string>;
 }
 
+/**
+ * Looks whether the data that a specification names can be used, without reading it. Whether there is a model to start from
+ * is only known when the job begins: one before it may make it.
+ *
+ * @throws AlbertError not-found (PATH_NOT_FOUND, DATASET_NOT_FOUND); forbidden (PATH_IS_LINK); invalid-input naming the
+ *   field of a path that leads out
+ */
+export async function checkSources(
+  spec: JobSpec,
+  { store, resolvePath }: Pick<StoreJobsOptions, "store" | "resolvePath">,
+): Promise<void> {
+  const { vocabulary } = divideRecipe(spec, "spec.recipe.").own;
+  const sources = [
+    ["spec.train", spec.train],
+    ["spec.eval", spec.eval],
+  ] as const;
+  for (const [field, source] of sources) {
+    if (source?.kind === "dataset") await store.datasets.get(source.digest);
+    else if (source !== undefined) await resolvePath(source.path, `${field}.path`);
+  }
+  if (vocabulary === undefined) return;
+  if (isDigest(vocabulary)) await store.datasets.get(vocabulary);
+  else await resolvePath(vocabulary, "spec.recipe.vocabulary");
+}
+
 /** Finds what specifications name in a store, and below the dataset roots. */
 export function resolveFromStore(options: StoreJobsOptions): ResolveOrder {
   const { store, cache, executor, program } = options;

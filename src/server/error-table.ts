@@ -1,4 +1,6 @@
 import type { ErrorCode } from "../errors.ts";
+import { ADMIN_ERROR_ROWS } from "./admin-error-table.ts";
+import type { ErrorRow } from "./error-row.ts";
 
 /** Names and numbers of the gRPC statuses. */
 export const GRPC_STATUS = {
@@ -49,38 +51,11 @@ export function statusName(code: number): GrpcStatusName {
   return (found?.[0] ?? "UNKNOWN") as GrpcStatusName;
 }
 
-/** Which typed detail, besides `ErrorInfo`, a reason carries. */
-export type DetailKind = "BadRequest" | "QuotaFailure" | "PreconditionFailure" | "ResourceInfo" | "none";
-
-/** Whether trying the same call again can help. */
-export type Retry =
-  /** After the delay in `RetryInfo`; `grpc-retry-pushback-ms` says the same to clients that retry by themselves. */
-  | "later"
-  /** At once on another replica, or after the client's own back-off: nothing is pushed back. */
-  | "elsewhere"
-  /** The caller decides; nothing is pushed back. */
-  | "caller"
-  /** No: `grpc-retry-pushback-ms` is -1. */
-  | "no";
-
-/** One reason of the public contract. */
-export interface ErrorRow {
-  readonly reason: string;
-  readonly code: ErrorCode;
-  /** What happened, in the caller's terms. */
-  readonly when: string;
-  readonly detail: DetailKind;
-  readonly retry: Retry;
-  /** Keys of `ErrorInfo.metadata` that may be present. */
-  readonly metadata?: readonly string[];
-  /** For `ResourceInfo`: the kind of resource, and the metadata key that holds its name. */
-  readonly resource?: { readonly type: string; readonly name: string };
-}
-
-const rows = <const R extends readonly ErrorRow[]>(table: R): R => table;
-
-/** Every reason a call can fail with. `docs/errors.md` is generated from this; a test looks for unlisted reasons. */
-export const ERROR_ROWS: readonly ErrorRow[] = rows([
+/**
+ * Every reason a call can fail with; those that only administrators meet have a table of their own. `docs/errors.md` is
+ * generated from both; tests look for unlisted reasons.
+ */
+export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "FIELD_INVALID",
     code: "invalid-input",
@@ -144,28 +119,6 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     detail: "PreconditionFailure",
     retry: "no",
     metadata: ["loaded"],
-  },
-  {
-    reason: "TOKEN_MISSING",
-    code: "unauthenticated",
-    when: "The call carries no bearer token and the listener requires one.",
-    detail: "none",
-    retry: "no",
-  },
-  {
-    reason: "TOKEN_INVALID",
-    code: "unauthenticated",
-    when: "The bearer token is unknown or expired.",
-    detail: "none",
-    retry: "no",
-  },
-  {
-    reason: "SCOPE_REQUIRED",
-    code: "forbidden",
-    when: "The token lacks the scope that the method needs.",
-    detail: "none",
-    retry: "no",
-    metadata: ["scope"],
   },
   {
     reason: "QUEUE_FULL",
@@ -311,7 +264,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     when: "The name was pointed at another version since the caller looked: look again, then decide.",
     detail: "none",
     retry: "no",
-    metadata: ["current_generation"],
+    metadata: ["expected", "current", "version"],
   },
   {
     reason: "VERSION_IN_USE",
@@ -354,7 +307,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
   {
     reason: "DIGEST_MISMATCH",
     code: "corrupt",
-    when: "The bytes of a version are not those its digest names.",
+    when: "The bytes of a version or of an upload are not those that its digest names.",
     detail: "none",
     retry: "no",
   },
@@ -373,9 +326,11 @@ export const ERROR_ROWS: readonly ErrorRow[] = rows([
     retry: "no",
     metadata: ["incident"],
   },
-]);
+];
 
-const BY_REASON: ReadonlyMap<string, ErrorRow> = new Map(ERROR_ROWS.map((row) => [row.reason, row]));
+const BY_REASON: ReadonlyMap<string, ErrorRow> = new Map(
+  [...ERROR_ROWS, ...ADMIN_ERROR_ROWS].map((row) => [row.reason, row]),
+);
 
 /** The row of a reason; undefined for reasons that only files and start-up raise. */
 export function errorRow(reason: string): ErrorRow | undefined {

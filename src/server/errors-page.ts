@@ -1,11 +1,9 @@
-import { ERROR_ROWS, type Retry, STATUS_OF_CODE } from "./error-table.ts";
+import { ADMIN_ERROR_ROWS } from "./admin-error-table.ts";
+import type { ErrorRow, Retry } from "./error-row.ts";
+import { ERROR_ROWS, STATUS_OF_CODE } from "./error-table.ts";
 
 /** The whole of `docs/errors.md`. */
 export function errorsPage(): string {
-  const table = ERROR_ROWS.map(
-    ({ reason, code, when, detail, retry, metadata }) =>
-      `| \`${reason}\` | ${STATUS_OF_CODE[code]} | ${when} | ${detail === "none" ? "" : detail} | ${(metadata ?? []).join(", ")} | ${RETRY_WORDS[retry]} |`,
-  );
   const codes = Object.entries(STATUS_OF_CODE).map(([code, status]) => `| ${code} | ${status} |`);
   return `# Errors
 
@@ -15,21 +13,37 @@ Every call that fails, and every failed item of a batch or stream, carries \`goo
 and one of the reasons below, in the trailer \`grpc-status-details-bin\`. Reasons are stable: programs may decide by
 them. Messages are for people and may change. No message, detail or log line holds text of a request, a path or a stack.
 
+Over HTTP, JSON that cannot be decoded, or that has a field which the contract lacks, is refused as \`invalid_argument\` before
+the call begins, without these details.
+
 "Retry" says whether the same call can succeed later. Clients that retry by themselves are told in the trailer
 \`grpc-retry-pushback-ms\`: a delay (the one in \`google.rpc.RetryInfo\`, varied by up to 20 %), or -1 where trying again is
 pointless.
 
-| reason | status | when | detail | metadata | retry |
-|---|---|---|---|---|---|
-${table.join("\n")}
+${table(ERROR_ROWS)}
 
-Services for administrators also fail with reasons that name what is wrong with a file, a dataset, a version or a job. Their
-statuses follow the kind of error:
+## Administration
+
+Calls of the services for administrators can fail with all of these, and with:
+
+${table(ADMIN_ERROR_ROWS)}
+
+Importing a checkpoint also fails with reasons that name what is wrong with its files, such as \`CHECKPOINT_NOT_FOUND\` or
+\`VOCABULARY_MISMATCH\`. What is wrong with a job's data or settings is told by the job itself: it is rejected, with every
+problem in its log. The status of a reason that no table lists follows the kind of error:
 
 | kind | status |
 |---|---|
 ${codes.join("\n")}
 `;
+}
+
+function table(rows: readonly ErrorRow[]): string {
+  const lines = rows.map(
+    ({ reason, code, when, detail, retry, metadata }) =>
+      `| \`${reason}\` | ${STATUS_OF_CODE[code]} | ${when} | ${detail === "none" ? "" : detail} | ${(metadata ?? []).join(", ")} | ${RETRY_WORDS[retry]} |`,
+  );
+  return ["| reason | status | when | detail | metadata | retry |", "|---|---|---|---|---|---|", ...lines].join("\n");
 }
 
 const RETRY_WORDS: Readonly<Record<Retry, string>> = {

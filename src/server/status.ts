@@ -11,7 +11,8 @@ import {
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
-import { errorRow, GRPC_STATUS, type GrpcStatusName, type Retry, STATUS_OF_CODE } from "./error-table.ts";
+import type { Retry } from "./error-row.ts";
+import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 
 /** Domain of every `ErrorInfo`. */
 export const ERROR_DOMAIN = "albert";
@@ -50,6 +51,9 @@ export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertE
   if (known && error.code !== "backend") return error;
   const incident = randomUUID();
   logIncident(incident, error);
+  if (isDiskFull(error)) {
+    return new AlbertError("overloaded", "the server's disk is full", { reason: "DISK_FULL", cause: error });
+  }
   if (known) {
     const { reason, metadata } = error;
     const message = errorRow(reason)?.when ?? "The runtime failed.";
@@ -60,6 +64,11 @@ export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertE
     metadata: { incident },
     cause: error,
   });
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 /**

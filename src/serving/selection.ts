@@ -63,7 +63,7 @@ export function noVersionReady(name: string, warming: boolean): AlbertError {
 export function generationMismatch(expected: number, current: number): AlbertError {
   return new AlbertError("conflict", `the name is at generation ${current}, not ${expected}: look again, then decide`, {
     reason: "GENERATION_MISMATCH",
-    metadata: { current_generation: String(current) },
+    metadata: { expected: String(expected), current: String(current) },
   });
 }
 

@@ -286,10 +286,6 @@ const ELSEWHERE = [
   // below, as they need a stream or a look at the metrics
   "CANCELLED",
   "DRAINING",
-  // the authorizer's
-  "TOKEN_MISSING",
-  "TOKEN_INVALID",
-  "SCOPE_REQUIRED",
   // the services for administrators
   "GENERATION_MISMATCH",
   "VERSION_IN_USE",

@@ -338,7 +338,7 @@ describe("a job at work", () => {
     await until(() => service.get(job.id).lastSequence === 3, "yielded event");
   });
 
-  it("logs at most one step_metrics each second", async () => {
+  it("logs no two step_metrics within a tenth of a second", async () => {
     let now = 1_000_000;
     const { service, worker } = await open({ clock: () => now });
     const { job } = await service.create("", specOf());
@@ -359,11 +359,11 @@ describe("a job at work", () => {
     } as const;
     for (let step = 1; step <= 30; step++) {
       worker.current.hooks.event({ ...metrics, step });
-      now += 100;
+      now += 50;
     }
-    await until(() => service.get(job.id).progress.step === 21, "three metrics");
+    await until(() => service.get(job.id).progress.step === 29, "every second step's metrics");
     expect(service.get(job.id).progress).toMatchObject({ etaSeconds: 2, loss: 1 });
-    expect(service.get(job.id).lastSequence).toBe(2 + 3);
+    expect(service.get(job.id).lastSequence).toBe(2 + 15);
   });
 
   it("is watched live, by any number of watchers, each of which may leave", async () => {

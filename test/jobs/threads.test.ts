@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-describe("a job on its own thread", { timeout: 120_000 }, () => {
+describe("a job on its own thread", { timeout: 300_000 }, () => {
   it("fine-tunes from random weights and publishes a version that opens", async () => {
     const { store, service } = await openJobs(directory);
     const { job } = await service.create("", TINY_JOB);

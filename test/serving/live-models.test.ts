@@ -308,7 +308,7 @@ describe("swapping", () => {
     expect(await refusal(() => models.promote("m", "3", 1))).toMatchObject({
       code: "conflict",
       reason: "GENERATION_MISMATCH",
-      metadata: { current_generation: "2" },
+      metadata: { current: "2" },
     });
     expect(served()).toBe("2");
   });

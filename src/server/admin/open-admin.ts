@@ -16,7 +16,7 @@ import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb
 import { checkJobSpec } from "../../jobs/check-job-spec.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import { openJobService } from "../../jobs/open-job-service.ts";
-import { resolveFromStore } from "../../jobs/resolve-order.ts";
+import { checkSources, resolveFromStore } from "../../jobs/resolve-order.ts";
 import { ThreadJobWorker } from "../../jobs/thread-worker.ts";
 import { taskOf } from "../../jobs/work-control.ts";
 import type { Model } from "../../model/model-directory.ts";
@@ -162,7 +162,10 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
     directory: join(directory, "jobs"),
     worker: new ThreadJobWorker(resolveOrder),
     publication: jobPublication({ ...judging, ...parts }),
-    checkSpec: checkJobSpec,
+    checkSpec: async (spec) => {
+      checkJobSpec(spec);
+      await checkSources(spec, parts);
+    },
     pressure: { predictedWaitMs: () => serving.scheduler.predictedWaitMs(), boundMs: config.training.yieldMs },
     onDefect: (error, jobId) => log.error({ err: error, job: jobId }, "a job failed in an unexpected way"),
   });
@@ -178,7 +181,7 @@ async function judgeVersion(
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "source") });
+  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "path") });
   await keepGateReport(versions, candidate.model, candidate.version, report);
   return report;
 }

@@ -31,7 +31,7 @@ export async function validateData(
   request: DataCheck,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
   const task = taskOf(request.task);
-  const paths = [await data.resolve(request.source, "source")];
+  const paths = [await data.resolve(request.source, "source.path")];
   const model =
     request.model === ""
       ? undefined
@@ -45,7 +45,7 @@ export async function validateData(
       : {
           evaluation: {
             task,
-            paths: [await data.resolve(request.eval, "eval")],
+            paths: [await data.resolve(request.eval, "eval.path")],
             split: "dev",
             ...problemType,
           } as const,

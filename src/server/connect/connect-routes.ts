@@ -32,7 +32,9 @@ export function addConnectService<S extends DescService>(
       implementation[method.localName] = serverStream(method, handler as ServerStreamHandler<DescMethod>, options);
     }
   }
-  router.service(service, implementation as Partial<ServiceImpl<S>>);
+  // A field that the contract does not have is a mistake of whoever wrote the JSON, which would else be ignored silently.
+  const strict = { jsonOptions: { ignoreUnknownFields: false } };
+  router.service(service, implementation as Partial<ServiceImpl<S>>, strict);
 }
 
 function unary(method: DescMethod, handler: UnaryHandler<DescMethod>, options: ConnectAdapterOptions) {

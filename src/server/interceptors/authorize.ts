@@ -3,7 +3,7 @@ import type { IncomingCall, Interceptor } from "../call.ts";
 /**
  * Decides whether a caller may make a call.
  *
- * @throws AlbertError unauthenticated (TOKEN_MISSING, TOKEN_INVALID) or forbidden (SCOPE_REQUIRED)
+ * @throws AlbertError unauthenticated for a caller it does not know; forbidden for a call it does not allow
  */
 export type Authorizer = (call: IncomingCall) => void | Promise<void>;
 
