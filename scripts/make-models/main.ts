@@ -72,7 +72,8 @@ function makeModel(model: (typeof MODELS)[number]): ScoredModel {
   const { name, task, labels, description } = model;
   const [train, dev] = [model.train, model.dev].map((prefix) => dataFiles(data, prefix)[0]!) as [string, string];
   const trained = join(work, "fine-tuned", name);
-  const flags = { task, ...trunk, train, seed: values.seed, ...settings[name], ...machine, output: trained };
+  const rows = task === "sst-2" ? heldOut(train) : { train };
+  const flags = { task, ...trunk, ...rows, seed: values.seed, ...settings[name], ...machine, output: trained };
   stages.train(`fine-tuning ${name}`, trained, ["train", ...flagsOf(flags)]);
   const output = join(work, "models", name);
   stages.run(`naming ${name}`, join(output, "manifest.json"), "scripts/name-labels.ts", [
@@ -88,6 +89,15 @@ function makeModel(model: (typeof MODELS)[number]): ScoredModel {
     guessing,
   );
   return { ...model, score, baseline };
+}
+
+/** Whole sentences apart, with their phrases: any other choice of SST-2's rows would be seen in training in parts. */
+function heldOut(train: string): Flags {
+  const output = join(work, "sst-2");
+  const count = String(settings["held-out-sentences"]["count"]);
+  const made = join(output, "held-out.tsv");
+  stages.run("holding sentences out", made, "scripts/hold-out-sentences.ts", [train, output, count]);
+  return { train: join(output, "train.tsv"), eval: made };
 }
 
 /** The table with the values of a file in place of its own. */

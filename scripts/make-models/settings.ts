@@ -47,8 +47,9 @@ export const FROM_SCRATCH = {
     keep_checkpoint_max: 1,
     patience: 5,
     token_budget: 8192,
-    eval_share: 0.02,
   },
+  /** Whole sentences of SST-2's training data that choose the checkpoint; their phrases are not trained on either. */
+  "held-out-sentences": { count: 1000 },
   "question-answering": {
     max_seq_length: 128,
     doc_stride: 64,
@@ -90,7 +91,8 @@ export const FROM_PUBLISHED: Settings = {
   vocabulary: {},
   architecture: {},
   pretraining: {},
-  sentiment: { eval_share: 0.02 },
+  sentiment: {},
+  "held-out-sentences": { count: 1000 },
   "question-answering": { eval_share: 0.02 },
   "multiple-choice": { eval_share: 0.02 },
 };

@@ -55,7 +55,9 @@ describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSyn
     beforeAll(() => {
       execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
       put("data/corpus/text.txt.gz", gzipSync(tinyText(20, () => 8)));
-      const rows = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? `a big cat ${i}\t1` : `an old tree ${i}\t0`));
+      const rows = Array.from({ length: 20 }, (_, i) =>
+        i % 2 === 0 ? `a big cat did walk ${i}\t1` : `an old tree in sleep ${i}\t0`,
+      );
       for (const split of ["train", "dev"])
         put(`data/glue/SST-2/${split}.tsv`, `sentence\tlabel\n${rows.join("\n")}\n`);
       put("small.json", JSON.stringify(SMALL));
@@ -67,6 +69,10 @@ describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSyn
       await make();
       const manifest = JSON.parse(readFileSync(join(work, "models/sentiment/manifest.json"), "utf8"));
       expect(manifest.heads[0].labels).toEqual(["negative", "positive"]);
+      const held = readFileSync(join(work, "sst-2/held-out.tsv"), "utf8").trimEnd().split("\n").slice(1);
+      const left = readFileSync(join(work, "sst-2/train.tsv"), "utf8");
+      expect(held).toHaveLength(4);
+      expect(held.filter((row) => left.includes(row))).toEqual([]);
       const page = readFileSync(join(work, "models/README.md"), "utf8");
       expect(page).toMatch(/\| this model \| .*eval_accuracy [01]/);
       expect(page).toMatch(/\| guessing \| majority_accuracy 0\.5/);

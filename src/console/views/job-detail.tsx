@@ -113,7 +113,8 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
       </div>
       <details open>
         <summary>Events</summary>
-        <ol class="events" reversed>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+        <ol class="events" reversed tabIndex={0} aria-label="Events, newest first">
           {[...events].reverse().map((event) => (
             <li key={event.sequence} value={event.sequence}>
               <span class="muted">{event.sequence}</span> <b>{event.kind.replaceAll("_", " ")}</b>{" "}
