@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,10 +11,13 @@ import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { HandWorker, RecordingPublication, specOf, until } from "./fake-worker.ts";
 
+/** In memory where there is such a place: hundreds of sequences flush thousands of events, and no disk is on trial here. */
+const SCRATCH = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
 let directory: string;
 let copies = 0;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "albert-job-model-"));
+  directory = await mkdtemp(join(SCRATCH, "albert-job-model-"));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
@@ -163,11 +167,35 @@ const cancel = fc.nat(5).map((pick) =>
         return;
       }
       await real.service.cancel(id);
-      if (reference.working === id) {
-        await until(() => real.worker.current.stopped, "asked to stop");
-        real.worker.current.finish({ kind: "stopped" });
-        end(reference, "cancelled");
-      } else job.state = "cancelled";
+      job.state = reference.working === id ? "cancelling" : "cancelled";
+    },
+  ),
+);
+
+/** Work that was asked to stop does, or comes to its end all the same. */
+const stop = fc.constantFrom("stopped", "finished").map((kind) =>
+  command(
+    `${kind} when cancelled`,
+    (reference) => stateOfWork(reference) === "cancelling",
+    async (reference, real) => {
+      await until(() => real.worker.current.stopped, "asked to stop");
+      real.worker.current.finish(kind === "finished" ? { kind, metrics: {} } : { kind: "stopped" });
+      end(reference, "cancelled");
+    },
+  ),
+);
+
+const clone = fc.nat(5).map((pick) =>
+  command(
+    `clone(${pick})`,
+    ({ jobs }) => jobs.size > 0 && jobs.size < 6,
+    async (reference, real) => {
+      const id = chosen(reference, pick)!;
+      const { priority } = reference.jobs.get(id)!;
+      const { job } = await real.service.clone("", id, {});
+      expect(job.id).not.toBe(id);
+      reference.jobs.set(job.id, { state: "queued", priority, resuming: false });
+      begin(reference);
     },
   ),
 );
@@ -226,7 +254,7 @@ const crash = fc.constant(
       for (const job of reference.jobs.values()) {
         if (["validating", "preparing", "running", "evaluating"].includes(job.state)) {
           Object.assign(job, { state: "queued", resuming: true });
-        }
+        } else if (job.state === "cancelling") job.state = "cancelled";
       }
       reference.working = undefined;
       begin(reference);
@@ -234,13 +262,99 @@ const crash = fc.constant(
   ),
 );
 
+type State = Exclude<JobStateKind, "preempted">;
+
+/** What becomes of a job in a state by each command; no entry: the command is refused and nothing happens. */
+const OUTCOMES: Readonly<Record<State, { readonly [C in "cancel" | "pause" | "resume" | "crash"]?: JobStateKind }>> = {
+  queued: { cancel: "cancelled", pause: "paused", crash: "queued" },
+  validating: { cancel: "cancelling", crash: "preparing" },
+  preparing: { cancel: "cancelling", crash: "preparing" },
+  running: { cancel: "cancelling", pause: "paused", crash: "preparing" },
+  evaluating: { cancel: "cancelling", crash: "preparing" },
+  paused: { cancel: "cancelled", resume: "preparing", crash: "paused" },
+  cancelling: { crash: "cancelled" },
+  succeeded: { crash: "succeeded" },
+  failed: { crash: "failed" },
+  rejected: { crash: "rejected" },
+  cancelled: { crash: "cancelled" },
+};
+
+/** Opens jobs of which one, whose id is returned, is in a state. */
+async function jobIn(state: State): Promise<Real & { readonly id: string }> {
+  const path = join(directory, `world-${copies++}`);
+  const real = { path, ...(await reopen({ path })) };
+  const { service, worker } = real;
+  if (state === "queued") await service.create("", specOf()); // which is at work
+  const { job } = await service.create("", specOf());
+  const walked: readonly State[] = ["validating", "preparing", "running", "evaluating"];
+  const from = { paused: "running", cancelling: "running", cancelled: "running", failed: "running" } as const;
+  const target = state in from ? from[state as keyof typeof from] : state === "succeeded" ? "evaluating" : state;
+  const phases = ["validated", "prepared", "trained"] as const;
+  for (const phase of phases.slice(0, Math.max(0, walked.indexOf(target)))) worker.current.hooks.phase(phase);
+  if (walked.includes(target)) await until(() => service.get(job.id).state.kind === target, target);
+  if (state === "succeeded") worker.current.finish({ kind: "finished", metrics: {} });
+  if (state === "failed") worker.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
+  if (state === "rejected") worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+  if (state === "cancelling" || state === "cancelled") await service.cancel(job.id);
+  if (state === "cancelled") worker.current.finish({ kind: "stopped" });
+  if (state === "paused") await paused(real, job.id);
+  await until(() => service.get(job.id).state.kind === state, state);
+  return { ...real, id: job.id };
+}
+
+async function paused({ service, worker }: Real, id: string): Promise<void> {
+  const pausing = service.pause(id);
+  if (service.get(id).state.kind === "running") {
+    await until(() => worker.current.stopped, "asked to stop");
+    worker.current.finish({ kind: "stopped" });
+  }
+  await pausing;
+}
+
+describe("a job", () => {
+  for (const state of Object.keys(OUTCOMES) as State[]) {
+    it(`that is ${state} can be cancelled, paused, resumed, cloned and left by a crash, or refuses`, async () => {
+      for (const name of ["cancel", "pause", "resume"] as const) {
+        const real = await jobIn(state);
+        const expected = OUTCOMES[state][name];
+        const { lastSequence } = real.service.get(real.id);
+        const changed =
+          name === "pause" && expected !== undefined ? paused(real, real.id) : real.service[name](real.id);
+        if (expected === undefined) {
+          await expect(changed).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION", metadata: { state } });
+          expect(real.service.get(real.id).lastSequence).toBe(lastSequence);
+        } else {
+          await changed;
+          await until(() => real.service.get(real.id).state.kind === expected, `${name} of ${state}`);
+        }
+        await close(real);
+      }
+
+      const real = await jobIn(state);
+      const { job: twin } = await real.service.clone("", real.id, {});
+      expect(twin).toMatchObject({ spec: real.service.get(real.id).spec, state: { kind: expect.any(String) } });
+      expect(real.service.get(real.id).state.kind).toBe(state);
+      await close(real);
+
+      const crashing = await jobIn(state);
+      const path = join(directory, `after-${copies++}`);
+      await cp(crashing.path, path, { recursive: true });
+      await close(crashing); // writes to the old place
+      const after = await reopen({ path });
+      const { crash: expected } = OUTCOMES[state];
+      await until(() => after.service.get(crashing.id).state.kind === expected, `crash of ${state}`);
+      await close(after);
+    });
+  }
+});
+
 describe("jobs under any sequence of commands and crashes", () => {
   it("are always where the reference says, with logs that have no gap and never shrink", {
     timeout: 120_000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.commands([create, create, advance, advance, advance, finish, cancel, pause, resume, crash], {
+        fc.commands([create, create, advance, advance, advance, finish, cancel, stop, pause, resume, clone, crash], {
           maxCommands: 25,
         }),
         async (commands) => {
@@ -261,7 +375,7 @@ describe("jobs under any sequence of commands and crashes", () => {
           await close(real);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 300 },
     );
   });
 });
