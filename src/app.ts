@@ -119,6 +119,8 @@ export interface App {
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
   const device = chosenDevice(config);
+  // Looked for while the rest starts; whoever needs it meets the error.
+  if (options.createEngine === undefined) device().catch(() => {});
   const inference = createInference(options, device);
   const { serving, metrics, handlers } = inference;
   const live = serving.models;

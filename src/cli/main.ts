@@ -8,7 +8,9 @@ import { albertProgram } from "./program.ts";
  * used and 1 for anything else; a bug keeps its stack.
  */
 try {
-  await albertProgram().parseAsync(withDashes(process.argv));
+  const words = withDashes(process.argv);
+  const program = await albertProgram(words[2]);
+  await program.parseAsync(words);
 } catch (error) {
   if (!(error instanceof AlbertError || error instanceof CallError)) throw error;
   process.stderr.write(`albert: ${error.message}\n`);

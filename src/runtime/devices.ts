@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { platform } from "node:os";
 import { AlbertError } from "../errors.ts";
 import { spawnWorker } from "../worker-threads.ts";
 import { availableThreads } from "./cpu-quota.ts";
@@ -19,6 +21,20 @@ const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
     "The CUDA provider is not part of the npm package: run ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node " +
     "--ignore-scripts=false on Linux x64 with CUDA 12 and cuDNN 9. On the same card --device webgpu needs neither.",
 };
+
+/** Files by which Linux shows graphics cards: of any vendor, NVIDIA's own, of WSL, and of two makers of phones. */
+const CARD_FILES = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"];
+
+/**
+ * Kinds of devices worth a try on this machine. On Linux without any sign of a card only the processor is: looking for others
+ * would take a second, print the drivers' complaints, and find a software imitation at best.
+ */
+export function likelyDevices(
+  isThere: (path: string) => boolean = existsSync,
+  system: NodeJS.Platform = platform(),
+): readonly DeviceKind[] {
+  return system !== "linux" || CARD_FILES.some(isThere) ? DEVICE_KINDS : ["cpu"];
+}
 
 /** A longer wait than any driver should need to say that it has no device. */
 const PROBE_TIMEOUT_MS = 30_000;
@@ -57,6 +73,7 @@ export function probeDevices(kinds: readonly DeviceKind[] = DEVICE_KINDS): Promi
 export async function chooseDevice(
   choice: DeviceChoice,
   probe: (kinds: readonly DeviceKind[]) => Promise<readonly ProbeResult[]> = probeDevices,
+  likely: readonly DeviceKind[] = likelyDevices(),
 ): Promise<DeviceKind> {
   if (choice === "cpu") return choice;
   if (choice !== "auto") {
@@ -68,7 +85,8 @@ export async function chooseDevice(
       metadata: { device: choice },
     });
   }
-  const found = (await probe(DEVICE_KINDS)).filter((result) => result.available);
+  if (likely.length === 1) return likely[0]!;
+  const found = (await probe(likely)).filter((result) => result.available);
   const best = found.reduce<(typeof found)[number] | undefined>(
     (best, result) => (best === undefined || result.gflops > best.gflops ? result : best),
     undefined,

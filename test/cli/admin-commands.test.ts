@@ -56,7 +56,7 @@ async function albert(...args: string[]): Promise<{ out: string; err: string; st
   vi.spyOn(process.stderr, "write").mockImplementation(capture("err"));
   process.exitCode = 0;
   try {
-    await albertProgram().parseAsync([...args, ...admin()], { from: "user" });
+    await (await albertProgram()).parseAsync([...args, ...admin()], { from: "user" });
     return { ...printed, status: Number(process.exitCode) };
   } finally {
     vi.restoreAllMocks();

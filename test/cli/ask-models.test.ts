@@ -10,7 +10,7 @@ async function albert(...args: string[]): Promise<string> {
     printed += text;
     return true;
   });
-  await albertProgram().parseAsync(["node", "albert", ...args]);
+  await (await albertProgram()).parseAsync(["node", "albert", ...args]);
   return printed;
 }
 

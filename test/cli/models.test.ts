@@ -12,7 +12,7 @@ afterEach(() => vi.restoreAllMocks());
 /** What a command prints on stdout. */
 async function albert(...argv: string[]): Promise<string> {
   const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  await albertProgram().parseAsync(argv, { from: "user" });
+  await (await albertProgram()).parseAsync(argv, { from: "user" });
   const printed = write.mock.calls.map(([text]) => String(text)).join("");
   write.mockRestore();
   return printed;

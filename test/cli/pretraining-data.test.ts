@@ -36,7 +36,7 @@ async function albert(...args: string[]): Promise<string> {
     printed += text;
     return true;
   });
-  await albertProgram().parseAsync(["node", "albert", "pretraining-data", ...args]);
+  await (await albertProgram()).parseAsync(["node", "albert", "pretraining-data", ...args]);
   write.mockRestore();
   return printed;
 }

@@ -68,7 +68,7 @@ export async function albert(...args: string[]): Promise<CommandResult> {
     }),
   ];
   try {
-    await albertProgram().parseAsync(withDashes(["node", "albert", ...args]));
+    await (await albertProgram()).parseAsync(withDashes(["node", "albert", ...args]));
     return { printed, said };
   } catch (thrown) {
     if (!(thrown instanceof AlbertError)) throw thrown;

@@ -18,8 +18,8 @@ afterAll(() => {
 });
 
 describe("albert vocab train", () => {
-  const train = (...flags: string[]) =>
-    albertProgram().parseAsync(["node", "albert", "vocab", "train", "--output", join(folder, "v"), ...flags]);
+  const train = async (...flags: string[]) =>
+    (await albertProgram()).parseAsync(["node", "albert", "vocab", "train", "--output", join(folder, "v"), ...flags]);
 
   it("says where to get the trainer when it is not where it should be", async () => {
     const attempt = train("--input", join(folder, "text.txt"), "--spm-train", join(folder, "absent"));

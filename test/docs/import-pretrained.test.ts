@@ -20,7 +20,7 @@ const commands = [...page.matchAll(/^ {4}albert (.+)$/gm)].map(([, line]) =>
 async function albert(words: readonly string[]): Promise<string> {
   const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
   try {
-    await albertProgram().parseAsync(words, { from: "user" });
+    await (await albertProgram()).parseAsync(words, { from: "user" });
     return write.mock.calls.map(([text]) => String(text)).join("");
   } finally {
     write.mockRestore();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ProbeResult } from "../../src/runtime/device-probe.ts";
-import { chooseDevice, probeDevices } from "../../src/runtime/devices.ts";
+import { chooseDevice, DEVICE_KINDS, likelyDevices, probeDevices } from "../../src/runtime/devices.ts";
 
 const found = (kind: ProbeResult["kind"], gflops: number): ProbeResult => ({ kind, available: true, gflops });
 const lacking = (kind: ProbeResult["kind"]): ProbeResult => ({ kind, available: false, reason: "no driver" });
@@ -14,7 +14,20 @@ describe("choosing a device", () => {
     ["the processor before its imitation of a card", [found("cpu", 90), found("webgpu", 0.3), lacking("cuda")], "cpu"],
     ["the faster of two providers", [found("cpu", 90), found("webgpu", 9000), found("cuda", 20_000)], "cuda"],
   ])("auto takes %s", async (_, results, expected) => {
-    expect(await chooseDevice("auto", machine(results))).toBe(expected);
+    expect(await chooseDevice("auto", machine(results), DEVICE_KINDS)).toBe(expected);
+  });
+
+  it("auto takes the processor without asking any driver where nothing shows a card", async () => {
+    const never = () => Promise.reject(new Error("a driver was asked"));
+    expect(
+      await chooseDevice(
+        "auto",
+        never,
+        likelyDevices(() => false, "linux"),
+      ),
+    ).toBe("cpu");
+    expect(likelyDevices((path) => path === "/dev/dri", "linux")).toEqual(DEVICE_KINDS);
+    expect(likelyDevices(() => false, "darwin")).toEqual(DEVICE_KINDS);
   });
 
   it.each(["webgpu", "cuda"] as const)("says how to get %s when it is asked for and missing", async (kind) => {
