@@ -15,10 +15,14 @@ export const file_albert_v1_models: GenFile = /*@__PURE__*/
   fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEiqwIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJJCgVBbGlhcxINCgVtb2RlbBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKA0SEgoKZ2VuZXJhdGlvbhgEIAEoDSK0AQoHTGluZWFnZRIOCgZwYXJlbnQYASABKAkSMgoIZGF0YXNldHMYAiADKAsyIC5hbGJlcnQudjEuTGluZWFnZS5EYXRhc2V0c0VudHJ5EhMKC3JlY2lwZV9qc29uGAMgASgJEg8KB3Byb2dyYW0YBCABKAkSDgoGam9iX2lkGAUgASgJGi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKOAgoKR2F0ZVJlcG9ydBIKCgJpZBgBIAEoCRInCgd2ZXJkaWN0GAIgASgOMhYuYWxiZXJ0LnYxLkdhdGVWZXJkaWN0Eg4KBm1ldHJpYxgDIAEoCRIWCg5jaGFtcGlvbl92YWx1ZRgEIAEoARIXCg9jYW5kaWRhdGVfdmFsdWUYBSABKAESFgoOZGlmZmVyZW5jZV9sb3cYBiABKAESFwoPZGlmZmVyZW5jZV9oaWdoGAcgASgBEhYKCW1jbmVtYXJfcBgIIAEoAUgAiAEBEhAKCGV4YW1wbGVzGAkgASgNEg8KB2RhdGFzZXQYCiABKAkSEAoIZmluZGluZ3MYCyADKAlCDAoKX21jbmVtYXJfcCL0AgoKU3dhcFJlcG9ydBINCgVtb2RlbBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKA0SEgoKdG9fdmVyc2lvbhgDIAEoDRI+Cg1waGFzZV9zZWNvbmRzGAQgAygLMicuYWxiZXJ0LnYxLlN3YXBSZXBvcnQuUGhhc2VTZWNvbmRzRW50cnkSFQoNcDk5X2JlZm9yZV9tcxgFIAEoARIVCg1wOTlfZHVyaW5nX21zGAYgASgBEhQKDHA5OV9hZnRlcl9tcxgHIAEoARIYChByc3NfYmVmb3JlX2J5dGVzGAggASgBEhcKD3Jzc19hZnRlcl9ieXRlcxgJIAEoARIXCg9yZXF1ZXN0c19mYWlsZWQYCiABKA0SKAoEdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMwoRUGhhc2VTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJLChNMaXN0VmVyc2lvbnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIn0KFExpc3RWZXJzaW9uc1Jlc3BvbnNlEikKCHZlcnNpb25zGAEgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAIgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSIzChFHZXRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIqYBChJHZXRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SFQoNbWFuaWZlc3RfanNvbhgCIAEoCRIjCgdsaW5lYWdlGAMgASgLMhIuYWxiZXJ0LnYxLkxpbmVhZ2USKgoLZ2F0ZV9yZXBvcnQYBCABKAsyFS5hbGJlcnQudjEuR2F0ZVJlcG9ydCI2ChdJbXBvcnRDaGVja3BvaW50UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIMCgRwYXRoGAIgASgJIlUKGEltcG9ydENoZWNrcG9pbnRSZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIPCgdzdW1tYXJ5GAIgASgJImUKFlZhbGlkYXRlVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSDAoEcGF0aBgFIAEoCSJAChdWYWxpZGF0ZVZlcnNpb25SZXNwb25zZRIlCgZyZXBvcnQYASABKAsyFS5hbGJlcnQudjEuR2F0ZVJlcG9ydCI0ChJMb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSI/ChNMb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIjYKFFVubG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iQQoVVW5sb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIoMBCg5Qcm9tb3RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFsaWFzGAMgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgFIAEoCBIOCgZyZWFzb24YBiABKAkiWQoPUHJvbW90ZVJlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0IlwKD1JvbGxiYWNrUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVhbGlhcxgCIAEoCRIbChNleHBlY3RlZF9nZW5lcmF0aW9uGAMgASgNEg4KBnJlYXNvbhgEIAEoCSJaChBSb2xsYmFja1Jlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0InUKEVNldFRyYWZmaWNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgCIAEoDRIkCgRtb2RlGAMgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEg8KB3BlcmNlbnQYBCABKAEiPAoSU2V0VHJhZmZpY1Jlc3BvbnNlEiYKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbCKdAgoMU2VydmluZ01vZGVsEg0KBW1vZGVsGAEgASgJEikKCHZlcnNpb25zGAIgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAMgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEiwKDHRyYWZmaWNfbW9kZRgEIAEoDjIWLmFsYmVydC52MS5UcmFmZmljTW9kZRIaChJjaGFsbGVuZ2VyX3ZlcnNpb24YBSABKA0SFwoPdHJhZmZpY19wZXJjZW50GAYgASgBEhAKCGNvbXBhcmVkGAcgASgNEhEKCWRpc2FncmVlZBgIIAEoDRIoCglsYXN0X3N3YXAYCSABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydCI/ChNXYXRjaFNlcnZpbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAIgASgBInsKFFdhdGNoU2VydmluZ1Jlc3BvbnNlEigKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUqnQIKDFZlcnNpb25TdGF0ZRIdChlWRVJTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVkVSU0lPTl9TVEFURV9TVE9SRUQQARIZChVWRVJTSU9OX1NUQVRFX0xPQURJTkcQAhIZChVWRVJTSU9OX1NUQVRFX1dBUk1JTkcQAxIZChVWRVJTSU9OX1NUQVRFX1NUQU5EQlkQBBIZChVWRVJTSU9OX1NUQVRFX1NFUlZJTkcQBRIYChRWRVJTSU9OX1NUQVRFX1NIQURPVxAGEhgKFFZFUlNJT05fU1RBVEVfQ0FOQVJZEAcSGgoWVkVSU0lPTl9TVEFURV9EUkFJTklORxAIEhgKFFZFUlNJT05fU1RBVEVfRkFJTEVEEAkqeAoLR2F0ZVZlcmRpY3QSHAoYR0FURV9WRVJESUNUX1VOU1BFQ0lGSUVEEAASFQoRR0FURV9WRVJESUNUX1BBU1MQARIVChFHQVRFX1ZFUkRJQ1RfRkFJTBACEh0KGUdBVEVfVkVSRElDVF9JTkNPTkNMVVNJVkUQAypzCgtUcmFmZmljTW9kZRIcChhUUkFGRklDX01PREVfVU5TUEVDSUZJRUQQABIXChNUUkFGRklDX01PREVfU0hBRE9XEAESFwoTVFJBRkZJQ19NT0RFX0NBTkFSWRACEhQKEFRSQUZGSUNfTU9ERV9PRkYQAzKoBgoMTW9kZWxTZXJ2aWNlEk8KDExpc3RWZXJzaW9ucxIeLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXF1ZXN0Gh8uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1Jlc3BvbnNlEkkKCkdldFZlcnNpb24SHC5hbGJlcnQudjEuR2V0VmVyc2lvblJlcXVlc3QaHS5hbGJlcnQudjEuR2V0VmVyc2lvblJlc3BvbnNlElsKEEltcG9ydENoZWNrcG9pbnQSIi5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QaIy5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlElgKD1ZhbGlkYXRlVmVyc2lvbhIhLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXF1ZXN0GiIuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEkwKC0xvYWRWZXJzaW9uEh0uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVxdWVzdBoeLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlc3BvbnNlElIKDVVubG9hZFZlcnNpb24SHy5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlcXVlc3QaIC5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlc3BvbnNlEkAKB1Byb21vdGUSGS5hbGJlcnQudjEuUHJvbW90ZVJlcXVlc3QaGi5hbGJlcnQudjEuUHJvbW90ZVJlc3BvbnNlEkMKCFJvbGxiYWNrEhouYWxiZXJ0LnYxLlJvbGxiYWNrUmVxdWVzdBobLmFsYmVydC52MS5Sb2xsYmFja1Jlc3BvbnNlEkkKClNldFRyYWZmaWMSHC5hbGJlcnQudjEuU2V0VHJhZmZpY1JlcXVlc3QaHS5hbGJlcnQudjEuU2V0VHJhZmZpY1Jlc3BvbnNlElEKDFdhdGNoU2VydmluZxIeLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXF1ZXN0Gh8uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
+ * One immutable version of a model.
+ *
  * @generated from message albert.v1.ModelVersion
  */
 export type ModelVersion = Message<"albert.v1.ModelVersion"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
@@ -38,11 +42,15 @@ export type ModelVersion = Message<"albert.v1.ModelVersion"> & {
   digest: string;
 
   /**
+   * Where it stands in this process.
+   *
    * @generated from field: albert.v1.VersionState state = 4;
    */
   state: VersionState;
 
   /**
+   * Names that point at it.
+   *
    * @generated from field: repeated string aliases = 5;
    */
   aliases: string[];
@@ -55,16 +63,22 @@ export type ModelVersion = Message<"albert.v1.ModelVersion"> & {
   metrics: { [key: string]: number };
 
   /**
+   * When it was put into the store.
+   *
    * @generated from field: google.protobuf.Timestamp created = 7;
    */
   created?: Timestamp | undefined;
 
   /**
+   * Size of its files.
+   *
    * @generated from field: double bytes = 8;
    */
   bytes: number;
 
   /**
+   * Why it could not be brought up; empty otherwise.
+   *
    * @generated from field: string failure = 9;
    */
   failure: string;
@@ -78,20 +92,28 @@ export const ModelVersionSchema: GenMessage<ModelVersion> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 0);
 
 /**
+ * A name that points at a version, changed by compare-and-swap only.
+ *
  * @generated from message albert.v1.Alias
  */
 export type Alias = Message<"albert.v1.Alias"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * "champion" serves; "previous" is what served before it.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
+   * The version it points at.
+   *
    * @generated from field: uint32 version = 3;
    */
   version: number;
@@ -112,6 +134,8 @@ export const AliasSchema: GenMessage<Alias> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 1);
 
 /**
+ * Where a version came from.
+ *
  * @generated from message albert.v1.Lineage
  */
 export type Lineage = Message<"albert.v1.Lineage"> & {
@@ -137,11 +161,15 @@ export type Lineage = Message<"albert.v1.Lineage"> & {
   recipeJson: string;
 
   /**
+   * Version of the program that made it.
+   *
    * @generated from field: string program = 4;
    */
   program: string;
 
   /**
+   * The job that made it; empty for an import.
+   *
    * @generated from field: string job_id = 5;
    */
   jobId: string;
@@ -155,30 +183,42 @@ export const LineageSchema: GenMessage<Lineage> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 2);
 
 /**
+ * How a version did against the champion on the same examples.
+ *
  * @generated from message albert.v1.GateReport
  */
 export type GateReport = Message<"albert.v1.GateReport"> & {
   /**
+   * Names this report.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * The decision.
+   *
    * @generated from field: albert.v1.GateVerdict verdict = 2;
    */
   verdict: GateVerdict;
 
   /**
+   * What was compared.
+   *
    * @generated from field: string metric = 3;
    */
   metric: string;
 
   /**
+   * The champion's value of it.
+   *
    * @generated from field: double champion_value = 4;
    */
   championValue: number;
 
   /**
+   * The version's value of it.
+   *
    * @generated from field: double candidate_value = 5;
    */
   candidateValue: number;
@@ -191,6 +231,8 @@ export type GateReport = Message<"albert.v1.GateReport"> & {
   differenceLow: number;
 
   /**
+   * Upper end of that interval.
+   *
    * @generated from field: double difference_high = 7;
    */
   differenceHigh: number;
@@ -203,16 +245,22 @@ export type GateReport = Message<"albert.v1.GateReport"> & {
   mcnemarP?: number | undefined;
 
   /**
+   * Examples of the set.
+   *
    * @generated from field: uint32 examples = 9;
    */
   examples: number;
 
   /**
+   * Digest of the set.
+   *
    * @generated from field: string dataset = 10;
    */
   dataset: string;
 
   /**
+   * What decided, and what was noticed, in words.
+   *
    * @generated from field: repeated string findings = 11;
    */
   findings: string[];
@@ -232,16 +280,22 @@ export const GateReportSchema: GenMessage<GateReport> = /*@__PURE__*/
  */
 export type SwapReport = Message<"albert.v1.SwapReport"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * What served before; zero if nothing did.
+   *
    * @generated from field: uint32 from_version = 2;
    */
   fromVersion: number;
 
   /**
+   * What serves now.
+   *
    * @generated from field: uint32 to_version = 3;
    */
   toVersion: number;
@@ -254,26 +308,36 @@ export type SwapReport = Message<"albert.v1.SwapReport"> & {
   phaseSeconds: { [key: string]: number };
 
   /**
+   * Latency that 99 % of requests stayed below before the swap; zero without requests.
+   *
    * @generated from field: double p99_before_ms = 5;
    */
   p99BeforeMs: number;
 
   /**
+   * The same while it went on.
+   *
    * @generated from field: double p99_during_ms = 6;
    */
   p99DuringMs: number;
 
   /**
+   * The same after it.
+   *
    * @generated from field: double p99_after_ms = 7;
    */
   p99AfterMs: number;
 
   /**
+   * Memory of the process before the swap.
+   *
    * @generated from field: double rss_before_bytes = 8;
    */
   rssBeforeBytes: number;
 
   /**
+   * Memory of the process after it.
+   *
    * @generated from field: double rss_after_bytes = 9;
    */
   rssAfterBytes: number;
@@ -286,6 +350,8 @@ export type SwapReport = Message<"albert.v1.SwapReport"> & {
   requestsFailed: number;
 
   /**
+   * When it ended.
+   *
    * @generated from field: google.protobuf.Timestamp time = 11;
    */
   time?: Timestamp | undefined;
@@ -299,6 +365,8 @@ export const SwapReportSchema: GenMessage<SwapReport> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 4);
 
 /**
+ * Which versions to list.
+ *
  * @generated from message albert.v1.ListVersionsRequest
  */
 export type ListVersionsRequest = Message<"albert.v1.ListVersionsRequest"> & {
@@ -310,11 +378,15 @@ export type ListVersionsRequest = Message<"albert.v1.ListVersionsRequest"> & {
   model: string;
 
   /**
+   * 1 to 1000; zero means 100.
+   *
    * @generated from field: uint32 page_size = 2;
    */
   pageSize: number;
 
   /**
+   * `next_page_token` of the page before; empty for the first.
+   *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
@@ -328,20 +400,28 @@ export const ListVersionsRequestSchema: GenMessage<ListVersionsRequest> = /*@__P
   messageDesc(file_albert_v1_models, 5);
 
 /**
+ * One page of versions.
+ *
  * @generated from message albert.v1.ListVersionsResponse
  */
 export type ListVersionsResponse = Message<"albert.v1.ListVersionsResponse"> & {
   /**
+   * The versions.
+   *
    * @generated from field: repeated albert.v1.ModelVersion versions = 1;
    */
   versions: ModelVersion[];
 
   /**
+   * Every alias of the models that were asked for.
+   *
    * @generated from field: repeated albert.v1.Alias aliases = 2;
    */
   aliases: Alias[];
 
   /**
+   * Where the next page begins; empty on the last.
+   *
    * @generated from field: string next_page_token = 3;
    */
   nextPageToken: string;
@@ -355,10 +435,14 @@ export const ListVersionsResponseSchema: GenMessage<ListVersionsResponse> = /*@_
   messageDesc(file_albert_v1_models, 6);
 
 /**
+ * Which version to show.
+ *
  * @generated from message albert.v1.GetVersionRequest
  */
 export type GetVersionRequest = Message<"albert.v1.GetVersionRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
@@ -379,25 +463,35 @@ export const GetVersionRequestSchema: GenMessage<GetVersionRequest> = /*@__PURE_
   messageDesc(file_albert_v1_models, 7);
 
 /**
+ * All that is known of a version.
+ *
  * @generated from message albert.v1.GetVersionResponse
  */
 export type GetVersionResponse = Message<"albert.v1.GetVersionResponse"> & {
   /**
+   * The version.
+   *
    * @generated from field: albert.v1.ModelVersion version = 1;
    */
   version?: ModelVersion | undefined;
 
   /**
+   * Its `manifest.json`.
+   *
    * @generated from field: string manifest_json = 2;
    */
   manifestJson: string;
 
   /**
+   * Where it came from.
+   *
    * @generated from field: albert.v1.Lineage lineage = 3;
    */
   lineage?: Lineage | undefined;
 
   /**
+   * The newest report on it; absent when there is none.
+   *
    * @generated from field: albert.v1.GateReport gate_report = 4;
    */
   gateReport?: GateReport | undefined;
@@ -411,10 +505,14 @@ export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PUR
   messageDesc(file_albert_v1_models, 8);
 
 /**
+ * A checkpoint to bring in.
+ *
  * @generated from message albert.v1.ImportCheckpointRequest
  */
 export type ImportCheckpointRequest = Message<"albert.v1.ImportCheckpointRequest"> & {
   /**
+   * Name of the model it becomes a version of.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
@@ -435,10 +533,14 @@ export const ImportCheckpointRequestSchema: GenMessage<ImportCheckpointRequest> 
   messageDesc(file_albert_v1_models, 9);
 
 /**
+ * The version it became.
+ *
  * @generated from message albert.v1.ImportCheckpointResponse
  */
 export type ImportCheckpointResponse = Message<"albert.v1.ImportCheckpointResponse"> & {
   /**
+   * The version; an earlier one where the contents are equal.
+   *
    * @generated from field: albert.v1.ModelVersion version = 1;
    */
   version?: ModelVersion | undefined;
@@ -459,20 +561,28 @@ export const ImportCheckpointResponseSchema: GenMessage<ImportCheckpointResponse
   messageDesc(file_albert_v1_models, 10);
 
 /**
+ * A version to judge, and on what.
+ *
  * @generated from message albert.v1.ValidateVersionRequest
  */
 export type ValidateVersionRequest = Message<"albert.v1.ValidateVersionRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Number of the version.
+   *
    * @generated from field: uint32 version = 2;
    */
   version: number;
 
   /**
+   * Task whose metrics decide, as in `JobSpec.task`.
+   *
    * @generated from field: string task = 3;
    */
   task: string;
@@ -485,6 +595,8 @@ export type ValidateVersionRequest = Message<"albert.v1.ValidateVersionRequest">
   dataset: string;
 
   /**
+   * Path below a dataset root, in place of `dataset`.
+   *
    * @generated from field: string path = 5;
    */
   path: string;
@@ -498,10 +610,14 @@ export const ValidateVersionRequestSchema: GenMessage<ValidateVersionRequest> = 
   messageDesc(file_albert_v1_models, 11);
 
 /**
+ * The judgement.
+ *
  * @generated from message albert.v1.ValidateVersionResponse
  */
 export type ValidateVersionResponse = Message<"albert.v1.ValidateVersionResponse"> & {
   /**
+   * The report, which is kept with the version.
+   *
    * @generated from field: albert.v1.GateReport report = 1;
    */
   report?: GateReport | undefined;
@@ -515,15 +631,21 @@ export const ValidateVersionResponseSchema: GenMessage<ValidateVersionResponse> 
   messageDesc(file_albert_v1_models, 12);
 
 /**
+ * A version to bring into memory.
+ *
  * @generated from message albert.v1.LoadVersionRequest
  */
 export type LoadVersionRequest = Message<"albert.v1.LoadVersionRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Number of the version.
+   *
    * @generated from field: uint32 version = 2;
    */
   version: number;
@@ -537,10 +659,14 @@ export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PUR
   messageDesc(file_albert_v1_models, 13);
 
 /**
+ * The version as it stands now.
+ *
  * @generated from message albert.v1.LoadVersionResponse
  */
 export type LoadVersionResponse = Message<"albert.v1.LoadVersionResponse"> & {
   /**
+   * The version.
+   *
    * @generated from field: albert.v1.ModelVersion version = 1;
    */
   version?: ModelVersion | undefined;
@@ -554,15 +680,21 @@ export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__P
   messageDesc(file_albert_v1_models, 14);
 
 /**
+ * A version to release.
+ *
  * @generated from message albert.v1.UnloadVersionRequest
  */
 export type UnloadVersionRequest = Message<"albert.v1.UnloadVersionRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Number of the version.
+   *
    * @generated from field: uint32 version = 2;
    */
   version: number;
@@ -576,10 +708,14 @@ export const UnloadVersionRequestSchema: GenMessage<UnloadVersionRequest> = /*@_
   messageDesc(file_albert_v1_models, 15);
 
 /**
+ * The version as it stands now.
+ *
  * @generated from message albert.v1.UnloadVersionResponse
  */
 export type UnloadVersionResponse = Message<"albert.v1.UnloadVersionResponse"> & {
   /**
+   * The version.
+   *
    * @generated from field: albert.v1.ModelVersion version = 1;
    */
   version?: ModelVersion | undefined;
@@ -593,15 +729,21 @@ export const UnloadVersionResponseSchema: GenMessage<UnloadVersionResponse> = /*
   messageDesc(file_albert_v1_models, 16);
 
 /**
+ * A version that is to serve.
+ *
  * @generated from message albert.v1.PromoteRequest
  */
 export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Number of the version.
+   *
    * @generated from field: uint32 version = 2;
    */
   version: number;
@@ -628,6 +770,8 @@ export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
   overrideGate: boolean;
 
   /**
+   * Why, in words; kept with the change.
+   *
    * @generated from field: string reason = 6;
    */
   reason: string;
@@ -641,15 +785,21 @@ export const PromoteRequestSchema: GenMessage<PromoteRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 17);
 
 /**
+ * The change, once it has come into effect.
+ *
  * @generated from message albert.v1.PromoteResponse
  */
 export type PromoteResponse = Message<"albert.v1.PromoteResponse"> & {
   /**
+   * The alias as it is now.
+   *
    * @generated from field: albert.v1.Alias alias = 1;
    */
   alias?: Alias | undefined;
 
   /**
+   * How the swap went; absent where the alias is not the one that serves.
+   *
    * @generated from field: albert.v1.SwapReport report = 2;
    */
   report?: SwapReport | undefined;
@@ -663,25 +813,35 @@ export const PromoteResponseSchema: GenMessage<PromoteResponse> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 18);
 
 /**
+ * An alias to point back.
+ *
  * @generated from message albert.v1.RollbackRequest
  */
 export type RollbackRequest = Message<"albert.v1.RollbackRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Empty: champion.
+   *
    * @generated from field: string alias = 2;
    */
   alias: string;
 
   /**
+   * The generation the caller saw, as in `PromoteRequest`.
+   *
    * @generated from field: uint32 expected_generation = 3;
    */
   expectedGeneration: number;
 
   /**
+   * Why, in words; kept with the change.
+   *
    * @generated from field: string reason = 4;
    */
   reason: string;
@@ -695,15 +855,21 @@ export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 19);
 
 /**
+ * The change, once it has come into effect.
+ *
  * @generated from message albert.v1.RollbackResponse
  */
 export type RollbackResponse = Message<"albert.v1.RollbackResponse"> & {
   /**
+   * The alias as it is now.
+   *
    * @generated from field: albert.v1.Alias alias = 1;
    */
   alias?: Alias | undefined;
 
   /**
+   * How the swap went.
+   *
    * @generated from field: albert.v1.SwapReport report = 2;
    */
   report?: SwapReport | undefined;
@@ -717,20 +883,28 @@ export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*
   messageDesc(file_albert_v1_models, 20);
 
 /**
+ * What a challenger is to get.
+ *
  * @generated from message albert.v1.SetTrafficRequest
  */
 export type SetTrafficRequest = Message<"albert.v1.SetTrafficRequest"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Number of the version that challenges the champion.
+   *
    * @generated from field: uint32 challenger_version = 2;
    */
   challengerVersion: number;
 
   /**
+   * In what way.
+   *
    * @generated from field: albert.v1.TrafficMode mode = 3;
    */
   mode: TrafficMode;
@@ -751,10 +925,14 @@ export const SetTrafficRequestSchema: GenMessage<SetTrafficRequest> = /*@__PURE_
   messageDesc(file_albert_v1_models, 21);
 
 /**
+ * The model as it serves now.
+ *
  * @generated from message albert.v1.SetTrafficResponse
  */
 export type SetTrafficResponse = Message<"albert.v1.SetTrafficResponse"> & {
   /**
+   * The model.
+   *
    * @generated from field: albert.v1.ServingModel model = 1;
    */
   model?: ServingModel | undefined;
@@ -768,35 +946,49 @@ export const SetTrafficResponseSchema: GenMessage<SetTrafficResponse> = /*@__PUR
   messageDesc(file_albert_v1_models, 22);
 
 /**
+ * What serves under one name.
+ *
  * @generated from message albert.v1.ServingModel
  */
 export type ServingModel = Message<"albert.v1.ServingModel"> & {
   /**
+   * Name of the model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Its versions, with the state of each.
+   *
    * @generated from field: repeated albert.v1.ModelVersion versions = 2;
    */
   versions: ModelVersion[];
 
   /**
+   * Its aliases.
+   *
    * @generated from field: repeated albert.v1.Alias aliases = 3;
    */
   aliases: Alias[];
 
   /**
+   * What its challenger gets.
+   *
    * @generated from field: albert.v1.TrafficMode traffic_mode = 4;
    */
   trafficMode: TrafficMode;
 
   /**
+   * The challenger; zero without one.
+   *
    * @generated from field: uint32 challenger_version = 5;
    */
   challengerVersion: number;
 
   /**
+   * Share of requests that the challenger gets, 0 to 100.
+   *
    * @generated from field: double traffic_percent = 6;
    */
   trafficPercent: number;
@@ -809,11 +1001,15 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
   compared: number;
 
   /**
+   * How many of them were decided differently.
+   *
    * @generated from field: uint32 disagreed = 8;
    */
   disagreed: number;
 
   /**
+   * The newest change of versions.
+   *
    * @generated from field: albert.v1.SwapReport last_swap = 9;
    */
   lastSwap?: SwapReport | undefined;
@@ -827,15 +1023,21 @@ export const ServingModelSchema: GenMessage<ServingModel> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 23);
 
 /**
+ * What to watch.
+ *
  * @generated from message albert.v1.WatchServingRequest
  */
 export type WatchServingRequest = Message<"albert.v1.WatchServingRequest"> & {
   /**
+   * Empty: every model.
+   *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
+   * Seconds between heartbeats while nothing happens; zero means 10.
+   *
    * @generated from field: double heartbeat_seconds = 2;
    */
   heartbeatSeconds: number;
@@ -849,6 +1051,8 @@ export const WatchServingRequestSchema: GenMessage<WatchServingRequest> = /*@__P
   messageDesc(file_albert_v1_models, 24);
 
 /**
+ * One message of the stream.
+ *
  * @generated from message albert.v1.WatchServingResponse
  */
 export type WatchServingResponse = Message<"albert.v1.WatchServingResponse"> & {
@@ -857,12 +1061,16 @@ export type WatchServingResponse = Message<"albert.v1.WatchServingResponse"> & {
    */
   update: {
     /**
+     * The model that changed, as it serves now.
+     *
      * @generated from field: albert.v1.ServingModel model = 1;
      */
     value: ServingModel;
     case: "model";
   } | {
     /**
+     * Nothing happened; the connection is alive.
+     *
      * @generated from field: google.protobuf.Timestamp heartbeat = 2;
      */
     value: Timestamp;
@@ -884,6 +1092,8 @@ export const WatchServingResponseSchema: GenMessage<WatchServingResponse> = /*@_
  */
 export const VersionState = {
   /**
+   * Never sent.
+   *
    * @generated from enum value: VERSION_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
@@ -896,11 +1106,15 @@ export const VersionState = {
   STORED: 1,
 
   /**
+   * Being read and verified, its graph being built.
+   *
    * @generated from enum value: VERSION_STATE_LOADING = 2;
    */
   LOADING: 2,
 
   /**
+   * In a session, running its first batches.
+   *
    * @generated from enum value: VERSION_STATE_WARMING = 3;
    */
   WARMING: 3,
@@ -913,26 +1127,36 @@ export const VersionState = {
   STANDBY: 4,
 
   /**
+   * Answers what its name is asked.
+   *
    * @generated from enum value: VERSION_STATE_SERVING = 5;
    */
   SERVING: 5,
 
   /**
+   * Computes a share of the champion's requests for comparison; its answers are dropped.
+   *
    * @generated from enum value: VERSION_STATE_SHADOW = 6;
    */
   SHADOW: 6,
 
   /**
+   * Answers a share of what its name is asked.
+   *
    * @generated from enum value: VERSION_STATE_CANARY = 7;
    */
   CANARY: 7,
 
   /**
+   * Finishes its last requests and takes no new ones.
+   *
    * @generated from enum value: VERSION_STATE_DRAINING = 8;
    */
   DRAINING: 8,
 
   /**
+   * Could not be brought up; see `failure`.
+   *
    * @generated from enum value: VERSION_STATE_FAILED = 9;
    */
   FAILED: 9,
@@ -952,20 +1176,28 @@ export const VersionStateSchema: GenEnum<VersionState> = /*@__PURE__*/
   enumDesc(file_albert_v1_models, 0);
 
 /**
+ * What the gate says of a candidate.
+ *
  * @generated from enum albert.v1.GateVerdict
  */
 export const GateVerdict = {
   /**
+   * There is no verdict.
+   *
    * @generated from enum value: GATE_VERDICT_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
+   * It is not worse than what serves by more than the margin.
+   *
    * @generated from enum value: GATE_VERDICT_PASS = 1;
    */
   PASS: 1,
 
   /**
+   * It is worse.
+   *
    * @generated from enum value: GATE_VERDICT_FAIL = 2;
    */
   FAIL: 2,
@@ -979,6 +1211,8 @@ export const GateVerdict = {
 } as const;
 
 /**
+ * What the gate says of a candidate.
+ *
  * @generated from enum albert.v1.GateVerdict
  */
 export type GateVerdict = (typeof GateVerdict)[keyof typeof GateVerdict] | UnknownEnum;
@@ -990,10 +1224,14 @@ export const GateVerdictSchema: GenEnum<GateVerdict> = /*@__PURE__*/
   enumDesc(file_albert_v1_models, 1);
 
 /**
+ * What a challenger is given.
+ *
  * @generated from enum albert.v1.TrafficMode
  */
 export const TrafficMode = {
   /**
+   * Never sent.
+   *
    * @generated from enum value: TRAFFIC_MODE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
@@ -1021,6 +1259,8 @@ export const TrafficMode = {
 } as const;
 
 /**
+ * What a challenger is given.
+ *
  * @generated from enum albert.v1.TrafficMode
  */
 export type TrafficMode = (typeof TrafficMode)[keyof typeof TrafficMode] | UnknownEnum;
@@ -1038,6 +1278,8 @@ export const TrafficModeSchema: GenEnum<TrafficMode> = /*@__PURE__*/
  */
 export const ModelService: GenService<{
   /**
+   * The versions of one model or of all, each model's oldest first, and every alias.
+   *
    * @generated from rpc albert.v1.ModelService.ListVersions
    */
   listVersions: {

@@ -49,6 +49,8 @@ export const DataSourceSchema: GenMessage<DataSource> = /*@__PURE__*/
  */
 export type JobSpec = Message<"albert.v1.JobSpec"> & {
   /**
+   * What the job does.
+   *
    * @generated from field: albert.v1.JobKind kind = 1;
    */
   kind: JobKind;
@@ -76,6 +78,8 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
   init: string;
 
   /**
+   * Data to train on; of an evaluation without `eval`, the data to measure on.
+   *
    * @generated from field: albert.v1.DataSource train = 5;
    */
   train?: DataSource | undefined;
@@ -96,11 +100,15 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
   recipe: { [key: string]: string };
 
   /**
+   * Decides every random choice: the same seed gives the same run.
+   *
    * @generated from field: uint64 seed = 8;
    */
   seed: bigint;
 
   /**
+   * What becomes of the version that the job publishes.
+   *
    * @generated from field: albert.v1.PromotePolicy promote = 9;
    */
   promote: PromotePolicy;
@@ -120,6 +128,8 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
   maxWallSeconds: number;
 
   /**
+   * As above, in optimizer steps.
+   *
    * @generated from field: uint32 max_steps = 12;
    */
   maxSteps: number;
@@ -140,20 +150,28 @@ export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 1);
 
 /**
+ * A move from one state to another.
+ *
  * @generated from message albert.v1.Transition
  */
 export type Transition = Message<"albert.v1.Transition"> & {
   /**
+   * Where it was.
+   *
    * @generated from field: albert.v1.JobState from = 1;
    */
   from: JobState;
 
   /**
+   * Where it is.
+   *
    * @generated from field: albert.v1.JobState to = 2;
    */
   to: JobState;
 
   /**
+   * When.
+   *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
@@ -167,6 +185,8 @@ export type Transition = Message<"albert.v1.Transition"> & {
   reason: string;
 
   /**
+   * Who or what moved it, and why, in words.
+   *
    * @generated from field: string detail = 5;
    */
   detail: string;
@@ -180,40 +200,56 @@ export const TransitionSchema: GenMessage<Transition> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 2);
 
 /**
+ * How far a job is; the newest value of everything that was reported.
+ *
  * @generated from message albert.v1.Progress
  */
 export type Progress = Message<"albert.v1.Progress"> & {
   /**
+   * Optimizer steps taken.
+   *
    * @generated from field: uint32 step = 1;
    */
   step: number;
 
   /**
+   * Steps of the whole run; zero while that is unknown.
+   *
    * @generated from field: uint32 total_steps = 2;
    */
   totalSteps: number;
 
   /**
+   * Passes over the data, with its fraction.
+   *
    * @generated from field: double epoch = 3;
    */
   epoch: number;
 
   /**
+   * Mean loss since the report before.
+   *
    * @generated from field: double loss = 4;
    */
   loss: number;
 
   /**
+   * Of the newest step.
+   *
    * @generated from field: double learning_rate = 5;
    */
   learningRate: number;
 
   /**
+   * Tokens of real text.
+   *
    * @generated from field: double tokens_per_second = 6;
    */
   tokensPerSecond: number;
 
   /**
+   * Seconds to the last step, as far as can be told.
+   *
    * @generated from field: double eta_seconds = 7;
    */
   etaSeconds: number;
@@ -226,11 +262,15 @@ export type Progress = Message<"albert.v1.Progress"> & {
   metrics: { [key: string]: number };
 
   /**
+   * Name of the metric that chooses the checkpoint; empty without evaluation.
+   *
    * @generated from field: string best_metric = 9;
    */
   bestMetric: string;
 
   /**
+   * Its best value so far.
+   *
    * @generated from field: double best_value = 10;
    */
   bestValue: number;
@@ -244,25 +284,35 @@ export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 3);
 
 /**
+ * One piece of training work, from its request to its end.
+ *
  * @generated from message albert.v1.Job
  */
 export type Job = Message<"albert.v1.Job"> & {
   /**
+   * Given by the server.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * What was asked for.
+   *
    * @generated from field: albert.v1.JobSpec spec = 2;
    */
   spec?: JobSpec | undefined;
 
   /**
+   * Where it stands.
+   *
    * @generated from field: albert.v1.JobState state = 3;
    */
   state: JobState;
 
   /**
+   * Whether its state is final.
+   *
    * @generated from field: bool terminal = 4;
    */
   terminal: boolean;
@@ -275,21 +325,29 @@ export type Job = Message<"albert.v1.Job"> & {
   activity: string;
 
   /**
+   * Every move so far, oldest first.
+   *
    * @generated from field: repeated albert.v1.Transition history = 6;
    */
   history: Transition[];
 
   /**
+   * How far it is.
+   *
    * @generated from field: albert.v1.Progress progress = 7;
    */
   progress?: Progress | undefined;
 
   /**
+   * When it was asked for.
+   *
    * @generated from field: google.protobuf.Timestamp created = 8;
    */
   created?: Timestamp | undefined;
 
   /**
+   * When its newest event happened.
+   *
    * @generated from field: google.protobuf.Timestamp updated = 9;
    */
   updated?: Timestamp | undefined;
@@ -338,6 +396,8 @@ export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 4);
 
 /**
+ * A job to queue.
+ *
  * @generated from message albert.v1.CreateJobRequest
  */
 export type CreateJobRequest = Message<"albert.v1.CreateJobRequest"> & {
@@ -349,6 +409,8 @@ export type CreateJobRequest = Message<"albert.v1.CreateJobRequest"> & {
   requestId: string;
 
   /**
+   * What it is to do.
+   *
    * @generated from field: albert.v1.JobSpec spec = 2;
    */
   spec?: JobSpec | undefined;
@@ -362,10 +424,14 @@ export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 5);
 
 /**
+ * The job.
+ *
  * @generated from message albert.v1.CreateJobResponse
  */
 export type CreateJobResponse = Message<"albert.v1.CreateJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -386,10 +452,14 @@ export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE_
   messageDesc(file_albert_v1_training, 6);
 
 /**
+ * A job that might be queued.
+ *
  * @generated from message albert.v1.PlanJobRequest
  */
 export type PlanJobRequest = Message<"albert.v1.PlanJobRequest"> & {
   /**
+   * What it would do.
+   *
    * @generated from field: albert.v1.JobSpec spec = 1;
    */
   spec?: JobSpec | undefined;
@@ -403,6 +473,8 @@ export const PlanJobRequestSchema: GenMessage<PlanJobRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 7);
 
 /**
+ * What it would do and take.
+ *
  * @generated from message albert.v1.PlanJobResponse
  */
 export type PlanJobResponse = Message<"albert.v1.PlanJobResponse"> & {
@@ -414,11 +486,15 @@ export type PlanJobResponse = Message<"albert.v1.PlanJobResponse"> & {
   problems: Problem[];
 
   /**
+   * Optimizer steps.
+   *
    * @generated from field: uint32 steps = 2;
    */
   steps: number;
 
   /**
+   * Tokens it would compute.
+   *
    * @generated from field: double tokens = 3;
    */
   tokens: number;
@@ -431,16 +507,22 @@ export type PlanJobResponse = Message<"albert.v1.PlanJobResponse"> & {
   paddingShare: number;
 
   /**
+   * Memory it would take.
+   *
    * @generated from field: double peak_memory_bytes = 5;
    */
   peakMemoryBytes: number;
 
   /**
+   * Disk it would take.
+   *
    * @generated from field: double disk_bytes = 6;
    */
   diskBytes: number;
 
   /**
+   * Time it would take, from a short measurement.
+   *
    * @generated from field: double eta_seconds = 7;
    */
   etaSeconds: number;
@@ -461,6 +543,8 @@ export const PlanJobResponseSchema: GenMessage<PlanJobResponse> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 8);
 
 /**
+ * One thing that is wrong.
+ *
  * @generated from message albert.v1.Problem
  */
 export type Problem = Message<"albert.v1.Problem"> & {
@@ -472,11 +556,15 @@ export type Problem = Message<"albert.v1.Problem"> & {
   where: string;
 
   /**
+   * What is wrong there.
+   *
    * @generated from field: string what = 2;
    */
   what: string;
 
   /**
+   * What to do about it.
+   *
    * @generated from field: string hint = 3;
    */
   hint: string;
@@ -490,15 +578,21 @@ export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 9);
 
 /**
+ * One value of the recipe that applies.
+ *
  * @generated from message albert.v1.AppliedSetting
  */
 export type AppliedSetting = Message<"albert.v1.AppliedSetting"> & {
   /**
+   * Its command-line name.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
+   * The value.
+   *
    * @generated from field: string value = 2;
    */
   value: string;
@@ -519,10 +613,14 @@ export const AppliedSettingSchema: GenMessage<AppliedSetting> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 10);
 
 /**
+ * Which job to show.
+ *
  * @generated from message albert.v1.GetJobRequest
  */
 export type GetJobRequest = Message<"albert.v1.GetJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -536,10 +634,14 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 11);
 
 /**
+ * The job.
+ *
  * @generated from message albert.v1.GetJobResponse
  */
 export type GetJobResponse = Message<"albert.v1.GetJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -553,6 +655,8 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 12);
 
 /**
+ * Which jobs to list.
+ *
  * @generated from message albert.v1.ListJobsRequest
  */
 export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
@@ -564,6 +668,8 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
   states: JobState[];
 
   /**
+   * Empty: jobs of every model.
+   *
    * @generated from field: string model = 2;
    */
   model: string;
@@ -576,6 +682,8 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
   pageSize: number;
 
   /**
+   * `next_page_token` of the page before; empty for the first.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -589,15 +697,21 @@ export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 13);
 
 /**
+ * One page of jobs.
+ *
  * @generated from message albert.v1.ListJobsResponse
  */
 export type ListJobsResponse = Message<"albert.v1.ListJobsResponse"> & {
   /**
+   * The jobs.
+   *
    * @generated from field: repeated albert.v1.Job jobs = 1;
    */
   jobs: Job[];
 
   /**
+   * Where the next page begins; empty on the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -611,10 +725,14 @@ export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 14);
 
 /**
+ * Which job to follow, and from where.
+ *
  * @generated from message albert.v1.WatchJobRequest
  */
 export type WatchJobRequest = Message<"albert.v1.WatchJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -642,6 +760,8 @@ export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 15);
 
 /**
+ * One message of the stream.
+ *
  * @generated from message albert.v1.WatchJobResponse
  */
 export type WatchJobResponse = Message<"albert.v1.WatchJobResponse"> & {
@@ -650,6 +770,8 @@ export type WatchJobResponse = Message<"albert.v1.WatchJobResponse"> & {
    */
   update: {
     /**
+     * The next event.
+     *
      * @generated from field: albert.v1.JobEvent event = 1;
      */
     value: JobEvent;
@@ -679,11 +801,15 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
  */
 export type JobEvent = Message<"albert.v1.JobEvent"> & {
   /**
+   * From 1.
+   *
    * @generated from field: uint32 sequence = 1;
    */
   sequence: number;
 
   /**
+   * When it happened.
+   *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
@@ -704,11 +830,15 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
   summary: string;
 
   /**
+   * Of a state_changed event: the move.
+   *
    * @generated from field: albert.v1.Transition transition = 5;
    */
   transition?: Transition | undefined;
 
   /**
+   * Of an event that reports progress: how far the job is after it.
+   *
    * @generated from field: albert.v1.Progress progress = 6;
    */
   progress?: Progress | undefined;
@@ -729,10 +859,14 @@ export const JobEventSchema: GenMessage<JobEvent> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 17);
 
 /**
+ * Which job to cancel.
+ *
  * @generated from message albert.v1.CancelJobRequest
  */
 export type CancelJobRequest = Message<"albert.v1.CancelJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -746,10 +880,14 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 18);
 
 /**
+ * The job.
+ *
  * @generated from message albert.v1.CancelJobResponse
  */
 export type CancelJobResponse = Message<"albert.v1.CancelJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -763,10 +901,14 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_albert_v1_training, 19);
 
 /**
+ * Which job to pause.
+ *
  * @generated from message albert.v1.PauseJobRequest
  */
 export type PauseJobRequest = Message<"albert.v1.PauseJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -780,10 +922,14 @@ export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 20);
 
 /**
+ * The job.
+ *
  * @generated from message albert.v1.PauseJobResponse
  */
 export type PauseJobResponse = Message<"albert.v1.PauseJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -797,10 +943,14 @@ export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 21);
 
 /**
+ * Which job to resume.
+ *
  * @generated from message albert.v1.ResumeJobRequest
  */
 export type ResumeJobRequest = Message<"albert.v1.ResumeJobRequest"> & {
   /**
+   * Id of the job.
+   *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
@@ -814,10 +964,14 @@ export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 22);
 
 /**
+ * The job.
+ *
  * @generated from message albert.v1.ResumeJobResponse
  */
 export type ResumeJobResponse = Message<"albert.v1.ResumeJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -831,15 +985,21 @@ export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE_
   messageDesc(file_albert_v1_training, 23);
 
 /**
+ * Which job to repeat, and what to change.
+ *
  * @generated from message albert.v1.CloneJobRequest
  */
 export type CloneJobRequest = Message<"albert.v1.CloneJobRequest"> & {
   /**
+   * As in `CreateJobRequest`.
+   *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
+   * Id of the job to repeat.
+   *
    * @generated from field: string job_id = 2;
    */
   jobId: string;
@@ -860,10 +1020,14 @@ export const CloneJobRequestSchema: GenMessage<CloneJobRequest> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 24);
 
 /**
+ * The new job.
+ *
  * @generated from message albert.v1.CloneJobResponse
  */
 export type CloneJobResponse = Message<"albert.v1.CloneJobResponse"> & {
   /**
+   * The job as it stands.
+   *
    * @generated from field: albert.v1.Job job = 1;
    */
   job?: Job | undefined;
@@ -877,6 +1041,8 @@ export const CloneJobResponseSchema: GenMessage<CloneJobResponse> = /*@__PURE__*
   messageDesc(file_albert_v1_training, 25);
 
 /**
+ * One immutable version of a dataset.
+ *
  * @generated from message albert.v1.Dataset
  */
 export type Dataset = Message<"albert.v1.Dataset"> & {
@@ -888,11 +1054,15 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
   digest: string;
 
   /**
+   * File name, whose ending says the format.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
+   * Its size.
+   *
    * @generated from field: uint64 bytes = 3;
    */
   bytes: bigint;
@@ -905,6 +1075,8 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
   path: string;
 
   /**
+   * When it was uploaded or registered.
+   *
    * @generated from field: google.protobuf.Timestamp created = 5;
    */
   created?: Timestamp | undefined;
@@ -918,6 +1090,8 @@ export const DatasetSchema: GenMessage<Dataset> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 26);
 
 /**
+ * A file that is about to come.
+ *
  * @generated from message albert.v1.BeginUploadRequest
  */
 export type BeginUploadRequest = Message<"albert.v1.BeginUploadRequest"> & {
@@ -929,6 +1103,8 @@ export type BeginUploadRequest = Message<"albert.v1.BeginUploadRequest"> & {
   name: string;
 
   /**
+   * Its size.
+   *
    * @generated from field: uint64 bytes = 2;
    */
   bytes: bigint;
@@ -949,10 +1125,14 @@ export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PUR
   messageDesc(file_albert_v1_training, 27);
 
 /**
+ * Where to go on.
+ *
  * @generated from message albert.v1.BeginUploadResponse
  */
 export type BeginUploadResponse = Message<"albert.v1.BeginUploadResponse"> & {
   /**
+   * Names this upload in the calls that follow.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -965,6 +1145,8 @@ export type BeginUploadResponse = Message<"albert.v1.BeginUploadResponse"> & {
   receivedBytes: bigint;
 
   /**
+   * Largest chunk accepted.
+   *
    * @generated from field: uint32 max_chunk_bytes = 3;
    */
   maxChunkBytes: number;
@@ -978,20 +1160,28 @@ export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__P
   messageDesc(file_albert_v1_training, 28);
 
 /**
+ * One piece of the file.
+ *
  * @generated from message albert.v1.UploadChunkRequest
  */
 export type UploadChunkRequest = Message<"albert.v1.UploadChunkRequest"> & {
   /**
+   * As BeginUpload gave it.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
 
   /**
+   * Where in the file the piece belongs.
+   *
    * @generated from field: uint64 offset = 2;
    */
   offset: bigint;
 
   /**
+   * The bytes.
+   *
    * @generated from field: bytes data = 3;
    */
   data: Uint8Array;
@@ -1005,10 +1195,14 @@ export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PUR
   messageDesc(file_albert_v1_training, 29);
 
 /**
+ * How far the upload is.
+ *
  * @generated from message albert.v1.UploadChunkResponse
  */
 export type UploadChunkResponse = Message<"albert.v1.UploadChunkResponse"> & {
   /**
+   * Bytes held from the beginning of the file on.
+   *
    * @generated from field: uint64 received_bytes = 1;
    */
   receivedBytes: bigint;
@@ -1022,10 +1216,14 @@ export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__P
   messageDesc(file_albert_v1_training, 30);
 
 /**
+ * An upload that is complete.
+ *
  * @generated from message albert.v1.CommitUploadRequest
  */
 export type CommitUploadRequest = Message<"albert.v1.CommitUploadRequest"> & {
   /**
+   * As BeginUpload gave it.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -1039,10 +1237,14 @@ export const CommitUploadRequestSchema: GenMessage<CommitUploadRequest> = /*@__P
   messageDesc(file_albert_v1_training, 31);
 
 /**
+ * The dataset version it became.
+ *
  * @generated from message albert.v1.CommitUploadResponse
  */
 export type CommitUploadResponse = Message<"albert.v1.CommitUploadResponse"> & {
   /**
+   * The dataset.
+   *
    * @generated from field: albert.v1.Dataset dataset = 1;
    */
   dataset?: Dataset | undefined;
@@ -1056,15 +1258,21 @@ export const CommitUploadResponseSchema: GenMessage<CommitUploadResponse> = /*@_
   messageDesc(file_albert_v1_training, 32);
 
 /**
+ * A file to register.
+ *
  * @generated from message albert.v1.RegisterDatasetRequest
  */
 export type RegisterDatasetRequest = Message<"albert.v1.RegisterDatasetRequest"> & {
   /**
+   * Path below a dataset root.
+   *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
+   * File name to know it by, whose ending says the format.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
@@ -1078,10 +1286,14 @@ export const RegisterDatasetRequestSchema: GenMessage<RegisterDatasetRequest> = 
   messageDesc(file_albert_v1_training, 33);
 
 /**
+ * The dataset version it became.
+ *
  * @generated from message albert.v1.RegisterDatasetResponse
  */
 export type RegisterDatasetResponse = Message<"albert.v1.RegisterDatasetResponse"> & {
   /**
+   * The dataset.
+   *
    * @generated from field: albert.v1.Dataset dataset = 1;
    */
   dataset?: Dataset | undefined;
@@ -1095,15 +1307,21 @@ export const RegisterDatasetResponseSchema: GenMessage<RegisterDatasetResponse> 
   messageDesc(file_albert_v1_training, 34);
 
 /**
+ * Data to check, and for what.
+ *
  * @generated from message albert.v1.ValidateDatasetRequest
  */
 export type ValidateDatasetRequest = Message<"albert.v1.ValidateDatasetRequest"> & {
   /**
+   * The data.
+   *
    * @generated from field: albert.v1.DataSource source = 1;
    */
   source?: DataSource | undefined;
 
   /**
+   * As in `JobSpec.task`.
+   *
    * @generated from field: string task = 2;
    */
   task: string;
@@ -1131,25 +1349,35 @@ export const ValidateDatasetRequestSchema: GenMessage<ValidateDatasetRequest> = 
   messageDesc(file_albert_v1_training, 35);
 
 /**
+ * What was found.
+ *
  * @generated from message albert.v1.ValidateDatasetResponse
  */
 export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse"> & {
   /**
+   * Whether a job could train on it.
+   *
    * @generated from field: bool usable = 1;
    */
   usable: boolean;
 
   /**
+   * Rows there are.
+   *
    * @generated from field: uint32 rows_read = 2;
    */
   rowsRead: number;
 
   /**
+   * Rows that would be trained on.
+   *
    * @generated from field: uint32 rows_accepted = 3;
    */
   rowsAccepted: number;
 
   /**
+   * Rows that would be left out.
+   *
    * @generated from field: uint32 rows_rejected = 4;
    */
   rowsRejected: number;
@@ -1162,6 +1390,8 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
   labels: { [key: string]: number };
 
   /**
+   * Every kind of problem found.
+   *
    * @generated from field: repeated albert.v1.DatasetIssue issues = 6;
    */
   issues: DatasetIssue[];
@@ -1175,15 +1405,21 @@ export const ValidateDatasetResponseSchema: GenMessage<ValidateDatasetResponse> 
   messageDesc(file_albert_v1_training, 36);
 
 /**
+ * One kind of problem and where it occurs.
+ *
  * @generated from message albert.v1.DatasetIssue
  */
 export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
   /**
+   * Its name, such as "empty-text".
+   *
    * @generated from field: string kind = 1;
    */
   kind: string;
 
   /**
+   * How often it occurs.
+   *
    * @generated from field: uint32 count = 2;
    */
   count: number;
@@ -1196,6 +1432,8 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
   locations: string[];
 
   /**
+   * What to do about it.
+   *
    * @generated from field: string hint = 4;
    */
   hint: string;
@@ -1216,15 +1454,21 @@ export const DatasetIssueSchema: GenMessage<DatasetIssue> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 37);
 
 /**
+ * Which page to list.
+ *
  * @generated from message albert.v1.ListDatasetsRequest
  */
 export type ListDatasetsRequest = Message<"albert.v1.ListDatasetsRequest"> & {
   /**
+   * 1 to 1000; zero means 100.
+   *
    * @generated from field: uint32 page_size = 1;
    */
   pageSize: number;
 
   /**
+   * `next_page_token` of the page before; empty for the first.
+   *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
@@ -1238,15 +1482,21 @@ export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__P
   messageDesc(file_albert_v1_training, 38);
 
 /**
+ * One page of datasets.
+ *
  * @generated from message albert.v1.ListDatasetsResponse
  */
 export type ListDatasetsResponse = Message<"albert.v1.ListDatasetsResponse"> & {
   /**
+   * The datasets.
+   *
    * @generated from field: repeated albert.v1.Dataset datasets = 1;
    */
   datasets: Dataset[];
 
   /**
+   * Where the next page begins; empty on the last.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -1260,10 +1510,14 @@ export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@_
   messageDesc(file_albert_v1_training, 39);
 
 /**
+ * A dataset to delete.
+ *
  * @generated from message albert.v1.DeleteDatasetRequest
  */
 export type DeleteDatasetRequest = Message<"albert.v1.DeleteDatasetRequest"> & {
   /**
+   * Its digest.
+   *
    * @generated from field: string digest = 1;
    */
   digest: string;
@@ -1277,6 +1531,8 @@ export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@_
   messageDesc(file_albert_v1_training, 40);
 
 /**
+ * Nothing to say: it is gone.
+ *
  * @generated from message albert.v1.DeleteDatasetResponse
  */
 export type DeleteDatasetResponse = Message<"albert.v1.DeleteDatasetResponse"> & {
@@ -1296,31 +1552,43 @@ export const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse> = /*
  */
 export const JobKind = {
   /**
+   * Refused.
+   *
    * @generated from enum value: JOB_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
+   * Trains a model on a task.
+   *
    * @generated from enum value: JOB_KIND_FINE_TUNE = 1;
    */
   FINE_TUNE: 1,
 
   /**
+   * Masked language modelling and sentence order on text.
+   *
    * @generated from enum value: JOB_KIND_PRETRAIN = 2;
    */
   PRETRAIN: 2,
 
   /**
+   * Measures a version on a dataset.
+   *
    * @generated from enum value: JOB_KIND_EVALUATE = 3;
    */
   EVALUATE: 3,
 
   /**
+   * Makes a SentencePiece vocabulary from text.
+   *
    * @generated from enum value: JOB_KIND_TRAIN_VOCABULARY = 4;
    */
   TRAIN_VOCABULARY: 4,
 
   /**
+   * Makes pretraining instances from text.
+   *
    * @generated from enum value: JOB_KIND_PRETRAINING_DATA = 5;
    */
   PRETRAINING_DATA: 5,
@@ -1346,11 +1614,15 @@ export const JobKindSchema: GenEnum<JobKind> = /*@__PURE__*/
  */
 export const JobState = {
   /**
+   * Never sent.
+   *
    * @generated from enum value: JOB_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
+   * Waits for its turn.
+   *
    * @generated from enum value: JOB_STATE_QUEUED = 1;
    */
   QUEUED: 1,
@@ -1370,16 +1642,22 @@ export const JobState = {
   PREPARING: 3,
 
   /**
+   * Takes steps.
+   *
    * @generated from enum value: JOB_STATE_RUNNING = 4;
    */
   RUNNING: 4,
 
   /**
+   * Its result is published and judged.
+   *
    * @generated from enum value: JOB_STATE_EVALUATING = 5;
    */
   EVALUATING: 5,
 
   /**
+   * Stopped with a checkpoint; ResumeJob queues it again.
+   *
    * @generated from enum value: JOB_STATE_PAUSED = 6;
    */
   PAUSED: 6,
@@ -1392,16 +1670,22 @@ export const JobState = {
   PREEMPTED: 7,
 
   /**
+   * Ends after the step in hand.
+   *
    * @generated from enum value: JOB_STATE_CANCELLING = 8;
    */
   CANCELLING: 8,
 
   /**
+   * Ended with a result.
+   *
    * @generated from enum value: JOB_STATE_SUCCEEDED = 9;
    */
   SUCCEEDED: 9,
 
   /**
+   * Ended without one; the last transition says why.
+   *
    * @generated from enum value: JOB_STATE_FAILED = 10;
    */
   FAILED: 10,
@@ -1414,6 +1698,8 @@ export const JobState = {
   REJECTED: 11,
 
   /**
+   * Ended because somebody asked.
+   *
    * @generated from enum value: JOB_STATE_CANCELLED = 12;
    */
   CANCELLED: 12,
@@ -1439,6 +1725,8 @@ export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
  */
 export const PromotePolicy = {
   /**
+   * MANUAL.
+   *
    * @generated from enum value: PROMOTE_POLICY_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
@@ -1500,6 +1788,8 @@ export const TrainingService: GenService<{
     output: typeof PlanJobResponseSchema;
   },
   /**
+   * One job as it stands.
+   *
    * @generated from rpc albert.v1.TrainingService.GetJob
    */
   getJob: {
@@ -1508,6 +1798,8 @@ export const TrainingService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
+   * Jobs by state and model, newest first.
+   *
    * @generated from rpc albert.v1.TrainingService.ListJobs
    */
   listJobs: {
@@ -1546,6 +1838,8 @@ export const TrainingService: GenService<{
     output: typeof PauseJobResponseSchema;
   },
   /**
+   * Queues a paused job again; it continues from its checkpoint.
+   *
    * @generated from rpc albert.v1.TrainingService.ResumeJob
    */
   resumeJob: {
@@ -1623,6 +1917,8 @@ export const DatasetService: GenService<{
     output: typeof ValidateDatasetResponseSchema;
   },
   /**
+   * Every dataset version that is held or registered.
+   *
    * @generated from rpc albert.v1.DatasetService.ListDatasets
    */
   listDatasets: {
