@@ -177,7 +177,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await page.locator(".jobs li").count()).toBe(0);
 
     await page.getByLabel("Training data").setInputFiles(good);
-    await page.getByLabel("Steps").fill("400");
+    await page.getByLabel("Steps").fill("200");
     await page.getByLabel("Learning rate").fill("0.01");
     await submit(page, "Start");
     const status = page.locator("section[aria-label^='Job '] [role=status]");
@@ -188,7 +188,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await status.filter({ hasText: "succeeded" }).waitFor({ timeout: 90_000 });
     await status.filter({ hasText: "published reviews@2" }).waitFor();
     expect(Number(await loss.textContent())).toBeLessThan(early);
-    expect(await status.textContent()).toContain("step 400 of 400");
+    expect(await status.textContent()).toContain("step 200 of 200");
     await page.locator("figure", { hasText: "eval_accuracy" }).waitFor();
     await page.locator(".events li", { hasText: "gate result" }).waitFor();
 

@@ -959,7 +959,7 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
   model: string;
 
   /**
-   * Its versions, with the state of each.
+   * Its versions that are in memory, with the state of each.
    *
    * @generated from field: repeated albert.v1.ModelVersion versions = 2;
    */
