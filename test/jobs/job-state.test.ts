@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -9,10 +7,8 @@ import { applyEvent, newJob } from "../../src/jobs/job.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/job-state.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
+import { SCRATCH } from "../scratch.ts";
 import { HandWorker, RecordingPublication, specOf, until } from "./fake-worker.ts";
-
-/** In memory where there is such a place: hundreds of sequences flush thousands of events, and no disk is on trial here. */
-const SCRATCH = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 let directory: string;
 let copies = 0;

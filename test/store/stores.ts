@@ -21,8 +21,8 @@ export class TestClock implements StoreClock {
 }
 
 /** A scratch directory, and model directories in it. */
-export function workshop() {
-  const root = mkdtempSync(join(tmpdir(), "albert-store-"));
+export function workshop(parent: string = tmpdir()) {
+  const root = mkdtempSync(join(parent, "albert-store-"));
   afterAll(() => rmSync(root, { recursive: true, force: true }));
   let made = 0;
   return {
