@@ -28,8 +28,8 @@ const SMALL = {
     train_batch_size: 4,
     num_train_epochs: 1,
     save_checkpoints_steps: 5,
-    eval_share: 0.2,
   },
+  "held-out-sentences": { count: 4 },
 };
 
 describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSync("/usr/bin/spm_train")))(
