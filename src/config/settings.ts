@@ -343,6 +343,11 @@ export const SETTINGS = {
       roles: TRAINS,
       doc: "Threads of a training job's operators and of the gate; 0 derives it from the CPU quota of the container.",
     }),
+    priority: choice(["low", "normal"], {
+      default: "low",
+      roles: TRAINS,
+      doc: "Priority of the threads of training and of the gate beside those that serve (Linux); low gets about a tenth of a processor that others want.",
+    }),
     yieldMs: integer({
       default: 20,
       min: 0,

@@ -5,6 +5,6 @@ import { type Exam, type ExamResult, sitExam } from "./exam.ts";
 // The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.
 
 await answerCall<Exam, ExamResult>(async (exam) => {
-  runInBackground();
+  if (exam.background) runInBackground();
   return { result: await sitExam(exam) };
 });

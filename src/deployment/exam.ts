@@ -21,6 +21,8 @@ export interface Exam {
   /** What would serve. */
   readonly engine: Pick<EngineOptions, "device" | "precision" | "threads">;
   readonly rules: GateRules;
+  /** Whether it stands back for other threads. */
+  readonly background: boolean;
 }
 
 /** What came of it. */

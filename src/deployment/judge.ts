@@ -15,6 +15,8 @@ export interface JudgeOptions {
   /** What would serve. */
   readonly engine: () => Promise<Pick<EngineOptions, "device" | "precision" | "threads">>;
   readonly rules?: GateRules;
+  /** Whether judging stands back for other threads, such as those that serve. */
+  readonly background: boolean;
 }
 
 /** What is to be judged, and by what. */
@@ -33,7 +35,7 @@ export interface Case {
  *   does not fit
  */
 export async function judge(options: JudgeOptions, { candidate, task, data }: Case): Promise<GateReport> {
-  const { store, engine, rules = GATE_RULES } = options;
+  const { store, engine, background, rules = GATE_RULES } = options;
   const alias = await store.aliases.get(candidate.model, CHAMPION);
   const champion =
     alias === undefined || alias.version === candidate.version
@@ -43,6 +45,7 @@ export async function judge(options: JudgeOptions, { candidate, task, data }: Ca
     task,
     data,
     rules,
+    background,
     engine: await engine(),
     candidate: await store.versions.materialise(candidate),
     ...(champion === undefined ? {} : { champion: await store.versions.materialise(champion) }),

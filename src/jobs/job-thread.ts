@@ -10,11 +10,10 @@ import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts
 
 invariant(parentPort !== null, "this module runs on a worker thread");
 const port = parentPort;
-const { order, mode, flags } = workerData as ThreadTask; // what `ThreadJobWorker` started this thread with
+const { order, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobWorker` started this thread with
 const send = (message: ThreadMessage) => port.postMessage(message);
 
-// Serving goes first; ONNX Runtime's threads inherit this.
-runInBackground();
+if (background) runInBackground(); // before ONNX Runtime starts threads, which inherit it
 
 const stopping = new AbortController();
 const hooks: WorkHooks = {

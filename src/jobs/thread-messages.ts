@@ -11,6 +11,8 @@ export interface ThreadTask {
   readonly order: WorkOrder;
   readonly mode: "work" | "plan";
   readonly flags: Int32Array<SharedArrayBuffer>;
+  /** Whether it stands back for other threads. */
+  readonly background: boolean;
 }
 
 /** What a job's thread says. */

@@ -17,9 +17,12 @@ export type ResolveOrder = (spec: JobSpec) => Promise<Omit<WorkOrder, "jobId" | 
 /** Does every job on a worker thread of its own, with its own ONNX Runtime threads; the thread ends with the job. */
 export class ThreadJobWorker implements JobWorker {
   readonly #resolve: ResolveOrder;
+  readonly #background: boolean;
 
-  constructor(resolve: ResolveOrder) {
+  /** @param background  whether jobs stand back for other threads, such as those that serve */
+  constructor(resolve: ResolveOrder, { background = false }: { readonly background?: boolean } = {}) {
     this.#resolve = resolve;
+    this.#background = background;
   }
 
   start(job: Job, directory: string, hooks: WorkHooks): RunningWork {
@@ -32,7 +35,7 @@ export class ThreadJobWorker implements JobWorker {
         return rejectionOf(error);
       }
       if (Atomics.load(flags, FLAGS.stop) === 1) return { kind: "stopped" };
-      return runThread({ order, mode: "work", flags }, (message) => {
+      return runThread({ order, mode: "work", flags, background: this.#background }, (message) => {
         switch (message.kind) {
           case "phase":
             hooks.phase(message.phase);
@@ -72,7 +75,7 @@ export class ThreadJobWorker implements JobWorker {
     try {
       const order = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
       const flags = new Int32Array(new SharedArrayBuffer(8));
-      return await runThread({ order, mode: "plan", flags }, (message) =>
+      return await runThread({ order, mode: "plan", flags, background: this.#background }, (message) =>
         message.kind === "plan" ? message.plan : undefined,
       );
     } finally {

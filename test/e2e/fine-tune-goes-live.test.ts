@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
@@ -82,6 +83,7 @@ describe("a fine-tune", () => {
       while (calling) {
         const { meta } = await server.client.classify({ text: "good day 7" });
         if (versions.at(-1) !== meta!.version) versions.push(meta!.version);
+        await setTimeout(20); // at a steady rate: a caller that never pauses leaves training no processor
       }
     })();
     const events: JobEvent[] = [];

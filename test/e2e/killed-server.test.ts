@@ -82,7 +82,7 @@ describe("a server that is killed with SIGKILL while a job goes on", () => {
     const server = startServerProcess({
       models: { load: `${MODEL}=${model}` },
       store: { directory: place },
-      training: { dataset_roots: join(base, "data"), threads: 1 },
+      training: { dataset_roots: join(base, "data"), threads: 1, priority: "normal" },
       runtime: { device: "cpu", intra_threads: 1 },
     });
     running.add(server);

@@ -34,7 +34,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The defaults with every address on a free port of this machine, no drain delay, and the given changes. */
+/** The defaults with every address on a free port of this machine, no drain delay, jobs as fast as they can, and the given changes. */
 export function testConfig(overrides: Overrides = {}): Config {
   const { config } = loadConfig({});
   const local = {
@@ -43,9 +43,14 @@ export function testConfig(overrides: Overrides = {}): Config {
     metricsAddress: "127.0.0.1:0",
     consoleAddress: "127.0.0.1:0",
   };
+  // Tests share their machine with each other; a job that stands back for them all takes minutes.
+  const forTests: Readonly<Record<string, object>> = {
+    server: { ...local, drainDelayMs: 0 },
+    training: { priority: "normal" },
+  };
   const changed = Object.entries(config).map(([group, values]) => [
     group,
-    { ...values, ...(group === "server" ? { ...local, drainDelayMs: 0 } : {}), ...overrides[group as keyof Config] },
+    { ...values, ...forTests[group], ...overrides[group as keyof Config] },
   ]);
   return Object.fromEntries(changed) as Config;
 }

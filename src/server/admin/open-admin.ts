@@ -77,7 +77,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     onError: (error, model) => log.error({ err: error, model }, "the store's champions could not be followed"),
     openModel,
   });
-  const judging: JudgeOptions = { store, engine: options.gateEngine };
+  const judging: JudgeOptions = {
+    store,
+    engine: options.gateEngine,
+    background: config.training.priority === "low",
+  };
   let jobs: JobService | undefined;
   try {
     if (role !== "inference") jobs = await openJobs(options, { store, data, deployment, judging, resolvePath });
@@ -160,7 +164,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   const resolveOrder = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
   return openJobService({
     directory: join(directory, "jobs"),
-    worker: new ThreadJobWorker(resolveOrder),
+    worker: new ThreadJobWorker(resolveOrder, { background: config.training.priority === "low" }),
     publication: jobPublication({ ...judging, ...parts }),
     checkSpec: async (spec) => {
       checkJobSpec(spec);
