@@ -1,6 +1,7 @@
-// Compiles src/ to dist/ when a source is newer than the last build. `--force` builds regardless.
+// Compiles src/ to dist/ when a source is newer than the last build. `--force` builds regardless. What is there already stays
+// whole until the new build is complete, so an interrupted build, or two at a time, leave no half of one.
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
@@ -17,8 +18,14 @@ function newest(path) {
 
 const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest));
 if (!upToDate || process.argv.includes("--force")) {
+  const startedAt = new Date();
+  const built = join(root, `.cache/dist-${process.pid}`);
+  execFileSync("npx", ["tsc", "-p", "tsconfig.build.json", "--outDir", built], { cwd: root, stdio: "inherit" });
+  const page = ["--outDir", join(built, "console"), "--logLevel", "warn"];
+  execFileSync("npx", ["vite", "build", ...page], { cwd: root, stdio: "inherit" });
+  // A source that changed meanwhile must look newer than this build.
+  writeFileSync(join(built, ".built"), startedAt.toISOString());
+  utimesSync(join(built, ".built"), startedAt, startedAt);
   rmSync(join(root, "dist"), { recursive: true, force: true });
-  execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
-  execFileSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: root, stdio: "inherit" });
-  writeFileSync(stamp, new Date().toISOString());
+  renameSync(built, join(root, "dist"));
 }
