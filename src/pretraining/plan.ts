@@ -1,6 +1,5 @@
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
-import type { StepData } from "../training/loop.ts";
 import {
   type AppliedSetting,
   activationBytes,
@@ -8,6 +7,7 @@ import {
   measureSteps,
   type TrainingPlan,
 } from "../training/plan.ts";
+import type { StepData } from "../training/step-data.ts";
 import type { PreparedPretraining } from "./pretrain.ts";
 import { PRETRAINING_SETTING_NAMES } from "./setting-names.ts";
 import type { PretrainingSettings } from "./settings.ts";

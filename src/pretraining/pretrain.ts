@@ -157,6 +157,7 @@ export async function runPretraining(
         }),
     divergence: { fromStep: settings.numWarmupSteps, stretch: Number.MAX_SAFE_INTEGER },
     maxRestarts: settings.maxRestarts,
+    stepsPerRun: settings.iterationsPerLoop,
   });
 }
 
@@ -214,8 +215,8 @@ function stageOf(
 
 /** What a checkpoint must agree with to be continued by this run. */
 function identityOf({ spec, start, data, stepSpec }: PreparedPretraining): CheckpointIdentity {
-  // How much is kept and measured changes nothing about the run.
-  const { keepCheckpointMax: _, evalInstances: __, ...settings } = spec.settings;
+  // How much is kept and measured, and how many steps run together, changes nothing about the run.
+  const { keepCheckpointMax: _, evalInstances: __, iterationsPerLoop: ___, ...settings } = spec.settings;
   const digestOf = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex");
   const { kind, device, threads } = spec.executor;
   return {

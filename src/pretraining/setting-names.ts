@@ -50,6 +50,7 @@ export const PRETRAINING_SETTING_NAMES: readonly SettingDescription<keyof Pretra
   ),
   setting("official_quirks", "officialQuirks", flag, "make instances exactly as Google's script, flaws included"),
   setting("held_out", "heldOut", number, "share of the documents kept for evaluation"),
+  setting("iterations_per_loop", "iterationsPerLoop", count, "optimizer steps of one run of a graph, of one shape"),
   setting("max_restarts", "maxRestarts", integer, "restarts at half the rate after a divergence"),
 ];
 

@@ -45,6 +45,8 @@ export interface PretrainingSettings {
   readonly officialQuirks: boolean;
   /** Share of the documents that is kept for evaluation when no evaluation text is given. */
   readonly heldOut: number;
+  /** Optimizer steps of one run of a graph; the numbers do not depend on it. */
+  readonly iterationsPerLoop: number;
   /** Restarts at half the rate after a divergence. */
   readonly maxRestarts: number;
 }
@@ -80,6 +82,7 @@ export const DEFAULT_PRETRAINING_SETTINGS: PretrainingSettings = {
   singleSentence: "random-next",
   officialQuirks: false,
   heldOut: 0.005,
+  iterationsPerLoop: 1,
   maxRestarts: 1,
 };
 
@@ -99,6 +102,9 @@ export function checkPretrainingSettings(settings: PretrainingSettings, config: 
   };
   for (const [field, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) refuse(field, "an integer >= 1", value);
+  }
+  if (settings.iterationsPerLoop > settings.saveCheckpointsSteps) {
+    refuse("iterations_per_loop", "at most save_checkpoints_steps", settings.iterationsPerLoop);
   }
   if (!Number.isInteger(settings.packSegments) || settings.packSegments < 0) {
     refuse("pack_segments", "an integer >= 0", settings.packSegments);

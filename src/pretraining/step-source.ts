@@ -1,7 +1,7 @@
 import { collate } from "../training/collate.ts";
-import type { StepData, StepSource } from "../training/loop.ts";
 import type { Objective } from "../training/objectives.ts";
 import type { Batch } from "../training/step.ts";
+import type { StepData, StepSource } from "../training/step-data.ts";
 import { type PretrainingInstance, trainingRecord } from "./instance.ts";
 import { type PackedSizes, packedBatch } from "./packed-batch.ts";
 import { packRows } from "./packing.ts";

@@ -225,6 +225,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
         stretch: Math.max(50, Math.ceil(settings.trainStep * 0.02)),
       },
       maxRestarts: settings.maxRestarts,
+      stepsPerRun: settings.iterationsPerLoop,
     });
     if (evaluator === undefined || outcome.stoppedBy === "aborted") return { ...outcome, predictionFiles: [] };
     const { best, step } = outcome.progress;
@@ -275,8 +276,8 @@ function matches(name: string, parts: readonly string[]): boolean {
 
 /** What a checkpoint must agree with to be continued by this run. */
 function identityOf({ spec, start, resolved, source, features, stepSpec }: PreparedFineTune): CheckpointIdentity {
-  // How many checkpoints are kept changes nothing about the run.
-  const { keepCheckpointMax: _, ...settings } = resolved.settings;
+  // How many checkpoints are kept, and how many steps run together, changes nothing about the run.
+  const { keepCheckpointMax: _, iterationsPerLoop: __, ...settings } = resolved.settings;
   const { kind, device, threads } = spec.executor;
   return {
     digests: {

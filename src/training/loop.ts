@@ -7,23 +7,9 @@ import type { StopReason, TrainingEvent } from "./events.ts";
 import { Pace } from "./pace.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { better, type Selection } from "./selection.ts";
-import type { Batch, Executor, TrainState } from "./step.ts";
-
-/** The data of one optimizer step. */
-export interface StepData {
-  readonly microBatches: readonly Batch[];
-  readonly examples: number;
-  /** Tokens of real text, and tokens computed with padding. */
-  readonly tokens: number;
-  readonly computedTokens: number;
-}
-
-/** Where a run's batches come from: a pure function of the attempt and the step. */
-export interface StepSource {
-  readonly stepsPerEpoch: number;
-  /** @param attempt  how often the run was restarted after a divergence; each attempt shuffles anew */
-  step(step: number, attempt: number): Promise<StepData>;
-}
+import type { Executor, StepOptions, TrainState } from "./step.ts";
+import type { StepSource } from "./step-data.ts";
+import { StepGroups, takeSteps } from "./step-groups.ts";
 
 export interface TrainingRun {
   readonly openExecutor: (state: TrainState) => Promise<Executor>;
@@ -44,6 +30,11 @@ export interface TrainingRun {
     readonly run: (parameters: ReadonlyMap<string, Tensor>, step: number) => Promise<Readonly<Record<string, number>>>;
   };
   readonly divergence: DivergenceRule;
+  /**
+   * Optimizer steps of one run of a graph, where neighbouring steps have one shape and neither a checkpoint nor an evaluation
+   * lies between them (`iterations_per_loop`). 1 when left out. The numbers do not depend on it.
+   */
+  readonly stepsPerRun?: number;
   /** Restarts with half the learning rate and fresh seeds after a divergence, before the run fails. 1 is usual. */
   readonly maxRestarts: number;
   /** Steps between `step_metrics` events. */
@@ -88,6 +79,11 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
     stepsPerEpoch: data.stepsPerEpoch,
     parameters: [...state.parameters.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
   });
+  const groups = new StepGroups(data, run.stepsPerRun ?? 1);
+  const goesOn = async (step: number) => {
+    await run.beforeStep?.(step);
+    return run.signal?.aborted !== true;
+  };
   const pace = new Pace(clock, schedule.totalSteps);
   let lastMetrics: Readonly<Record<string, number>> = {};
   let savedStep = progress.step > 0 ? progress.step : -1;
@@ -126,7 +122,8 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
 
   try {
     while (progress.step < schedule.totalSteps) {
-      await run.beforeStep?.(progress.step);
+      const { step: first, attempt, learningRateScale } = progress;
+      await run.beforeStep?.(first);
       if (run.signal?.aborted) {
         stoppedBy = "aborted";
         break;
@@ -139,39 +136,47 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
         stoppedBy = "early-stopping";
         break;
       }
-      const { step, attempt } = progress;
       pace.stepBegins();
-      const batch = await data.step(step, attempt);
+      const group = await groups.next({ first, attempt, end: nextStop(run, first), goesOn });
       pace.dataArrived();
-      const learningRate = learningRateAt(schedule, step) * progress.learningRateScale;
-      const seed = deriveSeed(run.seed, "dropout", attempt, step);
-      const result = await executor.step(batch.microBatches, { learningRate, seed });
+      const options = group.data.map(
+        (_, i): StepOptions => ({
+          learningRate: learningRateAt(schedule, first + i) * learningRateScale,
+          seed: deriveSeed(run.seed, "dropout", attempt, first + i),
+        }),
+      );
+      const results = await takeSteps(executor, group, options);
 
-      const { stretch, divergence } = watch(run.divergence, progress.watched, step, result);
-      if (divergence !== undefined) {
-        onEvent({ kind: "diverged", step, ...divergence });
-        ({ state, progress } = await rollBack(run, progress, divergence));
-        savedStep = progress.step;
-        await executor.close();
-        executor = await run.openExecutor(state);
-        continue;
+      for (const [i, result] of results.entries()) {
+        const step = first + i;
+        const batch = group.data[i]!;
+        const { stretch, divergence } = watch(run.divergence, progress.watched, step, result);
+        if (divergence !== undefined) {
+          onEvent({ kind: "diverged", step, ...divergence });
+          ({ state, progress } = await rollBack(run, progress, divergence));
+          savedStep = progress.step;
+          await executor.close();
+          executor = await run.openExecutor(state);
+          break;
+        }
+        progress = {
+          ...progress,
+          step: step + 1,
+          examplesSeen: progress.examplesSeen + batch.examples,
+          tokensSeen: progress.tokensSeen + batch.tokens,
+          watched: stretch,
+        };
+        pace.stepEnded(batch, result);
+        const last = progress.step === schedule.totalSteps;
+        if (progress.step % run.logEvery === 0 || last) {
+          const { learningRate } = options[i]!;
+          onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
+        }
+        if (evaluation !== undefined && (progress.step % evaluation.every === 0 || last)) {
+          await evaluate(evaluation);
+        }
+        if (progress.step % run.checkpointEvery === 0) await save();
       }
-      progress = {
-        ...progress,
-        step: step + 1,
-        examplesSeen: progress.examplesSeen + batch.examples,
-        tokensSeen: progress.tokensSeen + batch.tokens,
-        watched: stretch,
-      };
-      pace.stepEnded(batch, result);
-      const last = progress.step === schedule.totalSteps;
-      if (progress.step % run.logEvery === 0 || last) {
-        onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
-      }
-      if (evaluation !== undefined && (progress.step % evaluation.every === 0 || last)) {
-        await evaluate(evaluation);
-      }
-      if (progress.step % run.checkpointEvery === 0) await save();
     }
     await save();
     const kept = await keptWeights(run, executor, progress);
@@ -181,6 +186,12 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   } finally {
     await executor.close();
   }
+}
+
+/** The first step after this one before which the state must be at hand: for a checkpoint, an evaluation, or the end. */
+function nextStop({ schedule, checkpointEvery, evaluation }: TrainingRun, step: number): number {
+  const periods = [checkpointEvery, ...(evaluation === undefined ? [] : [evaluation.every])];
+  return Math.min(schedule.totalSteps, ...periods.map((every) => (Math.floor(step / every) + 1) * every));
 }
 
 async function startingPoint(run: TrainingRun): Promise<Checkpoint> {

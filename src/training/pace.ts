@@ -1,7 +1,7 @@
 import type { TrainingProgress } from "./checkpoints.ts";
 import type { TrainingEvent } from "./events.ts";
-import type { StepData } from "./loop.ts";
 import type { StepResult } from "./step.ts";
+import type { StepData } from "./step-data.ts";
 
 type StepMetrics = Omit<Extract<TrainingEvent, { kind: "step_metrics" }>, "kind" | "learningRate">;
 
@@ -38,7 +38,9 @@ export class Pace {
   }
 
   stepEnded(data: StepData, { loss, gradNorm, metrics }: StepResult): void {
-    this.#stepMs += this.#clock() - this.#beganAt;
+    const now = this.#clock();
+    this.#stepMs += now - this.#beganAt;
+    this.#beganAt = now; // further steps of one run of the graph cost nothing more
     this.#steps++;
     this.#lossSum += loss;
     this.#gradNorm = gradNorm;

@@ -3,10 +3,10 @@ import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
 import type { Bucket } from "./length-buckets.ts";
-import type { StepData } from "./loop.ts";
 import { nameOf, SETTING_NAMES } from "./setting-names.ts";
 import type { SettingName } from "./settings.ts";
 import type { Batch, ExecutorOptions, OpenExecutor } from "./step.ts";
+import type { StepData } from "./step-data.ts";
 
 /** One setting of a run as a person reads it. */
 export interface AppliedSetting {

@@ -46,6 +46,12 @@ export const SETTING_NAMES: readonly SettingDescription<keyof GivenSettings>[] =
     { kind: "list" },
     "parameters whose name contains one of these are drawn anew",
   ),
+  setting(
+    "iterations_per_loop",
+    "iterationsPerLoop",
+    integer(1),
+    "optimizer steps of one run of a graph, of one shape",
+  ),
   setting("max_restarts", "maxRestarts", integer(), "restarts at half the rate after a divergence"),
 ];
 

@@ -44,6 +44,8 @@ export interface TrainingSettings {
   readonly freeze: readonly string[];
   /** Parameters whose name contains one of these are drawn anew before training. */
   readonly reinitialize: readonly string[];
+  /** Optimizer steps of one run of a graph; the numbers do not depend on it. */
+  readonly iterationsPerLoop: number;
   /** Restarts at half the rate after a divergence. */
   readonly maxRestarts: number;
 }
@@ -141,6 +143,7 @@ export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: Run
     headOnly: choose("headOnly", false, "the whole model is trained"),
     freeze: choose("freeze", [], "nothing is frozen"),
     reinitialize: choose("reinitialize", [], "nothing is drawn anew"),
+    iterationsPerLoop: choose("iterationsPerLoop", 1, "several pay where the state travels to a device and back"),
     maxRestarts: choose("maxRestarts", 1, "one restart at half the rate after a divergence"),
   };
   check(settings, config);
@@ -178,6 +181,10 @@ function check(settings: TrainingSettings, config: AlbertConfig): void {
     if (!Number.isInteger(value) || value < 1) {
       violations.push({ field, description: `expected an integer >= 1, got ${value}` });
     }
+  }
+  if (settings.iterationsPerLoop > settings.saveCheckpointsSteps) {
+    const description = `expected at most save_checkpoints_steps (${settings.saveCheckpointsSteps}), got ${settings.iterationsPerLoop}`;
+    violations.push({ field: "iterations_per_loop", description });
   }
   const probabilities = { dropout: settings.dropout, head_dropout: settings.headDropout, ema_decay: settings.emaDecay };
   for (const [field, value] of Object.entries(probabilities)) {

@@ -1,8 +1,8 @@
 import { collate, recordTokens, type TrainingRecord } from "./collate.ts";
 import { DataOrder, type DataOrderOptions } from "./data-order.ts";
 import type { FeatureStore } from "./feature-cache.ts";
-import type { StepData, StepSource } from "./loop.ts";
 import type { BatchSizes, Objective } from "./objectives.ts";
+import type { StepData, StepSource } from "./step-data.ts";
 
 export interface StepSourceOptions extends Omit<DataOrderOptions, "lengths"> {
   readonly features: FeatureStore;

@@ -85,6 +85,11 @@ export interface StepOptions {
 export interface Executor {
   /** One optimizer step over one or more micro-batches (gradient accumulation), each of any bucket. */
   step(microBatches: readonly Batch[], options: StepOptions): Promise<StepResult>;
+  /**
+   * As many optimizer steps as batches in one run of a graph; batches have one shape. The numbers are those of single steps.
+   * Absent: this executor takes one step at a time.
+   */
+  steps?(batches: readonly Batch[], options: readonly StepOptions[]): Promise<StepResult[]>;
   /** A copy of the state, safe to write to disk while training goes on. */
   snapshot(): Promise<TrainState>;
   close(): Promise<void>;
