@@ -13,6 +13,7 @@ import { InferenceServer, type ServerAddresses } from "./server/inference-server
 import { logIncidents, type ServerLog } from "./server/log.ts";
 import { ModelReader } from "./serving/model-reader.ts";
 import { Serving } from "./serving/serving.ts";
+import { sweepTemporaryDirectories } from "./temporary-directories.ts";
 
 /** What the program is made from. */
 export interface AppOptions {
@@ -121,6 +122,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const device = chosenDevice(config);
   // Looked for while the rest starts; whoever needs it meets the error.
   if (options.createEngine === undefined) device().catch(() => {});
+  void sweep(log);
   const inference = createInference(options, device);
   const { serving, metrics, handlers } = inference;
   const live = serving.models;
@@ -173,4 +175,14 @@ async function openStoreOf(
     gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
     executor: { kind: "onnx", device: await device(), ...limit },
   });
+}
+
+/** Removes what processes that were killed left in the directory for temporary files; serving does not depend on it. */
+async function sweep(log: ServerLog): Promise<void> {
+  try {
+    const removed = await sweepTemporaryDirectories();
+    if (removed.length > 0) log.info({ directories: removed }, "removed temporary files of processes that are gone");
+  } catch (error) {
+    log.warn({ err: error }, "temporary files of processes that are gone could not be removed");
+  }
 }

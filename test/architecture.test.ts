@@ -3,7 +3,7 @@ import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
 /**
- * Which rooms each room may import, besides itself. Arrows never turn back. `errors.ts` and the modules about threads beside
+ * Which rooms each room may import, besides itself. Arrows never turn back. `errors.ts` and the modules about threads and files beside
  * it are open to all; `metrics` may be imported for its types by any room that records.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { invalidInput } from "../errors.ts";
@@ -11,6 +10,7 @@ import type { RecordReport } from "../pretraining/record-writer.ts";
 import type { SingleSentence } from "../pretraining/segments.ts";
 import type { TextReport } from "../pretraining/text-documents.ts";
 import { buildTokenStore } from "../pretraining/token-store-writer.ts";
+import { makeTemporaryDirectory } from "../temporary-directories.ts";
 import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -98,7 +98,7 @@ interface Made {
 }
 
 async function streamedRecords(flags: Flags, tokenizer: Tokenizer, options: InstanceOptions): Promise<Made> {
-  const temporary = flags.store === undefined ? await mkdtemp(join(tmpdir(), "albert-tokens-")) : undefined;
+  const temporary = flags.store === undefined ? await makeTemporaryDirectory("tokens") : undefined;
   const directory = flags.store ?? join(temporary!, "store");
   try {
     const officialQuirks = flags.officialQuirks ?? false;

@@ -1,11 +1,11 @@
-import { lstat, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { importCheckpoint } from "../model/import-checkpoint.ts";
 import { MANIFEST_FILE } from "../model/manifest.ts";
 import { checkName } from "../store/names.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
+import { makeTemporaryDirectory } from "../temporary-directories.ts";
 
 /** A stored version, and what was loaded, missing and unused. */
 export interface StoredModel {
@@ -24,7 +24,7 @@ export async function storeModel(store: Store, model: string, source: string): P
   if ((await lstat(join(source, MANIFEST_FILE)).catch(() => undefined)) !== undefined) {
     return { version: await store.versions.publish(model, source), summary: "a model directory, stored as it is" };
   }
-  const temporary = await mkdtemp(join(tmpdir(), "albert-import-"));
+  const temporary = await makeTemporaryDirectory("import");
   try {
     const { checkpoint } = await importCheckpoint(source, join(temporary, "model"), { name: model });
     const { loaded, zeroed, unused, warnings } = checkpoint;

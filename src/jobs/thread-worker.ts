@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { AlbertError } from "../errors.ts";
+import { makeTemporaryDirectory } from "../temporary-directories.ts";
 import { spawnWorker } from "../worker-threads.ts";
 import type { Job } from "./job.ts";
 import type { JobPlan } from "./job-service.ts";
@@ -71,7 +70,7 @@ export class ThreadJobWorker implements JobWorker {
   }
 
   async plan(spec: JobSpec): Promise<JobPlan> {
-    const directory = await mkdtemp(join(tmpdir(), "albert-plan-"));
+    const directory = await makeTemporaryDirectory("plan");
     try {
       const order = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
       const flags = new Int32Array(new SharedArrayBuffer(8));

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
+import { makeTemporaryDirectory } from "../temporary-directories.ts";
 import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
 import { preprocessText } from "../tokenizer/preprocess.ts";
 import { readSentencePieceModel } from "../tokenizer/sentencepiece-model.ts";
@@ -63,7 +64,7 @@ export interface TrainedVocabulary {
  */
 export async function trainVocabulary(training: VocabularyTraining): Promise<TrainedVocabulary> {
   checkTraining(training);
-  const folder = await mkdtemp(join(tmpdir(), "albert-vocabulary-"));
+  const folder = await makeTemporaryDirectory("vocabulary");
   try {
     const text = join(folder, "text.txt");
     const lines = await writeCleanText(training, text);

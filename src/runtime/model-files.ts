@@ -1,8 +1,8 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GraphBuilder } from "../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../graph/onnx/serialise.ts";
+import { makeTemporaryDirectory } from "../temporary-directories.ts";
 
 const WEIGHTS_FILE = "weights.bin";
 
@@ -21,8 +21,8 @@ export interface ModelFiles {
  *
  * @param parent  where the directory is made; default: the system's directory for temporary files
  */
-export async function writeModelFiles(graph: GraphBuilder, parent: string = tmpdir()): Promise<ModelFiles> {
-  const directory = await mkdtemp(join(parent, `albert-session-${process.pid}-`));
+export async function writeModelFiles(graph: GraphBuilder, parent?: string): Promise<ModelFiles> {
+  const directory = await makeTemporaryDirectory("session", parent);
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     const { bytes, external } = encodeModel(graph, { externalFile: WEIGHTS_FILE });

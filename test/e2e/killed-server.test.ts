@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +66,8 @@ const SPEC = {
 describe("a server that is killed with SIGKILL while a job goes on", () => {
   const base = mkdtempSync(join(tmpdir(), "albert-killed-"));
   const running = new Set<ServerProcess>();
+  /** Of every server that ran. */
+  const pids: number[] = [];
   let model: string;
   beforeAll(async () => {
     mkdirSync(join(base, "data"));
@@ -86,6 +88,7 @@ describe("a server that is killed with SIGKILL while a job goes on", () => {
       runtime: { device: "cpu", intra_threads: 1 },
     });
     running.add(server);
+    pids.push(server.pid);
     void server.ended.then(() => running.delete(server));
     return server;
   };
@@ -161,6 +164,8 @@ describe("a server that is killed with SIGKILL while a job goes on", () => {
     expect([meta!.version, labels[0]!.label]).toEqual(["2", "positive"]);
     client.close();
     expect(await server.stop()).toBe(0);
+    const left = readdirSync(tmpdir()).filter((name) => pids.some((pid) => name.includes(`-${pid}-`)));
+    expect(left.filter((name) => /^albert-(session|plan|import)-/.test(name))).toEqual([]);
 
     const { events, torn } = readLog(await readFile(await logOf(place)));
     expect(torn).toBe(false);
