@@ -75,7 +75,7 @@ const cells = (text: string) =>
 const RECIPE = ["--set", "train_step=30", "--set", "train_batch_size=16", "--set", "max_seq_length=16"];
 const FINE_TUNE = ["--model", "m", "--task", "classification", "--train", "rows.jsonl", ...RECIPE];
 
-describe("albert jobs", { timeout: 120_000 }, () => {
+describe("albert jobs", { timeout: 300_000 }, () => {
   it("plans a job, and says why another would be rejected", async () => {
     const planned = await albert("jobs", "plan", ...FINE_TUNE);
     expect(planned.status).toBe(0);
@@ -143,14 +143,14 @@ describe("albert jobs", { timeout: 120_000 }, () => {
   });
 
   async function reached(id: string, state: string): Promise<void> {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(120_000);
     while ((await json("jobs", "list", "--state", state)).jobs?.every((job: { id: string }) => job.id !== id) ?? true) {
       signal.throwIfAborted();
     }
   }
 });
 
-describe("albert models", { timeout: 60_000 }, () => {
+describe("albert models", { timeout: 120_000 }, () => {
   it("imports a version, lets it answer, and goes back", async () => {
     const imported = await albert("models", "import", "m", "other");
     const version = /^m@(\d+)\n/.exec(imported.out)![1]!;
@@ -183,7 +183,7 @@ describe("albert models", { timeout: 60_000 }, () => {
   });
 });
 
-describe("albert datasets", () => {
+describe("albert datasets", { timeout: 60_000 }, () => {
   it("uploads, registers, checks, lists and deletes", async () => {
     const uploaded = await json("datasets", "upload", join(base, "rows.jsonl"), "--name", "mine.jsonl");
     expect(uploaded).toMatchObject({ name: "mine.jsonl", digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
@@ -207,7 +207,7 @@ describe("albert datasets", () => {
   });
 });
 
-describe("the program itself", { timeout: 60_000 }, () => {
+describe("the program itself", { timeout: 120_000 }, () => {
   /** Runs it in a process of its own. */
   async function process_(...args: string[]): Promise<{ out: string; err: string; status: number | null }> {
     const main = join(import.meta.dirname, "../../src/cli/main.ts");
