@@ -1,6 +1,6 @@
 /**
- * Makes the bundled models from public data, unattended: vocabulary, pretraining, then for each model a fine-tune, its score
- * and its baseline, and a page about them all.
+ * Makes the bundled models from public data, unattended: vocabulary, pretraining, questions out of plain text, then for each
+ * model a fine-tune, its score and its baseline, and a page about them all.
  *
  *     npm run make-models -- --data DATA --output WORK
  *
@@ -42,30 +42,59 @@ const settings = replaced(values.init === undefined ? FROM_SCRATCH : FROM_PUBLIS
 const machine: Flags = { device: values.device, ...(values.threads === undefined ? {} : { threads: values.threads }) };
 const stages = new Stages(work);
 
-const trunk: Flags =
-  values.init === undefined
-    ? { init: pretrain() }
-    : { init: resolve(values.init), ...(values.vocab === undefined ? {} : { vocab: resolve(values.vocab) }) };
 mkdirSync(join(work, "models"), { recursive: true });
 const chosen = values.only?.split(",") ?? MODELS.map(({ name }) => name);
-const models = MODELS.filter(({ name }) => chosen.includes(name)).map(makeModel);
+const wanted = MODELS.filter(({ name }) => chosen.includes(name));
+const start = values.init === undefined ? fromScratch() : fromPublished(values.init);
+const models = wanted.map(makeModel);
 writeFileSync(join(work, "models/README.md"), modelsPage(models, stages.commands));
 console.log(`the models and a page about them are in ${join(work, "models")}`);
 
+/** What each model is trained from, by the names that `MODELS` uses. */
+type Starts = Readonly<Record<"trunk" | "cloze", Flags>>;
+
+function fromPublished(init: string): Starts {
+  const trunk = { init: resolve(init), ...(values.vocab === undefined ? {} : { vocab: resolve(values.vocab) }) };
+  return { trunk, cloze: trunk };
+}
+
+function fromScratch(): Starts {
+  const trunk = { init: pretrain() };
+  return { trunk, cloze: wanted.some((model) => model.start === "cloze") ? { init: trainOnCloze(trunk) } : trunk };
+}
+
 /** Vocabulary, architecture and trunk. @returns the trunk's directory */
 function pretrain(): string {
-  const corpus = dataFiles(data, "corpus/");
   const vocabulary = join(work, "vocabulary");
   stages.run("vocabulary", `${vocabulary}.model`, "albert", [
-    ...["vocab", "train", "--input", ...corpus],
+    ...["vocab", "train", "--input", ...dataFiles(data, "corpus/")],
     ...flagsOf({ ...settings.vocabulary, output: vocabulary }),
   ]);
   const architecture = join(work, "architecture.json");
   writeFileSync(architecture, JSON.stringify(settings.architecture, null, 2));
   const output = join(work, "trunk");
   const flags = { config: architecture, vocab: `${vocabulary}.model`, seed: values.seed, ...settings.pretraining };
-  stages.train("pretraining", output, ["pretrain", "--input", ...corpus, ...flagsOf({ ...flags, ...machine, output })]);
+  const texts = textsOf("pretraining");
+  stages.train("pretraining", output, ["pretrain", "--input", ...texts, ...flagsOf({ ...flags, ...machine, output })]);
   return output;
+}
+
+/** @returns directory of the trunk after the cloze questions */
+function trainOnCloze(trunk: Flags): string {
+  const train = join(work, "cloze.json");
+  const count = String(settings["cloze-questions"]["count"]);
+  const args = [train, count, ...textsOf("cloze")];
+  stages.run("making cloze questions", train, "scripts/make-models/cloze-questions.ts", args);
+  const output = join(work, "cloze");
+  const flags = { task: "squad-v1", ...trunk, train, seed: values.seed, ...settings.cloze, ...machine, output };
+  stages.train("training on cloze questions", output, ["train", ...flagsOf(flags)]);
+  return output;
+}
+
+function textsOf(stage: "pretraining" | "cloze"): string[] {
+  return String(settings.texts[stage])
+    .split(",")
+    .flatMap((name) => dataFiles(data, `corpus/${name}`));
 }
 
 function makeModel(model: (typeof MODELS)[number]): ScoredModel {
@@ -73,7 +102,15 @@ function makeModel(model: (typeof MODELS)[number]): ScoredModel {
   const [train, dev] = [model.train, model.dev].map((prefix) => dataFiles(data, prefix)[0]!) as [string, string];
   const trained = join(work, "fine-tuned", name);
   const rows = task === "sst-2" ? heldOut(train) : { train };
-  const flags = { task, ...trunk, ...rows, seed: values.seed, ...settings[name], ...machine, output: trained };
+  const flags = {
+    task,
+    ...start[model.start],
+    ...rows,
+    seed: values.seed,
+    ...settings[name],
+    ...machine,
+    output: trained,
+  };
   stages.train(`fine-tuning ${name}`, trained, ["train", ...flagsOf(flags)]);
   const output = join(work, "models", name);
   stages.run(`naming ${name}`, join(output, "manifest.json"), "scripts/name-labels.ts", [

@@ -2,6 +2,8 @@ import type { Flags } from "./stages.ts";
 
 /** How everything is made from random weights on two CPU cores within a night. `--settings FILE` replaces single values. */
 export const FROM_SCRATCH = {
+  /** What the names of the corpus's files begin with; the vocabulary is made from all of them. */
+  texts: { pretraining: "wikipedia,openstax,gutenberg-00,gutenberg-01", cloze: "wikipedia,openstax" },
   vocabulary: { vocab_size: 8000, input_sentence_size: 1_000_000 },
   architecture: {
     vocab_size: 8000,
@@ -50,18 +52,35 @@ export const FROM_SCRATCH = {
   },
   /** Whole sentences of SST-2's training data that choose the checkpoint; their phrases are not trained on either. */
   "held-out-sentences": { count: 1000 },
-  "question-answering": {
+  /** Questions made from the text itself teach the trunk to look for what a question repeats. */
+  "cloze-questions": { count: 250_000 },
+  cloze: {
     max_seq_length: 128,
-    doc_stride: 64,
-    max_query_length: 32,
+    doc_stride: 96,
+    max_query_length: 24,
     train_batch_size: 48,
-    train_step: 1700,
-    warmup_step: 100,
+    train_step: 3500,
+    warmup_step: 200,
     optimizer: "adamw-corrected",
     schedule: "rebased",
-    learning_rate: 7e-4,
+    learning_rate: 1e-3,
     dropout: 0,
-    save_checkpoints_steps: 400,
+    save_checkpoints_steps: 500,
+    keep_checkpoint_max: 1,
+    token_budget: 8192,
+  },
+  "question-answering": {
+    max_seq_length: 256,
+    doc_stride: 128,
+    max_query_length: 40,
+    train_batch_size: 32,
+    train_step: 5000,
+    warmup_step: 200,
+    optimizer: "adamw-corrected",
+    schedule: "rebased",
+    learning_rate: 1e-3,
+    dropout: 0,
+    save_checkpoints_steps: 1000,
     keep_checkpoint_max: 1,
     token_budget: 8192,
     eval_share: 0.02,
@@ -70,13 +89,13 @@ export const FROM_SCRATCH = {
     max_seq_length: 128,
     max_qa_length: 48,
     train_batch_size: 32,
-    train_step: 330,
-    warmup_step: 30,
+    train_step: 800,
+    warmup_step: 60,
     optimizer: "adamw-corrected",
     schedule: "rebased",
     learning_rate: 7e-4,
     dropout: 0,
-    save_checkpoints_steps: 165,
+    save_checkpoints_steps: 200,
     keep_checkpoint_max: 1,
     token_budget: 8192,
     eval_share: 0.02,
@@ -88,20 +107,24 @@ export type Settings = Readonly<Record<keyof typeof FROM_SCRATCH, Flags>>;
 
 /** From a published checkpoint the official recipes say everything but how to hold out what chooses the checkpoint. */
 export const FROM_PUBLISHED: Settings = {
+  texts: {},
   vocabulary: {},
   architecture: {},
   pretraining: {},
   sentiment: {},
   "held-out-sentences": { count: 1000 },
+  "cloze-questions": {},
+  cloze: {},
   "question-answering": { eval_share: 0.02 },
   "multiple-choice": { eval_share: 0.02 },
 };
 
-/** The models, each with its task, data, labels and what a person should compare its score with. */
+/** The models, each with its task, what it starts from, its data, labels and what a person should compare its score with. */
 export const MODELS = [
   {
     name: "sentiment",
     task: "sst-2",
+    start: "trunk",
     train: "glue/SST-2/train.tsv",
     dev: "glue/SST-2/dev.tsv",
     guess: "--sst2",
@@ -112,6 +135,7 @@ export const MODELS = [
   {
     name: "question-answering",
     task: "squad-v1",
+    start: "cloze",
     train: "squad/train-v1.1.json",
     dev: "squad/dev-v1.1",
     guess: "--squad",
@@ -122,6 +146,7 @@ export const MODELS = [
   {
     name: "multiple-choice",
     task: "race",
+    start: "cloze",
     train: "race/RACE-train.tar",
     dev: "race/RACE-dev",
     guess: "--race",

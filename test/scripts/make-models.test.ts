@@ -12,6 +12,7 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Values that make a run a matter of seconds. */
 const SMALL = {
+  texts: { pretraining: "text", cloze: "text" },
   vocabulary: { vocab_size: 70 },
   architecture: { vocab_size: 70, hidden_size: 16, embedding_size: 8, intermediate_size: 32, num_attention_heads: 2 },
   pretraining: {
