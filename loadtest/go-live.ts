@@ -4,11 +4,11 @@
 // request failed, the client never saw the new version, or p99 while versions change exceeds 1.5 times the steady one.
 //
 //   npm run build && node --import tsx loadtest/go-live.ts [--data ../shared/data/glue/SST-2] [--rate 20] [--steady 30]
-//     [--steps 300] [--set name=value]... [--swaps 10] [--champion directory] [--serve flag]...
+//     [--steps 300] [--set name=value]... [--swaps 10] [--champion directory] [--serve=--flag]... [--serve=value]...
 //
 // One swap lasts a moment, in which few requests fall: --swaps rolls back and promotes again, with a load from the store
 // each time, and counts them all. The champion is the bundled model with a head that nothing was taught, so that a short
-// fine-tune is better beyond chance; --champion takes a model directory instead. Words after --serve go to the server.
+// fine-tune is better beyond chance; --champion takes a model directory instead. Each --serve is one more word for `albert serve`.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
