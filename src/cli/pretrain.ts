@@ -13,12 +13,11 @@ import {
   runPretraining,
 } from "../pretraining/pretrain.ts";
 import { PRETRAINING_SETTING_NAMES, parsePretrainingSettings } from "../pretraining/setting-names.ts";
-import { openExecutor } from "../training/executors/open-executor.ts";
 import type { TrainingOutcome } from "../training/loop.ts";
-import { ResultFiles } from "../training/result-files.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
+import { followRun } from "./follow-run.ts";
+import { refuseExisting } from "./new-output.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
 interface PretrainFlags {
@@ -39,9 +38,6 @@ interface PretrainFlags {
   readonly evalOnly?: true;
   readonly json?: true;
 }
-
-/** Steps between lines of progress. */
-const LOG_EVERY = 10;
 
 /** Adds `albert pretrain`: masked language modelling and sentence order from raw text. */
 export function registerPretrain(program: Command): void {
@@ -74,7 +70,9 @@ export function registerPretrain(program: Command): void {
   }
   command.action(async (flags: PretrainFlags & Record<string, unknown>) => {
     const bar = new TrainingProgressBar(process.stderr);
-    const prepared = await preparePretraining(specOf(flags), (activity) => bar.activity(activity));
+    const spec = specOf(flags);
+    if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
+    const prepared = await preparePretraining(spec, (activity) => bar.activity(activity));
     sayData(prepared, bar);
     if (flags.evalOnly) print(await evaluated(prepared), flags);
     else await run(prepared, flags, bar);
@@ -82,31 +80,11 @@ export function registerPretrain(program: Command): void {
 }
 
 async function run(prepared: PreparedPretraining, flags: PretrainFlags, bar: TrainingProgressBar): Promise<void> {
-  const files = await ResultFiles.open(prepared.spec.work, "loss");
-  const interruption = stopOnInterrupt((text) => bar.say(text));
-  try {
-    const outcome = await runPretraining(prepared, {
-      openExecutor,
-      resume: flags.resume === true,
-      onEvent: (event) => {
-        files.add(event);
-        bar.show(event);
-      },
-      clock: () => performance.now(),
-      signal: interruption.signal,
-      logEvery: LOG_EVERY,
-    });
-    bar.close();
-    if (outcome.stoppedBy === "aborted") {
-      process.stderr.write(`stopped at step ${outcome.progress.step}; continue with --resume\n`);
-      process.exitCode = 130;
-      return;
-    }
-    await finish(prepared, flags, outcome);
-  } finally {
-    interruption.release();
-    await files.close();
-  }
+  const outcome = await followRun(
+    { work: prepared.spec.work, metric: "loss", resume: flags.resume === true, bar },
+    (options) => runPretraining(prepared, options),
+  );
+  if (outcome !== undefined) await finish(prepared, flags, outcome);
 }
 
 async function finish(prepared: PreparedPretraining, flags: PretrainFlags, outcome: TrainingOutcome): Promise<void> {

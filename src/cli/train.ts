@@ -1,8 +1,7 @@
-import { lstat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { programVersion } from "../config/program-version.ts";
-import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { ProblemType } from "../model/heads.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
@@ -18,13 +17,13 @@ import {
 } from "../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../training/plan.ts";
 import { type AlbertVersion, TASKS, type Task } from "../training/recipes.ts";
-import { ResultFiles } from "../training/result-files.ts";
 import { parseSettings, SETTING_NAMES } from "../training/setting-names.ts";
 import type { GivenSettings } from "../training/settings.ts";
 import type { StartSpec } from "../training/starting-model.ts";
 import type { ExecutorOptions } from "../training/step.ts";
 import { LABEL_SOURCES, type LabelsFrom, type TaskDataSpec } from "../training/task-data.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
+import { followRun } from "./follow-run.ts";
+import { refuseExisting } from "./new-output.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
@@ -55,9 +54,6 @@ interface TrainFlags {
   readonly json?: true;
   readonly resume?: true;
 }
-
-/** Steps between lines of progress. */
-const LOG_EVERY = 10;
 
 /** Adds `albert train`: fine-tunes a model on a task, or trains one from random weights. */
 export function registerTrain(program: Command): void {
@@ -143,32 +139,11 @@ async function showPlan(prepared: PreparedFineTune, flags: TrainFlags): Promise<
 
 async function run(prepared: PreparedFineTune, flags: TrainFlags, bar: TrainingProgressBar): Promise<void> {
   const { spec, resolved } = prepared;
-  const files = await ResultFiles.open(spec.work, resolved.settings.metric);
-  const interruption = stopOnInterrupt((text) => bar.say(text));
-  try {
-    const outcome = await runFineTune(prepared, {
-      openExecutor,
-      openEvaluator: openTaskEvaluator,
-      resume: flags.resume === true,
-      onEvent: (event) => {
-        files.add(event);
-        bar.show(event);
-      },
-      clock: () => performance.now(),
-      signal: interruption.signal,
-      logEvery: LOG_EVERY,
-    });
-    bar.close();
-    if (outcome.stoppedBy === "aborted") {
-      process.stderr.write(`stopped at step ${outcome.progress.step}; continue with --resume\n`);
-      process.exitCode = 130;
-      return;
-    }
-    await finish(prepared, flags, outcome);
-  } finally {
-    interruption.release();
-    await files.close();
-  }
+  const outcome = await followRun(
+    { work: spec.work, metric: resolved.settings.metric, resume: flags.resume === true, bar },
+    (options) => runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
+  );
+  if (outcome !== undefined) await finish(prepared, flags, outcome);
 }
 
 async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: FineTuneOutcome): Promise<void> {
@@ -284,16 +259,4 @@ function startOf({ init, randomInit, vocab, config, cased }: TrainFlags): StartS
     ...(vocab === undefined ? {} : { vocabulary: vocab }),
     ...lowerCase,
   };
-}
-
-/** A run of hours must not find out at its end that it cannot write its result. */
-async function refuseExisting(output: string): Promise<void> {
-  const exists = await lstat(output).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return;
-  throw new AlbertError("already-exists", `${basename(output)} exists: choose another --output, or remove it`, {
-    reason: "DIRECTORY_EXISTS",
-  });
 }

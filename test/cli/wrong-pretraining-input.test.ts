@@ -68,6 +68,13 @@ describe("albert pretrain", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(1e9);
   });
 
+  it("takes no step where its result could not be written", async () => {
+    const input = folder.write("text.txt", `${sentence}\n${sentence}\n`);
+    const { error, stepped } = await pretrain(input, "--output", folder.path);
+    expect(error).toMatch(/exists: choose another --output, or remove it/);
+    expect(stepped).toBe(false);
+  });
+
   it("takes no step with a vocabulary that lacks [MASK], in either format", async () => {
     const input = folder.write("text.txt", `${sentence}\n${sentence}\n`);
     const wordPiece = folder.write("lacking.txt", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat"].join("\n"));
