@@ -46,7 +46,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
 
   beforeAll(async () => {
     rig = await openConsoleRig();
-  }, 180_000);
+  }, 600_000);
 
   afterEach(async () => {
     const complaints = opened.flatMap((one) => one.complaints.filter((text) => !REFUSED_CALL.test(text)));

@@ -39,7 +39,7 @@ describe("the examples", () => {
       models: [{ name: "sentiment", directory: join(root, "models/sentiment") }],
       createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
     });
-  }, 180_000);
+  }, 600_000);
   afterAll(() => server?.close());
 
   const output = async (command: string, ...args: string[]) =>

@@ -62,7 +62,7 @@ describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSyn
       for (const split of ["train", "dev"])
         put(`data/glue/SST-2/${split}.tsv`, `sentence\tlabel\n${rows.join("\n")}\n`);
       put("small.json", JSON.stringify(SMALL));
-    }, 180_000);
+    }, 600_000);
 
     afterAll(() => rmSync(base, { recursive: true, force: true }));
 
