@@ -1,10 +1,10 @@
 // Swaps one model many times under steady load, in process, and prints JSON: failed requests, latency, and resident memory
 // after each tenth swap. Exits with 1 when a request failed or memory grew by more than 5 % after the twentieth swap.
 //
-//   node --import tsx loadtest/swap-soak.ts [--swaps 100] [--callers 2] [--hidden 256] [--control none|leak|allocator]
+//   node --import tsx loadtest/swap-soak.ts [--swaps 100] [--callers 2] [--hidden 256] [--control none|leak|cut|allocator]
 //
-// The control `leak` shows that the check can fail: it never closes the engines that were replaced. `allocator` runs without
-// the allocator settings of bin/albert, to see whether they matter.
+// Two controls show that the check can fail: `leak` never closes the engines that were replaced, `cut` closes each while it
+// still serves. `allocator` runs without the allocator settings of bin/albert, to see whether they matter.
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -54,7 +54,7 @@ async function soak(directory: string, swaps: number, callers: number): Promise<
   const serving = new Serving({
     config: { ...loadConfig({}).config.serving, keepPreviousMs: 0 },
     metrics,
-    createEngine: async (model) => leaking(await createEngine(model, { device: "cpu", calibrationMs: 100 })),
+    createEngine: async (model) => controlled(await createEngine(model, { device: "cpu", calibrationMs: 100 })),
   });
   const reader = new ModelReader();
   const swapTo = (version: number) =>
@@ -158,8 +158,14 @@ class Load {
   }
 }
 
-function leaking(engine: Engine): Engine {
+/** The engine that was built last. */
+let newest: Engine | undefined;
+
+/** An engine with the control's defect. */
+async function controlled(engine: Engine): Promise<Engine> {
   if (values.control === "leak") engine.close = () => Promise.resolve();
+  if (values.control === "cut") await newest?.close();
+  newest = engine;
   return engine;
 }
 
