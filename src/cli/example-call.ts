@@ -26,14 +26,20 @@ const EXAMPLES: readonly (readonly [kinds: readonly HeadKind[], example: Example
   [["masked-lm"], { method: "FillMask", request: { text: "The capital of France is [MASK]." } }],
 ];
 
-/** A command line that asks a model something it can answer, ready to be pasted into a shell. */
-export function exampleCall(address: string, { name, isDefault, model }: ServedModel): string {
-  const found = EXAMPLES.find(([kinds]) => model.heads.some(({ kind }) => kinds.includes(kind)));
-  const { method, request } = found?.[1] ?? { method: "Encode", request: { text: "Hello, world." } };
-  const fitting = model.heads.filter(({ kind }) => found?.[0].includes(kind));
+/** A command line that asks one of the models something it can answer, ready to be pasted into a shell; at least one model. */
+export function exampleCall(address: string, models: readonly ServedModel[]): string {
+  const able = (kinds: readonly HeadKind[]) =>
+    models.filter(({ model }) => model.heads.some(({ kind }) => kinds.includes(kind)));
+  const [kinds, { method, request }] = EXAMPLES.find(([kinds]) => able(kinds).length > 0) ?? [
+    [],
+    { method: "Encode", request: { text: "Hello, world." } },
+  ];
+  const fitting = kinds.length > 0 ? able(kinds) : models;
+  const { name, model } = fitting[0]!;
+  const heads = model.heads.filter(({ kind }) => kinds.includes(kind));
   const options = {
-    ...(isDefault ? {} : { model: name }),
-    ...(fitting.length > 1 ? { head: fitting[0]!.name } : {}),
+    ...(fitting.length > 1 ? { model: name } : {}),
+    ...(heads.length > 1 ? { head: heads[0]!.name } : {}),
   };
   const body = Object.keys(options).length > 0 ? { options, ...request } : request;
   const reachable = address.replace(/^(0\.0\.0\.0|\[::\]):/, "localhost:");

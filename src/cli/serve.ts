@@ -54,8 +54,7 @@ function startLines({ addresses }: App, models: readonly ServedModel[]): string 
     ...listener("HTTP", addresses.metrics, "/metrics /healthz /readyz"),
     ...listener("page", addresses.console, "the console, and every call as JSON"),
   ];
-  const [first] = models;
-  if (first !== undefined) lines.push("", "Try", `  ${exampleCall(addresses.public, first)}`);
+  if (models.length > 0) lines.push("", "Try", `  ${exampleCall(addresses.public, models)}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -1,6 +1,7 @@
 import type { ServingConfig } from "../config/settings.ts";
 import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { HeadKind } from "../model/heads.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { drawChallenger, type Entry, loadedVersions, type Name, newName, statusOf } from "./named-model.ts";
 import { draining } from "./refusals.ts";
@@ -72,7 +73,7 @@ export class LiveModels {
    * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING or NO_VERSION
    */
   acquire(selector: ModelSelector): Lease {
-    const name = this.#find(selector.name);
+    const name = this.#find(selector.name, selector.heads);
     if (selector.version || selector.digest) {
       const loaded = [...name.entries.values()].flatMap((entry) => entry.loaded ?? []);
       const pinned = loaded.find((version) => isPinned(version, selector));
@@ -432,9 +433,16 @@ export class LiveModels {
   }
 
   /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
-  #find(text = ""): Name {
-    const name = text === "" ? this.#names.values().next().value : this.#names.get(text);
+  #find(text = "", heads?: readonly HeadKind[]): Name {
+    const name = text === "" ? this.#default(heads) : this.#names.get(text);
     if (name === undefined) throw modelNotFound(text, [...this.#names.keys()]);
     return name;
+  }
+
+  /** The first model that can answer; else the first, whose refusal then says what is missing. */
+  #default(heads: readonly HeadKind[] = []): Name | undefined {
+    const names = [...this.#names.values()];
+    const able = ({ current }: Name) => current?.loaded?.model.heads.some(({ kind }) => heads.includes(kind)) ?? false;
+    return names.find(able) ?? names[0];
   }
 }

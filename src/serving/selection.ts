@@ -1,11 +1,14 @@
 import { nearest } from "../config/nearest.ts";
 import { AlbertError } from "../errors.ts";
+import type { HeadKind } from "../model/heads.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 
 /** Which version a request wants. */
 export interface ModelSelector {
-  /** Name of a model; empty or absent: the one that was loaded first. */
+  /** Name of a model; empty or absent: of those that serve and have a head of `heads`, the one that was loaded first. */
   readonly name?: string;
+  /** Kinds of heads of which the request needs one; absent: any model will do. Matters only where no name is given. */
+  readonly heads?: readonly HeadKind[];
   /** A particular version of it. */
   readonly version?: string;
   /** A particular digest of it, or its first 12 or more hexadecimal digits. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
+import type { HeadKind } from "../../src/model/heads.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
 import { LiveModels, type LiveModelsOptions } from "../../src/serving/live-models.ts";
 import type { VersionSource } from "../../src/serving/version-loader.ts";
@@ -216,6 +217,20 @@ describe("choosing a version", () => {
     const lease = models.acquire({});
     expect(lease.version.name).toBe("m");
     lease.release();
+  });
+
+  it("takes the first model that has a head of the kinds a request needs, where the request names none", async () => {
+    const answers = { ...fakeModel("n"), heads: [{ kind: "span", name: "answers" }] as const };
+    await models.swap(source("1", { name: "n", open: () => Promise.resolve(answers) }));
+    const chosen = (heads: readonly HeadKind[], name?: string) => {
+      const lease = models.acquire({ heads, ...(name === undefined ? {} : { name }) });
+      lease.release();
+      return lease.version.name;
+    };
+    expect(chosen(["classification"])).toBe("m");
+    expect(chosen(["span", "span-answerability"])).toBe("n");
+    expect(chosen(["masked-lm"])).toBe("m"); // whose refusal says what it lacks
+    expect(chosen(["span"], "m")).toBe("m");
   });
 
   it("refuses unknown names, versions that are not loaded, and digests that are too short to mean one", async () => {

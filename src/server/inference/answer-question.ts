@@ -13,6 +13,7 @@ export const answerQuestion: Operation<
   MessageInitShape<typeof AnswerQuestionResponseSchema>
 > = {
   task: "answer_question",
+  heads: ["span", "span-answerability"],
   plan: (request, { model, limits, run, fields }) => {
     const { question, context, nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);

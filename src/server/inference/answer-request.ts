@@ -20,12 +20,12 @@ export async function answerRequest<Request extends InferenceRequestMessage, Ans
   request: Request,
   context: CallContext,
 ): Promise<Reply & { readonly meta: MetaFields }> {
-  const { task, plan, reply, decide } = operation;
+  const { task, heads, plan, reply, decide } = operation;
   // Read twice: a shadow version plans the same request again, and must find its violations by itself.
   const { selector, priority } = readOptions(request.options, new EnumFields());
   const { answer, meta } = await serving.serve<Answer>({
     task,
-    model: selector,
+    model: heads === undefined ? selector : { ...selector, heads },
     priority,
     plan: (model) => {
       const fields = new EnumFields();

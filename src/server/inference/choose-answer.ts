@@ -10,6 +10,7 @@ export const chooseAnswer: Operation<
   MessageInitShape<typeof ChooseAnswerResponseSchema>
 > = {
   task: "choose_answer",
+  heads: ["multiple-choice"],
   plan: ({ question, context, choices }, { model, limits, run, fields }) => {
     if (choices.length > limits.maxChoices) {
       const description = `must hold at most ${limits.maxChoices} choices, got ${choices.length}`;

@@ -11,6 +11,7 @@ export const classify: Operation<
   MessageInitShape<typeof ClassifyResponseSchema>
 > = {
   task: "classify",
+  heads: ["classification"],
   plan: ({ text, textPair, topK, threshold, labels }, { model, limits, run, fields }) =>
     fields.joined(() =>
       planClassification({ ...run, text, labels, ...defined({ textPair, topK, threshold }) }, model, limits),

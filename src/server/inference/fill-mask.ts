@@ -8,6 +8,7 @@ import { readOffsetUnit } from "./request-options.ts";
 
 export const fillMask: Operation<FillMaskRequest, FillMaskAnswer, MessageInitShape<typeof FillMaskResponseSchema>> = {
   task: "fill_mask",
+  heads: ["masked-lm"],
   plan: ({ text, topK, offsetUnit }, { model, limits, run, fields }) => {
     const unit = readOffsetUnit(offsetUnit, fields);
     return fields.joined(() => planFillMask({ ...run, text, offsetUnit: unit, ...defined({ topK }) }, model, limits));

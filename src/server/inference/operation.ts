@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { RequestOptions } from "../../gen/albert/v1/inference_pb.js";
+import type { HeadKind } from "../../model/heads.ts";
 import type { Decision } from "../../serving/shadow.ts";
 import type { RunOptions, TaskLimits, TaskModel, TaskPlan } from "../../tasks/plan.ts";
 import type { EnumFields } from "./request-options.ts";
@@ -28,6 +29,8 @@ export interface Planning {
 export interface Operation<Request extends InferenceRequestMessage, Answer, Reply> {
   /** The metrics' name for it. */
   readonly task: string;
+  /** Kinds of heads of which it needs one, to choose the model of a request that names none; absent: any model will do. */
+  readonly heads?: readonly HeadKind[];
   plan(request: Request, planning: Planning): TaskPlan<Answer>;
   /** The reply without its `meta`. */
   reply(answer: Answer, request: Request): Reply;

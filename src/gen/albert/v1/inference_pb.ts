@@ -28,7 +28,7 @@ export const file_albert_v1_inference: GenFile = /*@__PURE__*/
  */
 export type RequestOptions = Message<"albert.v1.RequestOptions"> & {
   /**
-   * Name of a model. Empty: the server's default model, which is the one it loaded first.
+   * Name of a model. Empty: of the models that have the head that the call needs, the one that the server loaded first.
    *
    * @generated from field: string model = 1;
    */
@@ -2064,7 +2064,7 @@ export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PUR
  */
 export type GetModelRequest = Message<"albert.v1.GetModelRequest"> & {
   /**
-   * Name of a model. Empty: the default model.
+   * Name of a model. Empty: the one that the server loaded first.
    *
    * @generated from field: string model = 1;
    */
