@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "./running-processes.ts";
 
 /** Processes of other hosts, whose numbers mean nothing here, may share a directory for temporary files. */
 const HOST = hostname().replace(/[^A-Za-z0-9]+/g, "-");
@@ -37,13 +38,4 @@ async function isAbandoned(path: string, pid: number): Promise<boolean> {
   const began = Date.now() - process.uptime() * 1000;
   const info = await stat(path).catch(() => undefined);
   return info !== undefined && info.birthtimeMs < began;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // it is somebody else's
-  }
 }

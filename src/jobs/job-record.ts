@@ -3,6 +3,14 @@ import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
 import { isTerminal, type JobMove, type JobReason, transition } from "./job-state.ts";
 
+/** How logs are written. */
+export interface JobAccess {
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Rejects when the jobs are not this process's any more. */
+  readonly confirm: () => Promise<void>;
+}
+
 /** A job with its log. Every change of the job is an event of the log first. */
 export class JobRecord {
   readonly directory: string;
@@ -17,8 +25,8 @@ export class JobRecord {
     this.#job = log.events.reduce(applyEvent, newJob(identity));
   }
 
-  static async open(directory: string, identity: JobIdentity, clock: () => number): Promise<JobRecord> {
-    return new JobRecord(directory, identity, await EventLog.open(`${directory}/events.log`, clock));
+  static async open(directory: string, identity: JobIdentity, { clock, confirm }: JobAccess): Promise<JobRecord> {
+    return new JobRecord(directory, identity, await EventLog.open(`${directory}/events.log`, clock, confirm));
   }
 
   get job(): Job {

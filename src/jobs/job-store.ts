@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../model/durable-write.ts";
 import type { JobIdentity } from "./job.ts";
-import { JobRecord } from "./job-record.ts";
+import { type JobAccess, JobRecord } from "./job-record.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";
 
 const IDENTITY_FILE = "job.json";
@@ -16,15 +16,15 @@ const PARTIAL = /^\..*\.partial$/;
  */
 export class JobStore {
   readonly #directory: string;
-  readonly #clock: () => number;
+  readonly #access: JobAccess;
   readonly #records = new Map<string, JobRecord>();
   readonly #byRequest = new Map<string, JobRecord>();
   /** Creations run one behind the other, so that two with one request id make one job. */
   #creating: Promise<unknown> = Promise.resolve();
 
-  private constructor(directory: string, clock: () => number) {
+  private constructor(directory: string, access: JobAccess) {
     this.#directory = directory;
-    this.#clock = clock;
+    this.#access = access;
   }
 
   /**
@@ -32,9 +32,9 @@ export class JobStore {
    *
    * @throws AlbertError corrupt (JOB_LOG_CORRUPT) naming the job whose log is damaged other than at its end
    */
-  static async open(directory: string, clock: () => number = Date.now): Promise<JobStore> {
+  static async open(directory: string, access: JobAccess): Promise<JobStore> {
     await mkdir(directory, { recursive: true });
-    const store = new JobStore(directory, clock);
+    const store = new JobStore(directory, access);
     for (const name of (await readdir(directory)).sort()) {
       if (PARTIAL.test(name)) await rm(join(directory, name), { recursive: true, force: true });
       else if (!name.startsWith(".")) await store.#load(name);
@@ -91,7 +91,8 @@ export class JobStore {
       });
     }
     await check(spec);
-    const createdMs = this.#clock();
+    await this.#access.confirm();
+    const createdMs = this.#access.clock();
     const identity: JobIdentity = { id: this.#newId(createdMs), requestId, spec, specDigest: digest, createdMs };
     await createDirectoryAtomically(join(this.#directory, identity.id), (temporary) =>
       writeNewFile(join(temporary, IDENTITY_FILE), Buffer.from(`${JSON.stringify(identity, null, 2)}\n`)),
@@ -104,7 +105,7 @@ export class JobStore {
     const text = await readFile(join(directory, IDENTITY_FILE), "utf8").catch((cause: unknown) => {
       throw corrupt(`job ${id} has no readable ${IDENTITY_FILE}`, { reason: "JOB_LOG_CORRUPT", cause });
     });
-    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#clock);
+    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#access);
     this.#records.set(id, record);
     if (record.job.requestId !== "") this.#byRequest.set(record.job.requestId, record);
     return record;

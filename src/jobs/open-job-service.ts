@@ -1,4 +1,5 @@
 import { AlbertError, invariant } from "../errors.ts";
+import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
 import type { Job } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
 import { nextJob } from "./job-queue.ts";
@@ -20,8 +21,9 @@ export interface ServingPressure {
 }
 
 export interface JobServiceOptions {
-  /** Directory of all jobs. */
+  /** Directory of all jobs; beside it, under the same name with `.lock`, lies what keeps other processes out. */
   readonly directory: string;
+  readonly lock?: LockOptions;
   readonly worker: JobWorker;
   readonly publication: Publication;
   /**
@@ -57,27 +59,46 @@ interface Active {
 /**
  * Opens the jobs of a directory and begins to work on them, one at a time. Jobs that were at work when the process ended
  * become preempted and continue by themselves.
+ *
+ * @throws AlbertError precondition (JOBS_LOCKED) when another process works on them; corrupt (JOB_LOG_CORRUPT)
  */
 export async function openJobService(options: JobServiceOptions): Promise<JobService> {
   const clock = options.clock ?? Date.now;
-  const store = await JobStore.open(options.directory, clock);
-  const service = new DirectoryJobService(options, store, clock);
-  await service.recover();
-  return service;
+  let service: DirectoryJobService | undefined;
+  const lock = await DirectoryLock.take(`${options.directory}.lock`, {
+    ...options.lock,
+    onLost(error) {
+      service?.giveUp(error);
+      options.lock?.onLost?.(error);
+    },
+  });
+  try {
+    const store = await JobStore.open(options.directory, { clock, confirm: () => lock.confirm() });
+    service = new DirectoryJobService(options, store, lock);
+    await service.recover();
+    return service;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
 }
 
 class DirectoryJobService implements JobService {
   readonly #options: JobServiceOptions;
   readonly #store: JobStore;
+  readonly #lock: DirectoryLock;
   readonly #clock: () => number;
   readonly #stopWatchingPressure: () => void;
   #active: Active | undefined;
   #closing = false;
+  /** Why the jobs are not this process's any more. */
+  #lost: AlbertError | undefined;
 
-  constructor(options: JobServiceOptions, store: JobStore, clock: () => number) {
+  constructor(options: JobServiceOptions, store: JobStore, lock: DirectoryLock) {
     this.#options = options;
     this.#store = store;
-    this.#clock = clock;
+    this.#lock = lock;
+    this.#clock = options.clock ?? Date.now;
     const { pressure, every = everyUnreferenced } = options;
     this.#stopWatchingPressure =
       pressure === undefined
@@ -171,11 +192,18 @@ class DirectoryJobService implements JobService {
       await active.ended;
     }
     await this.#store.close();
+    await this.#lock.release();
+  }
+
+  /** Stops all work without another word in any log: another process has the jobs now. */
+  giveUp(error: AlbertError): void {
+    this.#lost = error;
+    this.#active?.work.stop();
   }
 
   /** Begins the next queued job when none is at work. */
   #next(): void {
-    if (this.#active !== undefined || this.#closing) return;
+    if (this.#active !== undefined || this.#closing || this.#lost !== undefined) return;
     const next = nextJob(
       this.#store.records().map(({ job }) => job),
       this.#clock(),
@@ -213,6 +241,7 @@ class DirectoryJobService implements JobService {
   /** Moves a job whose work has ended into the state that follows. */
   async #settle(active: Active, outcome: WorkOutcome): Promise<void> {
     const { record } = active;
+    if (this.#lost !== undefined) return;
     if (record.job.state.kind === "cancelling") {
       await record.move({ kind: "stopped" });
     } else if (outcome.kind === "stopped") {
@@ -319,6 +348,7 @@ class DirectoryJobService implements JobService {
   }
 
   #requireOpen(): void {
+    if (this.#lost !== undefined) throw this.#lost;
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }

@@ -93,6 +93,14 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
+    reason: "JOBS_LOCKED",
+    code: "precondition",
+    when: "Another server works on the jobs of this directory: a server that starts refuses to, and one that was suspended until another took its jobs over changes them no more. Ask the other one.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["host", "pid"],
+  },
+  {
     reason: "ILLEGAL_TRANSITION",
     code: "precondition",
     when: "The job's state does not allow it, such as pausing a job that is over.",

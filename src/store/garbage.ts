@@ -22,7 +22,7 @@ export interface GarbageReport {
 }
 
 /** Half-written files this old belong to nobody. */
-const ABANDONED_MS = 3_600_000;
+export const ABANDONED_MS = 3_600_000;
 
 /**
  * Removes the versions that retention does not keep, their opened copies on this machine, and then every blob that no

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { invalidInput } from "../errors.ts";
+import { sweepCache } from "./cache-sweep.ts";
 import { DirectoryObjectStore } from "./directory-object-store.ts";
+import { ABANDONED_MS } from "./garbage.ts";
 import type { S3Location } from "./s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
 
@@ -22,13 +24,18 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
     const directory = resolve(location);
     const objects = await DirectoryObjectStore.open(directory);
-    return createStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
+    return createSweptStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
   }
   const s3Location = parseS3Location(location);
   const { S3ObjectStore } = await import("./s3-object-store.ts"); // a client of this size only loads where it is used
   const objects = await S3ObjectStore.open(s3Location);
   const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
-  return createStore({ cacheDirectory: join(tmpdir(), `albert-store-${name}`), ...options, objects });
+  return createSweptStore({ cacheDirectory: join(tmpdir(), `albert-store-${name}`), ...options, objects });
+}
+
+async function createSweptStore(options: StoreOptions): Promise<Store> {
+  await sweepCache(options.cacheDirectory, ABANDONED_MS);
+  return createStore(options);
 }
 
 /** Takes `s3://bucket/prefix?endpoint=...&region=...` apart. @throws AlbertError invalid-input */

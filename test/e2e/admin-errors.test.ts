@@ -337,6 +337,7 @@ const ELSEWHERE: readonly string[] = [
   "PATH_IS_LINK",
   "NO_ROOT",
   "ROLE_WITHOUT_SERVING", // test/e2e/shared-store.test.ts
+  "JOBS_LOCKED", // test/jobs/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
   "REPORT_EXISTS",
   "STORE_COLLECTING",

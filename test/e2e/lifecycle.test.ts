@@ -1,4 +1,7 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startApp } from "../../src/app.ts";
@@ -122,6 +125,22 @@ describe("a server's life", () => {
     const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
     const createEngine = async (model: Parameters<typeof scriptedEngine>[0]) => scriptedEngine(model, {});
     await expect(startApp({ config, log, createEngine }, [])).rejects.toMatchObject({ reason: "ADDRESS_UNAVAILABLE" });
+  });
+
+  it("does not start beside another that works on the same jobs, but beside one to answer, or after it", async () => {
+    const store = { directory: mkdtempSync(join(tmpdir(), "albert-jobs-shared-")) };
+    await run({ store });
+    for (const role of ["all", "training"] as const) {
+      const second = runServer({ models: [], config: { store, server: { role } } });
+      await expect(second).rejects.toMatchObject({ code: "precondition", reason: "JOBS_LOCKED" });
+    }
+    const replica = await runServer({ models: [], config: { store, server: { role: "inference" } } });
+    await replica.close();
+    await server.close();
+    await run({ store });
+    await server.close();
+    expect(readdirSync(join(store.directory, "jobs.lock"))).toEqual(["000002.free"]);
+    rmSync(store.directory, { recursive: true });
   });
 });
 

@@ -59,7 +59,8 @@ const CHUNK_OVERHEAD = 1024;
 /**
  * Opens the store and everything that works on it. Jobs that the last process left unfinished go on.
  *
- * @throws AlbertError when the store or the jobs' directory cannot be opened; nothing stays open
+ * @throws AlbertError when the store or the jobs' directory cannot be opened, or another server works on the jobs (JOBS_LOCKED); nothing
+ *   stays open
  */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const { config, serving, log, openModel } = options;
@@ -164,6 +165,12 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   const resolveOrder = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
   return openJobService({
     directory: join(directory, "jobs"),
+    lock: {
+      onWait: (holder) =>
+        log.warn({ host: holder?.host, pid: holder?.pid }, "waiting to see whether another server works on the jobs"),
+      onLost: (error) =>
+        log.error({ err: error }, "this server was silent for so long that another has taken its jobs"),
+    },
     worker: new ThreadJobWorker(resolveOrder, { background: config.training.priority === "low" }),
     publication: jobPublication({ ...judging, ...parts }),
     checkSpec: async (spec) => {

@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { AlbertError } from "../errors.ts";
+import { isAlive, processTable, startOf } from "../running-processes.ts";
+
+/** The process that a lock belongs to, as the lock's file tells it. */
+export interface LockHolder {
+  /** Different for every taking of a lock. */
+  readonly token: string;
+  readonly host: string;
+  readonly pid: number;
+  /** In which table `pid` means this process. */
+  readonly table: string;
+  /** When the process began, where its system tells. */
+  readonly began?: string;
+  /** When it took the lock, in milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+/** How a holder shows that it lives to those who cannot look at its process. */
+export interface LockTimes {
+  /** Between two signs of life. */
+  readonly heartbeatMs: number;
+  /** Without a sign for so long, a holder is taken for dead. */
+  readonly silenceMs: number;
+}
+
+export interface LockOptions {
+  /** Told once before waiting for a sign of life, which takes at most `silenceMs`. */
+  readonly onWait?: (holder: LockHolder | undefined) => void;
+  /** Told when another process has taken the lock from this one, which was silent for too long. */
+  readonly onLost?: (error: AlbertError) => void;
+  readonly times?: LockTimes;
+}
+
+const TIMES: LockTimes = { heartbeatMs: 2000, silenceMs: 10_000 };
+/** Looks for a sign of life during one heartbeat. */
+const LOOKS_PER_HEARTBEAT = 5;
+const NUMBERED = /^\d+(\.free)?$/;
+const TEMPORARY = /^\.[0-9a-f-]{36}$/;
+/** Locks of this process. */
+const HELD = new Set<string>();
+
+/**
+ * A lock between processes that share a file system, as a directory of numbered files:
+ *
+ *     <number>        the holder, when no number is higher; its time of change is the last sign of life
+ *     <number>.free   the holder has released the lock
+ *     .<token>        a file that is about to get its number
+ *
+ * The lock is taken with the next number by `link`, which fails when another process was first, so that of many that want
+ * a lock exactly one gets it; it then removes all lower numbers. Numbers never go down, hence one who looked too early
+ * and takes a number that was removed since finds a higher one, and gives way.
+ *
+ * A holder whose process can be looked at is dead when its process is: what a kill leaves is taken over at once. Of any
+ * other, on another host or in another container, signs of life decide, and no clock but that of the one who waits.
+ */
+export class DirectoryLock {
+  readonly #directory: string;
+  readonly #number: number;
+  readonly #token: string;
+  readonly #options: LockOptions;
+  readonly #times: LockTimes;
+  readonly #timer: NodeJS.Timeout;
+  #signMs = Date.now();
+  #lost: AlbertError | undefined;
+  #released = false;
+
+  private constructor(directory: string, number: number, token: string, options: LockOptions) {
+    this.#directory = directory;
+    this.#number = number;
+    this.#token = token;
+    this.#options = options;
+    this.#times = options.times ?? TIMES;
+    // A disk that fails now may work at the next sign; who wants to write meets its error.
+    this.#timer = setInterval(() => this.#giveSign().catch(() => {}), this.#times.heartbeatMs).unref();
+    HELD.add(token);
+  }
+
+  /**
+   * Takes the lock that a directory stands for, which is made when it does not exist.
+   *
+   * @throws AlbertError precondition (JOBS_LOCKED) naming the process that holds it
+   */
+  static async take(directory: string, options: LockOptions = {}): Promise<DirectoryLock> {
+    await mkdir(directory, { recursive: true });
+    const times = options.times ?? TIMES;
+    const token = randomUUID();
+    for (;;) {
+      const { number, free } = latestOf(await readdir(directory));
+      if (number > 0 && !free) {
+        const path = join(directory, nameOf(number));
+        const holder = await readHolder(path);
+        if (holder === "gone") continue;
+        const state = await watchHolder(path, holder, times, options.onWait);
+        if (state === "alive") throw locked(holder);
+        if (state === "gone") continue;
+      }
+      if (await takeNumber(directory, number + 1, token)) {
+        return new DirectoryLock(directory, number + 1, token, options);
+      }
+    }
+  }
+
+  /**
+   * Makes sure that the lock is still this process's: to be called before every write that the lock protects.
+   *
+   * @throws AlbertError precondition (JOBS_LOCKED) when another process has taken it
+   */
+  async confirm(): Promise<void> {
+    const silentMs = Date.now() - this.#signMs;
+    // Others wait for longer than this before they take it.
+    if (silentMs < 0 || silentMs > this.#times.silenceMs / 2) await this.#giveSign();
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  /** Lets others take the lock. */
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    clearInterval(this.#timer);
+    const path = this.#path();
+    if (this.#lost === undefined) await rename(path, `${path}.free`).catch(absent);
+    HELD.delete(this.#token);
+  }
+
+  async #giveSign(): Promise<void> {
+    const { number } = latestOf((await readdir(this.#directory).catch(absent)) ?? []);
+    const now = new Date();
+    const given = number === this.#number && (await utimes(this.#path(), now, now).then(() => true, absent));
+    if (this.#released || this.#lost !== undefined) return;
+    if (given) {
+      this.#signMs = now.getTime();
+      return;
+    }
+    clearInterval(this.#timer);
+    HELD.delete(this.#token);
+    this.#lost = locked(undefined);
+    this.#options.onLost?.(this.#lost);
+  }
+
+  #path(): string {
+    return join(this.#directory, nameOf(this.#number));
+  }
+}
+
+/** @returns whether the number is this process's, and the highest */
+async function takeNumber(directory: string, number: number, token: string): Promise<boolean> {
+  const began = startOf(process.pid);
+  const holder: LockHolder = {
+    token,
+    host: hostname(),
+    pid: process.pid,
+    table: processTable(),
+    ...(began === undefined ? {} : { began }),
+    sinceMs: Date.now(),
+  };
+  const temporary = join(directory, `.${token}`);
+  const path = join(directory, nameOf(number));
+  try {
+    await writeFile(temporary, `${JSON.stringify(holder)}\n`);
+    await link(temporary, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" || code === "ENOENT") return false; // another was first, and may have tidied up already
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  const names = await readdir(directory);
+  const others = names.filter((name) => name !== nameOf(number));
+  if (others.length === names.length) return false;
+  if (latestOf(others).number >= number) {
+    await rm(path, { force: true });
+    return false;
+  }
+  for (const name of others) {
+    if (NUMBERED.test(name) || TEMPORARY.test(name)) await rm(join(directory, name), { force: true });
+  }
+  return true;
+}
+
+/** Whether a holder lives; gone: its file is, look again. */
+async function watchHolder(
+  path: string,
+  holder: LockHolder | undefined,
+  { heartbeatMs, silenceMs }: LockTimes,
+  onWait: LockOptions["onWait"],
+): Promise<"alive" | "dead" | "gone"> {
+  if (holder?.table === processTable()) return isRunning(holder) ? "alive" : "dead";
+  onWait?.(holder);
+  const sign = await lastSign(path);
+  for (const began = performance.now(); performance.now() - began < silenceMs; ) {
+    await wait(heartbeatMs / LOOKS_PER_HEARTBEAT);
+    const now = await lastSign(path);
+    if (now === undefined) return "gone";
+    if (now !== sign) return "alive";
+  }
+  return "dead";
+}
+
+function isRunning({ pid, began, token }: LockHolder): boolean {
+  if (!isAlive(pid)) return false;
+  const start = startOf(pid);
+  if (began !== undefined && start !== undefined) return began === start;
+  return pid !== process.pid || HELD.has(token);
+}
+
+async function lastSign(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(absent))?.mtimeMs;
+}
+
+/** Undefined for a file that a loss of power has damaged. */
+async function readHolder(path: string): Promise<LockHolder | undefined | "gone"> {
+  const text = await readFile(path, "utf8").catch(absent);
+  if (text === undefined) return "gone";
+  try {
+    return JSON.parse(text) as LockHolder; // the file appeared whole, and this module wrote it
+  } catch {
+    return undefined;
+  }
+}
+
+/** The highest number; 0 when there is none. */
+function latestOf(names: readonly string[]): { readonly number: number; readonly free: boolean } {
+  const numbered = names.filter((name) => NUMBERED.test(name));
+  const number = Math.max(0, ...numbered.map((name) => Number.parseInt(name, 10)));
+  return { number, free: numbered.includes(`${nameOf(number)}.free`) };
+}
+
+function nameOf(number: number): string {
+  return String(number).padStart(6, "0");
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+function locked(holder: LockHolder | undefined): AlbertError {
+  const who =
+    holder === undefined
+      ? "another server"
+      : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.sinceMs).toISOString()}`;
+  return new AlbertError(
+    "precondition",
+    `the jobs of this directory are in the hands of ${who}: stop that server, or give this one a training.directory of its own, or server.role inference if it need not train`,
+    {
+      reason: "JOBS_LOCKED",
+      metadata: holder === undefined ? {} : { host: holder.host, pid: String(holder.pid) },
+    },
+  );
+}

@@ -1,0 +1,46 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openStore } from "../../src/store/open-store.ts";
+import { workshop } from "./stores.ts";
+
+const { path, modelDirectory } = workshop();
+const TWO_HOURS_AGO = Date.now() / 1000 - 7200;
+
+describe("the cache of a store that is opened", () => {
+  it("loses what killed processes left half-fetched, and nothing else", async () => {
+    const store = await openStore(path("store"));
+    const version = await store.versions.publish("m", await modelDirectory());
+    const opened = await store.versions.materialise(version);
+    utimesSync(opened, TWO_HOURS_AGO, TWO_HOURS_AGO);
+    await store.close();
+    const cache = path("store/cache");
+    /** A model half-fetched: its directory and the file in it, each this old. */
+    const partial = (name: string, directoryTime: number, fileTime: number) => {
+      const directory = join(cache, "models", name);
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, "model.safetensors"), "half");
+      utimesSync(join(directory, "model.safetensors"), fileTime, fileTime);
+      utimesSync(directory, directoryTime, directoryTime);
+    };
+    const now = Date.now() / 1000;
+    partial(".abandoned.0a.partial", TWO_HOURS_AGO, TWO_HOURS_AGO);
+    partial(".growing.0b.partial", TWO_HOURS_AGO, now);
+    partial(".new.0c.partial", now, TWO_HOURS_AGO);
+    const dataset = join(cache, "datasets", "f00d");
+    mkdirSync(dataset, { recursive: true });
+    for (const [name, time] of [
+      ["train.tsv", TWO_HOURS_AGO],
+      ["train.tsv.0d.partial", TWO_HOURS_AGO],
+      ["train.tsv.0e.partial", now],
+    ] as const) {
+      writeFileSync(join(dataset, name), "half");
+      utimesSync(join(dataset, name), time, time);
+    }
+
+    await (await openStore(path("store"))).close();
+    const whole = opened.slice(join(cache, "models").length + 1);
+    expect(readdirSync(join(cache, "models")).sort()).toEqual([".growing.0b.partial", ".new.0c.partial", whole]);
+    expect(readdirSync(dataset).sort()).toEqual(["train.tsv", "train.tsv.0e.partial"]);
+  });
+});
