@@ -236,8 +236,8 @@ function judgingWindow<T>(
 /** From the start of loading to the last answer of the version before. */
 function swapWindow({ time, phaseSeconds }: SwapReport): Window {
   const flippedMs = timestampMs(time!);
-  const { load = 0, build = 0, check = 0, flip = 0, drain = 0 } = phaseSeconds;
-  return { fromMs: flippedMs - 1000 * (load + build + check), toMs: flippedMs + 1000 * (flip + drain) };
+  const { load = 0, rehearse = 0, build = 0, check = 0, flip = 0, drain = 0 } = phaseSeconds;
+  return { fromMs: flippedMs - 1000 * (load + rehearse + build + check), toMs: flippedMs + 1000 * (flip + drain) };
 }
 
 function speedOf(events: readonly JobEvent[]) {
