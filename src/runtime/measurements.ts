@@ -18,7 +18,7 @@ export interface Measurement {
 
 /**
  * What engines of each shape were measured to cost. A model's speed follows from its architecture, not from its weights: the
- * next version of a model need not be measured again, which would take the device from the version that serves.
+ * next version of a model need not be measured again, which would take the device from the version that serves, nor another model on the same trunk.
  */
 export class Measurements {
   readonly #known = new Map<string, Measurement>();
@@ -32,6 +32,16 @@ export class Measurements {
   }
 }
 
+/** What a run costs follows from: the trunk's sizes, and the one head that is as wide as the vocabulary; others are a few rows. */
 function keyOf({ config, heads }: Pick<ServingModel, "config" | "heads">, on: Measured): string {
-  return JSON.stringify([config, heads, on.device, on.precision, on.threads]);
+  const { vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum } = config;
+  const { numAttentionHeads, hiddenAct, maxPositionEmbeddings } = config;
+  const trunk = [vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum];
+  const wide = heads.some(({ kind }) => kind === "masked-lm");
+  const { device, precision, threads } = on;
+  return JSON.stringify([
+    ...trunk,
+    ...[numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide],
+    ...[device, precision, threads],
+  ]);
 }
