@@ -210,7 +210,7 @@ describe("choosing a version", () => {
     expect(served()).toBe("2");
     expect(served({ version: "1" })).toBe("1");
     expect(served({ digest: "1: the digest" })).toBe("1");
-    expect(served({ digest: "DIGEST OF 1".slice(0, 11) === "" ? "" : "1: the digest" })).toBe("1");
+    expect(served({ digest: "1: the diges" })).toBe("1");
   });
 
   it("takes the only model for a request that names none", () => {
