@@ -11,6 +11,9 @@ type ThreadReply<Result> =
     }
   | { readonly kind: "bug"; readonly error: unknown };
 
+/** The one thing that is said to a thread after its request. */
+const ABORT = "abort";
+
 /** A result, and those of its buffers that are handed over instead of copied. */
 export interface ThreadResult<Result> {
   readonly result: Result;
@@ -22,11 +25,22 @@ export interface ThreadResult<Result> {
  *
  * @param entry   URL of the module without its extension, as for `spawnWorker`; it must call `answerCall`
  * @param request anything that can be cloned
- * @throws AlbertError as the module throws it; backend (THREAD_LOST) when the thread died
+ * @param signal  aborts the module's own signal; the call is over when the thread has tidied up
+ * @throws AlbertError as the module throws it; backend (THREAD_LOST) when the thread died; the signal's reason
  */
-export function callThread<Request, Result>(entry: URL, caller: string, request: Request): Promise<Result> {
-  return new Promise((resolve, reject) => {
+export function callThread<Request, Result>(
+  entry: URL,
+  caller: string,
+  request: Request,
+  signal?: AbortSignal,
+): Promise<Result> {
+  return new Promise((resolve, fail) => {
+    signal?.throwIfAborted();
     const worker = spawnWorker(entry, caller, { workerData: request });
+    const abort = () => worker.postMessage(ABORT);
+    signal?.addEventListener("abort", abort, { once: true });
+    worker.once("exit", () => signal?.removeEventListener("abort", abort));
+    const reject = (error: unknown) => fail(signal?.aborted ? signal.reason : error);
     const lost = (cause: unknown) =>
       reject(new AlbertError("backend", "a thread of the server died over its work", { reason: "THREAD_LOST", cause }));
     worker.once("message", (reply: ThreadReply<Result>) => {
@@ -41,14 +55,21 @@ export function callThread<Request, Result>(entry: URL, caller: string, request:
   });
 }
 
-/** Answers the request that this thread was started with; does nothing on the main thread, where tests import such modules. */
+/**
+ * Answers the request that this thread was started with; does nothing on the main thread, where tests import such modules.
+ *
+ * @param answer  gets a signal too, which is aborted when nobody waits for the answer any more
+ */
 export async function answerCall<Request, Result>(
-  answer: (request: Request) => Promise<ThreadResult<Result>>,
+  answer: (request: Request, signal: AbortSignal) => Promise<ThreadResult<Result>>,
 ): Promise<void> {
   if (parentPort === null) return;
   invariant(workerData !== undefined, "a thread was started without a request");
+  const unwanted = new AbortController();
+  parentPort.once("message", () => unwanted.abort()); // `callThread` says nothing else
+  parentPort.unref(); // and what it says keeps no thread from ending
   try {
-    const { result, transfer = [] } = await answer(workerData as Request); // `callThread` gave it
+    const { result, transfer = [] } = await answer(workerData as Request, unwanted.signal); // `callThread` gave it
     parentPort.postMessage({ kind: "result", result } satisfies ThreadReply<Result>, transfer);
   } catch (error) {
     parentPort.postMessage(refusal(error));

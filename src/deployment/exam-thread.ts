@@ -4,7 +4,7 @@ import { type Exam, type ExamResult, sitExam } from "./exam.ts";
 
 // The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.
 
-await answerCall<Exam, ExamResult>(async (exam) => {
+await answerCall<Exam, ExamResult>(async (exam, signal) => {
   if (exam.background) runInBackground();
-  return { result: await sitExam(exam) };
+  return { result: await sitExam(exam, signal) };
 });

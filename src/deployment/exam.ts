@@ -40,20 +40,21 @@ export interface ExamResult {
 /**
  * Lets both models answer the same set through the serving graph, and compares them.
  *
+ * @param signal  aborting it ends the exam after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit it
  */
-export async function sitExam(exam: Exam): Promise<ExamResult> {
+export async function sitExam(exam: Exam, signal: AbortSignal): Promise<ExamResult> {
   const candidate = await openModelDirectory(exam.candidate);
   const head = selectHead(taskModel(candidate), headKindsOf(exam.task), undefined);
   const set = await openEvaluationSet(exam.data, exam.task, head);
-  const own = await answer(exam, candidate, set);
+  const own = await answer(exam, candidate, set, signal);
   if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
   const { metric, value, width } = own.measure;
   const candidateValue = value(totals(own.set, width));
   const result = { metric, candidateValue, examples: own.set.examples, dataset: set.digest };
   if (exam.champion === undefined) return result;
-  const other = await answerIfAble(exam, await openModelDirectory(exam.champion), set);
+  const other = await answerIfAble(exam, await openModelDirectory(exam.champion), set, signal);
   if (!("measure" in other))
     return { ...result, champion: { incomparable: `cannot answer this set: ${other.message}` } };
   if (other.measure.metric !== metric) {
@@ -63,16 +64,27 @@ export async function sitExam(exam: Exam): Promise<ExamResult> {
 }
 
 /** What a champion answers, or why it cannot: it may have other heads, or other labels. */
-async function answerIfAble(exam: Exam, champion: Model, set: EvaluationSet): Promise<Scored | AlbertError> {
+async function answerIfAble(
+  exam: Exam,
+  champion: Model,
+  set: EvaluationSet,
+  signal: AbortSignal,
+): Promise<Scored | AlbertError> {
   try {
-    return await answer(exam, champion, set);
+    return await answer(exam, champion, set, signal);
   } catch (error) {
     if (error instanceof AlbertError && (error.code === "invalid-input" || error.code === "precondition")) return error;
     throw error;
   }
 }
 
-async function answer({ task, engine: options }: Exam, model: Model, set: EvaluationSet): Promise<Scored> {
+async function answer(
+  { task, engine: options }: Exam,
+  model: Model,
+  set: EvaluationSet,
+  signal: AbortSignal,
+): Promise<Scored> {
+  signal.throwIfAborted();
   const tasks: TaskModel = taskModel(model);
   const head = selectHead(tasks, headKindsOf(task), undefined);
   const seen: Example[] = [];
@@ -86,6 +98,7 @@ async function answer({ task, engine: options }: Exam, model: Model, set: Evalua
   try {
     const { nullThreshold } = tasks;
     const evaluation = await evaluateDataset(engine, tasks, task, remembered(), {
+      signal,
       ...(nullThreshold === undefined ? {} : { nullThreshold }), // the one it would serve with
     });
     return scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);

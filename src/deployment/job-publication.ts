@@ -23,17 +23,17 @@ export function jobPublication(
       return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
     },
 
-    async judge({ spec }, { version }) {
+    async judge({ spec }, { version }, signal) {
       if (spec.kind !== "fine-tune") {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
         return { verdict: "inconclusive", better: false, report: { findings } };
       }
       const candidate = await store.versions.get(spec.model, numberOf(version));
-      const report = await judge(options, {
-        candidate,
-        task: taskOf(spec.task),
-        data: await evaluationDataOf(data, spec),
-      });
+      const report = await judge(
+        options,
+        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec) },
+        signal,
+      );
       await keepGateReport(store.versions, candidate.model, candidate.version, report);
       return { verdict: report.verdict, better: report.better, report: { ...report } };
     },

@@ -31,10 +31,15 @@ export interface Case {
  * compares them. Without a champion, or when the candidate is it, whatever can be evaluated passes. A champion that cannot
  * answer the set makes the verdict inconclusive: a person must decide about replacing it.
  *
+ * @param signal  aborting it ends the judgement after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit
  */
-export async function judge(options: JudgeOptions, { candidate, task, data }: Case): Promise<GateReport> {
+export async function judge(
+  options: JudgeOptions,
+  { candidate, task, data }: Case,
+  signal: AbortSignal,
+): Promise<GateReport> {
   const { store, engine, background, rules = GATE_RULES } = options;
   const alias = await store.aliases.get(candidate.model, CHAMPION);
   const champion =
@@ -51,7 +56,7 @@ export async function judge(options: JudgeOptions, { candidate, task, data }: Ca
     ...(champion === undefined ? {} : { champion: await store.versions.materialise(champion) }),
   };
   const entry = new URL("./exam-thread", import.meta.url);
-  const { champion: outcome, ...measured } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam);
+  const { champion: outcome, ...measured } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam, signal);
   const id = reportId(candidate, champion, measured.dataset, rules);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
   if (champion === undefined || outcome === undefined) {

@@ -22,7 +22,11 @@ export async function referencedVersions(
     const [model, version] = modelVersion.split("@");
     return version === undefined ? [] : [{ model: model!, version: Number(version) }];
   });
-  const starts = await Promise.all(unfinished.map(({ spec }) => startOf(store, ...referenceOf(spec))));
+  const starts = await Promise.all(
+    unfinished.map(({ spec, startVersion }) =>
+      startOf(store, ...referenceOf(startVersion === "" ? spec : { ...spec, init: startVersion })),
+    ),
+  );
   return [...loaded, ...made, ...starts.filter((version) => version !== undefined)];
 }
 

@@ -41,6 +41,7 @@ export const NO_PROGRESS: JobProgress = {
 export type JobEventKind =
   | "state_changed"
   | "activity"
+  | "start_chosen"
   | "planned"
   | "validation_issue"
   | "step_metrics"
@@ -51,6 +52,7 @@ export type JobEventKind =
   | "resumed"
   | "yielded"
   | "diverged"
+  | "result_ready"
   | "gate_result"
   | "published"
   | "dataset_stored"

@@ -62,6 +62,7 @@ export type JobMove =
   | { readonly kind: "validated" }
   | { readonly kind: "reject"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
   | { readonly kind: "prepared" }
+  | { readonly kind: "publish" }
   | { readonly kind: "trained" }
   | { readonly kind: "succeed"; readonly result: JobResult }
   | { readonly kind: "fail"; readonly reason: JobReason; readonly message: string }
@@ -105,6 +106,7 @@ export function isActive(state: JobState): boolean {
  * | move | from | to |
  * |---|---|---|
  * | begin | queued | validating, or preparing when it resumes |
+ * | publish | queued, where an earlier attempt has done the work | evaluating |
  * | validated | validating | preparing |
  * | reject | validating, preparing | rejected |
  * | prepared | preparing | running |
@@ -125,6 +127,9 @@ export function transition(state: JobState, move: JobMove): JobState {
     case "begin":
       if (state.kind === "queued")
         return { kind: state.resuming ? "preparing" : "validating", resuming: state.resuming };
+      break;
+    case "publish":
+      if (state.kind === "queued" && state.resuming) return { kind: "evaluating" };
       break;
     case "validated":
       if (state.kind === "validating") return { kind: "preparing", resuming: state.resuming };

@@ -17,6 +17,7 @@ if (background) runInBackground(); // before ONNX Runtime starts threads, which 
 
 const stopping = new AbortController();
 const hooks: WorkHooks = {
+  startChosen: async () => {}, // known before the thread starts
   phase: (phase) => send({ kind: "phase", phase }),
   activity: (text) => send({ kind: "activity", text }),
   planned: (plan) => send({ kind: "planned", plan }),

@@ -6,17 +6,19 @@ import type { JobProblem, JobReason } from "./job-state.ts";
 /** How far the work on a job has come. */
 export type WorkPhase = "validated" | "prepared" | "trained";
 
+/** What the work on a job made. */
+export interface WorkProduct {
+  readonly metrics: Readonly<Record<string, number>>;
+  /** A finished model directory to publish; absent for kinds that make none. */
+  readonly modelDirectory?: string;
+  /** A finished file to keep as a dataset; absent for kinds that make none. */
+  readonly file?: { readonly name: string; readonly path: string };
+  readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
+}
+
 /** How the work on a job ended. */
 export type WorkOutcome =
-  | {
-      readonly kind: "finished";
-      readonly metrics: Readonly<Record<string, number>>;
-      /** A finished model directory to publish; absent for kinds that make none. */
-      readonly modelDirectory?: string;
-      /** A finished file to keep as a dataset; absent for kinds that make none. */
-      readonly file?: { readonly name: string; readonly path: string };
-      readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
-    }
+  | ({ readonly kind: "finished" } & WorkProduct)
   /** Stopped as asked, with a valid checkpoint. */
   | { readonly kind: "stopped" }
   /** The specification or its data is at fault. */
@@ -25,6 +27,11 @@ export type WorkOutcome =
 
 /** What work says while it goes on. */
 export interface WorkHooks {
+  /**
+   * The stored version that the job starts from, as "name@7", now that it is known; the job keeps to it whatever its aliases
+   * say later. Resolves when that is on disk.
+   */
+  startChosen(version: string): Promise<void>;
   phase(phase: WorkPhase): void;
   activity(text: string): void;
   planned(plan: JobPlan): void;

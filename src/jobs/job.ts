@@ -1,6 +1,7 @@
 import { type JobEvent, type JobProgress, type JobTransition, NO_PROGRESS } from "./job-event.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { type JobState, QUEUED } from "./job-state.ts";
+import type { WorkProduct } from "./job-work.ts";
 
 /** Who a job is: written once, at creation. */
 export interface JobIdentity {
@@ -22,6 +23,10 @@ export interface Job extends JobIdentity {
   readonly updatedMs: number;
   /** Sequence number of the newest event; 0 before the first. */
   readonly lastSequence: number;
+  /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
+  readonly startVersion: string;
+  /** What its work made, once that is done; paths are relative to its directory. */
+  readonly product: WorkProduct | undefined;
   /** Version it published, as "name@number"; empty so far. */
   readonly modelVersion: string;
   /** Digest of the dataset that keeps the file it made; empty so far. */
@@ -42,6 +47,8 @@ export function newJob(identity: JobIdentity): Job {
     progress: NO_PROGRESS,
     updatedMs: identity.createdMs,
     lastSequence: 0,
+    startVersion: "",
+    product: undefined,
     modelVersion: "",
     dataset: "",
     gateReport: "",
@@ -60,9 +67,15 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
     updatedMs: event.timeMs,
     lastSequence: event.sequence,
+    startVersion: event.kind === "start_chosen" ? String(event.detail?.["version"]) : job.startVersion,
+    product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     ...publicationAfter(job, event),
   };
+}
+
+function productOf({ detail }: JobEvent): WorkProduct {
+  return detail as unknown as WorkProduct; // `noteProduct` wrote it
 }
 
 function publicationAfter(

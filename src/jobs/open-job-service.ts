@@ -1,16 +1,18 @@
-import { AlbertError, invariant } from "../errors.ts";
+import { existsSync } from "node:fs";
+import { AlbertError } from "../errors.ts";
 import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
+import { finishJob, knownProduct, noteProduct } from "./finish-job.ts";
 import type { Job } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
 import { nextJob } from "./job-queue.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { JobFilter, JobPlan, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { isActive, isTerminal, type JobResult } from "./job-state.ts";
+import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
-import type { JobWorker, RunningWork, WorkHooks, WorkOutcome, WorkPhase } from "./job-work.ts";
-import type { GateVerdict, Publication } from "./publication.ts";
-import { jobEventOf, MetricsThrottle } from "./training-events.ts";
+import type { JobWorker, RunningWork, WorkOutcome } from "./job-work.ts";
+import type { Publication } from "./publication.ts";
+import { WorkLog } from "./work-log.ts";
 
 /** When training stands back for serving. */
 export interface ServingPressure {
@@ -47,11 +49,15 @@ const PRESSURE_INTERVAL_MS = 50;
 /** Why work was asked to stop. */
 type Intent = "none" | "pause" | "cancel" | "preempt";
 
+type Finished = Extract<WorkOutcome, { kind: "finished" }>;
+
 /** The job at work. */
 interface Active {
   readonly record: JobRecord;
   readonly work: RunningWork;
   intent: Intent;
+  /** Aborted when what follows the work is to stop too. A pause lets it come to its end. */
+  readonly stopping: AbortController;
   /** Settles when the job has left its active state. */
   readonly ended: Promise<void>;
 }
@@ -149,6 +155,7 @@ class DirectoryJobService implements JobService {
   }
 
   async cancel(id: string): Promise<Job> {
+    this.#requireOpen();
     const record = this.#store.get(id);
     await record.move({ kind: "cancel" }, { reason: "USER" });
     this.#stop(record, "cancel");
@@ -156,6 +163,7 @@ class DirectoryJobService implements JobService {
   }
 
   async pause(id: string): Promise<Job> {
+    this.#requireOpen();
     const record = this.#store.get(id);
     if (record.job.state.kind === "running" && this.#active?.record === record) {
       const { ended } = this.#active;
@@ -199,6 +207,7 @@ class DirectoryJobService implements JobService {
   giveUp(error: AlbertError): void {
     this.#lost = error;
     this.#active?.work.stop();
+    this.#active?.stopping.abort();
   }
 
   /** Begins the next queued job when none is at work. */
@@ -212,22 +221,21 @@ class DirectoryJobService implements JobService {
   }
 
   #begin(record: JobRecord): void {
-    const appends = new Appends(record, (error) => this.#options.onDefect(error, record.job.id));
-    const work = this.#options.worker.start(record.job, record.directory, hooksFor(record, appends, this.#clock));
+    const log = new WorkLog(record, this.#clock, (error) => this.#options.onDefect(error, record.job.id));
+    const work = this.#work(record, log);
     let settle: () => void = () => {};
     const ended = new Promise<void>((resolve) => {
       settle = resolve;
     });
-    const active: Active = { record, work, intent: "none", ended };
+    const active: Active = { record, work, intent: "none", stopping: new AbortController(), ended };
     this.#active = active;
-    appends.add(() => record.move({ kind: "begin" }));
     work.done
       .catch((error: unknown): WorkOutcome => {
         this.#options.onDefect(error, record.job.id);
         return { kind: "failed", reason: "ENGINE_ERROR", message: "the job's worker ended unexpectedly" };
       })
       .then(async (outcome) => {
-        await appends.drained();
+        await log.drained();
         await this.#settle(active, outcome);
       })
       .catch((error: unknown) => this.#options.onDefect(error, record.job.id))
@@ -238,6 +246,18 @@ class DirectoryJobService implements JobService {
       });
   }
 
+  /** Starts a job's work; when an earlier attempt has done it, only what follows is left. */
+  #work(record: JobRecord, log: WorkLog): RunningWork {
+    const product = knownProduct(record);
+    const made = [product?.modelDirectory, product?.file?.path].filter((path) => path !== undefined);
+    if (product === undefined || !made.every((path) => existsSync(path))) {
+      void log.add(() => record.move({ kind: "begin" }));
+      return this.#options.worker.start(record.job, record.directory, log.hooks());
+    }
+    void log.add(() => record.move({ kind: "publish" }));
+    return { done: Promise.resolve({ kind: "finished", ...product }), stop() {}, setYield() {} };
+  }
+
   /** Moves a job whose work has ended into the state that follows. */
   async #settle(active: Active, outcome: WorkOutcome): Promise<void> {
     const { record } = active;
@@ -245,9 +265,7 @@ class DirectoryJobService implements JobService {
     if (record.job.state.kind === "cancelling") {
       await record.move({ kind: "stopped" });
     } else if (outcome.kind === "stopped") {
-      const restart = { reason: "SERVER_RESTART", detail: "the server is shutting down" } as const;
-      if (active.intent === "pause") await record.move({ kind: "pause" }, { reason: "USER" });
-      else await record.move({ kind: "preempt" }, restart);
+      await this.#interrupt(record, active.intent === "pause" ? "pause" : "preempt");
     } else if (outcome.kind === "rejected") {
       for (const { where, what, hint } of outcome.problems) {
         await record.append({ kind: "validation_issue", summary: `${where}: ${what}`, detail: { where, what, hint } });
@@ -259,8 +277,14 @@ class DirectoryJobService implements JobService {
     } else if (outcome.kind === "failed") {
       await this.#fail(record, outcome);
     } else {
-      await this.#finish(record, outcome);
+      await this.#finish(active, outcome);
     }
+  }
+
+  async #interrupt(record: JobRecord, how: "pause" | "preempt"): Promise<void> {
+    if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
+    else if (how === "pause") await record.move({ kind: "pause" }, { reason: "USER" });
+    else await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
   }
 
   async #fail(record: JobRecord, { reason, message }: Extract<WorkOutcome, { kind: "failed" }>): Promise<void> {
@@ -273,71 +297,21 @@ class DirectoryJobService implements JobService {
     }
   }
 
-  async #finish(record: JobRecord, outcome: Extract<WorkOutcome, { kind: "finished" }>): Promise<void> {
-    const { metrics, stoppedBy, modelDirectory, file } = outcome;
-    let result: JobResult = { metrics, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
+  async #finish({ record, stopping }: Active, { kind: _, ...product }: Finished): Promise<void> {
+    const { publication, onDefect } = this.#options;
     try {
-      if (file !== undefined) result = { ...result, dataset: await this.#keep(record, file, metrics) };
-      if (modelDirectory !== undefined) result = { ...result, ...(await this.#publish(record, modelDirectory)) };
+      await noteProduct(record, product);
+      const result = await finishJob(record, product, publication, stopping.signal);
+      // Cancelling may have come in between; the version stays, unpromoted or not, as the events say.
+      if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
+      else await record.move({ kind: "succeed", result });
     } catch (error) {
+      if (this.#lost !== undefined) return;
+      if (stopping.signal.aborted) return this.#interrupt(record, "preempt");
       const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
-      if (!(error instanceof AlbertError)) this.#options.onDefect(error, record.job.id);
+      if (!(error instanceof AlbertError)) onDefect(error, record.job.id);
       await this.#fail(record, { kind: "failed", reason: "ENGINE_ERROR", message });
-      return;
     }
-    // Cancelling may have come in between; the version stays, unpromoted or not, as the events say.
-    if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
-    else await record.move({ kind: "succeed", result });
-  }
-
-  async #keep(
-    record: JobRecord,
-    file: { readonly name: string; readonly path: string },
-    metrics: JobResult["metrics"],
-  ): Promise<string> {
-    const digest = await this.#options.publication.keep(file);
-    if (record.job.dataset !== digest) {
-      const summary = `${file.name} stored as dataset ${digest}`;
-      const detail = { digest, name: file.name };
-      await record.append({ kind: "dataset_stored", summary, progress: { metrics }, detail });
-    }
-    return digest;
-  }
-
-  /** Publishes, judges and promotes; what an earlier attempt, which a crash ended, has in the log already is not repeated. */
-  async #publish(record: JobRecord, modelDirectory: string): Promise<Pick<JobResult, "modelVersion" | "gateReport">> {
-    const { publication } = this.#options;
-    const { version } = await publication.publish(record.job, modelDirectory);
-    if (record.job.modelVersion !== version) {
-      await record.append({ kind: "published", summary: `published as ${version}`, detail: { version } });
-    }
-    const verdict = await this.#judge(record, { version, modelDirectory });
-    const promotes = record.job.spec.promote === "auto-if-better" && verdict.verdict === "pass" && verdict.better;
-    if (promotes && !record.job.promoted && record.job.state.kind !== "cancelling") {
-      if (await publication.promote(record.job, version, verdict)) {
-        await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
-      } else {
-        const summary = `${version} was not promoted: the champion changed since the gate compared them`;
-        await record.append({ kind: "warning", summary, detail: { version } });
-      }
-    }
-    return { modelVersion: version, gateReport: record.job.gateReport };
-  }
-
-  async #judge(
-    record: JobRecord,
-    published: { readonly version: string; readonly modelDirectory: string },
-  ): Promise<GateVerdict> {
-    const known = record.job.gateReport;
-    if (known !== "") {
-      const { verdict, better, ...report } = JSON.parse(known) as Known; // written below
-      return { verdict, better, report };
-    }
-    const judged = await this.#options.publication.judge(record.job, published);
-    const { verdict, better, report } = judged;
-    const detail: Known = { ...report, verdict, better };
-    await record.append({ kind: "gate_result", summary: `gate: ${verdict}${better ? ", better" : ""}`, detail });
-    return judged;
   }
 
   #stop(record: JobRecord, intent: Intent): void {
@@ -345,6 +319,7 @@ class DirectoryJobService implements JobService {
     if (active?.record !== record || isTerminal(record.job.state)) return;
     if (active.intent !== "cancel") active.intent = intent;
     active.work.stop();
+    if (intent !== "pause") active.stopping.abort();
   }
 
   #requireOpen(): void {
@@ -361,70 +336,6 @@ async function appendQueued(record: JobRecord): Promise<void> {
     summary: "queued",
     transition: { from: undefined, to: record.job.state },
   });
-}
-
-/** A gate's verdict as the log keeps it. */
-type Known = Pick<GateVerdict, "verdict" | "better"> & GateVerdict["report"];
-
-/** Appends that follow each other in order, though nobody waits for them one by one. */
-class Appends {
-  readonly #record: JobRecord;
-  readonly #onDefect: (error: unknown) => void;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(record: JobRecord, onDefect: (error: unknown) => void) {
-    this.#record = record;
-    this.#onDefect = onDefect;
-  }
-
-  add(append: (record: JobRecord) => Promise<unknown>): void {
-    this.#last = this.#last.then(() => append(this.#record)).catch(this.#onDefect);
-  }
-
-  async drained(): Promise<void> {
-    await this.#last;
-  }
-}
-
-function hooksFor(record: JobRecord, appends: Appends, clock: () => number): WorkHooks {
-  const throttle = new MetricsThrottle(clock);
-  return {
-    phase: (phase) => appends.add(() => advance(record, phase)),
-    activity: (summary) => appends.add(() => record.append({ kind: "activity", summary })),
-    planned: (plan) =>
-      appends.add(() =>
-        record.append({
-          kind: "planned",
-          summary: `${plan.steps} steps over ${Math.round(plan.tokens)} tokens`,
-          progress: { totalSteps: plan.steps },
-          detail: { ...plan },
-        }),
-      ),
-    event: (event) => {
-      if (!throttle.passes(event)) return;
-      appends.add(async () => {
-        const entry = jobEventOf(event, record.job.progress);
-        if (entry !== undefined) await record.append(entry);
-      });
-    },
-    yielded: (milliseconds) =>
-      appends.add(() =>
-        record.append({
-          kind: "yielded",
-          summary: `stood back for serving for ${Math.round(milliseconds)} ms`,
-          detail: { milliseconds },
-        }),
-      ),
-  };
-}
-
-/** A resumed job is past validation already; a cancelled one goes nowhere any more. */
-async function advance(record: JobRecord, phase: WorkPhase): Promise<void> {
-  const { kind } = record.job.state;
-  if (phase === "validated" && kind === "validating") await record.move({ kind: "validated" });
-  else if (phase === "prepared" && kind === "preparing") await record.move({ kind: "prepared" });
-  else if (phase === "trained" && kind === "running") await record.move({ kind: "trained" });
-  else invariant(kind === "cancelling" || phase === "validated", `a ${kind} job was reported as ${phase}`);
 }
 
 function everyUnreferenced(milliseconds: number, callback: () => void): () => void {

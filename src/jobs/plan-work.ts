@@ -160,7 +160,14 @@ async function planPretrainingData(order: WorkOrder): Promise<JobPlan> {
 
 /** Nobody hears of a plan's progress, and nothing stops it. */
 const QUIETLY = {
-  hooks: { phase() {}, activity() {}, planned() {}, event() {}, yielded() {} } satisfies WorkHooks,
+  hooks: {
+    async startChosen() {},
+    phase() {},
+    activity() {},
+    planned() {},
+    event() {},
+    yielded() {},
+  } satisfies WorkHooks,
   signal: new AbortController().signal,
   beforeStep() {},
 };

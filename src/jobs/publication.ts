@@ -14,8 +14,16 @@ export interface Publication {
   keep(file: { readonly name: string; readonly path: string }): Promise<string>;
   /** Stores the directory as the model's next version; storing the same content again gives the version that exists. */
   publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
-  /** Compares the version with the champion on the job's evaluation data, and keeps the report with the version. */
-  judge(job: Job, published: { readonly version: string; readonly modelDirectory: string }): Promise<GateVerdict>;
+  /**
+   * Compares the version with the champion on the job's evaluation data, and keeps the report with the version.
+   *
+   * @param signal  aborted when the job is to stop; then it rejects soon, and keeps nothing
+   */
+  judge(
+    job: Job,
+    published: { readonly version: string; readonly modelDirectory: string },
+    signal: AbortSignal,
+  ): Promise<GateVerdict>;
   /**
    * Makes the version the champion, if the champion still is the one that the verdict compares with. Does nothing when the
    * version is the champion already.

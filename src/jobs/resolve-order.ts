@@ -1,7 +1,7 @@
 import { invalidInput } from "../errors.ts";
 import { isDigest } from "../store/names.ts";
 import type { Store } from "../store/store.ts";
-import type { StartSpec } from "../training/starting-model.ts";
+import { versionName } from "../store/versions.ts";
 import type { ExecutorOptions } from "../training/step.ts";
 import type { DataSource, JobSpec } from "./job-spec.ts";
 import { divideRecipe } from "./own-recipe.ts";
@@ -56,7 +56,7 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveOrder {
     const train = spec.train && (await pathOf(spec.train, "spec.train", options));
     const evaluation = spec.eval && (await pathOf(spec.eval, "spec.eval", options));
     return {
-      ...(start === undefined ? {} : { start }),
+      ...start,
       ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(train === undefined ? {} : { train }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
@@ -66,17 +66,19 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveOrder {
     };
   };
 
-  async function startOf(spec: JobSpec, options: StoreJobsOptions): Promise<StartSpec | undefined> {
-    if (spec.kind === "train-vocabulary") return undefined;
+  async function startOf(spec: JobSpec, options: StoreJobsOptions): Promise<Pick<WorkOrder, "start" | "startVersion">> {
+    if (spec.kind === "train-vocabulary") return {};
     const { randomInit: architecture } = divideRecipe(spec, "recipe.").own;
     const vocabulary = await vocabularyOf(spec, options);
     if (architecture !== undefined && vocabulary !== undefined) {
-      return { kind: "random", architecture, vocabulary: vocabulary.path, lowerCase: vocabulary.lowerCase };
+      const { path, lowerCase } = vocabulary;
+      return { start: { kind: "random", architecture, vocabulary: path, lowerCase } };
     }
-    if (spec.kind === "pretraining-data" && vocabulary !== undefined) return undefined;
+    if (spec.kind === "pretraining-data" && vocabulary !== undefined) return {};
     const [model, reference] = referenceOf(spec);
     const version = await store.resolve(model, reference);
-    return { kind: "checkpoint", path: await store.versions.materialise(version) };
+    const path = await store.versions.materialise(version);
+    return { start: { kind: "checkpoint", path }, startVersion: versionName(version) };
   }
 }
 

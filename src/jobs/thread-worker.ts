@@ -29,7 +29,10 @@ export class ThreadJobWorker implements JobWorker {
     const work = async (): Promise<WorkOutcome> => {
       let order: WorkOrder;
       try {
-        order = { ...(await this.#resolve(job.spec)), jobId: job.id, spec: job.spec, directory };
+        const { id: jobId, spec, startVersion } = job;
+        const found = await this.#resolve(startVersion === "" ? spec : { ...spec, init: startVersion });
+        order = { ...found, jobId, spec, directory };
+        if (startVersion === "" && found.startVersion !== undefined) await hooks.startChosen(found.startVersion);
       } catch (error) {
         return rejectionOf(error);
       }

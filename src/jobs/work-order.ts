@@ -8,6 +8,8 @@ export interface WorkOrder {
   readonly spec: JobSpec;
   /** Absent for kinds that need no model. */
   readonly start?: StartSpec;
+  /** The stored version that `start` is, as "name@7"; absent where it is none. */
+  readonly startVersion?: string;
   /** Vocabulary of a kind that needs one and no model. */
   readonly vocabulary?: { readonly path: string; readonly lowerCase: boolean };
   readonly train?: string;

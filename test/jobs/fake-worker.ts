@@ -80,6 +80,8 @@ export class RecordingPublication implements Publication {
   /** Whether the champion still is the one that the gate knew. */
   promotes = true;
   failing: Error | undefined;
+  /** Whether the gate works until it is stopped. */
+  judgesUntilStopped = false;
 
   async keep({ name }: { readonly name: string }): Promise<string> {
     this.calls.push(`keep ${name}`);
@@ -93,8 +95,13 @@ export class RecordingPublication implements Publication {
     return { version };
   }
 
-  async judge(_job: Job, { version }: { readonly version: string }) {
+  async judge(_job: Job, { version }: { readonly version: string }, signal: AbortSignal) {
     this.calls.push(`judge ${version}`);
+    if (this.judgesUntilStopped) {
+      await new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    }
     return { verdict: this.verdict, better: this.better, report: { difference: 0.1 } };
   }
 

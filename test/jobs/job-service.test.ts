@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -52,6 +52,13 @@ function walk(worker: HandWorker): void {
   worker.current.hooks.phase("prepared");
 }
 
+/** A directory among a job's files, as its work leaves it. */
+async function makeModel(id: string): Promise<string> {
+  const path = join(directory, "jobs", id, "model");
+  await mkdir(path);
+  return path;
+}
+
 async function eventsOf(service: JobService, id: string, after = 0): Promise<JobEvent[]> {
   const events: JobEvent[] = [];
   for await (const event of service.watch(id, after)) events.push(event);
@@ -78,6 +85,7 @@ describe("a job", () => {
       "planned",
       "checkpoint_written",
       "evaluating",
+      "result_ready",
       "published",
       "gate_result",
       "promoted",
@@ -200,6 +208,53 @@ describe("a publication that a crash cuts short", () => {
     });
   }
 
+  it("is taken up without the work that led to it, which is in the job's directory", async () => {
+    const { service, worker, publication, reaches } = await open();
+    publication.judgesUntilStopped = true;
+    const { job } = await service.create("", promoted);
+    const model = await makeModel(job.id);
+    walk(worker);
+    worker.current.hooks.phase("trained");
+    worker.current.finish({ ...FINISHED, stoppedBy: "max_steps", modelDirectory: model });
+    await until(() => publication.calls.includes("judge mood@1"), "judge");
+    await reaches(job.id, "evaluating");
+    await service.close(); // does not wait for the gate
+    expect(service.get(job.id).state.kind).toBe("preempted");
+    expect(publication.calls).not.toContain("promote mood@1");
+
+    await rename(join(directory, "jobs"), join(directory, "moved"));
+    const again = await open({ directory: join(directory, "moved") });
+    await again.reaches(job.id, "succeeded");
+    expect(again.worker.started).toEqual([]);
+    expect(again.publication.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(again.service.get(job.id).state).toMatchObject({
+      result: { modelVersion: "mood@1", metrics: FINISHED.metrics, stoppedBy: "max_steps" },
+    });
+    expect(again.service.get(job.id).history.map(({ to }) => to.kind)).toEqual([
+      ...["queued", "validating", "preparing", "running", "evaluating", "preempted"],
+      ...["queued", "evaluating", "succeeded"],
+    ]);
+    const kinds = (await eventsOf(again.service, job.id)).map(({ kind }) => kind);
+    for (const once of ["result_ready", "published", "gate_result", "promoted"] as const) {
+      expect(kinds.filter((kind) => kind === once)).toHaveLength(1);
+    }
+    expect(defects).toEqual([]);
+  });
+
+  it("ends when its job is cancelled, though the gate is at work", async () => {
+    const { service, worker, publication, reaches } = await open();
+    publication.judgesUntilStopped = true;
+    const { job } = await service.create("", promoted);
+    walk(worker);
+    worker.current.hooks.phase("trained");
+    worker.current.finish(FINISHED);
+    await until(() => publication.calls.includes("judge mood@1"), "judge");
+    await service.cancel(job.id);
+    await reaches(job.id, "cancelled");
+    expect(publication.calls).not.toContain("promote mood@1");
+    expect(defects).toEqual([]);
+  });
+
   it("is not promoted over a champion that the gate did not know", async () => {
     const { service, worker, publication, reaches, job } = await crashedAt("promote", "before");
     publication.promotes = false;
@@ -283,6 +338,21 @@ describe("stopping jobs", () => {
     await until(() => worker.started.length === 2, "work again");
     await reaches(job.id, "preparing");
     expect(worker.current.job.state).toMatchObject({ kind: "queued", resuming: true });
+  });
+
+  it("goes on from the version it began with, whatever serves by then", async () => {
+    const { service, worker, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    await worker.current.hooks.startChosen("mood@3");
+    walk(worker);
+    await reaches(job.id, "running");
+    const pausing = service.pause(job.id);
+    await until(() => worker.current.stopped, "asked to stop");
+    worker.current.finish({ kind: "stopped" });
+    await pausing;
+    await service.resume(job.id);
+    await until(() => worker.started.length === 2, "work again");
+    expect(worker.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
   });
 
   it("lets a paused job wait while others run", async () => {

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readLog } from "../../src/jobs/event-log.ts";
 import type { JobEvent } from "../../src/jobs/job-event.ts";
 import { RandomStream } from "../../src/model/random.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
 import { openJobs, TINY_JOB, writeData } from "./job-server.ts";
 
 const KILLS = 3;
@@ -50,6 +51,28 @@ describe("a job on its own thread", { timeout: 300_000 }, () => {
     const bounded = await service.create("", { ...TINY_JOB, maxSteps: 3 });
     for await (const _ of service.watch(bounded.job.id, 0));
     expect(service.get(bounded.job.id).state).toMatchObject({ kind: "succeeded", result: { stoppedBy: "max_steps" } });
+    await service.close();
+    await store.close();
+  });
+
+  it("goes on from the version it began with, though another is the champion by then", async () => {
+    const before = await openJobs(directory);
+    const first = await before.service.create("", TINY_JOB);
+    for await (const _ of before.service.watch(first.job.id, 0));
+    await before.store.aliases.promote("mood", 1, { reason: "a test" });
+    const recipe = { train_step: "400", train_batch_size: "8", save_checkpoints_steps: "5" };
+    const { job } = await before.service.create("", { ...TINY_JOB, recipe });
+    for await (const { kind } of before.service.watch(job.id, 0)) if (kind === "checkpoint_written") break;
+    await before.service.close();
+    expect(before.service.get(job.id).state.kind).toBe("preempted");
+    const other = await before.store.versions.publish("mood", await writeTinyModel());
+    await before.store.aliases.promote("mood", other.version, { reason: "a test" });
+    await before.store.close();
+
+    const { store, service } = await openJobs(directory);
+    for await (const event of service.watch(job.id, 0)) if (event.kind === "resumed") break;
+    await service.pause(job.id);
+    expect(service.get(job.id)).toMatchObject({ startVersion: "mood@1", state: { kind: "paused" } });
     await service.close();
     await store.close();
   });

@@ -34,14 +34,17 @@ export interface ModelServiceOptions {
     model: string,
     path: string,
   ) => Promise<{ readonly version: ModelVersion; readonly summary: string }>;
-  /** Compares a version with the champion and stores the gate's report. */
-  readonly judge: (request: {
-    readonly model: string;
-    readonly version: number;
-    readonly task: string;
-    readonly dataset: string;
-    readonly path: string;
-  }) => Promise<GateReport>;
+  /** Compares a version with the champion and stores the gate's report, unless the signal is aborted before. */
+  readonly judge: (
+    request: {
+      readonly model: string;
+      readonly version: number;
+      readonly task: string;
+      readonly dataset: string;
+      readonly path: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<GateReport>;
 }
 
 /** Which versions exist and which of them answers: every call of `albert.v1.ModelService`. */
@@ -100,9 +103,9 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       return { version: await describe(version), summary };
     },
 
-    async validateVersion({ model, version, task, dataset, path }) {
+    async validateVersion({ model, version, task, dataset, path }, { signal }) {
       requireOne({ dataset, path });
-      return { report: gateReportMessage(await options.judge({ model, version, task, dataset, path })) };
+      return { report: gateReportMessage(await options.judge({ model, version, task, dataset, path }, signal)) };
     },
 
     async loadVersion({ model, version }) {

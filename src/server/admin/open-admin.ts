@@ -121,7 +121,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           deployment,
           importCheckpoint: async (model, path) =>
             storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),
-          judge: (request) => judgeVersion(request, judging, data),
+          judge: (request, signal) => judgeVersion(request, judging, data, signal),
         }),
       );
       if (jobs === undefined) return;
@@ -186,13 +186,14 @@ async function judgeVersion(
   request: { model: string; version: number; task: string; dataset: string; path: string },
   judging: JudgeOptions,
   data: DataFiles,
+  signal: AbortSignal,
 ) {
   const { versions } = judging.store;
   const task = taskOf(request.task);
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "path") });
+  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "path") }, signal);
   await keepGateReport(versions, candidate.model, candidate.version, report);
   return report;
 }

@@ -815,8 +815,9 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
   time?: Timestamp | undefined;
 
   /**
-   * state_changed, validation_issue, step_metrics, eval_result, checkpoint_written, checkpoint_pruned, warning, resumed,
-   * yielded, diverged, gate_result, published, dataset_stored, promoted, rolled_back.
+   * state_changed, activity, start_chosen, planned, validation_issue, step_metrics, eval_result, checkpoint_written,
+   * checkpoint_pruned, warning, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
+   * promoted.
    *
    * @generated from field: string kind = 3;
    */
