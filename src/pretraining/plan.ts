@@ -43,7 +43,7 @@ export async function planPretraining(prepared: PreparedPretraining, given: read
     paddingShare: 1 - tokens / sum((data) => data.computedTokens),
     buckets,
     parameters,
-    estimatedMemoryBytes: parameters * 4 * (2 * SLOTS + 1) + activationBytes(buckets, start.config, 1),
+    estimatedMemoryBytes: parameters * 4 * (2 * SLOTS + 1) + activationBytes(buckets, start.config, 1, false),
     // Recent checkpoints, the best, one being written, and the finished model.
     diskBytes: parameters * 4 * (SLOTS * (settings.keepCheckpointMax + 2) + 1),
     settings: appliedSettings(settings, given),

@@ -19,7 +19,7 @@ import {
 import { invariant } from "../errors.ts";
 import type { Dropout } from "../model/forward/dropout.ts";
 import type { TrunkInputs } from "../model/forward/embeddings.ts";
-import { encode, type HiddenStates } from "../model/forward/encoder.ts";
+import { encode, encodeFirstTokens, type HiddenStates } from "../model/forward/encoder.ts";
 import { gatherTokens } from "../model/forward/gather-tokens.ts";
 import { answerabilityLogits, endLogits, startLogits } from "../model/forward/heads/answerability.ts";
 import { pooledLogits } from "../model/forward/heads/classification.ts";
@@ -220,7 +220,7 @@ function pooledHeadLogits(pass: Pass): Tensor2D {
   const pooled: Tensor2D =
     spec.trunk === "cached"
       ? reshape(tensor(pass, "pooled_output"), [-1, spec.config.hiddenSize])
-      : pool(variables, trunk(pass));
+      : pool(variables, encodeFirstTokens(spec.config, variables, sequences(pass), dropout));
   return pooledLogits(variables, onlyHead(pass), dropout.apply(pooled, spec.headDropout));
 }
 
@@ -230,17 +230,24 @@ function trunk(pass: Pass): HiddenStates {
     const [rows, length, width] = tensor<Tensor3D>(pass, "sequence_output").shape;
     return { sequenceOutput: reshape(tensor(pass, "sequence_output"), [rows * length, width]), rows, length };
   }
-  const length = tensor(pass, "input_ids").shape.at(-1)!;
   const positionIds = optional(pass, "position_ids");
   const attentionBlocks = optional(pass, "attention_blocks");
   const inputs: TrunkInputs = {
-    inputIds: reshape(tensor(pass, "input_ids"), [-1, length]),
-    inputMask: reshape(tensor(pass, "input_mask"), [-1, length]),
-    segmentIds: reshape(tensor(pass, "segment_ids"), [-1, length]),
+    ...sequences(pass),
     ...(positionIds === undefined ? {} : { positionIds }),
     ...(attentionBlocks === undefined ? {} : { attentionBlocks }),
   };
   return encode(spec.config, variables, inputs, dropout);
+}
+
+/** What every trunk reads, one row for each sequence: for multiple choice, for each choice. */
+function sequences(pass: Pass): Pick<TrunkInputs, "inputIds" | "inputMask" | "segmentIds"> {
+  const length = tensor(pass, "input_ids").shape.at(-1)!;
+  return {
+    inputIds: reshape(tensor(pass, "input_ids"), [-1, length]),
+    inputMask: reshape(tensor(pass, "input_mask"), [-1, length]),
+    segmentIds: reshape(tensor(pass, "segment_ids"), [-1, length]),
+  };
 }
 
 /** scale * sum(weights * losses): the term's share of the window's loss. */

@@ -1,6 +1,8 @@
 import type { AlbertConfig } from "../model/config.ts";
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
+import { POOLED_OUTPUT } from "../runtime/engine.ts";
+import { outputOf } from "./cached-trunk.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
 import type { Bucket } from "./length-buckets.ts";
 import { nameOf, SETTING_NAMES } from "./setting-names.ts";
@@ -58,7 +60,8 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
     buckets: source.order.buckets,
     parameters,
     estimatedMemoryBytes:
-      parameters * 4 * (2 * slots + 1) + activationBytes(source.order.buckets, start.config, data.choices),
+      parameters * 4 * (2 * slots + 1) +
+      activationBytes(source.order.buckets, start.config, data.choices, outputOf(head) === POOLED_OUTPUT),
     diskBytes,
     settings: names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
     warnings,
@@ -131,11 +134,21 @@ export async function measureSteps(
 /**
  * What the backward pass keeps of one micro-batch: some fourteen tensors of hidden size and four wide ones a layer. One graph
  * keeps its memory between steps, the one that runs has its own.
+ *
+ * @param firstTokens  whether only first tokens are read: the last layer then has keys and values of the others, no more
  */
-export function activationBytes(buckets: readonly Bucket[], config: AlbertConfig, sequences: number): number {
+export function activationBytes(
+  buckets: readonly Bucket[],
+  config: AlbertConfig,
+  sequences: number,
+  firstTokens: boolean,
+): number {
   const { hiddenSize: H, intermediateSize: F, numHiddenLayers: L, numAttentionHeads: A } = config;
-  const floats = buckets.map(({ rows, sequenceLength: S }) => rows * sequences * S * (14 * H + 4 * F + 4 * A * S));
-  return 4 * L * Math.max(...floats) * Math.min(buckets.length, 2);
+  const floats = buckets.map(({ rows, sequenceLength: S }) => {
+    const layer = 14 * H + 4 * F + 4 * A * S;
+    return rows * sequences * S * ((L - 1) * layer + (firstTokens ? 2 * H : layer));
+  });
+  return 4 * Math.max(...floats) * Math.min(buckets.length, 2);
 }
 
 /** One step in the longest shape and one in the shape that most steps have. */

@@ -33,30 +33,39 @@ export function attentionBias({ inputMask, attentionBlocks }: TrunkInputs): Tens
   return mul(sub(1, mul(cast(same, "float32"), visible)), MASKED);
 }
 
+/** Hidden states that look at hidden states of the same B sequences. */
+export interface Attention {
+  /** float32 [B*Q, H]: Q tokens of each sequence, which look. */
+  readonly queries: Tensor2D;
+  /** float32 [B*S, H]: all tokens, which are looked at. */
+  readonly tokens: Tensor2D;
+  /** From `attentionBias`; the one of packed rows only fits queries that are all tokens. */
+  readonly bias: Tensor4D;
+}
+
 /**
  * Multi-head self-attention without the output projection.
  *
- * @param x     float32 [B*S, H]
- * @param bias  from `attentionBias`
  * @param scope `.../attention_1/self`
- * @returns float32 [B*S, H], heads side by side
+ * @returns float32 [B*Q, H], heads side by side
  */
 export function selfAttention(
   config: AlbertConfig,
   variables: Variables,
   scope: string,
-  x: Tensor2D,
-  bias: Tensor4D,
+  { queries, tokens, bias }: Attention,
   dropout: Dropout,
 ): Tensor2D {
   const rows = bias.shape[0];
-  const length = bias.shape[3];
   const heads = config.numAttentionHeads;
   const width = config.hiddenSize / heads;
-  const split = (part: "query" | "key" | "value"): Tensor4D =>
-    transpose(reshape(dense(x, variables, `${scope}/${part}`), [rows, length, heads, width]), [0, 2, 1, 3]);
-  const scores = add(mul(matMul(split("query"), split("key"), false, true), 1 / Math.sqrt(width)), bias);
+  const split = (part: "query" | "key" | "value", x: Tensor2D): Tensor4D =>
+    transpose(reshape(dense(x, variables, `${scope}/${part}`), [rows, -1, heads, width]), [0, 2, 1, 3]);
+  const scores = add(
+    mul(matMul(split("query", queries), split("key", tokens), false, true), 1 / Math.sqrt(width)),
+    bias,
+  );
   const probabilities = dropout.apply(softmax(scores), config.attentionProbsDropoutProb);
-  const context = matMul(probabilities, split("value"));
-  return reshape(transpose(context, [0, 2, 1, 3]), [rows * length, config.hiddenSize]) as Tensor2D;
+  const context = matMul(probabilities, split("value", tokens));
+  return reshape(transpose(context, [0, 2, 1, 3]), queries.shape);
 }

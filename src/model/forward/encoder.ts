@@ -1,8 +1,8 @@
-import { add, type Tensor2D, type Tensor4D } from "@tensorflow/tfjs-core";
+import { add, reshape, slice, type Tensor2D } from "@tensorflow/tfjs-core";
 import { type AlbertConfig, groupOfLayer } from "../config.ts";
 import { blockScope } from "../parameters.ts";
 import { activate } from "./activations.ts";
-import { attentionBias, selfAttention } from "./attention.ts";
+import { type Attention, attentionBias, selfAttention } from "./attention.ts";
 import { dense } from "./dense.ts";
 import type { Dropout } from "./dropout.ts";
 import { embed, type TrunkInputs } from "./embeddings.ts";
@@ -33,40 +33,81 @@ export function encode(config: AlbertConfig, variables: Variables, inputs: Trunk
   const [rows, length] = inputs.inputIds.shape;
   const embeddings = embed(config, variables, inputs, dropout);
   const bias = attentionBias(inputs);
-  let hidden = config.embeddingProjection
-    ? dense(embeddings.output, variables, "bert/encoder/embedding_hidden_mapping_in")
-    : embeddings.output;
-  const blocks: Tensor2D[] = [];
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-    for (let inner = 0; inner < config.innerGroupNum; inner++) {
-      hidden = block(config, variables, blockScope(groupOfLayer(config, layer), inner), hidden, bias, dropout);
-      blocks.push(hidden);
-    }
-  }
+  let tokens = projected(config, variables, embeddings.output);
+  const blocks = blockScopes(config).map((scope) => {
+    tokens = block(config, variables, scope, { queries: tokens, tokens, bias }, dropout);
+    return tokens;
+  });
   return {
     rows,
     length,
     wordEmbeddings: embeddings.words,
     embeddingOutput: embeddings.output,
     blocks,
-    sequenceOutput: hidden,
+    sequenceOutput: tokens,
   };
 }
 
-/** One transformer block: attention and feed-forward, each followed by dropout, the residual and LayerNorm. */
+/**
+ * Of the final hidden states of `encode` those of first tokens, all that a head on the pooled output reads: the last block
+ * is computed for them alone, so the output is one of sequences of length 1.
+ */
+export function encodeFirstTokens(
+  config: AlbertConfig,
+  variables: Variables,
+  inputs: Omit<TrunkInputs, "attentionBlocks">,
+  dropout: Dropout,
+): HiddenStates {
+  const [rows, length] = inputs.inputIds.shape;
+  const bias = attentionBias(inputs);
+  let tokens = projected(config, variables, embed(config, variables, inputs, dropout).output);
+  const scopes = blockScopes(config);
+  for (const scope of scopes.slice(0, -1)) {
+    tokens = block(config, variables, scope, { queries: tokens, tokens, bias }, dropout);
+  }
+  const queries = firstTokens(tokens, rows, length);
+  const sequenceOutput = block(config, variables, scopes.at(-1)!, { queries, tokens, bias }, dropout);
+  return { rows, length: 1, sequenceOutput };
+}
+
+/** Row 0 of every sequence: [B*S, H] -> [B, H]. */
+export function firstTokens(sequenceOutput: Tensor2D, rows: number, length: number): Tensor2D {
+  const width = sequenceOutput.shape[1];
+  return reshape(slice(reshape(sequenceOutput, [rows, length, width]), [0, 0, 0], [rows, 1, width]), [rows, width]);
+}
+
+/** Embeddings at the width of hidden states. */
+function projected(config: AlbertConfig, variables: Variables, embeddings: Tensor2D): Tensor2D {
+  return config.embeddingProjection
+    ? dense(embeddings, variables, "bert/encoder/embedding_hidden_mapping_in")
+    : embeddings;
+}
+
+/** The blocks in the order in which they are applied: the inner blocks of each layer. */
+function blockScopes(config: AlbertConfig): string[] {
+  return Array.from({ length: config.numHiddenLayers }, (_, layer) =>
+    Array.from({ length: config.innerGroupNum }, (_, inner) => blockScope(groupOfLayer(config, layer), inner)),
+  ).flat();
+}
+
+/**
+ * One transformer block: attention and feed-forward, each followed by dropout, the residual and LayerNorm.
+ *
+ * @returns the next states of the queries
+ */
 function block(
   config: AlbertConfig,
   variables: Variables,
   scope: string,
-  x: Tensor2D,
-  bias: Tensor4D,
+  attention: Attention,
   dropout: Dropout,
 ): Tensor2D {
   const normalised = (name: string, sum: Tensor2D): Tensor2D =>
     layerNorm(sum, vector(variables, `${name}/gamma`), vector(variables, `${name}/beta`), config.layerNormEps);
-  const context = selfAttention(config, variables, `${scope}/attention_1/self`, x, bias, dropout);
+  const { queries } = attention;
+  const context = selfAttention(config, variables, `${scope}/attention_1/self`, attention, dropout);
   const attended = dense(context, variables, `${scope}/attention_1/output/dense`);
-  const y = normalised(`${scope}/LayerNorm`, add(dropout.apply(attended, config.hiddenDropoutProb), x));
+  const y = normalised(`${scope}/LayerNorm`, add(dropout.apply(attended, config.hiddenDropoutProb), queries));
   const inner = activate(dense(y, variables, `${scope}/ffn_1/intermediate/dense`), config.hiddenAct);
   const outer = dense(inner, variables, `${scope}/ffn_1/intermediate/output/dense`);
   return normalised(`${scope}/LayerNorm_1`, add(dropout.apply(outer, config.hiddenDropoutProb), y));

@@ -1,6 +1,6 @@
-import { reshape, slice, type Tensor2D, tanh } from "@tensorflow/tfjs-core";
+import { type Tensor2D, tanh } from "@tensorflow/tfjs-core";
 import { dense } from "./dense.ts";
-import type { HiddenStates } from "./encoder.ts";
+import { firstTokens, type HiddenStates } from "./encoder.ts";
 import { gatherTokens } from "./gather-tokens.ts";
 import type { Variables } from "./variables.ts";
 
@@ -16,10 +16,4 @@ export function pool(variables: Variables, trunk: HiddenStates, firstPositions?:
       ? firstTokens(trunk.sequenceOutput, trunk.rows, trunk.length)
       : gatherTokens(trunk.sequenceOutput, trunk.length, firstPositions);
   return tanh(dense(first, variables, "bert/pooler/dense"));
-}
-
-/** Row 0 of every sequence: [B*S, H] -> [B, H]. */
-export function firstTokens(sequenceOutput: Tensor2D, rows: number, length: number): Tensor2D {
-  const width = sequenceOutput.shape[1];
-  return reshape(slice(reshape(sequenceOutput, [rows, length, width]), [0, 0, 0], [rows, 1, width]), [rows, width]);
 }
