@@ -3,6 +3,8 @@ import { type Command, Option } from "commander";
 import type { AdminClient } from "../client/admin-client.ts";
 import {
   type Alias,
+  type CollectGarbageResponse,
+  CollectGarbageResponseSchema,
   GateVerdictSchema,
   GetVersionResponseSchema,
   ImportCheckpointResponseSchema,
@@ -123,6 +125,14 @@ export function registerModels(program: Command): void {
           print(flags, SetTrafficResponseSchema, reply, () => servingLines(reply.model!));
         }),
     );
+  addAdminOptions(models.command("gc").description("remove versions and files that nothing keeps from the store"))
+    .option("--dry-run", "only say what would be removed")
+    .action((flags: AdminFlags & { readonly dryRun?: true }) =>
+      withAdmin(flags, async (client) => {
+        const reply = await client.models.collectGarbage({ dryRun: flags.dryRun ?? false });
+        print(flags, CollectGarbageResponseSchema, reply, () => collectedLines(reply, flags.dryRun ?? false));
+      }),
+    );
   addAdminOptions(models.command("watch [model]").description("show what serves, and each change")).action(
     (model = "", flags: AdminFlags) =>
       withAdmin(flags, async (client) => {
@@ -172,6 +182,15 @@ function changed({ model, name, version, generation }: Alias, report: SwapReport
   if (report === undefined) return [line];
   const seconds = Object.values(report.phaseSeconds).reduce((sum, value) => sum + value, 0);
   return [line, `swapped in ${seconds.toFixed(2)} s, ${report.requestsFailed} failed requests`];
+}
+
+function collectedLines({ versions, files, bytes }: CollectGarbageResponse, dryRun: boolean): string[] {
+  const verb = dryRun ? "would remove" : "removed";
+  if (versions.length + files === 0) return [`${verb} nothing`];
+  return [
+    ...versions.map(({ model, version, digest }) => `${verb} ${model}@${version} ${digest.slice(0, 12)}`),
+    `${verb} ${files} ${files === 1 ? "file" : "files"}, ${(bytes / 1e6).toFixed(1)} MB`,
+  ];
 }
 
 function servingLines({

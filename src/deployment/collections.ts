@@ -1,10 +1,10 @@
 import { AlbertError } from "../errors.ts";
-import type { GarbageReport, Retention } from "../store/garbage.ts";
-import type { Store } from "../store/store.ts";
+import type { GarbageReport } from "../store/garbage.ts";
 
 export interface CollectionsOptions {
-  readonly store: Pick<Store, "collectGarbage">;
-  readonly retention: Retention;
+  readonly collect: () => Promise<GarbageReport>;
+  /** Removes from this machine's cache what some process has removed from the store. */
+  readonly trimCache: () => Promise<void>;
   /** Between two collections. */
   readonly intervalMs: number;
   readonly onCollected: (report: GarbageReport) => void;
@@ -18,7 +18,7 @@ const FIRST_MS = 60_000;
 
 /**
  * Collects the store's garbage again and again until `close`. Processes that share a store need not agree on who does it:
- * where one collects, the others let it.
+ * where one collects, the others let it, and only tidy up their own machine's cache.
  */
 export class Collections {
   readonly #options: CollectionsOptions;
@@ -48,13 +48,13 @@ export class Collections {
   }
 
   async #collect(): Promise<void> {
-    const { store, retention, onCollected, onError } = this.#options;
+    const { collect, trimCache, onCollected, onError } = this.#options;
     try {
-      onCollected(await store.collectGarbage(retention));
+      onCollected(await collect());
     } catch (error) {
-      if (error instanceof AlbertError && error.reason === "STORE_COLLECTING") return;
-      onError(error);
+      if (!(error instanceof AlbertError && error.reason === "STORE_COLLECTING")) onError(error);
     }
+    await trimCache().catch(onError);
   }
 }
 

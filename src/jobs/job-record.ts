@@ -9,24 +9,29 @@ export interface JobAccess {
   readonly clock: () => number;
   /** Rejects when the jobs are not this process's any more. */
   readonly confirm: () => Promise<void>;
+  /** Told of every change of what a job needs or has made. */
+  readonly onChange: () => void;
 }
 
 /** A job with its log. Every change of the job is an event of the log first. */
 export class JobRecord {
   readonly directory: string;
   readonly #log: EventLog;
+  readonly #onChange: () => void;
   #job: Job;
   /** Changes run one behind the other, each upon the outcome of the one before. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(directory: string, identity: JobIdentity, log: EventLog) {
+  private constructor(directory: string, identity: JobIdentity, log: EventLog, onChange: () => void) {
     this.directory = directory;
     this.#log = log;
+    this.#onChange = onChange;
     this.#job = log.events.reduce(applyEvent, newJob(identity));
   }
 
-  static async open(directory: string, identity: JobIdentity, { clock, confirm }: JobAccess): Promise<JobRecord> {
-    return new JobRecord(directory, identity, await EventLog.open(`${directory}/events.log`, clock, confirm));
+  static async open(directory: string, identity: JobIdentity, access: JobAccess): Promise<JobRecord> {
+    const log = await EventLog.open(`${directory}/events.log`, access.clock, access.confirm);
+    return new JobRecord(directory, identity, log, access.onChange);
   }
 
   get job(): Job {
@@ -59,7 +64,11 @@ export class JobRecord {
 
   async #append(event: NewJobEvent): Promise<Job> {
     const written = await this.#log.append(event);
-    this.#job = applyEvent(this.#job, written);
+    const before = this.#job;
+    this.#job = applyEvent(before, written);
+    const { state, startVersion, modelVersion } = this.#job;
+    const same = before.startVersion === startVersion && before.modelVersion === modelVersion;
+    if (before.state !== state || !same) this.#onChange();
     return this.#job;
   }
 

@@ -39,6 +39,8 @@ export interface JobServiceOptions {
   readonly clock?: () => number;
   /** Calls back every so many milliseconds until the returned function is called. */
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
+  /** Told of every change of what a job needs or has made: its state, the version it starts from, the one it published. */
+  readonly onChange?: () => void;
   /** Told of what nobody awaits: a defect of this service, or a disk that no longer takes its log. */
   readonly onDefect: (error: unknown, jobId: string) => void;
 }
@@ -79,7 +81,11 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
     },
   });
   try {
-    const store = await JobStore.open(options.directory, { clock, confirm: () => lock.confirm() });
+    const store = await JobStore.open(options.directory, {
+      clock,
+      confirm: () => lock.confirm(),
+      onChange: options.onChange ?? (() => {}),
+    });
     service = new DirectoryJobService(options, store, lock);
     await service.recover();
     return service;

@@ -92,6 +92,13 @@ async function vocabularyOf(spec: JobSpec, options: StoreJobsOptions): Promise<W
   return { path, lowerCase: !cased };
 }
 
+/** Digests of the datasets that a specification names. */
+export function datasetsOf({ train, eval: evaluation, recipe }: JobSpec): string[] {
+  const sources = [train, evaluation].filter((source) => source?.kind === "dataset").map(({ digest }) => digest);
+  const { vocabulary = "" } = recipe;
+  return isDigest(vocabulary) ? [...sources, vocabulary] : sources;
+}
+
 /** "name@7", "name/champion", or a number, alias or digest of the job's own model; empty: its champion. */
 export function referenceOf({
   model,

@@ -193,7 +193,7 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "STORE_COLLECTING",
     code: "unavailable",
-    when: "The store is removing what nothing refers to, and takes longer than a write may wait.",
+    when: "The store is removing what nothing refers to: a second removal does not begin, and a write waits for half a minute at most.",
     detail: "none",
     retry: "later",
   },

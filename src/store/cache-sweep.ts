@@ -1,5 +1,8 @@
 import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { MANIFEST_FILE } from "../model/manifest.ts";
+import type { Datasets } from "./datasets.ts";
+import type { Versions } from "./versions.ts";
 
 /**
  * Removes from a store's local cache what processes were still fetching when they were killed: everything named
@@ -13,6 +16,30 @@ export async function sweepCache(cacheDirectory: string, olderThanMs: number): P
   for (const digest of await entries(join(cacheDirectory, "datasets"))) {
     const directory = join(cacheDirectory, "datasets", digest);
     for (const name of await entries(directory)) await removePartial(join(directory, name), before);
+  }
+}
+
+/**
+ * Removes from a store's local cache the copies of versions and datasets that the store no longer has, whoever removed them there.
+ * Younger ones may have come into the store since it was asked.
+ */
+export async function trimCache(
+  cacheDirectory: string,
+  { versions, datasets }: { readonly versions: Versions; readonly datasets: Datasets },
+  olderThanMs: number,
+): Promise<void> {
+  const before = Date.now() - olderThanMs;
+  const cached = async (part: string) =>
+    (await entries(join(cacheDirectory, part))).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  const [models, files] = [await cached("models"), await cached("datasets")];
+  const known = new Set((await datasets.list()).map(({ digest }) => digest));
+  for (const model of await versions.models()) {
+    for (const version of await versions.list(model)) known.add(version.files[MANIFEST_FILE]!.sha256);
+  }
+  const paths = [...models.map((name) => join("models", name)), ...files.map((name) => join("datasets", name))];
+  for (const path of paths.filter((cachedPath) => !known.has(basename(cachedPath)))) {
+    const made = (await stat(join(cacheDirectory, path)).catch(() => undefined))?.mtimeMs;
+    if (made !== undefined && made < before) await rm(join(cacheDirectory, path), { recursive: true, force: true });
   }
 }
 

@@ -2,8 +2,10 @@ import { setTimeout } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
 import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
+import { trimCache } from "./cache-sweep.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
-import { collectGarbage, type GarbageReport, type Retention } from "./garbage.ts";
+import { ABANDONED_MS, collectGarbage, type GarbageReport, type Retention } from "./garbage.ts";
+import { Holds } from "./holds.ts";
 import { checkName } from "./names.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { type ModelVersion, Versions } from "./versions.ts";
@@ -17,13 +19,21 @@ export interface Store {
   readonly versions: Versions;
   readonly aliases: Aliases;
   readonly datasets: Datasets;
+  readonly holds: Holds;
   /**
    * The version that `reference` means: a number ("7"), an alias, or the beginning of a digest; "" is the champion.
    *
    * @throws AlbertError not-found
    */
   resolve(model: string, reference: string): Promise<ModelVersion>;
+  /**
+   * Removes what nothing keeps.
+   *
+   * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
+   */
   collectGarbage(retention: Retention): Promise<GarbageReport>;
+  /** Removes this machine's copies of versions and datasets that the store no longer has, unless they are young. */
+  trimCache(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,6 +54,7 @@ const MACHINE_CLOCK: StoreClock = {
 export function createStore({ objects, cacheDirectory, resolvePath, clock = MACHINE_CLOCK }: StoreOptions): Store {
   const leases = new WriteLeases(objects, clock);
   const blobs = new Blobs(objects, clock.now);
+  const holds = new Holds(objects, leases, clock);
   const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory });
   const aliases = new Aliases({ objects, versions, leases, clock });
   const datasets = new Datasets({
@@ -58,8 +69,11 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     versions,
     aliases,
     datasets,
+    holds,
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
-    collectGarbage: (retention) => collectGarbage({ objects, blobs, leases, versions, aliases, datasets }, retention),
+    collectGarbage: (retention) =>
+      collectGarbage({ objects, blobs, leases, holds, versions, aliases, datasets }, retention),
+    trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),
   };
 }

@@ -30,7 +30,7 @@ const LEASE_MS = 3_600_000;
 /** A collection shows that it lives by moving its end forward. */
 const MARKER_MS = 60_000;
 /** How far the clocks of two machines may disagree. */
-const CLOCK_SKEW_MS = 60_000;
+export const CLOCK_SKEW_MS = 60_000;
 const WAIT_FOR_COLLECTION_MS = 30_000;
 const FIRST_POLL_MS = 50;
 
@@ -100,7 +100,7 @@ export class WriteLeases {
    * Runs a garbage collection: alone, and with what present writers claim.
    *
    * @param collect  must call `alive` before each deletion; it throws when another process has taken over
-   * @throws AlbertError conflict (STORE_COLLECTING) when one runs already
+   * @throws AlbertError unavailable (STORE_COLLECTING) when one runs already
    */
   async collect<T>(
     collect: (
@@ -156,8 +156,9 @@ export class WriteLeases {
 }
 
 function alreadyCollecting(): AlbertError {
-  return new AlbertError("conflict", "another process is collecting garbage in this store", {
+  return new AlbertError("unavailable", "this store is being collected already", {
     reason: "STORE_COLLECTING",
+    retryAfterMs: MARKER_MS,
   });
 }
 

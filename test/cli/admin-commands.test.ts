@@ -203,6 +203,9 @@ describe("albert datasets", { timeout: 60_000 }, () => {
     expect((await albert("datasets", "delete", wrong.digest)).out).toBe(`${wrong.digest}  deleted\n`);
     expect(await json("datasets", "delete", uploaded.digest)).toEqual({});
     await expect(albert("datasets", "delete", wrong.digest)).rejects.toMatchObject({ reason: "DATASET_NOT_FOUND" });
+    expect((await albert("models", "gc", "--dry-run")).out).toBe("would remove 1 file, 0.0 MB\n"); // the uploaded bytes
+    expect(await json("models", "gc")).toMatchObject({ files: 1 });
+    expect((await albert("models", "gc")).out).toBe("removed nothing\n");
     await expect(albert("datasets", "upload", join(base, "absent"))).rejects.toThrow(/cannot be read/);
   });
 });

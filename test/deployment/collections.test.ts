@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Collections } from "../../src/deployment/collections.ts";
-import { referencedVersions } from "../../src/deployment/referenced-versions.ts";
+import { needsOfJobs, needsOfServing } from "../../src/deployment/needs.ts";
 import { AlbertError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import type { JobState } from "../../src/jobs/job-state.ts";
@@ -27,13 +27,16 @@ function bell() {
   return { delays, after, ring: () => ring() };
 }
 
-it("collects soon after the start, then at its interval, also after a failure, until it is closed", async () => {
+it("collects soon after the start, then at its interval, also after a failure, until it is closed, and trims the cache each time", async () => {
   const { delays, after, ring } = bell();
   const told: unknown[] = [];
+  let trimmed = 0;
   let outcome: () => Promise<typeof NOTHING> = async () => NOTHING;
   const collections = new Collections({
-    store: { collectGarbage: () => outcome() },
-    retention,
+    collect: () => outcome(),
+    trimCache: async () => {
+      trimmed++;
+    },
     intervalMs: 3_600_000,
     onCollected: (report) => told.push(report),
     onError: (error) => told.push(error),
@@ -43,7 +46,7 @@ it("collects soon after the start, then at its interval, also after a failure, u
   const outcomes: (() => Promise<typeof NOTHING>)[] = [
     async () => NOTHING,
     () => Promise.reject(disk),
-    () => Promise.reject(new AlbertError("conflict", "another collects", { reason: "STORE_COLLECTING" })),
+    () => Promise.reject(new AlbertError("unavailable", "another collects", { reason: "STORE_COLLECTING" })),
   ];
   for (const next of outcomes) {
     outcome = next;
@@ -52,6 +55,7 @@ it("collects soon after the start, then at its interval, also after a failure, u
   }
   expect(delays).toEqual([60_000, 3_600_000, 3_600_000, 3_600_000]);
   expect(told).toEqual([NOTHING, disk]);
+  expect(trimmed).toBe(3);
   await collections.close();
   ring();
   expect(told).toHaveLength(2);
@@ -66,7 +70,7 @@ it("never touches what is referred to while others publish and promote", async (
   const first = await versions.publish("m", await modelDirectory());
   const loaded: ModelStatus = { name: "m", generation: 1, versions: [{ version: "1", state: { kind: "standby" } }] };
   const jobs: Job[] = [];
-  const references = () => referencedVersions(store, [loaded], jobs);
+  const references = async () => [...needsOfServing([loaded]).versions, ...(await needsOfJobs(store, jobs)).versions];
   let publishing = true;
   const publisher = (async () => {
     for (const directory of directories) {
@@ -96,25 +100,33 @@ it("never touches what is referred to while others publish and promote", async (
   await store.close();
 }, 60_000);
 
-it("counts what unfinished jobs start from, by whatever name", async () => {
+it("counts what unfinished jobs start from, by whatever name, and what they read", async () => {
   const store = await openStore(path("starts"));
   const made = [];
   for (let i = 0; i < 4; i++) made.push(await store.versions.publish("m", await modelDirectory()));
   await store.aliases.promote("m", 2, { reason: "champion" });
   const starting = (init: string, state: JobState = { kind: "queued", resuming: false }) => job(state, "", init);
+  const [train, vocabulary] = ["a".repeat(64), "b".repeat(64)];
+  const begun = { ...starting(""), startVersion: "m@4" }; // when the champion was another
+  const reading = {
+    train: { kind: "dataset", digest: train },
+    eval: { kind: "path", path: "x" },
+    recipe: { vocabulary },
+  };
   const jobs = [
     starting("m@1"),
     starting(""),
     starting(made[2]!.digest),
     starting("m@4", { kind: "cancelled" }),
     starting("gone@9"),
+    { ...starting(""), spec: { ...starting("").spec, ...reading } } as Job,
   ];
-  const found = await referencedVersions(store, [], jobs);
-  expect(found.map(({ version }) => version)).toEqual([1, 2, 3]);
+  expect(await needsOfJobs(store, jobs)).toEqual({ versions: ["m@1", "m@2", "m@3"], datasets: [train, vocabulary] });
+  expect((await needsOfJobs(store, [begun])).versions).toEqual(["m@4"]);
   await store.close();
 });
 
 /** As much of a job as retention looks at. */
 function job(state: JobState, modelVersion: string, init = ""): Job {
-  return { state, modelVersion, spec: { model: "m", init } } as Job;
+  return { state, modelVersion, startVersion: "", spec: { model: "m", init, recipe: {} } } as unknown as Job;
 }

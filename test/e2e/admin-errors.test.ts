@@ -239,11 +239,14 @@ const CASES: readonly (readonly [
   ],
   [
     "DATASET_REFERENCED",
-    "a dataset that a waiting job needs",
+    "a dataset that a job needs which is not over",
     async () => {
-      const { job: waiting } = await admin.training.createJob({ requestId: "holds", spec: job({ priority: -5 }) });
-      await admin.training.pauseJob({ jobId: waiting!.id }).catch(() => {});
-      return admin.datasets.deleteDataset({ digest: dataset });
+      const spec = job({ model: MODEL }); // has something to start from, hence is not over at once
+      const { job: working } = await admin.training.createJob({ requestId: "holds", spec });
+      const deleted = admin.datasets.deleteDataset({ digest: dataset });
+      await deleted.catch(() => {});
+      await admin.training.cancelJob({ jobId: working!.id });
+      return deleted;
     },
   ],
   [

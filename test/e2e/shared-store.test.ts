@@ -122,7 +122,8 @@ for (const { what, open, skip } of PLACES) {
       const callers = Promise.all(
         replicas.map(async (replica) => {
           const versions: string[] = [];
-          while (changing) {
+          for (let last = false; !last; ) {
+            last = !changing; // so that every one is asked once more afterwards
             const version = await ask(replica);
             if (versions.at(-1) !== version) versions.push(version);
             await new Promise((resolve) => setTimeout(resolve, CALL_MS));
@@ -177,7 +178,7 @@ for (const { what, open, skip } of PLACES) {
         expect(job.modelVersion).toBe(`${MODEL}@2`);
         await follow("2");
       });
-      for (const versions of seen) expect(["1,2", "1"]).toContain(versions.join(","));
+      expect(seen).toEqual(replicas.map(() => ["1", "2"]));
     });
 
     it("go back on the replicas when the trainer is told to roll back", async () => {
@@ -187,7 +188,7 @@ for (const { what, open, skip } of PLACES) {
         expect(back.report).toBeUndefined();
         await follow("1");
       });
-      for (const versions of seen) expect(["2,1", "1"]).toContain(versions.join(","));
+      expect(seen).toEqual(replicas.map(() => ["2", "1"]));
     });
 
     it("serve a model that did not exist when the replicas started", async () => {

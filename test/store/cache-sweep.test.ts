@@ -7,6 +7,30 @@ import { workshop } from "./stores.ts";
 const { path, modelDirectory } = workshop();
 const TWO_HOURS_AGO = Date.now() / 1000 - 7200;
 
+describe("the cache of a store", () => {
+  it("loses the copies of what another process removed from the store, once they are an hour old", async () => {
+    const here = await openStore(path("shared"), { cacheDirectory: path("here") });
+    const other = await openStore(path("shared"), { cacheDirectory: path("other") });
+    const rows = path("rows.tsv");
+    writeFileSync(rows, "text\tlabel\n");
+    const dataset = await here.datasets.add("rows.tsv", rows);
+    for (let i = 0; i < 3; i++) {
+      const opened = await here.versions.materialise(await here.versions.publish("m", await modelDirectory()));
+      if (i !== 1) utimesSync(opened, TWO_HOURS_AGO, TWO_HOURS_AGO);
+    }
+    await here.datasets.materialise(dataset.digest);
+    utimesSync(join(path("here"), "datasets", dataset.digest), TWO_HOURS_AGO, TWO_HOURS_AGO);
+    const left = () => [readdirSync(path("here/models")).length, readdirSync(path("here/datasets")).length];
+    await here.trimCache();
+    expect(left()).toEqual([3, 1]);
+    await other.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 });
+    await other.datasets.delete(dataset.digest, []);
+    await here.trimCache();
+    expect(left()).toEqual([2, 0]);
+    await Promise.all([here.close(), other.close()]);
+  });
+});
+
 describe("the cache of a store that is opened", () => {
   it("loses what killed processes left half-fetched, and nothing else", async () => {
     const store = await openStore(path("store"));

@@ -206,7 +206,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     await aliases.promote("m", 3, { reason: "champion" });
     await versions.setPinned("m", 4, true);
     for (const version of await versions.list("m")) await versions.materialise(version);
-    const report = await collectGarbage({ ...retention, references: async () => [{ model: "m", version: 5 }] });
+    const report = await collectGarbage({ ...retention, references: async () => ["m@5"] });
     expect(readdirSync(path(`${kind}-garbage-cache/models`))).toHaveLength(5);
     expect(report.removedVersions.map(({ version }) => version)).toEqual([1, 6]);
     expect(report.removedBlobs).toBeGreaterThan(0);
@@ -241,6 +241,36 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     await objects.close();
   });
 
+  it("leaves alone what anybody holds, until that is released or has expired", async () => {
+    const { versions, holds, collectGarbage } = await store("held");
+    for (let i = 0; i < 4; i++) await versions.publish("m", await modelDirectory());
+    const hold = (holder: string, ...names: string[]) =>
+      holds.set(holder, "a test", { versions: names, datasets: ["d"] }, HOUR);
+    const collected = async () => (await collectGarbage(retention)).removedVersions.map(({ version }) => version);
+    await hold("a", "m@1");
+    await hold("a", "m@2");
+    await hold("b", "m@3");
+    expect((await holds.list()).map(({ holder, versions, datasets }) => [holder, versions, datasets]).sort()).toEqual([
+      ["a", ["m@2"], ["d"]],
+      ["b", ["m@3"], ["d"]],
+    ]);
+    expect(await collected()).toEqual([1]);
+    await holds.release("b");
+    expect(await collected()).toEqual([3]);
+    clock.time += 2 * HOUR;
+    expect(await holds.list()).toEqual([]);
+    expect(await collected()).toEqual([2]);
+  });
+
+  it("says what it would remove, without removing it", async () => {
+    const { versions, collectGarbage } = await store("dry");
+    for (let i = 0; i < 3; i++) await versions.publish("m", await modelDirectory());
+    const said = await collectGarbage({ ...retention, dryRun: true });
+    expect(said.removedVersions.map(({ version }) => version)).toEqual([1, 2]);
+    expect(await versions.list("m")).toHaveLength(3);
+    expect(await collectGarbage(retention)).toEqual(said);
+  });
+
   it("makes writers wait for a collection, and a second collection fail", async () => {
     const objects = await open("collecting");
     const { versions, collectGarbage } = createStore({ objects, cacheDirectory: path("c"), clock });
@@ -252,7 +282,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
       reason: "STORE_COLLECTING",
       retryAfterMs: 60_000,
     });
-    await expect(collectGarbage(retention)).rejects.toMatchObject({ code: "conflict", reason: "STORE_COLLECTING" });
+    await expect(collectGarbage(retention)).rejects.toMatchObject({ code: "unavailable", reason: "STORE_COLLECTING" });
     clock.time += 6 * HOUR; // the collection was killed
     expect((await versions.publish("m", directory)).version).toBe(1);
     await collectGarbage(retention);

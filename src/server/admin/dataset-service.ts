@@ -5,7 +5,7 @@ import type { DatasetSchema, DatasetService, ValidateDatasetResponseSchema } fro
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
-import { divideRecipe } from "../../jobs/own-recipe.ts";
+import { datasetsOf } from "../../jobs/resolve-order.ts";
 import type { DatasetVersion } from "../../store/datasets.ts";
 import type { Store } from "../../store/store.ts";
 import type { Uploads } from "../../store/uploads.ts";
@@ -19,6 +19,8 @@ export interface DatasetServiceOptions {
   readonly store: Store;
   readonly uploads: Uploads;
   readonly jobs: JobService;
+  /** Under which the jobs of this server hold what they need in the store. */
+  readonly holder: string;
   /** Largest chunk of an upload. */
   readonly maxChunkBytes: number;
   /** Reads a whole set and reports every problem with its line. */
@@ -32,7 +34,7 @@ export interface DatasetServiceOptions {
 
 /** The data that jobs train and evaluate on: every call of `albert.v1.DatasetService`. */
 export function datasetService(options: DatasetServiceOptions): ServiceHandlers<typeof DatasetService> {
-  const { store, uploads, jobs, maxChunkBytes } = options;
+  const { store, uploads, maxChunkBytes } = options;
   return {
     async beginUpload({ name, bytes, digest }) {
       const begun = await uploads.begin({ name, bytes: Number(bytes), digest });
@@ -67,23 +69,17 @@ export function datasetService(options: DatasetServiceOptions): ServiceHandlers<
       return { datasets: items.map(datasetMessage), nextPageToken };
     },
     async deleteDataset({ digest }) {
-      await store.datasets.delete(digest, await referencesTo(digest, store, jobs));
+      await store.datasets.delete(digest, await referencesTo(digest, options));
       return {};
     },
   };
 }
 
-/** Jobs that are not over and versions that came from it. */
-async function referencesTo(digest: string, store: Store, jobs: JobService): Promise<string[]> {
-  const references = jobs
-    .list()
-    .filter(
-      ({ state, spec }) =>
-        !isTerminal(state) &&
-        (divideRecipe(spec, "recipe.").own.vocabulary === digest ||
-          [spec.train, spec.eval].some((source) => isDataset(source, digest))),
-    )
-    .map(({ id }) => `job ${id}`);
+/** Jobs that are not over, here and on other servers, and versions that came from it. */
+async function referencesTo(digest: string, { store, jobs, holder }: DatasetServiceOptions): Promise<string[]> {
+  const own = jobs.list().filter(({ state, spec }) => !isTerminal(state) && datasetsOf(spec).includes(digest));
+  const others = (await store.holds.list()).filter((hold) => hold.holder !== holder && hold.datasets.includes(digest));
+  const references = [...own.map(({ id }) => `job ${id}`), ...others.map(({ description }) => description)];
   for (const model of await store.versions.models()) {
     for (const version of await store.versions.list(model)) {
       const { datasets = {} } = version.manifest.lineage ?? {};
@@ -91,10 +87,6 @@ async function referencesTo(digest: string, store: Store, jobs: JobService): Pro
     }
   }
   return references;
-}
-
-function isDataset(source: DataSource | undefined, digest: string): boolean {
-  return source?.kind === "dataset" && source.digest === digest;
 }
 
 function datasetMessage({

@@ -11,6 +11,7 @@ import {
 import type { LiveModels } from "../../serving/live-models.ts";
 import type { ModelStatus } from "../../serving/serving-state.ts";
 import type { Alias } from "../../store/aliases.ts";
+import type { GarbageReport } from "../../store/garbage.ts";
 import type { Store } from "../../store/store.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 import type { ServiceHandlers } from "../call.ts";
@@ -34,6 +35,8 @@ export interface ModelServiceOptions {
     model: string,
     path: string,
   ) => Promise<{ readonly version: ModelVersion; readonly summary: string }>;
+  /** Removes from the store what nothing keeps, or only says what that is. */
+  readonly collectGarbage: (dryRun: boolean) => Promise<GarbageReport>;
   /** Compares a version with the champion and stores the gate's report, unless the signal is aborted before. */
   readonly judge: (
     request: {
@@ -131,6 +134,11 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
 
     async setTraffic(request) {
       return { model: await serving(await deployment.setTraffic(request.model, trafficOf(request))) };
+    },
+
+    async collectGarbage({ dryRun }) {
+      const { removedVersions, removedBlobs, freedBytes } = await options.collectGarbage(dryRun);
+      return { versions: [...removedVersions], files: removedBlobs, bytes: freedBytes };
     },
 
     async *watchServing({ model, heartbeatSeconds }, { signal, draining }) {

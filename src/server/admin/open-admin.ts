@@ -1,7 +1,6 @@
 import { join, resolve } from "node:path";
 import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
-import { Collections } from "../../deployment/collections.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/evaluation-sets.ts";
@@ -9,7 +8,7 @@ import { keepGateReport } from "../../deployment/gate-reports.ts";
 import { jobPublication } from "../../deployment/job-publication.ts";
 import { type JudgeOptions, judge } from "../../deployment/judge.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
-import { referencedVersions } from "../../deployment/referenced-versions.ts";
+import { holderOf, Retention } from "../../deployment/retention.ts";
 import { storeModel } from "../../deployment/store-model.ts";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
@@ -83,32 +82,21 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     engine: options.gateEngine,
     background: config.training.priority === "low",
   };
+  let retention: Retention | undefined;
+  const onChange = () => void retention?.update();
   let jobs: JobService | undefined;
+  let holder = "";
   try {
-    if (role !== "inference") jobs = await openJobs(options, { store, data, deployment, judging, resolvePath });
+    if (role !== "inference") {
+      jobs = await openJobs(options, { store, data, deployment, judging, resolvePath, onChange });
+      holder = await holderOf(workDirectory(config));
+    }
   } catch (error) {
+    await jobs?.close();
     await store.close();
     throw error;
   }
-  const { collectMs, keepVersions, keepAliasChanges } = config.store;
-  const collections =
-    collectMs === 0
-      ? undefined
-      : new Collections({
-          store,
-          intervalMs: collectMs,
-          retention: {
-            keepVersions,
-            keepAliasChanges,
-            references: () => referencedVersions(store, live.list(), jobs?.list() ?? []),
-          },
-          onCollected: ({ removedVersions, removedBlobs, freedBytes }) => {
-            if (removedBlobs === 0 && removedVersions.length === 0) return;
-            const versions = removedVersions.map(versionName);
-            log.info({ versions, blobs: removedBlobs, bytes: freedBytes }, "removed what nothing refers to");
-          },
-          onError: (error) => log.error({ err: error }, "the store's garbage could not be collected"),
-        });
+  retention = openRetention(options, store, jobs, holder);
   return {
     store,
     deployment,
@@ -121,6 +109,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           deployment,
           importCheckpoint: async (model, path) =>
             storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),
+          collectGarbage: (dryRun) => retention.collect(dryRun),
           judge: (request, signal) => judgeVersion(request, judging, data, signal),
         }),
       );
@@ -131,6 +120,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
         datasetService({
           store,
           jobs,
+          holder,
           uploads: new Uploads({
             directory: join(workDirectory(config), "uploads"),
             datasets: store.datasets,
@@ -142,8 +132,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       );
     },
     async close() {
-      await collections?.close();
       await jobs?.close();
+      await retention.close();
       await deployment.close();
       await store.close();
     },
@@ -156,6 +146,30 @@ interface JobParts {
   readonly deployment: Deployment;
   readonly judging: JudgeOptions;
   readonly resolvePath: (path: string, field?: string) => Promise<string>;
+  readonly onChange: () => void;
+}
+
+function openRetention(
+  { config, serving, log }: AdminOptions,
+  store: Store,
+  jobs: JobService | undefined,
+  holder: string,
+): Retention {
+  const { collectMs, keepVersions, keepAliasChanges } = config.store;
+  return new Retention({
+    store,
+    live: serving.models,
+    ...(jobs === undefined ? {} : { jobs: { list: () => jobs.list(), holder } }),
+    keepVersions,
+    keepAliasChanges,
+    intervalMs: collectMs,
+    onCollected: ({ removedVersions, removedBlobs, freedBytes }) => {
+      if (removedBlobs === 0 && removedVersions.length === 0) return;
+      const versions = removedVersions.map(versionName);
+      log.info({ versions, blobs: removedBlobs, bytes: freedBytes }, "removed what nothing refers to");
+    },
+    onError: (error) => log.error({ err: error }, "what nothing keeps in the store could not be removed"),
+  });
 }
 
 function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {
@@ -178,6 +192,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
       await checkSources(spec, parts);
     },
     pressure: { predictedWaitMs: () => serving.scheduler.predictedWaitMs(), boundMs: config.training.yieldMs },
+    onChange: parts.onChange,
     onDefect: (error, jobId) => log.error({ err: error, job: jobId }, "a job failed in an unexpected way"),
   });
 }
