@@ -1,6 +1,8 @@
-import { evaluateJob, makePretrainingData, trainVocabularyJob } from "./data-work.ts";
+import { evaluateJob } from "./evaluate-work.ts";
+import { makePretrainingData } from "./instances-work.ts";
 import type { WorkOutcome } from "./job-work.ts";
 import { fineTuneJob, pretrainJob } from "./train-work.ts";
+import { trainVocabularyJob } from "./vocabulary-work.ts";
 import type { WorkControl } from "./work-control.ts";
 import { failureOf, rejectionOf } from "./work-failures.ts";
 import type { WorkOrder } from "./work-order.ts";

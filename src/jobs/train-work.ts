@@ -1,7 +1,5 @@
-import { rm, statfs } from "node:fs/promises";
-import { freemem } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AlbertError } from "../errors.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
 import { planPretraining } from "../pretraining/plan.ts";
 import { type PretrainSpec, preparePretraining, runPretraining } from "../pretraining/pretrain.ts";
@@ -17,6 +15,7 @@ import type { JobPlan } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { WorkOutcome } from "./job-work.ts";
 import { divideRecipe } from "./own-recipe.ts";
+import { type ResourceNeeds, requireResources } from "./resources.ts";
 import {
   HELD_OUT_SHARE,
   required,
@@ -39,7 +38,7 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
     hooks.phase("validated");
     const plan = planFineTune(prepared);
     hooks.planned(jobPlanOf(plan, order.spec));
-    await requireResources(order.directory, plan);
+    await requireResources(order.directory, needsOf(plan), LESS);
     hooks.phase("prepared");
     const limit = stepLimit(order, beforeStep, signal);
     const files = await ResultFiles.open(spec.work, prepared.resolved.settings.metric);
@@ -85,7 +84,7 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
   hooks.phase("validated");
   const plan = await planPretraining(prepared, Object.keys(order.spec.recipe));
   hooks.planned(jobPlanOf(plan, order.spec));
-  await requireResources(order.directory, plan);
+  await requireResources(order.directory, needsOf(plan), LESS);
   hooks.phase("prepared");
   const files = await ResultFiles.open(spec.work, "loss");
   let outcome: TrainingOutcome;
@@ -186,6 +185,13 @@ function fineTuneLineage({ start, data, spec, resolved }: PreparedFineTune, orde
   };
 }
 
+/** What a person can do about a run that does not fit. */
+const LESS = { memory: "lower token_budget", disk: "keep fewer checkpoints (keep_checkpoint_max)" };
+
+function needsOf({ estimatedMemoryBytes: memoryBytes, diskBytes }: TrainingPlan): ResourceNeeds {
+  return { memoryBytes, diskBytes };
+}
+
 /** A run's plan as that of its job, which may end it early. */
 export function jobPlanOf(plan: TrainingPlan, { maxSteps }: Pick<JobSpec, "maxSteps">): JobPlan {
   const [low, high] = plan.etaSeconds ?? [0, 0];
@@ -201,17 +207,4 @@ export function jobPlanOf(plan: TrainingPlan, { maxSteps }: Pick<JobSpec, "maxSt
     etaSeconds: (share * (low + high)) / 2,
     settings: plan.settings,
   };
-}
-
-/** Refuses a run that could not end for want of disk or memory. */
-async function requireResources(directory: string, plan: TrainingPlan): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < plan.diskBytes) {
-    const message = `the run needs ${plan.diskBytes} bytes of disk and ${bavail * bsize} are free: keep fewer checkpoints (keep_checkpoint_max)`;
-    throw new AlbertError("precondition", message, { reason: "DISK_FULL" });
-  }
-  if (freemem() < plan.estimatedMemoryBytes) {
-    const message = `the run needs about ${plan.estimatedMemoryBytes} bytes of memory and ${freemem()} are free: lower token_budget`;
-    throw new AlbertError("precondition", message, { reason: "OUT_OF_MEMORY" });
-  }
 }

@@ -190,14 +190,7 @@ async function runTrainer({ spmTrain, vocabSize, onLog, signal }: VocabularyTrai
     child.on("close", (status) => resolve({ code: status }));
   });
   if (signal?.aborted) throw cancelled(error);
-  if (error?.code === "ENOENT" || error?.code === "EACCES") {
-    throw new AlbertError(
-      "precondition",
-      "SentencePiece's trainer spm_train was not found; install it (Debian, Ubuntu: apt-get install sentencepiece; " +
-        "macOS: brew install sentencepiece) or say where it is with --spm-train PATH",
-      { reason: "SPM_TRAIN_MISSING", cause: error },
-    );
-  }
+  if (error?.code === "ENOENT" || error?.code === "EACCES") throw trainerMissing(spmTrain, error);
   if (error === undefined && code === 0) return;
   const text = log.join("\n");
   const most = /too high \(\d+\)\. Please set it to a value <= (\d+)/.exec(text)?.[1];
@@ -222,6 +215,25 @@ async function runTrainer({ spmTrain, vocabSize, onLog, signal }: VocabularyTrai
     reason: "SPM_TRAIN_FAILED",
     cause: error,
   });
+}
+
+/** Looks whether the trainer can be started. @throws {AlbertError} `precondition` (SPM_TRAIN_MISSING) */
+export async function requireTrainer(spmTrain: string): Promise<void> {
+  const child = spawn(spmTrain, ["--version"], { stdio: "ignore" });
+  const failed = await new Promise<Error | undefined>((resolve) => {
+    child.once("error", resolve);
+    child.once("close", () => resolve(undefined));
+  });
+  if (failed !== undefined) throw trainerMissing(spmTrain, failed);
+}
+
+function trainerMissing(spmTrain: string, cause: Error): AlbertError {
+  const where = spmTrain === OFFICIAL_VOCABULARY_TRAINING.spmTrain ? "on the PATH" : `at ${spmTrain}`;
+  return new AlbertError(
+    "precondition",
+    `SentencePiece's trainer spm_train was not found ${where}; install it (Debian, Ubuntu: apt-get install sentencepiece; macOS: brew install sentencepiece)`,
+    { reason: "SPM_TRAIN_MISSING", cause },
+  );
 }
 
 /** Lines of the trainer's log kept for an error message. */

@@ -159,7 +159,7 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       const small = await run(JobKind.PRETRAINING_DATA, data["empty.txt"], {
         recipe: { vocabulary: vocabulary.job.dataset },
       });
-      expect(small.job.state).toBe(JobState.FAILED);
+      expect(small.job.state).toBe(JobState.REJECTED);
       expect(small.events.at(-1)!.transition!.reason).toBe("DATA_INVALID");
       await expect(admin.datasets.deleteDataset({ digest: vocabulary.job.dataset })).resolves.toBeDefined();
     });

@@ -1,10 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobSpec } from "../../src/jobs/job-spec.ts";
 import { planWork } from "../../src/jobs/plan-work.ts";
+import { missing } from "../fixtures.ts";
 import { tinyText } from "../pretraining/english.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 
@@ -12,6 +14,10 @@ const base = mkdtempSync(join(tmpdir(), "albert-plans-"));
 const text = join(base, "text.txt");
 const rows = join(base, "rows.jsonl");
 let model: string;
+const withoutTrainer = missing(
+  "spm_train (Debian package sentencepiece)",
+  spawnSync("spm_train", ["--version"]).error === undefined,
+);
 
 beforeAll(async () => {
   model = await writeTinyModel(ALL_HEADS.filter(({ kind, name }) => kind !== "classification" || name === "sentiment"));
@@ -22,6 +28,9 @@ beforeAll(async () => {
   const row = (i: number) => JSON.stringify({ text: `good day ${i}`, label: i % 2 === 0 ? "positive" : "negative" });
   writeFileSync(rows, Array.from({ length: 100 }, (_, i) => row(i)).join("\n"));
   await mkdir(join(base, "job"));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
@@ -72,11 +81,28 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(plan.etaSeconds).toBeGreaterThan(0);
   });
 
-  it("of a vocabulary counts the lines, and shows the settings that apply", async () => {
-    const plan = await planOf("train-vocabulary", { train: text }, { recipe: { vocab_size: "60" } });
-    expect(plan.problems).toEqual([]);
-    expect(plan.values).toMatchObject({ vocab_size: "60", cased: "false", character_coverage: "0.99995" });
-    expect(Number(plan.values["lines"])).toBeGreaterThan(200);
+  it.skipIf(withoutTrainer)(
+    "of a vocabulary counts the lines, estimates memory, disk and time, and shows the settings that apply",
+    async () => {
+      const plan = await planOf("train-vocabulary", { train: text }, { recipe: { vocab_size: "60" } });
+      expect(plan.problems).toEqual([]);
+      for (const figure of [plan.peakMemoryBytes, plan.diskBytes, plan.etaSeconds]) expect(figure).toBeGreaterThan(0);
+      expect(plan.values).toMatchObject({ vocab_size: "60", cased: "false", character_coverage: "0.99995" });
+      expect(Number(plan.values["lines"])).toBeGreaterThan(200);
+
+      const large = await planOf("train-vocabulary", { train: text }, { recipe: { vocab_size: "9000" } });
+      expect(large.problems).toMatchObject([
+        { where: "vocab_size", what: expect.stringMatching(/at most \d+ pieces/) },
+      ]);
+    },
+  );
+
+  it("of a vocabulary says when its trainer is not installed", async () => {
+    vi.stubEnv("PATH", base);
+    const { problems } = await planOf("train-vocabulary", { train: text });
+    expect(problems).toMatchObject([
+      { what: expect.stringMatching(/spm_train was not found on the PATH; install it/) },
+    ]);
   });
 
   it("of pretraining data makes some instances to estimate the rest, and leaves nothing behind", async () => {
