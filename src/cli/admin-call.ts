@@ -76,6 +76,12 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** A whole number of an option that may be negative. */
+export function integer(text: string): number {
+  if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
+  return Number(text);
+}
+
 /** The member of an enum as a person writes it, `fine-tune` for `JOB_KIND_FINE_TUNE`; the number of an unknown one. */
 export function enumWord(description: DescEnum, value: number): string {
   return (description.value[value]?.localName ?? String(value)).toLowerCase().replaceAll("_", "-");

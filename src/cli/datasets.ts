@@ -11,8 +11,9 @@ import {
   ValidateDatasetResponseSchema,
 } from "../gen/albert/v1/training_pb.js";
 import { type AdminFlags, addAdminOptions, allPages, dataSource, print, table, withAdmin } from "./admin-call.ts";
+import { addRecipeOptions, type RecipeFlags, recipeOf } from "./recipe-options.ts";
 
-interface ValidateFlags extends AdminFlags {
+interface ValidateFlags extends AdminFlags, RecipeFlags {
   readonly task: string;
   readonly model?: string;
   readonly eval?: string;
@@ -38,7 +39,8 @@ export function registerDatasets(program: Command): void {
         printDataset(flags, dataset!);
       }),
     );
-  addAdminOptions(datasets.command("validate <data>").description("read every row and report every problem"))
+  addAdminOptions(addRecipeOptions(datasets.command("validate <data>")))
+    .description("read every row, as a fine-tune with this recipe would, and report every problem")
     .requiredOption("--task <task>", "layout of the data")
     .option("--model <name>", "model whose labels and lengths it must suit")
     .option("--eval <data>", "evaluation data, to find rows that are in both")
@@ -48,6 +50,7 @@ export function registerDatasets(program: Command): void {
           source: dataSource(data),
           task: flags.task,
           model: flags.model ?? "",
+          recipe: recipeOf(flags),
           ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
         });
         print(flags, ValidateDatasetResponseSchema, reply, () => [

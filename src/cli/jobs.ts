@@ -21,6 +21,7 @@ import {
   columns,
   dataSource,
   enumWord,
+  integer,
   pairs,
   print,
   table,
@@ -28,6 +29,7 @@ import {
   withAdmin,
 } from "./admin-call.ts";
 import { watchJob } from "./job-progress.ts";
+import { addRecipeOptions, type RecipeFlags, recipeOf } from "./recipe-options.ts";
 import { durationText } from "./training-progress.ts";
 
 const KINDS = {
@@ -39,14 +41,13 @@ const KINDS = {
 } as const;
 const POLICIES = { manual: PromotePolicy.MANUAL, "auto-if-better": PromotePolicy.AUTO_IF_BETTER } as const;
 
-interface SpecFlags extends AdminFlags {
+interface SpecFlags extends AdminFlags, RecipeFlags {
   readonly kind: keyof typeof KINDS;
   readonly model: string;
   readonly task?: string;
   readonly init?: string;
   readonly train?: string;
   readonly eval?: string;
-  readonly set?: Readonly<Record<string, string>>;
   readonly label?: Readonly<Record<string, string>>;
   readonly seed: number;
   readonly promote: keyof typeof POLICIES;
@@ -148,20 +149,19 @@ export function registerJobs(program: Command): void {
 }
 
 function addSpecOptions(command: Command): Command {
-  return addAdminOptions(command)
+  return addAdminOptions(addRecipeOptions(command))
     .addOption(new Option("--kind <kind>", "what it does").choices(Object.keys(KINDS)).default("fine-tune"))
     .requiredOption("--model <name>", "model whose versions it adds to")
     .option("--task <task>", "task of a fine-tune or evaluation")
     .option("--init <version>", "where weights start: name@7, name/champion or a digest (default: the champion)")
     .option("--train <data>", "digest of a dataset, or a path below a dataset root")
     .option("--eval <data>", "the same for evaluation (default: a part of the training data)")
-    .option("--set <name=value>", "recipe value; may be repeated", pairs)
     .option("--label <name=value>", "free label; may be repeated", pairs)
     .option("--seed <n>", "seed of everything random", wholeNumber, 0)
     .addOption(
       new Option("--promote <policy>", "what becomes of the model").choices(Object.keys(POLICIES)).default("manual"),
     )
-    .option("--priority <n>", "higher runs first", wholeNumber, 0)
+    .option("--priority <n>", "higher runs first; may be negative", integer, 0)
     .option("--max-steps <n>", "end after this many steps", wholeNumber, 0)
     .option("--max-seconds <n>", "end after this many seconds", wholeNumber, 0);
 }
@@ -174,7 +174,7 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
     init: flags.init ?? "",
     ...(flags.train === undefined ? {} : { train: dataSource(flags.train) }),
     ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
-    recipe: { ...flags.set },
+    recipe: recipeOf(flags),
     labels: { ...flags.label },
     seed: BigInt(flags.seed),
     promote: POLICIES[flags.promote],

@@ -26,6 +26,7 @@ beforeAll(async () => {
   cpSync(await writeTinyModel(ALL_HEADS.slice(0, 1), 2), join(base, "checkpoints/other"), { recursive: true });
   writeFileSync(join(base, "rows.jsonl"), rows(120));
   writeFileSync(join(base, "wrong.jsonl"), `${rows(4)}\n{"text": "no label"}\nnot json\n`);
+  writeFileSync(join(base, "windows.jsonl"), `\ufeff${rows(40).replaceAll("\n", "\r\n")}\r\n`);
   server = await runServer({
     models: [{ name: "m", directory }],
     config: {
@@ -83,6 +84,8 @@ describe("albert jobs", { timeout: 300_000 }, () => {
       /^steps +30\ntokens +[\d,]+, \d+ % padding\nmemory +\d+ MB\ndisk +\d+ MB\ntime +about /m,
     );
     expect(cells(planned.out)).toContainEqual(["train_step", "30", "given"]);
+    const windows = ["--train", "windows.jsonl", "--accept-windows-text"];
+    expect((await albert("jobs", "plan", ...FINE_TUNE, ...windows)).status).toBe(0);
     const refused = await albert("jobs", "plan", ...FINE_TUNE, "--train", "wrong.jsonl");
     expect(refused.out).toMatch(/^! wrong\.jsonl:5/);
     expect(refused.status).toBe(1);
@@ -134,8 +137,8 @@ describe("albert jobs", { timeout: 300_000 }, () => {
   });
 
   it("refuses wrong specifications with every wrong field", async () => {
-    const refused = albert("jobs", "create", "--model", "m", "--set", "learnin_rate=1");
-    await expect(refused).rejects.toThrow(/spec\.task: .*spec\.train: .*spec\.recipe\.learnin_rate/);
+    const refused = albert("jobs", "create", "--model", "m", "--set", "learnin_rate=1", "--priority", "-1001");
+    await expect(refused).rejects.toThrow(/spec\.task: .*spec\.train: .*spec\.priority: .*spec\.recipe\.learnin_rate/);
     expect(await albert("jobs", "list", "--state", "paused")).toMatchObject({
       out: "there are no such jobs\n",
       status: 0,
@@ -196,6 +199,13 @@ describe("albert datasets", { timeout: 60_000 }, () => {
       /^not usable: 6 rows read, 4 accepted, 2 rejected[\s\S]*^bad-json: 1, first at wrong\.jsonl:6/m,
     );
     expect(refused.status).toBe(1);
+
+    const validate = ["datasets", "validate", "windows.jsonl", "--task", "classification", "--model", "m"];
+    expect((await albert(...validate)).out).toMatch(/^not usable.*[\s\S]*^byte-order-mark: 1/m);
+    expect((await albert(...validate, "--accept-windows-text")).out).toMatch(/^usable: 40 rows read, 40 accepted/);
+    expect((await albert(...validate, "--set", "accept_windows_text=true")).status).toBe(0);
+    const misspelt = albert(...validate, "--set", "accept_window_text=true");
+    await expect(misspelt).rejects.toThrow(/^recipe\.accept_window_text: /);
 
     const listed = cells((await albert("datasets", "list")).out);
     expect(listed[0]).toEqual(["DIGEST", "BYTES", "NAME", "PATH"]);

@@ -27,6 +27,7 @@ interface Fields {
   readonly steps: string;
   readonly learningRate: string;
   readonly promote: boolean;
+  readonly windowsText: boolean;
 }
 
 /** Uploads a file, shows what is wrong with its rows by line, and queues a fine-tune of it. */
@@ -37,6 +38,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     steps: "",
     learningRate: "",
     promote: true,
+    windowsText: false,
   });
   const [file, setFile] = useState<File | undefined>(undefined);
   const [sent, setSent] = useState(0);
@@ -50,19 +52,21 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     setReport(undefined);
     setSent(0);
     const dataset = await uploadDataset(chosen, signal, setSent);
-    const validation = await datasets.validateDataset({ source: { dataset }, task: fields.task, model }, { signal });
-    setReport(validation);
-    if (!validation.usable) return undefined;
     const recipe: Record<string, string> = {};
     if (fields.steps !== "") recipe["train_step"] = fields.steps;
     if (fields.learningRate !== "") recipe["learning_rate"] = fields.learningRate;
+    if (fields.windowsText) recipe["accept_windows_text"] = "true";
+    const { task } = fields;
+    const validation = await datasets.validateDataset({ source: { dataset }, task, model, recipe }, { signal });
+    setReport(validation);
+    if (!validation.usable) return undefined;
     const reply = await training.createJob(
       {
         requestId: crypto.randomUUID(),
         spec: {
           kind: JobKind.FINE_TUNE,
           model,
-          task: fields.task,
+          task,
           train: { dataset },
           recipe,
           promote: fields.promote ? PromotePolicy.AUTO_IF_BETTER : PromotePolicy.MANUAL,
@@ -119,6 +123,14 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
           />
         </label>
       </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={fields.windowsText}
+          onChange={(event) => set({ windowsText: event.currentTarget.checked })}
+        />
+        Drop byte order marks and carriage returns, as Windows programs write them
+      </label>
       <label class="check">
         <input
           type="checkbox"

@@ -3,7 +3,6 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { DatasetSchema, DatasetService, ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
 import type { JobService } from "../../jobs/job-service.ts";
-import type { DataSource } from "../../jobs/job-spec.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
 import { datasetsOf } from "../../jobs/resolve-order.ts";
 import type { DatasetVersion } from "../../store/datasets.ts";
@@ -14,6 +13,7 @@ import type { ServiceHandlers } from "../call.ts";
 import { timestamp } from "./conversions.ts";
 import { readSource } from "./job-messages.ts";
 import { page } from "./paging.ts";
+import type { DataCheck } from "./validate-data.ts";
 
 export interface DatasetServiceOptions {
   readonly store: Store;
@@ -23,13 +23,11 @@ export interface DatasetServiceOptions {
   readonly holder: string;
   /** Largest chunk of an upload. */
   readonly maxChunkBytes: number;
-  /** Reads a whole set and reports every problem with its line. */
-  readonly validate: (request: {
-    readonly source: DataSource;
-    readonly task: string;
-    readonly model: string;
-    readonly eval?: DataSource;
-  }) => Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>>;
+  /** Reads a whole set and reports every problem with its line, unless the signal is aborted before. */
+  readonly validate: (
+    request: DataCheck,
+    signal: AbortSignal,
+  ) => Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>>;
 }
 
 /** The data that jobs train and evaluate on: every call of `albert.v1.DatasetService`. */
@@ -55,14 +53,15 @@ export function datasetService(options: DatasetServiceOptions): ServiceHandlers<
     async registerDataset({ path, name }) {
       return { dataset: datasetMessage(await store.datasets.register(name === "" ? basename(path) : name, path)) };
     },
-    async validateDataset({ source, task, model, eval: evaluation }) {
+    async validateDataset({ source, task, model, eval: evaluation, recipe }, { signal }) {
       const violations: FieldViolation[] = [];
       const train = readSource(source, "source", violations);
       const other = readSource(evaluation, "eval", violations);
       if (train === undefined && violations.length === 0)
         violations.push({ field: "source", description: "is missing" });
       if (violations.length > 0 || train === undefined) throw invalidInput(violations);
-      return options.validate({ source: train, task, model, ...(other === undefined ? {} : { eval: other }) });
+      const check = { source: train, task, model, recipe, ...(other === undefined ? {} : { eval: other }) };
+      return options.validate(check, signal);
     },
     async listDatasets(request) {
       const { items, nextPageToken } = page(await store.datasets.list(), request);

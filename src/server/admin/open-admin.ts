@@ -127,7 +127,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
             maxBytes: config.training.maxDatasetBytes,
           }),
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
-          validate: (request) => validateData(data, store, openModel, request),
+          validate: (request, signal) => validateData(data, store, request, signal),
         }),
       );
     },

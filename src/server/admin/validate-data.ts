@@ -2,14 +2,15 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { DataFiles } from "../../deployment/data-files.ts";
 import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
 import type { DataSource } from "../../jobs/job-spec.ts";
+import { divideRecipe } from "../../jobs/own-recipe.ts";
 import { taskOf } from "../../jobs/work-control.ts";
-import type { Model } from "../../model/model-directory.ts";
 import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
-import { headKindsOf } from "../../tasks/datasets/examples.ts";
-import { taskModel } from "../../tasks/plan.ts";
-import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
-import { validateDataset } from "../../training/data/validate-dataset.ts";
+import { callThread } from "../../thread-calls.ts";
+import type { DatasetReport } from "../../training/data/dataset-report.ts";
+import type { DatasetSpec } from "../../training/data/rows.ts";
+import { parseSettings } from "../../training/setting-names.ts";
+import type { Validation } from "./validation-thread.ts";
 
 export interface DataCheck {
   readonly source: DataSource;
@@ -17,56 +18,54 @@ export interface DataCheck {
   /** Model whose tokenizer and labels the data must suit; empty: none. */
   readonly model: string;
   readonly eval?: DataSource;
+  /** Of the fine-tune that would read it. */
+  readonly recipe: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads a whole set and reports every problem with its line.
+ * Reads a whole set, as a fine-tune with this recipe would, and reports every problem with its line.
  *
- * @throws AlbertError invalid-input for an unknown task; not-found for an absent set or model
+ * @throws AlbertError invalid-input for an unknown task or a recipe that no job would accept; not-found for an absent set or model;
+ *   the signal's reason
  */
 export async function validateData(
   data: DataFiles,
   store: Store,
-  openModel: (directory: string) => Promise<Model>,
-  request: DataCheck,
+  { source, task: taskName, model: modelName, eval: evaluation, recipe }: DataCheck,
+  signal: AbortSignal,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
-  const task = taskOf(request.task);
-  const paths = [await data.resolve(request.source, "source.path")];
-  const model =
-    request.model === ""
-      ? undefined
-      : await openModel(await store.versions.materialise(await store.resolve(request.model, "")));
-  const kinds = headKindsOf(task);
-  const head = model?.heads.find((candidate) => kinds.some((kind) => kind === candidate.kind));
-  const problemType = head?.kind === "classification" ? { problemType: head.problemType } : {};
-  const evaluation =
-    request.eval === undefined
+  const task = taskOf(taskName);
+  const { own, settings } = divideRecipe({ kind: "fine-tune", recipe }, "recipe.");
+  const { maxSeqLength, maxQueryLength, docStride } = parseSettings(settings, "recipe.");
+  const { problemType, acceptWindowsText, labelsFrom } = own;
+  const specOf = (path: string): DatasetSpec => ({
+    task,
+    paths: [path],
+    ...(problemType === undefined ? {} : { problemType }),
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+  });
+  const lengths = {
+    ...(maxSeqLength === undefined ? {} : { maxSequenceLength: maxSeqLength }),
+    ...(maxQueryLength === undefined ? {} : { maxQueryLength }),
+    ...(docStride === undefined ? {} : { docStride }),
+  };
+  const request: Validation = {
+    data: specOf(await data.resolve(source, "source.path")),
+    ...(evaluation === undefined
+      ? {}
+      : { evaluation: { ...specOf(await data.resolve(evaluation, "eval.path")), split: "dev" } }),
+    ...(modelName === ""
       ? {}
       : {
-          evaluation: {
-            task,
-            paths: [await data.resolve(request.eval, "eval.path")],
-            split: "dev",
-            ...problemType,
-          } as const,
-        };
-  const report = await validateDataset(
-    { task, paths, ...problemType },
-    {
-      ...(head?.kind === "classification" ? { head } : {}),
-      ...(model === undefined
-        ? {}
-        : {
-            lengths: {
-              tokenizer: model.tokenizer,
-              maxSequenceLength: taskModel(model).maxSequenceLength,
-              maxQueryLength: QA_DEFAULTS.maxQueryLength,
-              docStride: QA_DEFAULTS.docStride,
-            },
-          }),
-      ...evaluation,
-    },
-  );
+          model: {
+            directory: await store.versions.materialise(await store.resolve(modelName, "")),
+            labels: labelsFrom !== "data",
+            lengths,
+          },
+        }),
+  };
+  const entry = new URL("./validation-thread", import.meta.url);
+  const report = await callThread<Validation, DatasetReport>(entry, import.meta.url, request, signal);
   return {
     usable: report.usable,
     rowsRead: report.read,

@@ -1,0 +1,19 @@
+import type { Command } from "commander";
+import { pairs } from "./admin-call.ts";
+
+/** Flags that make the recipe of a job, or of the job that is to read data. */
+export interface RecipeFlags {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly acceptWindowsText?: true;
+}
+
+/** Adds `--set` and what is short for some of it. */
+export function addRecipeOptions(command: Command): Command {
+  return command
+    .option("--set <name=value>", "recipe value; may be repeated", pairs)
+    .option("--accept-windows-text", "drop byte order marks and carriage returns: --set accept_windows_text=true");
+}
+
+export function recipeOf({ set, acceptWindowsText }: RecipeFlags): Record<string, string> {
+  return { ...set, ...(acceptWindowsText === true ? { accept_windows_text: "true" } : {}) };
+}

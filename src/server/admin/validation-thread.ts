@@ -1,0 +1,52 @@
+import { openModelDirectory } from "../../model/open-model-directory.ts";
+import { headKindsOf } from "../../tasks/datasets/examples.ts";
+import { taskModel } from "../../tasks/plan.ts";
+import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
+import { answerCall } from "../../thread-calls.ts";
+import { runInBackground } from "../../thread-priority.ts";
+import type { DatasetReport } from "../../training/data/dataset-report.ts";
+import type { SequenceLengths } from "../../training/data/length-statistics.ts";
+import type { DatasetSpec } from "../../training/data/rows.ts";
+import { type ValidationOptions, validateDataset } from "../../training/data/validate-dataset.ts";
+
+/** Data to be checked, as files of this machine. */
+export interface Validation {
+  readonly data: DatasetSpec;
+  /** Data whose rows are looked for in it. */
+  readonly evaluation?: DatasetSpec;
+  /** The model that it must suit, and what of it counts. */
+  readonly model?: {
+    readonly directory: string;
+    readonly labels: boolean;
+    readonly lengths: Partial<SequenceLengths>;
+  };
+}
+
+// The entry point of a thread: reading, judging and tokenising every row would keep the main thread from answering.
+
+await answerCall<Validation, DatasetReport>(async (validation, signal) => {
+  runInBackground();
+  return { result: await validate(validation, signal) };
+});
+
+async function validate({ data, evaluation, model }: Validation, signal: AbortSignal): Promise<DatasetReport> {
+  const options: ValidationOptions = { signal, ...(evaluation === undefined ? {} : { evaluation }) };
+  if (model === undefined) return validateDataset(data, options);
+  const opened = await openModelDirectory(model.directory);
+  const kinds = headKindsOf(data.task);
+  const head = opened.heads.find((candidate) => kinds.some((kind) => kind === candidate.kind));
+  const { problemType = head?.kind === "classification" ? head.problemType : undefined } = data;
+  const typed = (spec: DatasetSpec) => (problemType === undefined ? spec : { ...spec, problemType });
+  return validateDataset(typed(data), {
+    ...options,
+    ...(evaluation === undefined ? {} : { evaluation: typed(evaluation) }),
+    ...(model.labels && head?.kind === "classification" ? { head } : {}),
+    lengths: {
+      tokenizer: opened.tokenizer,
+      maxSequenceLength: taskModel(opened).maxSequenceLength,
+      maxQueryLength: QA_DEFAULTS.maxQueryLength,
+      docStride: QA_DEFAULTS.docStride,
+      ...model.lengths,
+    },
+  });
+}
