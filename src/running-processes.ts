@@ -9,9 +9,14 @@ const START_FIELD = 19;
  * one namespace of processes; elsewhere the host.
  */
 export function processTable(): string {
-  const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
+  const boot = bootId();
   const namespace = attempt(() => readlinkSync("/proc/self/ns/pid"));
   return boot === undefined || namespace === undefined ? hostname() : `${boot} ${namespace}`;
+}
+
+/** One boot of the kernel that this process runs on, the same in every container; undefined where the system does not tell. */
+export function bootId(): string | undefined {
+  return attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
 }
 
 /** Whether a process of this table runs. One that was killed and that its parent has not asked about yet does not. */

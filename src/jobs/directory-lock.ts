@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
 import { isAlive, processTable, startOf } from "../running-processes.ts";
+import { isListening, type LifePlace, LifeSocket } from "./life-socket.ts";
 
 /** The process that a lock belongs to, as the lock's file tells it. */
 export interface LockHolder {
@@ -16,6 +17,8 @@ export interface LockHolder {
   readonly table: string;
   /** When the process began, where its system tells. */
   readonly began?: string;
+  /** Where it listens while it lives, under the name `<token>.life`. */
+  readonly life?: LifePlace;
   /** When it took the lock, in milliseconds since 1970. */
   readonly sinceMs: number;
 }
@@ -40,7 +43,7 @@ const TIMES: LockTimes = { heartbeatMs: 2000, silenceMs: 10_000 };
 /** Looks for a sign of life during one heartbeat. */
 const LOOKS_PER_HEARTBEAT = 5;
 const NUMBERED = /^\d+(\.free)?$/;
-const TEMPORARY = /^\.[0-9a-f-]{36}$/;
+const TEMPORARY = /^\.[0-9a-f-]{36}$|^[0-9a-f-]{36}\.life$/;
 /** Locks of this process. */
 const HELD = new Set<string>();
 
@@ -50,18 +53,21 @@ const HELD = new Set<string>();
  *     <number>        the holder, when no number is higher; its time of change is the last sign of life
  *     <number>.free   the holder has released the lock
  *     .<token>        a file that is about to get its number
+ *     <token>.life    a socket on which the holder listens while it lives
  *
  * The lock is taken with the next number by `link`, which fails when another process was first, so that of many that want
  * a lock exactly one gets it; it then removes all lower numbers. Numbers never go down, hence one who looked too early
  * and takes a number that was removed since finds a higher one, and gives way.
  *
- * A holder whose process can be looked at is dead when its process is: what a kill leaves is taken over at once. Of any
- * other, on another host or in another container, signs of life decide, and no clock but that of the one who waits.
+ * A holder whose process can be looked at is dead when its process is, and one in another container of the same machine when
+ * nobody listens on its socket: what a kill leaves is taken over at once. Of any other, on another host, signs of life decide,
+ * and no clock but that of the one who waits.
  */
 export class DirectoryLock {
   readonly #directory: string;
   readonly #number: number;
   readonly #token: string;
+  readonly #life: LifeSocket | undefined;
   readonly #options: LockOptions;
   readonly #times: LockTimes;
   readonly #timer: NodeJS.Timeout;
@@ -69,10 +75,17 @@ export class DirectoryLock {
   #lost: AlbertError | undefined;
   #released = false;
 
-  private constructor(directory: string, number: number, token: string, options: LockOptions) {
+  private constructor(
+    directory: string,
+    number: number,
+    token: string,
+    life: LifeSocket | undefined,
+    options: LockOptions,
+  ) {
     this.#directory = directory;
     this.#number = number;
     this.#token = token;
+    this.#life = life;
     this.#options = options;
     this.#times = options.times ?? TIMES;
     // A disk that fails now may work at the next sign; who wants to write meets its error.
@@ -95,13 +108,15 @@ export class DirectoryLock {
         const path = join(directory, nameOf(number));
         const holder = await readHolder(path);
         if (holder === "gone") continue;
-        const state = await watchHolder(path, holder, times, options.onWait);
+        const state = await watchHolder(directory, path, holder, times, options.onWait);
         if (state === "alive") throw locked(holder);
         if (state === "gone") continue;
       }
-      if (await takeNumber(directory, number + 1, token)) {
-        return new DirectoryLock(directory, number + 1, token, options);
+      const life = await LifeSocket.open(directory, lifeName(token));
+      if (await takeNumber(directory, number + 1, token, life)) {
+        return new DirectoryLock(directory, number + 1, token, life, options);
       }
+      await life?.close();
     }
   }
 
@@ -124,6 +139,7 @@ export class DirectoryLock {
     clearInterval(this.#timer);
     const path = this.#path();
     if (this.#lost === undefined) await rename(path, `${path}.free`).catch(absent);
+    await this.#life?.close();
     HELD.delete(this.#token);
   }
 
@@ -148,7 +164,12 @@ export class DirectoryLock {
 }
 
 /** @returns whether the number is this process's, and the highest */
-async function takeNumber(directory: string, number: number, token: string): Promise<boolean> {
+async function takeNumber(
+  directory: string,
+  number: number,
+  token: string,
+  life: LifeSocket | undefined,
+): Promise<boolean> {
   const began = startOf(process.pid);
   const holder: LockHolder = {
     token,
@@ -156,6 +177,7 @@ async function takeNumber(directory: string, number: number, token: string): Pro
     pid: process.pid,
     table: processTable(),
     ...(began === undefined ? {} : { began }),
+    ...(life === undefined ? {} : { life: life.place }),
     sinceMs: Date.now(),
   };
   const temporary = join(directory, `.${token}`);
@@ -178,19 +200,25 @@ async function takeNumber(directory: string, number: number, token: string): Pro
     return false;
   }
   for (const name of others) {
-    if (NUMBERED.test(name) || TEMPORARY.test(name)) await rm(join(directory, name), { force: true });
+    const other = NUMBERED.test(name) || TEMPORARY.test(name);
+    if (other && name !== lifeName(token)) await rm(join(directory, name), { force: true });
   }
   return true;
 }
 
 /** Whether a holder lives; gone: its file is, look again. */
 async function watchHolder(
+  directory: string,
   path: string,
   holder: LockHolder | undefined,
   { heartbeatMs, silenceMs }: LockTimes,
   onWait: LockOptions["onWait"],
 ): Promise<"alive" | "dead" | "gone"> {
   if (holder?.table === processTable()) return isRunning(holder) ? "alive" : "dead";
+  if (holder?.life !== undefined) {
+    const listening = await isListening(directory, lifeName(holder.token), holder.life);
+    if (listening !== undefined) return listening ? "alive" : "dead";
+  }
   onWait?.(holder);
   const sign = await lastSign(path);
   for (const began = performance.now(); performance.now() - began < silenceMs; ) {
@@ -229,6 +257,10 @@ function latestOf(names: readonly string[]): { readonly number: number; readonly
   const numbered = names.filter((name) => NUMBERED.test(name));
   const number = Math.max(0, ...numbered.map((name) => Number.parseInt(name, 10)));
   return { number, free: numbered.includes(`${nameOf(number)}.free`) };
+}
+
+function lifeName(token: string): string {
+  return `${token}.life`;
 }
 
 function nameOf(number: number): string {

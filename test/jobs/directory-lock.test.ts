@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { DirectoryLock, type LockHolder } from "../../src/jobs/directory-lock.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
-import { processTable, startOf } from "../../src/running-processes.ts";
+import { bootId, processTable, startOf } from "../../src/running-processes.ts";
 import { HandWorker, RecordingPublication, specOf, until } from "./fake-worker.ts";
 
 /** Runs right before a number is taken, once. */
@@ -88,7 +88,7 @@ describe("a lock between processes", () => {
     await first!.kill();
     const outcomes = await Promise.all(others.map((other) => other.take()));
     expect(outcomes.sort()).toEqual(["JOBS_LOCKED", "JOBS_LOCKED", "taken"]);
-    expect(readdirSync(place)).toEqual(["000002"]);
+    expect(readdirSync(place).filter((name) => !name.endsWith(".life"))).toEqual(["000002"]);
   });
 
   it("is taken by one of many in a process, again and again", async () => {
@@ -129,6 +129,53 @@ describe("a lock between processes", () => {
     const place = newPlace();
     writeFileSync(leave(place), "");
     await (await DirectoryLock.take(place, { times: TIMES })).release();
+  });
+
+  it.skipIf(bootId() === undefined)(
+    "of another container on this machine is taken over at once after a kill, and not before",
+    async () => {
+      const place = newPlace();
+      const holder = await startLocker(place);
+      expect(await holder.take()).toBe("taken");
+      const file = join(place, "000001");
+      // As if its process had another table: its number says nothing here.
+      const elsewhere = { ...JSON.parse(readFileSync(file, "utf8")), table: "another", pid: process.ppid };
+      writeFileSync(file, JSON.stringify(elsewhere));
+      const onWait = vi.fn();
+      const times = { heartbeatMs: 20, silenceMs: 60_000 };
+      await expect(DirectoryLock.take(place, { times, onWait })).rejects.toMatchObject(LOCKED);
+      await holder.kill();
+      const lock = await DirectoryLock.take(place, { times, onWait });
+      expect(onWait).not.toHaveBeenCalled();
+      expect(readdirSync(place).filter((name) => name.endsWith(".life"))).toHaveLength(1);
+      await lock.release();
+      expect(readdirSync(place)).toEqual(["000002.free"]);
+    },
+  );
+
+  it.skipIf(bootId() === undefined)(
+    "waits for a sign of life where the holder's socket is seen through another file system, or under another kernel",
+    async () => {
+      for (const change of [{ inode: "1" }, { device: "1" }, { boot: "another" }]) {
+        const place = newPlace();
+        const holder = await startLocker(place);
+        expect(await holder.take()).toBe("taken");
+        const file = join(place, "000001");
+        const { life, ...rest } = JSON.parse(readFileSync(file, "utf8"));
+        writeFileSync(file, JSON.stringify({ ...rest, table: "another", life: { ...life, ...change } }));
+        await holder.kill();
+        const onWait = vi.fn();
+        await (await DirectoryLock.take(place, { times: TIMES, onWait })).release();
+        expect(onWait).toHaveBeenCalledOnce();
+      }
+    },
+  );
+
+  it.skipIf(bootId() === undefined)("has a socket however long the path of its directory is", async () => {
+    const place = join(newPlace(), "directory".repeat(20));
+    const lock = await DirectoryLock.take(place);
+    expect(JSON.parse(readFileSync(join(place, "000001"), "utf8")).life).toBeDefined();
+    await lock.release();
   });
 
   it("of another host keeps others out for as long as it gives signs of life", async () => {
