@@ -283,6 +283,11 @@ export const SETTINGS = {
       flag: "store",
       doc: "Where versioned models and datasets are kept, a directory or s3://bucket/prefix; empty: only models.load is served and nothing can be trained.",
     }),
+    cacheDirectory: text({
+      default: "",
+      placeholder: "directory",
+      doc: "Local directory for opened versions and datasets, which servers of this machine may share; empty: inside of a store in a directory, and in the system's directory for temporary files for one in S3.",
+    }),
     pollMs: integer({
       default: 1000,
       min: 10,

@@ -2,6 +2,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { MANIFEST_FILE } from "../model/manifest.ts";
 import type { Datasets } from "./datasets.ts";
+import { markUsed } from "./temporary-cache.ts";
 import type { Versions } from "./versions.ts";
 
 /**
@@ -20,7 +21,7 @@ export async function sweepCache(cacheDirectory: string, olderThanMs: number): P
 }
 
 /**
- * Removes from a store's local cache the copies of versions and datasets that the store no longer has, whoever removed them there.
+ * Notes that a store's local cache is in use, and removes from it the copies of versions and datasets that the store no longer has, whoever removed them there.
  * Younger ones may have come into the store since it was asked.
  */
 export async function trimCache(
@@ -28,6 +29,7 @@ export async function trimCache(
   { versions, datasets }: { readonly versions: Versions; readonly datasets: Datasets },
   olderThanMs: number,
 ): Promise<void> {
+  await markUsed(cacheDirectory);
   const before = Date.now() - olderThanMs;
   const cached = async (part: string) =>
     (await entries(join(cacheDirectory, part))).filter((name) => /^[0-9a-f]{64}$/.test(name));

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { sweepCache } from "./cache-sweep.ts";
@@ -7,6 +6,7 @@ import { DirectoryObjectStore } from "./directory-object-store.ts";
 import { ABANDONED_MS } from "./garbage.ts";
 import type { S3Location } from "./s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
+import { openTemporaryCache } from "./temporary-cache.ts";
 
 export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
   /** Local directory for opened versions; by default inside a directory store, and in the temporary directory for S3. */
@@ -30,7 +30,8 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
   const { S3ObjectStore } = await import("./s3-object-store.ts"); // a client of this size only loads where it is used
   const objects = await S3ObjectStore.open(s3Location);
   const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
-  return createSweptStore({ cacheDirectory: join(tmpdir(), `albert-store-${name}`), ...options, objects });
+  const { cacheDirectory = await openTemporaryCache(name) } = options;
+  return createSweptStore({ ...options, cacheDirectory, objects });
 }
 
 async function createSweptStore(options: StoreOptions): Promise<Store> {

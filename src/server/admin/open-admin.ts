@@ -66,7 +66,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const { role } = config.server;
   const roots = config.training.datasetRoots;
   const resolvePath = (path: string, field = "path") => resolveBelow(roots, path, field);
-  const store = await openStore(config.store.directory, { resolvePath });
+  const { directory, cacheDirectory } = config.store;
+  const store = await openStore(directory, {
+    resolvePath,
+    ...(cacheDirectory === "" ? {} : { cacheDirectory: resolve(cacheDirectory) }),
+  });
   const data = new DataFiles(store.datasets, roots);
   const live = serving.models;
   const deployment = new Deployment({

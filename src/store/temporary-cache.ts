@@ -1,0 +1,48 @@
+import { lstat, mkdir, readdir, rm, utimes } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AlbertError } from "../errors.ts";
+
+const NAME = /^albert-store-[0-9a-f]{16}$/;
+/** A cache that nobody used for so long is of a store that this machine has no more to do with. */
+const UNUSED_MS = 7 * 86_400_000;
+
+/**
+ * The local cache of a store that lies elsewhere, in the directory for temporary files: the same for every server of this user that opens the
+ * store, and still there after a restart. Caches of other stores that no server has used for a week are removed.
+ *
+ * @param name    16 hex digits that tell the store from others
+ * @param parent  where caches lie; default: the system's directory for temporary files
+ * @throws AlbertError forbidden (CACHE_FORBIDDEN) when another user has made it
+ */
+export async function openTemporaryCache(name: string, parent: string = tmpdir()): Promise<string> {
+  const path = join(parent, `albert-store-${name}`);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  if (!(await isOurs(path))) {
+    // Anybody may write there; what is opened from it must not be another's.
+    const advice = "remove it, or set store.cache_directory";
+    throw new AlbertError("forbidden", `the store's cache ${path} belongs to another user: ${advice}`, {
+      reason: "CACHE_FORBIDDEN",
+    });
+  }
+  await markUsed(path);
+  const before = Date.now() - UNUSED_MS;
+  for (const other of await readdir(parent)) {
+    const place = join(parent, other);
+    if (!NAME.test(other) || !(await isOurs(place))) continue;
+    const used = (await lstat(place).catch(() => undefined))?.mtimeMs;
+    if (used !== undefined && used < before) await rm(place, { recursive: true, force: true });
+  }
+  return path;
+}
+
+/** Notes that a cache is in use. */
+export async function markUsed(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => {}); // somebody may just be deleting the cache, which makes no difference
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  const info = await lstat(path).catch(() => undefined);
+  return info?.isDirectory() === true && (process.getuid === undefined || info.uid === process.getuid());
+}
