@@ -46,8 +46,8 @@ export class TrainingSession {
         enableCpuMemArena: keepMemory,
         // A plan of a run's memory is one more block as large as all that the first run took piece by piece.
         enableMemPattern: false,
-        // Training graphs turn an operand beforehand where that is faster; this rewrite would undo it.
-        extra: { optimization: { disable_specified_optimizers: "MatmulTransposeFusion" } },
+        // Training graphs turn an operand beforehand where that is faster; these rewrites would undo it.
+        extra: { optimization: { disable_specified_optimizers: "MatmulTransposeFusion;GemmTransposeFusion" } },
         // Every error also reaches the caller as an exception; the runtime need not print it as well.
         logSeverityLevel: 4,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

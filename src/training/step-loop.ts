@@ -28,7 +28,7 @@ export function loopSteps(step: StepGraph, count: number, recurrent: ReadonlySet
       body.node("Gather", [name, iteration], { outputs: [inBody(name)], attributes: { axis: { int: 0 } } });
     }
   }
-  emitNodes(body, graph, inBody);
+  emitNodes(body, graph, new Map(graph.inputs.map(({ name }) => [name, inBody(name)])));
 
   body.output(going, "bool", [], "still_going");
   const results = new Map(graph.outputs.map((output) => [output.name, output]));

@@ -219,6 +219,29 @@ describe("the tracing backend", () => {
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
   });
 
+  it("computes a result under the name it is published by, and copies it only for a second name", async () => {
+    const run: TensorFunction = ({ x }) => {
+      const doubled = tf.mul(x!, 2);
+      return { doubled, more: tf.add(doubled, 1), again: tf.mul(x!, 2) };
+    };
+    const fed = { x: { shape: [2], data: Float32Array.of(1, 2) } };
+    const graph = trace("cpu", (feeds) => run({ x: feeds.input("x", [2], "float32") }));
+    const { nodes } = toGraph("test", graph);
+    expect(nodes.map(({ opType, outputs }) => [opType, ...outputs])).toEqual([
+      ["Mul", "doubled"],
+      ["Add", "more"],
+      ["Identity", "again"],
+    ]);
+    const session = await traced(fed, run);
+    const results = await session.run(fed);
+    expect(Object.entries(results).map(([name, values]) => [name, ...values])).toEqual([
+      ["doubled", 2, 4],
+      ["more", 3, 5],
+      ["again", 2, 4],
+    ]);
+    await session.close();
+  });
+
   it("turns a sum of transposed products once", async () => {
     const run: TensorFunction = ({ a, b, c }) => {
       const products = [a!, b!].map((x) => tf.matMul(x, c!, true, false));

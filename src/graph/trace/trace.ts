@@ -71,22 +71,29 @@ export function trace(device: TraceDevice, build: (feeds: Feeds) => Readonly<Rec
 export function toGraph(name: string, traced: TracedGraph): GraphBuilder {
   const graph = new GraphBuilder(name);
   for (const input of traced.inputs) graph.input(input.name, input.dtype, input.shape);
-  emitNodes(graph, traced);
-  for (const output of traced.outputs) graph.output(output.value, output.dtype, output.shape, output.name);
+  // Computed under the name it is published by, a result is not copied to get that name.
+  const computed = new Set(traced.nodes.flatMap((node) => node.outputs));
+  const names = new Map<string, string>();
+  for (const output of traced.outputs) {
+    if (computed.has(output.value) && !names.has(output.value)) names.set(output.value, output.name);
+  }
+  emitNodes(graph, traced, names);
+  for (const { name, value, dtype, shape } of traced.outputs) {
+    graph.output(names.get(value) ?? value, dtype, shape, name);
+  }
   return graph;
 }
 
 /**
  * Adds constants and nodes to a graph in which the inputs are already defined.
  *
- * @param nameOf the name under which the graph knows an input of the traced function; its own by default
+ * @param names what the graph calls inputs and computed values of the traced function, where not by their own names
  */
-export function emitNodes(graph: GraphBuilder, traced: TracedGraph, nameOf = (input: string) => input): void {
-  const inputs = new Map(traced.inputs.map(({ name }) => [name, nameOf(name)]));
+export function emitNodes(graph: GraphBuilder, traced: TracedGraph, names: ReadonlyMap<string, string>): void {
+  const called = (values: readonly string[]) => values.map((value) => names.get(value) ?? value);
   for (const [name, constant] of traced.constants) graph.initializer(name, constant);
-  for (const node of traced.nodes) {
-    const operands = node.inputs.map((name) => inputs.get(name) ?? name);
-    graph.node(node.opType, operands, { outputs: node.outputs, domain: node.domain, attributes: node.attributes });
+  for (const { opType, inputs, outputs, domain, attributes } of traced.nodes) {
+    graph.node(opType, called(inputs), { outputs: called(outputs), domain, attributes });
   }
 }
 
