@@ -6,7 +6,13 @@ import { type PretrainSpec, preparePretraining, runPretraining } from "../pretra
 import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { openTaskEvaluator } from "../training/evaluate.ts";
 import { openExecutor } from "../training/executors/open-executor.ts";
-import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../training/fine-tune.ts";
+import {
+  type FineTuneSpec,
+  type PreparedFineTune,
+  prepareFineTune,
+  type RunOptions,
+  runFineTune,
+} from "../training/fine-tune.ts";
 import type { TrainingOutcome } from "../training/loop.ts";
 import { planFineTune, type TrainingPlan } from "../training/plan.ts";
 import { ResultFiles } from "../training/result-files.ts";
@@ -31,7 +37,8 @@ import { MODEL_DIRECTORY, WORK_DIRECTORY, type WorkOrder } from "./work-order.ts
 const LOG_EVERY = 1;
 
 /** Fine-tunes a model on a task. */
-export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
+export async function fineTuneJob(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+  const { hooks, signal } = control;
   const spec = fineTuneSpec(order);
   const prepared = await prepareFineTune(spec, (activity) => hooks.activity(activity));
   try {
@@ -40,26 +47,9 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
     hooks.planned(jobPlanOf(plan, order.spec));
     await requireResources(order.directory, needsOf(plan), LESS);
     hooks.phase("prepared");
-    const limit = stepLimit(order, beforeStep, signal);
-    const files = await ResultFiles.open(spec.work, prepared.resolved.settings.metric);
-    let outcome: TrainingOutcome;
-    try {
-      outcome = await runFineTune(prepared, {
-        openExecutor,
-        openEvaluator: openTaskEvaluator,
-        resume: true,
-        onEvent: (event) => {
-          files.add(event);
-          hooks.event(event);
-        },
-        clock: () => performance.now(),
-        logEvery: LOG_EVERY,
-        ...limit,
-        ...wallLimit(order),
-      });
-    } finally {
-      await files.close();
-    }
+    const outcome = await recorded(order, control, prepared.resolved.settings.metric, (options) =>
+      runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
+    );
     const stoppedBy = stopReason(order, outcome, signal);
     if (stoppedBy === "stopped") return { kind: "stopped" };
     hooks.phase("trained");
@@ -78,7 +68,8 @@ export async function fineTuneJob(order: WorkOrder, { hooks, signal, beforeStep 
 }
 
 /** Pretrains a model on text. */
-export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
+export async function pretrainJob(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+  const { hooks, signal } = control;
   const spec = pretrainSpec(order);
   const prepared = await preparePretraining(spec, (activity) => hooks.activity(activity));
   hooks.phase("validated");
@@ -86,24 +77,7 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
   hooks.planned(jobPlanOf(plan, order.spec));
   await requireResources(order.directory, needsOf(plan), LESS);
   hooks.phase("prepared");
-  const files = await ResultFiles.open(spec.work, "loss");
-  let outcome: TrainingOutcome;
-  try {
-    outcome = await runPretraining(prepared, {
-      openExecutor,
-      resume: true,
-      onEvent: (event) => {
-        files.add(event);
-        hooks.event(event);
-      },
-      clock: () => performance.now(),
-      logEvery: LOG_EVERY,
-      ...stepLimit(order, beforeStep, signal),
-      ...wallLimit(order),
-    });
-  } finally {
-    await files.close();
-  }
+  const outcome = await recorded(order, control, "loss", (options) => runPretraining(prepared, options));
   const stoppedBy = stopReason(order, outcome, signal);
   if (stoppedBy === "stopped") return { kind: "stopped" };
   hooks.phase("trained");
@@ -121,6 +95,36 @@ export async function pretrainJob(order: WorkOrder, { hooks, signal, beforeStep 
     },
   });
   return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
+}
+
+/**
+ * Runs training with the limits of its job, writing what it tells into the job's result files and handing it on.
+ *
+ * @param metric  that chooses the checkpoint to keep
+ */
+async function recorded(
+  order: WorkOrder,
+  { hooks, signal, beforeStep }: WorkControl,
+  metric: string,
+  run: (options: Omit<RunOptions, "openEvaluator">) => Promise<TrainingOutcome>,
+): Promise<TrainingOutcome> {
+  const files = await ResultFiles.open(join(order.directory, WORK_DIRECTORY), metric);
+  try {
+    return await run({
+      openExecutor,
+      resume: true,
+      onEvent: (event) => {
+        files.add(event);
+        hooks.event(event);
+      },
+      clock: () => performance.now(),
+      logEvery: LOG_EVERY,
+      ...stepLimit(order, beforeStep, signal),
+      ...wallLimit(order),
+    });
+  } finally {
+    await files.close();
+  }
 }
 
 /** What a pretraining's order says, in the terms of training. */

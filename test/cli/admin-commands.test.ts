@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
 import { createEngine } from "../../src/runtime/create-engine.ts";
+import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 
@@ -13,20 +14,13 @@ const base = mkdtempSync(join(tmpdir(), "albert-commands-"));
 let server: RunningServer;
 const admin = () => ["--admin", server.app.addresses.admin!];
 
-const rows = (count: number) =>
-  Array.from({ length: count }, (_, i) =>
-    JSON.stringify(
-      i % 2 === 0 ? { text: `good day ${i}`, label: "positive" } : { text: `bad test ${i}`, label: "negative" },
-    ),
-  ).join("\n");
-
 beforeAll(async () => {
   const directory = await writeTinyModel(ALL_HEADS.slice(0, 1));
   mkdirSync(join(base, "checkpoints"));
   cpSync(await writeTinyModel(ALL_HEADS.slice(0, 1), 2), join(base, "checkpoints/other"), { recursive: true });
-  writeFileSync(join(base, "rows.jsonl"), rows(120));
-  writeFileSync(join(base, "wrong.jsonl"), `${rows(4)}\n{"text": "no label"}\nnot json\n`);
-  writeFileSync(join(base, "windows.jsonl"), `\ufeff${rows(40).replaceAll("\n", "\r\n")}\r\n`);
+  writeFileSync(join(base, "rows.jsonl"), moodRows(120));
+  writeFileSync(join(base, "wrong.jsonl"), `${moodRows(4)}{"text": "no label"}\nnot json\n`);
+  writeFileSync(join(base, "windows.jsonl"), `\ufeff${moodRows(40).replaceAll("\n", "\r\n")}`);
   server = await runServer({
     models: [{ name: "m", directory }],
     config: {

@@ -9,20 +9,11 @@ import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { createEngine } from "../../src/runtime/create-engine.ts";
+import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 
 const MODEL = "reviews";
-
-/** Rows whose words say their label, in words of the tiny vocabulary. */
-function rows(count: number, from: number): string {
-  const lines = Array.from({ length: count }, (_, i) => {
-    const number = i + from;
-    const [text, label] = number % 2 === 0 ? ["good day", "positive"] : ["bad test", "negative"];
-    return JSON.stringify({ text: `${text} ${number}`, label });
-  });
-  return `${lines.join("\n")}\n`;
-}
 
 describe("a fine-tune", () => {
   const base = mkdtempSync(join(tmpdir(), "albert-live-"));
@@ -52,9 +43,9 @@ describe("a fine-tune", () => {
 
   beforeAll(async () => {
     mkdirSync(roots);
-    writeFileSync(join(base, "train.jsonl"), rows(200, 0));
-    writeFileSync(join(base, "dev.jsonl"), rows(80, 200));
-    writeFileSync(join(roots, "below.jsonl"), rows(80, 300));
+    writeFileSync(join(base, "train.jsonl"), moodRows(200, 0));
+    writeFileSync(join(base, "dev.jsonl"), moodRows(80, 200));
+    writeFileSync(join(roots, "below.jsonl"), moodRows(80, 300));
     symlinkSync(join(base, "train.jsonl"), join(roots, "link.jsonl"));
     server = await runServer({
       models: [{ name: MODEL, directory: await writeTinyModel(ALL_HEADS.slice(0, 1)) }],
@@ -155,7 +146,7 @@ describe("a fine-tune", () => {
 
   it("has its data checked with every problem's line", async () => {
     const path = join(base, "broken.jsonl");
-    writeFileSync(path, `${rows(4, 0)}{"text": "", "label": "positive"}\nnot json\n`);
+    writeFileSync(path, `${moodRows(4, 0)}{"text": "", "label": "positive"}\nnot json\n`);
     const { digest } = await uploadDataset(admin, path);
     const reply = await admin.datasets.validateDataset({
       source: { dataset: digest },

@@ -11,6 +11,7 @@ import { readLog } from "../../src/jobs/event-log.ts";
 import { isTerminal } from "../../src/jobs/job-state.ts";
 import { RandomStream } from "../../src/model/random.ts";
 import { openStore } from "../../src/store/open-store.ts";
+import { moodRows } from "../server/mood-rows.ts";
 import { type ServerProcess, startServerProcess } from "../server/server-process.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 import { expectSound } from "../store/sound.ts";
@@ -33,18 +34,6 @@ const INSTANTS: readonly { readonly after?: string; readonly withinMs: number }[
   { after: "EVALUATING", withinMs: 60 },
   { withinMs: 4000 },
 ];
-
-/** Rows whose words say their label, in words of the tiny vocabulary. */
-function rows(count: number, from: number): string {
-  const lines = Array.from({ length: count }, (_, i) =>
-    JSON.stringify(
-      (i + from) % 2 === 0
-        ? { text: `good day ${i + from}`, label: "positive" }
-        : { text: `bad test ${i + from}`, label: "negative" },
-    ),
-  );
-  return `${lines.join("\n")}\n`;
-}
 
 const SPEC = {
   kind: JobKind.FINE_TUNE,
@@ -71,8 +60,8 @@ describe("a server that is killed with SIGKILL while a job goes on", () => {
   let model: string;
   beforeAll(async () => {
     mkdirSync(join(base, "data"));
-    writeFileSync(join(base, "data/train.jsonl"), rows(200, 0));
-    writeFileSync(join(base, "data/dev.jsonl"), rows(80, 200));
+    writeFileSync(join(base, "data/train.jsonl"), moodRows(200, 0));
+    writeFileSync(join(base, "data/dev.jsonl"), moodRows(80, 200));
     model = await writeTinyModel(ALL_HEADS.slice(0, 1));
   });
   afterAll(async () => {

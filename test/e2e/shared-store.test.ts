@@ -6,6 +6,7 @@ import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts
 import { type Job, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { createEngine } from "../../src/runtime/create-engine.ts";
 import { missing } from "../fixtures.ts";
+import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 import { installedS3Server, startS3Server } from "../store/s3-server.ts";
@@ -47,16 +48,6 @@ async function s3Place(): Promise<SharedPlace> {
   };
 }
 
-/** Rows whose words say their label, in words of the tiny vocabulary. */
-const rows = (count: number, from: number) =>
-  Array.from({ length: count }, (_, i) =>
-    JSON.stringify(
-      (i + from) % 2 === 0
-        ? { text: `good day ${i + from}`, label: "positive" }
-        : { text: `bad test ${i + from}`, label: "negative" },
-    ),
-  ).join("\n");
-
 const PLACES = [
   { what: "a directory", open: directoryPlace, skip: false },
   {
@@ -76,8 +67,8 @@ for (const { what, open, skip } of PLACES) {
 
     beforeAll(async () => {
       mkdirSync(join(base, "data"));
-      writeFileSync(join(base, "data/train.jsonl"), rows(200, 0));
-      writeFileSync(join(base, "data/dev.jsonl"), rows(80, 200));
+      writeFileSync(join(base, "data/train.jsonl"), moodRows(200, 0));
+      writeFileSync(join(base, "data/dev.jsonl"), moodRows(80, 200));
       place = await open();
       const model = await writeTinyModel(ALL_HEADS.slice(0, 1));
       const engine = { device: "cpu", threads: 1, calibrationMs: 0 } as const;

@@ -131,7 +131,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
             maxBytes: config.training.maxDatasetBytes,
           }),
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
-          validate: (request, signal) => validateData(data, store, request, signal),
+          validate: (request, signal) => validateData({ data, store, background: judging.background }, request, signal),
         }),
       );
     },

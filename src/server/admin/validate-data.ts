@@ -25,12 +25,12 @@ export interface DataCheck {
 /**
  * Reads a whole set, as a fine-tune with this recipe would, and reports every problem with its line.
  *
+ * @param background  whether it stands back for other threads, such as those that serve
  * @throws AlbertError invalid-input for an unknown task or a recipe that no job would accept; not-found for an absent set or model;
  *   the signal's reason
  */
 export async function validateData(
-  data: DataFiles,
-  store: Store,
+  { data, store, background }: { readonly data: DataFiles; readonly store: Store; readonly background: boolean },
   { source, task: taskName, model: modelName, eval: evaluation, recipe }: DataCheck,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
@@ -50,6 +50,7 @@ export async function validateData(
     ...(docStride === undefined ? {} : { docStride }),
   };
   const request: Validation = {
+    background,
     data: specOf(await data.resolve(source, "source.path")),
     ...(evaluation === undefined
       ? {}

@@ -20,12 +20,14 @@ export interface Validation {
     readonly labels: boolean;
     readonly lengths: Partial<SequenceLengths>;
   };
+  /** Whether it stands back for other threads. */
+  readonly background: boolean;
 }
 
 // The entry point of a thread: reading, judging and tokenising every row would keep the main thread from answering.
 
 await answerCall<Validation, DatasetReport>(async (validation, signal) => {
-  runInBackground();
+  if (validation.background) runInBackground();
   return { result: await validate(validation, signal) };
 });
 

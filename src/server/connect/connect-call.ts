@@ -1,16 +1,12 @@
+import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { AlbertError } from "../../errors.ts";
 import type { IncomingCall } from "../call.ts";
+import { allowedMs, type CallSettings } from "../call-deadline.ts";
 import { callerGone, callLate } from "../call-endings.ts";
 import { requestIdOf } from "../request-id.ts";
-
-export interface ConnectCallSettings {
-  readonly draining: AbortSignal;
-  readonly defaultDeadlineMs: number;
-  readonly maxDeadlineMs: number;
-}
 
 /** One call that arrived over HTTP, as interceptors and handlers see it. */
 export class ConnectCall implements IncomingCall {
@@ -26,18 +22,16 @@ export class ConnectCall implements IncomingCall {
   readonly #abort = new AbortController();
   readonly #facts: Record<string, string | number> = {};
 
-  constructor(method: DescMethod, context: HandlerContext, settings: ConnectCallSettings) {
+  constructor(method: DescMethod, context: HandlerContext, settings: CallSettings) {
     this.service = method.parent.typeName;
     this.method = `${method.parent.typeName}/${method.name}`;
     this.#headers = context.requestHeader;
     this.draining = settings.draining;
     this.requestId = requestIdOf(this.header("x-request-id"));
     this.streaming = method.methodKind !== "unary";
-    const given = context.timeoutMs();
-    const allowed = this.streaming
-      ? (given ?? Number.POSITIVE_INFINITY)
-      : Math.min(given ?? settings.defaultDeadlineMs, settings.maxDeadlineMs);
-    this.deadlineAt = this.receivedAt + allowed;
+    // Each item of a batch listens; their number is bounded by its limit.
+    setMaxListeners(0, this.#abort.signal);
+    this.deadlineAt = this.receivedAt + allowedMs(context.timeoutMs(), this.streaming, settings);
     const ended = () => this.abort(performance.now() >= this.deadlineAt ? callLate() : callerGone());
     if (context.signal.aborted) ended();
     else context.signal.addEventListener("abort", ended, { once: true });

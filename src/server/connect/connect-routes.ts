@@ -2,11 +2,12 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { AlbertError } from "../../errors.ts";
 import type { Interceptor, ServerStreamHandler, ServiceHandlers, UnaryHandler } from "../call.ts";
+import type { CallSettings } from "../call-deadline.ts";
 import { type IncidentLog, toAlbertError, toWireError } from "../status.ts";
-import { ConnectCall, type ConnectCallSettings } from "./connect-call.ts";
+import { ConnectCall } from "./connect-call.ts";
 import { Rendezvous } from "./rendezvous.ts";
 
-export interface ConnectAdapterOptions extends ConnectCallSettings {
+export interface ConnectAdapterOptions extends CallSettings {
   /** Outermost first. */
   readonly interceptors: readonly Interceptor[];
   readonly logIncident: IncidentLog;

@@ -4,6 +4,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { AlbertError } from "../../errors.ts";
 import type { IncomingCall } from "../call.ts";
+import { allowedMs, type CallSettings } from "../call-deadline.ts";
 import { callerGone, callLate } from "../call-endings.ts";
 import { requestIdOf } from "../request-id.ts";
 
@@ -15,12 +16,6 @@ interface CallSurface {
   readonly metadata: Metadata;
   getPeer(): string;
   getDeadline(): Deadline;
-}
-
-interface CallSettings {
-  readonly draining: AbortSignal;
-  readonly defaultDeadlineMs: number;
-  readonly maxDeadlineMs: number;
 }
 
 /** One call on a gRPC connection, as interceptors and handlers see it. */
@@ -45,7 +40,7 @@ export class GrpcCall implements IncomingCall {
     this.streaming = method.methodKind !== "unary";
     // Each item of a batch or stream listens; their number is bounded by the limits of both.
     setMaxListeners(0, this.#abort.signal);
-    this.deadlineAt = this.receivedAt + allowedMs(surface, settings, this.streaming);
+    this.deadlineAt = this.receivedAt + allowedMs(remainingMs(surface), this.streaming, settings);
   }
 
   get signal(): AbortSignal {
@@ -80,11 +75,9 @@ export class GrpcCall implements IncomingCall {
   };
 }
 
-/** Streams live as long as their caller wants unless it sets a deadline: each item has limits of its own. */
-function allowedMs(surface: CallSurface, settings: CallSettings, streaming: boolean): number {
+/** Time until the deadline that the caller set, if any. */
+function remainingMs(surface: CallSurface): number | undefined {
   const deadline = surface.getDeadline();
   const epochMs = deadline instanceof Date ? deadline.getTime() : deadline;
-  const givenMs = Number.isFinite(epochMs) ? epochMs - Date.now() : undefined;
-  if (streaming) return givenMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(givenMs ?? settings.defaultDeadlineMs, settings.maxDeadlineMs);
+  return Number.isFinite(epochMs) ? epochMs - Date.now() : undefined;
 }
