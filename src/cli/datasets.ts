@@ -1,4 +1,4 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { uploadDataset } from "../client/upload-dataset.ts";
@@ -88,12 +88,17 @@ export function registerDatasets(program: Command): void {
 
 /** @throws AlbertError not-found (FILE_NOT_READABLE) */
 async function requireFile(path: string): Promise<void> {
-  await access(path, constants.R_OK).catch((cause: unknown) => {
-    throw new AlbertError("not-found", `${path} cannot be read: name a file of this machine`, {
+  const refusal = (what: string, cause?: unknown) =>
+    new AlbertError("not-found", `${path} ${what}: name a file of this machine`, {
       reason: "FILE_NOT_READABLE",
       cause,
     });
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    throw refusal("cannot be read", cause);
   });
+  const info = await stat(path);
+  if (!info.isFile()) throw refusal("is no file");
+  if (info.size === 0) throw refusal("is empty");
 }
 
 function printDataset(flags: AdminFlags, dataset: Dataset): void {

@@ -1,6 +1,7 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import type { AdminClient } from "../client/admin-client.ts";
+import { invalidInput } from "../errors.ts";
 import {
   type Alias,
   type CollectGarbageResponse,
@@ -121,6 +122,11 @@ export function registerModels(program: Command): void {
         withAdmin(flags, async (client) => {
           const { percent } = flags;
           const challengerVersion = version ?? 0;
+          if (version === undefined && flags.mode !== "off") {
+            throw invalidInput([
+              { field: "version", description: "name the challenger, or end its traffic with --mode off" },
+            ]);
+          }
           const reply = await client.models.setTraffic({ model, challengerVersion, mode: MODES[flags.mode], percent });
           print(flags, SetTrafficResponseSchema, reply, () => servingLines(reply.model!));
         }),

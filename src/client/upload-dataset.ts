@@ -36,6 +36,7 @@ export async function uploadDataset(
     while (received < size) {
       onProgress?.(received, size);
       const { bytesRead } = await file.read(buffer, 0, buffer.length, received);
+      if (bytesRead === 0) throw new Error(`${path} became shorter while it was sent; send it again`);
       const data = buffer.subarray(0, bytesRead);
       const reply = await datasets.uploadChunk({ uploadId, offset: BigInt(received), data });
       received = Number(reply.receivedBytes);

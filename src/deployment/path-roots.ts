@@ -17,12 +17,17 @@ export async function resolveBelow(roots: readonly string[], path: string, field
     const description = "expected a relative path of plain names below a configured root, such as sst-2/train.tsv";
     throw invalidInput([{ field, description }]);
   }
-  if (roots.length === 0) throw refusal("precondition", "NO_ROOT", "no directory is configured that paths may name");
+  if (roots.length === 0)
+    throw refusal(
+      "precondition",
+      "NO_ROOT",
+      "no directory is configured that paths may name: see training.dataset_roots and store.checkpoint_roots",
+    );
   for (const root of roots) {
     const found = await below(await realpath(root).catch(() => undefined), parts);
     if (found !== undefined) return found;
   }
-  throw refusal("not-found", "PATH_NOT_FOUND", `${path} is not below any configured root`);
+  throw refusal("not-found", "PATH_NOT_FOUND", `there is no ${path} below any configured root`);
 }
 
 /** The path below one root; undefined when there is nothing. */

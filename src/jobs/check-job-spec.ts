@@ -6,7 +6,7 @@ import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
 import { parseInstanceSettings } from "./instance-settings.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { divideRecipe } from "./own-recipe.ts";
+import { divideRecipe, type OwnRecipe } from "./own-recipe.ts";
 
 /**
  * Checks what can be checked of a specification without reading models or data.
@@ -40,7 +40,7 @@ export function checkJobSpec(spec: JobSpec): void {
     if (source?.kind === "dataset" && !isDigest(source.digest))
       violations.push({ field, description: "expected a sha256 as 64 lower-case hex digits" });
   }
-  const { random_init: randomInit, vocabulary } = spec.recipe;
+  const { randomInit, vocabulary } = ownRecipe(spec);
   if (randomInit !== undefined && !PUBLISHED_CONFIG_NAMES.includes(randomInit)) {
     const description = `expected one of ${PUBLISHED_CONFIG_NAMES.join(", ")}`;
     violations.push({ field: "spec.recipe.random_init", description });
@@ -66,6 +66,16 @@ export function checkJobSpec(spec: JobSpec): void {
   }
   collect(() => checkRecipe(spec));
   if (violations.length > 0) throw invalidInput(violations);
+}
+
+/** What the recipe says besides settings; nothing where it is wrong, which `checkRecipe` tells. */
+function ownRecipe(spec: JobSpec): OwnRecipe {
+  try {
+    return divideRecipe(spec, "").own;
+  } catch (error) {
+    if (error instanceof AlbertError && error.code === "invalid-input") return {};
+    throw error;
+  }
 }
 
 function checkRecipe(spec: JobSpec): void {

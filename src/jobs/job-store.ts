@@ -105,7 +105,12 @@ export class JobStore {
     const text = await readFile(join(directory, IDENTITY_FILE), "utf8").catch((cause: unknown) => {
       throw corrupt(`job ${id} has no readable ${IDENTITY_FILE}`, { reason: "JOB_LOG_CORRUPT", cause });
     });
-    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#access);
+    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#access).catch(
+      (error: unknown) => {
+        if (!(error instanceof AlbertError)) throw error;
+        throw new AlbertError(error.code, `job ${id}: ${error.message}`, { reason: error.reason, cause: error });
+      },
+    );
     this.#records.set(id, record);
     if (record.job.requestId !== "") this.#byRequest.set(record.job.requestId, record);
     return record;

@@ -1,4 +1,4 @@
-import { AlbertError } from "../errors.ts";
+import { invalidInput } from "../errors.ts";
 import type { TrainingOutcome } from "../training/loop.ts";
 import { TASKS, type Task } from "../training/recipes.ts";
 import type { WorkHooks } from "./job-work.ts";
@@ -15,17 +15,17 @@ export interface WorkControl {
   readonly beforeStep: (step: number) => Promise<void> | void;
 }
 
-/** @throws AlbertError invalid-input for an unknown task */
-export function taskOf(name: string): Task {
+/** @param field what the caller calls it. @throws AlbertError invalid-input for an unknown task */
+export function taskOf(name: string, field = "spec.task"): Task {
   const task = TASKS.find((known) => known === name);
   if (task !== undefined) return task;
-  throw new AlbertError("invalid-input", `spec.task: expected one of ${TASKS.join(", ")}`, { reason: "FIELD_INVALID" });
+  throw invalidInput([{ field, description: `expected one of ${TASKS.join(", ")}` }]);
 }
 
 /** A part of the order that this kind of job cannot do without. */
 export function required<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
-  throw new AlbertError("invalid-input", `spec.${field}: this kind of job needs it`, { reason: "FIELD_INVALID" });
+  throw invalidInput([{ field: `spec.${field}`, description: "this kind of job needs it" }]);
 }
 
 /** Stops at the job's own bound on steps as at an abort. */

@@ -91,6 +91,12 @@ async function resolveVersion(
   const alias: Alias | undefined = await aliases.get(model, name);
   if (alias !== undefined) return versions.get(model, alias.version);
   if (/^[0-9a-f]{6,64}$/.test(name)) return versions.byDigest(model, name);
+  if ((await versions.list(model)).length === 0) {
+    throw new AlbertError("not-found", `there is no model ${model}`, {
+      reason: "VERSION_NOT_FOUND",
+      metadata: { model, version: name },
+    });
+  }
   throw new AlbertError("not-found", `${model} has no version ${name}: expected a number, an alias or a digest`, {
     reason: "VERSION_NOT_FOUND",
     metadata: { model, version: name },

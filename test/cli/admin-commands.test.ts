@@ -133,6 +133,9 @@ describe("albert jobs", { timeout: 300_000 }, () => {
   it("refuses wrong specifications with every wrong field", async () => {
     const refused = albert("jobs", "create", "--model", "m", "--set", "learnin_rate=1", "--priority", "-1001");
     await expect(refused).rejects.toThrow(/spec\.task: .*spec\.train: .*spec\.priority: .*spec\.recipe\.learnin_rate/);
+    const from = ["--train", "rows.jsonl", "--set", "random-init=nonsense"];
+    const random = albert("jobs", "create", "--model", "m", "--kind", "pretrain", ...from);
+    await expect(random).rejects.toThrow(/^spec\.recipe\.random_init: .*spec\.recipe\.vocabulary: /);
     expect(await albert("jobs", "list", "--state", "paused")).toMatchObject({
       out: "there are no such jobs\n",
       status: 0,
@@ -176,6 +179,8 @@ describe("albert models", { timeout: 120_000 }, () => {
   it("lists nothing in a sentence, and refuses what is not there", async () => {
     expect((await albert("models", "list", "nobody")).out).toBe("there are no versions of nobody\n");
     await expect(albert("models", "get", "m", "99")).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
+    await expect(albert("models", "get", "nobody")).rejects.toThrow("there is no model nobody");
+    await expect(albert("models", "traffic", "m")).rejects.toThrow(/^version: name the challenger/);
     await expect(albert("models", "import", "m", "../checkpoints")).rejects.toThrow(/relative path of plain names/);
   });
 });
@@ -211,6 +216,20 @@ describe("albert datasets", { timeout: 60_000 }, () => {
     expect(await json("models", "gc")).toMatchObject({ files: 1 });
     expect((await albert("models", "gc")).out).toBe("removed nothing\n");
     await expect(albert("datasets", "upload", join(base, "absent"))).rejects.toThrow(/cannot be read/);
+    await expect(albert("datasets", "upload", base)).rejects.toThrow(/is no file/);
+    writeFileSync(join(base, "empty.jsonl"), "");
+    await expect(albert("datasets", "upload", join(base, "empty.jsonl"))).rejects.toThrow(/is empty/);
+    const task = albert("datasets", "validate", "rows.jsonl", "--task", "poetry");
+    await expect(task).rejects.toMatchObject({ violations: [{ field: "task" }] });
+  });
+
+  it("judges data as the job would: beside a head of another name it makes a new one for other labels", async () => {
+    writeFileSync(join(base, "topics.jsonl"), moodRows(40).replaceAll("positive", "sport"));
+    const data = ["--task", "classification", "--model", "m"];
+    const validated = await albert("datasets", "validate", "topics.jsonl", ...data);
+    expect(validated.out).toMatch(/^usable: 40 rows read/);
+    const plan = await albert("jobs", "plan", ...data, "--train", "topics.jsonl");
+    expect(plan.status).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -276,6 +276,21 @@ describe("creating jobs", () => {
     const [one, two] = await Promise.all([service.create("race", specOf()), service.create("race", specOf())]);
     expect(one.job.id).toBe(two.job.id);
     expect(service.list()).toHaveLength(2);
+  });
+
+  it("says whose log is damaged when it cannot open them", async () => {
+    const first = await open();
+    const { job } = await first.service.create("", specOf());
+    await first.reaches(job.id, "validating");
+    const copy = join(directory, "damaged");
+    await cp(join(directory, "jobs"), copy, { recursive: true });
+    const log = join(copy, job.id, "events.log");
+    await writeFile(log, (await readFile(log, "utf8")).replace("queued", "QUEUED"));
+    const opening = open({ directory: copy });
+    await expect(opening).rejects.toMatchObject({
+      reason: "JOB_LOG_CORRUPT",
+      message: expect.stringContaining(job.id),
+    });
   });
 
   it("remembers request ids after a restart", async () => {

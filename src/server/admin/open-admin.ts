@@ -208,7 +208,7 @@ async function judgeVersion(
   signal: AbortSignal,
 ) {
   const { versions } = judging.store;
-  const task = taskOf(request.task);
+  const task = taskOf(request.task, "task");
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);

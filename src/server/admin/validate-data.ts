@@ -34,7 +34,7 @@ export async function validateData(
   { source, task: taskName, model: modelName, eval: evaluation, recipe }: DataCheck,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
-  const task = taskOf(taskName);
+  const task = taskOf(taskName, "task");
   const { own, settings } = divideRecipe({ kind: "fine-tune", recipe }, "recipe.");
   const { maxSeqLength, maxQueryLength, docStride } = parseSettings(settings, "recipe.");
   const { problemType, acceptWindowsText, labelsFrom } = own;
@@ -60,7 +60,7 @@ export async function validateData(
       : {
           model: {
             directory: await store.versions.materialise(await store.resolve(modelName, "")),
-            labels: labelsFrom !== "data",
+            ...(labelsFrom === undefined ? {} : { labelsFrom }),
             lengths,
           },
         }),

@@ -1,5 +1,5 @@
+import type { ClassificationHead } from "../../model/heads.ts";
 import { openModelDirectory } from "../../model/open-model-directory.ts";
-import { headKindsOf } from "../../tasks/datasets/examples.ts";
 import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
 import { answerCall } from "../../thread-calls.ts";
@@ -8,6 +8,7 @@ import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { SequenceLengths } from "../../training/data/length-statistics.ts";
 import type { DatasetSpec } from "../../training/data/rows.ts";
 import { type ValidationOptions, validateDataset } from "../../training/data/validate-dataset.ts";
+import type { LabelsFrom } from "../../training/task-data.ts";
 
 /** Data to be checked, as files of this machine. */
 export interface Validation {
@@ -17,7 +18,8 @@ export interface Validation {
   /** The model that it must suit, and what of it counts. */
   readonly model?: {
     readonly directory: string;
-    readonly labels: boolean;
+    /** As in a recipe. */
+    readonly labelsFrom?: LabelsFrom;
     readonly lengths: Partial<SequenceLengths>;
   };
   /** Whether it stands back for other threads. */
@@ -35,14 +37,17 @@ async function validate({ data, evaluation, model }: Validation, signal: AbortSi
   const options: ValidationOptions = { signal, ...(evaluation === undefined ? {} : { evaluation }) };
   if (model === undefined) return validateDataset(data, options);
   const opened = await openModelDirectory(model.directory);
-  const kinds = headKindsOf(data.task);
-  const head = opened.heads.find((candidate) => kinds.some((kind) => kind === candidate.kind));
-  const { problemType = head?.kind === "classification" ? head.problemType : undefined } = data;
-  const typed = (spec: DatasetSpec) => (problemType === undefined ? spec : { ...spec, problemType });
-  return validateDataset(typed(data), {
+  const { problemType = "single-label" } = data;
+  // The head that a fine-tune would go on with; beside any other it makes a new one, of the data's labels.
+  const head = opened.heads.find(
+    (candidate): candidate is ClassificationHead =>
+      candidate.name === data.task && candidate.kind === "classification" && candidate.problemType === problemType,
+  );
+  return validateDataset(data, {
     ...options,
-    ...(evaluation === undefined ? {} : { evaluation: typed(evaluation) }),
-    ...(model.labels && head?.kind === "classification" ? { head } : {}),
+    ...(model.labelsFrom === "data" || head === undefined
+      ? {}
+      : { head, allLabels: data.task === "classification" && model.labelsFrom === undefined }),
     lengths: {
       tokenizer: opened.tokenizer,
       maxSequenceLength: taskModel(opened).maxSequenceLength,

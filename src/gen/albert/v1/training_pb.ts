@@ -1328,7 +1328,8 @@ export type ValidateDatasetRequest = Message<"albert.v1.ValidateDatasetRequest">
   task: string;
 
   /**
-   * Model whose tokenizer measures truncation and whose labels must match; may be empty.
+   * Model that is to be trained: its tokenizer measures truncation, and a head that has the task's name and goes on with it must have
+   * the same labels. May be empty.
    *
    * @generated from field: string model = 3;
    */
