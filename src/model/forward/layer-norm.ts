@@ -53,14 +53,16 @@ function normalise(x: Tensor2D, gamma: Tensor1D, beta: Tensor1D, epsilon: number
 }
 
 /**
- * With z the normalised rows and e = dy * z: dbeta and dgamma are the column sums of dy and e, and
- * dx = (dy * gamma - mean(dy * gamma) - z * mean(e * gamma)) / deviation. Both row means are products with gamma / width.
+ * With c = x - mean, s = dy / deviation and e = s * c: dbeta and dgamma are the column sums of dy and e, and
+ * dx = s * gamma - mean(s * gamma) - c * mean(e * gamma) / deviation^2. Both row means are products with gamma / width.
  */
 function gradients(dy: Tensor2D, saved: Tensor[]): [Tensor2D, Tensor1D, Tensor1D] {
   const [x, mean, inverseDeviation, gamma] = saved as [Tensor2D, Tensor2D, Tensor2D, Tensor1D];
-  const z = mul(sub(x, mean), inverseDeviation);
-  const e: Tensor2D = mul(dy, z);
+  const c = sub(x, mean);
+  const s: Tensor2D = mul(dy, inverseDeviation);
+  const e: Tensor2D = mul(s, c);
   const share: Tensor2D = reshape(mul(gamma, 1 / x.shape[1]), [-1, 1]);
-  const centred = sub(sub(mul(dy, gamma), matMul(dy, share)), mul(z, matMul(e, share)));
-  return [mul(centred, inverseDeviation), sum(e, 0), sum(dy, 0)];
+  const slope = mul(matMul(e, share), square(inverseDeviation));
+  const dx: Tensor2D = sub(sub(mul(s, gamma), matMul(s, share)), mul(c, slope));
+  return [dx, sum(e, 0), sum(dy, 0)];
 }
