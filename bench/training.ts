@@ -1,26 +1,13 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { type AlbertConfig, parseAlbertConfig } from "../src/model/config.ts";
-import type { Head } from "../src/model/heads.ts";
-import { initialiseParameters } from "../src/model/initialise.ts";
-import { modelParameters } from "../src/model/parameters.ts";
-import { availableThreads } from "../src/runtime/cpu-quota.ts";
+import type { AlbertConfig } from "../src/model/config.ts";
 import type { DeviceKind } from "../src/runtime/engine.ts";
 import { TrainingSession } from "../src/runtime/training-session.ts";
-import { openExecutor } from "../src/training/executors/open-executor.ts";
-import { batchTensors, objectiveOf } from "../src/training/objectives.ts";
+import { batchTensors } from "../src/training/objectives.ts";
 import type { Batch } from "../src/training/step.ts";
+import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
+import { pytorchSeconds } from "./pytorch.ts";
 import { rounded, timingOf } from "./timing.ts";
+import { benchTrainingLengths } from "./training-lengths.ts";
 
-const { config: BASE } = parseAlbertConfig({
-  vocab_size: 30_000,
-  embedding_size: 128,
-  hidden_size: 768,
-  num_attention_heads: 12,
-  num_hidden_layers: 12,
-  intermediate_size: 3072,
-});
-const HEAD: Head = { kind: "classification", name: "label", problemType: "single-label", labels: ["no", "yes"] };
 const STEPS = 4;
 
 interface Shape {
@@ -29,8 +16,9 @@ interface Shape {
 }
 
 /**
- * Seconds per AdamW step of an ALBERT-base classifier without dropout. `--large` adds 32 x 128; `--webgpu` and `--cuda` train
- * on those devices as well; `--python PATH` names an interpreter with PyTorch for the side-by-side (else `python3` is tried).
+ * Seconds per AdamW step of an ALBERT-base classifier without dropout, and seconds per 1,000 examples of real lengths.
+ * `--large` adds 32 x 128; `--webgpu` and `--cuda` train on those devices as well; `--python PATH` names an interpreter with PyTorch,
+ * and perhaps transformers, for the side-by-side (else `python3` is tried).
  */
 export async function benchTraining(flags: ReadonlySet<string>, values: Readonly<Record<string, unknown>>) {
   const shapes: Shape[] = [{ examples: 8, length: 128 }];
@@ -43,27 +31,28 @@ export async function benchTraining(flags: ReadonlySet<string>, values: Readonly
     const name = `base${shape.examples}x${shape.length}`;
     const ours: Record<string, Awaited<ReturnType<typeof secondsPerStep>>> = {};
     for (const device of devices) ours[device] = await secondsPerStep(device, shape);
-    const torch = pytorch(python, shape);
-    results[name] = {
-      ...ours,
-      pytorch: torch ?? `no PyTorch in ${python}`,
-      ...(torch === undefined
-        ? {}
-        : {
-            timesFasterThanPytorchEager: rounded(torch.eager / ours["cpu"]!.secondsPerStep.best),
-            timesFasterThanPytorchFusedAttention: rounded(torch.fusedAttention / ours["cpu"]!.secondsPerStep.best),
-          }),
-    };
+    results[name] = { ...ours, ...besidePytorch(python, shape, ours["cpu"]!.secondsPerStep.best) };
   }
-  return results;
+  return { ...results, realLengths16: await benchTrainingLengths(python) };
+}
+
+/** The same step in PyTorch, and how many times as fast ours is. */
+function besidePytorch(python: string, shape: Shape, ours: number) {
+  const models = { eager: "lean", fusedAttention: "lean-fused", transformersEager: "transformers" } as const;
+  const cases = Object.values(models).map((model) => ({ model, ...shape }));
+  const seconds = pytorchSeconds(python, STEPS, cases);
+  if (seconds === undefined) return { pytorch: `no PyTorch in ${python}` };
+  const known = Object.keys(models).flatMap((name, i): [string, number][] =>
+    typeof seconds[i] === "number" ? [[name, seconds[i]]] : [],
+  );
+  return {
+    pytorchSecondsPerStep: Object.fromEntries(known.map(([name, value]) => [name, rounded(value)])),
+    timesFasterThanPytorch: Object.fromEntries(known.map(([name, value]) => [name, rounded(value / ours)])),
+  };
 }
 
 async function secondsPerStep(device: DeviceKind, shape: Shape) {
-  const objective = objectiveOf(HEAD);
-  const parameters = initialiseParameters(modelParameters(BASE, [HEAD]), 1);
-  const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
-  const spec = { config: BASE, objective, optimizer: { kind: "adamw" }, headDropout: 0 } as const;
-  const executor = await openExecutor(spec, state, { kind: "onnx", device, threads: availableThreads() });
+  const executor = await openBaseClassifier(device);
   const batch = randomBatch(BASE, shape);
   const runtime = watchRuntime();
   try {
@@ -112,7 +101,7 @@ function watchRuntime() {
 }
 
 function randomBatch(config: AlbertConfig, shape: Shape): Batch {
-  const tensors = batchTensors(objectiveOf(HEAD), shape).map(({ name, shape, dtype }) => {
+  const tensors = batchTensors(CLASSIFICATION, shape).map(({ name, shape, dtype }) => {
     const length = shape.reduce((product, dim) => product * dim, 1);
     const limit = name === "input_ids" ? config.vocabSize : 2;
     const data =
@@ -122,17 +111,4 @@ function randomBatch(config: AlbertConfig, shape: Shape): Batch {
     return [name, { shape, data }] as const;
   });
   return Object.fromEntries(tensors);
-}
-
-/** Best seconds per step of the same computation in PyTorch, or nothing where there is none. */
-function pytorch(python: string, { examples, length }: Shape): { eager: number; fusedAttention: number } | undefined {
-  const script = join(import.meta.dirname, "training_pytorch.py");
-  const numbers = [examples, length, availableThreads(), STEPS].map(String);
-  try {
-    return JSON.parse(
-      execFileSync(python, [script, ...numbers], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
-    );
-  } catch {
-    return undefined;
-  }
 }

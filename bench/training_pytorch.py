@@ -1,6 +1,9 @@
 """Seconds per AdamW step of an ALBERT-base classifier in PyTorch: the other side of bench/training.ts.
 
-usage: training_pytorch.py EXAMPLES LENGTH THREADS STEPS  ->  {"eager": seconds, "fusedAttention": seconds}
+usage: training_pytorch.py THREADS STEPS MODEL:EXAMPLESxLENGTH...  ->  [seconds, ...], null where the model is not installed
+
+MODEL is lean (a plain module that does no more than it must), lean-fused (the same with fused attention) or transformers
+(AlbertForSequenceClassification with eager attention).
 """
 
 import json
@@ -50,9 +53,45 @@ class Albert(torch.nn.Module):
         return self.classifier(torch.tanh(self.pooler(x[:, 0])))
 
 
-def best_step(examples, length, steps, fused_attention):
+def transformers_albert():
+    """The model of transformers as a function of (ids, types, mask), or None where that package is absent."""
+    try:
+        from transformers import AlbertConfig, AlbertForSequenceClassification
+    except ImportError:
+        return None
+    config = AlbertConfig(
+        vocab_size=V,
+        embedding_size=E,
+        hidden_size=H,
+        num_attention_heads=HEADS,
+        num_hidden_layers=LAYERS,
+        intermediate_size=FEED_FORWARD,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        classifier_dropout_prob=0.0,
+        attn_implementation="eager",
+    )
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = AlbertForSequenceClassification(config)
+
+        def forward(self, ids, types, mask):
+            return self.model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits
+
+    return Logits()
+
+
+MODELS = {"lean": lambda: Albert(False), "lean-fused": lambda: Albert(True), "transformers": transformers_albert}
+
+
+def best_step(name, examples, length, steps):
     torch.manual_seed(1)
-    model = Albert(fused_attention)
+    model = MODELS[name]()
+    if model is None:
+        return None
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.01)
     ids = torch.arange(examples * length).view(examples, length) * 7919 % V
     types = ids % 2
@@ -72,9 +111,12 @@ def best_step(examples, length, steps, fused_attention):
 
 
 def main():
-    examples, length, threads, steps = map(int, sys.argv[1:])
+    threads, steps = map(int, sys.argv[1:3])
     torch.set_num_threads(threads)
-    results = {"eager": best_step(examples, length, steps, False), "fusedAttention": best_step(examples, length, steps, True)}
+    results = []
+    for case in sys.argv[3:]:
+        name, shape = case.split(":")
+        results.append(best_step(name, *map(int, shape.split("x")), steps))
     print(json.dumps(results))
 
 

@@ -1,0 +1,32 @@
+import { type AlbertConfig, parseAlbertConfig } from "../src/model/config.ts";
+import type { Head } from "../src/model/heads.ts";
+import { initialiseParameters } from "../src/model/initialise.ts";
+import { modelParameters } from "../src/model/parameters.ts";
+import { availableThreads } from "../src/runtime/cpu-quota.ts";
+import type { DeviceKind } from "../src/runtime/engine.ts";
+import { openExecutor } from "../src/training/executors/open-executor.ts";
+import { objectiveOf } from "../src/training/objectives.ts";
+import type { Executor } from "../src/training/step.ts";
+
+/** ALBERT-base. */
+export const BASE: AlbertConfig = parseAlbertConfig({
+  vocab_size: 30_000,
+  embedding_size: 128,
+  hidden_size: 768,
+  num_attention_heads: 12,
+  num_hidden_layers: 12,
+  intermediate_size: 3072,
+}).config;
+
+const HEAD: Head = { kind: "classification", name: "label", problemType: "single-label", labels: ["no", "yes"] };
+
+/** Two labels, one sequence an example. */
+export const CLASSIFICATION = objectiveOf(HEAD);
+
+/** Trains ALBERT-base with a classifier from random weights: AdamW, no dropout, every thread there is. */
+export function openBaseClassifier(device: DeviceKind): Promise<Executor> {
+  const parameters = initialiseParameters(modelParameters(BASE, [HEAD]), 1);
+  const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
+  const spec = { config: BASE, objective: CLASSIFICATION, optimizer: { kind: "adamw" }, headDropout: 0 } as const;
+  return openExecutor(spec, state, { kind: "onnx", device, threads: availableThreads() });
+}
