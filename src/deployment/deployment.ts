@@ -110,7 +110,8 @@ export class Deployment {
       const stored = await store.versions.get(model, version);
       if (alias !== CHAMPION) return { alias: await store.aliases.promote(model, version, options) };
       const champion = await store.aliases.get(model, CHAMPION);
-      if (!overrideGate && champion !== undefined) await this.#requireGate(stored);
+      const replaces = champion !== undefined && champion.version !== version;
+      if (!overrideGate && replaces) await this.#requireGate(stored);
       if ((champion?.generation ?? 0) !== expectedGeneration) {
         throw generationMismatch(model, CHAMPION, expectedGeneration, champion);
       }
@@ -122,21 +123,28 @@ export class Deployment {
       });
       if (!serves) return { alias: changed };
       this.#follow(model);
-      return { alias: changed, report: await this.#takeOver(changed) };
+      return this.#deployed(changed);
     });
   }
 
-  /** Points an alias back at the version before; instant while that is still in memory. */
+  /** Points an alias back at the version before, once that can serve; instant while it is still in memory. */
   async rollback(
     model: string,
     options: { readonly alias?: string; readonly expectedGeneration: number; readonly reason: string },
   ): Promise<Deployed> {
     const { store, serves } = this.#options;
+    const { alias = CHAMPION, expectedGeneration } = options;
+    const change = { alias, expectedGeneration, reason: options.reason || "rolled back" };
     return this.#inTurn(model, async () => {
-      const changed = await store.aliases.rollback(model, { ...options, reason: options.reason || "rolled back" });
-      if (changed.name !== CHAMPION || !serves) return { alias: changed };
-      const report = await this.#bringUp(changed);
-      return { alias: changed, ...(report === undefined ? {} : { report }) };
+      if (alias !== CHAMPION || !serves) return { alias: await store.aliases.rollback(model, change) };
+      const stored = await store.versions.get(model, await store.aliases.versionBefore(model, alias));
+      const release = await this.#bringIn(stored);
+      const changed = await store.aliases.promote(model, stored.version, change).catch(async (error: unknown) => {
+        await release();
+        throw error;
+      });
+      this.#follow(model);
+      return this.#deployed(changed);
     });
   }
 
@@ -253,6 +261,11 @@ export class Deployment {
     await live.load(this.#source(stored));
     if (held.some((known) => known.version === String(version))) return async () => {};
     return () => live.unload(model, String(version)).catch((error: unknown) => onError(error, model));
+  }
+
+  async #deployed(alias: Alias): Promise<Deployed> {
+    const report = await this.#bringUp(alias);
+    return { alias, ...(report === undefined ? {} : { report }) };
   }
 
   async #takeOver({ model, version }: Alias): Promise<SwapReport> {

@@ -173,14 +173,25 @@ export class Aliases {
     options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
   ): Promise<Alias> {
     const { alias = CHAMPION } = options;
+    const { current, before } = await this.#turnBack(model, alias);
+    return this.promote(model, before, { expectedGeneration: current?.generation ?? 0, ...options, alias });
+  }
+
+  /** The version that a rollback of an alias would lead to. @throws AlbertError precondition (NOTHING_TO_ROLL_BACK) */
+  async versionBefore(model: string, alias: string): Promise<number> {
+    return (await this.#turnBack(model, alias)).before;
+  }
+
+  async #turnBack(
+    model: string,
+    alias: string,
+  ): Promise<{ readonly current: Alias | undefined; readonly before: number }> {
     const current = await this.get(model, alias);
-    const before = (await this.history(model, alias)).find(({ to }) => to !== undefined && to !== current?.version);
-    if (before?.to === undefined) {
-      throw new AlbertError("precondition", `${alias} of ${model} has no earlier version`, {
-        reason: "NOTHING_TO_ROLL_BACK",
-      });
-    }
-    return this.promote(model, before.to, { expectedGeneration: current?.generation ?? 0, ...options, alias });
+    const change = (await this.history(model, alias)).find(({ to }) => to !== undefined && to !== current?.version);
+    if (change?.to !== undefined) return { current, before: change.to };
+    throw new AlbertError("precondition", `${alias} of ${model} has no earlier version`, {
+      reason: "NOTHING_TO_ROLL_BACK",
+    });
   }
 
   /**

@@ -117,9 +117,13 @@ export class Uploads {
         });
       }
       try {
-        return await this.#options.datasets.add(name, this.#part(uploadId), digest);
-      } finally {
+        const dataset = await this.#options.datasets.add(name, this.#part(uploadId), digest);
         await this.#forget(uploadId);
+        return dataset;
+      } catch (error) {
+        // Whatever else failed, such as a store that does not answer, may work next time.
+        if (error instanceof AlbertError && error.reason === "DIGEST_MISMATCH") await this.#forget(uploadId);
+        throw error;
       }
     });
   }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
 import { Uploads } from "../../src/store/uploads.ts";
 import { workshop } from "./stores.ts";
@@ -52,6 +52,18 @@ describe("an upload", () => {
     await after.append(uploadId, 4, bytes.subarray(4));
     await after.commit(uploadId);
     expect(await after.begin(planOf(bytes))).toEqual({ uploadId, receivedBytes: 10 });
+  });
+
+  it("is still there when the store failed, so that nothing is sent twice", async () => {
+    const { uploads: target, datasets } = await uploads();
+    const bytes = Buffer.from("0123456789");
+    const { uploadId } = await target.begin(planOf(bytes));
+    await target.append(uploadId, 0, bytes);
+    const add = vi.spyOn(datasets, "add").mockRejectedValueOnce(new Error("the store does not answer"));
+    await expect(target.commit(uploadId)).rejects.toThrow("does not answer");
+    expect(await target.begin(planOf(bytes))).toEqual({ uploadId, receivedBytes: 10 });
+    expect(await target.commit(uploadId)).toMatchObject({ digest: uploadId });
+    add.mockRestore();
   });
 
   it("takes chunks that come at once one after the other", async () => {
