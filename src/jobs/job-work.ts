@@ -43,7 +43,7 @@ export interface WorkHooks {
 /** Work on one job, under way. */
 export interface RunningWork {
   readonly done: Promise<WorkOutcome>;
-  /** Asks it to stop after the step in hand. */
+  /** Asks it to stop: at once while its data is being read, afterwards when the step in hand is done. */
   stop(): void;
   /** While true, no step begins. */
   setYield(yielding: boolean): void;
@@ -54,4 +54,6 @@ export interface JobWorker {
   /** @param directory  the job's own, for its files */
   start(job: Job, directory: string, hooks: WorkHooks): RunningWork;
   plan(spec: Job["spec"]): Promise<JobPlan>;
+  /** Ends what is being planned. */
+  close(): Promise<void>;
 }

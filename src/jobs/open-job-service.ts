@@ -205,6 +205,7 @@ class DirectoryJobService implements JobService {
       this.#stop(active.record, "preempt");
       await active.ended;
     }
+    await this.#options.worker.close();
     await this.#store.close();
     await this.#lock.release();
   }

@@ -17,6 +17,8 @@ export type ResolveOrder = (spec: JobSpec) => Promise<Omit<WorkOrder, "jobId" | 
 export class ThreadJobWorker implements JobWorker {
   readonly #resolve: ResolveOrder;
   readonly #background: boolean;
+  readonly #planning = new Set<Thread<JobPlan>>();
+  #closed = false;
 
   /** @param background  whether jobs stand back for other threads, such as those that serve */
   constructor(resolve: ResolveOrder, { background = false }: { readonly background?: boolean } = {}) {
@@ -26,6 +28,12 @@ export class ThreadJobWorker implements JobWorker {
 
   start(job: Job, directory: string, hooks: WorkHooks): RunningWork {
     const flags = new Int32Array(new SharedArrayBuffer(8));
+    const set = (flag: number, value: boolean) => {
+      Atomics.store(flags, flag, value ? 1 : 0);
+      Atomics.notify(flags, FLAGS.yield);
+    };
+    let thread: Thread<WorkOutcome> | undefined;
+    let validated = false;
     const work = async (): Promise<WorkOutcome> => {
       let order: WorkOrder;
       try {
@@ -37,9 +45,10 @@ export class ThreadJobWorker implements JobWorker {
         return rejectionOf(error);
       }
       if (Atomics.load(flags, FLAGS.stop) === 1) return { kind: "stopped" };
-      return runThread({ order, mode: "work", flags, background: this.#background }, (message) => {
+      thread = startThread({ order, mode: "work", flags, background: this.#background }, (message) => {
         switch (message.kind) {
           case "phase":
+            validated = true;
             hooks.phase(message.phase);
             return undefined;
           case "activity":
@@ -60,48 +69,84 @@ export class ThreadJobWorker implements JobWorker {
             return undefined;
         }
       });
-    };
-    const set = (flag: number, value: boolean) => {
-      Atomics.store(flags, flag, value ? 1 : 0);
-      Atomics.notify(flags, FLAGS.yield);
+      return (await thread.result) ?? { kind: "stopped" };
     };
     return {
       done: work(),
-      stop: () => set(FLAGS.stop, true),
+      stop() {
+        set(FLAGS.stop, true);
+        // Whatever it reads before its data has been judged, nothing has been made that anybody needs.
+        if (!validated) thread?.end();
+      },
       setYield: (yielding) => set(FLAGS.yield, yielding),
     };
   }
 
   async plan(spec: JobSpec): Promise<JobPlan> {
     const directory = await makeTemporaryDirectory("plan");
+    let thread: Thread<JobPlan> | undefined;
     try {
       const order = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
+      if (this.#closed) throw shuttingDown();
       const flags = new Int32Array(new SharedArrayBuffer(8));
-      return await runThread({ order, mode: "plan", flags, background: this.#background }, (message) =>
+      thread = startThread({ order, mode: "plan", flags, background: this.#background }, (message) =>
         message.kind === "plan" ? message.plan : undefined,
       );
+      this.#planning.add(thread);
+      const plan = await thread.result;
+      if (plan === undefined) throw shuttingDown();
+      return plan;
     } finally {
+      if (thread !== undefined) this.#planning.delete(thread);
       await rm(directory, { recursive: true, force: true });
     }
   }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const planning = [...this.#planning];
+    for (const thread of planning) thread.end();
+    await Promise.allSettled(planning.map(({ result }) => result));
+  }
+}
+
+/** A thread at work. */
+interface Thread<Result> {
+  /** Undefined when it was ended before it had one. */
+  readonly result: Promise<Result | undefined>;
+  /** Ends it at once, whatever it does. */
+  end(): void;
 }
 
 /** Runs a thread to its result: the first message of which `read` makes something. */
-function runThread<Result>(task: ThreadTask, read: (message: ThreadMessage) => Result | undefined): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const worker = spawnWorker(new URL("./job-thread", import.meta.url), import.meta.url, { workerData: task });
-    let result: { readonly value: Result } | undefined;
+function startThread<Result>(task: ThreadTask, read: (message: ThreadMessage) => Result | undefined): Thread<Result> {
+  const worker = spawnWorker(new URL("./job-thread", import.meta.url), import.meta.url, { workerData: task });
+  let ended = false;
+  const result = new Promise<Result | undefined>((resolve, reject) => {
+    let found: { readonly value: Result } | undefined;
     worker.on("message", (message: ThreadMessage) => {
       const value = read(message);
-      if (value !== undefined) result = { value };
+      if (value !== undefined) found = { value };
     });
     worker.on("error", reject);
     worker.on("exit", (code) => {
-      if (result !== undefined) resolve(result.value);
+      if (found !== undefined) resolve(found.value);
+      else if (ended) resolve(undefined);
       else {
         const message = `the job's thread ended with ${code} and without a result`;
         reject(new AlbertError("backend", message, { reason: "WORKER_LOST" }));
       }
     });
   });
+  return {
+    result,
+    end() {
+      ended = true;
+      void worker.terminate();
+    },
+  };
+}
+
+function shuttingDown(): AlbertError {
+  return new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
 }

@@ -70,6 +70,8 @@ export class HandWorker implements JobWorker {
   async plan(): Promise<JobPlan> {
     return PLAN;
   }
+
+  async close(): Promise<void> {}
 }
 
 /** A publication that remembers what it was asked. */

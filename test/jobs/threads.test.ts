@@ -55,6 +55,26 @@ describe("a job on its own thread", { timeout: 300_000 }, () => {
     await store.close();
   });
 
+  it("stops at once while it reads its data, and so does a plan when its server ends", async () => {
+    const { store, service } = await openJobs(directory);
+    const row = "a fine and lovely film indeed\t1\na dull and tedious bore again\t0\n";
+    await writeFile(join(directory, "data", "large.tsv"), `sentence\tlabel\n${row.repeat(400_000)}`);
+    const large = { ...TINY_JOB, train: { kind: "path", path: "large.tsv" } } as const;
+    const { job } = await service.create("", large);
+    for await (const { summary } of service.watch(job.id, 0)) if (summary === "reading the data") break;
+    await service.cancel(job.id);
+    const seen: string[] = [];
+    for await (const { transition } of service.watch(job.id, 0)) seen.push(transition?.to.kind ?? "");
+    expect(seen.filter((kind) => kind !== "")).toEqual(["queued", "validating", "cancelling", "cancelled"]);
+    const planned = service.plan(large).catch((error: unknown) => error);
+    const next = await service.create("", large);
+    for await (const { summary } of service.watch(next.job.id, 0)) if (summary === "reading the data") break;
+    await service.close();
+    expect(service.get(next.job.id).state.kind).toBe("preempted");
+    expect(await planned).toMatchObject({ reason: "SHUTTING_DOWN" });
+    await store.close();
+  });
+
   it("goes on from the version it began with, though another is the champion by then", async () => {
     const before = await openJobs(directory);
     const first = await before.service.create("", TINY_JOB);
