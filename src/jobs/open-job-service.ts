@@ -4,6 +4,7 @@ import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
 import { finishJob, knownProduct, noteProduct } from "./finish-job.ts";
 import type { Job } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
+import { removeSpentFiles } from "./job-files.ts";
 import { nextJob } from "./job-queue.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { JobFilter, JobPlan, JobService } from "./job-service.ts";
@@ -122,6 +123,7 @@ class DirectoryJobService implements JobService {
   async recover(): Promise<void> {
     for (const record of this.#store.records()) {
       const { state, lastSequence } = record.job;
+      await this.#tidyUp(record); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
       if (isActive(state))
         await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server ended" });
@@ -288,6 +290,12 @@ class DirectoryJobService implements JobService {
     }
   }
 
+  /** Frees what a job that has succeeded does not need; a disk that fails at that changes nothing about the job. */
+  async #tidyUp({ job, directory }: JobRecord): Promise<void> {
+    if (job.state.kind !== "succeeded") return;
+    await removeSpentFiles(directory).catch((error: unknown) => this.#options.onDefect(error, job.id));
+  }
+
   async #interrupt(record: JobRecord, how: "pause" | "preempt"): Promise<void> {
     if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
     else if (how === "pause") await record.move({ kind: "pause" }, { reason: "USER" });
@@ -312,6 +320,7 @@ class DirectoryJobService implements JobService {
       // Cancelling may have come in between; the version stays, unpromoted or not, as the events say.
       if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
       else await record.move({ kind: "succeed", result });
+      await this.#tidyUp(record);
     } catch (error) {
       if (this.#lost !== undefined) return;
       if (stopping.signal.aborted) return this.#interrupt(record, "preempt");

@@ -1,4 +1,5 @@
-import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -225,6 +226,10 @@ describe("a publication that a crash cuts short", () => {
     await rename(join(directory, "jobs"), join(directory, "moved"));
     const again = await open({ directory: join(directory, "moved") });
     await again.reaches(job.id, "succeeded");
+    await until(
+      () => !existsSync(join(directory, "moved", job.id, "model")),
+      "the model, which is in the store, is removed",
+    );
     expect(again.worker.started).toEqual([]);
     expect(again.publication.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
     expect(again.service.get(job.id).state).toMatchObject({
@@ -239,6 +244,26 @@ describe("a publication that a crash cuts short", () => {
       expect(kinds.filter((kind) => kind === once)).toHaveLength(1);
     }
     expect(defects).toEqual([]);
+  });
+
+  it("leaves nothing that only the work needed, also where a crash came right after it", async () => {
+    const { service, worker, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(worker);
+    worker.current.hooks.phase("trained");
+    worker.current.finish(FINISHED);
+    await reaches(job.id, "succeeded");
+    const copy = join(directory, "copy");
+    await cp(join(directory, "jobs"), copy, { recursive: true });
+    await mkdir(join(copy, job.id, "work/checkpoints/000012"), { recursive: true });
+    await writeFile(join(copy, job.id, "work/eval_results.txt"), "eval_accuracy = 1\n");
+    await open({ directory: copy });
+    expect((await readdir(join(copy, job.id), { recursive: true })).sort()).toEqual([
+      "events.log",
+      "job.json",
+      "work",
+      "work/eval_results.txt",
+    ]);
   });
 
   it("ends when its job is cancelled, though the gate is at work", async () => {

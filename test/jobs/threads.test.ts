@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readLog } from "../../src/jobs/event-log.ts";
 import type { JobEvent } from "../../src/jobs/job-event.ts";
 import { RandomStream } from "../../src/model/random.ts";
+import { openStore } from "../../src/store/open-store.ts";
 import { writeTinyModel } from "../server/tiny-model.ts";
 import { openJobs, TINY_JOB, writeData } from "./job-server.ts";
 
@@ -104,6 +105,13 @@ describe("a job on its own thread", { timeout: 300_000 }, () => {
   });
 });
 
+async function weightsOf(place: string): Promise<Buffer> {
+  const store = await openStore(join(place, "store"));
+  const model = await store.versions.materialise(await store.versions.get("mood", 1));
+  await store.close();
+  return readFile(join(model, "model.safetensors"));
+}
+
 /** Weights of the tiny job's version, made by a process that is killed so many times on its way. */
 async function runToEnd(place: string, kills: number): Promise<Buffer> {
   await writeData(join(place, "data"));
@@ -128,6 +136,6 @@ async function runToEnd(place: string, kills: number): Promise<Buffer> {
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
     if (killed < kills && child.signalCode === "SIGKILL") continue;
     expect(events.at(-1)?.transition?.to.kind).toBe("succeeded");
-    return readFile(join(place, "jobs", job.id, "model", "model.safetensors"));
+    return weightsOf(place);
   }
 }
