@@ -23,6 +23,8 @@ export interface Job extends JobIdentity {
   readonly updatedMs: number;
   /** Sequence number of the newest event; 0 before the first. */
   readonly lastSequence: number;
+  /** Milliseconds it has taken steps for, as far as its log tells. */
+  readonly runningMs: number;
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
   /** What its work made, once that is done; paths are relative to its directory. */
@@ -37,6 +39,9 @@ export interface Job extends JobIdentity {
   readonly promoted: boolean;
 }
 
+/** Why a job became preempted whose server was killed: told by the next one, when it starts. */
+export const SERVER_ENDED = "the server ended";
+
 /** A job of which nothing is known but its identity. */
 export function newJob(identity: JobIdentity): Job {
   return {
@@ -47,6 +52,7 @@ export function newJob(identity: JobIdentity): Job {
     progress: NO_PROGRESS,
     updatedMs: identity.createdMs,
     lastSequence: 0,
+    runningMs: 0,
     startVersion: "",
     product: undefined,
     modelVersion: "",
@@ -67,11 +73,18 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
     updatedMs: event.timeMs,
     lastSequence: event.sequence,
+    runningMs: job.runningMs + ranFor(job, event),
     startVersion: event.kind === "start_chosen" ? String(event.detail?.["version"]) : job.startVersion,
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     ...publicationAfter(job, event),
   };
+}
+
+/** The time since the event before, unless the server was down in it. */
+function ranFor({ state, updatedMs }: Job, { timeMs, transition }: JobEvent): number {
+  if (state.kind !== "running" || transition?.detail === SERVER_ENDED) return 0;
+  return Math.max(0, timeMs - updatedMs);
 }
 
 function productOf({ detail }: JobEvent): WorkProduct {

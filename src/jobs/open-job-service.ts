@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
 import { finishJob, knownProduct, noteProduct } from "./finish-job.ts";
-import type { Job } from "./job.ts";
+import { type Job, SERVER_ENDED } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
 import { removeSpentFiles } from "./job-files.ts";
 import { nextJob } from "./job-queue.ts";
@@ -125,8 +125,7 @@ class DirectoryJobService implements JobService {
       const { state, lastSequence } = record.job;
       await this.#tidyUp(record); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
-      if (isActive(state))
-        await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server ended" });
+      if (isActive(state)) await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: SERVER_ENDED });
       if (state.kind === "cancelling") await record.move({ kind: "stopped" });
       if (record.job.state.kind === "preempted") await record.move({ kind: "resume" }, { reason: "SERVER_RESTART" });
     }

@@ -37,9 +37,9 @@ export class ThreadJobWorker implements JobWorker {
     const work = async (): Promise<WorkOutcome> => {
       let order: WorkOrder;
       try {
-        const { id: jobId, spec, startVersion } = job;
+        const { id: jobId, spec, startVersion, runningMs: spentMs } = job;
         const found = await this.#resolve(startVersion === "" ? spec : { ...spec, init: startVersion });
-        order = { ...found, jobId, spec, directory };
+        order = { ...found, jobId, spec, directory, spentMs };
         if (startVersion === "" && found.startVersion !== undefined) await hooks.startChosen(found.startVersion);
       } catch (error) {
         return rejectionOf(error);

@@ -40,9 +40,11 @@ export function stepLimit({ spec }: WorkOrder, beforeStep: WorkControl["beforeSt
   };
 }
 
-/** The bound on time, as the training loop takes it. */
-export function wallLimit({ spec }: WorkOrder): { readonly timeLimitMs?: number } {
-  return spec.maxWallSeconds > 0 ? { timeLimitMs: spec.maxWallSeconds * 1000 } : {};
+/** What is left of the bound on time, as the training loop takes it. */
+export function wallLimit({ spec, spentMs = 0 }: Pick<WorkOrder, "spec" | "spentMs">): {
+  readonly timeLimitMs?: number;
+} {
+  return spec.maxWallSeconds > 0 ? { timeLimitMs: Math.max(0, spec.maxWallSeconds * 1000 - spentMs) } : {};
 }
 
 /** Why a run ended, in the words of a job. */

@@ -14,6 +14,8 @@ export interface WorkOrder {
   readonly vocabulary?: { readonly path: string; readonly lowerCase: boolean };
   readonly train?: string;
   readonly eval?: string;
+  /** Milliseconds for which earlier attempts took steps; they count for the job's bound on time. */
+  readonly spentMs?: number;
   /** The job's own directory. */
   readonly directory: string;
   /** Features and tokenised text, which jobs share. */

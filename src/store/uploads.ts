@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { writeNewFile } from "../model/durable-write.ts";
@@ -126,6 +126,27 @@ export class Uploads {
         throw error;
       }
     });
+  }
+
+  /** Removes uploads to which nothing was added for so long. @returns their ids */
+  async sweep(olderThanMs: number): Promise<string[]> {
+    const before = Date.now() - olderThanMs;
+    const names = await readdir(this.#options.directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return [];
+    });
+    const ids = new Set(names.flatMap((name) => /^([0-9a-f]{64})\.(part|json)$/.exec(name)?.[1] ?? []));
+    const removed: string[] = [];
+    for (const uploadId of ids) {
+      await this.#inTurn(uploadId, async () => {
+        const files = [this.#part(uploadId), this.#planFile(uploadId)];
+        const written = await Promise.all(files.map((file) => stat(file).catch(() => undefined)));
+        if (written.some((info) => info !== undefined && info.mtimeMs >= before)) return;
+        await this.#forget(uploadId);
+        removed.push(uploadId);
+      });
+    }
+    return removed;
   }
 
   async #forget(uploadId: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { JobEvent } from "../../src/jobs/job-event.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import type { WorkOutcome } from "../../src/jobs/job-work.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
+import { wallLimit } from "../../src/jobs/work-control.ts";
 import { HandWorker, PLAN, RecordingPublication, specOf, until } from "./fake-worker.ts";
 
 let directory: string;
@@ -393,6 +394,36 @@ describe("stopping jobs", () => {
     await service.resume(job.id);
     await until(() => worker.started.length === 2, "work again");
     expect(worker.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
+  });
+
+  it("counts the time it took steps for, over pauses and restarts, against its bound", async () => {
+    let now = 1_000_000;
+    const clock = () => now;
+    const before = await open({ clock });
+    const { job } = await before.service.create("", specOf({ maxWallSeconds: 10 }));
+    now += 60_000; // while it prepares
+    walk(before.worker);
+    await before.reaches(job.id, "running");
+    now += 4000;
+    const pausing = before.service.pause(job.id);
+    await until(() => before.worker.current.stopped, "asked to stop");
+    before.worker.current.finish({ kind: "stopped" });
+    await pausing;
+    now += 60_000;
+    await before.service.resume(job.id);
+    await before.reaches(job.id, "preparing");
+    before.worker.current.hooks.phase("prepared");
+    await before.reaches(job.id, "running");
+    now += 3000;
+    before.worker.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+    await until(() => before.service.get(job.id).runningMs === 7000, "seven seconds");
+    const copy = join(directory, "killed");
+    await cp(join(directory, "jobs"), copy, { recursive: true });
+    now += 60_000; // while no server runs
+    const after = await open({ clock, directory: copy });
+    await after.reaches(job.id, "preparing");
+    const { spec, runningMs: spentMs } = after.worker.current.job;
+    expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
   });
 
   it("lets a paused job wait while others run", async () => {

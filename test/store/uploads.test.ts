@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
@@ -64,6 +65,21 @@ describe("an upload", () => {
     expect(await target.begin(planOf(bytes))).toEqual({ uploadId, receivedBytes: 10 });
     expect(await target.commit(uploadId)).toMatchObject({ digest: uploadId });
     add.mockRestore();
+  });
+
+  it("is given up when nobody has gone on with it for long", async () => {
+    const { uploads: target, directory } = await uploads();
+    const [old, young] = [Buffer.from("0123456789"), Buffer.from("9876543210")];
+    for (const bytes of [old, young]) {
+      const { uploadId } = await target.begin(planOf(bytes));
+      await target.append(uploadId, 0, bytes.subarray(0, 4));
+    }
+    const [gone, kept] = [sha256(old), sha256(young)];
+    const hourAgo = Date.now() / 1000 - 3600;
+    for (const ending of ["part", "json"]) utimesSync(join(directory, `${gone}.${ending}`), hourAgo, hourAgo);
+    utimesSync(join(directory, `${kept}.json`), hourAgo, hourAgo); // its bytes came later
+    expect(await target.sweep(1_800_000)).toEqual([gone]);
+    expect(readdirSync(directory).sort()).toEqual([`${kept}.json`, `${kept}.part`]);
   });
 
   it("takes chunks that come at once one after the other", async () => {

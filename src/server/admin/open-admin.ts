@@ -101,6 +101,12 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     throw error;
   }
   retention = openRetention(options, store, jobs, holder);
+  const uploads = new Uploads({
+    directory: join(workDirectory(config), "uploads"),
+    datasets: store.datasets,
+    maxBytes: config.training.maxDatasetBytes,
+  });
+  if (jobs !== undefined) void sweepUploads(uploads, log);
   return {
     store,
     deployment,
@@ -125,11 +131,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           store,
           jobs,
           holder,
-          uploads: new Uploads({
-            directory: join(workDirectory(config), "uploads"),
-            datasets: store.datasets,
-            maxBytes: config.training.maxDatasetBytes,
-          }),
+          uploads,
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
           validate: (request, signal) => validateData({ data, store, background: judging.background }, request, signal),
         }),
@@ -142,6 +144,18 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       await store.close();
     },
   };
+}
+
+/** An upload that nobody has gone on with for so long is given up. */
+const ABANDONED_UPLOAD_MS = 7 * 86_400_000;
+
+async function sweepUploads(uploads: Uploads, log: ServerLog): Promise<void> {
+  try {
+    const removed = await uploads.sweep(ABANDONED_UPLOAD_MS);
+    if (removed.length > 0) log.info({ uploads: removed }, "removed uploads that nobody has gone on with for a week");
+  } catch (error) {
+    log.warn({ err: error }, "old uploads could not be removed");
+  }
 }
 
 interface JobParts {
