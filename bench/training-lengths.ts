@@ -10,7 +10,7 @@ const EXAMPLES = 4096;
 const BATCH_SIZE = 16;
 const LONGEST = 128;
 /** Of an epoch's batches in order of size, this many are timed, each from the middle of its share. */
-const SAMPLES = 6;
+const SAMPLES = 4;
 /** Timed rounds over the sampled batches; the best time of each counts. */
 const ROUNDS = 2;
 
