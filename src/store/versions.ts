@@ -157,10 +157,32 @@ export class Versions {
    * @throws AlbertError corrupt (BLOB_MISSING, BLOB_CORRUPT) naming the file
    */
   async materialise(version: ModelVersion): Promise<string> {
-    const directory = join(this.#options.cacheDirectory, "models", version.files[MANIFEST_FILE]!.sha256);
+    const directory = this.#localDirectory(version);
     const running = this.#materialising.get(directory) ?? this.#materialise(version, directory);
     this.#materialising.set(directory, running);
     return running.finally(() => this.#materialising.delete(directory));
+  }
+
+  /**
+   * Opens a version from its local directory. A directory that is there already is not read twice: `open` must verify it,
+   * and where it finds it corrupt, it gets one made anew.
+   *
+   * @throws AlbertError as `open` and `materialise` do
+   */
+  async open<T>(version: ModelVersion, open: (directory: string) => Promise<T>): Promise<T> {
+    const directory = this.#localDirectory(version);
+    if ((await lstat(directory).catch(() => undefined)) !== undefined) {
+      try {
+        return await open(directory);
+      } catch (error) {
+        if (!(error instanceof AlbertError && error.code === "corrupt")) throw error;
+      }
+    }
+    return open(await this.materialise(version));
+  }
+
+  #localDirectory({ files }: ModelVersion): string {
+    return join(this.#options.cacheDirectory, "models", files[MANIFEST_FILE]!.sha256);
   }
 
   async #materialise({ files, digest }: ModelVersion, directory: string): Promise<string> {

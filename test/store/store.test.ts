@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AlbertError } from "../../src/errors.ts";
 import { openModelDirectory } from "../../src/model/open-model-directory.ts";
 import { DirectoryObjectStore } from "../../src/store/directory-object-store.ts";
 import { bytesBody, type ObjectStore } from "../../src/store/object-store.ts";
@@ -368,6 +369,24 @@ describe("a store in a directory", () => {
     const [a, b] = await Promise.all([store.versions.materialise(version), store.versions.materialise(version)]);
     expect([a, b]).toEqual([local, local]);
     expect(existsSync(join(local, "vocab.txt"))).toBe(true);
+  });
+
+  it("opens a version from the directory that is there, and from a new one where the opener finds that damaged", async () => {
+    const store = await openStore(path("opened"));
+    const version = await store.versions.publish("m", await modelDirectory());
+    const opened: string[] = [];
+    const opener = async (directory: string) => {
+      opened.push(directory);
+      return (await openModelDirectory(directory)).digest;
+    };
+    expect(await store.versions.open(version, opener)).toBe(version.digest);
+    const local = opened[0]!;
+    rmSync(join(local, "vocab.txt")); // a link to the store's own bytes
+    writeFileSync(join(local, "vocab.txt"), "something else");
+    expect(await store.versions.open(version, opener)).toBe(version.digest);
+    expect(opened).toEqual([local, local, local]);
+    const refusal = new AlbertError("precondition", "not now", { reason: "MEMORY_INSUFFICIENT" });
+    await expect(store.versions.open(version, () => Promise.reject(refusal))).rejects.toBe(refusal);
   });
 
   it("refuses to publish a directory that contradicts its manifest", async () => {
