@@ -1,14 +1,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Model } from "../src/model/model-directory.ts";
+import { removeModelFiles } from "../src/runtime/model-files.ts";
+import { prepareModel } from "../src/runtime/prepared-model.ts";
+import type { ServableModel } from "../src/serving/servable-model.ts";
 import { loadTokenizer } from "../src/tokenizer/load-tokenizer.ts";
 import { randomAlbert } from "./random-albert.ts";
 
 /** A random model of a published shape with a small vocabulary, ready to be served. */
-export function benchModel(shape: Parameters<typeof randomAlbert>[0]): Model {
+export async function benchModel(shape: Parameters<typeof randomAlbert>[0]): Promise<ServableModel> {
   const bytes = readFileSync(join(import.meta.dirname, "../test/fixtures/tokenizer/vocab.txt"));
   const vocabulary = { kind: "wordpiece", lowerCase: true, bytes } as const;
-  const { config, heads, parameters } = randomAlbert(shape);
+  const model = randomAlbert(shape);
+  const prepared = await prepareModel(model, { device: "cpu", precision: "fp32" });
+  const { config, heads } = model;
   return {
     digest: `bench ${shape}`,
     manifest: {
@@ -19,11 +23,10 @@ export function benchModel(shape: Parameters<typeof randomAlbert>[0]): Model {
       maxSequenceLength: config.maxPositionEmbeddings,
       files: {},
     },
-    config,
-    heads,
-    parameters,
+    ...prepared,
     tokenizer: loadTokenizer(vocabulary),
     vocabulary,
     warnings: [],
+    remove: () => removeModelFiles(prepared),
   };
 }

@@ -3,9 +3,9 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/load.ts";
-import type { Model } from "../src/model/model-directory.ts";
-import { createEngine } from "../src/runtime/create-engine.ts";
+import { openEngine } from "../src/runtime/create-engine.ts";
 import { type Engine, type OutputTensors, POOLED_OUTPUT } from "../src/runtime/engine.ts";
+import type { ServableModel } from "../src/serving/servable-model.ts";
 import { benchModel } from "./bench-model.ts";
 
 /** What a server used since it was last asked. */
@@ -27,12 +27,11 @@ const app = await startApp(
   {
     config,
     log: { debug: quiet, info: quiet, warn: quiet, error: console.error },
-    createEngine:
-      kind === "base" ? (model) => createEngine(model, { device: "cpu" }) : async (model) => nullEngine(model),
+    openEngine: kind === "base" ? (model) => openEngine(model) : async (model) => nullEngine(model),
   },
   [],
 );
-const model = benchModel(kind === "base" ? "base" : "tiny");
+const model = await benchModel(kind === "base" ? "base" : "tiny");
 await app.serving.models.swap({ name: "bench", version: "1", open: async () => model });
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
@@ -56,7 +55,7 @@ process.on("disconnect", () => process.exit());
 process.send!(app.addresses.public);
 
 /** Answers every batch at once with zeros: what is left is the path through the server. */
-function nullEngine({ heads }: Model): Engine {
+function nullEngine({ heads }: ServableModel): Engine {
   const logits = new Float32Array(2);
   const output = new Map<string, OutputTensors>(heads.map(({ name }) => [name, { logits }]));
   output.set(POOLED_OUTPUT, { values: logits });

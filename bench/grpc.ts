@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import { startApp } from "../src/app.ts";
 import { type AlbertClient, connectAlbert } from "../src/client/albert-client.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { createEngine } from "../src/runtime/create-engine.ts";
+import { openEngine } from "../src/runtime/create-engine.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 import { taskModel } from "../src/tasks/plan.ts";
 import { benchModel } from "./bench-model.ts";
@@ -28,12 +28,11 @@ async function idleUnary() {
   const quiet = () => {};
   const { config } = loadConfig({ flags: { "server-public-address": "127.0.0.1:0", "server-metrics-address": "" } });
   const log = { debug: quiet, info: quiet, warn: quiet, error: console.error };
-  const create = (model: ReturnType<typeof benchModel>) => createEngine(model, { device: "cpu" });
-  const app = await startApp({ config, log, createEngine: create }, []);
-  const model = benchModel("tiny");
+  const app = await startApp({ config, log, openEngine: (model) => openEngine(model) }, []);
+  const model = await benchModel("tiny");
   await app.serving.models.swap({ name: "bench", version: "1", open: async () => model });
   const client = connectAlbert(app.addresses.public);
-  const engine = await create(model);
+  const engine = await openEngine(model);
   const { sequences } = planClassification({ text: TEXT }, taskModel(model));
   const times = await inTurn(
     { bare: () => engine.run(sequences), served: () => client.classify({ text: TEXT }) },

@@ -18,7 +18,7 @@ import type { Head } from "../src/model/heads.ts";
 import { initialiseParameters } from "../src/model/initialise.ts";
 import { modelParameters } from "../src/model/parameters.ts";
 import { writeModelDirectory } from "../src/model/write-model-directory.ts";
-import { createEngine } from "../src/runtime/create-engine.ts";
+import { openEngine } from "../src/runtime/create-engine.ts";
 import type { Engine } from "../src/runtime/engine.ts";
 import { ModelReader } from "../src/serving/model-reader.ts";
 import { Serving } from "../src/serving/serving.ts";
@@ -54,11 +54,15 @@ async function soak(directory: string, swaps: number, callers: number): Promise<
   const serving = new Serving({
     config: { ...loadConfig({}).config.serving, keepPreviousMs: 0 },
     metrics,
-    createEngine: async (model) => controlled(await createEngine(model, { device: "cpu", calibrationMs: 100 })),
+    openEngine: async (model) => controlled(await openEngine(model, { calibrationMs: 100 })),
   });
   const reader = new ModelReader();
   const swapTo = (version: number) =>
-    serving.models.swap({ name: "m", version: String(version), open: () => reader.open(modelDirectory) });
+    serving.models.swap({
+      name: "m",
+      version: String(version),
+      open: () => reader.prepare(modelDirectory, { device: "cpu", precision: "fp32" }),
+    });
   await swapTo(0);
 
   const load = new Load(serving);

@@ -1,8 +1,7 @@
 import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
-import type { Model } from "./model/model-directory.ts";
-import { createEngine, type EngineOptions } from "./runtime/create-engine.ts";
+import { openEngine, type RunningOptions } from "./runtime/create-engine.ts";
 import { chooseDevice } from "./runtime/devices.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { Measurements } from "./runtime/measurements.ts";
@@ -12,6 +11,7 @@ import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
 import { ModelReader } from "./serving/model-reader.ts";
+import type { ServableModel } from "./serving/servable-model.ts";
 import { Serving } from "./serving/serving.ts";
 import { sweepTemporaryDirectories } from "./temporary-directories.ts";
 
@@ -19,8 +19,8 @@ import { sweepTemporaryDirectories } from "./temporary-directories.ts";
 export interface AppOptions {
   readonly config: Config;
   readonly log: ServerLog;
-  /** Builds the engine of a model. ONNX Runtime on the configured device unless given. */
-  readonly createEngine?: (model: Model) => Promise<Engine>;
+  /** Opens the engine of a model. ONNX Runtime on the configured device unless given. */
+  readonly openEngine?: (model: ServableModel) => Promise<Engine>;
 }
 
 /** A model to serve from a directory, under a name. */
@@ -34,22 +34,24 @@ export const DIRECTORY_VERSION = "1";
 
 /** Everything that answers requests, without anything that listens. */
 export function createInference(
-  { config, log, createEngine }: AppOptions,
+  { config, log, openEngine }: AppOptions,
   device: () => Promise<DeviceKind> = chosenDevice(config),
 ) {
   const metrics = createMetrics(programVersion());
   const measurements = new Measurements();
-  const engines = (options: Pick<EngineOptions, "background" | "calibrationMs">) =>
-    engineFactory(config.runtime, device, log, { ...options, measurements });
+  const engines = (options: Pick<RunningOptions, "background" | "calibrationMs">) =>
+    engineFactory(config.runtime, log, { ...options, measurements });
   const serving = new Serving({
     config: config.serving,
-    ...(createEngine === undefined
-      ? { createEngine: engines({}), rehearse: engines({ background: true, calibrationMs: 0 }) }
-      : { createEngine }),
+    ...(openEngine === undefined
+      ? { openEngine: engines({}), rehearse: engines({ background: true, calibrationMs: 0 }) }
+      : { openEngine }),
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
   const reader = new ModelReader();
+  const prepareModel = async (directory: string) =>
+    reader.prepare(directory, { device: await device(), precision: config.runtime.precision });
   const handlers = inferenceService({
     serving,
     limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
@@ -60,11 +62,10 @@ export function createInference(
     metrics,
     serving,
     handlers,
-    openModel: (directory: string) => reader.open(directory),
+    prepareModel,
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
-      const open = () => reader.open(directory);
-      await serving.models.swap({ name, version: DIRECTORY_VERSION, open });
+      await serving.models.swap({ name, version: DIRECTORY_VERSION, open: () => prepareModel(directory) });
     },
     close: async () => {
       await serving.close();
@@ -83,18 +84,17 @@ function chosenDevice({ runtime }: Config): () => Promise<DeviceKind> {
   };
 }
 
-/** ONNX Runtime sessions on a device, in the configured precision. */
+/** ONNX Runtime sessions with the configured threads, on what each model was prepared for. */
 function engineFactory(
-  { precision, intraThreads }: Pick<RuntimeConfig, "precision" | "intraThreads">,
-  device: () => Promise<DeviceKind>,
+  { intraThreads }: Pick<RuntimeConfig, "intraThreads">,
   log: ServerLog,
-  options: Pick<EngineOptions, "background" | "calibrationMs" | "measurements"> = {},
-): (model: Model) => Promise<Engine> {
+  options: Pick<RunningOptions, "background" | "calibrationMs" | "measurements">,
+): (model: ServableModel) => Promise<Engine> {
   const threads = intraThreads > 0 ? { threads: intraThreads } : {};
-  return async (model) => {
+  return (model) => {
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return createEngine(model, { device: await device(), precision, ...threads, onWorkerLost, ...options });
+    return openEngine(model, { ...threads, onWorkerLost, ...options });
   };
 }
 
@@ -121,7 +121,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const { config, log } = options;
   const device = chosenDevice(config);
   // Looked for while the rest starts; whoever needs it meets the error.
-  if (options.createEngine === undefined) device().catch(() => {});
+  if (options.openEngine === undefined) device().catch(() => {});
   void sweep(log);
   const inference = createInference(options, device);
   const { serving, metrics, handlers } = inference;
@@ -162,7 +162,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
 async function openStoreOf(
   { config, log }: AppOptions,
-  { serving, openModel }: ReturnType<typeof createInference>,
+  { serving, prepareModel }: ReturnType<typeof createInference>,
   device: () => Promise<DeviceKind>,
 ): Promise<Admin> {
   const { threads } = config.training;
@@ -171,7 +171,7 @@ async function openStoreOf(
     config,
     log,
     serving,
-    openModel,
+    prepareModel,
     gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
     executor: { kind: "onnx", device: await device(), ...limit },
   });

@@ -14,12 +14,6 @@ type ThreadReply<Result> =
 /** The one thing that is said to a thread after its request. */
 const ABORT = "abort";
 
-/** A result, and those of its buffers that are handed over instead of copied. */
-export interface ThreadResult<Result> {
-  readonly result: Result;
-  readonly transfer?: readonly ArrayBuffer[];
-}
-
 /**
  * Has a module of this project answer one request on a thread of its own, which ends with the answer.
  *
@@ -61,7 +55,7 @@ export function callThread<Request, Result>(
  * @param answer  gets a signal too, which is aborted when nobody waits for the answer any more
  */
 export async function answerCall<Request, Result>(
-  answer: (request: Request, signal: AbortSignal) => Promise<ThreadResult<Result>>,
+  answer: (request: Request, signal: AbortSignal) => Promise<Result>,
 ): Promise<void> {
   if (parentPort === null) return;
   invariant(workerData !== undefined, "a thread was started without a request");
@@ -69,8 +63,8 @@ export async function answerCall<Request, Result>(
   parentPort.once("message", () => unwanted.abort()); // `callThread` says nothing else
   parentPort.unref(); // and what it says keeps no thread from ending
   try {
-    const { result, transfer = [] } = await answer(workerData as Request, unwanted.signal); // `callThread` gave it
-    parentPort.postMessage({ kind: "result", result } satisfies ThreadReply<Result>, transfer);
+    const result = await answer(workerData as Request, unwanted.signal); // `callThread` gave it
+    parentPort.postMessage({ kind: "result", result } satisfies ThreadReply<Result>);
   } catch (error) {
     parentPort.postMessage(refusal(error));
   }

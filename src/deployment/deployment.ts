@@ -1,8 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
-import type { Model } from "../model/model-directory.ts";
-import { openModelDirectory } from "../model/open-model-directory.ts";
 import type { LiveModels } from "../serving/live-models.ts";
+import type { ServableModel } from "../serving/servable-model.ts";
 import type { SwapReport, Traffic } from "../serving/serving-state.ts";
 import type { VersionSource } from "../serving/version-loader.ts";
 import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
@@ -23,7 +22,8 @@ export interface DeploymentOptions {
    * on serving. Without a model: of a store that could not be asked for its models.
    */
   readonly onError: (error: unknown, model: string | undefined) => void;
-  readonly openModel?: (directory: string) => Promise<Model>;
+  /** Opens a version's directory for serving. */
+  readonly prepareModel: (directory: string) => Promise<ServableModel>;
 }
 
 /** What a promotion or a rollback led to. */
@@ -289,12 +289,12 @@ export class Deployment {
   }
 
   #source(stored: ModelVersion): VersionSource {
-    const { store, openModel = openModelDirectory } = this.#options;
+    const { store, prepareModel } = this.#options;
     return {
       name: stored.model,
       version: String(stored.version),
       digest: stored.digest,
-      open: async () => openModel(await store.versions.materialise(stored)),
+      open: () => store.versions.open(stored, prepareModel),
     };
   }
 

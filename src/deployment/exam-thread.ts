@@ -6,5 +6,5 @@ import { type Exam, type ExamResult, sitExam } from "./exam.ts";
 
 await answerCall<Exam, ExamResult>(async (exam, signal) => {
   if (exam.background) runInBackground();
-  return { result: await sitExam(exam, signal) };
+  return await sitExam(exam, signal);
 });

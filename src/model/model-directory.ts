@@ -38,17 +38,21 @@ export interface ModelManifest {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** An opened model: verified, complete, in memory. */
-export interface Model {
+/** All there is to know of an opened model, but its weights. */
+export interface ModelDescription {
   /** sha256 over the manifest's sorted file digests and heads: the identity of a version. */
   readonly digest: string;
   readonly manifest: ModelManifest;
   readonly config: AlbertConfig;
   readonly heads: readonly Head[];
-  readonly parameters: Parameters;
   readonly tokenizer: Tokenizer;
   /** What the tokenizer was made from, for writing the model again. */
   readonly vocabulary: Vocabulary;
   /** Sentences a person should see; empty for a model of our own making. */
   readonly warnings: readonly string[];
+}
+
+/** An opened model: verified, complete, in memory. */
+export interface Model extends ModelDescription {
+  readonly parameters: Parameters;
 }

@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import type { Precision } from "../graph/serving/dense.ts";
-import { buildServingGraph, type ServingModel } from "../graph/serving/serving-graph.ts";
+import type { ServingModel } from "../graph/serving/serving-graph.ts";
 import { splitOutputs } from "./batch-outputs.ts";
 import { calibrate } from "./calibration.ts";
 import { planChunks, predictBatchMs } from "./chunks.ts";
@@ -9,19 +9,16 @@ import { availableThreads } from "./cpu-quota.ts";
 import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
 import { checkSequences } from "./input-check.ts";
 import type { Measurements } from "./measurements.ts";
-import { writeModelFiles } from "./model-files.ts";
+import { removeModelFiles } from "./model-files.ts";
 import { type PackedBatch, packBatch } from "./packed-batch.ts";
+import { type PreparedModel, prepareModel } from "./prepared-model.ts";
 import { type LostReason, SessionHost } from "./session-host.ts";
 import type { WorkerTask } from "./worker-messages.ts";
 
-export interface EngineOptions {
-  readonly device: DeviceKind;
-  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu. */
-  readonly precision?: Precision;
+/** How a prepared model is run. */
+export interface RunningOptions {
   /** Threads inside one operator on the CPU. Default: what the cgroup's quota allows. */
   readonly threads?: number;
-  /** Where the model's files are written for the session; default: the directory for temporary files. */
-  readonly workDirectory?: string;
   /** How long measuring the device's knee may take. Default 500 ms; 0 only warms up. */
   readonly calibrationMs?: number;
   /** Remembers measurements, so that another model of the same shape need not be measured. */
@@ -32,6 +29,14 @@ export interface EngineOptions {
   readonly onWorkerLost?: (reason: LostReason) => void;
   /** Starts the session's thread; for tests of what happens when it fails. */
   readonly spawnWorker?: (task: WorkerTask) => Worker;
+}
+
+export interface EngineOptions extends RunningOptions {
+  readonly device: DeviceKind;
+  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu. */
+  readonly precision?: Precision;
+  /** Where the model's files are written for the session; default: the directory for temporary files. */
+  readonly workDirectory?: string;
 }
 
 const DEFAULT_CALIBRATION_MS = 500;
@@ -47,63 +52,76 @@ const LEAST_CHUNK = 1024;
 
 /**
  * Loads a model onto a device: writes its graph, creates the session on a thread of its own, warms it up and measures it.
+ * All of the weights pass through this thread; a server prepares its models on another one and calls `openEngine`.
  *
  * @throws AlbertError corrupt (a variable is missing or misshapen), backend (the runtime refused the graph)
  */
 export async function createEngine(model: ServingModel, options: EngineOptions): Promise<Engine> {
-  const { device, precision = "fp32", calibrationMs = DEFAULT_CALIBRATION_MS, background = false } = options;
-  const threads = options.threads ?? availableThreads();
-  const files = await writeModelFiles(buildServingGraph(model, { target: device, precision }), options.workDirectory);
+  const { device, precision = "fp32", workDirectory } = options;
+  const prepared = await prepareModel(model, { device, precision }, workDirectory);
+  const remove = () => removeModelFiles(prepared);
   try {
-    const host = await SessionHost.start({
-      task: { modelPath: files.modelPath, session: { device, threads }, background },
-      ...(options.spawnWorker === undefined ? {} : { spawn: options.spawnWorker }),
-      ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
-    });
-    const shape = { config: model.config, heads: model.heads };
-    // What is measured in the background says nothing about engines that are not, so such engines share nothing.
-    const measurements = background ? undefined : options.measurements;
-    const known = measurements?.find(shape, { device, precision, threads });
-    const cost = known?.cost ?? new CostModel();
-    const engine = new SessionEngine(device, shape, host, cost, () => files.remove());
-    try {
-      const tokenBudget = await engine.warmUp(known === undefined ? calibrationMs : 0);
-      engine.tokenBudget = known?.tokenBudget ?? tokenBudget;
-      if (known === undefined && calibrationMs > 0) {
-        measurements?.keep(shape, { device, precision, threads }, { cost, tokenBudget });
-      }
-    } catch (error) {
-      await host.close();
-      throw error;
-    }
-    return engine;
+    return await startEngine(prepared, options, remove);
   } catch (error) {
-    await files.remove();
+    await remove();
     throw error;
   }
+}
+
+/**
+ * Runs a prepared model: creates the session on a thread of its own, warms it up and measures it. The model's files must
+ * stay until the engine has been closed, for a session that is lost is made from them again.
+ *
+ * @throws AlbertError backend (the runtime refused the graph)
+ */
+export function openEngine(model: PreparedModel, options: RunningOptions = {}): Promise<Engine> {
+  return startEngine(model, options, async () => {});
+}
+
+async function startEngine(
+  model: PreparedModel,
+  options: RunningOptions,
+  onClosed: () => Promise<void>,
+): Promise<SessionEngine> {
+  const { modelPath, device, precision } = model;
+  const { calibrationMs = DEFAULT_CALIBRATION_MS, background = false, threads = availableThreads() } = options;
+  const host = await SessionHost.start({
+    task: { modelPath, session: { device, threads }, background },
+    ...(options.spawnWorker === undefined ? {} : { spawn: options.spawnWorker }),
+    ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
+  });
+  // What is measured in the background says nothing about engines that are not, so such engines share nothing.
+  const measurements = background ? undefined : options.measurements;
+  const measured = { device, precision, threads };
+  const known = measurements?.find(model, measured);
+  const cost = known?.cost ?? new CostModel();
+  const engine = new SessionEngine(model, host, cost, onClosed);
+  try {
+    const tokenBudget = await engine.warmUp(known === undefined ? calibrationMs : 0);
+    engine.tokenBudget = known?.tokenBudget ?? tokenBudget;
+    if (known === undefined && calibrationMs > 0) measurements?.keep(model, measured, { cost, tokenBudget });
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
+  return engine;
 }
 
 /** An engine over one session worker. It holds no weights: those are with the worker. */
 class SessionEngine implements Engine {
   readonly device: DeviceKind;
-  readonly #model: Pick<ServingModel, "config" | "heads">;
+  readonly #model: PreparedModel;
   readonly #host: SessionHost;
   readonly #cost: CostModel;
-  readonly #removeFiles: () => Promise<void>;
+  readonly #onClosed: () => Promise<void>;
   tokenBudget = 1;
 
-  constructor(
-    device: DeviceKind,
-    model: Pick<ServingModel, "config" | "heads">,
-    host: SessionHost,
-    cost: CostModel,
-    removeFiles: () => Promise<void>,
-  ) {
-    this.device = device;
+  constructor(model: PreparedModel, host: SessionHost, cost: CostModel, onClosed: () => Promise<void>) {
+    this.device = model.device;
     this.#model = model;
     this.#host = host;
     this.#cost = cost;
-    this.#removeFiles = removeFiles;
+    this.#onClosed = onClosed;
   }
 
   predictMs(lengths: readonly number[]): number {
@@ -154,7 +172,7 @@ class SessionEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#host.close();
-    await this.#removeFiles();
+    await this.#onClosed();
   }
 
   /** Runs several shapes. @returns the token budget that follows from what they took */

@@ -1,5 +1,5 @@
 import { open, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { GraphBuilder } from "../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../graph/onnx/serialise.ts";
 import { makeTemporaryDirectory } from "../temporary-directories.ts";
@@ -8,11 +8,10 @@ const WEIGHTS_FILE = "weights.bin";
 
 /** A model on disk in the form that sessions load: a small graph, and its weights in a file that is mapped. */
 export interface ModelFiles {
+  /** Path of the graph; the weights lie beside it, and nothing else does. */
   readonly modelPath: string;
-  /** Bytes of the weights file. */
-  readonly weightBytes: number;
-  /** Deletes the files; sessions that have loaded them are not affected. */
-  remove(): Promise<void>;
+  /** Bytes of graph and weights: about what a session takes in memory at rest. */
+  readonly fileBytes: number;
 }
 
 /**
@@ -23,11 +22,11 @@ export interface ModelFiles {
  */
 export async function writeModelFiles(graph: GraphBuilder, parent?: string): Promise<ModelFiles> {
   const directory = await makeTemporaryDirectory("session", parent);
-  const remove = () => rm(directory, { recursive: true, force: true });
+  const modelPath = join(directory, "model.onnx");
   try {
     const { bytes, external } = encodeModel(graph, { externalFile: WEIGHTS_FILE });
     const weights = await open(join(directory, WEIGHTS_FILE), "w", 0o600);
-    let weightBytes = 0;
+    let fileBytes = bytes.byteLength;
     try {
       for (const constant of external) {
         const values = constant.bytes();
@@ -41,16 +40,20 @@ export async function writeModelFiles(graph: GraphBuilder, parent?: string): Pro
           );
           written += bytesWritten;
         }
-        weightBytes += written;
+        fileBytes += written;
       }
     } finally {
       await weights.close();
     }
-    const modelPath = join(directory, "model.onnx");
     await writeFile(modelPath, bytes, { mode: 0o600 });
-    return { modelPath, weightBytes, remove };
+    return { modelPath, fileBytes };
   } catch (error) {
-    await remove();
+    await removeModelFiles({ modelPath });
     throw error;
   }
+}
+
+/** Deletes what `writeModelFiles` wrote; sessions that have loaded it are not affected. */
+export async function removeModelFiles({ modelPath }: Pick<ModelFiles, "modelPath">): Promise<void> {
+  await rm(dirname(modelPath), { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../errors.ts";
 import { runInBackground } from "../thread-priority.ts";
-import { type HostTensors, OrtSession } from "./ort.ts";
+import type { HostTensors, OrtSession } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./worker-messages.ts";
 
 /**
@@ -11,9 +11,10 @@ import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from
 export async function serveSession(port: MessagePort, task: WorkerTask): Promise<void> {
   const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
   let session: OrtSession;
-  // Before the session exists: its own threads inherit the priority.
+  // Before the runtime is even loaded, and its threads, which inherit the priority, exist.
   if (task.background) runInBackground();
   try {
+    const { OrtSession } = await import("./ort.ts");
     session = await OrtSession.create(task.modelPath, task.session);
   } catch (error) {
     reply({ kind: "refused", message: textOf(error) });

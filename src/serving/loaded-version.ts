@@ -1,7 +1,7 @@
-import type { Model } from "../model/model-directory.ts";
 import type { Engine } from "../runtime/engine.ts";
 import { type TaskModel, taskModel } from "../tasks/plan.ts";
 import type { Lane } from "./lane.ts";
+import type { ServableModel } from "./servable-model.ts";
 
 /** A version that can answer: its model, its engine and its lane in the scheduler. Owned by `LiveModels`. */
 export class LoadedVersion {
@@ -10,24 +10,26 @@ export class LoadedVersion {
   readonly version: string;
   readonly digest: string;
   readonly tokenizerDigest: string;
-  readonly model: Omit<Model, "parameters" | "vocabulary">;
+  readonly model: Omit<ServableModel, "vocabulary" | "remove">;
   readonly task: TaskModel;
   readonly engine: Engine;
   readonly lane: Lane;
-  /** Bytes of its weights in memory. */
+  /** About the bytes that it takes in memory: those of its graph and weights. */
   readonly memoryBytes: number;
+  readonly #removeFiles: () => Promise<void>;
   #leases = 0;
   #idle: (() => void)[] = [];
 
-  constructor(name: string, version: string, model: Model, engine: Engine, lane: Lane) {
+  constructor(name: string, version: string, model: ServableModel, engine: Engine, lane: Lane) {
     this.name = name;
     this.version = version;
     this.digest = model.digest;
     this.tokenizerDigest = model.tokenizer.digest;
-    // The engine has taken the weights over; holding them here would keep a second copy alive.
-    const { parameters, vocabulary: _, ...rest } = model;
+    // Nothing asks a loaded version for its vocabulary, which would only take memory.
+    const { vocabulary: _, remove, ...rest } = model;
     this.model = rest;
-    this.memoryBytes = parameterBytes(parameters);
+    this.memoryBytes = model.fileBytes;
+    this.#removeFiles = remove;
     this.task = taskModel(model);
     this.engine = engine;
     this.lane = lane;
@@ -50,15 +52,17 @@ export class LoadedVersion {
     };
   }
 
+  /** Ends its engine and deletes its files; its lane must be closed. */
+  async close(): Promise<void> {
+    try {
+      await this.engine.close();
+    } finally {
+      await this.#removeFiles();
+    }
+  }
+
   /** Resolves when no request needs the version any more. */
   async idle(): Promise<void> {
     if (this.#leases > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
-}
-
-/** Bytes of a model's weights. */
-export function parameterBytes(parameters: Model["parameters"]): number {
-  let bytes = 0;
-  for (const { data } of parameters.values()) bytes += data.byteLength;
-  return bytes;
 }

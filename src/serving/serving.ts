@@ -2,7 +2,6 @@ import type { ServingConfig } from "../config/settings.ts";
 import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Stage } from "../metrics/requests.ts";
-import type { Model } from "../model/model-directory.ts";
 import type { DeviceKind, Engine } from "../runtime/engine.ts";
 import type { TaskModel, TaskPlan } from "../tasks/plan.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -12,6 +11,7 @@ import { Quarantine } from "./quarantine.ts";
 import { abortError, deadlinePassed } from "./refusals.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { ModelSelector } from "./selection.ts";
+import type { ServableModel } from "./servable-model.ts";
 import type { Decision } from "./shadow.ts";
 import type { Priority, WorkTiming } from "./ticket.ts";
 import { Turns } from "./turns.ts";
@@ -74,9 +74,9 @@ export interface Served<Answer> {
 export interface ServingOptions {
   readonly config: ServingConfig;
   /** Builds the engine of a version: session, device, measured token budget. */
-  readonly createEngine: (model: Model) => Promise<Engine>;
+  readonly openEngine: (model: ServableModel) => Promise<Engine>;
   /** Builds an engine on which a version is tried out while others serve; see `VersionLoaderOptions`. */
-  readonly rehearse?: (model: Model) => Promise<Engine>;
+  readonly rehearse?: (model: ServableModel) => Promise<Engine>;
   readonly metrics: Metrics;
   readonly clock?: Clock;
   readonly memory?: () => MemoryReading;
@@ -113,10 +113,10 @@ export class Serving {
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     this.scheduler = new Scheduler({ clock, limits: config, metrics, quarantine: this.quarantine, random });
-    const { createEngine, rehearse } = options;
+    const { openEngine, rehearse } = options;
     const { scheduler } = this;
     this.models = new LiveModels({
-      ...{ config, scheduler, createEngine, metrics, clock, memory, random },
+      ...{ config, scheduler, openEngine, metrics, clock, memory, random },
       ...(rehearse === undefined ? {} : { rehearse }),
     });
   }

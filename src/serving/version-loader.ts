@@ -1,12 +1,12 @@
 import type { ServingConfig } from "../config/settings.ts";
 import { corrupt } from "../errors.ts";
-import type { Model } from "../model/model-directory.ts";
 import type { Engine } from "../runtime/engine.ts";
 import type { Clock } from "./clock.ts";
-import { LoadedVersion, parameterBytes } from "./loaded-version.ts";
+import { LoadedVersion } from "./loaded-version.ts";
 import { fits, type MemoryReading, outOfMemory } from "./memory.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { confirm, probeSequence, selfCheck } from "./self-check.ts";
+import type { ServableModel } from "./servable-model.ts";
 import type { SwapPhase } from "./serving-state.ts";
 
 /** Where a version comes from. */
@@ -14,8 +14,8 @@ export interface VersionSource {
   /** Name it will serve under. */
   readonly name: string;
   readonly version: string;
-  /** Opens the model; must verify what it reads. */
-  readonly open: () => Promise<Model>;
+  /** Opens the model; must verify what it reads. The version owns what is opened. */
+  readonly open: () => Promise<ServableModel>;
   /** The digest it must have, where the caller knows it. */
   readonly digest?: string;
 }
@@ -23,14 +23,22 @@ export interface VersionSource {
 export interface VersionLoaderOptions {
   readonly config: Pick<ServingConfig, "batchTokens" | "swapDrainMs" | "memoryHeadroom">;
   readonly scheduler: Scheduler;
-  readonly createEngine: (model: Model) => Promise<Engine>;
+  readonly openEngine: (model: ServableModel) => Promise<Engine>;
   /**
    * Builds an engine that stands back for those that serve. With it, a version that is loaded beside others is tried out
    * there, so that they are hardly disturbed; absent: every check runs on the engine that will serve.
    */
-  readonly rehearse?: (model: Model) => Promise<Engine>;
+  readonly rehearse?: (model: ServableModel) => Promise<Engine>;
   readonly clock: Clock;
   readonly memory: () => MemoryReading;
+}
+
+/** What surrounds the loading of a version. */
+export interface LoadingConditions {
+  /** Whether other versions serve meanwhile. */
+  readonly beside: boolean;
+  /** Releases what can be spared when memory is short. */
+  readonly makeRoom: () => Promise<void>;
 }
 
 /** Called when a phase has ended, with its duration. */
@@ -47,22 +55,30 @@ export class VersionLoader {
   /**
    * Reads, verifies, builds, warms and checks one version. On failure nothing of it remains.
    *
-   * @param beside    whether other versions serve meanwhile
-   * @param makeRoom  releases what can be spared when memory is short
    * @throws AlbertError corrupt DIGEST_MISMATCH; precondition MEMORY_INSUFFICIENT; backend SELF_CHECK_FAILED; whatever
    *   opening the model or creating its engine throws
    */
-  async load(
-    source: VersionSource,
-    ended: PhaseListener,
-    { beside, makeRoom }: { readonly beside: boolean; readonly makeRoom: () => Promise<void> },
-  ): Promise<LoadedVersion> {
-    const { config, scheduler, createEngine, rehearse } = this.#options;
+  async load(source: VersionSource, ended: PhaseListener, conditions: LoadingConditions): Promise<LoadedVersion> {
     const model = await this.#timed("load", ended, () => source.open());
+    try {
+      return await this.#start(source, model, ended, conditions);
+    } catch (error) {
+      await model.remove();
+      throw error;
+    }
+  }
+
+  async #start(
+    source: VersionSource,
+    model: ServableModel,
+    ended: PhaseListener,
+    { beside, makeRoom }: LoadingConditions,
+  ): Promise<LoadedVersion> {
+    const { config, scheduler, openEngine, rehearse } = this.#options;
     if (source.digest !== undefined && model.digest !== source.digest) {
       throw corrupt(`the model has digest ${model.digest}, expected ${source.digest}`, { reason: "DIGEST_MISMATCH" });
     }
-    await this.#requireMemory(parameterBytes(model.parameters), makeRoom);
+    await this.#requireMemory(model.fileBytes, makeRoom);
     const rehearsed =
       beside && rehearse !== undefined
         ? await this.#timed("rehearse", ended, async () => {
@@ -72,7 +88,7 @@ export class VersionLoader {
             return outcome;
           })
         : undefined;
-    const engine = await this.#timed("build", ended, () => createEngine(model));
+    const engine = await this.#timed("build", ended, () => openEngine(model));
     await this.#timed("check", ended, () =>
       checked<unknown>(engine, () =>
         rehearsed === undefined ? selfCheck(model, engine) : confirm(model, engine, rehearsed),
@@ -95,7 +111,7 @@ export class VersionLoader {
    */
   async release(version: LoadedVersion): Promise<number> {
     const failed = await this.#options.scheduler.close(version.lane, this.#options.config.swapDrainMs);
-    await version.engine.close();
+    await version.close();
     return failed;
   }
 

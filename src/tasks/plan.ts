@@ -1,6 +1,6 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import type { Head, HeadKind } from "../model/heads.ts";
-import type { Model } from "../model/model-directory.ts";
+import type { ModelDescription } from "../model/model-directory.ts";
 import type { SequenceInput, SequenceOutput } from "../runtime/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -65,7 +65,7 @@ export interface RunOptions {
 }
 
 /** A task's view of an opened model directory. */
-export function taskModel(model: Model): TaskModel {
+export function taskModel(model: ModelDescription): TaskModel {
   const nullThreshold = model.manifest.metrics?.["null_score_diff_threshold"];
   return {
     tokenizer: model.tokenizer,

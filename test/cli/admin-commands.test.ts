@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
@@ -28,7 +28,7 @@ beforeAll(async () => {
       training: { datasetRoots: [base], threads: 1 },
       runtime: { device: "cpu" },
     },
-    createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+    openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
   });
 }, 60_000);
 afterEach(() => {

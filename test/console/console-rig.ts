@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/chromium.ts";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 
@@ -55,9 +55,8 @@ export async function openConsoleRig(): Promise<ConsoleRig> {
       config: {
         store: { directory: join(directory, "store"), pollMs: 50, checkpointRoots: [] },
         training: { threads: 1 },
-        runtime: { device: "cpu" },
       },
-      createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     }),
   ]);
   const origin = `http://${server.app.addresses.console}`;

@@ -29,7 +29,9 @@ async function deployed() {
     },
     status: () => ({ lastSwap: undefined }),
   } as unknown as LiveModels;
-  const deployment = new Deployment({ store, live, serves: true, pollMs: 60_000, onError: () => {} });
+  // `live` opens nothing.
+  const prepareModel = () => Promise.reject(new Error("a version was opened"));
+  const deployment = new Deployment({ store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {} });
   const override = { overrideGate: true, reason: "a test" };
   await deployment.promote("m", 1, { expectedGeneration: 0, ...override });
   await deployment.promote("m", 2, { expectedGeneration: 1, ...override });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -13,7 +13,7 @@ describe("the bundled models", () => {
   beforeAll(async () => {
     server = await runServer({
       models: names.map((name) => ({ name, directory: join(root, "models", name) })),
-      createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     });
   }, 120_000);
   afterAll(() => server?.close());

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { missing } from "../fixtures.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 
@@ -37,7 +37,7 @@ describe("the examples", () => {
     execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
     server = await runServer({
       models: [{ name: "sentiment", directory: join(root, "models/sentiment") }],
-      createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     });
   }, 600_000);
   afterAll(() => server?.close());

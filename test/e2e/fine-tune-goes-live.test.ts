@@ -8,7 +8,7 @@ import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
@@ -54,7 +54,7 @@ describe("a fine-tune", () => {
         training: { datasetRoots: [roots], threads: 1, maxDatasetBytes: 1_000_000 },
         runtime: { device: "cpu" },
       },
-      createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     });
     admin = connectAdmin(server.app.addresses.admin!, { maxAttempts: 1 });
     train = (await uploadDataset(admin, join(base, "train.jsonl"))).digest;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { missing } from "../fixtures.ts";
 import { tinyText } from "../pretraining/english.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
@@ -30,15 +30,13 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
   const data: Record<string, string> = {};
 
   beforeAll(async () => {
-    const engine = { device: "cpu", threads: 1, calibrationMs: 0 } as const;
     server = await runServer({
       models: [],
       config: {
         store: { directory: join(base, "store"), pollMs: 50 },
         training: { threads: 1 },
-        runtime: { device: "cpu" },
       },
-      createEngine: (model) => createEngine(model, engine),
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     });
     admin = connectAdmin(server.app.addresses.admin!, { maxAttempts: 1 });
     const files = {

@@ -123,8 +123,8 @@ describe("a server's life", () => {
     });
     const quiet = () => {};
     const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-    const createEngine = async (model: Parameters<typeof scriptedEngine>[0]) => scriptedEngine(model, {});
-    await expect(startApp({ config, log, createEngine }, [])).rejects.toMatchObject({ reason: "ADDRESS_UNAVAILABLE" });
+    const openEngine = async (model: Parameters<typeof scriptedEngine>[0]) => scriptedEngine(model, {});
+    await expect(startApp({ config, log, openEngine }, [])).rejects.toMatchObject({ reason: "ADDRESS_UNAVAILABLE" });
   });
 
   it("does not start beside another that works on the same jobs, but beside one to answer, or after it", async () => {

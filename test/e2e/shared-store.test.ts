@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { type Job, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { missing } from "../fixtures.ts";
 import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
@@ -71,7 +71,6 @@ for (const { what, open, skip } of PLACES) {
       writeFileSync(join(base, "data/dev.jsonl"), moodRows(80, 200));
       place = await open();
       const model = await writeTinyModel(ALL_HEADS.slice(0, 1));
-      const engine = { device: "cpu", threads: 1, calibrationMs: 0 } as const;
       const store = { directory: place.location, pollMs: POLL_MS };
       const server = (role: "training" | "inference", models: readonly { name: string; directory: string }[]) =>
         runServer({
@@ -89,7 +88,7 @@ for (const { what, open, skip } of PLACES) {
             training: { directory: join(base, role), datasetRoots: [join(base, "data")], threads: 1 },
             runtime: { device: "cpu" },
           },
-          createEngine: (opened) => createEngine(opened, engine),
+          openEngine: (opened) => openEngine(opened, { threads: 1, calibrationMs: 0 }),
         });
       trainer = await server("training", []);
       // Replicas start together, each with the model that comes with the program: neither may mind the other.

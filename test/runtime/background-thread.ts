@@ -5,12 +5,12 @@ import { runInBackground } from "../../src/thread-priority.ts";
 /** Tells the niceness of a thread that went to the background, and of one that it started afterwards. */
 await answerCall<string, number | { own: number; child: number }>(async (role) => {
   const own = () => Number(readFileSync("/proc/thread-self/stat", "utf8").split(") ").at(-1)!.split(" ")[16]);
-  if (role === "child") return { result: own() };
+  if (role === "child") return own();
   runInBackground();
   const child = await callThread<string, number>(
     new URL("./background-thread", import.meta.url),
     import.meta.url,
     "child",
   );
-  return { result: { own: own(), child } };
+  return { own: own(), child };
 });

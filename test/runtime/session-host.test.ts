@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { GraphBuilder } from "../../src/graph/onnx/graph-builder.ts";
-import { type ModelFiles, writeModelFiles } from "../../src/runtime/model-files.ts";
+import { type ModelFiles, removeModelFiles, writeModelFiles } from "../../src/runtime/model-files.ts";
 import { type LostReason, type SessionBatch, SessionHost } from "../../src/runtime/session-host.ts";
 import { spawnWorker } from "../../src/worker-threads.ts";
 import { FAULTS, type FaultyTask } from "./faulty-worker.ts";
@@ -34,7 +34,7 @@ const open: { host: SessionHost; files: ModelFiles }[] = [];
 afterEach(async () => {
   for (const { host, files } of open.splice(0)) {
     await host.close();
-    await files.remove();
+    await removeModelFiles(files);
   }
 });
 
@@ -153,7 +153,7 @@ describe("a session worker", () => {
           if (result !== "WORKER_LOST") expect(result).toBe(kinds[index]! + 1);
         });
         await host.close();
-        await files.remove();
+        await removeModelFiles(files);
       }),
       { numRuns: 6 },
     );

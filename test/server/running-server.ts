@@ -2,10 +2,10 @@ import { type App, startApp } from "../../src/app.ts";
 import { type AlbertClient, type AlbertClientOptions, connectAlbert } from "../../src/client/albert-client.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
-import type { Model } from "../../src/model/model-directory.ts";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
 import type { ServerLog } from "../../src/server/log.ts";
+import { ModelReader } from "../../src/serving/model-reader.ts";
+import type { ServableModel } from "../../src/serving/servable-model.ts";
 import { type EngineScript, scriptedEngine } from "./scripted-engine.ts";
 
 /** Settings to change, as in a configuration file. */
@@ -14,7 +14,7 @@ export type Overrides = { readonly [G in keyof Config]?: Partial<Config[G]> };
 export interface RunningServerOptions {
   readonly models: readonly { readonly name: string; readonly directory: string }[];
   readonly config?: Overrides;
-  readonly createEngine?: (model: Model) => Promise<Engine>;
+  readonly openEngine?: (model: ServableModel) => Promise<Engine>;
   readonly client?: AlbertClientOptions;
 }
 
@@ -28,7 +28,7 @@ export interface RunningServer {
   /** What the next engines are made by, in place of the scripted one. */
   readonly loading: (() => Promise<Engine>)[];
   /** Opens the first model once more. */
-  open(): Promise<Model>;
+  open(): Promise<ServableModel>;
   /** The metrics page. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -47,6 +47,8 @@ export function testConfig(overrides: Overrides = {}): Config {
   const forTests: Readonly<Record<string, object>> = {
     server: { ...local, drainDelayMs: 0 },
     training: { priority: "normal" },
+    // What they expect was worked out on the processor.
+    runtime: { device: "cpu" },
   };
   const changed = Object.entries(config).map(([group, values]) => [
     group,
@@ -63,9 +65,9 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
   };
   const log: ServerLog = { debug: write, info: write, warn: write, error: write };
   const loading: (() => Promise<Engine>)[] = [];
-  const create = options.createEngine ?? (async (model: Model) => scriptedEngine(model, script));
-  const createEngine = (model: Model) => loading.shift()?.() ?? create(model);
-  const app = await startApp({ config: testConfig(options.config), log, createEngine }, options.models);
+  const create = options.openEngine ?? (async (model: ServableModel) => scriptedEngine(model, script));
+  const openEngine = (model: ServableModel) => loading.shift()?.() ?? create(model);
+  const app = await startApp({ config: testConfig(options.config), log, openEngine }, options.models);
   // A server that only trains has no address for inference; its client would be refused.
   const client = connectAlbert(app.addresses.public || app.addresses.admin!, { maxAttempts: 1, ...options.client });
   return {
@@ -75,7 +77,7 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
     script,
     log: lines,
     loading,
-    open: () => openModelDirectory(options.models[0]!.directory),
+    open: () => new ModelReader().prepare(options.models[0]!.directory, { device: "cpu", precision: "fp32" }),
     metrics: async () => (await app.metrics.page()).body,
     close: async () => {
       client.close();

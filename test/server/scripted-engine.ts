@@ -1,5 +1,5 @@
 import type { Head } from "../../src/model/heads.ts";
-import type { Model } from "../../src/model/model-directory.ts";
+import type { ModelDescription } from "../../src/model/model-directory.ts";
 import {
   type BatchResult,
   type Engine,
@@ -24,7 +24,7 @@ export interface EngineScript {
  * An engine without a model: every output has the shape the contract states and values that are a fixed function of the
  * token ids. The script may be changed while it serves.
  */
-export function scriptedEngine(model: Model, script: EngineScript): Engine {
+export function scriptedEngine(model: ModelDescription, script: EngineScript): Engine {
   return {
     device: "cpu",
     tokenBudget: 256,
@@ -43,7 +43,12 @@ export function scriptedEngine(model: Model, script: EngineScript): Engine {
   };
 }
 
-function tensorsOf(model: Model, sequence: SequenceInput, name: string, value: number | undefined): OutputTensors {
+function tensorsOf(
+  model: ModelDescription,
+  sequence: SequenceInput,
+  name: string,
+  value: number | undefined,
+): OutputTensors {
   const { inputIds } = sequence;
   const hidden = model.config.hiddenSize;
   const floats = (length: number, salt: number) =>

@@ -1,5 +1,4 @@
 import type { Head } from "../../src/model/heads.ts";
-import type { Model } from "../../src/model/model-directory.ts";
 import type {
   BatchResult,
   DeviceKind,
@@ -8,6 +7,7 @@ import type {
   SequenceInput,
   SequenceOutput,
 } from "../../src/runtime/engine.ts";
+import type { ServableModel } from "../../src/serving/servable-model.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One batch handed to a `FakeEngine` and not yet answered. */
@@ -120,7 +120,7 @@ const sentiment: Head = {
 };
 
 /** A model of a few bytes: everything the serving room looks at, nothing that computes. */
-export function fakeModel(digest: string, weightBytes = 64): Model {
+export function fakeModel(digest: string, fileBytes = 64): ServableModel {
   const tokenizer: Tokenizer = {
     kind: "wordpiece",
     vocabSize: 100,
@@ -165,7 +165,11 @@ export function fakeModel(digest: string, weightBytes = 64): Model {
       extra: {},
     },
     heads: [sentiment],
-    parameters: new Map([["w", { shape: [weightBytes / 4], data: new Float32Array(weightBytes / 4) }]]),
+    device: "cpu",
+    precision: "fp32",
+    modelPath: `files of ${digest}`,
+    fileBytes,
+    remove: async () => {},
     tokenizer,
     vocabulary: { kind: "wordpiece", lowerCase: true, bytes: new Uint8Array() },
     warnings: [],

@@ -14,14 +14,17 @@ let models: LiveModels;
 let engines: FakeEngine[];
 let draw: number;
 let memory: { usedBytes: number; limitBytes: number };
-let createEngine: () => Promise<Engine>;
+let openEngine: () => Promise<Engine>;
+/** Versions whose files exist. */
+let files: Set<string>;
 
 beforeEach(() => {
   rig = new SchedulerRig();
   engines = [];
+  files = new Set();
   draw = 0;
   memory = { usedBytes: 0, limitBytes: 1e9 };
-  createEngine = () => {
+  openEngine = () => {
     const engine = new FakeEngine({ immediate: true });
     engines.push(engine);
     return Promise.resolve(engine);
@@ -38,7 +41,7 @@ function live(
     ...(rehearse === undefined ? {} : { rehearse }),
     config: { batchTokens: 0, swapDrainMs: 5000, memoryHeadroom: 0.2, keepPreviousMs: 10 * MINUTE, ...config },
     scheduler: rig.scheduler,
-    createEngine: () => createEngine(),
+    openEngine: () => openEngine(),
     metrics: rig.metrics,
     clock: rig.clock,
     memory: () => memory,
@@ -49,7 +52,11 @@ function live(
 const source = (version: string, more: Partial<VersionSource> = {}): VersionSource => ({
   name: "m",
   version,
-  open: () => Promise.resolve(fakeModel(`${version}: the digest`)),
+  open: async () => {
+    files.add(version);
+    const remove = async () => void files.delete(version);
+    return { ...fakeModel(`${version}: the digest`), remove };
+  },
   ...more,
 });
 const state = (version: string) => models.status("m").versions.find((one) => one.version === version)?.state.kind;
@@ -127,7 +134,7 @@ describe("loading", () => {
       "has no engine",
       {},
       () => {
-        createEngine = () => Promise.reject(new AlbertError("backend", "no", { reason: "BACKEND_FAILED" }));
+        openEngine = () => Promise.reject(new AlbertError("backend", "no", { reason: "BACKEND_FAILED" }));
       },
       "BACKEND_FAILED",
     ],
@@ -135,7 +142,7 @@ describe("loading", () => {
       "computes NaN",
       {},
       () => {
-        createEngine = () => {
+        openEngine = () => {
           const engine = new FakeEngine({ immediate: true, bias: Number.NaN });
           engines.push(engine);
           return Promise.resolve(engine);
@@ -160,12 +167,13 @@ describe("loading", () => {
     expect(error.reason).toBe(reason);
     expect([served(), state("1"), state("2")]).toEqual(["1", "serving", "failed"]);
     for (const engine of engines.slice(before)) expect(engine.closed).toBe(true);
+    expect([...files]).toEqual(["1"]);
     expect(models.status("m").versions.find(({ version }) => version === "2")?.state).toMatchObject({ reason });
     expect((await rig.metrics.page()).body).toContain(`albert_swap_total{result="failed",cause="${reason}"} 1`);
   });
 
   it("finds an engine whose answers depend on the batch", async () => {
-    createEngine = () => {
+    openEngine = () => {
       const engine = new FakeEngine({ immediate: true });
       const run = engine.run.bind(engine);
       engine.run = async (sequences) => {
@@ -195,6 +203,7 @@ describe("loading", () => {
     };
     await models.load(source("3"));
     expect(engines[0]!.closed).toBe(true);
+    expect([...files]).toEqual(["2", "3"]);
     expect(models.status("m").previous).toBeUndefined();
     expect(served()).toBe("2");
   });

@@ -9,7 +9,7 @@ import type { Head } from "../../src/model/heads.ts";
 import { initialiseParameters } from "../../src/model/initialise.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
 import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
 import { ModelReader } from "../../src/serving/model-reader.ts";
 import { Serving } from "../../src/serving/serving.ts";
 import { planClassification } from "../../src/tasks/classification/classification.ts";
@@ -45,7 +45,7 @@ beforeAll(async () => {
   serving = new Serving({
     config: { ...loadConfig({}).config.serving, keepPreviousMs: 0 },
     metrics,
-    createEngine: (model) => createEngine(model, { device: "cpu", threads: 1, calibrationMs: 0 }),
+    openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
   });
 });
 afterAll(async () => {
@@ -59,7 +59,7 @@ const swapTo = (version: number) =>
   serving.models.swap({
     name: "tiny",
     version: String(version),
-    open: () => reader.open(join(directory, String(2 - (version % 2)))),
+    open: () => reader.prepare(join(directory, String(2 - (version % 2))), { device: "cpu", precision: "fp32" }),
   });
 const classify = (i: number) =>
   serving.serve({

@@ -31,7 +31,7 @@ afterEach(() => metrics.close());
 function start(config: Partial<ServingConfig> = {}): void {
   serving = new Serving({
     config: { ...loadConfig({}).config.serving, ...config },
-    createEngine: (): Promise<Engine> => {
+    openEngine: (): Promise<Engine> => {
       const engine = nextEngine();
       engines.push(engine);
       return Promise.resolve(engine);

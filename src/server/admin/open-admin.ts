@@ -18,7 +18,7 @@ import { openJobService } from "../../jobs/open-job-service.ts";
 import { checkSources, resolveFromStore } from "../../jobs/resolve-order.ts";
 import { ThreadJobWorker } from "../../jobs/thread-worker.ts";
 import { taskOf } from "../../jobs/work-control.ts";
-import type { Model } from "../../model/model-directory.ts";
+import type { ServableModel } from "../../serving/servable-model.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
@@ -36,7 +36,7 @@ export interface AdminOptions {
   readonly config: Pick<Config, "server" | "store" | "training">;
   readonly log: ServerLog;
   readonly serving: Serving;
-  readonly openModel: (directory: string) => Promise<Model>;
+  readonly prepareModel: (directory: string) => Promise<ServableModel>;
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: JudgeOptions["engine"];
   readonly executor: ExecutorOptions;
@@ -62,7 +62,7 @@ const CHUNK_OVERHEAD = 1024;
  *   stays open
  */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
-  const { config, serving, log, openModel } = options;
+  const { config, serving, log, prepareModel } = options;
   const { role } = config.server;
   const roots = config.training.datasetRoots;
   const resolvePath = (path: string, field = "path") => resolveBelow(roots, path, field);
@@ -79,7 +79,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     serves: role !== "training",
     pollMs: config.store.pollMs,
     onError: (error, model) => log.error({ err: error, model }, "the store's champions could not be followed"),
-    openModel,
+    prepareModel,
   });
   const judging: JudgeOptions = {
     store,

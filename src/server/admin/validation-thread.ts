@@ -30,7 +30,7 @@ export interface Validation {
 
 await answerCall<Validation, DatasetReport>(async (validation, signal) => {
   if (validation.background) runInBackground();
-  return { result: await validate(validation, signal) };
+  return await validate(validation, signal);
 });
 
 async function validate({ data, evaluation, model }: Validation, signal: AbortSignal): Promise<DatasetReport> {
