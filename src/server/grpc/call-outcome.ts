@@ -23,11 +23,13 @@ export function callOutcome(maxMessageBytes: number, listen: OutcomeListener): S
       listen(method.path.slice(1), status, (performance.now() - startedAt) / 1000);
     };
     const sendStatus = call.sendStatus.bind(call);
-    call.sendStatus = (status) => {
+    const value = (status: SentStatus) => {
       const complete = withDetails(status, maxMessageBytes);
       end(statusName(complete.code ?? 2));
       sendStatus(complete);
     };
+    // Defined, not assigned: after an assignment, each call's memory outlives it until the whole heap is collected.
+    Object.defineProperty(call, "sendStatus", { value });
     return new ServerInterceptingCall(call, {
       start: (next) => {
         next(new ServerListenerBuilder().withOnCancel(() => end("CANCELLED")).build());
