@@ -17,7 +17,9 @@ export class SwapTiming {
   readonly #clock: Clock;
   readonly #latencies: Latencies;
   readonly #began: number;
-  #drained: { readonly at: number; readonly rssBytes: number } | undefined;
+  /** Percentiles of stretches that are over, which are computed once: reports are asked for many times in a swap. */
+  readonly #p99Before: number | undefined;
+  #drained: { readonly at: number; readonly rssBytes: number; readonly p99During: number | undefined } | undefined;
   #requestsFailed = 0;
 
   /** @param began  moment on the clock at which loading began */
@@ -33,6 +35,7 @@ export class SwapTiming {
     this.#phases = { ...phases };
     this.#clock = clock;
     this.#latencies = latencies;
+    this.#p99Before = latencies.percentile(99, began - NEIGHBOURHOOD_MS, began);
   }
 
   phase(phase: SwapPhase, seconds: number): void {
@@ -41,7 +44,8 @@ export class SwapTiming {
 
   /** The old version has answered its last request. */
   drained(rssBytes: number): void {
-    this.#drained = { at: this.#clock.now(), rssBytes };
+    const at = this.#clock.now();
+    this.#drained = { at, rssBytes, p99During: this.#p99Since(at) };
   }
 
   /** Requests that were in the old version when it was closed under them. */
@@ -50,18 +54,24 @@ export class SwapTiming {
   }
 
   get report(): SwapReport {
-    const end = this.#drained?.at ?? this.#clock.now();
-    const before = this.#latencies.percentile(99, this.#began - NEIGHBOURHOOD_MS, this.#began);
-    const during = this.#latencies.percentile(99, this.#began, end);
-    const after = this.#drained === undefined ? undefined : this.#latencies.percentile(99, end, end + NEIGHBOURHOOD_MS);
+    const drained = this.#drained;
+    const before = this.#p99Before;
+    const during = drained === undefined ? this.#p99Since(this.#clock.now()) : drained.p99During;
+    const after =
+      drained === undefined ? undefined : this.#latencies.percentile(99, drained.at, drained.at + NEIGHBOURHOOD_MS);
     return {
       ...this.#flip,
       phaseSeconds: { ...this.#phases },
       ...(before === undefined ? {} : { p99BeforeMs: before }),
       ...(during === undefined ? {} : { p99DuringMs: during }),
       ...(after === undefined ? {} : { p99AfterMs: after }),
-      ...(this.#drained === undefined ? {} : { rssAfterBytes: this.#drained.rssBytes }),
+      ...(drained === undefined ? {} : { rssAfterBytes: drained.rssBytes }),
       requestsFailed: this.#requestsFailed,
     };
+  }
+
+  /** From the start of loading to a moment. */
+  #p99Since(end: number): number | undefined {
+    return this.#latencies.percentile(99, this.#began, end);
   }
 }
