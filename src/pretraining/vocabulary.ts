@@ -231,7 +231,8 @@ function trainerMissing(spmTrain: string, cause: Error): AlbertError {
   const where = spmTrain === OFFICIAL_VOCABULARY_TRAINING.spmTrain ? "on the PATH" : `at ${spmTrain}`;
   return new AlbertError(
     "precondition",
-    `SentencePiece's trainer spm_train was not found ${where}; install it (Debian, Ubuntu: apt-get install sentencepiece; macOS: brew install sentencepiece)`,
+    `SentencePiece's trainer spm_train was not found ${where}; install it (Debian, Ubuntu: apt-get install sentencepiece; macOS: ` +
+      "brew install sentencepiece), which albert vocab train also finds elsewhere with --spm-train PATH",
     { reason: "SPM_TRAIN_MISSING", cause },
   );
 }
