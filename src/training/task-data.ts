@@ -8,7 +8,7 @@ import type { DatasetReport, IssueOccurrence } from "./data/dataset-report.ts";
 import type { ColumnNames } from "./data/fields.ts";
 import { acceptedExamples, type DatasetSpec } from "./data/rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "./data/split.ts";
-import { validateDataset } from "./data/validate-dataset.ts";
+import { type ValidationOptions, validateDataset } from "./data/validate-dataset.ts";
 import type { Task } from "./recipes.ts";
 
 /** The data of a run. */
@@ -72,15 +72,13 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   const train: DatasetSpec = datasetOf(spec, spec.train, "train");
   const evaluation = spec.eval === undefined ? undefined : datasetOf(spec, spec.eval, "dev");
   const mismatched = mismatchedOf(spec);
-  const kept = headToKeep(spec, heads);
+  const rule = labelRule(spec, heads);
   const trainReport = await validateDataset(train, {
     ...(evaluation === undefined ? {} : { evaluation }),
-    ...(kept === undefined
-      ? {}
-      : { head: kept, allLabels: spec.task === "classification" && spec.labelsFrom === undefined }),
+    ...rule,
   });
   refuseUnusable(trainReport);
-  const head = kept ?? headOf(spec, trainReport, heads);
+  const head = rule.head ?? headOf(spec, trainReport, heads);
   const reports = [trainReport];
   for (const set of [evaluation, mismatched]) {
     if (set === undefined) continue;
@@ -194,22 +192,30 @@ async function* filtered(
   for await (const example of examples) if (take(example, index++)) yield example;
 }
 
-/** The model's head of the task's own name, which goes on being trained unless a new one is asked for. */
-function headToKeep(
-  { task, problemType = "single-label", labelsFrom }: TaskDataSpec,
+/**
+ * What the labels of training data must be like: those of the model's head of the task's own name, which goes on being trained
+ * unless a new one is asked for. Beside any other head they may be what they like.
+ */
+export function labelRule(
+  {
+    task,
+    problemType = "single-label",
+    labelsFrom,
+  }: Pick<DatasetSpec, "task" | "problemType"> & Pick<TaskDataSpec, "labelsFrom">,
   heads: readonly Head[],
-): ClassificationHead | undefined {
-  if (labelsFrom === "data") return undefined;
-  return heads.find(
-    (head): head is ClassificationHead =>
-      head.name === task &&
-      head.kind === "classification" &&
-      head.problemType === problemTypeOf(task, problemType) &&
-      head.problemType !== "regression",
+): Pick<ValidationOptions, "head" | "allLabels"> {
+  if (labelsFrom === "data") return {};
+  const head = heads.find(
+    (candidate): candidate is ClassificationHead =>
+      candidate.name === task &&
+      candidate.kind === "classification" &&
+      candidate.problemType === problemTypeOf(task, problemType) &&
+      candidate.problemType !== "regression",
   );
+  return head === undefined ? {} : { head, allLabels: task === "classification" && labelsFrom === undefined };
 }
 
-function problemTypeOf(task: Task, own: ProblemType): ProblemType {
+function problemTypeOf(task: DatasetSpec["task"], own: ProblemType): ProblemType {
   return task === "sts-b" ? "regression" : task === "classification" ? own : "single-label";
 }
 

@@ -49,24 +49,27 @@ export async function validateData(
     ...(maxQueryLength === undefined ? {} : { maxQueryLength }),
     ...(docStride === undefined ? {} : { docStride }),
   };
-  const request: Validation = {
+  const request = {
     background,
     data: specOf(await data.resolve(source, "source.path")),
     ...(evaluation === undefined
       ? {}
-      : { evaluation: { ...specOf(await data.resolve(evaluation, "eval.path")), split: "dev" } }),
-    ...(modelName === ""
-      ? {}
-      : {
-          model: {
-            directory: await store.versions.materialise(await store.resolve(modelName, "")),
-            ...(labelsFrom === undefined ? {} : { labelsFrom }),
-            lengths,
-          },
-        }),
+      : { evaluation: { ...specOf(await data.resolve(evaluation, "eval.path")), split: "dev" as const } }),
   };
   const entry = new URL("./validation-thread", import.meta.url);
-  const report = await callThread<Validation, DatasetReport>(entry, import.meta.url, request, signal);
+  const validated = (model?: Validation["model"]) =>
+    callThread<Validation, DatasetReport>(
+      entry,
+      import.meta.url,
+      { ...request, ...(model === undefined ? {} : { model }) },
+      signal,
+    );
+  const report =
+    modelName === ""
+      ? await validated()
+      : await store.versions.open(await store.resolve(modelName, ""), (directory) =>
+          validated({ directory, ...(labelsFrom === undefined ? {} : { labelsFrom }), lengths }),
+        );
   return {
     usable: report.usable,
     rowsRead: report.read,

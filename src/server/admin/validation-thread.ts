@@ -1,4 +1,3 @@
-import type { ClassificationHead } from "../../model/heads.ts";
 import { openModelDirectory } from "../../model/open-model-directory.ts";
 import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
@@ -8,7 +7,7 @@ import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { SequenceLengths } from "../../training/data/length-statistics.ts";
 import type { DatasetSpec } from "../../training/data/rows.ts";
 import { type ValidationOptions, validateDataset } from "../../training/data/validate-dataset.ts";
-import type { LabelsFrom } from "../../training/task-data.ts";
+import { type LabelsFrom, labelRule } from "../../training/task-data.ts";
 
 /** Data to be checked, as files of this machine. */
 export interface Validation {
@@ -37,17 +36,12 @@ async function validate({ data, evaluation, model }: Validation, signal: AbortSi
   const options: ValidationOptions = { signal, ...(evaluation === undefined ? {} : { evaluation }) };
   if (model === undefined) return validateDataset(data, options);
   const opened = await openModelDirectory(model.directory);
-  const { problemType = "single-label" } = data;
-  // The head that a fine-tune would go on with; beside any other it makes a new one, of the data's labels.
-  const head = opened.heads.find(
-    (candidate): candidate is ClassificationHead =>
-      candidate.name === data.task && candidate.kind === "classification" && candidate.problemType === problemType,
-  );
   return validateDataset(data, {
     ...options,
-    ...(model.labelsFrom === "data" || head === undefined
-      ? {}
-      : { head, allLabels: data.task === "classification" && model.labelsFrom === undefined }),
+    ...labelRule(
+      { ...data, ...(model.labelsFrom === undefined ? {} : { labelsFrom: model.labelsFrom }) },
+      opened.heads,
+    ),
     lengths: {
       tokenizer: opened.tokenizer,
       maxSequenceLength: taskModel(opened).maxSequenceLength,
