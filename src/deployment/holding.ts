@@ -1,3 +1,4 @@
+import { everyUnreferenced } from "../jobs/every.ts";
 import type { Needs } from "../store/holds.ts";
 import type { Store } from "../store/store.ts";
 
@@ -63,9 +64,4 @@ export class Holding {
     else await store.holds.set(holder, description, needs, lastsMs);
     this.#told = { needs: text, atMs: nowMs };
   }
-}
-
-function everyUnreferenced(milliseconds: number, callback: () => void): () => void {
-  const timer = setInterval(callback, milliseconds).unref();
-  return () => clearInterval(timer);
 }

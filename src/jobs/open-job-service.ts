@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
+import { everyUnreferenced } from "./every.ts";
 import { finishJob, knownProduct, noteProduct } from "./finish-job.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
@@ -351,9 +352,4 @@ async function appendQueued(record: JobRecord): Promise<void> {
     summary: "queued",
     transition: { from: undefined, to: record.job.state },
   });
-}
-
-function everyUnreferenced(milliseconds: number, callback: () => void): () => void {
-  const timer = setInterval(callback, milliseconds).unref();
-  return () => clearInterval(timer);
 }
