@@ -8,8 +8,8 @@ import { createMetrics } from "../src/metrics/metrics.ts";
 import { predictBatchMs } from "../src/runtime/chunks.ts";
 import type { RunShape } from "../src/runtime/cost-model.ts";
 import type { Engine, SequenceInput } from "../src/runtime/engine.ts";
-import { Quarantine } from "../src/serving/quarantine.ts";
-import { Scheduler } from "../src/serving/scheduler.ts";
+import { Quarantine } from "../src/serving/scheduler/quarantine.ts";
+import { Scheduler } from "../src/serving/scheduler/scheduler.ts";
 import { VirtualClock } from "../test/serving/virtual-clock.ts";
 
 /** Milliseconds of a run on the simulated device; see the fits that `albert serve` learns. */

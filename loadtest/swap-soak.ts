@@ -21,7 +21,7 @@ import { modelParameters } from "../src/model/parameters.ts";
 import { writeModelDirectory } from "../src/model/write-model-directory.ts";
 import { openEngine } from "../src/runtime/create-engine.ts";
 import type { Engine } from "../src/runtime/engine.ts";
-import { ModelReader } from "../src/serving/model-reader.ts";
+import { ModelReader } from "../src/serving/models/reader.ts";
 import { Serving } from "../src/serving/serving.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 

@@ -10,8 +10,8 @@ import { followHealth } from "./server/follow-health.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
-import { ModelReader } from "./serving/model-reader.ts";
-import type { ServableModel } from "./serving/servable-model.ts";
+import { ModelReader } from "./serving/models/reader.ts";
+import type { ServableModel } from "./serving/models/servable-model.ts";
 import { Serving } from "./serving/serving.ts";
 import { sweepTemporaryDirectories } from "./temporary-directories.ts";
 

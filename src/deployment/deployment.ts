@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
-import type { LiveModels } from "../serving/live-models.ts";
-import type { ServableModel } from "../serving/servable-model.ts";
-import type { SwapReport, Traffic } from "../serving/serving-state.ts";
-import type { VersionSource } from "../serving/version-loader.ts";
+import type { VersionSource } from "../serving/models/loader.ts";
+import type { ModelRegistry } from "../serving/models/registry.ts";
+import type { ServableModel } from "../serving/models/servable-model.ts";
+import type { SwapReport, Traffic } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
@@ -12,7 +12,7 @@ import { storeModel } from "./store-model.ts";
 
 export interface DeploymentOptions {
   readonly store: Store;
-  readonly live: LiveModels;
+  readonly live: ModelRegistry;
   /** Whether this process answers requests; where it does not, changes only concern the store. */
   readonly serves: boolean;
   /** Between two looks at the store for changes that other processes made. */

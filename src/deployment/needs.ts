@@ -2,7 +2,7 @@ import { AlbertError } from "../errors.ts";
 import type { Job } from "../jobs/job.ts";
 import { isTerminal } from "../jobs/job-state.ts";
 import { datasetsOf, referenceOf } from "../jobs/resolve-order.ts";
-import type { ModelStatus } from "../serving/serving-state.ts";
+import type { ModelStatus } from "../serving/models/status.ts";
 import type { Needs } from "../store/holds.ts";
 import type { Store } from "../store/store.ts";
 import { versionName } from "../store/versions.ts";

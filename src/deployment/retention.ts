@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Job } from "../jobs/job.ts";
 import { writeNewFile } from "../model/durable-write.ts";
-import type { LiveModels } from "../serving/live-models.ts";
+import type { ModelRegistry } from "../serving/models/registry.ts";
 import type { GarbageReport } from "../store/garbage.ts";
 import type { Store } from "../store/store.ts";
 import { Collections } from "./collections.ts";
@@ -13,7 +13,7 @@ import { needsOfJobs, needsOfServing } from "./needs.ts";
 
 export interface RetentionOptions {
   readonly store: Store;
-  readonly live: Pick<LiveModels, "list">;
+  readonly live: Pick<ModelRegistry, "list">;
   /** The jobs of this server; absent where it has none. */
   readonly jobs?: {
     readonly list: () => readonly Job[];

@@ -1,6 +1,6 @@
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { LiveModels } from "../serving/live-models.ts";
+import type { ModelRegistry } from "../serving/models/registry.ts";
 import type { HealthStates } from "./health.ts";
 import type { ServerLog } from "./log.ts";
 
@@ -9,7 +9,7 @@ import type { ServerLog } from "./log.ts";
  * fail, everything turns NOT_SERVING: a server that does not know its state must not get traffic.
  */
 export async function followHealth(
-  live: LiveModels,
+  live: ModelRegistry,
   health: HealthStates,
   metrics: Pick<Metrics, "process">,
   signal: AbortSignal,

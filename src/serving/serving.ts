@@ -5,16 +5,16 @@ import type { Stage } from "../metrics/requests.ts";
 import type { DeviceKind, Engine } from "../runtime/engine.ts";
 import type { TaskModel, TaskPlan } from "../tasks/plan.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type Lease, LiveModels } from "./live-models.ts";
-import { type MemoryReading, readMemory } from "./memory.ts";
-import { Quarantine } from "./quarantine.ts";
-import { abortError, deadlinePassed } from "./refusals.ts";
-import { Scheduler } from "./scheduler.ts";
-import type { ModelSelector } from "./selection.ts";
-import type { ServableModel } from "./servable-model.ts";
-import type { Decision } from "./shadow.ts";
-import type { Priority, WorkTiming } from "./ticket.ts";
-import { Turns } from "./turns.ts";
+import { abortError, deadlinePassed } from "./errors.ts";
+import { type MemoryReading, readMemory } from "./models/memory.ts";
+import { ModelRegistry, type VersionRef } from "./models/registry.ts";
+import type { ModelSelector } from "./models/selection.ts";
+import type { ServableModel } from "./models/servable-model.ts";
+import type { Decision } from "./models/shadow.ts";
+import { EventLoopBudget } from "./scheduler/event-loop-budget.ts";
+import { Quarantine } from "./scheduler/quarantine.ts";
+import type { Priority, WorkTiming } from "./scheduler/queued-request.ts";
+import { Scheduler } from "./scheduler/scheduler.ts";
 
 /** One inference request, free of any protocol. */
 export interface ServingRequest<Answer> {
@@ -97,25 +97,25 @@ const MAX_SHADOWS = 16;
  * these. Unary calls, streams and batches all come through `serve`, so that they share bounds, errors and metrics.
  */
 export class Serving {
-  readonly models: LiveModels;
+  readonly models: ModelRegistry;
   readonly scheduler: Scheduler;
   readonly quarantine: Quarantine;
   readonly #metrics: Metrics;
   readonly #clock: Clock;
-  readonly #turns: Turns;
+  readonly #turns: EventLoopBudget;
   readonly #onError: (error: unknown) => void;
 
   constructor(options: ServingOptions) {
     const { config, metrics, clock = systemClock, random = Math.random, memory = readMemory } = options;
     this.#metrics = metrics;
     this.#clock = clock;
-    this.#turns = new Turns(clock);
+    this.#turns = new EventLoopBudget(clock);
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     this.scheduler = new Scheduler({ clock, limits: config, metrics, quarantine: this.quarantine, random });
     const { openEngine, rehearse } = options;
     const { scheduler } = this;
-    this.models = new LiveModels({
+    this.models = new ModelRegistry({
       ...{ config, scheduler, openEngine, metrics, clock, memory, random },
       ...(rehearse === undefined ? {} : { rehearse }),
     });
@@ -224,7 +224,7 @@ export class Serving {
   /** Computes the same request on the challenger, behind all other work, and compares the decisions. */
   #shadow<Answer>(
     request: ServingRequest<Answer>,
-    { version, comparison }: NonNullable<Lease["shadow"]>,
+    { version, comparison }: NonNullable<VersionRef["shadow"]>,
     champion: Decision,
     decide: (answer: Answer) => Decision,
   ): void {
@@ -279,7 +279,7 @@ export class Serving {
 /** How far a request has come. */
 interface Progress {
   stage: Stage;
-  lease?: Lease;
+  lease?: VersionRef;
 }
 
 /** What the scheduler does not account for between planning and the end is post-processing. */

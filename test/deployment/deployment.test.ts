@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Deployment } from "../../src/deployment/deployment.ts";
-import type { LiveModels } from "../../src/serving/live-models.ts";
-import type { VersionSource } from "../../src/serving/version-loader.ts";
+import type { VersionSource } from "../../src/serving/models/loader.ts";
+import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { workshop } from "../store/stores.ts";
 
@@ -28,7 +28,7 @@ async function deployed() {
       return { drained: Promise.resolve(), report: () => ({ from, to: version }) };
     },
     status: () => ({ lastSwap: undefined }),
-  } as unknown as LiveModels;
+  } as unknown as ModelRegistry;
   // `live` opens nothing.
   const prepareModel = () => Promise.reject(new Error("a version was opened"));
   const deployment = new Deployment({ store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {} });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { holderOf, Retention } from "../../src/deployment/retention.ts";
 import type { Job } from "../../src/jobs/job.ts";
-import type { ModelStatus } from "../../src/serving/serving-state.ts";
+import type { ModelStatus } from "../../src/serving/models/status.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { workshop } from "../store/stores.ts";

@@ -10,7 +10,7 @@ import { initialiseParameters } from "../../src/model/initialise.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
 import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { openEngine } from "../../src/runtime/create-engine.ts";
-import { ModelReader } from "../../src/serving/model-reader.ts";
+import { ModelReader } from "../../src/serving/models/reader.ts";
 import { Serving } from "../../src/serving/serving.ts";
 import { planClassification } from "../../src/tasks/classification/classification.ts";
 

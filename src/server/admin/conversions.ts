@@ -11,7 +11,7 @@ import {
   TrafficMode,
   VersionState,
 } from "../../gen/albert/v1/models_pb.js";
-import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../serving/serving-state.ts";
+import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 

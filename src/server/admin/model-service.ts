@@ -8,8 +8,8 @@ import {
   type SetTrafficRequest,
   TrafficMode,
 } from "../../gen/albert/v1/models_pb.js";
-import type { LiveModels } from "../../serving/live-models.ts";
-import type { ModelStatus } from "../../serving/serving-state.ts";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
 import type { GarbageReport } from "../../store/garbage.ts";
 import type { Store } from "../../store/store.ts";
@@ -28,7 +28,7 @@ import { page } from "./paging.ts";
 
 export interface ModelServiceOptions {
   readonly store: Store;
-  readonly live: LiveModels;
+  readonly live: ModelRegistry;
   readonly deployment: Deployment;
   /** Turns a checkpoint below a configured root into a stored version; says what was loaded, missing and unused. */
   readonly importCheckpoint: (
@@ -157,7 +157,7 @@ async function aliasesOf(store: Store, model: string): Promise<Alias[]> {
   return Object.values((await store.aliases.list(model)).aliases);
 }
 
-function statusOf(live: LiveModels, model: string): ModelStatus | undefined {
+function statusOf(live: ModelRegistry, model: string): ModelStatus | undefined {
   return live.list().find(({ name }) => name === model);
 }
 

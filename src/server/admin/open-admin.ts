@@ -18,7 +18,7 @@ import { openJobService } from "../../jobs/open-job-service.ts";
 import { checkSources, resolveFromStore } from "../../jobs/resolve-order.ts";
 import { ThreadJobWorker } from "../../jobs/thread-worker.ts";
 import { taskOf } from "../../jobs/work-control.ts";
-import type { ServableModel } from "../../serving/servable-model.ts";
+import type { ServableModel } from "../../serving/models/servable-model.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";

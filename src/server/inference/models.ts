@@ -2,12 +2,12 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { Model } from "../../model/model-directory.ts";
-import type { LiveModels } from "../../serving/live-models.ts";
-import type { ModelSelector } from "../../serving/selection.ts";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import type { ModelSelector } from "../../serving/models/selection.ts";
 import { PROBLEM_TYPES } from "./reply-parts.ts";
 
 /** The version of every name that answers requests now; a name that is still loading is not among them. */
-export function listModels(live: LiveModels): ServedModel[] {
+export function listModels(live: ModelRegistry): ServedModel[] {
   const names = live.list().filter(({ current }) => current !== undefined);
   return names.map(({ name }) => findModel(live, { name })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -17,7 +17,7 @@ export function listModels(live: LiveModels): ServedModel[] {
  *
  * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING, NO_VERSION
  */
-export function findModel(live: LiveModels, selector: ModelSelector): ServedModel {
+export function findModel(live: ModelRegistry, selector: ModelSelector): ServedModel {
   const { current } = live.status(selector.name ?? "");
   const pinned = selector.version !== undefined || selector.digest !== undefined || current === undefined;
   const lease = live.acquire(pinned ? selector : { ...selector, version: current });

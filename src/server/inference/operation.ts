@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { RequestOptions } from "../../gen/albert/v1/inference_pb.js";
 import type { HeadKind } from "../../model/heads.ts";
-import type { Decision } from "../../serving/shadow.ts";
+import type { Decision } from "../../serving/models/shadow.ts";
 import type { RunOptions, TaskLimits, TaskModel, TaskPlan } from "../../tasks/plan.ts";
 import type { EnumFields } from "./request-options.ts";
 

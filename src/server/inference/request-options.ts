@@ -5,8 +5,8 @@ import {
   type RequestOptions,
   TruncationPolicy as TruncationField,
 } from "../../gen/albert/v1/inference_pb.js";
-import type { ModelSelector } from "../../serving/selection.ts";
-import type { Priority } from "../../serving/ticket.ts";
+import type { ModelSelector } from "../../serving/models/selection.ts";
+import type { Priority } from "../../serving/scheduler/queued-request.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
 import { defined } from "./defined.ts";

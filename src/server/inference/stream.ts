@@ -7,7 +7,7 @@ import {
   type StreamInferResponseSchema,
   StreamOrder,
 } from "../../gen/albert/v1/inference_pb.js";
-import { draining } from "../../serving/refusals.ts";
+import { draining } from "../../serving/errors.ts";
 import type { CallContext } from "../call.ts";
 import { ItemsInHand } from "./items-in-hand.ts";
 

@@ -1,4 +1,4 @@
-import { draining } from "../../serving/refusals.ts";
+import { draining } from "../../serving/errors.ts";
 import type { Interceptor } from "../call.ts";
 
 /** Services that must still answer while the server drains, so that others can see that it does. */

@@ -1,0 +1,68 @@
+import type { Engine } from "../../runtime/engine.ts";
+import { type TaskModel, taskModel } from "../../tasks/plan.ts";
+import type { ModelQueue } from "../scheduler/model-queue.ts";
+import type { ServableModel } from "./servable-model.ts";
+
+/** A version that can answer: its model, its engine and its lane in the scheduler. Owned by `ModelRegistry`. */
+export class LoadedVersion {
+  /** Name it is served under, and version within that name. */
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly tokenizerDigest: string;
+  readonly model: Omit<ServableModel, "vocabulary" | "remove">;
+  readonly task: TaskModel;
+  readonly engine: Engine;
+  readonly lane: ModelQueue;
+  /** About the bytes that it takes in memory: those of its graph and weights. */
+  readonly memoryBytes: number;
+  readonly #removeFiles: () => Promise<void>;
+  #leases = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(name: string, version: string, model: ServableModel, engine: Engine, lane: ModelQueue) {
+    this.name = name;
+    this.version = version;
+    this.digest = model.digest;
+    this.tokenizerDigest = model.tokenizer.digest;
+    // Nothing asks a loaded version for its vocabulary, which would only take memory.
+    const { vocabulary: _, remove, ...rest } = model;
+    this.model = rest;
+    this.memoryBytes = model.fileBytes;
+    this.#removeFiles = remove;
+    this.task = taskModel(model);
+    this.engine = engine;
+    this.lane = lane;
+  }
+
+  /** Requests that will end on this version. */
+  get leases(): number {
+    return this.#leases;
+  }
+
+  /** Keeps the version alive for one request. @returns gives it up; calling it again does nothing */
+  lease(): () => void {
+    this.#leases++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#leases--;
+      if (this.#leases === 0) for (const notify of this.#idle.splice(0)) notify();
+    };
+  }
+
+  /** Ends its engine and deletes its files; its lane must be closed. */
+  async close(): Promise<void> {
+    try {
+      await this.engine.close();
+    } finally {
+      await this.#removeFiles();
+    }
+  }
+
+  /** Resolves when no request needs the version any more. */
+  async idle(): Promise<void> {
+    if (this.#leases > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+}

@@ -1,0 +1,47 @@
+import { loadFittingTokenizer, type OpenOptions } from "../../model/open-model-directory.ts";
+import { removeModelFiles } from "../../runtime/model-files.ts";
+import type { EngineTarget } from "../../runtime/prepared-model.ts";
+import { callThread } from "../../thread-calls.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { ReadModel, ReadRequest } from "./read-model.ts";
+import type { ServableModel } from "./servable-model.ts";
+
+/**
+ * Opens model directories on a thread of their own: hashing, reading, transposing and writing the weights of ALBERT-base
+ * would keep the main thread from answering for hundreds of milliseconds, and so would collecting them as garbage there.
+ * Versions with the same vocabulary share one tokenizer.
+ */
+export class ModelReader {
+  /** By digest, as long as some version uses it. */
+  readonly #tokenizers = new Map<string, WeakRef<Tokenizer>>();
+
+  /**
+   * As `openModelDirectory`, but for the weights: those are in files from which engines are opened.
+   *
+   * @throws AlbertError as `openModelDirectory` and `prepareModel` do; backend THREAD_LOST when the thread died
+   */
+  async prepare(path: string, target: EngineTarget, options: OpenOptions = {}): Promise<ServableModel> {
+    const request: ReadRequest = { path, target, options };
+    const entry = new URL("./reader-thread", import.meta.url);
+    const read = await callThread<ReadRequest, ReadModel>(entry, import.meta.url, request);
+    const { description, prepared } = read;
+    const remove = () => removeModelFiles(prepared);
+    try {
+      return { ...description, ...prepared, tokenizer: this.#tokenizer(read), remove };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  #tokenizer({ description, tokenizerDigest }: ReadModel): Tokenizer {
+    const known = this.#tokenizers.get(tokenizerDigest)?.deref();
+    if (known !== undefined) return known;
+    const tokenizer = loadFittingTokenizer(description.vocabulary, description.config);
+    for (const [digest, reference] of this.#tokenizers) {
+      if (reference.deref() === undefined) this.#tokenizers.delete(digest);
+    }
+    this.#tokenizers.set(tokenizer.digest, new WeakRef(tokenizer));
+    return tokenizer;
+  }
+}

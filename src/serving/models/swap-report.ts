@@ -1,0 +1,77 @@
+import type { Clock } from "../clock.ts";
+import type { Latencies } from "./latencies.ts";
+import type { SwapPhase, SwapReport } from "./status.ts";
+
+/** How long before and after a swap counts as "before" and "after". */
+const NEIGHBOURHOOD_MS = 60_000;
+
+/** What is known of a swap once the name has been flipped. */
+type Flip = Pick<SwapReport, "name" | "to" | "result" | "generation" | "timeMs" | "rssBeforeBytes"> & {
+  readonly from?: string;
+};
+
+/** Follows one change of version from the start of loading to the release of the old version. */
+export class SwapTiming {
+  readonly #phases: Partial<Record<SwapPhase, number>>;
+  readonly #flip: Flip;
+  readonly #clock: Clock;
+  readonly #latencies: Latencies;
+  readonly #began: number;
+  /** Percentiles of stretches that are over, which are computed once: reports are asked for many times in a swap. */
+  readonly #p99Before: number | undefined;
+  #drained: { readonly at: number; readonly rssBytes: number; readonly p99During: number | undefined } | undefined;
+  #requestsFailed = 0;
+
+  /** @param began  moment on the clock at which loading began */
+  constructor(
+    flip: Flip,
+    began: number,
+    phases: Partial<Record<SwapPhase, number>>,
+    clock: Clock,
+    latencies: Latencies,
+  ) {
+    this.#flip = flip;
+    this.#began = began;
+    this.#phases = { ...phases };
+    this.#clock = clock;
+    this.#latencies = latencies;
+    this.#p99Before = latencies.percentile(99, began - NEIGHBOURHOOD_MS, began);
+  }
+
+  phase(phase: SwapPhase, seconds: number): void {
+    this.#phases[phase] = seconds;
+  }
+
+  /** The old version has answered its last request. */
+  drained(rssBytes: number): void {
+    const at = this.#clock.now();
+    this.#drained = { at, rssBytes, p99During: this.#p99Since(at) };
+  }
+
+  /** Requests that were in the old version when it was closed under them. */
+  failed(requests: number): void {
+    this.#requestsFailed += requests;
+  }
+
+  get report(): SwapReport {
+    const drained = this.#drained;
+    const before = this.#p99Before;
+    const during = drained === undefined ? this.#p99Since(this.#clock.now()) : drained.p99During;
+    const after =
+      drained === undefined ? undefined : this.#latencies.percentile(99, drained.at, drained.at + NEIGHBOURHOOD_MS);
+    return {
+      ...this.#flip,
+      phaseSeconds: { ...this.#phases },
+      ...(before === undefined ? {} : { p99BeforeMs: before }),
+      ...(during === undefined ? {} : { p99DuringMs: during }),
+      ...(after === undefined ? {} : { p99AfterMs: after }),
+      ...(drained === undefined ? {} : { rssAfterBytes: drained.rssBytes }),
+      requestsFailed: this.#requestsFailed,
+    };
+  }
+
+  /** From the start of loading to a moment. */
+  #p99Since(end: number): number | undefined {
+    return this.#latencies.percentile(99, this.#began, end);
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from "../clock.ts";
+
+/** Work one turn of the event loop may hold before the rest waits for the next turn. */
+const TURN_MS = 5;
+
+/**
+ * Spreads short synchronous jobs (tokenising, building features) over turns of the event loop, so that a burst of requests
+ * does not keep timers, health checks and other connections waiting. Ordered by arrival; a single job is never cut. Bounded
+ * by admission: every waiting job belongs to an admitted request.
+ */
+export class EventLoopBudget {
+  readonly #clock: Clock;
+  readonly #waiting: (() => void)[] = [];
+  #spentMs = 0;
+  #nextTurnPlanned = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Runs a job at once while this turn has time left, else in a later turn. */
+  async run<T>(job: () => T): Promise<T> {
+    if (this.#spentMs >= TURN_MS || this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    const began = this.#clock.now();
+    try {
+      return job();
+    } finally {
+      this.#spentMs += this.#clock.now() - began;
+      this.#planNextTurn();
+    }
+  }
+
+  #planNextTurn(): void {
+    if (this.#nextTurnPlanned) return;
+    this.#nextTurnPlanned = true;
+    this.#clock.soon(() => {
+      this.#nextTurnPlanned = false;
+      this.#spentMs = 0;
+      this.#admitNext();
+    });
+  }
+
+  /** Lets waiting jobs in one by one, so that each sees what those before it have spent. */
+  #admitNext(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    next();
+    queueMicrotask(() => {
+      // The job ran in the microtasks before this one.
+      if (this.#spentMs < TURN_MS) this.#admitNext();
+    });
+  }
+}

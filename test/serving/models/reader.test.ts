@@ -1,0 +1,89 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseAlbertConfig } from "../../../src/model/config.ts";
+import { initialiseParameters } from "../../../src/model/initialise.ts";
+import { openModelDirectory } from "../../../src/model/open-model-directory.ts";
+import { modelParameters } from "../../../src/model/parameters.ts";
+import { writeModelDirectory } from "../../../src/model/write-model-directory.ts";
+import { createEngine, openEngine } from "../../../src/runtime/create-engine.ts";
+import { type Engine, POOLED_OUTPUT } from "../../../src/runtime/engine.ts";
+import { ModelReader } from "../../../src/serving/models/reader.ts";
+
+const TARGET = { device: "cpu", precision: "fp32" } as const;
+const directory = mkdtempSync(join(tmpdir(), "albert-reader-"));
+const path = join(directory, "model");
+
+beforeAll(async () => {
+  const { config } = parseAlbertConfig({
+    vocab_size: 6,
+    embedding_size: 4,
+    hidden_size: 8,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    intermediate_size: 8,
+    max_position_embeddings: 16,
+  });
+  await writeModelDirectory(path, {
+    name: "tiny",
+    config,
+    heads: [],
+    parameters: initialiseParameters(modelParameters(config, []), 1),
+    vocabulary: { kind: "wordpiece", lowerCase: true, bytes: Buffer.from("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na") },
+  });
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe("ModelReader", () => {
+  it("opens the same model as on this thread, and shares one tokenizer among versions", async () => {
+    const reader = new ModelReader();
+    const { tokenizer, vocabulary, remove, ...model } = await reader.prepare(path, TARGET);
+    const {
+      tokenizer: expectedTokenizer,
+      vocabulary: expectedVocabulary,
+      parameters: _,
+      ...expected
+    } = await openModelDirectory(path);
+    expect(model).toMatchObject(expected);
+    expect(vocabulary).toEqual({ ...expectedVocabulary, bytes: new Uint8Array(expectedVocabulary.bytes) });
+    expect(tokenizer.digest).toBe(expectedTokenizer.digest);
+    const again = await reader.prepare(path, TARGET);
+    expect(again.tokenizer).toBe(tokenizer);
+    await Promise.all([remove(), again.remove()]);
+  });
+
+  it("prepares a model for engines without a weight reaching this thread, and deletes its files when told to", async () => {
+    const model = await new ModelReader().prepare(path, TARGET);
+    expect(model).toMatchObject(TARGET);
+    expect(model).not.toHaveProperty("parameters");
+    const { parameters } = await openModelDirectory(path);
+    const bytes = [...parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+    expect(model.fileBytes).toBeGreaterThan(bytes);
+    const sequence = { inputIds: Int32Array.of(2, 5, 3), tokenTypeIds: new Int32Array(3), outputs: [POOLED_OUTPUT] };
+    const run = async (opening: Promise<Engine>) => {
+      const engine = await opening;
+      const { outputs } = await engine.run([sequence]);
+      await engine.close();
+      return outputs;
+    };
+    const settings = { threads: 1, calibrationMs: 0 };
+    const expected = await run(createEngine({ ...model, parameters }, { device: "cpu", ...settings }));
+    for (let engines = 0; engines < 2; engines++) expect(await run(openEngine(model, settings))).toEqual(expected);
+    expect(existsSync(model.modelPath)).toBe(true);
+    await model.remove();
+    expect(existsSync(dirname(model.modelPath))).toBe(false);
+  });
+
+  it("passes refusals on with their reason", async () => {
+    const broken = join(directory, "broken");
+    cpSync(path, broken, { recursive: true });
+    const weights = join(broken, "model.safetensors");
+    const bytes = readFileSync(weights);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(weights, bytes);
+    const reader = new ModelReader();
+    await expect(reader.prepare(broken, TARGET)).rejects.toMatchObject({ code: "corrupt", reason: "DIGEST_MISMATCH" });
+    await expect(reader.prepare(join(directory, "absent"), TARGET)).rejects.toMatchObject({ code: "not-found" });
+  });
+});
