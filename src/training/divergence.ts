@@ -1,4 +1,4 @@
-import type { StepResult } from "./step.ts";
+import type { StepResult, TrainState } from "./step.ts";
 
 /** Sums of the stretch of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
 export interface WatchedStretch {
@@ -64,4 +64,23 @@ export function watch(
     `steps ${step - grown.steps + 1} to ${step}: every prediction was label ${label} and the loss ${loss.toFixed(4)} ` +
     `is that of guessing (ln ${rule.labels} = ${Math.log(rule.labels).toFixed(4)})`;
   return { stretch: EMPTY_STRETCH, divergence: { reason: "CONSTANT_PREDICTIONS", message } };
+}
+
+/**
+ * Finds the first tensor of a state with a value that is not finite. An update can break the weights although its own loss and
+ * gradient were finite; such a state must be neither evaluated nor written.
+ *
+ * @param step  updates that made the state
+ */
+export function nonFiniteState(state: TrainState, step: number): Divergence | undefined {
+  const { parameters, adamM, adamV, ema } = state;
+  for (const [slot, tensors] of Object.entries({ parameters, adamM, adamV, ema })) {
+    for (const [name, { data }] of tensors) {
+      const place = data.findIndex((value) => !Number.isFinite(value));
+      if (place < 0) continue;
+      const message = `after step ${step}: ${slot} of ${name} holds ${data[place]}`;
+      return { reason: "NON_FINITE", message };
+    }
+  }
+  return undefined;
 }

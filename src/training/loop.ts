@@ -2,7 +2,7 @@ import { AlbertError } from "../errors.ts";
 import { deriveSeed } from "../model/random.ts";
 import { sizeOf, type Tensor } from "../model/tensor.ts";
 import type { Checkpoint, CheckpointStore, TrainingProgress } from "./checkpoints.ts";
-import { type Divergence, type DivergenceRule, EMPTY_STRETCH, watch } from "./divergence.ts";
+import { type Divergence, type DivergenceRule, EMPTY_STRETCH, nonFiniteState, watch } from "./divergence.ts";
 import type { StopReason, TrainingEvent } from "./events.ts";
 import { Pace } from "./pace.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
@@ -89,17 +89,20 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   let savedStep = progress.step > 0 ? progress.step : -1;
   let stoppedBy: StopReason = "completed";
 
-  const save = async () => {
+  const save = async (current: TrainState) => {
     if (savedStep === progress.step) return;
     const from = clock();
-    const { bytes, pruned } = await checkpoints.write({ state: await executor.snapshot(), progress });
+    const { bytes, pruned } = await checkpoints.write({ state: current, progress });
     savedStep = progress.step;
     onEvent({ kind: "checkpoint_written", step: progress.step, bytes, seconds: (clock() - from) / 1000 });
     for (const step of pruned) onEvent({ kind: "checkpoint_pruned", step });
   };
-  const evaluate = async ({ every: _, selection, run: evaluateWeights }: NonNullable<TrainingRun["evaluation"]>) => {
+  const evaluate = async (
+    { every: _, selection, run: evaluateWeights }: NonNullable<TrainingRun["evaluation"]>,
+    current: TrainState,
+  ) => {
     const from = clock();
-    lastMetrics = await evaluateWeights(weightsOf(await executor.snapshot()), progress.step);
+    lastMetrics = await evaluateWeights(weightsOf(current), progress.step);
     const best = better(selection, progress.best, lastMetrics, progress.step);
     const improved = best !== progress.best;
     progress = {
@@ -117,7 +120,14 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
       ...(best === undefined ? {} : { bestSoFar: best }),
       seconds,
     });
-    if (improved) await save();
+    if (improved) await save(current);
+  };
+  const goBack = async (divergence: Divergence) => {
+    onEvent({ kind: "diverged", step: progress.step, ...divergence });
+    ({ state, progress } = await rollBack(run, progress, divergence));
+    savedStep = progress.step;
+    await executor.close();
+    executor = await run.openExecutor(state);
   };
 
   try {
@@ -152,11 +162,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
         const batch = group.data[i]!;
         const { stretch, divergence } = watch(run.divergence, progress.watched, step, result);
         if (divergence !== undefined) {
-          onEvent({ kind: "diverged", step, ...divergence });
-          ({ state, progress } = await rollBack(run, progress, divergence));
-          savedStep = progress.step;
-          await executor.close();
-          executor = await run.openExecutor(state);
+          await goBack(divergence);
           break;
         }
         progress = {
@@ -172,13 +178,23 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
           const { learningRate } = options[i]!;
           onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
         }
-        if (evaluation !== undefined && (progress.step % evaluation.every === 0 || last)) {
-          await evaluate(evaluation);
+        const saves = progress.step % run.checkpointEvery === 0;
+        const evaluates = evaluation !== undefined && (progress.step % evaluation.every === 0 || last);
+        if (!saves && !evaluates && !last) continue;
+        const current = await executor.snapshot();
+        const broken = nonFiniteState(current, progress.step);
+        if (broken !== undefined) {
+          await goBack(broken);
+          break;
         }
-        if (progress.step % run.checkpointEvery === 0) await save();
+        if (evaluates) await evaluate(evaluation, current);
+        if (saves || last) await save(current);
       }
     }
-    await save();
+    const current = await executor.snapshot();
+    const broken = nonFiniteState(current, progress.step);
+    if (broken === undefined) await save(current);
+    else if (stoppedBy !== "aborted") throw diverged(broken, progress.step);
     const kept = await keptWeights(run, executor, progress);
     const metrics = progress.bestMetrics ?? lastMetrics;
     onEvent({ kind: "finished", stoppedBy, step: progress.step, metrics });
@@ -230,13 +246,7 @@ async function startingPoint(run: TrainingRun): Promise<Checkpoint> {
  */
 async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: Divergence): Promise<Checkpoint> {
   const attempt = failed.attempt + 1;
-  if (attempt > run.maxRestarts) {
-    throw new AlbertError(
-      "backend",
-      `training diverged (${divergence.message}). Lower the learning rate or lengthen the warmup; the last good checkpoint is kept`,
-      { reason: "DIVERGED", metadata: { step: String(failed.step), cause: divergence.reason } },
-    );
-  }
+  if (attempt > run.maxRestarts) throw diverged(divergence, failed.step);
   const { checkpoints } = run;
   const steps = await checkpoints.steps();
   const goodStep = divergence.reason === "NON_FINITE" ? steps.at(-1) : failed.best?.step;
@@ -256,6 +266,14 @@ async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: 
   await checkpoints.write({ state: good.state, progress });
   run.onEvent({ kind: "rolled_back", fromStep: failed.step, toStep: progress.step, attempt, learningRateScale });
   return { state: good.state, progress };
+}
+
+function diverged({ message, reason }: Divergence, step: number): AlbertError {
+  return new AlbertError(
+    "backend",
+    `training diverged (${message}). Lower the learning rate or lengthen the warmup; the last good checkpoint is kept`,
+    { reason: "DIVERGED", metadata: { step: String(step), cause: reason } },
+  );
 }
 
 async function keptWeights(

@@ -79,8 +79,13 @@ export function recordSource(records: readonly TrainingRecord[], seed: number, b
 }
 
 export interface LogisticOptions {
-  /** Loss becomes NaN at this step of the first attempt's learning rate. */
-  readonly explodeAt?: { readonly step: number; readonly aboveRate: number };
+  /** At this step, where the rate is above the given one: loss and gradient become NaN, or what `how` says. */
+  readonly explodeAt?: {
+    readonly step: number;
+    readonly aboveRate: number;
+    /** The gradient alone is infinite, or the update writes one weight that is not finite and reports nothing. */
+    readonly how?: "gradient" | "weights";
+  };
   /** Predicts label 0 throughout with a loss of ln 2. */
   readonly collapsed?: (learningRate: number) => boolean;
 }
@@ -111,7 +116,10 @@ export function openLogisticRegression(state: TrainState, options: LogisticOptio
       }
       const explodes = options.explodeAt?.step === globalStep && learningRate > options.explodeAt.aboveRate;
       globalStep++;
-      if (explodes) return { loss: Number.NaN, gradNorm: Number.NaN, metrics: { weight } };
+      if (explodes && options.explodeAt?.how === "weights") weights[3] = Number.POSITIVE_INFINITY;
+      else if (explodes && options.explodeAt?.how === "gradient") {
+        return { loss: loss / weight, gradNorm: Number.POSITIVE_INFINITY, metrics: { weight } };
+      } else if (explodes) return { loss: Number.NaN, gradNorm: Number.NaN, metrics: { weight } };
       if (options.collapsed?.(learningRate)) {
         return { loss: Math.LN2, gradNorm: 1, metrics: { weight, predicted_0: weight, predicted_1: 0 } };
       }

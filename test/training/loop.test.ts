@@ -162,6 +162,44 @@ describe("a run that goes wrong", () => {
     expect([...outcome.parameters.get("weights")!.data].every(Number.isFinite)).toBe(true);
   });
 
+  it("rolls back from an infinite gradient whose loss is finite", async () => {
+    const { outcome, events } = await runWith({ fake: { explodeAt: { step: 25, aboveRate: 0.02, how: "gradient" } } });
+    expect(of(events, "diverged")[0]).toMatchObject({ step: 25, reason: "NON_FINITE" });
+    expect(of(events, "rolled_back")[0]).toMatchObject({ toStep: 20 });
+    expect(outcome.progress).toMatchObject({ step: TOTAL, attempt: 1 });
+  });
+
+  it("never writes or evaluates weights that are not finite, though no step reported it", async () => {
+    const evaluated: boolean[] = [];
+    const { outcome, events, checkpoints } = await runWith({
+      fake: { explodeAt: { step: 29, aboveRate: 0.02, how: "weights" } },
+      keepLast: 99,
+      evaluation: {
+        every: 30,
+        selection: { metric: "eval_accuracy", goal: "highest" },
+        run: async (parameters) => {
+          evaluated.push([...parameters.get("weights")!.data].every(Number.isFinite));
+          return { eval_accuracy: 1 };
+        },
+      },
+    });
+    expect(of(events, "diverged")[0]).toMatchObject({ step: 30, reason: "NON_FINITE" });
+    expect(of(events, "diverged")[0]!.message).toMatch(/parameters of weights holds Infinity/);
+    expect(of(events, "rolled_back")[0]).toMatchObject({ toStep: 20 });
+    expect(evaluated).toEqual([true, true]);
+    expect(outcome.progress.step).toBe(TOTAL);
+    for (const step of await checkpoints.steps()) {
+      const { state } = await checkpoints.load(step);
+      expect([...state.parameters.get("weights")!.data].every(Number.isFinite), `step ${step}`).toBe(true);
+    }
+  });
+
+  it("writes no such weights when it is stopped just then either", async () => {
+    const fake = { explodeAt: { step: 24, aboveRate: 0, how: "weights" as const } };
+    const { checkpoints } = await runWith({ fake, ...stopAfter(25) });
+    expect(await checkpoints.steps()).toEqual([10, 20]);
+  });
+
   it("fails with the last good checkpoint kept when a restart did not help", async () => {
     const fake = { explodeAt: { step: 25, aboveRate: 0 } };
     await expect(runWith({ fake })).rejects.toMatchObject({ reason: "DIVERGED" });
