@@ -7,7 +7,7 @@ import type { SwapReport, Traffic } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
-import { latestGateReport } from "./gate-reports.ts";
+import { latestGateReport } from "./gate/kept-reports.ts";
 import { storeModel } from "./store-model.ts";
 
 export interface DeploymentOptions {

@@ -4,9 +4,9 @@ import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { checkName, isDigest } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
-import { parseInstanceSettings } from "./instance-settings.ts";
+import { divideRecipe, type OwnRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { divideRecipe, type OwnRecipe } from "./own-recipe.ts";
+import { parseInstanceSettings } from "./runner/instance-settings.ts";
 
 /**
  * Checks what can be checked of a specification without reading models or data.

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
 import { isAlive, processTable, startOf } from "../running-processes.ts";
-import { isListening, type LifePlace, LifeSocket } from "./life-socket.ts";
+import { isListening, type LifePlace, LifeSocket } from "./liveness-socket.ts";
 
 /** The process that a lock belongs to, as the lock's file tells it. */
 export interface LockHolder {

@@ -1,6 +1,6 @@
 import type { AppliedSetting } from "../training/plan.ts";
 import type { JobPlan } from "./job-service.ts";
-import type { WorkControl } from "./work-control.ts";
+import type { WorkControl } from "./runner/job-control.ts";
 
 export const NOTHING_PLANNED: JobPlan = {
   problems: [],

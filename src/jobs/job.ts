@@ -1,7 +1,7 @@
 import { type JobEvent, type JobProgress, type JobTransition, NO_PROGRESS } from "./job-event.ts";
+import type { WorkProduct } from "./job-runner.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { type JobState, QUEUED } from "./job-state.ts";
-import type { WorkProduct } from "./job-work.ts";
 
 /** Who a job is: written once, at creation. */
 export interface JobIdentity {

@@ -2,19 +2,19 @@ import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
 import { everyUnreferenced } from "./every.ts";
-import { finishJob, knownProduct, noteProduct } from "./finish-job.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
-import { removeSpentFiles } from "./job-files.ts";
+import { WorkLog } from "./job-log.ts";
 import { nextJob } from "./job-queue.ts";
 import type { JobRecord } from "./job-record.ts";
+import type { JobWorker, RunningWork, WorkOutcome } from "./job-runner.ts";
 import type { JobFilter, JobPlan, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
-import type { JobWorker, RunningWork, WorkOutcome } from "./job-work.ts";
-import type { Publication } from "./publication.ts";
-import { WorkLog } from "./work-log.ts";
+import { removeSpentFiles } from "./runner/job-files.ts";
+import type { Publication } from "./runner/model-publisher.ts";
+import { finishJob, knownProduct, noteProduct } from "./runner/publish-result.ts";
 
 /** When training stands back for serving. */
 export interface ServingPressure {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { AlbertError, corrupt } from "../errors.ts";
 import { checkAlias, checkName } from "./names.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { ObjectStore } from "./objects/object-store.ts";
 import { type Versions, versionName } from "./versions.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 

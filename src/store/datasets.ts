@@ -5,7 +5,7 @@ import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/byte-source.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName, isDigest } from "./names.ts";
-import { bytesBody, type ObjectStore } from "./object-store.ts";
+import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 /** One immutable dataset: a file, named by the sha256 of its bytes. */

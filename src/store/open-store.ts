@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { sweepCache } from "./cache-sweep.ts";
-import { DirectoryObjectStore } from "./directory-object-store.ts";
-import { ABANDONED_MS } from "./garbage.ts";
-import type { S3Location } from "./s3-object-store.ts";
+import { ABANDONED_MS } from "./gc.ts";
+import { DirectoryObjectStore } from "./objects/directory-object-store.ts";
+import type { S3Location } from "./objects/s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
 import { openTemporaryCache } from "./temporary-cache.ts";
 
@@ -27,7 +27,7 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
     return createSweptStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
   }
   const s3Location = parseS3Location(location);
-  const { S3ObjectStore } = await import("./s3-object-store.ts"); // a client of this size only loads where it is used
+  const { S3ObjectStore } = await import("./objects/s3-object-store.ts"); // a client of this size only loads where it is used
   const objects = await S3ObjectStore.open(s3Location);
   const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
   const { cacheDirectory = await openTemporaryCache(name) } = options;

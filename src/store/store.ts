@@ -4,10 +4,10 @@ import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
 import { trimCache } from "./cache-sweep.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
-import { ABANDONED_MS, collectGarbage, type GarbageReport, type Retention } from "./garbage.ts";
-import { Holds } from "./holds.ts";
+import { ABANDONED_MS, collectGarbage, type GarbageReport, type Retention } from "./gc.ts";
 import { checkName } from "./names.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { ObjectStore } from "./objects/object-store.ts";
+import { Holds } from "./references.ts";
 import { type ModelVersion, Versions } from "./versions.ts";
 import { type StoreClock, WriteLeases } from "./write-leases.ts";
 

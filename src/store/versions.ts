@@ -8,7 +8,7 @@ import type { ModelManifest } from "../model/model-directory.ts";
 import { verifyModelDirectory } from "../model/open-model-directory.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName } from "./names.ts";
-import { bytesBody, type ObjectStore } from "./object-store.ts";
+import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 /** One immutable version of a model. */

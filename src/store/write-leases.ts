@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AlbertError, invariant } from "../errors.ts";
-import { bytesBody, type ObjectStore } from "./object-store.ts";
+import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 
 /** What a writer is about to refer to, so that garbage collection leaves it alone. */
 export interface LeaseClaims {

@@ -9,7 +9,7 @@ import { missing } from "../fixtures.ts";
 import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
-import { installedS3Server, startS3Server } from "../store/s3-server.ts";
+import { installedS3Server, startS3Server } from "../store/objects/s3-server.ts";
 
 const MODEL = "reviews";
 const POLL_MS = 50;

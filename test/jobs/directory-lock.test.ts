@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { DirectoryLock, type LockHolder } from "../../src/jobs/directory-lock.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { bootId, processTable, startOf } from "../../src/running-processes.ts";
-import { HandWorker, RecordingPublication, specOf, until } from "./fake-worker.ts";
+import { HandWorker, RecordingPublication, specOf, until } from "./fake-runner.ts";
 
 /** Runs right before a number is taken, once. */
 let beforeLink = () => {};

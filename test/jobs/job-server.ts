@@ -2,11 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkJobSpec } from "../../src/jobs/check-job-spec.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
-import { resolveFromStore } from "../../src/jobs/resolve-order.ts";
-import { ThreadJobWorker } from "../../src/jobs/thread-worker.ts";
+import { resolveFromStore } from "../../src/jobs/runner/resolve-spec.ts";
+import { ThreadJobWorker } from "../../src/jobs/runner/thread-runner.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { versionName } from "../../src/store/versions.ts";
-import { specOf } from "./fake-worker.ts";
+import { specOf } from "./fake-runner.ts";
 
 const WORDS = "a fine and lovely film indeed dull tedious bore again";
 

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobEvent } from "../../src/jobs/job-event.ts";
+import type { WorkOutcome } from "../../src/jobs/job-runner.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
-import type { WorkOutcome } from "../../src/jobs/job-work.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
-import { wallLimit } from "../../src/jobs/work-control.ts";
-import { HandWorker, PLAN, RecordingPublication, specOf, until } from "./fake-worker.ts";
+import { wallLimit } from "../../src/jobs/runner/job-control.ts";
+import { HandWorker, PLAN, RecordingPublication, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
 let opened: { readonly service: JobService; readonly worker: HandWorker }[];

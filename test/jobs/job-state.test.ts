@@ -8,7 +8,7 @@ import type { JobService } from "../../src/jobs/job-service.ts";
 import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/job-state.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { SCRATCH } from "../scratch.ts";
-import { HandWorker, RecordingPublication, specOf, until } from "./fake-worker.ts";
+import { HandWorker, RecordingPublication, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
 let copies = 0;

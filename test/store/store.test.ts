@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
 import { openModelDirectory } from "../../src/model/open-model-directory.ts";
-import { DirectoryObjectStore } from "../../src/store/directory-object-store.ts";
-import { bytesBody, type ObjectStore } from "../../src/store/object-store.ts";
+import { DirectoryObjectStore } from "../../src/store/objects/directory-object-store.ts";
+import { bytesBody, type ObjectStore } from "../../src/store/objects/object-store.ts";
+import { S3ObjectStore } from "../../src/store/objects/s3-object-store.ts";
 import { openStore } from "../../src/store/open-store.ts";
-import { S3ObjectStore } from "../../src/store/s3-object-store.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
 import { missing } from "../fixtures.ts";
-import { installedS3Server, type S3Server, startS3Server } from "./s3-server.ts";
+import { installedS3Server, type S3Server, startS3Server } from "./objects/s3-server.ts";
 import { TestClock, workshop } from "./stores.ts";
 
 const { path, modelDirectory } = workshop();

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { GateReport } from "../../deployment/gate-report.ts";
+import type { GateReport } from "../../deployment/gate/gate-report.ts";
 import {
   type AliasSchema,
   type GateReportSchema,

@@ -1,6 +1,6 @@
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
-import type { GateReport } from "../../deployment/gate-report.ts";
-import { latestGateReport } from "../../deployment/gate-reports.ts";
+import type { GateReport } from "../../deployment/gate/gate-report.ts";
+import { latestGateReport } from "../../deployment/gate/kept-reports.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
 import {
   type ModelService,
@@ -11,7 +11,7 @@ import {
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
-import type { GarbageReport } from "../../store/garbage.ts";
+import type { GarbageReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 import type { ServiceHandlers } from "../call.ts";

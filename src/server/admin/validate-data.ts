@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { DataFiles } from "../../deployment/data-files.ts";
 import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
+import { divideRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
-import { divideRecipe } from "../../jobs/own-recipe.ts";
-import { taskOf } from "../../jobs/work-control.ts";
+import { taskOf } from "../../jobs/runner/job-control.ts";
 import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
 import { callThread } from "../../thread-calls.ts";

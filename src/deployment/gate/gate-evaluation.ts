@@ -1,0 +1,108 @@
+import { AlbertError, invalidInput } from "../../errors.ts";
+import type { Model } from "../../model/model-directory.ts";
+import { openModelDirectory } from "../../model/open-model-directory.ts";
+import { createEngine, type EngineOptions } from "../../runtime/create-engine.ts";
+import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
+import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import type { Task } from "../../training/recipes.ts";
+import { type Comparison, compareOnSet, type GateRules, totals } from "./compare.ts";
+import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
+import { type Scored, scoreExamples } from "./metrics.ts";
+
+/** One or two models, and what they are to answer: data that can cross to another thread. */
+export interface Exam {
+  readonly task: Task;
+  /** Directory of the model to judge. */
+  readonly candidate: string;
+  /** Directory of the model to compare with; absent: the candidate is measured alone. */
+  readonly champion?: string;
+  readonly data: EvaluationData;
+  /** What would serve. */
+  readonly engine: Pick<EngineOptions, "device" | "precision" | "threads">;
+  readonly rules: GateRules;
+  /** Whether it stands back for other threads. */
+  readonly background: boolean;
+}
+
+/** What came of it. */
+export interface ExamResult {
+  /** Official name of the metric that decides. */
+  readonly metric: string;
+  readonly candidateValue: number;
+  readonly examples: number;
+  /** sha256 of the set. */
+  readonly dataset: string;
+  /** Absent without a champion. */
+  readonly champion?: { readonly comparison: Comparison } | { readonly incomparable: string };
+}
+
+/**
+ * Lets both models answer the same set through the serving graph, and compares them.
+ *
+ * @param signal  aborting it ends the exam after the batch in hand
+ * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
+ *   does not fit it
+ */
+export async function sitExam(exam: Exam, signal: AbortSignal): Promise<ExamResult> {
+  const candidate = await openModelDirectory(exam.candidate);
+  const head = selectHead(taskModel(candidate), headKindsOf(exam.task), undefined);
+  const set = await openEvaluationSet(exam.data, exam.task, head);
+  const own = await answer(exam, candidate, set, signal);
+  if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
+  const { metric, value, width } = own.measure;
+  const candidateValue = value(totals(own.set, width));
+  const result = { metric, candidateValue, examples: own.set.examples, dataset: set.digest };
+  if (exam.champion === undefined) return result;
+  const other = await answerIfAble(exam, await openModelDirectory(exam.champion), set, signal);
+  if (!("measure" in other))
+    return { ...result, champion: { incomparable: `cannot answer this set: ${other.message}` } };
+  if (other.measure.metric !== metric) {
+    return { ...result, champion: { incomparable: `is measured by ${other.measure.metric}` } };
+  }
+  return { ...result, champion: { comparison: await compareOnSet(own.measure, other.set, own.set, exam.rules) } };
+}
+
+/** What a champion answers, or why it cannot: it may have other heads, or other labels. */
+async function answerIfAble(
+  exam: Exam,
+  champion: Model,
+  set: EvaluationSet,
+  signal: AbortSignal,
+): Promise<Scored | AlbertError> {
+  try {
+    return await answer(exam, champion, set, signal);
+  } catch (error) {
+    if (error instanceof AlbertError && (error.code === "invalid-input" || error.code === "precondition")) return error;
+    throw error;
+  }
+}
+
+async function answer(
+  { task, engine: options }: Exam,
+  model: Model,
+  set: EvaluationSet,
+  signal: AbortSignal,
+): Promise<Scored> {
+  signal.throwIfAborted();
+  const tasks: TaskModel = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(task), undefined);
+  const seen: Example[] = [];
+  async function* remembered() {
+    for await (const example of set.examples()) {
+      seen.push(example);
+      yield example;
+    }
+  }
+  const engine = await createEngine(model, options);
+  try {
+    const { nullThreshold } = tasks;
+    const evaluation = await evaluateDataset(engine, tasks, task, remembered(), {
+      signal,
+      ...(nullThreshold === undefined ? {} : { nullThreshold }), // the one it would serve with
+    });
+    return scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,10 @@
+import { answerCall } from "../../thread-calls.ts";
+import { runInBackground } from "../../thread-priority.ts";
+import { type Exam, type ExamResult, sitExam } from "./gate-evaluation.ts";
+
+// The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.
+
+await answerCall<Exam, ExamResult>(async (exam, signal) => {
+  if (exam.background) runInBackground();
+  return await sitExam(exam, signal);
+});

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import type { EngineOptions } from "../../runtime/create-engine.ts";
+import { CHAMPION } from "../../store/aliases.ts";
+import type { Store } from "../../store/store.ts";
+import { type ModelVersion, versionName } from "../../store/versions.ts";
+import { callThread } from "../../thread-calls.ts";
+import type { Task } from "../../training/recipes.ts";
+import { GATE_RULES, type GateRules } from "./compare.ts";
+import type { EvaluationData } from "./evaluation-data.ts";
+import type { Exam, ExamResult } from "./gate-evaluation.ts";
+import type { GateReport } from "./gate-report.ts";
+
+export interface JudgeOptions {
+  readonly store: Store;
+  /** What would serve. */
+  readonly engine: () => Promise<Pick<EngineOptions, "device" | "precision" | "threads">>;
+  readonly rules?: GateRules;
+  /** Whether judging stands back for other threads, such as those that serve. */
+  readonly background: boolean;
+}
+
+/** What is to be judged, and by what. */
+export interface Case {
+  readonly candidate: ModelVersion;
+  readonly task: Task;
+  readonly data: EvaluationData;
+}
+
+/**
+ * Lets a version and the present champion answer the same set through the serving graph, on a thread of their own, and
+ * compares them. Without a champion, or when the candidate is it, whatever can be evaluated passes. A champion that cannot
+ * answer the set makes the verdict inconclusive: a person must decide about replacing it.
+ *
+ * @param signal  aborting it ends the judgement after the batch in hand
+ * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
+ *   does not fit
+ */
+export async function judge(
+  options: JudgeOptions,
+  { candidate, task, data }: Case,
+  signal: AbortSignal,
+): Promise<GateReport> {
+  const { store, engine, background, rules = GATE_RULES } = options;
+  const alias = await store.aliases.get(candidate.model, CHAMPION);
+  const champion =
+    alias === undefined || alias.version === candidate.version
+      ? undefined
+      : await store.versions.get(candidate.model, alias.version);
+  const exam: Exam = {
+    task,
+    data,
+    rules,
+    background,
+    engine: await engine(),
+    candidate: await store.versions.materialise(candidate),
+    ...(champion === undefined ? {} : { champion: await store.versions.materialise(champion) }),
+  };
+  const entry = new URL("./gate-thread", import.meta.url);
+  const { champion: outcome, ...measured } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam, signal);
+  const id = reportId(candidate, champion, measured.dataset, rules);
+  const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
+  if (champion === undefined || outcome === undefined) {
+    const finding = alias === undefined ? "there is no champion to compare with" : "this version is the champion";
+    return { id, ...result, verdict: "pass", better: alias === undefined, findings: [finding] };
+  }
+  if ("incomparable" in outcome) {
+    const finding = `champion ${versionName(champion)} ${outcome.incomparable}`;
+    return { id, ...result, verdict: "inconclusive", better: false, findings: [finding] };
+  }
+  const { comparison } = outcome;
+  const compared = `compared with champion ${versionName(champion)}`;
+  return { id, ...result, ...comparison, findings: [compared, ...comparison.findings] };
+}
+
+/** The same judgement has the same id. */
+function reportId(
+  candidate: ModelVersion,
+  champion: ModelVersion | undefined,
+  dataset: string,
+  rules: GateRules,
+): string {
+  const parts = [candidate.digest, champion?.digest ?? "", dataset, rules];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+}

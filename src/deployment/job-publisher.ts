@@ -1,0 +1,65 @@
+import { invariant } from "../errors.ts";
+import { taskOf } from "../jobs/runner/job-control.ts";
+import type { Publication } from "../jobs/runner/model-publisher.ts";
+import { CHAMPION } from "../store/aliases.ts";
+import { type ModelVersion, versionName } from "../store/versions.ts";
+import type { DataFiles } from "./data-files.ts";
+import { type Deployment, isGenerationMismatch } from "./deployment.ts";
+import { evaluationDataOf } from "./gate/evaluation-data.ts";
+import { keepGateReport } from "./gate/kept-reports.ts";
+import { type JudgeOptions, judge } from "./gate/run-gate.ts";
+
+/** What becomes of the models that jobs make: they are stored, judged, and promoted through the deployment. */
+export function jobPublication(
+  options: JudgeOptions & { readonly data: DataFiles; readonly deployment: Deployment },
+): Publication {
+  const { store, data, deployment } = options;
+  return {
+    async keep({ name, path }) {
+      return (await store.datasets.add(name, path)).digest;
+    },
+
+    async publish({ spec }, modelDirectory) {
+      return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
+    },
+
+    async judge({ spec }, { version }, signal) {
+      if (spec.kind !== "fine-tune") {
+        const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
+        return { verdict: "inconclusive", better: false, report: { findings } };
+      }
+      const candidate = await store.versions.get(spec.model, numberOf(version));
+      const report = await judge(
+        options,
+        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec) },
+        signal,
+      );
+      await keepGateReport(store.versions, candidate.model, candidate.version, report);
+      return { verdict: report.verdict, better: report.better, report: { ...report } };
+    },
+
+    async promote({ id, spec }, version, { report }) {
+      const number = numberOf(version);
+      const champion = await store.aliases.get(spec.model, CHAMPION);
+      if (champion?.version === number) return true;
+      if (champion?.version !== report["champion"]) return false;
+      try {
+        await deployment.promote(spec.model, number, {
+          expectedGeneration: champion?.generation ?? 0,
+          overrideGate: false,
+          reason: `better than its predecessor, as job ${id} found`,
+        });
+      } catch (error) {
+        if (!isGenerationMismatch(error)) throw error;
+        return false;
+      }
+      return true;
+    },
+  };
+}
+
+function numberOf(version: string): ModelVersion["version"] {
+  const number = Number(version.split("@")[1]);
+  invariant(Number.isSafeInteger(number), `a published version is called ${version}`);
+  return number;
+}

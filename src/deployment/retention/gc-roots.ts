@@ -1,0 +1,43 @@
+import { AlbertError } from "../../errors.ts";
+import type { Job } from "../../jobs/job.ts";
+import { isTerminal } from "../../jobs/job-state.ts";
+import { datasetsOf, referenceOf } from "../../jobs/runner/resolve-spec.ts";
+import type { ModelStatus } from "../../serving/models/status.ts";
+import type { Needs } from "../../store/references.ts";
+import type { Store } from "../../store/store.ts";
+import { versionName } from "../../store/versions.ts";
+
+/** Versions in memory. */
+export function needsOfServing(live: readonly ModelStatus[]): Needs {
+  const versions = live.flatMap(({ name: model, versions }) =>
+    versions.map(({ version }) => versionName({ model, version: Number(version) })),
+  );
+  return { versions, datasets: [] };
+}
+
+/** What unfinished jobs start from, have made, and read. */
+export async function needsOfJobs(store: Store, jobs: readonly Job[]): Promise<Needs> {
+  const unfinished = jobs.filter(({ state }) => !isTerminal(state));
+  const made = unfinished.map(({ modelVersion }) => modelVersion).filter((version) => version !== "");
+  const starts = await Promise.all(unfinished.map((job) => startOf(store, job)));
+  return {
+    versions: unique([...made, ...starts.filter((version) => version !== undefined)]),
+    datasets: unique(unfinished.flatMap(({ spec }) => datasetsOf(spec))),
+  };
+}
+
+/** The version a job starts from; undefined when there is none, which the job will be told. */
+async function startOf(store: Store, { spec, startVersion }: Job): Promise<string | undefined> {
+  if (startVersion !== "") return startVersion;
+  try {
+    return versionName(await store.resolve(...referenceOf(spec)));
+  } catch (error) {
+    if (error instanceof AlbertError && (error.code === "not-found" || error.code === "invalid-input"))
+      return undefined;
+    throw error;
+  }
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
+}

@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Job } from "../../jobs/job.ts";
+import { writeNewFile } from "../../model/durable-write.ts";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import type { GarbageReport } from "../../store/gc.ts";
+import type { Store } from "../../store/store.ts";
+import { needsOfJobs, needsOfServing } from "./gc-roots.ts";
+import { Collections } from "./gc-schedule.ts";
+import { Holding } from "./keep-alive.ts";
+
+export interface RetentionOptions {
+  readonly store: Store;
+  readonly live: Pick<ModelRegistry, "list">;
+  /** The jobs of this server; absent where it has none. */
+  readonly jobs?: {
+    readonly list: () => readonly Job[];
+    /** Stays the same as long as the jobs do. */
+    readonly holder: string;
+  };
+  readonly keepVersions: number;
+  readonly keepAliasChanges: number;
+  /** Between two collections; 0: none but those that are asked for. */
+  readonly intervalMs: number;
+  readonly onCollected: (report: GarbageReport) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Jobs wait for a server that is down; one that stays away for longer holds nothing any more. */
+const JOBS_HOLD_MS = 30 * 86_400_000;
+/** What a server had in memory means nothing after its end. */
+const SERVING_HOLD_MS = 3_600_000;
+
+/** What this server needs of a store that others use too, and the removal of what nobody needs. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #ofServing: Holding;
+  readonly #ofJobs: Holding | undefined;
+  readonly #collections: Collections | undefined;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    const { store, live, jobs, intervalMs, onCollected, onError } = options;
+    this.#ofServing = new Holding({
+      store,
+      holder: `serving-${randomUUID()}`,
+      description: `the memory of a server on ${hostname()}`,
+      needs: () => needsOfServing(live.list()),
+      lastsMs: SERVING_HOLD_MS,
+      onError,
+    });
+    if (jobs !== undefined) {
+      this.#ofJobs = new Holding({
+        store,
+        holder: jobs.holder,
+        description: `jobs of a server on ${hostname()}`,
+        needs: () => needsOfJobs(store, jobs.list()),
+        lastsMs: JOBS_HOLD_MS,
+        onError,
+      });
+    }
+    if (intervalMs > 0) {
+      const collect = () => this.#collect(false);
+      this.#collections = new Collections({
+        collect,
+        trimCache: () => store.trimCache(),
+        intervalMs,
+        onCollected,
+        onError,
+      });
+    }
+    void this.update();
+  }
+
+  /** Tells the store at once what this server needs now. */
+  async update(): Promise<void> {
+    await Promise.all([this.#ofServing.update(), this.#ofJobs?.update()]);
+  }
+
+  /**
+   * Removes what nothing keeps.
+   *
+   * @param dryRun  only says what would be removed
+   * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
+   */
+  async collect(dryRun: boolean): Promise<GarbageReport> {
+    const report = await this.#collect(dryRun);
+    if (!dryRun) this.#options.onCollected(report);
+    return report;
+  }
+
+  /** Ends what runs. What its jobs need stays held: they go on when the server comes back. */
+  async close(): Promise<void> {
+    await this.#collections?.close();
+    await this.#ofJobs?.close({ release: false });
+    await this.#ofServing.close({ release: true });
+  }
+
+  #collect(dryRun: boolean): Promise<GarbageReport> {
+    const { store, live, jobs, keepVersions, keepAliasChanges } = this.#options;
+    const references = async () => [
+      ...needsOfServing(live.list()).versions,
+      ...(await needsOfJobs(store, jobs?.list() ?? [])).versions,
+    ];
+    return store.collectGarbage({ keepVersions, keepAliasChanges, references, dryRun });
+  }
+}
+
+const HOLDER_FILE = "jobs.holder";
+
+/** The name under which the jobs of a directory hold what they need, made when there is none yet. */
+export async function holderOf(directory: string): Promise<string> {
+  const path = join(directory, HOLDER_FILE);
+  const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return "";
+  });
+  if (/^jobs-[0-9a-f-]{36}\n$/.test(known)) return known.trim();
+  const holder = `jobs-${randomUUID()}`;
+  await rm(path, { force: true }); // half of it, when a crash cut the writing short
+  await writeNewFile(path, Buffer.from(`${holder}\n`));
+  return holder;
+}

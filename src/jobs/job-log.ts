@@ -1,0 +1,72 @@
+import { invariant } from "../errors.ts";
+import type { NewJobEvent } from "./job-event.ts";
+import type { JobRecord } from "./job-record.ts";
+import type { WorkHooks, WorkPhase } from "./job-runner.ts";
+import { jobEventOf, MetricsThrottle } from "./runner/training-events.ts";
+
+/** Writes what work says about itself into its job's log, in order, though the work does not wait for it. */
+export class WorkLog {
+  readonly #record: JobRecord;
+  readonly #onDefect: (error: unknown) => void;
+  readonly #throttle: MetricsThrottle;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param onDefect  told of what could not be written */
+  constructor(record: JobRecord, clock: () => number, onDefect: (error: unknown) => void) {
+    this.#record = record;
+    this.#onDefect = onDefect;
+    this.#throttle = new MetricsThrottle(clock);
+  }
+
+  /** Writes after all that was added before. @returns when it is written, or has failed */
+  add(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
+    const written = this.#last.then(() => write(this.#record)).then(() => {}, this.#onDefect);
+    this.#last = written;
+    return written;
+  }
+
+  /** Resolves once everything is written. */
+  async drained(): Promise<void> {
+    await this.#last;
+  }
+
+  /** What work calls. */
+  hooks(): WorkHooks {
+    const append = (event: NewJobEvent) => this.add((record) => record.append(event));
+    return {
+      startChosen: (version) =>
+        append({ kind: "start_chosen", summary: `starts from ${version}`, detail: { version } }),
+      phase: (phase) => void this.add((record) => advance(record, phase)),
+      activity: (summary) => void append({ kind: "activity", summary }),
+      planned: (plan) =>
+        void append({
+          kind: "planned",
+          summary: `${plan.steps} steps over ${Math.round(plan.tokens)} tokens`,
+          progress: { totalSteps: plan.steps },
+          detail: { ...plan },
+        }),
+      event: (event) => {
+        if (!this.#throttle.passes(event)) return;
+        void this.add(async (record) => {
+          const entry = jobEventOf(event, record.job.progress);
+          if (entry !== undefined) await record.append(entry);
+        });
+      },
+      yielded: (milliseconds) =>
+        void append({
+          kind: "yielded",
+          summary: `stood back for serving for ${Math.round(milliseconds)} ms`,
+          detail: { milliseconds },
+        }),
+    };
+  }
+}
+
+/** A resumed job is past validation already; a cancelled one goes nowhere any more. */
+async function advance(record: JobRecord, phase: WorkPhase): Promise<void> {
+  const { kind } = record.job.state;
+  if (phase === "validated" && kind === "validating") await record.move({ kind: "validated" });
+  else if (phase === "prepared" && kind === "preparing") await record.move({ kind: "prepared" });
+  else if (phase === "trained" && kind === "running") await record.move({ kind: "trained" });
+  else invariant(kind === "cancelling" || phase === "validated", `a ${kind} job was reported as ${phase}`);
+}

@@ -1,0 +1,82 @@
+import type { Model } from "../../model/model-directory.ts";
+import { openModelDirectory } from "../../model/open-model-directory.ts";
+import { createEngine } from "../../runtime/create-engine.ts";
+import type { Engine } from "../../runtime/engine.ts";
+import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
+import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import { selectHead, taskModel } from "../../tasks/plan.ts";
+import { acceptedExamples } from "../../training/data/rows.ts";
+import { checkEvaluationData } from "../../training/task-data.ts";
+import { NOTHING_PLANNED } from "../job-plans.ts";
+import { divideRecipe } from "../job-recipe.ts";
+import type { WorkOutcome } from "../job-runner.ts";
+import type { JobPlan } from "../job-service.ts";
+import { required, taskOf, type WorkControl } from "./job-control.ts";
+import type { WorkOrder } from "./resolved-spec.ts";
+
+/** Measures a model on a data set, through the serving graph. */
+export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
+  const task = taskOf(order.spec.task);
+  const { model, tasks, dataset } = await openEvaluation(order);
+  hooks.phase("validated");
+  const engine = await evaluationEngine(order, model);
+  try {
+    hooks.phase("prepared");
+    hooks.activity("evaluating");
+    const { metrics } = await evaluateDataset(engine, tasks, task, acceptedExamples(dataset), {
+      signal,
+      onProgress: (count) => void beforeStep(count),
+    });
+    hooks.event({ kind: "eval_result", step: 0, metrics, best: true, seconds: 0 });
+    hooks.phase("trained");
+    return { kind: "finished", metrics };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Examples that an evaluation is measured on. */
+const SAMPLED_EXAMPLES = 64;
+
+/** Says what an evaluation would take, from some of its examples. */
+export async function planEvaluation(order: WorkOrder): Promise<JobPlan> {
+  const { model, tasks, dataset } = await openEvaluation(order);
+  const given = Object.entries(order.spec.recipe).map(([name, value]) => ({ name, value, origin: "given" }));
+  const sample: Example[] = [];
+  let examples = 0;
+  for await (const example of acceptedExamples(dataset)) {
+    if (examples++ < SAMPLED_EXAMPLES) sample.push(example);
+  }
+  const engine = await evaluationEngine(order, model);
+  try {
+    const from = performance.now();
+    const { tokens } = await evaluateDataset(engine, tasks, taskOf(order.spec.task), sample);
+    const share = examples / sample.length;
+    return {
+      ...NOTHING_PLANNED,
+      tokens: Math.round(share * tokens),
+      peakMemoryBytes: process.memoryUsage.rss(),
+      etaSeconds: (share * (performance.now() - from)) / 1000,
+      settings: [{ name: "examples", value: String(examples), origin: "the data" }, ...given],
+    };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** The model and the checked rows of an evaluation. */
+async function openEvaluation(order: WorkOrder) {
+  const task = taskOf(order.spec.task);
+  const path = required(order.eval ?? order.train, "eval");
+  const start = required(order.start, "init");
+  const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
+  const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
+  const tasks = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(task), undefined);
+  return { model, tasks, dataset: await checkEvaluationData({ task, path, acceptWindowsText }, head) };
+}
+
+/** The engine of an evaluation: the graph that would serve. */
+function evaluationEngine({ executor: { threads } }: WorkOrder, model: Model): Promise<Engine> {
+  return createEngine(model, { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) });
+}

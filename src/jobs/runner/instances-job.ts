@@ -1,0 +1,151 @@
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AlbertError } from "../../errors.ts";
+import { readVocabulary } from "../../model/vocabulary.ts";
+import type { InstanceOptions } from "../../pretraining/instance.ts";
+import { checkInstanceOptions } from "../../pretraining/instance-options.ts";
+import {
+  type InstanceRecords,
+  writeInstanceRecords,
+  writeOfficialRecords,
+} from "../../pretraining/instance-records.ts";
+import { instanceOptions } from "../../pretraining/pretraining-data.ts";
+import type { RecordReport } from "../../pretraining/record-writer.ts";
+import type { TextReport } from "../../pretraining/text-documents.ts";
+import { measureText } from "../../pretraining/text-size.ts";
+import { WORD_BYTES } from "../../pretraining/token-store-files.ts";
+import { buildTokenStore } from "../../pretraining/token-store-writer.ts";
+import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { openStart } from "../../training/starting-model.ts";
+import { NOTHING_PLANNED, QUIETLY, setting } from "../job-plans.ts";
+import { divideRecipe } from "../job-recipe.ts";
+import type { WorkOutcome } from "../job-runner.ts";
+import type { JobPlan } from "../job-service.ts";
+import { INSTANCE_SETTING_NAMES, type InstanceJobSettings, parseInstanceSettings } from "./instance-settings.ts";
+import { required, type WorkControl } from "./job-control.ts";
+import { WORK_DIRECTORY, type WorkOrder } from "./resolved-spec.ts";
+import { requireResources } from "./resources.ts";
+
+/** Everything that making instances needs to know. */
+interface InstanceWork {
+  readonly text: string;
+  readonly tokenizer: Tokenizer;
+  readonly recipe: InstanceJobSettings;
+  readonly records: Omit<InstanceRecords, "output"> & { readonly options: InstanceOptions };
+}
+
+/** Turns text into pretraining instances; the result is a TFRecord file in the official layout. */
+export async function makePretrainingData(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+  const { hooks } = control;
+  const work = await instanceWork(order);
+  hooks.activity("planning");
+  const plan = await planOf(order, work);
+  hooks.phase("validated");
+  hooks.planned(plan);
+  await requireResources(
+    order.directory,
+    { memoryBytes: 0, diskBytes: plan.diskBytes },
+    { memory: "", disk: "lower dupe_factor, or give less text" },
+  );
+  hooks.phase("prepared");
+  const path = join(order.directory, WORK_DIRECTORY, "instances.tf_record");
+  const made = await makeRecords(work, work.text, path, control);
+  hooks.phase("trained");
+  const { documents, sentences, tokens } = made.text;
+  const { instances, predictions } = made.records;
+  return {
+    kind: "finished",
+    metrics: { documents, sentences, tokens, instances, predictions },
+    file: { name: "instances.tf_record", path },
+  };
+}
+
+/** Says what such a job would take, from the instances of what its text begins with. */
+export async function planPretrainingData(order: WorkOrder): Promise<JobPlan> {
+  return planOf(order, await instanceWork(order));
+}
+
+async function instanceWork(order: WorkOrder): Promise<InstanceWork> {
+  const text = required(order.train, "train");
+  const recipe = parseInstanceSettings(divideRecipe(order.spec, "recipe.").settings, "recipe.");
+  const tokenizer = await tokenizerOf(order);
+  const { vocabSize, special } = tokenizer;
+  const options = { ...instanceOptions(recipe), maxSequenceLength: recipe.maxSeqLength, vocabSize, special };
+  checkInstanceOptions(options);
+  return { text, tokenizer, recipe, records: { options, dupeFactor: recipe.dupeFactor, seed: order.spec.seed } };
+}
+
+/** Text that the making of instances is measured on. */
+const SAMPLED_BYTES = 500_000;
+
+async function planOf(order: WorkOrder, work: InstanceWork): Promise<JobPlan> {
+  const { bytes, beginning } = await measureText(work.text, SAMPLED_BYTES);
+  const sampled = Buffer.byteLength(beginning);
+  const directory = await mkdtemp(join(order.directory, "sample-"));
+  const given = Object.keys(order.spec.recipe);
+  const values: Readonly<Record<string, unknown>> = { ...work.recipe };
+  const settings = INSTANCE_SETTING_NAMES.map(({ name, key }) => setting(name, values[key], given));
+  try {
+    const [sample, output] = [join(directory, "text.txt"), join(directory, "instances.tf_record")];
+    await writeFile(sample, beginning);
+    const from = performance.now();
+    const made = await makeRecords(work, sample, output, QUIETLY);
+    const seconds = (performance.now() - from) / 1000;
+    const share = bytes / Math.max(1, sampled);
+    const tokens = Math.round(share * made.text.tokens);
+    return {
+      ...NOTHING_PLANNED,
+      tokens,
+      peakMemoryBytes: process.memoryUsage.rss(),
+      diskBytes: Math.round(share * (await stat(output)).size) + WORD_BYTES * tokens,
+      etaSeconds: share * seconds,
+      settings: [
+        { name: "instances", value: `about ${Math.round(share * made.records.instances)}`, origin: "the data" },
+        ...settings,
+      ],
+    };
+  } catch (error) {
+    // What follows may hold instances though the beginning does not.
+    if (sampled < bytes && error instanceof AlbertError) return { ...NOTHING_PLANNED, settings };
+    throw error;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Turns one file of text into instances. */
+async function makeRecords(
+  { tokenizer, records: wanted }: InstanceWork,
+  file: string,
+  output: string,
+  { hooks, signal, beforeStep }: WorkControl,
+): Promise<{ readonly text: TextReport; readonly records: RecordReport }> {
+  const records = { ...wanted, output: [output] };
+  const stopOrYield = () => {
+    void beforeStep(0);
+    signal.throwIfAborted();
+  };
+  hooks.activity("tokenizing");
+  if (records.options.officialQuirks) return writeOfficialRecords([file], tokenizer, records);
+  const store = `${output}.tokens`;
+  await rm(store, { recursive: true, force: true });
+  try {
+    const text = await buildTokenStore(store, {
+      files: [file],
+      tokenizer,
+      officialQuirks: false,
+      onProgress: stopOrYield,
+    });
+    hooks.activity("making instances");
+    return { text, records: await writeInstanceRecords(store, { ...records, beforeInstance: stopOrYield }) };
+  } finally {
+    await rm(store, { recursive: true, force: true });
+  }
+}
+
+/** The tokenizer that instances are made with: of a vocabulary, or of the model that the job starts from. */
+async function tokenizerOf({ vocabulary, start, spec }: WorkOrder): Promise<Tokenizer> {
+  if (vocabulary === undefined) return (await openStart(required(start, "init"), spec.seed)).tokenizer;
+  return loadTokenizer(await readVocabulary(vocabulary.path, { lowerCase: vocabulary.lowerCase }));
+}

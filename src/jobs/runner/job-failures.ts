@@ -1,0 +1,63 @@
+import { AlbertError } from "../../errors.ts";
+import type { WorkOutcome } from "../job-runner.ts";
+import type { JobProblem, JobReason } from "../job-state.ts";
+
+type Rejected = Extract<WorkOutcome, { kind: "rejected" }>;
+type Failed = Extract<WorkOutcome, { kind: "failed" }>;
+
+/** An error before the first step: what the caller, or the machine, has to change. */
+export function rejectionOf(error: unknown): Rejected {
+  const reason = reasonOf(error, "CONFIG_INVALID");
+  if (!(error instanceof AlbertError)) {
+    return {
+      kind: "rejected",
+      reason,
+      problems: [{ where: "spec", what: messageOf(error), hint: "see the server's log" }],
+    };
+  }
+  const { violations, message } = error;
+  const problems: readonly JobProblem[] =
+    violations.length > 0
+      ? violations.map(({ field, description }) => ({ where: field, what: description, hint: "" }))
+      : [{ where: "spec", what: message, hint: "" }];
+  return { kind: "rejected", reason, problems };
+}
+
+/** An error of a run that had begun. */
+export function failureOf(error: unknown): Failed {
+  const ofData = error instanceof AlbertError && error.code === "invalid-input";
+  return {
+    kind: "failed",
+    reason: reasonOf(error, ofData ? "DATA_INVALID" : "ENGINE_ERROR"),
+    message: messageOf(error),
+  };
+}
+
+function reasonOf(error: unknown, otherwise: JobReason): JobReason {
+  if (error instanceof AlbertError) {
+    switch (error.reason) {
+      case "DATA_INVALID":
+      case "NO_EXAMPLES":
+      case "TEXT_EMPTY":
+      case "TEXT_WITHOUT_INSTANCES":
+        return "DATA_INVALID";
+      case "DIVERGED":
+      case "DISK_FULL":
+      case "OUT_OF_MEMORY":
+        return error.reason;
+      case "WORKER_LOST":
+        return "DEVICE_LOST";
+    }
+    if (error.code === "corrupt") return "CORRUPT_CHECKPOINT";
+    if (error.code === "backend") return "ENGINE_ERROR";
+    return otherwise;
+  }
+  if ((error as NodeJS.ErrnoException | null)?.code === "ENOSPC") return "DISK_FULL";
+  return error instanceof RangeError && /allocation/i.test(error.message) ? "OUT_OF_MEMORY" : otherwise;
+}
+
+/** Messages of our own errors are for callers; of others only what kind they are. */
+function messageOf(error: unknown): string {
+  if (error instanceof AlbertError) return error.message;
+  return error instanceof Error ? `unexpected ${error.name}` : "unexpected failure";
+}

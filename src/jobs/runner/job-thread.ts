@@ -1,0 +1,50 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { invariant } from "../../errors.ts";
+import { runInBackground } from "../../thread-priority.ts";
+import type { WorkHooks } from "../job-runner.ts";
+import { planWork } from "./plan-job.ts";
+import { doWork } from "./run-job.ts";
+import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
+
+// The entry point of a job's thread. Training computes synchronously here, so that the server's own thread never waits.
+
+invariant(parentPort !== null, "this module runs on a worker thread");
+const port = parentPort;
+const { order, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobWorker` started this thread with
+const send = (message: ThreadMessage) => port.postMessage(message);
+
+if (background) runInBackground(); // before ONNX Runtime starts threads, which inherit it
+
+const stopping = new AbortController();
+const hooks: WorkHooks = {
+  startChosen: async () => {}, // known before the thread starts
+  phase: (phase) => send({ kind: "phase", phase }),
+  activity: (text) => send({ kind: "activity", text }),
+  planned: (plan) => send({ kind: "planned", plan }),
+  event: (event) => send({ kind: "event", event }),
+  yielded: (milliseconds) => send({ kind: "yielded", milliseconds }),
+};
+
+/** Longest sleep before the flags are looked at again. */
+const NAP_MS = 20;
+
+/** Between two looks at whether work without steps is to stop. */
+const STOP_LOOK_MS = 100;
+
+function beforeStep(): void {
+  const from = performance.now();
+  while (Atomics.load(flags, FLAGS.yield) === 1 && Atomics.load(flags, FLAGS.stop) === 0) {
+    Atomics.wait(flags, FLAGS.yield, 1, NAP_MS);
+  }
+  const milliseconds = performance.now() - from;
+  if (milliseconds >= NAP_MS) hooks.yielded(milliseconds);
+  if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
+}
+
+// Work without steps waits for files and other programs, not for `beforeStep`.
+setInterval(() => {
+  if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
+}, STOP_LOOK_MS).unref();
+
+if (mode === "plan") send({ kind: "plan", plan: await planWork(order) });
+else send({ kind: "outcome", outcome: await doWork(order, { hooks, signal: stopping.signal, beforeStep }) });

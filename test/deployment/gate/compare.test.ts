@@ -1,0 +1,109 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { compareOnSet, GATE_RULES, type Measure, type ScoredSet } from "../../../src/deployment/gate/compare.ts";
+import { mcnemar } from "../../../src/deployment/gate/mcnemar.ts";
+import { deriveSeed, RandomStream } from "../../../src/model/random.ts";
+
+const ACCURACY: Measure = {
+  metric: "eval_accuracy",
+  fullScale: 1,
+  width: 2,
+  value: ([right, count]) => right! / count!,
+};
+
+function answers(right: Uint8Array): ScoredSet {
+  return { examples: right.length, right, terms: Float64Array.from([...right].flatMap((value) => [value, 1])) };
+}
+
+/** Answers of a model that is right with the given chance, independently of any other. */
+function drawn(examples: number, chance: number, ...seed: readonly (string | number)[]): ScoredSet {
+  const random = new RandomStream(deriveSeed("test", ...seed));
+  return answers(Uint8Array.from({ length: examples }, () => (random.below(1_000_000) < chance * 1_000_000 ? 1 : 0)));
+}
+
+describe("the gate", () => {
+  it("passes a candidate that answers as the champion does, but does not call it better", async () => {
+    const same = drawn(400, 0.8, "same");
+    const report = await compareOnSet(ACCURACY, same, same);
+    expect(report).toMatchObject({ verdict: "pass", better: false, difference: [0, 0], mcnemarP: 1, examples: 400 });
+  });
+
+  it("fails or prefers one of two equally good models no more often than its level allows", async () => {
+    const rounds = 200;
+    let failed = 0;
+    let better = 0;
+    for (let round = 0; round < rounds; round++) {
+      const rules = { ...GATE_RULES, resamples: 200, seed: round };
+      const report = await compareOnSet(ACCURACY, drawn(300, 0.8, "a", round), drawn(300, 0.8, "b", round), rules);
+      if (report.verdict === "fail") failed++;
+      if (report.better) better++;
+    }
+    // One-sided level 2.5 % of 200 is 5; 13 or more would happen once in about a thousand times.
+    expect(failed).toBeLessThan(13);
+    expect(better).toBeLessThan(13);
+  });
+
+  it("fails a candidate that is worse by more than the margin", async () => {
+    const report = await compareOnSet(ACCURACY, drawn(1000, 0.9, "good"), drawn(1000, 0.8, "bad"));
+    expect(report).toMatchObject({ verdict: "fail", better: false });
+    expect(report.difference[1]).toBeLessThan(0);
+    expect(report.findings).toHaveLength(1);
+  });
+
+  it("prefers a candidate that is better beyond chance", async () => {
+    const report = await compareOnSet(ACCURACY, drawn(1000, 0.8, "old"), drawn(1000, 0.9, "new"));
+    expect(report).toMatchObject({ verdict: "pass", better: true });
+    expect(report.mcnemarP).toBeLessThan(0.001);
+    expect(report.difference[0]).toBeLessThan(report.candidateValue - report.championValue);
+    expect(report.difference[1]).toBeGreaterThan(report.candidateValue - report.championValue);
+  });
+
+  it("decides nothing on a tiny set, however clear it looks", async () => {
+    const wrong = answers(new Uint8Array(GATE_RULES.minExamples - 1));
+    const right = answers(new Uint8Array(GATE_RULES.minExamples - 1).fill(1));
+    expect(await compareOnSet(ACCURACY, wrong, right)).toMatchObject({ verdict: "inconclusive", better: false });
+    expect(await compareOnSet(ACCURACY, right, wrong)).toMatchObject({ verdict: "inconclusive", better: false });
+  });
+
+  it("is inconclusive when the interval holds both better and too much worse", async () => {
+    const report = await compareOnSet(ACCURACY, drawn(100, 0.8, "x"), drawn(100, 0.8, "y"));
+    expect(report.verdict).toBe("inconclusive");
+  });
+
+  it("gives the same report for the same answers", async () => {
+    const [one, other] = [drawn(200, 0.7, 1), drawn(200, 0.75, 2)];
+    expect(await compareOnSet(ACCURACY, one, other)).toEqual(await compareOnSet(ACCURACY, one, other));
+  });
+
+  it("scales its margin to percentages", async () => {
+    const percent: Measure = { ...ACCURACY, metric: "f1", fullScale: 100, value: ([sum, n]) => (100 * sum!) / n! };
+    const before = answers(Uint8Array.from({ length: 1000 }, (_, i) => (i < 800 ? 1 : 0)));
+    const after = answers(Uint8Array.from({ length: 1000 }, (_, i) => (i < 799 ? 1 : 0)));
+    expect(await compareOnSet(percent, before, after)).toMatchObject({ verdict: "pass", better: false });
+  });
+});
+
+describe("McNemar's exact test", () => {
+  const discordant = (gained: number, lost: number) =>
+    mcnemar(
+      Uint8Array.from({ length: gained + lost }, (_, i) => (i < gained ? 0 : 1)),
+      Uint8Array.from({ length: gained + lost }, (_, i) => (i < gained ? 1 : 0)),
+    );
+
+  it("knows the tables of the binomial distribution", () => {
+    expect(discordant(0, 0)).toBe(1);
+    expect(discordant(0, 6)).toBeCloseTo(2 / 64, 12);
+    expect(discordant(2, 8)).toBeCloseTo((2 * (1 + 10 + 45)) / 1024, 12);
+    expect(discordant(20_000, 20_000)).toBe(1);
+    expect(discordant(19_000, 21_000)).toBeGreaterThan(0);
+  });
+
+  it("does not care which model is called the old one", () => {
+    fc.assert(
+      fc.property(fc.nat(60), fc.nat(60), (gained, lost) => {
+        expect(discordant(gained, lost)).toBe(discordant(lost, gained));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

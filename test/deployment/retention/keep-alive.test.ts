@@ -1,0 +1,47 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { Holding } from "../../../src/deployment/retention/keep-alive.ts";
+import type { Needs } from "../../../src/store/references.ts";
+import type { Store } from "../../../src/store/store.ts";
+
+afterEach(() => vi.useRealTimers());
+
+it("tells the store what is needed when that changes, again before it expires, and after a failure", async () => {
+  vi.useFakeTimers();
+  const told: string[] = [];
+  let failing = false;
+  const holds = {
+    set: async (holder: string, _: string, { versions }: Needs) => {
+      if (failing) throw new Error("disk");
+      told.push(`${holder} ${versions}`);
+    },
+    release: async (holder: string) => void told.push(`release ${holder}`),
+  } as unknown as Store["holds"];
+  let versions: string[] = [];
+  const errors: unknown[] = [];
+  const holding = new Holding({
+    store: { holds },
+    holder: "h",
+    description: "a test",
+    needs: () => ({ versions, datasets: [] }),
+    lastsMs: 3_600_000,
+    onError: (error) => errors.push(error),
+  });
+  versions = ["m@1"];
+  await Promise.all([holding.update(), holding.update()]);
+  await vi.advanceTimersByTimeAsync(10 * 60_000);
+  expect(told).toEqual(["h m@1"]);
+  await vi.advanceTimersByTimeAsync(10 * 60_000);
+  expect(told).toEqual(["h m@1", "h m@1"]);
+  versions = ["m@2"];
+  failing = true;
+  await holding.update();
+  failing = false;
+  await vi.advanceTimersByTimeAsync(60_000);
+  versions = [];
+  await holding.update();
+  expect(told.slice(2)).toEqual(["h m@2", "release h"]);
+  expect(errors).toHaveLength(1);
+  await holding.close({ release: true });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(told).toHaveLength(5);
+});

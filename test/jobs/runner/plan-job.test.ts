@@ -1,0 +1,126 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { JobSpec } from "../../../src/jobs/job-spec.ts";
+import { planWork } from "../../../src/jobs/runner/plan-job.ts";
+import { missing } from "../../fixtures.ts";
+import { tinyText } from "../../pretraining/english.ts";
+import { ALL_HEADS, writeTinyModel } from "../../server/tiny-model.ts";
+
+const base = mkdtempSync(join(tmpdir(), "albert-plans-"));
+const text = join(base, "text.txt");
+const rows = join(base, "rows.jsonl");
+let model: string;
+const withoutTrainer = missing(
+  "spm_train (Debian package sentencepiece)",
+  spawnSync("spm_train", ["--version"]).error === undefined,
+);
+
+beforeAll(async () => {
+  model = await writeTinyModel(ALL_HEADS.filter(({ kind, name }) => kind !== "classification" || name === "sentiment"));
+  writeFileSync(
+    text,
+    tinyText(60, (document) => 4 + (document % 5)),
+  );
+  const row = (i: number) => JSON.stringify({ text: `good day ${i}`, label: i % 2 === 0 ? "positive" : "negative" });
+  writeFileSync(rows, Array.from({ length: 100 }, (_, i) => row(i)).join("\n"));
+  await mkdir(join(base, "job"));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+/** The plan of a job of some kind, and what planning left in the job's directory. */
+async function planOf(kind: JobSpec["kind"], data: object, more: Partial<JobSpec> = {}) {
+  const directory = join(base, "job");
+  const spec: JobSpec = {
+    ...{ kind, model: "m", task: "", init: "", recipe: {}, seed: 1, promote: "manual" },
+    ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    ...more,
+  };
+  const start = { kind: "checkpoint", path: model } as const;
+  const executor = { kind: "onnx", device: "cpu", threads: 1 } as const;
+  const cache = join(base, "cache");
+  const plan = await planWork({ jobId: "", spec, start, ...data, directory, cache, executor, program: "test" });
+  return { ...plan, values: Object.fromEntries(plan.settings.map(({ name, value }) => [name, value])) };
+}
+
+describe("a plan", { timeout: 120_000 }, () => {
+  it("of a pretraining counts steps and tokens, and measures time and memory", async () => {
+    const recipe = {
+      ...{ num_train_steps: "40", num_warmup_steps: "4", train_batch_size: "6", max_seq_length: "32" },
+      ...{ token_budget: "64", curriculum: "16:0.5", held_out: "0.1" },
+    };
+    const plan = await planOf("pretrain", { train: text }, { recipe });
+    expect(plan.problems).toEqual([]);
+    expect(plan.steps).toBe(40);
+    // Half of the steps have at most 6 x 16 tokens, the others at most 6 x 32.
+    expect(plan.tokens).toBeGreaterThan(40 * 6 * 8);
+    expect(plan.tokens).toBeLessThanOrEqual(20 * 6 * 16 + 20 * 6 * 32);
+    expect(plan.paddingShare).toBeGreaterThan(0);
+    expect(plan.paddingShare).toBeLessThan(1);
+    for (const figure of [plan.peakMemoryBytes, plan.diskBytes, plan.etaSeconds]) expect(figure).toBeGreaterThan(0);
+    expect(plan.values).toMatchObject({ num_train_steps: "40", curriculum: "16:0.5", optimizer: "lamb" });
+    const origins = Object.fromEntries(plan.settings.map(({ name, origin }) => [name, origin]));
+    expect(origins).toMatchObject({ num_train_steps: "given", optimizer: "default" });
+
+    const bounded = await planOf("pretrain", { train: text }, { recipe, maxSteps: 10 });
+    expect(bounded.steps).toBe(10);
+    expect(bounded.tokens).toBe(Math.round(plan.tokens / 4));
+  });
+
+  it("of an evaluation counts the rows, and estimates tokens and time from some of them", async () => {
+    const plan = await planOf("evaluate", { eval: rows }, { task: "classification" });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ examples: "100" });
+    expect(plan.tokens).toBeGreaterThan(100 * 4);
+    expect(plan.etaSeconds).toBeGreaterThan(0);
+  });
+
+  it.skipIf(withoutTrainer)(
+    "of a vocabulary counts the lines, estimates memory, disk and time, and shows the settings that apply",
+    async () => {
+      const plan = await planOf("train-vocabulary", { train: text }, { recipe: { vocab_size: "60" } });
+      expect(plan.problems).toEqual([]);
+      for (const figure of [plan.peakMemoryBytes, plan.diskBytes, plan.etaSeconds]) expect(figure).toBeGreaterThan(0);
+      expect(plan.values).toMatchObject({ vocab_size: "60", cased: "false", character_coverage: "0.99995" });
+      expect(Number(plan.values["lines"])).toBeGreaterThan(200);
+
+      const large = await planOf("train-vocabulary", { train: text }, { recipe: { vocab_size: "9000" } });
+      expect(large.problems).toMatchObject([
+        { where: "vocab_size", what: expect.stringMatching(/at most \d+ pieces/) },
+      ]);
+    },
+  );
+
+  it("of a vocabulary says when its trainer is not installed", async () => {
+    vi.stubEnv("PATH", base);
+    const { problems } = await planOf("train-vocabulary", { train: text });
+    expect(problems).toMatchObject([
+      { what: expect.stringMatching(/spm_train was not found on the PATH; install it/) },
+    ]);
+  });
+
+  it("of pretraining data makes some instances to estimate the rest, and leaves nothing behind", async () => {
+    const recipe = { max_seq_length: "32", dupe_factor: "2" };
+    const plan = await planOf("pretraining-data", { train: text }, { recipe });
+    expect(plan.problems).toEqual([]);
+    for (const figure of [plan.tokens, plan.diskBytes, plan.etaSeconds]) expect(figure).toBeGreaterThan(0);
+    expect(plan.values).toMatchObject({ max_seq_length: "32", dupe_factor: "2", ngram: "3" });
+    expect(plan.values["instances"]).toMatch(/^about \d+$/);
+    expect(await readdir(join(base, "job"))).toEqual([]);
+  });
+
+  it("tells why the job would be rejected", async () => {
+    const unlabelled = join(base, "unlabelled.jsonl");
+    writeFileSync(unlabelled, '{"text": "good day"}\n');
+    const evaluation = await planOf("evaluate", { eval: unlabelled }, { task: "classification" });
+    expect(evaluation.problems.length).toBeGreaterThan(0);
+    const long = await planOf("pretrain", { train: text }, { recipe: { max_seq_length: "512" } });
+    expect(long.problems).toMatchObject([{ where: "max_seq_length" }]);
+  });
+});
