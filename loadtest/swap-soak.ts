@@ -23,7 +23,7 @@ import { openEngine } from "../src/runtime/create-engine.ts";
 import type { Engine } from "../src/runtime/engine.ts";
 import { ModelReader } from "../src/serving/models/reader.ts";
 import { Serving } from "../src/serving/serving.ts";
-import { planClassification } from "../src/tasks/classification/classification.ts";
+import { UNLIMITED } from "../src/tasks/plan.ts";
 
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
 /** Swap after which memory must stay flat, over how many readings that is judged, and how flat. */
@@ -134,10 +134,11 @@ class Load {
       );
       const began = performance.now();
       try {
-        const { meta } = await this.#serving.serve({
+        const { meta } = await this.#serving.answer({
           task: "classify",
           model: {},
-          plan: (model) => planClassification({ text }, model),
+          input: { text },
+          limits: UNLIMITED,
           deadlineAt: began + 30_000,
         });
         this.versions.add(meta.version);

@@ -3,26 +3,33 @@ import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Stage } from "../metrics/requests.ts";
 import type { DeviceKind, Engine } from "../runtime/engine.ts";
-import type { TaskModel, TaskPlan } from "../tasks/plan.ts";
+import type { TaskLimits } from "../tasks/plan.ts";
+import {
+  type Decision,
+  decisionOf,
+  headsFor,
+  planTask,
+  type TaskKind,
+  type TaskRequest,
+  type Tasks,
+} from "../tasks/task-request.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { abortError, deadlinePassed } from "./errors.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
 import { ModelRegistry, type VersionRef } from "./models/registry.ts";
 import type { ModelSelector } from "./models/selection.ts";
 import type { ServableModel } from "./models/servable-model.ts";
-import type { Decision } from "./models/shadow.ts";
 import { EventLoopBudget } from "./scheduler/event-loop-budget.ts";
 import { Quarantine } from "./scheduler/quarantine.ts";
 import type { Priority, WorkTiming } from "./scheduler/queued-request.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 
-/** One inference request, free of any protocol. */
-export interface ServingRequest<Answer> {
-  /** What kind of request this is, for metrics: "classify", "answer_question", ... */
-  readonly task: string;
+/** One inference request as plain data, free of any protocol. */
+export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskRequest<K> {
+  /** Bounds on what the request may ask for. */
+  readonly limits: TaskLimits;
+  /** Where no model is named, the task's heads choose it. */
   readonly model: ModelSelector;
-  /** Validates the request and turns it into sequences for the version that will answer. Synchronous and pure. */
-  readonly plan: (model: TaskModel) => TaskPlan<Answer>;
   /** `interactive` unless given. */
   readonly priority?: Priority;
   /** Moment after which nobody wants the answer, on the clock of `performance.now()`. Absent: none. */
@@ -31,8 +38,6 @@ export interface ServingRequest<Answer> {
   readonly receivedAt?: number;
   /** Aborts when the caller goes away; a reason that is an AlbertError becomes the request's error. */
   readonly signal?: AbortSignal;
-  /** What an answer decided, for comparison with a shadow version's. Absent: the request is never shadowed. */
-  readonly decide?: (answer: Answer) => Decision;
 }
 
 /** Milliseconds per stage; they add up to `totalMs`. */
@@ -66,8 +71,9 @@ export interface ServedMeta {
   readonly timings: Timings;
 }
 
-export interface Served<Answer> {
-  readonly answer: Answer;
+/** An answer, with which version gave it and what it cost. */
+export interface Answered<K extends TaskKind> {
+  readonly answer: Tasks[K]["answer"];
   readonly meta: ServedMeta;
 }
 
@@ -94,7 +100,7 @@ const MAX_SHADOWS = 16;
 
 /**
  * Answers inference requests: finds the version, admits, tokenises, schedules, post-processes, and measures each of
- * these. Unary calls, streams and batches all come through `serve`, so that they share bounds, errors and metrics.
+ * these. Unary calls, streams and batches all come through `answer`, so that they share bounds, errors and metrics.
  */
 export class Serving {
   readonly models: ModelRegistry;
@@ -102,14 +108,14 @@ export class Serving {
   readonly quarantine: Quarantine;
   readonly #metrics: Metrics;
   readonly #clock: Clock;
-  readonly #turns: EventLoopBudget;
+  readonly #eventLoop: EventLoopBudget;
   readonly #onError: (error: unknown) => void;
 
   constructor(options: ServingOptions) {
     const { config, metrics, clock = systemClock, random = Math.random, memory = readMemory } = options;
     this.#metrics = metrics;
     this.#clock = clock;
-    this.#turns = new EventLoopBudget(clock);
+    this.#eventLoop = new EventLoopBudget(clock);
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     this.scheduler = new Scheduler({ clock, limits: config, metrics, quarantine: this.quarantine, random });
@@ -126,15 +132,15 @@ export class Serving {
    *
    * @throws AlbertError as docs/errors.md lists; anything else is a bug
    */
-  async serve<Answer>(request: ServingRequest<Answer>): Promise<Served<Answer>> {
+  async answer<K extends TaskKind>(request: AnswerRequest<K>): Promise<Answered<K>> {
     const { requests } = this.#metrics;
     const receivedAt = request.receivedAt ?? this.#clock.now();
     const progress: Progress = { stage: "receive" };
     requests.started(request.task);
     try {
-      const served = await this.#answer(request, receivedAt, progress);
+      const answered = await this.#answer(request, receivedAt, progress);
       this.#record(request, progress, this.#clock.now() - receivedAt, "ok", "");
-      return served;
+      return answered;
     } catch (error) {
       const { code, reason } = error instanceof AlbertError ? error : { code: "internal", reason: "BUG" };
       const stage = error instanceof AlbertError ? ((error.metadata["stage"] as Stage) ?? progress.stage) : "post";
@@ -166,23 +172,24 @@ export class Serving {
     await this.models.close();
   }
 
-  async #answer<Answer>(
-    request: ServingRequest<Answer>,
+  async #answer<K extends TaskKind>(
+    request: AnswerRequest<K>,
     receivedAt: number,
     progress: Progress,
-  ): Promise<Served<Answer>> {
+  ): Promise<Answered<K>> {
     const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal } = request;
-    const lease = this.models.acquire(request.model);
+    const heads = headsFor(request.task);
+    const lease = this.models.acquire(heads === undefined ? request.model : { ...request.model, heads });
     progress.lease = lease;
     const { version } = lease;
     const leave = this.scheduler.enter(version.lane, priority, deadlineAt);
     try {
       const admittedAt = this.#clock.now();
       progress.stage = "tokenize";
-      const plan = await this.#turns.run(() => {
+      const plan = await this.#eventLoop.run(() => {
         if (signal?.aborted) throw abortError(signal, "tokenize");
         if (deadlineAt <= this.#clock.now()) throw deadlinePassed("tokenize");
-        return request.plan(version.task);
+        return planTask(request, version.task, request.limits);
       });
       this.#metrics.requests.input(request.task, plan.tokens, plan.windows, plan.truncated);
       const plannedAt = this.#clock.now();
@@ -195,9 +202,7 @@ export class Serving {
       const timings = addUp(receivedAt, admittedAt, plannedAt, timing, this.#clock.now());
       this.models.answered(version, timings.totalMs);
       this.#observe(timings);
-      if (lease.shadow !== undefined && request.decide !== undefined) {
-        this.#shadow(request, lease.shadow, request.decide(answer), request.decide);
-      }
+      if (lease.shadow !== undefined) this.#shadow(request, lease.shadow, decisionOf(request.task, answer));
       return {
         answer,
         meta: {
@@ -222,20 +227,20 @@ export class Serving {
   }
 
   /** Computes the same request on the challenger, behind all other work, and compares the decisions. */
-  #shadow<Answer>(
-    request: ServingRequest<Answer>,
+  #shadow<K extends TaskKind>(
+    request: AnswerRequest<K>,
     { version, comparison }: NonNullable<VersionRef["shadow"]>,
-    champion: Decision,
-    decide: (answer: Answer) => Decision,
+    champion: Decision | undefined,
   ): void {
-    if (version.lane.tickets.size >= MAX_SHADOWS) return;
+    if (champion === undefined || version.lane.tickets.size >= MAX_SHADOWS) return;
     const release = version.lease();
     const compute = async () => {
       try {
-        const plan = await this.#turns.run(() => request.plan(version.task));
+        const plan = await this.#eventLoop.run(() => planTask(request, version.task, request.limits));
         const work = { sequences: plan.sequences, priority: "batch", deadline: Number.POSITIVE_INFINITY } as const;
         const { outputs } = await this.scheduler.submit(version.lane, work);
-        this.models.compared(version, comparison, request.task, [champion, decide(plan.answer(outputs))]);
+        const challenger = decisionOf(request.task, plan.answer(outputs));
+        if (challenger !== undefined) this.models.compared(version, comparison, request.task, [champion, challenger]);
       } catch (error) {
         if (error instanceof AlbertError && error.code === "overloaded") return;
         comparison.addFailure();
@@ -257,8 +262,8 @@ export class Serving {
     requests.stage("post", timings.postMs / 1000);
   }
 
-  #record<Answer>(
-    request: ServingRequest<Answer>,
+  #record(
+    request: Pick<AnswerRequest, "task" | "priority">,
     { lease }: Progress,
     tookMs: number,
     code: string,

@@ -12,7 +12,7 @@ import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { openEngine } from "../../src/runtime/create-engine.ts";
 import { ModelReader } from "../../src/serving/models/reader.ts";
 import { Serving } from "../../src/serving/serving.ts";
-import { planClassification } from "../../src/tasks/classification/classification.ts";
+import { UNLIMITED } from "../../src/tasks/plan.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "albert-serving-"));
 const words = Array.from({ length: 40 }, (_, i) => `w${i}`);
@@ -62,14 +62,11 @@ const swapTo = (version: number) =>
     open: () => reader.prepare(join(directory, String(2 - (version % 2))), { device: "cpu", precision: "fp32" }),
   });
 const classify = (i: number) =>
-  serving.serve({
+  serving.answer({
     task: "classify",
+    input: { text: Array.from({ length: 1 + (i % 20) }, (_, w) => words[(w * i) % 40]).join(" ") },
+    limits: UNLIMITED,
     model: {},
-    plan: (model) =>
-      planClassification(
-        { text: Array.from({ length: 1 + (i % 20) }, (_, w) => words[(w * i) % 40]).join(" ") },
-        model,
-      ),
   });
 
 describe("serving on ONNX Runtime", () => {

@@ -4,10 +4,10 @@ import type { ServingConfig } from "../../src/config/settings.ts";
 import { AlbertError } from "../../src/errors.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
-import { Serving, type ServingRequest } from "../../src/serving/serving.ts";
-import { planClassification } from "../../src/tasks/classification/classification.ts";
-import type { TaskModel, TaskPlan } from "../../src/tasks/plan.ts";
-import { FakeEngine, fakeModel, sequence } from "./fake-engine.ts";
+import { type AnswerRequest, Serving } from "../../src/serving/serving.ts";
+import type { ClassificationAnswer } from "../../src/tasks/classification/classification.ts";
+import { UNLIMITED } from "../../src/tasks/plan.ts";
+import { FakeEngine, fakeModel } from "./fake-engine.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 let clock: VirtualClock;
@@ -47,20 +47,17 @@ function start(config: Partial<ServingConfig> = {}): void {
 const swapTo = (version: string) =>
   serving.models.swap({ name: "m", version, open: () => Promise.resolve(fakeModel(`digest of ${version}`)) });
 
-/** A request that answers with its own first logit. */
-const request = (more: Partial<ServingRequest<number>> = {}, ids = [7]): ServingRequest<number> => ({
+/** Asks for the class of one word of `letters` letters; the fake engine answers with that number, see `heard`. */
+const request = (more: Partial<AnswerRequest<"classify">> = {}, letters = 7): AnswerRequest<"classify"> => ({
   task: "classify",
+  input: { text: "x".repeat(letters) },
+  limits: UNLIMITED,
   model: { name: "m" },
-  plan: (): TaskPlan<number> => ({
-    head: "sentiment",
-    sequences: ids.map((id) => sequence(10, id)),
-    tokens: 10 * ids.length,
-    windows: ids.length,
-    truncated: false,
-    answer: (outputs) => outputs[0]!.get("sentiment")!["logits"]![0]!,
-  }),
   ...more,
 });
+/** The number of letters that the engine saw, plus its bias. */
+const heard = (answer: ClassificationAnswer) =>
+  answer.kind === "regression" ? undefined : answer.labels.find(({ label }) => label === "negative")!.logit - 10;
 /** Lets a promise of the serving room settle on the virtual clock. */
 const done = async <T>(work: Promise<T>): Promise<T> => {
   work.catch(() => undefined);
@@ -77,11 +74,11 @@ const refusal = async (work: Promise<unknown>): Promise<AlbertError> => {
 };
 const page = async () => (await metrics.page()).body;
 
-describe("serve", () => {
+describe("answer", () => {
   it("answers, and says which version answered and what it cost", async () => {
     await swapTo("1");
-    const { answer, meta } = await done(serving.serve(request({}, [7, 8])));
-    expect(answer).toBe(7);
+    const { answer, meta } = await done(serving.answer(request()));
+    expect(heard(answer)).toBe(7);
     expect(meta).toMatchObject({
       model: "m",
       version: "1",
@@ -89,23 +86,35 @@ describe("serve", () => {
       tokenizerDigest: "tokenizer of digest of 1",
       device: "cpu",
       head: "sentiment",
-      tokens: 20,
-      windows: 2,
+      tokens: 3,
+      windows: 1,
       truncated: false,
-      batchSize: 2,
+      batchSize: 1,
     });
   });
 
-  it("runs a real task plan on the version's own tokenizer and heads", async () => {
-    await swapTo("1");
-    const { answer } = await done(
-      serving.serve({
-        task: "classify",
-        model: {},
-        plan: (model) => planClassification({ text: "good film" }, model),
-      }),
+  it("gathers the sequences of one request, in order", async () => {
+    const heads = [{ kind: "multiple-choice", name: "choices" }] as const;
+    await serving.models.swap({
+      name: "m",
+      version: "1",
+      open: () => Promise.resolve({ ...fakeModel("digest"), heads }),
+    });
+    const input = { question: "which", choices: ["a", "bb ccc", "d"] };
+    const { answer, meta } = await done(
+      serving.answer({ task: "choose_answer", input, limits: UNLIMITED, model: { name: "m" } }),
     );
-    expect(answer).toMatchObject({ labels: [{ label: "negative" }, { label: "positive" }] });
+    expect(answer.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(meta).toMatchObject({ head: "choices", batchSize: 3 });
+  });
+
+  it("tells what the protocol found wrong together with what planning finds", async () => {
+    await swapTo("1");
+    const violations = [{ field: "options.priority", description: "must be 0 to 2, got 9" }];
+    const fieldsOf = async (text: string) =>
+      (await refusal(serving.answer(request({ violations, input: { text } })))).violations.map(({ field }) => field);
+    expect(await fieldsOf("")).toEqual(["options.priority", "text"]);
+    expect(await fieldsOf("fine")).toEqual(["options.priority"]);
   });
 
   it("gives stages that add up to the total", async () => {
@@ -117,8 +126,7 @@ describe("serve", () => {
     }
     await swapping;
     await clock.advance(3);
-    const plan = request().plan;
-    const work = serving.serve(request({ receivedAt: 1, plan }));
+    const work = serving.answer(request({ receivedAt: 1 }));
     await clock.advance(40);
     engines[0]!.held[0]!.finish();
     const { timings } = (await done(work)).meta;
@@ -134,19 +142,19 @@ describe("serve", () => {
     expect(await page()).toContain('albert_stage_duration_seconds_sum{stage="queue"} 0.035');
   });
 
-  it("gives its place and its lease back, whatever happens", async () => {
-    await swapTo("1");
-    const failing = { plan: () => Promise.reject(new Error("bug")) as never };
-    const throwing: Partial<ServingRequest<number>> = {
-      plan: () => {
-        throw new AlbertError("invalid-input", "no", { reason: "FIELD_INVALID" });
-      },
+  it("gives its place and its version back, whatever happens", async () => {
+    const model = fakeModel("digest");
+    const tokenize = (text: string) => {
+      if (text === "bug") throw new Error("bug");
+      return model.tokenizer.tokenize(text);
     };
-    await done(serving.serve(request(failing))).catch(() => undefined);
-    await refusal(serving.serve(request(throwing)));
-    await refusal(serving.serve(request({ signal: AbortSignal.abort() })));
-    await refusal(serving.serve(request({ deadlineAt: -1 })));
-    await done(serving.serve(request()));
+    const open = () => Promise.resolve({ ...model, tokenizer: { ...model.tokenizer, tokenize } });
+    await serving.models.swap({ name: "m", version: "1", open });
+    await expect(done(serving.answer(request({ input: { text: "bug" } })))).rejects.toThrow("bug");
+    expect(await refusal(serving.answer(request({ input: { text: "" } })))).toMatchObject({ reason: "FIELD_INVALID" });
+    await refusal(serving.answer(request({ signal: AbortSignal.abort() })));
+    await refusal(serving.answer(request({ deadlineAt: -1 })));
+    await done(serving.answer(request()));
     expect(serving.scheduler.requests).toBe(0);
     expect(serving.models.acquire({}).version.leases).toBe(1);
     expect(await page()).toContain('albert_inflight_requests{task="classify"} 0');
@@ -154,9 +162,9 @@ describe("serve", () => {
 
   it("counts every request once, by how it ended, under no name that a caller made up", async () => {
     await swapTo("1");
-    await done(serving.serve(request()));
-    await refusal(serving.serve(request({ model: { name: "made up" } })));
-    await refusal(serving.serve(request({ deadlineAt: 0 })));
+    await done(serving.answer(request()));
+    await refusal(serving.answer(request({ model: { name: "made up" } })));
+    await refusal(serving.answer(request({ deadlineAt: 0 })));
     const body = await page();
     const series = (labels: string) => `albert_requests_total{task="classify",${labels}} 1`;
     expect(body).toContain(series('alias="m",version="1",code="ok",reason=""'));
@@ -173,22 +181,14 @@ describe("serve", () => {
       engine.run = async (sequences) => {
         const result = await run(sequences);
         sequences.forEach(({ inputIds }, i) => {
-          if (inputIds[1] === 66) result.outputs[i]!.get("sentiment")!["logits"]!.fill(Number.NaN);
+          if (inputIds[1] === 10 + 66) result.outputs[i]!.get("sentiment")!["logits"]!.fill(Number.NaN);
         });
         return result;
       };
       return engine;
     };
     await swapTo("1");
-    const classify = (id: number) => ({
-      task: "classify",
-      model: {},
-      plan: (model: TaskModel) => ({
-        ...planClassification({ text: "a" }, model),
-        sequences: [sequence(10, id)],
-      }),
-    });
-    const [bad, good] = [serving.serve(classify(66)), serving.serve(classify(5))];
+    const [bad, good] = [serving.answer(request({}, 66)), serving.answer(request({}, 5))];
     expect(await refusal(bad)).toMatchObject({ code: "backend", reason: "NON_FINITE" });
     expect((await good).meta.batchSize).toBe(2);
     expect(await page()).toContain('albert_poison_total{cause="non-finite"} 1');
@@ -201,17 +201,16 @@ describe("serve", () => {
 });
 
 describe("shadow traffic", () => {
-  const decide = (answer: number) => ({ choice: answer > 50 ? "high" : "low", score: 0.5 });
   beforeEach(async () => {
     await swapTo("1");
-    nextEngine = () => new FakeEngine({ immediate: true, bias: 40 });
+    nextEngine = () => new FakeEngine({ immediate: true, bias: -20 });
     await serving.models.load({ name: "m", version: "2", open: () => Promise.resolve(fakeModel("digest of 2")) });
     serving.models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
   });
 
   it("answers with the champion and compares with the challenger", async () => {
     const answers = await Promise.all(
-      [7, 20, 60].map(async (id) => (await done(serving.serve(request({ decide }, [id])))).meta.version),
+      [7, 20, 60].map(async (letters) => (await done(serving.answer(request({}, letters)))).meta.version),
     );
     await clock.settle();
     expect(answers).toEqual(["1", "1", "1"]);
@@ -221,7 +220,7 @@ describe("shadow traffic", () => {
 
   it("keeps a failing challenger away from the caller", async () => {
     engines[1]!.run = () => Promise.reject(new AlbertError("backend", "no", { reason: "BACKEND_FAILED" }));
-    expect((await done(serving.serve(request({ decide })))).answer).toBe(7);
+    expect(heard((await done(serving.answer(request()))).answer)).toBe(7);
     await clock.settle();
     expect(serving.models.status("m").comparison).toMatchObject({ compared: 0, failed: 1 });
     expect(errors).toHaveLength(1);
@@ -229,8 +228,8 @@ describe("shadow traffic", () => {
   });
 
   it("does not shadow requests whose answers cannot be compared", async () => {
-    await done(serving.serve(request()));
-    expect(serving.models.status("m").comparison).toMatchObject({ compared: 0 });
+    await done(serving.answer({ task: "encode", input: { text: "a" }, limits: UNLIMITED, model: { name: "m" } }));
+    expect(serving.models.status("m").comparison).toMatchObject({ compared: 0, failed: 0 });
   });
 });
 
@@ -244,8 +243,8 @@ describe("swaps under load", () => {
     const outcomes: Promise<void>[] = [];
     let wrong = 0;
     const ask = (id: number) =>
-      serving.serve(request({}, [id])).then(({ answer, meta }) => {
-        if (answer !== id + Number(meta.version)) wrong++;
+      serving.answer(request({}, id)).then(({ answer, meta }) => {
+        if (heard(answer) !== id + Number(meta.version)) wrong++;
       });
     const swaps: Promise<unknown>[] = [];
     for (let version = 0; version <= 100; version++) {
@@ -256,7 +255,7 @@ describe("swaps under load", () => {
         }),
       );
       while (!swapped) {
-        if (version > 0) for (let i = 0; i < 3; i++) outcomes.push(ask(outcomes.length % 90));
+        if (version > 0) for (let i = 0; i < 3; i++) outcomes.push(ask(1 + (outcomes.length % 90)));
         await clock.advance(1);
         finishSome();
         await clock.settle();
@@ -282,12 +281,12 @@ describe("shutting down", () => {
   it("refuses new requests, answers the admitted ones, and releases everything", async () => {
     nextEngine = () => new FakeEngine({ immediate: true });
     await swapTo("1");
-    const admitted = serving.serve(request());
+    const admitted = serving.answer(request());
     await clock.settle();
     const closing = serving.close();
-    expect(await refusal(serving.serve(request()))).toMatchObject({ code: "unavailable" });
+    expect(await refusal(serving.answer(request()))).toMatchObject({ code: "unavailable" });
     await done(closing);
-    expect((await admitted).answer).toBe(7);
+    expect(heard((await admitted).answer)).toBe(7);
     expect(engines[0]!.closed).toBe(true);
     expect(clock.timers).toBe(0);
   });

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ResponseMetaSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { ServedMeta, Serving } from "../../serving/serving.ts";
+import type { TaskKind } from "../../tasks/task-request.ts";
 import type { CallContext } from "../call.ts";
 import type { InferenceRequestMessage, Operation, RequestLimits } from "./operation.ts";
 import { EnumFields, readOptions } from "./request-options.ts";
@@ -13,29 +14,27 @@ export type MetaFields = MessageInitShape<typeof ResponseMetaSchema>;
  *
  * @throws AlbertError as in docs/errors.md
  */
-export async function answerRequest<Request extends InferenceRequestMessage, Answer, Reply extends object>(
+export async function answerRequest<Request extends InferenceRequestMessage, K extends TaskKind, Reply extends object>(
   serving: Serving,
   limits: RequestLimits,
-  operation: Operation<Request, Answer, Reply>,
+  operation: Operation<Request, K, Reply>,
   request: Request,
   context: CallContext,
 ): Promise<Reply & { readonly meta: MetaFields }> {
-  const { task, heads, plan, reply, decide } = operation;
-  // Read twice: a shadow version plans the same request again, and must find its violations by itself.
-  const { selector, priority } = readOptions(request.options, new EnumFields());
-  const { answer, meta } = await serving.serve<Answer>({
+  const { task, read, reply } = operation;
+  const fields = new EnumFields();
+  const { selector, priority, run } = readOptions(request.options, fields);
+  const input = read(request, { limits, run, fields });
+  const { answer, meta } = await serving.answer<K>({
     task,
-    model: heads === undefined ? selector : { ...selector, heads },
+    input,
+    violations: fields.violations,
+    limits,
+    model: selector,
     priority,
-    plan: (model) => {
-      const fields = new EnumFields();
-      const { run } = readOptions(request.options, fields);
-      return plan(request, { model, limits, run, fields });
-    },
     deadlineAt: context.deadlineAt,
     receivedAt: context.receivedAt,
     signal: context.signal,
-    ...(decide === undefined ? {} : { decide }),
   });
   context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
   return { ...reply(answer, request), meta: metaFields(meta, context) };

@@ -4,7 +4,7 @@ import {
   type EncodeResponseSchema,
   Pooling as PoolingField,
 } from "../../gen/albert/v1/inference_pb.js";
-import { type EncodingAnswer, type Pooling, planEncoding } from "../../tasks/masked-lm/encoding.ts";
+import type { Pooling } from "../../tasks/masked-lm/encoding.ts";
 import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";
 import { tokenFields } from "./reply-parts.ts";
@@ -18,14 +18,13 @@ const POOLINGS = byNumber<Pooling>({
   [PoolingField.NONE]: "none",
 });
 
-export const encode: Operation<EncodeRequest, EncodingAnswer, MessageInitShape<typeof EncodeResponseSchema>> = {
+export const encode: Operation<EncodeRequest, "encode", MessageInitShape<typeof EncodeResponseSchema>> = {
   task: "encode",
-  plan: (request, { model, limits, run, fields }) => {
+  read: (request, { run, fields }) => {
     const { text, textPair, normalize, returnTokens } = request;
     const pooling = fields.read("pooling", request.pooling, POOLINGS);
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-    const asked = { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...defined({ textPair }) };
-    return fields.joined(() => planEncoding(asked, model, limits));
+    return { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...defined({ textPair }) };
   },
   reply: ({ embedding, tokens }) => ({
     embedding: Array.from(embedding),

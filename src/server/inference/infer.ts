@@ -1,22 +1,21 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeadResultSchema, InferRequest, InferResponseSchema } from "../../gen/albert/v1/inference_pb.js";
-import { type HeadAnswer, type InferenceAnswer, planInference } from "../../tasks/inference.ts";
+import type { HeadAnswer } from "../../tasks/inference.ts";
 import { defined } from "./defined.ts";
 import type { Operation } from "./operation.ts";
 import { answerFields, classificationFields, maskFields } from "./reply-parts.ts";
 import { readOffsetUnit } from "./request-options.ts";
 
-export const infer: Operation<InferRequest, InferenceAnswer, MessageInitShape<typeof InferResponseSchema>> = {
+export const infer: Operation<InferRequest, "infer", MessageInitShape<typeof InferResponseSchema>> = {
   task: "infer",
-  plan: (request, { model, limits, run, fields }) => {
+  read: (request, { run, fields }) => {
     const { text, textPair, returnPooled } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
     const heads = request.heads.map(({ head, topK, threshold, maxAnswerTokens }) => ({
       head,
       ...defined({ topK, threshold, maxAnswerTokens }),
     }));
-    const asked = { ...run, text, heads, returnPooled, offsetUnit, ...defined({ textPair }) };
-    return fields.joined(() => planInference(asked, model, limits));
+    return { ...run, text, heads, returnPooled, offsetUnit, ...defined({ textPair }) };
   },
   reply: ({ heads, pooled }) => ({
     results: heads.map(headResult),

@@ -1,8 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { RequestOptions } from "../../gen/albert/v1/inference_pb.js";
-import type { HeadKind } from "../../model/heads.ts";
-import type { Decision } from "../../serving/models/shadow.ts";
-import type { RunOptions, TaskLimits, TaskModel, TaskPlan } from "../../tasks/plan.ts";
+import type { RunOptions, TaskLimits } from "../../tasks/plan.ts";
+import type { TaskKind, Tasks } from "../../tasks/task-request.ts";
 import type { EnumFields } from "./request-options.ts";
 
 /** Bounds that the server sets on one request. */
@@ -13,27 +12,22 @@ export interface RequestLimits extends TaskLimits {
 /** A request of any of the calls that answer one. */
 export type InferenceRequestMessage = Message & { readonly options?: RequestOptions | undefined };
 
-/** What planning a request may look at. */
-export interface Planning {
-  readonly model: TaskModel;
+/** What reading a request may look at. */
+export interface Reading {
   readonly limits: RequestLimits;
+  /** The request's own options. */
   readonly run: RunOptions;
-  /** Where violations of enum fields are collected. */
+  /** Where violations of fields are collected that the task's input cannot hold. */
   readonly fields: EnumFields;
 }
 
 /**
- * One kind of question: how a request becomes a plan, and an answer becomes a reply. All else (choosing the model,
- * admission, deadlines, timing, metrics) is the same for every kind and lives in the serving room.
+ * One call that answers a request: how its message becomes a task's input, and the answer a reply. All else (choosing the
+ * model, admission, planning, deadlines, timing, metrics) is the same for every call and lives in the serving room.
  */
-export interface Operation<Request extends InferenceRequestMessage, Answer, Reply> {
-  /** The metrics' name for it. */
-  readonly task: string;
-  /** Kinds of heads of which it needs one, to choose the model of a request that names none; absent: any model will do. */
-  readonly heads?: readonly HeadKind[];
-  plan(request: Request, planning: Planning): TaskPlan<Answer>;
+export interface Operation<Request extends InferenceRequestMessage, K extends TaskKind, Reply> {
+  readonly task: K;
+  read(request: Request, reading: Reading): Tasks[K]["input"];
   /** The reply without its `meta`. */
-  reply(answer: Answer, request: Request): Reply;
-  /** What the answer comes down to, for comparing two versions; absent for answers that decide nothing. */
-  decide?(answer: Answer): Decision;
+  reply(answer: Tasks[K]["answer"], request: Request): Reply;
 }

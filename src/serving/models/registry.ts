@@ -2,6 +2,7 @@ import type { ServingConfig } from "../../config/settings.ts";
 import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { HeadKind } from "../../model/heads.ts";
+import type { Decision } from "../../tasks/task-request.ts";
 import { draining } from "../errors.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { type PhaseListener, VersionLoader, type VersionLoaderOptions, type VersionSource } from "./loader.ts";
@@ -15,7 +16,7 @@ import {
   versionNotLoaded,
 } from "./selection.ts";
 import { drawChallenger, type Entry, loadedVersions, type Name, newName, statusOf } from "./served-model.ts";
-import { type Decision, PairedComparison } from "./shadow.ts";
+import { PairedComparison } from "./shadow.ts";
 import type { ModelStatus, SwapReport, Traffic, VersionState } from "./status.ts";
 import { SwapTiming } from "./swap-report.ts";
 import { Watchers } from "./watchers.ts";

@@ -1,10 +1,4 @@
-/** What an answer decided, in a form that answers of two versions can be compared in. */
-export interface Decision {
-  /** Equal for answers that agree: the label, the answer's text, the choice. */
-  readonly choice: string;
-  /** Confidence in it, 0 to 1. */
-  readonly score: number;
-}
+import type { Decision } from "../../tasks/task-request.ts";
 
 /** Paired comparison of champion and challenger on the same requests, so far. */
 export interface Comparison {

@@ -1,0 +1,117 @@
+import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import type { HeadKind } from "../model/heads.ts";
+import {
+  type ClassificationAnswer,
+  type ClassificationRequest,
+  planClassification,
+} from "./classification/classification.ts";
+import { type InferenceAnswer, type InferenceRequest, planInference } from "./inference.ts";
+import { type EncodingAnswer, type EncodingRequest, planEncoding } from "./masked-lm/encoding.ts";
+import { type FillMaskAnswer, type FillMaskRequest, planFillMask } from "./masked-lm/fill-mask.ts";
+import {
+  type MultipleChoiceAnswer,
+  type MultipleChoiceRequest,
+  planMultipleChoice,
+} from "./multiple-choice/multiple-choice.ts";
+import type { TaskLimits, TaskModel, TaskPlan } from "./plan.ts";
+import { planQuestionAnswering, type QuestionAnsweringRequest } from "./question-answering/question-answering.ts";
+import type { QuestionAnswer } from "./question-answering/span-answer.ts";
+
+// Every kind of request that a served model answers, in one table: which heads it needs, how it is planned, and what its
+// answer decides. Pure: it knows no queue, no engine and no protocol.
+
+/** What each task takes and gives. Its names are those of the metrics. */
+export interface Tasks {
+  readonly classify: { readonly input: ClassificationRequest; readonly answer: ClassificationAnswer };
+  readonly answer_question: { readonly input: QuestionAnsweringRequest; readonly answer: QuestionAnswer };
+  readonly choose_answer: { readonly input: MultipleChoiceRequest; readonly answer: MultipleChoiceAnswer };
+  readonly encode: { readonly input: EncodingRequest; readonly answer: EncodingAnswer };
+  readonly fill_mask: { readonly input: FillMaskRequest; readonly answer: FillMaskAnswer };
+  readonly infer: { readonly input: InferenceRequest; readonly answer: InferenceAnswer };
+}
+
+export type TaskKind = keyof Tasks;
+
+/** One request of a task, as plain data. */
+export interface TaskRequest<K extends TaskKind = TaskKind> {
+  readonly task: K;
+  readonly input: Tasks[K]["input"];
+  /** What is wrong with fields that `input` cannot hold, such as unknown enum values; told with all that planning finds. */
+  readonly violations?: readonly FieldViolation[];
+}
+
+/** What an answer decided, in a form in which the answers of two versions can be compared. */
+export interface Decision {
+  /** Equal for answers that agree: the label, the answer's text, the choice. */
+  readonly choice: string;
+  /** Confidence in it, 0 to 1. */
+  readonly score: number;
+}
+
+interface Task<Input, Answer> {
+  /** Kinds of heads of which the task needs one; absent: any model will do. */
+  readonly heads?: readonly HeadKind[];
+  plan(input: Input, model: TaskModel, limits: TaskLimits): TaskPlan<Answer>;
+  /** Absent for answers that decide nothing. */
+  decide?(answer: Answer): Decision;
+}
+
+const TASKS: { readonly [K in TaskKind]: Task<Tasks[K]["input"], Tasks[K]["answer"]> } = {
+  classify: {
+    heads: ["classification"],
+    plan: planClassification,
+    decide: (answer) =>
+      answer.kind === "regression"
+        ? { choice: answer.value.toFixed(1), score: 1 }
+        : { choice: answer.labels[0]?.label ?? "", score: answer.labels[0]?.probability ?? 0 },
+  },
+  answer_question: {
+    heads: ["span", "span-answerability"],
+    plan: planQuestionAnswering,
+    decide: ({ answers, noAnswer }) => ({
+      choice: noAnswer ? "" : (answers[0]?.text ?? ""),
+      score: answers[0]?.probability ?? 0,
+    }),
+  },
+  choose_answer: {
+    heads: ["multiple-choice"],
+    plan: planMultipleChoice,
+    decide: ({ best, choices }) => ({ choice: String(best), score: choices[best]?.probability ?? 0 }),
+  },
+  encode: { plan: planEncoding },
+  fill_mask: { heads: ["masked-lm"], plan: planFillMask },
+  infer: { plan: planInference },
+};
+
+/** Kinds of heads of which a task needs one; undefined when any model will do. */
+export function headsFor(task: TaskKind): readonly HeadKind[] | undefined {
+  return TASKS[task].heads;
+}
+
+/**
+ * Plans a request for one model.
+ *
+ * @throws AlbertError invalid-input with `violations` and every wrong field of `input`; INPUT_TOO_LONG; precondition
+ *   (HEAD_MISSING)
+ */
+export function planTask<K extends TaskKind>(
+  { task, input, violations = [] }: TaskRequest<K>,
+  model: TaskModel,
+  limits: TaskLimits,
+): TaskPlan<Tasks[K]["answer"]> {
+  const plan = () => TASKS[task].plan(input, model, limits);
+  if (violations.length === 0) return plan();
+  try {
+    plan();
+  } catch (error) {
+    if (error instanceof AlbertError && error.violations.length > 0) {
+      throw invalidInput([...violations, ...error.violations]);
+    }
+  }
+  throw invalidInput(violations);
+}
+
+/** What an answer decided; undefined for tasks whose answers decide nothing. */
+export function decisionOf<K extends TaskKind>(task: K, answer: Tasks[K]["answer"]): Decision | undefined {
+  return TASKS[task].decide?.(answer);
+}
