@@ -16,13 +16,17 @@ function newest(path) {
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((entry) => newest(join(path, entry))));
 }
 
+/** Runs a program of an installed package. */
+function run(program, ...args) {
+  execFileSync(process.execPath, [join(root, "node_modules", program), ...args], { cwd: root, stdio: "inherit" });
+}
+
 const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest));
 if (!upToDate || process.argv.includes("--force")) {
   const startedAt = new Date();
   const built = join(root, `.cache/dist-${process.pid}`);
-  execFileSync("npx", ["tsc", "-p", "tsconfig.build.json", "--outDir", built], { cwd: root, stdio: "inherit" });
-  const page = ["--outDir", join(built, "console"), "--logLevel", "warn"];
-  execFileSync("npx", ["vite", "build", ...page], { cwd: root, stdio: "inherit" });
+  run("typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", built);
+  run("vite/bin/vite.js", "build", "--outDir", join(built, "console"), "--logLevel", "warn");
   // A source that changed meanwhile must look newer than this build.
   writeFileSync(join(built, ".built"), startedAt.toISOString());
   utimesSync(join(built, ".built"), startedAt, startedAt);

@@ -1,16 +1,18 @@
-// Installs the packages when they are absent or older than the lock file, so that `npm start` and `npm test` need no step
+// Installs the packages of the lock file when they are absent or older than it, so that `npm start` and `npm test` need no step
 // before them. Uses nothing but Node itself.
-import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { npm } from "./npm.mjs";
 
 const root = join(import.meta.dirname, "..");
 const installed = join(root, "node_modules/.package-lock.json");
 const lock = join(root, "package-lock.json");
 
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+/** Installs what the lock file names, exactly, if it is not there yet. */
+export function ensureInstalled() {
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   console.log("installing packages ...");
-  // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional packages.
-  const quiet = ["--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
-  execFileSync("npm", ["install", ...quiet], { cwd: root, stdio: "inherit" });
+  npm(["ci", "--loglevel=error"], { cwd: root });
 }
+
+if (process.argv[1] === import.meta.filename) ensureInstalled();

@@ -1,5 +1,5 @@
 import { readlinkSync } from "node:fs";
-import { constants, platform, setPriority } from "node:os";
+import { constants, getPriority, platform, setPriority } from "node:os";
 
 /**
  * Lets the calling thread, and every thread that it starts from now on, stand back where others want the processor: of one
@@ -15,7 +15,10 @@ export function runInBackground(): boolean {
   try {
     // The link leads to <process>/task/<thread>; reading it synchronously asks for the thread that calls.
     const thread = Number(readlinkSync("/proc/thread-self").split("/").at(-1));
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
+    // Seen from the main thread, which may have been started with a low priority itself; a parent may have stood back already.
+    const background = getPriority(process.pid) + constants.priority.PRIORITY_BELOW_NORMAL;
+    const lowest = constants.priority.PRIORITY_LOW;
+    setPriority(thread, Math.max(getPriority(thread), Math.min(lowest, background)));
     return true;
   } catch {
     return false; // a sandbox without /proc, or one that forbids it: the work is done all the same

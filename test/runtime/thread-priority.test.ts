@@ -5,10 +5,14 @@ import { callThread } from "../../src/thread-calls.ts";
 
 const entry = new URL("./background-thread", import.meta.url);
 
+/** The lowest priority there is. */
+const LOWEST = 19;
+
 it.skipIf(platform() !== "linux")("a background thread and its children stand back, this one does not", async () => {
   const before = niceness("/proc/thread-self/stat");
+  const back = Math.min(LOWEST, before + 10); // the tests may themselves run with a low priority
   const { own, child } = await callThread<string, { own: number; child: number }>(entry, import.meta.url, "parent");
-  expect([own, child]).toEqual([before + 10, before + 10]);
+  expect([own, child]).toEqual([back, back]);
   expect(niceness("/proc/thread-self/stat")).toBe(before);
 });
 
