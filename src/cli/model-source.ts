@@ -1,5 +1,6 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
+import type { CheckpointLocation } from "../model/checkpoint-location.ts";
 import type { AlbertConfig } from "../model/config.ts";
 import type { Head } from "../model/heads.ts";
 import { MANIFEST_FILE } from "../model/manifest.ts";
@@ -11,7 +12,7 @@ import type { Vocabulary } from "../model/vocabulary.ts";
 
 /** A model that may be nobody's directory yet: what `inspect` and `export` need, and no vocabulary required. */
 export interface ModelSource {
-  readonly format: "model directory" | "safetensors" | "tensor-bundle";
+  readonly format: "model directory" | CheckpointLocation["kind"];
   readonly config: AlbertConfig;
   readonly heads: readonly Head[];
   readonly parameters: Parameters;

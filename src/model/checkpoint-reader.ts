@@ -1,9 +1,19 @@
 import type { Tensor } from "./tensor.ts";
 
-/** A tensor as a file holds it, with half-precision floats widened. */
+/** A tensor as a file holds it, with 16-bit floats widened and float64 narrowed to float32. */
 export interface ArrayTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array | BigInt64Array;
+  /** What narrowing did; absent for every tensor that the file does not hold in float64. */
+  readonly narrowed?: Narrowing;
+}
+
+/** What narrowing float64 to float32 changed in one tensor. */
+export interface Narrowing {
+  /** Values that no float32 equals, so that the nearest one stands for them. */
+  readonly rounded: number;
+  /** Position of the first finite value beyond the range of float32; absent when there is none. */
+  readonly overflowAt?: number;
 }
 
 /** What a checkpoint's table of contents says of one tensor. */
@@ -22,6 +32,12 @@ export interface CheckpointReader {
    * @throws AlbertError not-found (TENSOR_MISSING); corrupt when the bytes contradict their checksum or end early
    */
   read(name: string): Promise<ArrayTensor>;
+  /**
+   * Checks the bytes of a tensor of any type against its checksum. Absent where the format has none.
+   *
+   * @throws AlbertError as `read`
+   */
+  verify?(name: string): Promise<void>;
 }
 
 /** Whether a tensor holds (possibly widened) floats. */
@@ -36,6 +52,20 @@ export function toFloat32(halves: Uint16Array, format: "F16" | "BF16"): Float32A
     bits[i] = format === "BF16" ? halves[i]! << 16 : float32BitsOfHalf(halves[i]!);
   }
   return new Float32Array(bits.buffer);
+}
+
+/** Narrows float64 to the nearest float32, and counts what that changes. NaN stays NaN and does not count. */
+export function fromFloat64(values: Float64Array): Required<Pick<ArrayTensor, "narrowed">> & { data: Float32Array } {
+  const data = Float32Array.from(values);
+  let rounded = 0;
+  let overflowAt: number | undefined;
+  for (let i = 0; i < data.length; i++) {
+    const wide = values[i]!;
+    if (data[i] === wide || Number.isNaN(wide)) continue;
+    rounded++;
+    if (overflowAt === undefined && !Number.isFinite(data[i]!)) overflowAt = i;
+  }
+  return { data, narrowed: { rounded, ...(overflowAt === undefined ? {} : { overflowAt }) } };
 }
 
 function float32BitsOfHalf(half: number): number {

@@ -2,6 +2,7 @@ import { AlbertError, invalidInput } from "../errors.ts";
 import { detectNaming } from "./checkpoint-naming.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import type { AlbertConfig } from "./config.ts";
+import { labelsOfConfig } from "./head-labels.ts";
 import type { ClassificationHead, Head, HeadKind, ProblemType } from "./heads.ts";
 import { headParameters } from "./parameters.ts";
 
@@ -113,7 +114,7 @@ function classification(
   json: Readonly<Record<string, unknown>>,
   givenLabels: readonly string[] | undefined,
 ): ClassificationHead {
-  const labels = givenLabels ?? labelsOf(json, rows);
+  const labels = givenLabels ?? labelsOfConfig(json, rows);
   const problemType = choice === "classification" ? problemTypeOf(json, rows ?? labels.length) : choice;
   const head: ClassificationHead = {
     kind: "classification",
@@ -136,20 +137,6 @@ export function checkClassification({ labels, problemType }: ClassificationHead,
     return "a classification has at least 2 labels; one output is a regression (--head regression)";
   }
   return labels.length === 0 ? "no label" : undefined;
-}
-
-/** `id2label` in the order of its ids, else `LABEL_0`, `LABEL_1`, ... as Hugging Face names them. */
-function labelsOf(json: Readonly<Record<string, unknown>>, rows: number | undefined): string[] {
-  const { id2label } = json;
-  if (typeof id2label === "object" && id2label !== null) {
-    const count = Object.keys(id2label).length;
-    const names = Array.from({ length: count }, (_, id) => (id2label as Record<string, unknown>)[String(id)]);
-    if (!names.every((name) => typeof name === "string")) {
-      throw invalidInput([{ field: "id2label", description: `expected a name for each id from 0 to ${count - 1}` }]);
-    }
-    if (rows === undefined || rows === count) return names;
-  }
-  return Array.from({ length: rows ?? 2 }, (_, id) => `LABEL_${id}`);
 }
 
 const PROBLEM_TYPES: Readonly<Record<string, ProblemType>> = {

@@ -1,6 +1,6 @@
 import { corrupt } from "../errors.ts";
 import { detectNaming, type Naming } from "./checkpoint-naming.ts";
-import { type CheckpointReader, isFloat } from "./checkpoint-reader.ts";
+import { type ArrayTensor, type CheckpointReader, isFloat, type Narrowing } from "./checkpoint-reader.ts";
 import type { AlbertConfig } from "./config.ts";
 import type { Head } from "./heads.ts";
 import { HF_PROJECTION, isIdentityProjection, transpose } from "./hugging-face-tensors.ts";
@@ -40,7 +40,12 @@ export async function loadParameters(
   const projected = await withProjectionAsStored(reader, naming, config);
   const plan = planReads(reader, naming, modelParameters(projected, heads), heads.some(readsPooledOutput));
   const parameters = new Map<string, Tensor>();
-  for (const { spec, file } of plan.reads) parameters.set(spec.name, await readParameter(reader, naming, spec, file));
+  const narrowed: Narrowing[] = [];
+  for (const { spec, file } of plan.reads) {
+    const { shape, data, narrowed: narrowing } = await readParameter(reader, naming, spec, file);
+    parameters.set(spec.name, { shape, data });
+    if (narrowing !== undefined) narrowed.push(narrowing);
+  }
   await checkTiedDecoder(reader, naming, parameters);
   for (const { name, shape } of plan.absentPooler) {
     parameters.set(name, { shape, data: new Float32Array(sizeOf(shape)) });
@@ -51,9 +56,19 @@ export async function loadParameters(
     loaded: plan.reads.map(({ spec }) => spec.name),
     zeroed: plan.absentPooler.map(({ name }) => name),
     unused: plan.unused,
-    warnings:
-      plan.absentPooler.length > 0 ? [`${reader.name} has no pooler; every pooled output of this model is zero`] : [],
+    warnings: [
+      ...(plan.absentPooler.length > 0
+        ? [`${reader.name} has no pooler; every pooled output of this model is zero`]
+        : []),
+      ...(narrowed.length > 0 ? [narrowingText(reader.name, narrowed)] : []),
+    ],
   };
+}
+
+function narrowingText(name: string, narrowed: readonly Narrowing[]): string {
+  const rounded = narrowed.reduce((sum, narrowing) => sum + narrowing.rounded, 0);
+  const effect = rounded === 0 ? "every value stays as it is" : `${rounded} values are rounded to the nearest one`;
+  return `${name} holds ${narrowed.length} tensors as float64; they are narrowed to float32, where ${effect}`;
 }
 
 /**
@@ -158,18 +173,27 @@ async function readParameter(
   naming: Naming,
   spec: ParameterSpec,
   file: string,
-): Promise<Tensor> {
+): Promise<Tensor & Pick<ArrayTensor, "narrowed">> {
   const tensor = await reader.read(file);
   if (!isFloat(tensor)) {
-    throw corrupt(`${reader.name}: ${file} holds ${reader.entries.get(file)!.dtype}, not floats`, {
-      reason: "CHECKPOINT_MISMATCH",
-    });
+    throw corrupt(
+      `${reader.name}: ${file} holds ${reader.entries.get(file)!.dtype}, but weights are floats; ` +
+        "save the model with float32 or 16-bit float weights (quantised ones are not read)",
+      { reason: "CHECKPOINT_MISMATCH" },
+    );
+  }
+  const { narrowed } = tensor as ArrayTensor;
+  if (narrowed?.overflowAt !== undefined) {
+    throw corrupt(
+      `${reader.name}: ${file} holds a float64 at element ${narrowed.overflowAt} that is beyond the range of float32`,
+    );
   }
   const wrong = tensor.data.findIndex((value) => !Number.isFinite(value));
   if (wrong !== -1) {
     throw corrupt(`${reader.name}: ${file} holds ${tensor.data[wrong]} at element ${wrong}; weights must be finite`);
   }
-  return naming.transposed(spec) ? transpose(tensor) : tensor;
+  const laid = naming.transposed(spec) ? transpose(tensor) : tensor;
+  return narrowed === undefined ? laid : { ...laid, narrowed };
 }
 
 /** ALBERT's masked-LM output matrix is its word embedding table; a file that stores another one is another model. */

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { withFile } from "./byte-source.ts";
 import { type CheckpointLocation, locateCheckpoint } from "./checkpoint-location.ts";
@@ -7,9 +8,12 @@ import type { Head } from "./heads.ts";
 import { type HeadHints, inferHeads } from "./infer-heads.ts";
 import { readJsonObject } from "./json-file.ts";
 import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
+import { checkModelType } from "./model-type.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { withShardedSafetensors } from "./sharded-safetensors.ts";
 import { openTensorBundle } from "./tensor-bundle.ts";
 import { readVocabulary, type Vocabulary } from "./vocabulary.ts";
+import { unwrapNames } from "./wrapper-prefixes.ts";
 
 export interface CheckpointOptions {
   /** What the checkpoint's own files do not tell about its heads. */
@@ -48,19 +52,17 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
     );
   }
   const json = await readJsonObject(configPath);
+  checkModelType(json, basename(configPath));
   const { config, warnings } = parseAlbertConfig(json);
   const vocabularyPath = options.vocabulary ?? location.vocabulary;
-  const read = async (reader: CheckpointReader) => {
+  const loaded = await withReader(location, async (stored) => {
+    const { reader, warnings: renaming } = unwrapNames(stored);
     const heads = inferHeads(reader, config, json, options.heads);
     const loaded = await loadParameters(reader, config, heads);
-    // A bundle has a checksum per tensor: damage in what is left out still means that the copy cannot be trusted.
-    if (location.kind === "tensor-bundle") for (const name of loaded.unused) await reader.read(name);
-    return { heads, ...loaded };
-  };
-  const loaded =
-    location.kind === "safetensors"
-      ? await withFile(location.weights, async (source) => read(await openSafetensors(source)))
-      : await read(await openTensorBundle(location.weights));
+    // Where each tensor has a checksum, damage in what is left out still means that the copy cannot be trusted.
+    for (const name of loaded.unused) await reader.verify?.(name);
+    return { heads, ...loaded, warnings: [...renaming, ...loaded.warnings] };
+  });
   return {
     ...loaded,
     location,
@@ -73,4 +75,19 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
             ...(options.lowerCase === undefined ? {} : { lowerCase: options.lowerCase }),
           }),
   };
+}
+
+/** The checkpoint as a reader, for as long as `use` runs. */
+async function withReader<T>(
+  { kind, weights }: CheckpointLocation,
+  use: (reader: CheckpointReader) => Promise<T>,
+): Promise<T> {
+  switch (kind) {
+    case "safetensors":
+      return withFile(weights, async (source) => use(await openSafetensors(source)));
+    case "sharded-safetensors":
+      return withShardedSafetensors(weights, use);
+    case "tensor-bundle":
+      return use(await openTensorBundle(weights));
+  }
 }

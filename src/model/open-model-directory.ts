@@ -12,7 +12,9 @@ import { loadParameters } from "./load-parameters.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, parseManifest } from "./manifest.ts";
 import type { Model, ModelManifest } from "./model-directory.ts";
 import { type CheckpointOptions, openCheckpoint } from "./open-checkpoint.ts";
+import { requireRegularFile, settledDirectory } from "./regular-files.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { shardNames } from "./sharded-safetensors.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 
 export interface OpenOptions extends CheckpointOptions {
@@ -35,9 +37,13 @@ export async function openModelDirectory(path: string, options: OpenOptions = {}
 /**
  * Verifies every file of one of our directories against its manifest, without reading the model.
  *
+ * @returns also the directory where the verified files lie: another one than `path` where that links to it
  * @throws AlbertError corrupt naming the file
  */
-export async function verifyModelDirectory(directory: string): Promise<{ manifest: ModelManifest; digest: string }> {
+export async function verifyModelDirectory(
+  path: string,
+): Promise<{ manifest: ModelManifest; digest: string; directory: string }> {
+  const directory = await settledDirectory(path, MANIFEST_FILE);
   await requireRegularFile(directory, MANIFEST_FILE);
   const manifest = parseManifest(await readFile(join(directory, MANIFEST_FILE)));
   for (const [file, expected] of Object.entries(manifest.files)) {
@@ -47,11 +53,11 @@ export async function verifyModelDirectory(directory: string): Promise<{ manifes
       throw corrupt(`${file} has sha256 ${actual}, but the manifest says ${expected}`, { reason: "DIGEST_MISMATCH" });
     }
   }
-  return { manifest, digest: modelDigest(manifest.files, manifest.heads) };
+  return { manifest, digest: modelDigest(manifest.files, manifest.heads), directory };
 }
 
-async function openOwn(directory: string): Promise<Model> {
-  const { manifest, digest } = await verifyModelDirectory(directory);
+async function openOwn(path: string): Promise<Model> {
+  const { manifest, digest, directory } = await verifyModelDirectory(path);
   const { config } = parseAlbertConfig(await readJsonObject(join(directory, "config.json")));
   const problems = checkHeads(config, manifest.heads);
   if (problems.length > 0) {
@@ -128,7 +134,9 @@ async function weightDigests({ kind, weights }: CheckpointLocation): Promise<Rec
   const names =
     kind === "safetensors"
       ? [name]
-      : (await readdir(directory)).filter((file) => file === `${name}.index` || file.startsWith(`${name}.data-`));
+      : kind === "sharded-safetensors"
+        ? [name, ...(await shardNames(weights))]
+        : (await readdir(directory)).filter((file) => file === `${name}.index` || file.startsWith(`${name}.data-`));
   const digests: Record<string, string> = {};
   for (const file of names) digests[file] = await withFile(join(directory, file), sha256Of);
   return digests;
@@ -137,11 +145,4 @@ async function weightDigests({ kind, weights }: CheckpointLocation): Promise<Rec
 function nameOf({ weights }: CheckpointLocation): string {
   const directory = dirname(resolve(weights));
   return basename(basename(directory) === "variables" ? dirname(directory) : directory);
-}
-
-async function requireRegularFile(directory: string, file: string): Promise<void> {
-  const info = await lstat(join(directory, file)).catch((cause: unknown) => {
-    throw corrupt(`${file} is missing from the model directory`, { reason: "FILE_MISSING", cause });
-  });
-  if (!info.isFile()) throw corrupt(`${file} is not a regular file`, { reason: "FILE_NOT_REGULAR" });
 }

@@ -1,6 +1,12 @@
 import { AlbertError, corrupt } from "../errors.ts";
 import { type ByteSource, bytesSource, withFile } from "./byte-source.ts";
-import { type ArrayTensor, type CheckpointEntry, type CheckpointReader, toFloat32 } from "./checkpoint-reader.ts";
+import {
+  type ArrayTensor,
+  type CheckpointEntry,
+  type CheckpointReader,
+  fromFloat64,
+  toFloat32,
+} from "./checkpoint-reader.ts";
 import { sizeOf } from "./tensor.ts";
 
 /** Every element type of the format, and its width in bytes. Types not listed are refused. */
@@ -35,7 +41,7 @@ export interface Safetensors {
   readonly tensors: ReadonlyMap<string, ArrayTensor>;
 }
 
-/** Reads a whole file. F16 and BF16 widen to float32; see `openSafetensors` for what is checked. */
+/** Reads a whole file. F16 and BF16 widen to float32, F64 narrows to it; see `openSafetensors` for what is checked. */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   return withFile(path, readAll);
 }
@@ -137,7 +143,7 @@ function parseRange(name: string, value: unknown, bad: Bad): Range {
     typeof dtype === "string" && Object.hasOwn(ELEMENT_BYTES, dtype) ? ELEMENT_BYTES[dtype] : undefined;
   if (typeof dtype !== "string" || elementBytes === undefined) {
     throw bad(
-      `tensor ${name} has element type ${JSON.stringify(dtype)}; known are ${Object.keys(ELEMENT_BYTES).join(", ")}`,
+      `tensor ${name} has element type ${JSON.stringify(dtype)}; known are ${Object.keys(ELEMENT_BYTES).join(", ")}; save the weights as F32, F16 or BF16`,
     );
   }
   if (!isNaturalArray(shape)) throw bad(`tensor ${name} has shape ${JSON.stringify(shape)}`);
@@ -163,6 +169,8 @@ function decode(name: string, { dtype, shape }: Range, bytes: Uint8Array, bad: B
   switch (dtype) {
     case "F32":
       return { shape, data: new Float32Array(bytes.buffer, 0, size) };
+    case "F64":
+      return { shape, ...fromFloat64(new Float64Array(bytes.buffer, 0, size)) };
     case "F16":
     case "BF16":
       return { shape, data: toFloat32(new Uint16Array(bytes.buffer, 0, size), dtype) };
@@ -171,6 +179,8 @@ function decode(name: string, { dtype, shape }: Range, bytes: Uint8Array, bad: B
     case "I64":
       return { shape, data: new BigInt64Array(bytes.buffer, 0, size) };
     default:
-      throw bad(`tensor ${name} has element type ${dtype}; F32, F16, BF16, I32 and I64 can be read`);
+      throw bad(
+        `tensor ${name} has element type ${dtype}; F32, F16, BF16, F64, I32 and I64 can be read; save the weights as F32, F16 or BF16`,
+      );
   }
 }

@@ -2,7 +2,13 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { withFile } from "./byte-source.ts";
-import { type ArrayTensor, type CheckpointEntry, type CheckpointReader, toFloat32 } from "./checkpoint-reader.ts";
+import {
+  type ArrayTensor,
+  type CheckpointEntry,
+  type CheckpointReader,
+  fromFloat64,
+  toFloat32,
+} from "./checkpoint-reader.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 import { readSortedTable } from "./sorted-table.ts";
 import { sizeOf } from "./tensor.ts";
@@ -11,8 +17,13 @@ import { readFields, type WireField, WireFormatError } from "./wire-format.ts";
 /** TensorFlow's number of an element type, with our name for it and its width. */
 const DATA_TYPES: Readonly<Record<number, { readonly name: string; readonly bytes: number }>> = {
   1: { name: "float32", bytes: 4 },
+  2: { name: "float64", bytes: 8 },
   3: { name: "int32", bytes: 4 },
+  4: { name: "uint8", bytes: 1 },
+  5: { name: "int16", bytes: 2 },
+  6: { name: "int8", bytes: 1 },
   9: { name: "int64", bytes: 8 },
+  10: { name: "bool", bytes: 1 },
   14: { name: "bfloat16", bytes: 2 },
   19: { name: "float16", bytes: 2 },
 };
@@ -52,16 +63,20 @@ export async function openTensorBundle(prefix: string): Promise<CheckpointReader
     if (tensor !== "") entries.set(tensor, parseEntry(tensor, value, indexName, shards));
   }
   await checkShards(prefix, shards, entries);
+  const entryOf = (tensor: string): BundleEntry => {
+    const entry = entries.get(tensor);
+    if (entry !== undefined) return entry;
+    throw new AlbertError("not-found", `${name} has no tensor ${tensor}`, { reason: "TENSOR_MISSING" });
+  };
+  const bytesOf = (tensor: string) => {
+    const entry = entryOf(tensor);
+    return readVerified(shardPath(prefix, entry.shard, shards), tensor, entry);
+  };
   return {
     name,
     entries,
-    async read(tensor) {
-      const entry = entries.get(tensor);
-      if (entry === undefined) {
-        throw new AlbertError("not-found", `${name} has no tensor ${tensor}`, { reason: "TENSOR_MISSING" });
-      }
-      return readTensor(shardPath(prefix, entry.shard, shards), tensor, entry);
-    },
+    read: async (tensor) => decode(`${name}: tensor ${tensor}`, entryOf(tensor), await bytesOf(tensor)),
+    verify: async (tensor) => void (await bytesOf(tensor)),
   };
 }
 
@@ -138,7 +153,8 @@ async function checkShards(prefix: string, shards: number, entries: ReadonlyMap<
   }
 }
 
-async function readTensor(path: string, tensor: string, entry: BundleEntry): Promise<ArrayTensor> {
+/** The bytes of one tensor, which fit their checksum. */
+async function readVerified(path: string, tensor: string, entry: BundleEntry): Promise<Uint8Array<ArrayBuffer>> {
   return withFile(path, async (source) => {
     const bytes = new Uint8Array(entry.size);
     await source.read(bytes, entry.offset);
@@ -147,24 +163,29 @@ async function readTensor(path: string, tensor: string, entry: BundleEntry): Pro
         `${source.name}: the checksum of tensor ${tensor} does not match its bytes ${entry.offset} to ${entry.offset + entry.size}`,
       );
     }
-    const { shape, dtype } = entry;
-    switch (dtype) {
-      case "float32":
-        return { shape, data: new Float32Array(bytes.buffer) };
-      case "float16":
-        return { shape, data: toFloat32(new Uint16Array(bytes.buffer), "F16") };
-      case "bfloat16":
-        return { shape, data: toFloat32(new Uint16Array(bytes.buffer), "BF16") };
-      case "int32":
-        return { shape, data: new Int32Array(bytes.buffer) };
-      case "int64":
-        return { shape, data: new BigInt64Array(bytes.buffer) };
-      default:
-        throw corrupt(
-          `${source.name}: tensor ${tensor} holds ${dtype}; float32, float16, bfloat16, int32 and int64 can be read`,
-        );
-    }
+    return bytes;
   });
+}
+
+function decode(where: string, { shape, dtype }: BundleEntry, bytes: Uint8Array<ArrayBuffer>): ArrayTensor {
+  switch (dtype) {
+    case "float32":
+      return { shape, data: new Float32Array(bytes.buffer) };
+    case "float64":
+      return { shape, ...fromFloat64(new Float64Array(bytes.buffer)) };
+    case "float16":
+      return { shape, data: toFloat32(new Uint16Array(bytes.buffer), "F16") };
+    case "bfloat16":
+      return { shape, data: toFloat32(new Uint16Array(bytes.buffer), "BF16") };
+    case "int32":
+      return { shape, data: new Int32Array(bytes.buffer) };
+    case "int64":
+      return { shape, data: new BigInt64Array(bytes.buffer) };
+    default:
+      throw corrupt(
+        `${where} holds ${dtype}; float32, float16, bfloat16, float64, int32 and int64 can be read; save the weights as float32`,
+      );
+  }
 }
 
 function fieldsOf(bytes: Uint8Array, where: string): WireField[] {

@@ -65,9 +65,9 @@ export class Versions {
    *
    * @throws AlbertError corrupt when the directory contradicts its manifest
    */
-  async publish(model: string, directory: string): Promise<ModelVersion> {
+  async publish(model: string, path: string): Promise<ModelVersion> {
     checkName("model", model);
-    const { manifest, digest } = await verifyModelDirectory(directory);
+    const { manifest, digest, directory } = await verifyModelDirectory(path);
     const manifestDigest = createHash("sha256")
       .update(await readFile(join(directory, MANIFEST_FILE)))
       .digest("hex");

@@ -69,11 +69,49 @@ describe("heads of a checkpoint without a manifest", () => {
     ]);
   });
 
-  it("ignore an id2label of another size, which Hugging Face writes by default", async () => {
-    const json = { architectures: ["AlbertForSequenceClassification"], id2label: { 0: "LABEL_0", 1: "LABEL_1" } };
-    expect(await infer({ "classifier.weight": [3, 6] }, json)).toMatchObject([
-      { labels: ["LABEL_0", "LABEL_1", "LABEL_2"] },
-    ]);
+  const classifier = { architectures: ["AlbertForSequenceClassification"] };
+
+  it.each([
+    ["texts by id", { id2label: { 0: "a", 1: "b" } }, ["a", "b"]],
+    ["a list", { id2label: ["a", "b"] }, ["a", "b"]],
+    ["numbers", { id2label: { 0: 3, 1: 5 }, label2id: { 3: 0, 5: 1 } }, ["3", "5"]],
+    ["ids as texts", { id2label: { 1: "b", 0: "a" }, label2id: { b: "1", a: "0" }, num_labels: "2" }, ["a", "b"]],
+    ["ids by name alone", { label2id: { b: 1, a: 0 } }, ["a", "b"]],
+    ["a number of labels alone", { num_labels: 2 }, ["LABEL_0", "LABEL_1"]],
+    ["nothing", {}, ["LABEL_0", "LABEL_1"]],
+    ["null", { id2label: null, label2id: null, num_labels: null }, ["LABEL_0", "LABEL_1"]],
+  ])("have labels from %s", async (_, json, labels) => {
+    expect(await infer({ "classifier.weight": [2, 6] }, { ...classifier, ...json })).toMatchObject([{ labels }]);
+  });
+
+  it.each([
+    ["more names than rows", { id2label: { 0: "a", 1: "b", 2: "c" } }],
+    ["fewer names than rows", { id2label: { 0: "a" } }],
+    ["names that differ", { id2label: { 0: "a", 1: "b" }, label2id: { a: 1, b: 0 } }],
+    ["one map longer", { id2label: { 0: "a", 1: "b" }, label2id: { a: 0, b: 1, c: 2 } }],
+    ["another number", { id2label: { 0: "a", 1: "b" }, num_labels: 3 }],
+    ["only a number, of other size", { num_labels: 5 }],
+  ])("are refused for %s, naming everything that speaks of labels", async (_, json) => {
+    await expect(infer({ "classifier.weight": [2, 6] }, { ...classifier, ...json })).rejects.toThrow(
+      /id2label .*label2id .*num_labels .*the classifier has 2 rows.*--labels/s,
+    );
+    expect(
+      await infer({ "classifier.weight": [2, 6] }, { ...classifier, ...json }, { labels: ["x", "y"] }),
+    ).toMatchObject([{ labels: ["x", "y"] }]);
+  });
+
+  it.each([
+    [{ id2label: { 0: "a", x: "b" } }, /"x" is no id/],
+    [{ id2label: { 0: "a", 1: null } }, /name of 1 is null/],
+    [{ id2label: { 0: "a", 1: ["b"] } }, /name of 1 is \["b"\]/],
+    [{ id2label: 7 }, /id2label: expected an object/],
+    [{ label2id: { a: 0, b: 0 } }, /a and b have the same id 0/],
+    [{ label2id: { a: 0, b: -1 } }, /id of b is -1/],
+    [{ label2id: ["a", "b"] }, /label2id: expected an object/],
+    [{ num_labels: 0 }, /num_labels: expected a positive integer, got 0/],
+    [{ num_labels: 1.5 }, /num_labels: expected a positive integer, got 1.5/],
+  ])("say what is wrong with %j", async (json, message) => {
+    await expect(infer({ "classifier.weight": [2, 6] }, { ...classifier, ...json })).rejects.toThrow(message);
   });
 
   it.each([
@@ -82,7 +120,7 @@ describe("heads of a checkpoint without a manifest", () => {
     [{}, { labels: ["a", "b", "a"] }, /given twice/],
     [{}, { choices: ["masked-lm"], labels: ["a"] }, /no classification head/],
     [{}, { choices: ["classification", "regression"] }, /.*/],
-    [{ id2label: { 0: "a", 2: "b", 3: "c" } }, {}, /a name for each id from 0 to 2/],
+    [{ id2label: { 0: "a", 2: "b", 3: "c" } }, {}, /none is 1; expected each from 0 to 2/],
   ] as const)("are refused for %j and %j", async (json, hints, message) => {
     await expect(infer({ "classifier.weight": [3, 6] }, json, hints as HeadHints)).rejects.toThrow(message);
   });

@@ -108,7 +108,7 @@ describe("loading parameters", () => {
     const broken = load(labels, (tensors) =>
       tensors.set("albert.pooler.bias", { shape: [6], data: new Int32Array(6) }),
     );
-    await expect(broken).rejects.toThrow("albert.pooler.bias holds I32, not floats");
+    await expect(broken).rejects.toThrow("albert.pooler.bias holds I32, but weights are floats");
   });
 
   it("says what it found when a file is no ALBERT", async () => {

@@ -137,7 +137,10 @@ describe("a damaged model directory is refused, naming the file:", () => {
     cpSync(join(directory, "config.json"), scratch("outside.json"));
     rmSync(join(directory, "config.json"));
     symlinkSync(scratch("outside.json"), join(directory, "config.json"));
-    await expect(openModelDirectory(directory)).rejects.toThrow("config.json is not a regular file");
+    await expect(openModelDirectory(directory)).rejects.toMatchObject({
+      reason: "LINK_LEADS_OUTSIDE",
+      message: expect.stringContaining("links may only lead to files inside it"),
+    });
   });
 
   it.each<[string, (manifest: Record<string, object>) => unknown, RegExp]>([
@@ -249,9 +252,11 @@ describe("a foreign directory", () => {
   it("says what it misses", async () => {
     const empty = scratch("empty");
     mkdirSync(empty);
-    await expect(openModelDirectory(empty)).rejects.toThrow("expected model.safetensors or model.ckpt-*.index");
+    await expect(openModelDirectory(empty)).rejects.toThrow(
+      "expected model.safetensors, model.safetensors.index.json or model.ckpt-*.index",
+    );
     writeFileSync(join(empty, "pytorch_model.bin"), "");
-    await expect(openModelDirectory(empty)).rejects.toThrow("pickled weights are never read");
+    await expect(openModelDirectory(empty)).rejects.toThrow("pickled and Keras weights are never read");
     await expect(openModelDirectory(scratch("absent"))).rejects.toThrow("absent is no model");
     await exportHuggingFace(scratch("lacking"), { ...tinyModel(), vocabulary: undefined });
     await expect(openModelDirectory(scratch("lacking"))).rejects.toThrow("no vocabulary");
