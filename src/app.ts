@@ -162,7 +162,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
 async function openStoreOf(
   { config, log }: AppOptions,
-  { serving, prepareModel }: ReturnType<typeof createInference>,
+  { serving, metrics, prepareModel }: ReturnType<typeof createInference>,
   device: () => Promise<DeviceKind>,
 ): Promise<Admin> {
   const { threads } = config.training;
@@ -171,6 +171,7 @@ async function openStoreOf(
     config,
     log,
     serving,
+    metrics,
     prepareModel,
     gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
     executor: { kind: "onnx", device: await device(), ...limit },

@@ -4,6 +4,8 @@ import { invalidInput } from "../errors.ts";
 import { sweepCache } from "./cache-sweep.ts";
 import { ABANDONED_MS } from "./gc.ts";
 import { DirectoryObjectStore } from "./objects/directory-object-store.ts";
+import { measuredObjectStore, type OperationListener } from "./objects/measured-object-store.ts";
+import type { ObjectStore } from "./objects/object-store.ts";
 import type { S3Location } from "./objects/s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
 import { openTemporaryCache } from "./temporary-cache.ts";
@@ -11,6 +13,8 @@ import { openTemporaryCache } from "./temporary-cache.ts";
 export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
   /** Local directory for opened versions; by default inside a directory store, and in the temporary directory for S3. */
   readonly cacheDirectory?: string;
+  /** Told of each operation on the place where bytes are kept. */
+  readonly onOperation?: OperationListener;
 }
 
 /**
@@ -24,14 +28,22 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
     const directory = resolve(location);
     const objects = await DirectoryObjectStore.open(directory);
-    return createSweptStore({ cacheDirectory: join(directory, "cache"), ...options, objects });
+    return createSweptStore({
+      cacheDirectory: join(directory, "cache"),
+      ...options,
+      objects: listenedTo(objects, options),
+    });
   }
   const s3Location = parseS3Location(location);
   const { S3ObjectStore } = await import("./objects/s3-object-store.ts"); // a client of this size only loads where it is used
   const objects = await S3ObjectStore.open(s3Location);
   const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
   const { cacheDirectory = await openTemporaryCache(name) } = options;
-  return createSweptStore({ ...options, cacheDirectory, objects });
+  return createSweptStore({ ...options, cacheDirectory, objects: listenedTo(objects, options) });
+}
+
+function listenedTo(objects: ObjectStore, { onOperation }: OpenStoreOptions): ObjectStore {
+  return onOperation === undefined ? objects : measuredObjectStore(objects, onOperation);
 }
 
 async function createSweptStore(options: StoreOptions): Promise<Store> {

@@ -73,7 +73,61 @@ describe("the metrics page", () => {
   });
 });
 
-function recordEverything({ calls, requests, queue, batches, models, process }: Metrics): void {
+describe("the process", () => {
+  it("has spent processor time since a moment in the past, and keeps open files", async () => {
+    fresh();
+    const value = async (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await page())?.[1]);
+    expect(await value("process_cpu_seconds_total")).toBeCloseTo(process.cpuUsage().user / 1e6, -1);
+    expect(await value("process_start_time_seconds")).toBeCloseTo(Date.now() / 1000 - process.uptime(), 0);
+    expect(await value("process_open_fds")).toBeGreaterThan(2);
+    expect(await value("albert_memory_limit_bytes")).toBeGreaterThan(process.memoryUsage.rss());
+  });
+
+  it("shows how late its event loop was since the last look, and forgets it", async () => {
+    fresh();
+    const lateness = async () => Number(/^nodejs_eventloop_delay_max_seconds (\S+)$/m.exec(await page())?.[1]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const until = Date.now() + 300;
+    while (Date.now() < until);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await lateness()).toBeGreaterThan(0.2);
+    expect(await lateness()).toBeLessThan(0.2);
+  });
+
+  it("counts the garbage collections of its heap", async () => {
+    fresh();
+    for (let i = 0; i < 10; i++) Array.from({ length: 100_000 }, (_, j) => ({ j }));
+    await expect.poll(page).toMatch(/^nodejs_gc_duration_seconds_count\{kind="minor"\} [1-9]/m);
+  });
+});
+
+describe("jobs", () => {
+  const job = { kind: "fine-tune", model: "m", step: 3, totalSteps: 10, loss: 0.5, tokensPerSecond: 7, etaSeconds: 2 };
+
+  it("are counted by state, and show progress only while they are at work", async () => {
+    let jobs = [
+      { ...job, state: "running", active: true, updatedMs: 5000 },
+      { ...job, state: "failed", active: false, updatedMs: 1000 },
+    ];
+    fresh().jobs.observe(() => jobs);
+    expect(await page()).toContain('albert_jobs{kind="fine-tune",state="running"} 1');
+    expect(await page()).toContain('albert_jobs{kind="fine-tune",state="failed"} 1');
+    expect(await page()).toContain('albert_job_step{kind="fine-tune",model="m"} 3');
+    expect(await page()).toContain('albert_job_last_event_timestamp_seconds{kind="fine-tune",model="m"} 5');
+    jobs = jobs.map((one) => ({ ...one, state: "succeeded", active: false }));
+    expect(await page()).toContain('albert_jobs{kind="fine-tune",state="succeeded"} 2');
+    expect(await page()).not.toContain('state="running"');
+    expect(await page()).not.toContain("albert_job_step{");
+  });
+});
+
+function recordEverything({ calls, requests, queue, batches, models, jobs, store, process }: Metrics): void {
+  const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
+  jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
+  store.operated("get", "ok", 0.1);
+  store.collected(1, 1, 1);
+  store.followFailed();
+  store.judged("pass");
   calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);
   calls.streamsOpen("public", 1);
   requests.started("classify");

@@ -17,6 +17,8 @@ export interface JudgeOptions {
   readonly rules?: GateRules;
   /** Whether judging stands back for other threads, such as those that serve. */
   readonly background: boolean;
+  /** Told of each judgement. */
+  readonly onJudged?: (report: GateReport) => void;
 }
 
 /** What is to be judged, and by what. */
@@ -36,6 +38,16 @@ export interface Case {
  *   does not fit
  */
 export async function judge(
+  options: JudgeOptions,
+  { candidate, task, data }: Case,
+  signal: AbortSignal,
+): Promise<GateReport> {
+  const report = await examine(options, { candidate, task, data }, signal);
+  options.onJudged?.(report);
+  return report;
+}
+
+async function examine(
   options: JudgeOptions,
   { candidate, task, data }: Case,
   signal: AbortSignal,

@@ -13,11 +13,15 @@ import { storeModel } from "../../deployment/store-model.ts";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
 import { checkJobSpec } from "../../jobs/check-job-spec.ts";
+import type { Job } from "../../jobs/job.ts";
 import type { JobService } from "../../jobs/job-service.ts";
+import { isActive } from "../../jobs/job-state.ts";
 import { openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import { checkSources, resolveFromStore } from "../../jobs/runner/resolve-spec.ts";
 import { ThreadJobWorker } from "../../jobs/runner/thread-runner.ts";
+import type { JobReading } from "../../metrics/jobs.ts";
+import type { Metrics } from "../../metrics/metrics.ts";
 import type { ServableModel } from "../../serving/models/servable-model.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -36,6 +40,7 @@ export interface AdminOptions {
   readonly config: Pick<Config, "server" | "store" | "training">;
   readonly log: ServerLog;
   readonly serving: Serving;
+  readonly metrics: Pick<Metrics, "jobs" | "store">;
   readonly prepareModel: (directory: string) => Promise<ServableModel>;
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: JudgeOptions["engine"];
@@ -62,13 +67,14 @@ const CHUNK_OVERHEAD = 1024;
  *   stays open
  */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
-  const { config, serving, log, prepareModel } = options;
+  const { config, serving, log, metrics, prepareModel } = options;
   const { role } = config.server;
   const roots = config.training.datasetRoots;
   const resolvePath = (path: string, field = "path") => resolveBelow(roots, path, field);
   const { directory, cacheDirectory } = config.store;
   const store = await openStore(directory, {
     resolvePath,
+    onOperation: metrics.store.operated,
     ...(cacheDirectory === "" ? {} : { cacheDirectory: resolve(cacheDirectory) }),
   });
   const data = new DataFiles(store.datasets, roots);
@@ -78,13 +84,17 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     live,
     serves: role !== "training",
     pollMs: config.store.pollMs,
-    onError: (error, model) => log.error({ err: error, model }, "the store's champions could not be followed"),
+    onError: (error, model) => {
+      metrics.store.followFailed();
+      log.error({ err: error, model }, "the store's champions could not be followed");
+    },
     prepareModel,
   });
   const judging: JudgeOptions = {
     store,
     engine: options.gateEngine,
     background: config.training.priority === "low",
+    onJudged: ({ verdict }) => metrics.store.judged(verdict),
   };
   let retention: Retention | undefined;
   const onChange = () => void retention?.update();
@@ -106,7 +116,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     datasets: store.datasets,
     maxBytes: config.training.maxDatasetBytes,
   });
-  if (jobs !== undefined) void sweepUploads(uploads, log);
+  if (jobs !== undefined) {
+    const running = jobs;
+    metrics.jobs.observe(() => running.list().map(jobReading));
+    void sweepUploads(uploads, log);
+  }
   return {
     store,
     deployment,
@@ -146,6 +160,12 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   };
 }
 
+function jobReading({ spec, state, progress, updatedMs }: Job): JobReading {
+  const { step, totalSteps, loss, tokensPerSecond, etaSeconds } = progress;
+  const numbers = { step, totalSteps, loss, tokensPerSecond, etaSeconds, updatedMs };
+  return { kind: spec.kind, model: spec.model, state: state.kind, active: isActive(state), ...numbers };
+}
+
 /** An upload that nobody has gone on with for so long is given up. */
 const ABANDONED_UPLOAD_MS = 7 * 86_400_000;
 
@@ -168,7 +188,7 @@ interface JobParts {
 }
 
 function openRetention(
-  { config, serving, log }: AdminOptions,
+  { config, serving, log, metrics }: AdminOptions,
   store: Store,
   jobs: JobService | undefined,
   holder: string,
@@ -183,6 +203,7 @@ function openRetention(
     intervalMs: collectMs,
     onCollected: ({ removedVersions, removedBlobs, freedBytes }) => {
       if (removedBlobs === 0 && removedVersions.length === 0) return;
+      metrics.store.collected(removedVersions.length, removedBlobs, freedBytes);
       const versions = removedVersions.map(versionName);
       log.info({ versions, blobs: removedBlobs, bytes: freedBytes }, "removed what nothing refers to");
     },

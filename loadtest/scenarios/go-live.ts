@@ -4,7 +4,7 @@
 // request failed, the client never saw the new version, or p99 exceeds 1.5 times the steady one while versions change, or twice
 // while training.
 //
-//   npm run build && node --import tsx loadtest/go-live.ts [--data ../shared/data/glue/SST-2] [--rate 20] [--steady 30]
+//   npm run build && node --import tsx loadtest/scenarios/go-live.ts [--data ../shared/data/glue/SST-2] [--rate 20] [--steady 30]
 //     [--steps 300] [--set name=value]... [--swaps 10] [--champion directory] [--serve=--flag]... [--serve=value]...
 //
 // One swap lasts a moment, in which few requests fall: --swaps rolls back and promotes again, with a load from the store
@@ -16,16 +16,16 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type AdminClient, connectAdmin, connectAlbert, uploadDataset } from "../src/client/albert-client.ts";
-import { TruncationPolicy } from "../src/gen/albert/v1/inference_pb.js";
-import type { SwapReport } from "../src/gen/albert/v1/models_pb.js";
-import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../src/gen/albert/v1/training_pb.js";
-import { openModelDirectory } from "../src/model/open-model-directory.ts";
-import { headParameters } from "../src/model/parameters.ts";
-import { sizeOf } from "../src/model/tensor.ts";
-import { writeModelDirectory } from "../src/model/write-model-directory.ts";
-import { fileSource } from "../src/tasks/datasets/data-source.ts";
-import { GLUE_TASKS, glueExamples } from "../src/tasks/datasets/glue.ts";
+import { type AdminClient, connectAdmin, connectAlbert, uploadDataset } from "../../src/client/albert-client.ts";
+import { TruncationPolicy } from "../../src/gen/albert/v1/inference_pb.js";
+import type { SwapReport } from "../../src/gen/albert/v1/models_pb.js";
+import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
+import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { headParameters } from "../../src/model/parameters.ts";
+import { sizeOf } from "../../src/model/tensor.ts";
+import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
+import { fileSource } from "../../src/tasks/datasets/data-source.ts";
+import { GLUE_TASKS, glueExamples } from "../../src/tasks/datasets/glue.ts";
 import { startServer } from "./server-process.ts";
 import { SteadyCaller, summary } from "./steady-caller.ts";
 
@@ -262,7 +262,7 @@ function yieldedMs({ kind, detailJson }: JobEvent): number {
 
 /** The longest time since the last look at which the server's main thread did nothing else, in milliseconds. */
 async function gap(server: Awaited<ReturnType<typeof startServer>>): Promise<number> {
-  return rounded(1000 * ((await server.metric('nodejs_eventloop_delay_seconds{quantile="1"}')) ?? Number.NaN));
+  return rounded(1000 * ((await server.metric("nodejs_eventloop_delay_max_seconds")) ?? Number.NaN));
 }
 
 async function lasting(run: () => Promise<unknown>): Promise<Window> {
@@ -273,7 +273,7 @@ async function lasting(run: () => Promise<unknown>): Promise<Window> {
 
 /** The bundled model with a head of zeros, which says the same of every text. */
 async function writeUntaughtChampion(directory: string): Promise<string> {
-  const model = await openModelDirectory(join(import.meta.dirname, "../models/sentiment"));
+  const model = await openModelDirectory(join(import.meta.dirname, "../../models/sentiment"));
   const zeros = model.heads
     .flatMap((head) => headParameters(model.config, head))
     .map(({ name, shape }) => [name, { shape, data: new Float32Array(sizeOf(shape)) }] as const);

@@ -2,7 +2,7 @@
 // after each tenth swap. Exits with 1 when a request failed or memory grew by more than 5 % from the ten swaps after the
 // twentieth to the last ten (medians of each).
 //
-//   node --import tsx loadtest/swap-soak.ts [--swaps 100, at least 30] [--callers 2] [--hidden 256] [--control none|leak|cut|allocator]
+//   node --import tsx loadtest/scenarios/swap-soak.ts [--swaps 100, at least 30] [--callers 2] [--hidden 256] [--control none|leak|cut|allocator]
 //
 // Two controls show that the check can fail: `leak` never closes the engines that were replaced, `cut` closes each while it
 // still serves. `allocator` runs without the allocator settings of bin/albert, to see whether they matter.
@@ -12,18 +12,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../src/config/load.ts";
-import { createMetrics } from "../src/metrics/metrics.ts";
-import { type AlbertConfig, parseAlbertConfig } from "../src/model/config.ts";
-import type { Head } from "../src/model/heads.ts";
-import { initialiseParameters } from "../src/model/initialise.ts";
-import { modelParameters } from "../src/model/parameters.ts";
-import { writeModelDirectory } from "../src/model/write-model-directory.ts";
-import { openEngine } from "../src/runtime/create-engine.ts";
-import type { Engine } from "../src/runtime/engine.ts";
-import { ModelReader } from "../src/serving/models/reader.ts";
-import { Serving } from "../src/serving/serving.ts";
-import { UNLIMITED } from "../src/tasks/plan.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
+import { type AlbertConfig, parseAlbertConfig } from "../../src/model/config.ts";
+import type { Head } from "../../src/model/heads.ts";
+import { initialiseParameters } from "../../src/model/initialise.ts";
+import { modelParameters } from "../../src/model/parameters.ts";
+import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
+import { openEngine } from "../../src/runtime/create-engine.ts";
+import type { Engine } from "../../src/runtime/engine.ts";
+import { ModelReader } from "../../src/serving/models/reader.ts";
+import { Serving } from "../../src/serving/serving.ts";
+import { UNLIMITED } from "../../src/tasks/plan.ts";
 
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
 /** Swap after which memory must stay flat, over how many readings that is judged, and how flat. */

@@ -1,28 +1,28 @@
 // Sends every question of three real development sets through a running server with a real client, and compares each
 // answer with one computed alone, without a server. Prints JSON; exits with 1 when a request failed or an answer differed.
 //
-//   node --import tsx loadtest/real-data.ts --fixtures ../shared/fixtures --data ../shared/data [--callers 32] [--limit N]
+//   node --import tsx loadtest/scenarios/real-data.ts --fixtures ../shared/fixtures --data ../shared/data [--callers 32] [--limit N]
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { startApp } from "../src/app.ts";
-import { type AlbertClient, connectAlbert } from "../src/client/albert-client.ts";
-import { loadConfig } from "../src/config/load.ts";
-import { TruncationPolicy } from "../src/gen/albert/v1/inference_pb.js";
-import { openModelDirectory } from "../src/model/open-model-directory.ts";
-import { createEngine } from "../src/runtime/create-engine.ts";
-import type { Engine } from "../src/runtime/engine.ts";
-import { planClassification } from "../src/tasks/classification/classification.ts";
-import { tarArticles } from "../src/tasks/datasets/article-files.ts";
-import { fileSource, wholeText } from "../src/tasks/datasets/data-source.ts";
-import { GLUE_TASKS, glueExamples } from "../src/tasks/datasets/glue.ts";
-import { raceQuestions } from "../src/tasks/datasets/race.ts";
-import { readSquad } from "../src/tasks/datasets/squad.ts";
-import { planMultipleChoice } from "../src/tasks/multiple-choice/multiple-choice.ts";
-import { type TaskModel, type TaskPlan, taskModel } from "../src/tasks/plan.ts";
-import { planQuestionAnswering } from "../src/tasks/question-answering/question-answering.ts";
+import { startApp } from "../../src/app.ts";
+import { type AlbertClient, connectAlbert } from "../../src/client/albert-client.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { TruncationPolicy } from "../../src/gen/albert/v1/inference_pb.js";
+import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { createEngine } from "../../src/runtime/create-engine.ts";
+import type { Engine } from "../../src/runtime/engine.ts";
+import { planClassification } from "../../src/tasks/classification/classification.ts";
+import { tarArticles } from "../../src/tasks/datasets/article-files.ts";
+import { fileSource, wholeText } from "../../src/tasks/datasets/data-source.ts";
+import { GLUE_TASKS, glueExamples } from "../../src/tasks/datasets/glue.ts";
+import { raceQuestions } from "../../src/tasks/datasets/race.ts";
+import { readSquad } from "../../src/tasks/datasets/squad.ts";
+import { planMultipleChoice } from "../../src/tasks/multiple-choice/multiple-choice.ts";
+import { type TaskModel, type TaskPlan, taskModel } from "../../src/tasks/plan.ts";
+import { planQuestionAnswering } from "../../src/tasks/question-answering/question-answering.ts";
 import { writeTinyEnglish } from "./tiny-english.ts";
 
 /** One example, asked both ways; answers are reduced to what must be equal to the last bit. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 
-const ALBERT = join(import.meta.dirname, "../bin/albert");
+const ALBERT = join(import.meta.dirname, "../../bin/albert");
 /** A start that takes longer has failed. */
 const START_MS = 120_000;
 

@@ -1,0 +1,48 @@
+import { performance } from "node:perf_hooks";
+import type { ObjectStore } from "./object-store.ts";
+
+/**
+ * Told of each operation that has ended.
+ *
+ * @param outcome  "conflict" where another writer came first, "error" where it threw
+ */
+export type OperationListener = (operation: string, outcome: "ok" | "conflict" | "error", seconds: number) => void;
+
+/** An object store whose operations are told to a listener, with how they ended and how long they took. */
+export function measuredObjectStore(objects: ObjectStore, onOperation: OperationListener): ObjectStore {
+  const measured = async <T>(operation: string, run: () => Promise<T>, lost?: (result: T) => boolean): Promise<T> => {
+    const began = performance.now();
+    const tell = (outcome: "ok" | "conflict" | "error") =>
+      onOperation(operation, outcome, (performance.now() - began) / 1000);
+    try {
+      const result = await run();
+      tell(lost?.(result) === true ? "conflict" : "ok");
+      return result;
+    } catch (error) {
+      tell("error");
+      throw error;
+    }
+  };
+  const cameSecond = (written: boolean) => !written;
+  return {
+    get: (key) => measured("get", () => objects.get(key)),
+    fetch: (key, path) => measured("fetch", () => objects.fetch(key, path)),
+    head: (key) => measured("head", () => objects.head(key)),
+    putIfAbsent: (key, body) => measured("put", () => objects.putIfAbsent(key, body), cameSecond),
+    delete: (key) => measured("delete", () => objects.delete(key)),
+    async *list(prefix) {
+      const began = performance.now();
+      let outcome: "ok" | "error" = "error";
+      try {
+        yield* objects.list(prefix);
+        outcome = "ok";
+      } finally {
+        onOperation("list", outcome, (performance.now() - began) / 1000);
+      }
+    },
+    readCell: (key) => measured("read_cell", () => objects.readCell(key)),
+    writeCell: (key, bytes, tag) => measured("write_cell", () => objects.writeCell(key, bytes, tag), cameSecond),
+    sweep: (olderThanMs) => measured("sweep", () => objects.sweep(olderThanMs)),
+    close: () => objects.close(),
+  };
+}
