@@ -1,6 +1,6 @@
 import { invariant } from "../errors.ts";
 import { taskOf } from "../jobs/runner/job-control.ts";
-import type { Publication } from "../jobs/runner/model-publisher.ts";
+import type { ModelPublisher } from "../jobs/runner/publish-result.ts";
 import { CHAMPION } from "../store/aliases.ts";
 import { type ModelVersion, versionName } from "../store/versions.ts";
 import type { DataFiles } from "./data-files.ts";
@@ -10,9 +10,9 @@ import { keepGateReport } from "./gate/kept-reports.ts";
 import { type JudgeOptions, judge } from "./gate/run-gate.ts";
 
 /** What becomes of the models that jobs make: they are stored, judged, and promoted through the deployment. */
-export function jobPublication(
+export function jobPublisher(
   options: JudgeOptions & { readonly data: DataFiles; readonly deployment: Deployment },
-): Publication {
+): ModelPublisher {
   const { store, data, deployment } = options;
   return {
     async keep({ name, path }) {

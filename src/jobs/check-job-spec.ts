@@ -4,9 +4,8 @@ import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { checkName, isDigest } from "../store/names.ts";
 import { TASKS } from "../training/recipes.ts";
 import { parseSettings } from "../training/setting-names.ts";
-import { divideRecipe, type OwnRecipe } from "./job-recipe.ts";
+import { type JobRecipe, parseInstanceSettings, splitRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { parseInstanceSettings } from "./runner/instance-settings.ts";
 
 /**
  * Checks what can be checked of a specification without reading models or data.
@@ -40,7 +39,7 @@ export function checkJobSpec(spec: JobSpec): void {
     if (source?.kind === "dataset" && !isDigest(source.digest))
       violations.push({ field, description: "expected a sha256 as 64 lower-case hex digits" });
   }
-  const { randomInit, vocabulary } = ownRecipe(spec);
+  const { randomInit, vocabulary } = jobRecipe(spec);
   if (randomInit !== undefined && !PUBLISHED_CONFIG_NAMES.includes(randomInit)) {
     const description = `expected one of ${PUBLISHED_CONFIG_NAMES.join(", ")}`;
     violations.push({ field: "spec.recipe.random_init", description });
@@ -69,9 +68,9 @@ export function checkJobSpec(spec: JobSpec): void {
 }
 
 /** What the recipe says besides settings; nothing where it is wrong, which `checkRecipe` tells. */
-function ownRecipe(spec: JobSpec): OwnRecipe {
+function jobRecipe(spec: JobSpec): JobRecipe {
   try {
-    return divideRecipe(spec, "").own;
+    return splitRecipe(spec, "").own;
   } catch (error) {
     if (error instanceof AlbertError && error.code === "invalid-input") return {};
     throw error;
@@ -80,7 +79,7 @@ function ownRecipe(spec: JobSpec): OwnRecipe {
 
 function checkRecipe(spec: JobSpec): void {
   const prefix = "spec.recipe.";
-  const { settings } = divideRecipe(spec, prefix);
+  const { settings } = splitRecipe(spec, prefix);
   if (spec.kind === "fine-tune") parseSettings(settings, prefix);
   else if (spec.kind === "pretrain") parsePretrainingSettings(settings, prefix);
   else if (spec.kind === "pretraining-data") parseInstanceSettings(settings, prefix);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
 import { isAlive, processTable, startOf } from "../running-processes.ts";
-import { isListening, type LifePlace, LifeSocket } from "./liveness-socket.ts";
+import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
 /** The process that a lock belongs to, as the lock's file tells it. */
 export interface LockHolder {
@@ -18,7 +18,7 @@ export interface LockHolder {
   /** When the process began, where its system tells. */
   readonly began?: string;
   /** Where it listens while it lives, under the name `<token>.life`. */
-  readonly life?: LifePlace;
+  readonly life?: SocketIdentity;
   /** When it took the lock, in milliseconds since 1970. */
   readonly sinceMs: number;
 }
@@ -28,18 +28,18 @@ export interface LockTimes {
   /** Between two signs of life. */
   readonly heartbeatMs: number;
   /** Without a sign for so long, a holder is taken for dead. */
-  readonly silenceMs: number;
+  readonly leaseTimeoutMs: number;
 }
 
 export interface LockOptions {
-  /** Told once before waiting for a sign of life, which takes at most `silenceMs`. */
+  /** Told once before waiting for a sign of life, which takes at most `leaseTimeoutMs`. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
   /** Told when another process has taken the lock from this one, which was silent for too long. */
   readonly onLost?: (error: AlbertError) => void;
   readonly times?: LockTimes;
 }
 
-const TIMES: LockTimes = { heartbeatMs: 2000, silenceMs: 10_000 };
+const TIMES: LockTimes = { heartbeatMs: 2000, leaseTimeoutMs: 10_000 };
 /** Looks for a sign of life during one heartbeat. */
 const LOOKS_PER_HEARTBEAT = 5;
 const NUMBERED = /^\d+(\.free)?$/;
@@ -67,7 +67,7 @@ export class DirectoryLock {
   readonly #directory: string;
   readonly #number: number;
   readonly #token: string;
-  readonly #life: LifeSocket | undefined;
+  readonly #life: LivenessSocket | undefined;
   readonly #options: LockOptions;
   readonly #times: LockTimes;
   readonly #timer: NodeJS.Timeout;
@@ -79,7 +79,7 @@ export class DirectoryLock {
     directory: string,
     number: number,
     token: string,
-    life: LifeSocket | undefined,
+    life: LivenessSocket | undefined,
     options: LockOptions,
   ) {
     this.#directory = directory;
@@ -112,7 +112,7 @@ export class DirectoryLock {
         if (state === "alive") throw locked(holder);
         if (state === "gone") continue;
       }
-      const life = await LifeSocket.open(directory, lifeName(token));
+      const life = await LivenessSocket.open(directory, lifeName(token));
       if (await takeNumber(directory, number + 1, token, life)) {
         return new DirectoryLock(directory, number + 1, token, life, options);
       }
@@ -125,10 +125,10 @@ export class DirectoryLock {
    *
    * @throws AlbertError precondition (JOBS_LOCKED) when another process has taken it
    */
-  async confirm(): Promise<void> {
+  async checkFencing(): Promise<void> {
     const silentMs = Date.now() - this.#signMs;
     // Others wait for longer than this before they take it.
-    if (silentMs < 0 || silentMs > this.#times.silenceMs / 2) await this.#giveSign();
+    if (silentMs < 0 || silentMs > this.#times.leaseTimeoutMs / 2) await this.#giveSign();
     if (this.#lost !== undefined) throw this.#lost;
   }
 
@@ -168,7 +168,7 @@ async function takeNumber(
   directory: string,
   number: number,
   token: string,
-  life: LifeSocket | undefined,
+  life: LivenessSocket | undefined,
 ): Promise<boolean> {
   const began = startOf(process.pid);
   const holder: LockHolder = {
@@ -211,7 +211,7 @@ async function watchHolder(
   directory: string,
   path: string,
   holder: LockHolder | undefined,
-  { heartbeatMs, silenceMs }: LockTimes,
+  { heartbeatMs, leaseTimeoutMs }: LockTimes,
   onWait: LockOptions["onWait"],
 ): Promise<"alive" | "dead" | "gone"> {
   if (holder?.table === processTable()) return isRunning(holder) ? "alive" : "dead";
@@ -221,7 +221,7 @@ async function watchHolder(
   }
   onWait?.(holder);
   const sign = await lastSign(path);
-  for (const began = performance.now(); performance.now() - began < silenceMs; ) {
+  for (const began = performance.now(); performance.now() - began < leaseTimeoutMs; ) {
     await wait(heartbeatMs / LOOKS_PER_HEARTBEAT);
     const now = await lastSign(path);
     if (now === undefined) return "gone";

@@ -16,29 +16,29 @@ export class EventLog {
   readonly #file: FileHandle;
   readonly #events: JobEvent[];
   readonly #clock: () => number;
-  readonly #confirm: () => Promise<void>;
+  readonly #checkFencing: () => Promise<void>;
   #position: number;
   /** Appends run one behind the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting: (() => void)[] = [];
   #closed = false;
 
-  private constructor(file: FileHandle, read: ReadLog, clock: () => number, confirm: () => Promise<void>) {
+  private constructor(file: FileHandle, read: ReadLog, clock: () => number, checkFencing: () => Promise<void>) {
     this.#file = file;
     this.#events = read.events;
     this.#position = read.bytes;
     this.#clock = clock;
-    this.#confirm = confirm;
+    this.#checkFencing = checkFencing;
   }
 
   /**
    * @param clock    milliseconds since 1970
-   * @param confirm  rejects when this process may not write the log any more
+   * @param checkFencing  rejects when this process may not write the log any more
    */
   static async open(
     path: string,
     clock: () => number = Date.now,
-    confirm: () => Promise<void> = async () => {},
+    checkFencing: () => Promise<void> = async () => {},
   ): Promise<EventLog> {
     const file = await open(path, "a+");
     try {
@@ -48,7 +48,7 @@ export class EventLog {
         await file.sync();
       }
       await syncDirectory(dirname(path));
-      return new EventLog(file, read, clock, confirm);
+      return new EventLog(file, read, clock, checkFencing);
     } catch (error) {
       await file.close();
       throw error;
@@ -96,7 +96,7 @@ export class EventLog {
   async #write(event: NewJobEvent): Promise<JobEvent> {
     const numbered: JobEvent = { ...event, sequence: this.#events.length + 1, timeMs: this.#clock() };
     const line = encodeLine(numbered);
-    await this.#confirm();
+    await this.#checkFencing();
     try {
       await this.#file.appendFile(line);
       await this.#file.datasync();

@@ -1,7 +1,7 @@
 import type { JobReason, JobState, JobStateKind } from "./job-state.ts";
 
 /** A move from one state to another, as the log keeps it. */
-export interface JobTransition {
+export interface StateChange {
   readonly from: JobStateKind | undefined;
   readonly to: JobState;
   readonly reason?: JobReason;
@@ -64,7 +64,7 @@ export interface NewJobEvent {
   readonly kind: JobEventKind;
   /** One readable line. */
   readonly summary: string;
-  readonly transition?: JobTransition;
+  readonly transition?: StateChange;
   /** Fields of `JobProgress` that this event changes. */
   readonly progress?: Partial<JobProgress>;
   /** The event's own fields. */

@@ -1,12 +1,15 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { ProblemType } from "../model/heads.ts";
+import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
+import { PRETRAINING_SETTING_NAMES } from "../pretraining/setting-names.ts";
+import { DEFAULT_PRETRAINING_SETTINGS, type PretrainingSettings } from "../pretraining/settings.ts";
 import type { AlbertVersion } from "../training/recipes.ts";
 import { parseSettingTable, type SettingDescription } from "../training/setting-table.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../training/task-data.ts";
 import type { JobSpec } from "./job-spec.ts";
 
 /** What a job's recipe says besides the settings of its training. */
-export interface OwnRecipe {
+export interface JobRecipe {
   readonly problemType?: ProblemType;
   readonly albertVersion?: AlbertVersion;
   readonly acceptWindowsText?: boolean;
@@ -17,7 +20,7 @@ export interface OwnRecipe {
   readonly vocabulary?: string;
 }
 
-const TABLE: Readonly<Record<keyof OwnRecipe, Omit<SettingDescription<keyof OwnRecipe>, "key">>> = {
+const TABLE: Readonly<Record<keyof JobRecipe, Omit<SettingDescription<keyof JobRecipe>, "key">>> = {
   problemType: {
     name: "problem_type",
     type: { kind: "choice", choices: ["single-label", "multi-label", "regression"] },
@@ -53,7 +56,7 @@ const TABLE: Readonly<Record<keyof OwnRecipe, Omit<SettingDescription<keyof OwnR
   },
 };
 
-const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof OwnRecipe)[]>> = {
+const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "acceptWindowsText", "labelsFrom"],
   pretrain: ["randomInit", "vocabulary", "cased"],
   evaluate: ["acceptWindowsText"],
@@ -67,10 +70,10 @@ const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof OwnRecipe)[]>> 
  * @param prefix  comes before each name in the report, such as `recipe.`
  * @throws AlbertError invalid-input with every wrong value, and for kinds without further settings with every unknown name
  */
-export function divideRecipe(
+export function splitRecipe(
   { kind, recipe }: Pick<JobSpec, "kind" | "recipe">,
   prefix: string,
-): { readonly own: OwnRecipe; readonly settings: Readonly<Record<string, string>> } {
+): { readonly own: JobRecipe; readonly settings: Readonly<Record<string, string>> } {
   const table = OWN_KEYS[kind].map((key) => ({ key, ...TABLE[key] }));
   const isOwn = ([name]: readonly [string, string]) => table.some((known) => known.name === name.replaceAll("-", "_"));
   const entries = Object.entries(recipe);
@@ -79,10 +82,53 @@ export function divideRecipe(
   const hasOthers = kind === "fine-tune" || kind === "pretrain" || kind === "pretraining-data";
   const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, table));
   if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);
-  return { own: values as OwnRecipe, settings }; // the table gives each key the type of its setting
+  return { own: values as JobRecipe, settings }; // the table gives each key the type of its setting
 }
 
 function unknownName(field: string, table: readonly { readonly name: string }[]): FieldViolation {
   const names = table.map(({ name }) => name).join(", ");
   return { field, description: `this kind of job knows ${names}` };
+}
+
+/** Settings of a job that makes pretraining instances. */
+export interface InstanceJobSettings extends InstanceSettings, Pick<PretrainingSettings, "maxSeqLength"> {
+  /** How often the text is turned into differently masked instances. */
+  readonly dupeFactor: number;
+}
+
+const KEYS: ReadonlySet<string> = new Set([
+  "maxSeqLength",
+  "shortSeqProb",
+  "randomNextSentence",
+  "singleSentence",
+  "maskedLmProb",
+  "maxPredictionsPerSeq",
+  "ngram",
+  "favorShorterNgram",
+  "doWholeWordMask",
+  "doPermutation",
+  "officialQuirks",
+] satisfies (keyof InstanceJobSettings)[]);
+
+/** Every setting of such a job. */
+export const INSTANCE_SETTING_NAMES: readonly SettingDescription<keyof PretrainingSettings | "dupeFactor">[] = [
+  ...PRETRAINING_SETTING_NAMES.filter(({ key }) => KEYS.has(key)),
+  {
+    name: "dupe_factor",
+    key: "dupeFactor",
+    type: { kind: "number", integer: true, minimum: 1 },
+    description: "how often the text is turned into differently masked instances",
+  },
+];
+
+/**
+ * The settings of a job that makes instances, from its recipe.
+ *
+ * @throws AlbertError invalid-input with every unknown name and every wrong value
+ */
+export function parseInstanceSettings(recipe: Readonly<Record<string, string>>, prefix: string): InstanceJobSettings {
+  const { values, violations } = parseSettingTable(INSTANCE_SETTING_NAMES, recipe, prefix);
+  if (violations.length > 0) throw invalidInput(violations);
+  // The table gives each key the type of its setting.
+  return { ...DEFAULT_PRETRAINING_SETTINGS, dupeFactor: 10, ...(values as Partial<InstanceJobSettings>) };
 }

@@ -1,14 +1,14 @@
 import { EventLog } from "./event-log.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
-import { isTerminal, type JobMove, type JobReason, transition } from "./job-state.ts";
+import { isTerminal, type JobReason, type JobTransition, nextState } from "./job-state.ts";
 
 /** How logs are written. */
 export interface JobAccess {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Rejects when the jobs are not this process's any more. */
-  readonly confirm: () => Promise<void>;
+  readonly checkFencing: () => Promise<void>;
   /** Told of every change of what a job needs or has made. */
   readonly onChange: () => void;
 }
@@ -30,7 +30,7 @@ export class JobRecord {
   }
 
   static async open(directory: string, identity: JobIdentity, access: JobAccess): Promise<JobRecord> {
-    const log = await EventLog.open(`${directory}/events.log`, access.clock, access.confirm);
+    const log = await EventLog.open(`${directory}/events.log`, access.clock, access.checkFencing);
     return new JobRecord(directory, identity, log, access.onChange);
   }
 
@@ -44,15 +44,18 @@ export class JobRecord {
   }
 
   /**
-   * Moves the job to its next state.
+   * Brings the job into its next state.
    *
    * @param why  machine reason and words, where it is not the ordinary course of things
    * @throws AlbertError precondition (ILLEGAL_TRANSITION); nothing is written then
    */
-  move(move: JobMove, why: { readonly reason?: JobReason; readonly detail?: string } = {}): Promise<Job> {
+  transition(
+    transition: JobTransition,
+    why: { readonly reason?: JobReason; readonly detail?: string } = {},
+  ): Promise<Job> {
     return this.#exclusively(() => {
       const from = this.#job.state;
-      const to = transition(from, move);
+      const to = nextState(from, transition);
       const words = why.detail === undefined ? "" : `: ${why.detail}`;
       return this.#append({
         kind: "state_changed",

@@ -1,59 +1,42 @@
 import type { TrainingEvent } from "../training/events.ts";
 import type { Job } from "./job.ts";
-import type { JobPlan } from "./job-service.ts";
-import type { JobProblem, JobReason } from "./job-state.ts";
+import type { JobOutcome, JobPlan } from "./job-outcome.ts";
+import type { JobSpec } from "./job-spec.ts";
 
-/** How far the work on a job has come. */
-export type WorkPhase = "validated" | "prepared" | "trained";
+// The contract between the service, which keeps the logs, and whatever runs a job: a thread in a server, a stand-in in tests.
 
-/** What the work on a job made. */
-export interface WorkProduct {
-  readonly metrics: Readonly<Record<string, number>>;
-  /** A finished model directory to publish; absent for kinds that make none. */
-  readonly modelDirectory?: string;
-  /** A finished file to keep as a dataset; absent for kinds that make none. */
-  readonly file?: { readonly name: string; readonly path: string };
-  readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
-}
+/** How far the run of a job has come. */
+export type JobPhase = "validated" | "prepared" | "trained";
 
-/** How the work on a job ended. */
-export type WorkOutcome =
-  | ({ readonly kind: "finished" } & WorkProduct)
-  /** Stopped as asked, with a valid checkpoint. */
-  | { readonly kind: "stopped" }
-  /** The specification or its data is at fault. */
-  | { readonly kind: "rejected"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
-  | { readonly kind: "failed"; readonly reason: JobReason; readonly message: string };
-
-/** What work says while it goes on. */
-export interface WorkHooks {
+/** What a run reports while it goes on. */
+export interface JobHooks {
   /**
    * The stored version that the job starts from, as "name@7", now that it is known; the job keeps to it whatever its aliases
    * say later. Resolves when that is on disk.
    */
   startChosen(version: string): Promise<void>;
-  phase(phase: WorkPhase): void;
+  phase(phase: JobPhase): void;
   activity(text: string): void;
   planned(plan: JobPlan): void;
   event(event: TrainingEvent): void;
-  /** The work stood still for serving. */
+  /** The run stood still for serving. */
   yielded(milliseconds: number): void;
 }
 
-/** Work on one job, under way. */
-export interface RunningWork {
-  readonly done: Promise<WorkOutcome>;
+/** The run of one job, under way. */
+export interface JobRun {
+  readonly done: Promise<JobOutcome>;
   /** Asks it to stop: at once while its data is being read, afterwards when the step in hand is done. */
   stop(): void;
   /** While true, no step begins. */
   setYield(yielding: boolean): void;
 }
 
-/** Does jobs: on a worker thread in a server, by a stand-in in tests. */
-export interface JobWorker {
+/** Runs and plans jobs. */
+export interface JobRunner {
   /** @param directory  the job's own, for its files */
-  start(job: Job, directory: string, hooks: WorkHooks): RunningWork;
-  plan(spec: Job["spec"]): Promise<JobPlan>;
+  start(job: Job, directory: string, hooks: JobHooks): JobRun;
+  plan(spec: JobSpec): Promise<JobPlan>;
   /** Ends what is being planned. */
   close(): Promise<void>;
 }

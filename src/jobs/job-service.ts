@@ -1,23 +1,8 @@
 import type { Job } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
+import type { JobPlan } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
-import type { JobProblem, JobStateKind } from "./job-state.ts";
-
-/** What a job would do, without queueing it. */
-export interface JobPlan {
-  /** Everything for which the job would be refused or rejected. The numbers are 0 where it cannot be planned. */
-  readonly problems: readonly JobProblem[];
-  readonly steps: number;
-  /** Tokens of the whole run, without padding. */
-  readonly tokens: number;
-  /** Share of computed tokens that are padding, 0..1. */
-  readonly paddingShare: number;
-  readonly peakMemoryBytes: number;
-  readonly diskBytes: number;
-  readonly etaSeconds: number;
-  /** Every setting that will apply, and where it comes from. */
-  readonly settings: readonly { readonly name: string; readonly value: string; readonly origin: string }[];
-}
+import type { JobStateKind } from "./job-state.ts";
 
 export interface JobFilter {
   /** Absent: every state. */

@@ -1,6 +1,6 @@
 import { AlbertError } from "../errors.ts";
 
-/** Why a job moved, where it is not the ordinary course of things. Part of the public contract. */
+/** Why a job changed its state, where it is not the ordinary course of things. Part of the public contract. */
 export type JobReason =
   | "DATA_INVALID"
   | "CONFIG_INVALID"
@@ -14,6 +14,9 @@ export type JobReason =
   | "USER"
   | "SERVER_RESTART";
 
+/** Why a run ended before its last step, though it succeeded. */
+export type StoppedBy = "early_stopping" | "max_wall_seconds" | "max_steps";
+
 /** What a successful job leaves behind. */
 export interface JobResult {
   /** Version it published, as "name@number"; absent for kinds that publish none. */
@@ -21,8 +24,7 @@ export interface JobResult {
   /** Digest of the dataset that keeps the file it made, a vocabulary or instances; absent for other kinds. */
   readonly dataset?: string;
   readonly metrics: Readonly<Record<string, number>>;
-  /** Why it ended before its last step. */
-  readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps";
+  readonly stoppedBy?: StoppedBy;
   /** The gate's report, as JSON. */
   readonly gateReport?: string;
 }
@@ -56,8 +58,8 @@ export type JobState =
 
 export type JobStateKind = JobState["kind"];
 
-/** What moves a job. The first group comes from its worker, the second from people, the third from the server. */
-export type JobMove =
+/** What moves a job. The first group comes from its runner, the second from people, the third from the server. */
+export type JobTransition =
   | { readonly kind: "begin" }
   | { readonly kind: "validated" }
   | { readonly kind: "reject"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
@@ -74,7 +76,7 @@ export type JobMove =
 
 export const QUEUED: JobState = { kind: "queued", resuming: false };
 
-/** No move leaves these states. */
+/** No transition leaves these states. */
 export function isTerminal(state: JobState): boolean {
   switch (state.kind) {
     case "succeeded":
@@ -87,7 +89,7 @@ export function isTerminal(state: JobState): boolean {
   }
 }
 
-/** A worker is at it: states that a crash of the server turns into `preempted`. */
+/** A runner is at it: states that a crash of the server turns into `preempted`. */
 export function isActive(state: JobState): boolean {
   switch (state.kind) {
     case "validating":
@@ -101,9 +103,9 @@ export function isActive(state: JobState): boolean {
 }
 
 /**
- * The state after a move.
+ * The state after a transition.
  *
- * | move | from | to |
+ * | transition | from | to |
  * |---|---|---|
  * | begin | queued | validating, or preparing when it resumes |
  * | publish | queued, where an earlier attempt has done the work | evaluating |
@@ -122,8 +124,8 @@ export function isActive(state: JobState): boolean {
  *
  * @throws AlbertError precondition (ILLEGAL_TRANSITION)
  */
-export function transition(state: JobState, move: JobMove): JobState {
-  switch (move.kind) {
+export function nextState(state: JobState, transition: JobTransition): JobState {
+  switch (transition.kind) {
     case "begin":
       if (state.kind === "queued")
         return { kind: state.resuming ? "preparing" : "validating", resuming: state.resuming };
@@ -136,7 +138,7 @@ export function transition(state: JobState, move: JobMove): JobState {
       break;
     case "reject":
       if (state.kind === "validating" || state.kind === "preparing") {
-        return { kind: "rejected", reason: move.reason, problems: move.problems };
+        return { kind: "rejected", reason: transition.reason, problems: transition.problems };
       }
       break;
     case "prepared":
@@ -146,11 +148,11 @@ export function transition(state: JobState, move: JobMove): JobState {
       if (state.kind === "running") return { kind: "evaluating" };
       break;
     case "succeed":
-      if (state.kind === "evaluating") return { kind: "succeeded", result: move.result };
+      if (state.kind === "evaluating") return { kind: "succeeded", result: transition.result };
       break;
     case "fail":
       if (isActive(state) && state.kind !== "validating") {
-        return { kind: "failed", reason: move.reason, message: move.message };
+        return { kind: "failed", reason: transition.reason, message: transition.message };
       }
       break;
     case "pause":
@@ -171,16 +173,16 @@ export function transition(state: JobState, move: JobMove): JobState {
       if (state.kind === "cancelling") return { kind: "cancelled" };
       break;
   }
-  throw new AlbertError("precondition", `a job that is ${state.kind} cannot ${move.kind}`, {
+  throw new AlbertError("precondition", `a job that is ${state.kind} cannot ${transition.kind}`, {
     reason: "ILLEGAL_TRANSITION",
-    metadata: { state: state.kind, move: move.kind },
+    metadata: { state: state.kind, move: transition.kind },
   });
 }
 
-/** Whether `transition` would accept the move. */
-export function allows(state: JobState, move: JobMove): boolean {
+/** Whether a job in this state accepts the transition. */
+export function allows(state: JobState, transition: JobTransition): boolean {
   try {
-    transition(state, move);
+    nextState(state, transition);
     return true;
   } catch (error) {
     if (error instanceof AlbertError && error.reason === "ILLEGAL_TRANSITION") return false;

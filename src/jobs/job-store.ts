@@ -91,7 +91,7 @@ export class JobStore {
       });
     }
     await check(spec);
-    await this.#access.confirm();
+    await this.#access.checkFencing();
     const createdMs = this.#access.clock();
     const identity: JobIdentity = { id: this.#newId(createdMs), requestId, spec, specDigest: digest, createdMs };
     await createDirectoryAtomically(join(this.#directory, identity.id), (temporary) =>

@@ -1,5 +1,5 @@
-import { type JobEvent, type JobProgress, type JobTransition, NO_PROGRESS } from "./job-event.ts";
-import type { WorkProduct } from "./job-runner.ts";
+import { type JobEvent, type JobProgress, NO_PROGRESS, type StateChange } from "./job-event.ts";
+import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { type JobState, QUEUED } from "./job-state.ts";
 
@@ -18,7 +18,7 @@ export interface Job extends JobIdentity {
   readonly state: JobState;
   /** Finer than the state: "tokenizing", "training", "saving", ... */
   readonly activity: string;
-  readonly history: readonly (JobTransition & { readonly timeMs: number })[];
+  readonly history: readonly (StateChange & { readonly timeMs: number })[];
   readonly progress: JobProgress;
   readonly updatedMs: number;
   /** Sequence number of the newest event; 0 before the first. */
@@ -28,7 +28,7 @@ export interface Job extends JobIdentity {
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
   /** What its work made, once that is done; paths are relative to its directory. */
-  readonly product: WorkProduct | undefined;
+  readonly product: JobProduct | undefined;
   /** Version it published, as "name@number"; empty so far. */
   readonly modelVersion: string;
   /** Digest of the dataset that keeps the file it made; empty so far. */
@@ -87,8 +87,8 @@ function ranFor({ state, updatedMs }: Job, { timeMs, transition }: JobEvent): nu
   return Math.max(0, timeMs - updatedMs);
 }
 
-function productOf({ detail }: JobEvent): WorkProduct {
-  return detail as unknown as WorkProduct; // `noteProduct` wrote it
+function productOf({ detail }: JobEvent): JobProduct {
+  return detail as unknown as JobProduct; // `recordProduct` wrote it
 }
 
 function publicationAfter(

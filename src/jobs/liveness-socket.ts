@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { bootId } from "../running-processes.ts";
 
 /** Which socket of which kernel: a process that finds the same one has the same kernel, which knows whether anybody listens. */
-export interface LifePlace {
+export interface SocketIdentity {
   /** One boot of one kernel. */
   readonly boot: string;
   readonly device: string;
@@ -15,26 +15,26 @@ export interface LifePlace {
  * A Unix socket in a directory, on which a process listens as long as it lives. Whatever kills the process closes the socket at
  * once, and every process of the same machine can see that, also from another container that shares the directory.
  */
-export class LifeSocket {
-  readonly place: LifePlace;
+export class LivenessSocket {
+  readonly place: SocketIdentity;
   readonly #path: string;
   readonly #server: Server;
 
-  private constructor(place: LifePlace, path: string, server: Server) {
+  private constructor(place: SocketIdentity, path: string, server: Server) {
     this.place = place;
     this.#path = path;
     this.#server = server;
   }
 
   /** Listens under a name; undefined where the system or the file system has no such thing. */
-  static async open(directory: string, name: string): Promise<LifeSocket | undefined> {
+  static async open(directory: string, name: string): Promise<LivenessSocket | undefined> {
     const boot = bootId();
     if (boot === undefined) return undefined;
     const path = join(directory, name);
     const server = createServer((connection) => connection.destroy()).unref();
     try {
       await throughDirectory(directory, name, (address) => settled(server, "listening", () => server.listen(address)));
-      return new LifeSocket({ boot, ...(await identityOf(path)) }, path, server);
+      return new LivenessSocket({ boot, ...(await identityOf(path)) }, path, server);
     } catch {
       server.close();
       await rm(path, { force: true });
@@ -49,7 +49,11 @@ export class LifeSocket {
 }
 
 /** Whether somebody listens at a place; undefined where this machine cannot know. */
-export async function isListening(directory: string, name: string, place: LifePlace): Promise<boolean | undefined> {
+export async function isListening(
+  directory: string,
+  name: string,
+  place: SocketIdentity,
+): Promise<boolean | undefined> {
   if (place.boot !== bootId()) return undefined;
   const found = await identityOf(join(directory, name)).catch(() => undefined);
   // Another file of that name, as one sees it through another mount of a network: nobody listens there, and that says nothing.
@@ -79,7 +83,7 @@ async function throughDirectory<T>(directory: string, name: string, use: (addres
   }
 }
 
-async function identityOf(path: string): Promise<Pick<LifePlace, "device" | "inode">> {
+async function identityOf(path: string): Promise<Pick<SocketIdentity, "device" | "inode">> {
   const { dev, ino } = await lstat(path, { bigint: true });
   return { device: String(dev), inode: String(ino) };
 }

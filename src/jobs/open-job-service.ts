@@ -1,20 +1,17 @@
-import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
 import { everyUnreferenced } from "./every.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
-import { WorkLog } from "./job-log.ts";
-import { nextJob } from "./job-queue.ts";
+import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
+import type { JobPlan } from "./job-outcome.ts";
 import type { JobRecord } from "./job-record.ts";
-import type { JobWorker, RunningWork, WorkOutcome } from "./job-runner.ts";
-import type { JobFilter, JobPlan, JobService } from "./job-service.ts";
+import type { JobFilter, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
-import { removeSpentFiles } from "./runner/job-files.ts";
-import type { Publication } from "./runner/model-publisher.ts";
-import { finishJob, knownProduct, noteProduct } from "./runner/publish-result.ts";
+
+// Opens the jobs of a directory and lets them run, one at a time. What a job does is in runner/; what it wrote, in its log.
 
 /** When training stands back for serving. */
 export interface ServingPressure {
@@ -24,12 +21,10 @@ export interface ServingPressure {
   readonly boundMs: number;
 }
 
-export interface JobServiceOptions {
-  /** Directory of all jobs; beside it, under the same name with `.lock`, lies what keeps other processes out. */
+export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect"> {
+  /** Directory of all jobs; the lock that keeps other processes out lies next to it, under the same name with `.lock`. */
   readonly directory: string;
   readonly lock?: LockOptions;
-  readonly worker: JobWorker;
-  readonly publication: Publication;
   /**
    * Checks what can be checked without reading data, before a job is queued.
    *
@@ -43,31 +38,13 @@ export interface JobServiceOptions {
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
   /** Told of every change of what a job needs or has made: its state, the version it starts from, the one it published. */
   readonly onChange?: () => void;
-  /** Told of what nobody awaits: a defect of this service, or a disk that no longer takes its log. */
-  readonly onDefect: (error: unknown, jobId: string) => void;
 }
 
 /** Between two looks at serving's pressure. */
 const PRESSURE_INTERVAL_MS = 50;
 
-/** Why work was asked to stop. */
-type Intent = "none" | "pause" | "cancel" | "preempt";
-
-type Finished = Extract<WorkOutcome, { kind: "finished" }>;
-
-/** The job at work. */
-interface Active {
-  readonly record: JobRecord;
-  readonly work: RunningWork;
-  intent: Intent;
-  /** Aborted when what follows the work is to stop too. A pause lets it come to its end. */
-  readonly stopping: AbortController;
-  /** Settles when the job has left its active state. */
-  readonly ended: Promise<void>;
-}
-
 /**
- * Opens the jobs of a directory and begins to work on them, one at a time. Jobs that were at work when the process ended
+ * Opens the jobs of a directory and begins to run them, one at a time. Jobs that were at work when the process ended
  * become preempted and continue by themselves.
  *
  * @throws AlbertError precondition (JOBS_LOCKED) when another process works on them; corrupt (JOB_LOG_CORRUPT)
@@ -85,10 +62,10 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
   try {
     const store = await JobStore.open(options.directory, {
       clock,
-      confirm: () => lock.confirm(),
+      checkFencing: () => lock.checkFencing(),
       onChange: options.onChange ?? (() => {}),
     });
-    service = new DirectoryJobService(options, store, lock);
+    service = new DirectoryJobService({ ...options, clock }, store, lock);
     await service.recover();
     return service;
   } catch (error) {
@@ -98,52 +75,54 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
 }
 
 class DirectoryJobService implements JobService {
-  readonly #options: JobServiceOptions;
+  readonly #options: JobServiceOptions & ExecutionOptions;
   readonly #store: JobStore;
   readonly #lock: DirectoryLock;
-  readonly #clock: () => number;
   readonly #stopWatchingPressure: () => void;
-  #active: Active | undefined;
+  #active: JobExecution | undefined;
   #closing = false;
   /** Why the jobs are not this process's any more. */
   #lost: AlbertError | undefined;
 
-  constructor(options: JobServiceOptions, store: JobStore, lock: DirectoryLock) {
+  constructor(options: JobServiceOptions & ExecutionOptions, store: JobStore, lock: DirectoryLock) {
     this.#options = options;
     this.#store = store;
     this.#lock = lock;
-    this.#clock = options.clock ?? Date.now;
     const { pressure, every = everyUnreferenced } = options;
     this.#stopWatchingPressure =
       pressure === undefined
         ? () => {}
-        : every(PRESSURE_INTERVAL_MS, () => this.#active?.work.setYield(pressure.predictedWaitMs() > pressure.boundMs));
+        : every(PRESSURE_INTERVAL_MS, () => this.#active?.setYield(pressure.predictedWaitMs() > pressure.boundMs));
   }
 
   /** Brings jobs of a process that ended into a state that this one can go on from. */
   async recover(): Promise<void> {
     for (const record of this.#store.records()) {
       const { state, lastSequence } = record.job;
-      await this.#tidyUp(record); // the process may have ended right after the job
+      await freeSpentFiles(record, this.#options.onDefect); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
-      if (isActive(state)) await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: SERVER_ENDED });
-      if (state.kind === "cancelling") await record.move({ kind: "stopped" });
-      if (record.job.state.kind === "preempted") await record.move({ kind: "resume" }, { reason: "SERVER_RESTART" });
+      if (isActive(state)) {
+        await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: SERVER_ENDED });
+      }
+      if (state.kind === "cancelling") await record.transition({ kind: "stopped" });
+      if (record.job.state.kind === "preempted") {
+        await record.transition({ kind: "resume" }, { reason: "SERVER_RESTART" });
+      }
     }
-    this.#next();
+    this.#startNext();
   }
 
   async create(requestId: string, spec: JobSpec): Promise<{ readonly job: Job; readonly replayed: boolean }> {
     this.#requireOpen();
     const { record, replayed } = await this.#store.create(requestId, spec, this.#options.checkSpec);
     if (!replayed) await appendQueued(record);
-    this.#next();
+    this.#startNext();
     return { job: record.job, replayed };
   }
 
   async plan(spec: JobSpec): Promise<JobPlan> {
     await this.#options.checkSpec(spec);
-    return this.#options.worker.plan(spec);
+    return this.#options.runner.plan(spec);
   }
 
   get(id: string): Job {
@@ -165,7 +144,7 @@ class DirectoryJobService implements JobService {
   async cancel(id: string): Promise<Job> {
     this.#requireOpen();
     const record = this.#store.get(id);
-    await record.move({ kind: "cancel" }, { reason: "USER" });
+    await record.transition({ kind: "cancel" }, { reason: "USER" });
     this.#stop(record, "cancel");
     return record.job;
   }
@@ -178,7 +157,7 @@ class DirectoryJobService implements JobService {
       this.#stop(record, "pause");
       await ended;
     } else {
-      await record.move({ kind: "pause" }, { reason: "USER" });
+      await record.transition({ kind: "pause" }, { reason: "USER" });
     }
     return record.job;
   }
@@ -186,8 +165,8 @@ class DirectoryJobService implements JobService {
   async resume(id: string): Promise<Job> {
     this.#requireOpen();
     const record = this.#store.get(id);
-    await record.move({ kind: "resume" }, { reason: "USER" });
-    this.#next();
+    await record.transition({ kind: "resume" }, { reason: "USER" });
+    this.#startNext();
     return record.job;
   }
 
@@ -207,7 +186,7 @@ class DirectoryJobService implements JobService {
       this.#stop(active.record, "preempt");
       await active.ended;
     }
-    await this.#options.worker.close();
+    await this.#options.runner.close();
     await this.#store.close();
     await this.#lock.release();
   }
@@ -215,127 +194,25 @@ class DirectoryJobService implements JobService {
   /** Stops all work without another word in any log: another process has the jobs now. */
   giveUp(error: AlbertError): void {
     this.#lost = error;
-    this.#active?.work.stop();
-    this.#active?.stopping.abort();
+    this.#active?.abandon();
   }
 
-  /** Begins the next queued job when none is at work. */
-  #next(): void {
+  /** Starts the next queued job when none is at work. */
+  #startNext(): void {
     if (this.#active !== undefined || this.#closing || this.#lost !== undefined) return;
-    const next = nextJob(
-      this.#store.records().map(({ job }) => job),
-      this.#clock(),
-    );
-    if (next !== undefined) this.#begin(this.#store.get(next.id));
-  }
-
-  #begin(record: JobRecord): void {
-    const log = new WorkLog(record, this.#clock, (error) => this.#options.onDefect(error, record.job.id));
-    const work = this.#work(record, log);
-    let settle: () => void = () => {};
-    const ended = new Promise<void>((resolve) => {
-      settle = resolve;
+    const next = nextJob(this.list(), this.#options.clock());
+    if (next === undefined) return;
+    const execution = new JobExecution(this.#store.get(next.id), this.#options);
+    this.#active = execution;
+    void execution.ended.then(() => {
+      this.#active = undefined;
+      this.#startNext();
     });
-    const active: Active = { record, work, intent: "none", stopping: new AbortController(), ended };
-    this.#active = active;
-    work.done
-      .catch((error: unknown): WorkOutcome => {
-        this.#options.onDefect(error, record.job.id);
-        return { kind: "failed", reason: "ENGINE_ERROR", message: "the job's worker ended unexpectedly" };
-      })
-      .then(async (outcome) => {
-        await log.drained();
-        await this.#settle(active, outcome);
-      })
-      .catch((error: unknown) => this.#options.onDefect(error, record.job.id))
-      .finally(() => {
-        this.#active = undefined;
-        settle();
-        this.#next();
-      });
   }
 
-  /** Starts a job's work; when an earlier attempt has done it, only what follows is left. */
-  #work(record: JobRecord, log: WorkLog): RunningWork {
-    const product = knownProduct(record);
-    const made = [product?.modelDirectory, product?.file?.path].filter((path) => path !== undefined);
-    if (product === undefined || !made.every((path) => existsSync(path))) {
-      void log.add(() => record.move({ kind: "begin" }));
-      return this.#options.worker.start(record.job, record.directory, log.hooks());
-    }
-    void log.add(() => record.move({ kind: "publish" }));
-    return { done: Promise.resolve({ kind: "finished", ...product }), stop() {}, setYield() {} };
-  }
-
-  /** Moves a job whose work has ended into the state that follows. */
-  async #settle(active: Active, outcome: WorkOutcome): Promise<void> {
-    const { record } = active;
-    if (this.#lost !== undefined) return;
-    if (record.job.state.kind === "cancelling") {
-      await record.move({ kind: "stopped" });
-    } else if (outcome.kind === "stopped") {
-      await this.#interrupt(record, active.intent === "pause" ? "pause" : "preempt");
-    } else if (outcome.kind === "rejected") {
-      for (const { where, what, hint } of outcome.problems) {
-        await record.append({ kind: "validation_issue", summary: `${where}: ${what}`, detail: { where, what, hint } });
-      }
-      await record.move(
-        { kind: "reject", reason: outcome.reason, problems: outcome.problems },
-        { reason: outcome.reason },
-      );
-    } else if (outcome.kind === "failed") {
-      await this.#fail(record, outcome);
-    } else {
-      await this.#finish(active, outcome);
-    }
-  }
-
-  /** Frees what a job that has succeeded does not need; a disk that fails at that changes nothing about the job. */
-  async #tidyUp({ job, directory }: JobRecord): Promise<void> {
-    if (job.state.kind !== "succeeded") return;
-    await removeSpentFiles(directory).catch((error: unknown) => this.#options.onDefect(error, job.id));
-  }
-
-  async #interrupt(record: JobRecord, how: "pause" | "preempt"): Promise<void> {
-    if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
-    else if (how === "pause") await record.move({ kind: "pause" }, { reason: "USER" });
-    else await record.move({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
-  }
-
-  async #fail(record: JobRecord, { reason, message }: Extract<WorkOutcome, { kind: "failed" }>): Promise<void> {
-    // Validation has no failure of its own: what it cannot read is the caller's to mend.
-    if (record.job.state.kind === "validating") {
-      const problems = [{ where: "spec", what: message, hint: "see the server's log" }];
-      await record.move({ kind: "reject", reason, problems }, { reason, detail: message });
-    } else {
-      await record.move({ kind: "fail", reason, message }, { reason, detail: message });
-    }
-  }
-
-  async #finish({ record, stopping }: Active, { kind: _, ...product }: Finished): Promise<void> {
-    const { publication, onDefect } = this.#options;
-    try {
-      await noteProduct(record, product);
-      const result = await finishJob(record, product, publication, stopping.signal);
-      // Cancelling may have come in between; the version stays, unpromoted or not, as the events say.
-      if (record.job.state.kind === "cancelling") await record.move({ kind: "stopped" });
-      else await record.move({ kind: "succeed", result });
-      await this.#tidyUp(record);
-    } catch (error) {
-      if (this.#lost !== undefined) return;
-      if (stopping.signal.aborted) return this.#interrupt(record, "preempt");
-      const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
-      if (!(error instanceof AlbertError)) onDefect(error, record.job.id);
-      await this.#fail(record, { kind: "failed", reason: "ENGINE_ERROR", message });
-    }
-  }
-
-  #stop(record: JobRecord, intent: Intent): void {
+  #stop(record: JobRecord, intent: StopIntent): void {
     const active = this.#active;
-    if (active?.record !== record || isTerminal(record.job.state)) return;
-    if (active.intent !== "cancel") active.intent = intent;
-    active.work.stop();
-    if (intent !== "pause") active.stopping.abort();
+    if (active?.record === record && !isTerminal(record.job.state)) active.stop(intent);
   }
 
   #requireOpen(): void {
@@ -343,6 +220,20 @@ class DirectoryJobService implements JobService {
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
+}
+
+/** Minutes of waiting that count as one step of priority: no job waits for ever behind more important ones. */
+const AGEING_MINUTES = 10;
+
+/** The queued job that runs next: the highest priority, raised by waiting; among equals the one that was created first. */
+function nextJob(jobs: Iterable<Job>, nowMs: number): Job | undefined {
+  let next: { readonly job: Job; readonly rank: number } | undefined;
+  for (const job of jobs) {
+    if (job.state.kind !== "queued") continue;
+    const rank = job.spec.priority + (nowMs - job.createdMs) / (AGEING_MINUTES * 60_000);
+    if (next === undefined || rank > next.rank || (rank === next.rank && job.id < next.job.id)) next = { job, rank };
+  }
+  return next?.job;
 }
 
 /** The first event of every log; a job that was created right before a crash gets it afterwards. */

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import { DirectoryLock, type LockHolder } from "../../src/jobs/directory-lock.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { bootId, processTable, startOf } from "../../src/running-processes.ts";
-import { HandWorker, RecordingPublication, specOf, until } from "./fake-runner.ts";
+import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 /** Runs right before a number is taken, once. */
 let beforeLink = () => {};
@@ -34,7 +34,7 @@ let made = 0;
 const newPlace = () => join(root, `${made++}.lock`);
 
 /** Short ones, for holders whose process cannot be looked at. */
-const TIMES = { heartbeatMs: 20, silenceMs: 200 };
+const TIMES = { heartbeatMs: 20, leaseTimeoutMs: 200 };
 const LOCKED = { code: "precondition", reason: "JOBS_LOCKED" };
 
 /** A lock as some process left it, under the first number. @returns its file */
@@ -98,7 +98,7 @@ describe("a lock between processes", () => {
       const winners = taken.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
       for (const outcome of taken) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject(LOCKED);
       expect(winners.length).toBe(1);
-      await winners[0]!.confirm();
+      await winners[0]!.checkFencing();
       await winners[0]!.release();
     }
     expect(readdirSync(place)).toEqual(["000030.free"]);
@@ -142,7 +142,7 @@ describe("a lock between processes", () => {
       const elsewhere = { ...JSON.parse(readFileSync(file, "utf8")), table: "another", pid: process.ppid };
       writeFileSync(file, JSON.stringify(elsewhere));
       const onWait = vi.fn();
-      const times = { heartbeatMs: 20, silenceMs: 60_000 };
+      const times = { heartbeatMs: 20, leaseTimeoutMs: 60_000 };
       await expect(DirectoryLock.take(place, { times, onWait })).rejects.toMatchObject(LOCKED);
       await holder.kill();
       const lock = await DirectoryLock.take(place, { times, onWait });
@@ -184,7 +184,7 @@ describe("a lock between processes", () => {
     let beats = 1;
     const heart = setInterval(() => utimesSync(file, beats, beats++), TIMES.heartbeatMs);
     const onWait = vi.fn();
-    const refused = DirectoryLock.take(place, { times: { ...TIMES, silenceMs: 10_000 }, onWait });
+    const refused = DirectoryLock.take(place, { times: { ...TIMES, leaseTimeoutMs: 10_000 }, onWait });
     await expect(refused).rejects.toThrow("process 7 on far.example");
     expect(onWait).toHaveBeenCalledOnce();
     clearInterval(heart);
@@ -198,24 +198,26 @@ describe("a lock between processes", () => {
     const lock = await DirectoryLock.take(place, { times: TIMES });
     const file = join(place, "000001");
     writeFileSync(file, readFileSync(file, "utf8").replace(processTable(), "another"));
-    await expect(DirectoryLock.take(place, { times: { ...TIMES, silenceMs: 10_000 } })).rejects.toMatchObject(LOCKED);
-    await lock.confirm();
+    await expect(DirectoryLock.take(place, { times: { ...TIMES, leaseTimeoutMs: 10_000 } })).rejects.toMatchObject(
+      LOCKED,
+    );
+    await lock.checkFencing();
     await lock.release();
   });
 });
 
 describe("the jobs of a directory", () => {
   const open = (directory: string, onLost?: (error: unknown) => void) => {
-    const worker = new HandWorker();
+    const runner = new ManualRunner();
     const defects: unknown[] = [];
     return openJobService({
       directory,
-      worker,
-      publication: new RecordingPublication(),
+      runner,
+      publisher: new RecordingPublisher(),
       checkSpec: () => {},
       onDefect: (error) => defects.push(error),
       lock: { times: TIMES, ...(onLost === undefined ? {} : { onLost }) },
-    }).then((service) => ({ service, worker, defects }));
+    }).then((service) => ({ service, runner, defects }));
   };
 
   it("are opened by one service, and by the next when it has closed", async () => {
@@ -232,15 +234,15 @@ describe("the jobs of a directory", () => {
   it("are left alone by a service that was suspended until another had taken them", async () => {
     const directory = join(root, `${made++}`);
     const onLost = vi.fn();
-    const { service, worker, defects } = await open(directory, onLost);
+    const { service, runner, defects } = await open(directory, onLost);
     const { job } = await service.create("", specOf());
     const log = () => readFileSync(join(directory, job.id, "events.log"), "utf8");
     await until(() => service.get(job.id).state.kind === "validating", "at work");
     writeFileSync(join(`${directory}.lock`, "000002"), "{}"); // as another host does after a long silence
     await until(() => onLost.mock.calls.length > 0, "lost");
     const before = log();
-    expect(worker.current.stopped).toBe(true);
-    worker.current.finish({ kind: "finished", metrics: {}, modelDirectory: "/model" });
+    expect(runner.current.stopped).toBe(true);
+    runner.current.finish({ kind: "finished", metrics: {}, modelDirectory: "/model" });
     await expect(service.create("", specOf())).rejects.toMatchObject(LOCKED);
     await expect(service.cancel(job.id)).rejects.toMatchObject(LOCKED);
     await service.close();

@@ -1,8 +1,8 @@
 import type { Job } from "../../src/jobs/job.ts";
-import type { JobWorker, RunningWork, WorkHooks, WorkOutcome } from "../../src/jobs/job-runner.ts";
-import type { JobPlan } from "../../src/jobs/job-service.ts";
+import type { JobOutcome, JobPlan } from "../../src/jobs/job-outcome.ts";
+import type { JobHooks, JobRun, JobRunner } from "../../src/jobs/job-runner.ts";
 import type { JobSpec } from "../../src/jobs/job-spec.ts";
-import type { Publication } from "../../src/jobs/runner/model-publisher.ts";
+import type { ModelPublisher } from "../../src/jobs/runner/publish-result.ts";
 
 export const PLAN: JobPlan = {
   problems: [],
@@ -33,30 +33,30 @@ export function specOf(varied: Partial<JobSpec> = {}): JobSpec {
 }
 
 /** Work that a test drives by hand. */
-export interface HandWork {
+export interface ManualRun {
   readonly job: Job;
-  readonly hooks: WorkHooks;
+  readonly hooks: JobHooks;
   readonly yielding: boolean[];
   stopped: boolean;
-  finish(outcome: WorkOutcome): void;
+  finish(outcome: JobOutcome): void;
   fail(error: Error): void;
 }
 
-export class HandWorker implements JobWorker {
-  readonly started: HandWork[] = [];
+export class ManualRunner implements JobRunner {
+  readonly started: ManualRun[] = [];
 
-  get current(): HandWork {
+  get current(): ManualRun {
     return this.started.at(-1)!;
   }
 
-  start(job: Job, _directory: string, hooks: WorkHooks): RunningWork {
-    let finish: (outcome: WorkOutcome) => void = () => {};
+  start(job: Job, _directory: string, hooks: JobHooks): JobRun {
+    let finish: (outcome: JobOutcome) => void = () => {};
     let fail: (error: Error) => void = () => {};
-    const done = new Promise<WorkOutcome>((resolve, reject) => {
+    const done = new Promise<JobOutcome>((resolve, reject) => {
       finish = resolve;
       fail = reject;
     });
-    const work: HandWork = { job, hooks, yielding: [], stopped: false, finish, fail };
+    const work: ManualRun = { job, hooks, yielding: [], stopped: false, finish, fail };
     this.started.push(work);
     return {
       done,
@@ -74,8 +74,8 @@ export class HandWorker implements JobWorker {
   async close(): Promise<void> {}
 }
 
-/** A publication that remembers what it was asked. */
-export class RecordingPublication implements Publication {
+/** A publisher that remembers what it was asked. */
+export class RecordingPublisher implements ModelPublisher {
   readonly calls: string[] = [];
   verdict: "pass" | "fail" | "inconclusive" = "pass";
   better = true;

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkJobSpec } from "../../src/jobs/check-job-spec.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
-import { resolveFromStore } from "../../src/jobs/runner/resolve-spec.ts";
-import { ThreadJobWorker } from "../../src/jobs/runner/thread-runner.ts";
+import { resolveFromStore } from "../../src/jobs/runner/resolved-spec.ts";
+import { ThreadJobRunner } from "../../src/jobs/runner/thread-runner.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { versionName } from "../../src/store/versions.ts";
 import { specOf } from "./fake-runner.ts";
@@ -42,7 +42,7 @@ export const TINY_JOB = specOf({
 /** Jobs over a directory store, worked on by real threads. */
 export async function openJobs(directory: string) {
   const store = await openStore(join(directory, "store"));
-  const worker = new ThreadJobWorker(
+  const runner = new ThreadJobRunner(
     resolveFromStore({
       store,
       cache: join(directory, "cache"),
@@ -53,8 +53,8 @@ export async function openJobs(directory: string) {
   );
   const service = await openJobService({
     directory: join(directory, "jobs"),
-    worker,
-    publication: {
+    runner,
+    publisher: {
       keep: async ({ name, path }) => (await store.datasets.add(name, path)).digest,
       publish: async (job, modelDirectory) => ({
         version: versionName(await store.versions.publish(job.spec.model, modelDirectory)),

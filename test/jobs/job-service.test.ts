@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobEvent } from "../../src/jobs/job-event.ts";
-import type { WorkOutcome } from "../../src/jobs/job-runner.ts";
+import type { JobOutcome } from "../../src/jobs/job-outcome.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
 import { wallLimit } from "../../src/jobs/runner/job-control.ts";
-import { HandWorker, PLAN, RecordingPublication, specOf, until } from "./fake-runner.ts";
+import { ManualRunner, PLAN, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
-let opened: { readonly service: JobService; readonly worker: HandWorker }[];
+let opened: { readonly service: JobService; readonly runner: ManualRunner }[];
 let defects: unknown[];
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "albert-jobs-"));
@@ -19,39 +19,39 @@ beforeEach(async () => {
   defects = [];
 });
 afterEach(async () => {
-  for (const { service, worker } of opened) {
-    for (const work of worker.started) work.finish({ kind: "stopped" });
+  for (const { service, runner } of opened) {
+    for (const work of runner.started) work.finish({ kind: "stopped" });
     await service.close();
   }
   await rm(directory, { recursive: true, force: true });
 });
 
-const FINISHED: WorkOutcome = { kind: "finished", metrics: { eval_accuracy: 0.9 }, modelDirectory: "/model" };
+const FINISHED: JobOutcome = { kind: "finished", metrics: { eval_accuracy: 0.9 }, modelDirectory: "/model" };
 
 async function open(varied: Partial<JobServiceOptions> = {}) {
-  const worker = new HandWorker();
-  const publication = new RecordingPublication();
+  const runner = new ManualRunner();
+  const publisher = new RecordingPublisher();
   const service = await openJobService({
     directory: join(directory, "jobs"),
-    worker,
-    publication,
+    runner,
+    publisher,
     checkSpec: () => {},
     onDefect: (error) => defects.push(error),
     ...varied,
   });
-  opened.push({ service, worker });
+  opened.push({ service, runner });
   const state = (id: string) => service.get(id).state.kind;
   const reaches = (id: string, kind: string) =>
     until(
       () => state(id) === kind,
       () => `${id} is ${state(id)}, not ${kind}`,
     );
-  return { service, worker, publication, state, reaches };
+  return { service, runner, publisher, state, reaches };
 }
 
-function walk(worker: HandWorker): void {
-  worker.current.hooks.phase("validated");
-  worker.current.hooks.phase("prepared");
+function walk(runner: ManualRunner): void {
+  runner.current.hooks.phase("validated");
+  runner.current.hooks.phase("prepared");
 }
 
 /** A directory among a job's files, as its work leaves it. */
@@ -69,14 +69,14 @@ async function eventsOf(service: JobService, id: string, after = 0): Promise<Job
 
 describe("a job", () => {
   it("goes from queued to succeeded, published and promoted, and its log tells it without a gap", async () => {
-    const { service, worker, publication, reaches } = await open();
+    const { service, runner, publisher, reaches } = await open();
     const { job } = await service.create("r1", specOf({ promote: "auto-if-better" }));
-    walk(worker);
+    walk(runner);
     await reaches(job.id, "running");
-    worker.current.hooks.planned(PLAN);
-    worker.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
-    worker.current.hooks.phase("trained");
-    worker.current.finish(FINISHED);
+    runner.current.hooks.planned(PLAN);
+    runner.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
     const events = await eventsOf(service, job.id);
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
     expect(events.map(({ kind, transition }) => transition?.to.kind ?? kind)).toEqual([
@@ -93,7 +93,7 @@ describe("a job", () => {
       "promoted",
       "succeeded",
     ]);
-    expect(publication.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(publisher.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
     expect(service.get(job.id)).toMatchObject({ modelVersion: "mood@1", lastSequence: events.length });
     expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
     expect(await eventsOf(service, job.id, 9)).toEqual(events.slice(9));
@@ -107,67 +107,67 @@ describe("a job", () => {
     ["pass", true, "manual"],
   ] as const) {
     it(`is not promoted when the gate says ${verdict}${better ? ", better" : ""} under ${policy}, and succeeds all the same`, async () => {
-      const { service, worker, publication, reaches } = await open();
-      Object.assign(publication, { verdict, better });
+      const { service, runner, publisher, reaches } = await open();
+      Object.assign(publisher, { verdict, better });
       const { job } = await service.create("", specOf({ promote: policy }));
-      walk(worker);
-      worker.current.hooks.phase("trained");
-      worker.current.finish(FINISHED);
+      walk(runner);
+      runner.current.hooks.phase("trained");
+      runner.current.finish(FINISHED);
       await reaches(job.id, "succeeded");
-      expect(publication.calls).toEqual(["publish mood@1", "judge mood@1"]);
+      expect(publisher.calls).toEqual(["publish mood@1", "judge mood@1"]);
     });
   }
 
   it("is rejected with every problem, which is not a failure", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
     const problems = [{ where: "train.tsv:3:1", what: "unknown label", hint: "use 0 or 1" }];
-    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems });
+    runner.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems });
     await reaches(job.id, "rejected");
     expect(service.get(job.id).state).toMatchObject({ reason: "DATA_INVALID", problems });
     expect((await eventsOf(service, job.id)).filter(({ kind }) => kind === "validation_issue")).toHaveLength(1);
   });
 
-  it("fails with the reason its work gives, or when its worker dies", async () => {
-    const { service, worker, reaches } = await open();
+  it("fails with the reason its work gives, or when its runner dies", async () => {
+    const { service, runner, reaches } = await open();
     const first = await service.create("", specOf());
-    walk(worker);
-    worker.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
+    walk(runner);
+    runner.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
     await reaches(first.job.id, "failed");
     expect(service.get(first.job.id).state).toMatchObject({ reason: "DIVERGED", message: "NaN" });
     const second = await service.create("", specOf());
-    await until(() => worker.started.length === 2, "second job");
-    walk(worker);
-    worker.current.fail(new Error("out of memory"));
+    await until(() => runner.started.length === 2, "second job");
+    walk(runner);
+    runner.current.fail(new Error("out of memory"));
     await reaches(second.job.id, "failed");
     expect(defects).toHaveLength(1);
   });
 
   it("fails when its model cannot be published, and keeps what it trained", async () => {
-    const { service, worker, publication, reaches } = await open();
-    publication.failing = new Error("disk");
+    const { service, runner, publisher, reaches } = await open();
+    publisher.failing = new Error("disk");
     const { job } = await service.create("", specOf());
-    walk(worker);
-    worker.current.hooks.phase("trained");
-    worker.current.finish(FINISHED);
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
     await reaches(job.id, "failed");
-    expect(publication.calls).toEqual([]);
+    expect(publisher.calls).toEqual([]);
   });
 });
 
-describe("a publication that a crash cuts short", () => {
+describe("a publisher that a crash cuts short", () => {
   const promoted = specOf({ promote: "auto-if-better" });
 
-  /** Lets a job come to a call of its publication, and opens a copy of the disk as it is then in a new process. */
+  /** Lets a job come to a call of its publisher, and opens a copy of the disk as it is then in a new process. */
   async function crashedAt(call: "publish" | "judge" | "promote", when: "before" | "after") {
-    const { service, worker, publication } = await open();
+    const { service, runner, publisher } = await open();
     let release = () => {};
     const released = new Promise<void>((resolve) => {
       release = resolve;
     });
     let arrived = false;
-    const original = publication[call].bind(publication) as (...args: unknown[]) => Promise<unknown>;
-    Object.assign(publication, {
+    const original = publisher[call].bind(publisher) as (...args: unknown[]) => Promise<unknown>;
+    Object.assign(publisher, {
       [call]: async (...args: unknown[]) => {
         const result = when === "after" ? await original(...args) : undefined;
         arrived = true;
@@ -176,17 +176,17 @@ describe("a publication that a crash cuts short", () => {
       },
     });
     const { job } = await service.create("", promoted);
-    walk(worker);
-    worker.current.hooks.phase("trained");
-    worker.current.finish(FINISHED);
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
     await until(() => arrived, call);
     const copy = join(directory, "after the crash");
     await cp(join(directory, "jobs"), copy, { recursive: true });
     release(); // the old process writes to the old place, which nobody reads any more
     const again = await open({ directory: copy });
     await again.reaches(job.id, "preparing");
-    again.worker.current.hooks.phase("prepared");
-    again.worker.current.hooks.phase("trained");
+    again.runner.current.hooks.phase("prepared");
+    again.runner.current.hooks.phase("trained");
     return { ...again, job };
   }
 
@@ -198,10 +198,10 @@ describe("a publication that a crash cuts short", () => {
     ["promote", "after", ["publish", "promote"]],
   ] as const) {
     it(`${when} ${call} is taken up again, and its log tells everything once`, async () => {
-      const { service, worker, publication, reaches, job } = await crashedAt(call, when);
-      worker.current.finish(FINISHED);
+      const { service, runner, publisher, reaches, job } = await crashedAt(call, when);
+      runner.current.finish(FINISHED);
       await reaches(job.id, "succeeded");
-      expect(publication.calls).toEqual(calls.map((name) => `${name} mood@1`));
+      expect(publisher.calls).toEqual(calls.map((name) => `${name} mood@1`));
       const kinds = (await eventsOf(service, job.id)).map(({ kind }) => kind);
       for (const once of ["published", "gate_result", "promoted"] as const) {
         expect(kinds.filter((kind) => kind === once)).toHaveLength(1);
@@ -211,18 +211,18 @@ describe("a publication that a crash cuts short", () => {
   }
 
   it("is taken up without the work that led to it, which is in the job's directory", async () => {
-    const { service, worker, publication, reaches } = await open();
-    publication.judgesUntilStopped = true;
+    const { service, runner, publisher, reaches } = await open();
+    publisher.judgesUntilStopped = true;
     const { job } = await service.create("", promoted);
     const model = await makeModel(job.id);
-    walk(worker);
-    worker.current.hooks.phase("trained");
-    worker.current.finish({ ...FINISHED, stoppedBy: "max_steps", modelDirectory: model });
-    await until(() => publication.calls.includes("judge mood@1"), "judge");
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish({ ...FINISHED, stoppedBy: "max_steps", modelDirectory: model });
+    await until(() => publisher.calls.includes("judge mood@1"), "judge");
     await reaches(job.id, "evaluating");
     await service.close(); // does not wait for the gate
     expect(service.get(job.id).state.kind).toBe("preempted");
-    expect(publication.calls).not.toContain("promote mood@1");
+    expect(publisher.calls).not.toContain("promote mood@1");
 
     await rename(join(directory, "jobs"), join(directory, "moved"));
     const again = await open({ directory: join(directory, "moved") });
@@ -231,8 +231,8 @@ describe("a publication that a crash cuts short", () => {
       () => !existsSync(join(directory, "moved", job.id, "model")),
       "the model, which is in the store, is removed",
     );
-    expect(again.worker.started).toEqual([]);
-    expect(again.publication.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(again.runner.started).toEqual([]);
+    expect(again.publisher.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
     expect(again.service.get(job.id).state).toMatchObject({
       result: { modelVersion: "mood@1", metrics: FINISHED.metrics, stoppedBy: "max_steps" },
     });
@@ -248,11 +248,11 @@ describe("a publication that a crash cuts short", () => {
   });
 
   it("leaves nothing that only the work needed, also where a crash came right after it", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
-    walk(worker);
-    worker.current.hooks.phase("trained");
-    worker.current.finish(FINISHED);
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
     await reaches(job.id, "succeeded");
     const copy = join(directory, "copy");
     await cp(join(directory, "jobs"), copy, { recursive: true });
@@ -268,23 +268,23 @@ describe("a publication that a crash cuts short", () => {
   });
 
   it("ends when its job is cancelled, though the gate is at work", async () => {
-    const { service, worker, publication, reaches } = await open();
-    publication.judgesUntilStopped = true;
+    const { service, runner, publisher, reaches } = await open();
+    publisher.judgesUntilStopped = true;
     const { job } = await service.create("", promoted);
-    walk(worker);
-    worker.current.hooks.phase("trained");
-    worker.current.finish(FINISHED);
-    await until(() => publication.calls.includes("judge mood@1"), "judge");
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
+    await until(() => publisher.calls.includes("judge mood@1"), "judge");
     await service.cancel(job.id);
     await reaches(job.id, "cancelled");
-    expect(publication.calls).not.toContain("promote mood@1");
+    expect(publisher.calls).not.toContain("promote mood@1");
     expect(defects).toEqual([]);
   });
 
   it("is not promoted over a champion that the gate did not know", async () => {
-    const { service, worker, publication, reaches, job } = await crashedAt("promote", "before");
-    publication.promotes = false;
-    worker.current.finish(FINISHED);
+    const { service, runner, publisher, reaches, job } = await crashedAt("promote", "before");
+    publisher.promotes = false;
+    runner.current.finish(FINISHED);
     await reaches(job.id, "succeeded");
     const events = await eventsOf(service, job.id);
     expect(events.map(({ kind }) => kind)).not.toContain("promoted");
@@ -328,14 +328,14 @@ describe("creating jobs", () => {
   });
 
   it("runs one job at a time, the higher priority first, older ones first among equals", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const ids: string[] = [];
     for (const priority of [0, 0, 5, 0]) ids.push((await service.create("", specOf({ priority }))).job.id);
     const order: string[] = [];
     for (let round = 1; round <= 4; round++) {
-      await until(() => worker.started.length === round, `job ${round}`);
-      order.push(worker.current.job.id);
-      worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+      await until(() => runner.started.length === round, `job ${round}`);
+      order.push(runner.current.job.id);
+      runner.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
       await reaches(order.at(-1)!, "rejected");
     }
     expect(order).toEqual([ids[0], ids[2], ids[1], ids[3]]);
@@ -352,48 +352,48 @@ describe("creating jobs", () => {
 
 describe("stopping jobs", () => {
   it("cancels a running job after the step in hand and a queued one at once", async () => {
-    const { service, worker, publication, reaches } = await open();
+    const { service, runner, publisher, reaches } = await open();
     const running = (await service.create("", specOf())).job;
     const queued = (await service.create("", specOf())).job;
-    walk(worker);
+    walk(runner);
     await reaches(running.id, "running");
     expect((await service.cancel(queued.id)).state.kind).toBe("cancelled");
     expect((await service.cancel(running.id)).state.kind).toBe("cancelling");
-    expect(worker.current.stopped).toBe(true);
-    worker.current.finish(FINISHED);
+    expect(runner.current.stopped).toBe(true);
+    runner.current.finish(FINISHED);
     await reaches(running.id, "cancelled");
-    expect(publication.calls).toEqual([]);
+    expect(publisher.calls).toEqual([]);
     await expect(service.cancel(running.id)).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
   });
 
   it("pauses a running job and resumes it, past validation, from its checkpoint", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
-    walk(worker);
+    walk(runner);
     await reaches(job.id, "running");
     const pausing = service.pause(job.id);
-    await until(() => worker.current.stopped, "asked to stop");
-    worker.current.finish({ kind: "stopped" });
+    await until(() => runner.current.stopped, "asked to stop");
+    runner.current.finish({ kind: "stopped" });
     expect((await pausing).state.kind).toBe("paused");
     await service.resume(job.id);
-    await until(() => worker.started.length === 2, "work again");
+    await until(() => runner.started.length === 2, "work again");
     await reaches(job.id, "preparing");
-    expect(worker.current.job.state).toMatchObject({ kind: "queued", resuming: true });
+    expect(runner.current.job.state).toMatchObject({ kind: "queued", resuming: true });
   });
 
   it("goes on from the version it began with, whatever serves by then", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
-    await worker.current.hooks.startChosen("mood@3");
-    walk(worker);
+    await runner.current.hooks.startChosen("mood@3");
+    walk(runner);
     await reaches(job.id, "running");
     const pausing = service.pause(job.id);
-    await until(() => worker.current.stopped, "asked to stop");
-    worker.current.finish({ kind: "stopped" });
+    await until(() => runner.current.stopped, "asked to stop");
+    runner.current.finish({ kind: "stopped" });
     await pausing;
     await service.resume(job.id);
-    await until(() => worker.started.length === 2, "work again");
-    expect(worker.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
+    await until(() => runner.started.length === 2, "work again");
+    expect(runner.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
   });
 
   it("counts the time it took steps for, over pauses and restarts, against its bound", async () => {
@@ -402,50 +402,50 @@ describe("stopping jobs", () => {
     const before = await open({ clock });
     const { job } = await before.service.create("", specOf({ maxWallSeconds: 10 }));
     now += 60_000; // while it prepares
-    walk(before.worker);
+    walk(before.runner);
     await before.reaches(job.id, "running");
     now += 4000;
     const pausing = before.service.pause(job.id);
-    await until(() => before.worker.current.stopped, "asked to stop");
-    before.worker.current.finish({ kind: "stopped" });
+    await until(() => before.runner.current.stopped, "asked to stop");
+    before.runner.current.finish({ kind: "stopped" });
     await pausing;
     now += 60_000;
     await before.service.resume(job.id);
     await before.reaches(job.id, "preparing");
-    before.worker.current.hooks.phase("prepared");
+    before.runner.current.hooks.phase("prepared");
     await before.reaches(job.id, "running");
     now += 3000;
-    before.worker.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+    before.runner.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
     await until(() => before.service.get(job.id).runningMs === 7000, "seven seconds");
     const copy = join(directory, "killed");
     await cp(join(directory, "jobs"), copy, { recursive: true });
     now += 60_000; // while no server runs
     const after = await open({ clock, directory: copy });
     await after.reaches(job.id, "preparing");
-    const { spec, runningMs: spentMs } = after.worker.current.job;
+    const { spec, runningMs: spentMs } = after.runner.current.job;
     expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
   });
 
   it("lets a paused job wait while others run", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const first = (await service.create("", specOf())).job;
     const second = (await service.create("", specOf())).job;
     expect((await service.pause(second.id)).state.kind).toBe("paused");
-    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+    runner.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
     await reaches(first.id, "rejected");
-    expect(worker.started).toHaveLength(1);
+    expect(runner.started).toHaveLength(1);
     await service.resume(second.id);
     await reaches(second.id, "preparing");
   });
 
   it("preempts the job at work when the server closes, and goes on with it afterwards", async () => {
-    const { service, worker, reaches } = await open();
+    const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
-    walk(worker);
+    walk(runner);
     await reaches(job.id, "running");
     const closing = service.close();
-    await until(() => worker.current.stopped, "asked to stop");
-    worker.current.finish({ kind: "stopped" });
+    await until(() => runner.current.stopped, "asked to stop");
+    runner.current.finish({ kind: "stopped" });
     await closing;
     const again = await open();
     await again.reaches(job.id, "preparing");
@@ -462,7 +462,7 @@ describe("a job at work", () => {
   it("stands back while serving's wait exceeds the bound", async () => {
     let waitMs = 0;
     let tick = () => {};
-    const { service, worker } = await open({
+    const { service, runner } = await open({
       pressure: { predictedWaitMs: () => waitMs, boundMs: 50 },
       every: (_, callback) => {
         tick = callback;
@@ -474,14 +474,14 @@ describe("a job at work", () => {
       waitMs = wait;
       tick();
     }
-    expect(worker.current.yielding).toEqual([false, true, false]);
-    worker.current.hooks.yielded(120);
+    expect(runner.current.yielding).toEqual([false, true, false]);
+    runner.current.hooks.yielded(120);
     await until(() => service.get(job.id).lastSequence === 3, "yielded event");
   });
 
   it("logs no two step_metrics within a tenth of a second", async () => {
     let now = 1_000_000;
-    const { service, worker } = await open({ clock: () => now });
+    const { service, runner } = await open({ clock: () => now });
     const { job } = await service.create("", specOf());
     const metrics = {
       kind: "step_metrics",
@@ -499,7 +499,7 @@ describe("a job at work", () => {
       metrics: {},
     } as const;
     for (let step = 1; step <= 30; step++) {
-      worker.current.hooks.event({ ...metrics, step });
+      runner.current.hooks.event({ ...metrics, step });
       now += 50;
     }
     await until(() => service.get(job.id).progress.step === 29, "every second step's metrics");
@@ -508,19 +508,19 @@ describe("a job at work", () => {
   });
 
   it("is watched live, by any number of watchers, each of which may leave", async () => {
-    const { service, worker } = await open();
+    const { service, runner } = await open();
     const { job } = await service.create("", specOf());
     const leave = new AbortController();
     const seen: string[] = [];
     const watching = (async () => {
       for await (const event of service.watch(job.id, 0, leave.signal)) seen.push(event.kind);
     })();
-    worker.current.hooks.activity("tokenizing");
+    runner.current.hooks.activity("tokenizing");
     await until(() => seen.includes("activity"), "seen");
     expect(service.get(job.id).activity).toBe("tokenizing");
     leave.abort();
     await watching;
-    worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+    runner.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
     expect((await eventsOf(service, job.id)).at(-1)?.transition?.to.kind).toBe("rejected");
   });
 });

@@ -8,7 +8,7 @@ import type { JobService } from "../../src/jobs/job-service.ts";
 import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/job-state.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { SCRATCH } from "../scratch.ts";
-import { HandWorker, RecordingPublication, specOf, until } from "./fake-runner.ts";
+import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
 let copies = 0;
@@ -27,26 +27,26 @@ interface Reference {
 interface Real {
   path: string;
   service: JobService;
-  worker: HandWorker;
+  runner: ManualRunner;
 }
 
-async function reopen(real: Pick<Real, "path">): Promise<Pick<Real, "service" | "worker">> {
-  const worker = new HandWorker();
+async function reopen(real: Pick<Real, "path">): Promise<Pick<Real, "service" | "runner">> {
+  const runner = new ManualRunner();
   const service = await openJobService({
     directory: real.path,
-    worker,
-    publication: new RecordingPublication(),
+    runner,
+    publisher: new RecordingPublisher(),
     checkSpec: () => {},
     clock: () => 0, // without ageing, priority and order alone decide
     onDefect: (error) => {
       throw error;
     },
   });
-  return { service, worker };
+  return { service, runner };
 }
 
-async function close({ service, worker }: Pick<Real, "service" | "worker">): Promise<void> {
-  for (const work of worker.started) work.finish({ kind: "stopped" });
+async function close({ service, runner }: Pick<Real, "service" | "runner">): Promise<void> {
+  for (const work of runner.started) work.finish({ kind: "stopped" });
   await service.close();
 }
 
@@ -115,7 +115,7 @@ const advance = fc.constant(
     (reference) => ["validating", "preparing", "running"].includes(stateOfWork(reference) ?? ""),
     async (reference, real) => {
       await until(
-        () => real.worker.started.length > 0 && real.worker.current.job.id === reference.working,
+        () => real.runner.started.length > 0 && real.runner.current.job.id === reference.working,
         "work began",
       );
       const job = reference.jobs.get(reference.working!)!;
@@ -126,7 +126,7 @@ const advance = fc.constant(
           running: ["trained", "evaluating"],
         } as const
       )[job.state as "validating" | "preparing" | "running"];
-      real.worker.current.hooks.phase(phase);
+      real.runner.current.hooks.phase(phase);
       job.state = state;
     },
   ),
@@ -142,9 +142,9 @@ const finish = fc.constantFrom("finished", "rejected", "failed").map((kind) =>
       return state === "evaluating";
     },
     async (reference, real) => {
-      if (kind === "rejected") real.worker.current.finish({ kind, reason: "DATA_INVALID", problems: [] });
-      else if (kind === "failed") real.worker.current.finish({ kind, reason: "DIVERGED", message: "NaN" });
-      else real.worker.current.finish({ kind: "finished", metrics: {} });
+      if (kind === "rejected") real.runner.current.finish({ kind, reason: "DATA_INVALID", problems: [] });
+      else if (kind === "failed") real.runner.current.finish({ kind, reason: "DIVERGED", message: "NaN" });
+      else real.runner.current.finish({ kind: "finished", metrics: {} });
       end(reference, kind === "finished" ? "succeeded" : (kind as JobStateKind));
     },
   ),
@@ -174,8 +174,8 @@ const stop = fc.constantFrom("stopped", "finished").map((kind) =>
     `${kind} when cancelled`,
     (reference) => stateOfWork(reference) === "cancelling",
     async (reference, real) => {
-      await until(() => real.worker.current.stopped, "asked to stop");
-      real.worker.current.finish(kind === "finished" ? { kind, metrics: {} } : { kind: "stopped" });
+      await until(() => real.runner.current.stopped, "asked to stop");
+      real.runner.current.finish(kind === "finished" ? { kind, metrics: {} } : { kind: "stopped" });
       end(reference, "cancelled");
     },
   ),
@@ -205,8 +205,8 @@ const pause = fc.nat(5).map((pick) =>
       const job = reference.jobs.get(id)!;
       if (job.state === "running") {
         const pausing = real.service.pause(id);
-        await until(() => real.worker.current.stopped, "asked to stop");
-        real.worker.current.finish({ kind: "stopped" });
+        await until(() => real.runner.current.stopped, "asked to stop");
+        real.runner.current.finish({ kind: "stopped" });
         await pausing;
         end(reference, "paused");
       } else if (job.state === "queued") {
@@ -279,30 +279,30 @@ const OUTCOMES: Readonly<Record<State, { readonly [C in "cancel" | "pause" | "re
 async function jobIn(state: State): Promise<Real & { readonly id: string }> {
   const path = join(directory, `world-${copies++}`);
   const real = { path, ...(await reopen({ path })) };
-  const { service, worker } = real;
+  const { service, runner } = real;
   if (state === "queued") await service.create("", specOf()); // which is at work
   const { job } = await service.create("", specOf());
   const walked: readonly State[] = ["validating", "preparing", "running", "evaluating"];
   const from = { paused: "running", cancelling: "running", cancelled: "running", failed: "running" } as const;
   const target = state in from ? from[state as keyof typeof from] : state === "succeeded" ? "evaluating" : state;
   const phases = ["validated", "prepared", "trained"] as const;
-  for (const phase of phases.slice(0, Math.max(0, walked.indexOf(target)))) worker.current.hooks.phase(phase);
+  for (const phase of phases.slice(0, Math.max(0, walked.indexOf(target)))) runner.current.hooks.phase(phase);
   if (walked.includes(target)) await until(() => service.get(job.id).state.kind === target, target);
-  if (state === "succeeded") worker.current.finish({ kind: "finished", metrics: {} });
-  if (state === "failed") worker.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
-  if (state === "rejected") worker.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
+  if (state === "succeeded") runner.current.finish({ kind: "finished", metrics: {} });
+  if (state === "failed") runner.current.finish({ kind: "failed", reason: "DIVERGED", message: "NaN" });
+  if (state === "rejected") runner.current.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] });
   if (state === "cancelling" || state === "cancelled") await service.cancel(job.id);
-  if (state === "cancelled") worker.current.finish({ kind: "stopped" });
+  if (state === "cancelled") runner.current.finish({ kind: "stopped" });
   if (state === "paused") await paused(real, job.id);
   await until(() => service.get(job.id).state.kind === state, state);
   return { ...real, id: job.id };
 }
 
-async function paused({ service, worker }: Real, id: string): Promise<void> {
+async function paused({ service, runner }: Real, id: string): Promise<void> {
   const pausing = service.pause(id);
   if (service.get(id).state.kind === "running") {
-    await until(() => worker.current.stopped, "asked to stop");
-    worker.current.finish({ kind: "stopped" });
+    await until(() => runner.current.stopped, "asked to stop");
+    runner.current.finish({ kind: "stopped" });
   }
   await pausing;
 }

@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { Job } from "../../jobs/job.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
-import { datasetsOf, referenceOf } from "../../jobs/runner/resolve-spec.ts";
+import { datasetsOf, referenceOf } from "../../jobs/runner/resolved-spec.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Needs } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";

@@ -7,19 +7,20 @@ import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, taskModel } from "../../tasks/plan.ts";
 import { acceptedExamples } from "../../training/data/rows.ts";
 import { checkEvaluationData } from "../../training/task-data.ts";
-import { NOTHING_PLANNED } from "../job-plans.ts";
-import { divideRecipe } from "../job-recipe.ts";
-import type { WorkOutcome } from "../job-runner.ts";
-import type { JobPlan } from "../job-service.ts";
-import { required, taskOf, type WorkControl } from "./job-control.ts";
-import type { WorkOrder } from "./resolved-spec.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
+import { splitRecipe } from "../job-recipe.ts";
+import { type JobControl, required, taskOf } from "./job-control.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
 
 /** Measures a model on a data set, through the serving graph. */
-export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep }: WorkControl): Promise<WorkOutcome> {
-  const task = taskOf(order.spec.task);
-  const { model, tasks, dataset } = await openEvaluation(order);
+export async function evaluateJob(
+  resolved: ResolvedSpec,
+  { hooks, signal, beforeStep }: JobControl,
+): Promise<JobOutcome> {
+  const task = taskOf(resolved.spec.task);
+  const { model, tasks, dataset } = await openEvaluation(resolved);
   hooks.phase("validated");
-  const engine = await evaluationEngine(order, model);
+  const engine = await evaluationEngine(resolved, model);
   try {
     hooks.phase("prepared");
     hooks.activity("evaluating");
@@ -39,21 +40,21 @@ export async function evaluateJob(order: WorkOrder, { hooks, signal, beforeStep 
 const SAMPLED_EXAMPLES = 64;
 
 /** Says what an evaluation would take, from some of its examples. */
-export async function planEvaluation(order: WorkOrder): Promise<JobPlan> {
-  const { model, tasks, dataset } = await openEvaluation(order);
-  const given = Object.entries(order.spec.recipe).map(([name, value]) => ({ name, value, origin: "given" }));
+export async function planEvaluateJob(resolved: ResolvedSpec): Promise<JobPlan> {
+  const { model, tasks, dataset } = await openEvaluation(resolved);
+  const given = Object.entries(resolved.spec.recipe).map(([name, value]) => ({ name, value, origin: "given" }));
   const sample: Example[] = [];
   let examples = 0;
   for await (const example of acceptedExamples(dataset)) {
     if (examples++ < SAMPLED_EXAMPLES) sample.push(example);
   }
-  const engine = await evaluationEngine(order, model);
+  const engine = await evaluationEngine(resolved, model);
   try {
     const from = performance.now();
-    const { tokens } = await evaluateDataset(engine, tasks, taskOf(order.spec.task), sample);
+    const { tokens } = await evaluateDataset(engine, tasks, taskOf(resolved.spec.task), sample);
     const share = examples / sample.length;
     return {
-      ...NOTHING_PLANNED,
+      ...EMPTY_PLAN,
       tokens: Math.round(share * tokens),
       peakMemoryBytes: process.memoryUsage.rss(),
       etaSeconds: (share * (performance.now() - from)) / 1000,
@@ -65,18 +66,18 @@ export async function planEvaluation(order: WorkOrder): Promise<JobPlan> {
 }
 
 /** The model and the checked rows of an evaluation. */
-async function openEvaluation(order: WorkOrder) {
-  const task = taskOf(order.spec.task);
-  const path = required(order.eval ?? order.train, "eval");
-  const start = required(order.start, "init");
+async function openEvaluation(resolved: ResolvedSpec) {
+  const task = taskOf(resolved.spec.task);
+  const path = required(resolved.eval ?? resolved.train, "eval");
+  const start = required(resolved.start, "init");
   const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
-  const { acceptWindowsText = false } = divideRecipe(order.spec, "recipe.").own;
+  const { acceptWindowsText = false } = splitRecipe(resolved.spec, "recipe.").own;
   const tasks = taskModel(model);
   const head = selectHead(tasks, headKindsOf(task), undefined);
   return { model, tasks, dataset: await checkEvaluationData({ task, path, acceptWindowsText }, head) };
 }
 
 /** The engine of an evaluation: the graph that would serve. */
-function evaluationEngine({ executor: { threads } }: WorkOrder, model: Model): Promise<Engine> {
+function evaluationEngine({ executor: { threads } }: ResolvedSpec, model: Model): Promise<Engine> {
   return createEngine(model, { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) });
 }

@@ -18,17 +18,15 @@ import { buildTokenStore } from "../../pretraining/token-store-writer.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { openStart } from "../../training/starting-model.ts";
-import { NOTHING_PLANNED, QUIETLY, setting } from "../job-plans.ts";
-import { divideRecipe } from "../job-recipe.ts";
-import type { WorkOutcome } from "../job-runner.ts";
-import type { JobPlan } from "../job-service.ts";
-import { INSTANCE_SETTING_NAMES, type InstanceJobSettings, parseInstanceSettings } from "./instance-settings.ts";
-import { required, type WorkControl } from "./job-control.ts";
-import { WORK_DIRECTORY, type WorkOrder } from "./resolved-spec.ts";
+
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
+import { INSTANCE_SETTING_NAMES, type InstanceJobSettings, parseInstanceSettings, splitRecipe } from "../job-recipe.ts";
+import { appliedSetting, type JobControl, NO_OP_CONTROL, required, WORK_DIRECTORY } from "./job-control.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
 import { requireResources } from "./resources.ts";
 
 /** Everything that making instances needs to know. */
-interface InstanceWork {
+interface InstancePlan {
   readonly text: string;
   readonly tokenizer: Tokenizer;
   readonly recipe: InstanceJobSettings;
@@ -36,20 +34,20 @@ interface InstanceWork {
 }
 
 /** Turns text into pretraining instances; the result is a TFRecord file in the official layout. */
-export async function makePretrainingData(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+export async function instancesJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const { hooks } = control;
-  const work = await instanceWork(order);
+  const work = await prepareInstances(resolved);
   hooks.activity("planning");
-  const plan = await planOf(order, work);
+  const plan = await planOf(resolved, work);
   hooks.phase("validated");
   hooks.planned(plan);
   await requireResources(
-    order.directory,
+    resolved.directory,
     { memoryBytes: 0, diskBytes: plan.diskBytes },
     { memory: "", disk: "lower dupe_factor, or give less text" },
   );
   hooks.phase("prepared");
-  const path = join(order.directory, WORK_DIRECTORY, "instances.tf_record");
+  const path = join(resolved.directory, WORK_DIRECTORY, "instances.tf_record");
   const made = await makeRecords(work, work.text, path, control);
   hooks.phase("trained");
   const { documents, sentences, tokens } = made.text;
@@ -62,40 +60,40 @@ export async function makePretrainingData(order: WorkOrder, control: WorkControl
 }
 
 /** Says what such a job would take, from the instances of what its text begins with. */
-export async function planPretrainingData(order: WorkOrder): Promise<JobPlan> {
-  return planOf(order, await instanceWork(order));
+export async function planInstancesJob(resolved: ResolvedSpec): Promise<JobPlan> {
+  return planOf(resolved, await prepareInstances(resolved));
 }
 
-async function instanceWork(order: WorkOrder): Promise<InstanceWork> {
-  const text = required(order.train, "train");
-  const recipe = parseInstanceSettings(divideRecipe(order.spec, "recipe.").settings, "recipe.");
-  const tokenizer = await tokenizerOf(order);
+async function prepareInstances(resolved: ResolvedSpec): Promise<InstancePlan> {
+  const text = required(resolved.train, "train");
+  const recipe = parseInstanceSettings(splitRecipe(resolved.spec, "recipe.").settings, "recipe.");
+  const tokenizer = await tokenizerOf(resolved);
   const { vocabSize, special } = tokenizer;
   const options = { ...instanceOptions(recipe), maxSequenceLength: recipe.maxSeqLength, vocabSize, special };
   checkInstanceOptions(options);
-  return { text, tokenizer, recipe, records: { options, dupeFactor: recipe.dupeFactor, seed: order.spec.seed } };
+  return { text, tokenizer, recipe, records: { options, dupeFactor: recipe.dupeFactor, seed: resolved.spec.seed } };
 }
 
 /** Text that the making of instances is measured on. */
 const SAMPLED_BYTES = 500_000;
 
-async function planOf(order: WorkOrder, work: InstanceWork): Promise<JobPlan> {
+async function planOf(resolved: ResolvedSpec, work: InstancePlan): Promise<JobPlan> {
   const { bytes, beginning } = await measureText(work.text, SAMPLED_BYTES);
   const sampled = Buffer.byteLength(beginning);
-  const directory = await mkdtemp(join(order.directory, "sample-"));
-  const given = Object.keys(order.spec.recipe);
+  const directory = await mkdtemp(join(resolved.directory, "sample-"));
+  const given = Object.keys(resolved.spec.recipe);
   const values: Readonly<Record<string, unknown>> = { ...work.recipe };
-  const settings = INSTANCE_SETTING_NAMES.map(({ name, key }) => setting(name, values[key], given));
+  const settings = INSTANCE_SETTING_NAMES.map(({ name, key }) => appliedSetting(name, values[key], given));
   try {
     const [sample, output] = [join(directory, "text.txt"), join(directory, "instances.tf_record")];
     await writeFile(sample, beginning);
     const from = performance.now();
-    const made = await makeRecords(work, sample, output, QUIETLY);
+    const made = await makeRecords(work, sample, output, NO_OP_CONTROL);
     const seconds = (performance.now() - from) / 1000;
     const share = bytes / Math.max(1, sampled);
     const tokens = Math.round(share * made.text.tokens);
     return {
-      ...NOTHING_PLANNED,
+      ...EMPTY_PLAN,
       tokens,
       peakMemoryBytes: process.memoryUsage.rss(),
       diskBytes: Math.round(share * (await stat(output)).size) + WORD_BYTES * tokens,
@@ -107,7 +105,7 @@ async function planOf(order: WorkOrder, work: InstanceWork): Promise<JobPlan> {
     };
   } catch (error) {
     // What follows may hold instances though the beginning does not.
-    if (sampled < bytes && error instanceof AlbertError) return { ...NOTHING_PLANNED, settings };
+    if (sampled < bytes && error instanceof AlbertError) return { ...EMPTY_PLAN, settings };
     throw error;
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -116,10 +114,10 @@ async function planOf(order: WorkOrder, work: InstanceWork): Promise<JobPlan> {
 
 /** Turns one file of text into instances. */
 async function makeRecords(
-  { tokenizer, records: wanted }: InstanceWork,
+  { tokenizer, records: wanted }: InstancePlan,
   file: string,
   output: string,
-  { hooks, signal, beforeStep }: WorkControl,
+  { hooks, signal, beforeStep }: JobControl,
 ): Promise<{ readonly text: TextReport; readonly records: RecordReport }> {
   const records = { ...wanted, output: [output] };
   const stopOrYield = () => {
@@ -145,7 +143,7 @@ async function makeRecords(
 }
 
 /** The tokenizer that instances are made with: of a vocabulary, or of the model that the job starts from. */
-async function tokenizerOf({ vocabulary, start, spec }: WorkOrder): Promise<Tokenizer> {
+async function tokenizerOf({ vocabulary, start, spec }: ResolvedSpec): Promise<Tokenizer> {
   if (vocabulary === undefined) return (await openStart(required(start, "init"), spec.seed)).tokenizer;
   return loadTokenizer(await readVocabulary(vocabulary.path, { lowerCase: vocabulary.lowerCase }));
 }

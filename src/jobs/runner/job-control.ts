@@ -1,35 +1,60 @@
 import { invalidInput } from "../../errors.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
+import type { AppliedSetting } from "../../training/plan.ts";
 import { TASKS, type Task } from "../../training/recipes.ts";
-import type { WorkHooks } from "../job-runner.ts";
-import type { WorkOrder } from "./resolved-spec.ts";
+import type { JobHooks } from "../job-runner.ts";
+import type { StoppedBy } from "../job-state.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
+
+// What every kind of job uses: its control from outside, its bounds, its place on the disk. It knows no kind of job.
+
+/** Where a job keeps what it makes, inside its directory. */
+export const WORK_DIRECTORY = "work";
+export const MODEL_DIRECTORY = "model";
 
 /** Part of the training data that is held out where a job names no evaluation data. */
 export const HELD_OUT_SHARE = 0.1;
 
-/** What stops and holds back work from outside; asked between two steps. */
-export interface WorkControl {
-  readonly hooks: WorkHooks;
+/** What stops and holds back a job from outside; asked between two steps. */
+export interface JobControl {
+  readonly hooks: JobHooks;
   readonly signal: AbortSignal;
-  /** Awaited before every step; aborts the signal when the work is to stop. */
+  /** Awaited before every step; aborts the signal when the job is to stop. */
   readonly beforeStep: (step: number) => Promise<void> | void;
 }
 
-/** @param field what the caller calls it. @throws AlbertError invalid-input for an unknown task */
+/** Control of a run that is only tried out: it reports nothing, and nothing stops it. */
+export const NO_OP_CONTROL: JobControl = {
+  hooks: { async startChosen() {}, phase() {}, activity() {}, planned() {}, event() {}, yielded() {} },
+  signal: new AbortController().signal,
+  beforeStep() {},
+};
+
+/** A setting with where it comes from. @param given  names in the job's recipe */
+export function appliedSetting(name: string, value: unknown, given: readonly string[]): AppliedSetting {
+  return { name, value: String(value), origin: given.includes(name) ? "given" : "default" };
+}
+
+/**
+ * The task of a name.
+ *
+ * @param field  what the caller calls it
+ * @throws AlbertError invalid-input for an unknown task
+ */
 export function taskOf(name: string, field = "spec.task"): Task {
   const task = TASKS.find((known) => known === name);
   if (task !== undefined) return task;
   throw invalidInput([{ field, description: `expected one of ${TASKS.join(", ")}` }]);
 }
 
-/** A part of the order that this kind of job cannot do without. */
+/** A part of the resolved that this kind of job cannot do without. */
 export function required<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
   throw invalidInput([{ field: `spec.${field}`, description: "this kind of job needs it" }]);
 }
 
 /** Stops at the job's own bound on steps as at an abort. */
-export function stepLimit({ spec }: WorkOrder, beforeStep: WorkControl["beforeStep"], signal: AbortSignal) {
+export function stepLimit({ spec }: ResolvedSpec, beforeStep: JobControl["beforeStep"], signal: AbortSignal) {
   const reached = new AbortController();
   return {
     signal: AbortSignal.any([signal, reached.signal]),
@@ -41,7 +66,7 @@ export function stepLimit({ spec }: WorkOrder, beforeStep: WorkControl["beforeSt
 }
 
 /** What is left of the bound on time, as the training loop takes it. */
-export function wallLimit({ spec, spentMs = 0 }: Pick<WorkOrder, "spec" | "spentMs">): {
+export function wallLimit({ spec, spentMs = 0 }: Pick<ResolvedSpec, "spec" | "spentMs">): {
   readonly timeLimitMs?: number;
 } {
   return spec.maxWallSeconds > 0 ? { timeLimitMs: Math.max(0, spec.maxWallSeconds * 1000 - spentMs) } : {};
@@ -49,10 +74,10 @@ export function wallLimit({ spec, spentMs = 0 }: Pick<WorkOrder, "spec" | "spent
 
 /** Why a run ended, in the words of a job. */
 export function stopReason(
-  { spec }: WorkOrder,
+  { spec }: ResolvedSpec,
   { stoppedBy, progress }: TrainingOutcome,
   signal: AbortSignal,
-): "stopped" | { readonly stoppedBy?: "early_stopping" | "max_wall_seconds" | "max_steps" } {
+): "stopped" | { readonly stoppedBy?: StoppedBy } {
   switch (stoppedBy) {
     case "completed":
       return {};

@@ -1,9 +1,9 @@
 import { AlbertError } from "../../errors.ts";
-import type { WorkOutcome } from "../job-runner.ts";
+import type { JobOutcome } from "../job-outcome.ts";
 import type { JobProblem, JobReason } from "../job-state.ts";
 
-type Rejected = Extract<WorkOutcome, { kind: "rejected" }>;
-type Failed = Extract<WorkOutcome, { kind: "failed" }>;
+type Rejected = Extract<JobOutcome, { kind: "rejected" }>;
+type Failed = Extract<JobOutcome, { kind: "failed" }>;
 
 /** An error before the first step: what the caller, or the machine, has to change. */
 export function rejectionOf(error: unknown): Rejected {

@@ -1,22 +1,21 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
 import { runInBackground } from "../../thread-priority.ts";
-import type { WorkHooks } from "../job-runner.ts";
-import { planWork } from "./plan-job.ts";
-import { doWork } from "./run-job.ts";
+import type { JobHooks } from "../job-runner.ts";
+import { planJob, runJob } from "./run-job.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
 
 // The entry point of a job's thread. Training computes synchronously here, so that the server's own thread never waits.
 
 invariant(parentPort !== null, "this module runs on a worker thread");
 const port = parentPort;
-const { order, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobWorker` started this thread with
+const { resolved, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobRunner` started this thread with
 const send = (message: ThreadMessage) => port.postMessage(message);
 
 if (background) runInBackground(); // before ONNX Runtime starts threads, which inherit it
 
 const stopping = new AbortController();
-const hooks: WorkHooks = {
+const hooks: JobHooks = {
   startChosen: async () => {}, // known before the thread starts
   phase: (phase) => send({ kind: "phase", phase }),
   activity: (text) => send({ kind: "activity", text }),
@@ -46,5 +45,5 @@ setInterval(() => {
   if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
 }, STOP_LOOK_MS).unref();
 
-if (mode === "plan") send({ kind: "plan", plan: await planWork(order) });
-else send({ kind: "outcome", outcome: await doWork(order, { hooks, signal: stopping.signal, beforeStep }) });
+if (mode === "plan") send({ kind: "plan", plan: await planJob(resolved) });
+else send({ kind: "outcome", outcome: await runJob(resolved, { hooks, signal: stopping.signal, beforeStep }) });

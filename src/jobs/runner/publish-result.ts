@@ -1,8 +1,46 @@
+import { rm } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
+import type { Job } from "../job.ts";
+import type { JobProduct } from "../job-outcome.ts";
 import type { JobRecord } from "../job-record.ts";
-import type { WorkProduct } from "../job-runner.ts";
 import type { JobResult } from "../job-state.ts";
-import type { GateVerdict, Publication } from "./model-publisher.ts";
+import { MODEL_DIRECTORY, WORK_DIRECTORY } from "./job-control.ts";
+
+// What becomes of the result of a job: stored, judged by the gate, promoted. Each step is in the job's log before the next, so
+// that none is repeated after a crash.
+
+/** The gate's judgement of a new version. */
+export interface GateVerdict {
+  readonly verdict: "pass" | "fail" | "inconclusive";
+  /** Better than the champion beyond chance, or there is none to compare with. */
+  readonly better: boolean;
+  readonly report: Readonly<Record<string, unknown>>;
+}
+
+/** What becomes of a finished model; the composition root connects it with the store and with serving. */
+export interface ModelPublisher {
+  /** Keeps a file as a dataset; keeping the same bytes again gives the dataset that exists. @returns its digest */
+  keep(file: { readonly name: string; readonly path: string }): Promise<string>;
+  /** Stores the directory as the model's next version; storing the same content again gives the version that exists. */
+  publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
+  /**
+   * Compares the version with the champion on the job's evaluation data, and keeps the report with the version.
+   *
+   * @param signal  aborted when the job is to stop; then it rejects soon, and keeps nothing
+   */
+  judge(
+    job: Job,
+    published: { readonly version: string; readonly modelDirectory: string },
+    signal: AbortSignal,
+  ): Promise<GateVerdict>;
+  /**
+   * Makes the version the champion, if the champion still is the one that the verdict compares with. Does nothing when the
+   * version is the champion already.
+   *
+   * @returns whether it is the champion now
+   */
+  promote(job: Job, version: string, verdict: GateVerdict): Promise<boolean>;
+}
 
 /**
  * Stores what a job made, has the gate judge it and promotes it, as the job's policy says. Whatever an earlier attempt, which
@@ -11,37 +49,37 @@ import type { GateVerdict, Publication } from "./model-publisher.ts";
  * @param signal  aborting it ends the gate's work
  * @throws whatever storing, judging or promoting throws; the signal's reason
  */
-export async function finishJob(
+export async function publishResult(
   record: JobRecord,
-  { metrics, stoppedBy, modelDirectory, file }: WorkProduct,
-  publication: Publication,
+  { metrics, stoppedBy, modelDirectory, file }: JobProduct,
+  publisher: ModelPublisher,
   signal: AbortSignal,
 ): Promise<JobResult> {
   let result: JobResult = { metrics, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
-  if (file !== undefined) result = { ...result, dataset: await keep(record, file, metrics, publication) };
+  if (file !== undefined) result = { ...result, dataset: await keep(record, file, metrics, publisher) };
   if (modelDirectory === undefined) return result;
-  return { ...result, ...(await publish(record, modelDirectory, publication, signal)) };
+  return { ...result, ...(await publish(record, modelDirectory, publisher, signal)) };
 }
 
-/** Notes in the log that a job's work is done, so that nothing but its publication is left whatever happens. */
-export async function noteProduct(record: JobRecord, product: WorkProduct): Promise<void> {
+/** Notes in the log that a job's work is done, so that nothing but its publisher is left whatever happens. */
+export async function recordProduct(record: JobRecord, product: JobProduct): Promise<void> {
   if (record.job.product !== undefined) return;
   const summary = "its work is done; what it made is to be kept";
   await record.append({ kind: "result_ready", summary, detail: { ...placed(product, record.directory, relative) } });
 }
 
 /** What an earlier attempt at a job made, if the log has it. */
-export function knownProduct({ job, directory }: JobRecord): WorkProduct | undefined {
+export function earlierProduct({ job, directory }: JobRecord): JobProduct | undefined {
   const at = (from: string, path: string) => (isAbsolute(path) ? path : join(from, path));
   return job.product === undefined ? undefined : placed(job.product, directory, at);
 }
 
 /** The log names files as they lie in the job's directory, which may be moved while no server works on it. */
 function placed(
-  product: WorkProduct,
+  product: JobProduct,
   directory: string,
   place: (directory: string, path: string) => string,
-): WorkProduct {
+): JobProduct {
   const { modelDirectory, file, ...rest } = product;
   return {
     ...rest,
@@ -52,11 +90,11 @@ function placed(
 
 async function keep(
   record: JobRecord,
-  file: NonNullable<WorkProduct["file"]>,
+  file: NonNullable<JobProduct["file"]>,
   metrics: JobResult["metrics"],
-  publication: Publication,
+  publisher: ModelPublisher,
 ): Promise<string> {
-  const digest = await publication.keep(file);
+  const digest = await publisher.keep(file);
   if (record.job.dataset !== digest) {
     const summary = `${file.name} stored as dataset ${digest}`;
     const detail = { digest, name: file.name };
@@ -68,18 +106,18 @@ async function keep(
 async function publish(
   record: JobRecord,
   modelDirectory: string,
-  publication: Publication,
+  publisher: ModelPublisher,
   signal: AbortSignal,
 ): Promise<Pick<JobResult, "modelVersion" | "gateReport">> {
-  const { version } = await publication.publish(record.job, modelDirectory);
+  const { version } = await publisher.publish(record.job, modelDirectory);
   if (record.job.modelVersion !== version) {
     await record.append({ kind: "published", summary: `published as ${version}`, detail: { version } });
   }
-  const verdict = await judge(record, { version, modelDirectory }, publication, signal);
+  const verdict = await judge(record, { version, modelDirectory }, publisher, signal);
   signal.throwIfAborted();
   const promotes = record.job.spec.promote === "auto-if-better" && verdict.verdict === "pass" && verdict.better;
   if (promotes && !record.job.promoted) {
-    if (await publication.promote(record.job, version, verdict)) {
+    if (await publisher.promote(record.job, version, verdict)) {
       await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
     } else {
       const summary = `${version} was not promoted: the champion changed since the gate compared them`;
@@ -95,7 +133,7 @@ type Known = Pick<GateVerdict, "verdict" | "better"> & GateVerdict["report"];
 async function judge(
   record: JobRecord,
   published: { readonly version: string; readonly modelDirectory: string },
-  publication: Publication,
+  publisher: ModelPublisher,
   signal: AbortSignal,
 ): Promise<GateVerdict> {
   const known = record.job.gateReport;
@@ -103,9 +141,21 @@ async function judge(
     const { verdict, better, ...report } = JSON.parse(known) as Known; // written below
     return { verdict, better, report };
   }
-  const judged = await publication.judge(record.job, published, signal);
+  const judged = await publisher.judge(record.job, published, signal);
   const { verdict, better, report } = judged;
   const detail: Known = { ...report, verdict, better };
   await record.append({ kind: "gate_result", summary: `gate: ${verdict}${better ? ", better" : ""}`, detail });
   return judged;
+}
+
+/** What a job needs until it has succeeded and is of no use afterwards: its model and its file are in the store by then. */
+const SPENT = [
+  MODEL_DIRECTORY,
+  join(WORK_DIRECTORY, "checkpoints"), // where `training/` and `pretraining/` put them
+  join(WORK_DIRECTORY, "instances.tf_record"),
+];
+
+/** Frees the disk that a job which has succeeded does not need any more; its log and results stay. */
+export async function removeSpentFiles(directory: string): Promise<void> {
+  for (const path of SPENT) await rm(join(directory, path), { recursive: true, force: true });
 }

@@ -1,40 +1,54 @@
-import type { WorkOutcome } from "../job-runner.ts";
-import { evaluateJob } from "./evaluate-job.ts";
-import { makePretrainingData } from "./instances-job.ts";
-import type { WorkControl } from "./job-control.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
+import type { JobKind } from "../job-spec.ts";
+import { evaluateJob, planEvaluateJob } from "./evaluate-job.ts";
+import { fineTuneJob, planFineTuneJob } from "./fine-tune-job.ts";
+import { instancesJob, planInstancesJob } from "./instances-job.ts";
+import type { JobControl } from "./job-control.ts";
 import { failureOf, rejectionOf } from "./job-failures.ts";
-import type { WorkOrder } from "./resolved-spec.ts";
-import { fineTuneJob, pretrainJob } from "./training-job.ts";
-import { trainVocabularyJob } from "./vocabulary-job.ts";
+import { planPretrainingJob, pretrainingJob } from "./pretraining-job.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
+import { planVocabularyJob, vocabularyJob } from "./vocabulary-job.ts";
 
-/** Does a job from validation to its result, on the thread that calls it. Never throws: every failure is an outcome. */
-export async function doWork(order: WorkOrder, control: WorkControl): Promise<WorkOutcome> {
+// Runs or plans a job of any kind on the thread that calls. It knows no log and no other job.
+
+interface KindOfJob {
+  /** Does the job from the check of its data to its result. */
+  readonly run: (resolved: ResolvedSpec, control: JobControl) => Promise<JobOutcome>;
+  /** Reads and checks everything as the job would, and measures a small part of it. */
+  readonly plan: (resolved: ResolvedSpec) => Promise<JobPlan>;
+}
+
+const KINDS: Readonly<Record<JobKind, KindOfJob>> = {
+  "fine-tune": { run: fineTuneJob, plan: planFineTuneJob },
+  pretrain: { run: pretrainingJob, plan: planPretrainingJob },
+  evaluate: { run: evaluateJob, plan: planEvaluateJob },
+  "train-vocabulary": { run: vocabularyJob, plan: planVocabularyJob },
+  "pretraining-data": { run: instancesJob, plan: planInstancesJob },
+};
+
+/** Runs a job from validation to its result. Never throws: every failure is an outcome. */
+export async function runJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   let prepared = false;
-  const phases: WorkControl = {
-    ...control,
-    hooks: {
-      ...control.hooks,
-      phase: (phase) => {
-        prepared ||= phase === "prepared";
-        control.hooks.phase(phase);
-      },
+  const hooks: JobControl["hooks"] = {
+    ...control.hooks,
+    phase: (phase) => {
+      prepared ||= phase === "prepared";
+      control.hooks.phase(phase);
     },
   };
   try {
-    switch (order.spec.kind) {
-      case "fine-tune":
-        return await fineTuneJob(order, phases);
-      case "pretrain":
-        return await pretrainJob(order, phases);
-      case "evaluate":
-        return await evaluateJob(order, phases);
-      case "train-vocabulary":
-        return await trainVocabularyJob(order, phases);
-      case "pretraining-data":
-        return await makePretrainingData(order, phases);
-    }
+    return await KINDS[resolved.spec.kind].run(resolved, { ...control, hooks });
   } catch (error) {
     if (control.signal.aborted) return { kind: "stopped" };
     return prepared ? failureOf(error) : rejectionOf(error);
+  }
+}
+
+/** Says what a job would do, as far as its kind has it. Never throws: what would have it rejected is among the problems. */
+export async function planJob(resolved: ResolvedSpec): Promise<JobPlan> {
+  try {
+    return await KINDS[resolved.spec.kind].plan(resolved);
+  } catch (error) {
+    return { ...EMPTY_PLAN, problems: rejectionOf(error).problems };
   }
 }

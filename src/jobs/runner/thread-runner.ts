@@ -3,49 +3,46 @@ import { AlbertError } from "../../errors.ts";
 import { makeTemporaryDirectory } from "../../temporary-directories.ts";
 import { spawnWorker } from "../../worker-threads.ts";
 import type { Job } from "../job.ts";
-import type { JobWorker, RunningWork, WorkHooks, WorkOutcome } from "../job-runner.ts";
-import type { JobPlan } from "../job-service.ts";
+import type { JobOutcome, JobPlan } from "../job-outcome.ts";
+import type { JobHooks, JobRun, JobRunner } from "../job-runner.ts";
 import type { JobSpec } from "../job-spec.ts";
 import { rejectionOf } from "./job-failures.ts";
-import type { WorkOrder } from "./resolved-spec.ts";
+import type { ResolvedSpec, ResolveSpec } from "./resolved-spec.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
 
-/** Makes paths of what a specification names; fails when there is no such model or data. */
-export type ResolveOrder = (spec: JobSpec) => Promise<Omit<WorkOrder, "jobId" | "spec" | "directory">>;
-
 /** Does every job on a worker thread of its own, with its own ONNX Runtime threads; the thread ends with the job. */
-export class ThreadJobWorker implements JobWorker {
-  readonly #resolve: ResolveOrder;
+export class ThreadJobRunner implements JobRunner {
+  readonly #resolve: ResolveSpec;
   readonly #background: boolean;
   readonly #planning = new Set<Thread<JobPlan>>();
   #closed = false;
 
   /** @param background  whether jobs stand back for other threads, such as those that serve */
-  constructor(resolve: ResolveOrder, { background = false }: { readonly background?: boolean } = {}) {
+  constructor(resolve: ResolveSpec, { background = false }: { readonly background?: boolean } = {}) {
     this.#resolve = resolve;
     this.#background = background;
   }
 
-  start(job: Job, directory: string, hooks: WorkHooks): RunningWork {
+  start(job: Job, directory: string, hooks: JobHooks): JobRun {
     const flags = new Int32Array(new SharedArrayBuffer(8));
     const set = (flag: number, value: boolean) => {
       Atomics.store(flags, flag, value ? 1 : 0);
       Atomics.notify(flags, FLAGS.yield);
     };
-    let thread: Thread<WorkOutcome> | undefined;
+    let thread: Thread<JobOutcome> | undefined;
     let validated = false;
-    const work = async (): Promise<WorkOutcome> => {
-      let order: WorkOrder;
+    const work = async (): Promise<JobOutcome> => {
+      let resolved: ResolvedSpec;
       try {
         const { id: jobId, spec, startVersion, runningMs: spentMs } = job;
         const found = await this.#resolve(startVersion === "" ? spec : { ...spec, init: startVersion });
-        order = { ...found, jobId, spec, directory, spentMs };
+        resolved = { ...found, jobId, spec, directory, spentMs };
         if (startVersion === "" && found.startVersion !== undefined) await hooks.startChosen(found.startVersion);
       } catch (error) {
         return rejectionOf(error);
       }
       if (Atomics.load(flags, FLAGS.stop) === 1) return { kind: "stopped" };
-      thread = startThread({ order, mode: "work", flags, background: this.#background }, (message) => {
+      thread = startThread({ resolved, mode: "work", flags, background: this.#background }, (message) => {
         switch (message.kind) {
           case "phase":
             validated = true;
@@ -86,10 +83,10 @@ export class ThreadJobWorker implements JobWorker {
     const directory = await makeTemporaryDirectory("plan");
     let thread: Thread<JobPlan> | undefined;
     try {
-      const order = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
+      const resolved = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
       if (this.#closed) throw shuttingDown();
       const flags = new Int32Array(new SharedArrayBuffer(8));
-      thread = startThread({ order, mode: "plan", flags, background: this.#background }, (message) =>
+      thread = startThread({ resolved, mode: "plan", flags, background: this.#background }, (message) =>
         message.kind === "plan" ? message.plan : undefined,
       );
       this.#planning.add(thread);

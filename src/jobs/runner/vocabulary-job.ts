@@ -9,23 +9,21 @@ import {
   type VocabularyTraining,
 } from "../../pretraining/vocabulary.ts";
 import { measureVocabularyTraining, SAMPLED_BYTES, vocabularyNeeds } from "../../pretraining/vocabulary-plan.ts";
-import { NOTHING_PLANNED, setting } from "../job-plans.ts";
-import { divideRecipe } from "../job-recipe.ts";
-import type { WorkOutcome } from "../job-runner.ts";
-import type { JobPlan } from "../job-service.ts";
-import { required, type WorkControl } from "./job-control.ts";
-import { WORK_DIRECTORY, type WorkOrder } from "./resolved-spec.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
+import { splitRecipe } from "../job-recipe.ts";
+import { appliedSetting, type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
 import { requireResources } from "./resources.ts";
 
 /** Trains a SentencePiece vocabulary; the result is its `.model` file. */
-export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: WorkControl): Promise<WorkOutcome> {
-  const training = vocabularyTraining(order);
-  const file = required(order.train, "train");
+export async function vocabularyJob(resolved: ResolvedSpec, { hooks, signal }: JobControl): Promise<JobOutcome> {
+  const training = vocabularyTraining(resolved);
+  const file = required(resolved.train, "train");
   await requireTrainer(training.spmTrain);
   hooks.activity("reading the text");
   const size = await measureText(file);
   hooks.phase("validated");
-  const plan = planOf(order, training, size);
+  const plan = planOf(resolved, training, size);
   hooks.planned(plan);
   await requireResources(
     tmpdir(),
@@ -34,7 +32,7 @@ export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: Wo
   );
   hooks.phase("prepared");
   hooks.activity("training the vocabulary");
-  const work = join(order.directory, WORK_DIRECTORY);
+  const work = join(resolved.directory, WORK_DIRECTORY);
   await mkdir(work, { recursive: true });
   const trained = await trainVocabulary({ ...training, files: [file], outputPrefix: join(work, "vocabulary"), signal });
   hooks.phase("trained");
@@ -46,34 +44,34 @@ export async function trainVocabularyJob(order: WorkOrder, { hooks, signal }: Wo
 }
 
 /** Says what such a job would take; a text that is short is tried whole. */
-export async function planVocabulary(order: WorkOrder): Promise<JobPlan> {
-  const training = vocabularyTraining(order);
+export async function planVocabularyJob(resolved: ResolvedSpec): Promise<JobPlan> {
+  const training = vocabularyTraining(resolved);
   await requireTrainer(training.spmTrain);
-  const size = await measureText(required(order.train, "train"), SAMPLED_BYTES);
-  return { ...planOf(order, training, size), etaSeconds: await measureVocabularyTraining(training, size) };
+  const size = await measureText(required(resolved.train, "train"), SAMPLED_BYTES);
+  return { ...planOf(resolved, training, size), etaSeconds: await measureVocabularyTraining(training, size) };
 }
 
-function vocabularyTraining({ spec }: WorkOrder): Omit<VocabularyTraining, "files" | "outputPrefix"> {
-  const { vocabSize = 30_000, cased = false } = divideRecipe(spec, "recipe.").own;
+function vocabularyTraining({ spec }: ResolvedSpec): Omit<VocabularyTraining, "files" | "outputPrefix"> {
+  const { vocabSize = 30_000, cased = false } = splitRecipe(spec, "recipe.").own;
   return { ...OFFICIAL_VOCABULARY_TRAINING, vocabSize, lowerCase: !cased };
 }
 
 function planOf(
-  { spec }: WorkOrder,
+  { spec }: ResolvedSpec,
   training: Omit<VocabularyTraining, "files" | "outputPrefix">,
   size: Pick<TextSize, "bytes" | "lines">,
 ): JobPlan {
   const { memoryBytes, diskBytes } = vocabularyNeeds(training, size);
   const given = Object.keys(spec.recipe);
   return {
-    ...NOTHING_PLANNED,
+    ...EMPTY_PLAN,
     peakMemoryBytes: memoryBytes,
     diskBytes,
     settings: [
       { name: "lines", value: String(Math.min(size.lines, training.inputSentenceSize)), origin: "the data" },
-      setting("vocab_size", training.vocabSize, given),
-      setting("cased", !training.lowerCase, given),
-      setting("character_coverage", training.characterCoverage, given),
+      appliedSetting("vocab_size", training.vocabSize, given),
+      appliedSetting("cased", !training.lowerCase, given),
+      appliedSetting("character_coverage", training.characterCoverage, given),
     ],
   };
 }

@@ -4,7 +4,7 @@ import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { DatasetSchema, DatasetService, ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
 import type { JobService } from "../../jobs/job-service.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
-import { datasetsOf } from "../../jobs/runner/resolve-spec.ts";
+import { datasetsOf } from "../../jobs/runner/resolved-spec.ts";
 import type { DatasetVersion } from "../../store/datasets.ts";
 import type { Store } from "../../store/store.ts";
 import type { Uploads } from "../../store/uploads.ts";

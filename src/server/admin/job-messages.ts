@@ -13,7 +13,7 @@ import {
   type TransitionSchema,
 } from "../../gen/albert/v1/training_pb.js";
 import type { Job } from "../../jobs/job.ts";
-import type { JobEvent, JobProgress, JobTransition } from "../../jobs/job-event.ts";
+import type { JobEvent, JobProgress, StateChange } from "../../jobs/job-event.ts";
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { isTerminal, type JobStateKind } from "../../jobs/job-state.ts";
 import { timestamp } from "./conversions.ts";
@@ -185,7 +185,7 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
 }
 
 function transitionMessage(
-  transition: JobTransition & { readonly timeMs: number },
+  transition: StateChange & { readonly timeMs: number },
 ): MessageInitShape<typeof TransitionSchema> {
   return {
     from: transition.from === undefined ? JobState.UNSPECIFIED : STATES[transition.from],

@@ -6,7 +6,7 @@ import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/gate/evaluation-data.ts";
 import { keepGateReport } from "../../deployment/gate/kept-reports.ts";
 import { type JudgeOptions, judge } from "../../deployment/gate/run-gate.ts";
-import { jobPublication } from "../../deployment/job-publisher.ts";
+import { jobPublisher } from "../../deployment/job-publisher.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
 import { holderOf, Retention } from "../../deployment/retention/retention.ts";
 import { storeModel } from "../../deployment/store-model.ts";
@@ -18,8 +18,8 @@ import type { JobService } from "../../jobs/job-service.ts";
 import { isActive } from "../../jobs/job-state.ts";
 import { openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
-import { checkSources, resolveFromStore } from "../../jobs/runner/resolve-spec.ts";
-import { ThreadJobWorker } from "../../jobs/runner/thread-runner.ts";
+import { checkSources, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
+import { ThreadJobRunner } from "../../jobs/runner/thread-runner.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { ServableModel } from "../../serving/models/servable-model.ts";
@@ -215,7 +215,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   const { store, resolvePath, judging } = parts;
   const directory = workDirectory(config);
   const cache = join(directory, "features");
-  const resolveOrder = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
+  const resolveSpec = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
   return openJobService({
     directory: join(directory, "jobs"),
     lock: {
@@ -224,8 +224,8 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
       onLost: (error) =>
         log.error({ err: error }, "this server was silent for so long that another has taken its jobs"),
     },
-    worker: new ThreadJobWorker(resolveOrder, { background: config.training.priority === "low" }),
-    publication: jobPublication({ ...judging, ...parts }),
+    runner: new ThreadJobRunner(resolveSpec, { background: config.training.priority === "low" }),
+    publisher: jobPublisher({ ...judging, ...parts }),
     checkSpec: async (spec) => {
       checkJobSpec(spec);
       await checkSources(spec, parts);

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { DataFiles } from "../../deployment/data-files.ts";
 import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
-import { divideRecipe } from "../../jobs/job-recipe.ts";
+import { splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import type { Store } from "../../store/store.ts";
@@ -35,7 +35,7 @@ export async function validateData(
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
   const task = taskOf(taskName, "task");
-  const { own, settings } = divideRecipe({ kind: "fine-tune", recipe }, "recipe.");
+  const { own, settings } = splitRecipe({ kind: "fine-tune", recipe }, "recipe.");
   const { maxSeqLength, maxQueryLength, docStride } = parseSettings(settings, "recipe.");
   const { problemType, acceptWindowsText, labelsFrom } = own;
   const specOf = (path: string): DatasetSpec => ({

@@ -1,5 +1,5 @@
-import type { TrainingEvent } from "../../training/events.ts";
-import type { JobProgress, NewJobEvent } from "../job-event.ts";
+import type { TrainingEvent } from "../training/events.ts";
+import type { JobProgress, NewJobEvent } from "./job-event.ts";
 
 /** What of a run's own events goes into its job's log; undefined for those that the job's states already tell. */
 export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobEvent | undefined {

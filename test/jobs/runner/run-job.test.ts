@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
-import { planWork } from "../../../src/jobs/runner/plan-job.ts";
+import { planJob } from "../../../src/jobs/runner/run-job.ts";
 import { missing } from "../../fixtures.ts";
 import { tinyText } from "../../pretraining/english.ts";
 import { ALL_HEADS, writeTinyModel } from "../../server/tiny-model.ts";
@@ -45,7 +45,7 @@ async function planOf(kind: JobSpec["kind"], data: object, more: Partial<JobSpec
   const start = { kind: "checkpoint", path: model } as const;
   const executor = { kind: "onnx", device: "cpu", threads: 1 } as const;
   const cache = join(base, "cache");
-  const plan = await planWork({ jobId: "", spec, start, ...data, directory, cache, executor, program: "test" });
+  const plan = await planJob({ jobId: "", spec, start, ...data, directory, cache, executor, program: "test" });
   return { ...plan, values: Object.fromEntries(plan.settings.map(({ name, value }) => [name, value])) };
 }
 

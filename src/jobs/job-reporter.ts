@@ -1,11 +1,11 @@
 import { invariant } from "../errors.ts";
 import type { NewJobEvent } from "./job-event.ts";
 import type { JobRecord } from "./job-record.ts";
-import type { WorkHooks, WorkPhase } from "./job-runner.ts";
-import { jobEventOf, MetricsThrottle } from "./runner/training-events.ts";
+import type { JobHooks, JobPhase } from "./job-runner.ts";
+import { jobEventOf, MetricsThrottle } from "./training-events.ts";
 
 /** Writes what work says about itself into its job's log, in order, though the work does not wait for it. */
-export class WorkLog {
+export class JobReporter {
   readonly #record: JobRecord;
   readonly #onDefect: (error: unknown) => void;
   readonly #throttle: MetricsThrottle;
@@ -31,7 +31,7 @@ export class WorkLog {
   }
 
   /** What work calls. */
-  hooks(): WorkHooks {
+  hooks(): JobHooks {
     const append = (event: NewJobEvent) => this.add((record) => record.append(event));
     return {
       startChosen: (version) =>
@@ -63,10 +63,10 @@ export class WorkLog {
 }
 
 /** A resumed job is past validation already; a cancelled one goes nowhere any more. */
-async function advance(record: JobRecord, phase: WorkPhase): Promise<void> {
+async function advance(record: JobRecord, phase: JobPhase): Promise<void> {
   const { kind } = record.job.state;
-  if (phase === "validated" && kind === "validating") await record.move({ kind: "validated" });
-  else if (phase === "prepared" && kind === "preparing") await record.move({ kind: "prepared" });
-  else if (phase === "trained" && kind === "running") await record.move({ kind: "trained" });
+  if (phase === "validated" && kind === "validating") await record.transition({ kind: "validated" });
+  else if (phase === "prepared" && kind === "preparing") await record.transition({ kind: "prepared" });
+  else if (phase === "trained" && kind === "running") await record.transition({ kind: "trained" });
   else invariant(kind === "cancelling" || phase === "validated", `a ${kind} job was reported as ${phase}`);
 }

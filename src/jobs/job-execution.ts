@@ -1,0 +1,165 @@
+import { existsSync } from "node:fs";
+import { AlbertError } from "../errors.ts";
+import type { JobOutcome, JobProduct } from "./job-outcome.ts";
+import type { JobRecord } from "./job-record.ts";
+import { JobReporter } from "./job-reporter.ts";
+import type { JobRun, JobRunner } from "./job-runner.ts";
+import {
+  earlierProduct,
+  type ModelPublisher,
+  publishResult,
+  recordProduct,
+  removeSpentFiles,
+} from "./runner/publish-result.ts";
+
+export interface ExecutionOptions {
+  readonly runner: JobRunner;
+  readonly publisher: ModelPublisher;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Told of defects: no caller waits for them. */
+  readonly onDefect: (error: unknown, jobId: string) => void;
+}
+
+/** Why a job was asked to stop. */
+export type StopIntent = "pause" | "cancel" | "preempt";
+
+/**
+ * One job at work, from its start to the state that follows: its run, then the publication of what it made. It chooses no job and
+ * knows no other.
+ */
+export class JobExecution {
+  readonly record: JobRecord;
+  /** Resolves when the job has left its active state. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #options: ExecutionOptions;
+  readonly #run: JobRun;
+  /** Aborted when the publication is to stop too. A pause lets it come to its end. */
+  readonly #stopping = new AbortController();
+  #intent: StopIntent | undefined;
+  #abandoned = false;
+
+  /** Starts the job's run; where an earlier attempt has done that, only the publication is left. */
+  constructor(record: JobRecord, options: ExecutionOptions) {
+    this.record = record;
+    this.#options = options;
+    const reporter = new JobReporter(record, options.clock, (error) => options.onDefect(error, record.job.id));
+    this.#run = this.#start(reporter);
+    this.ended = this.#end(reporter);
+  }
+
+  /** While true, no step begins. */
+  setYield(yielding: boolean): void {
+    this.#run.setYield(yielding);
+  }
+
+  /** Asks the job to stop; a cancellation stays one whatever is asked afterwards. */
+  stop(intent: StopIntent): void {
+    if (this.#intent !== "cancel") this.#intent = intent;
+    this.#run.stop();
+    if (intent !== "pause") this.#stopping.abort();
+  }
+
+  /** Stops without another word in the job's log: another process works on it now. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#run.stop();
+    this.#stopping.abort();
+  }
+
+  #start(reporter: JobReporter): JobRun {
+    const { record } = this;
+    const product = earlierProduct(record);
+    const made = [product?.modelDirectory, product?.file?.path].filter((path) => path !== undefined);
+    if (product === undefined || !made.every((path) => existsSync(path))) {
+      void reporter.add(() => record.transition({ kind: "begin" }));
+      return this.#options.runner.start(record.job, record.directory, reporter.hooks());
+    }
+    void reporter.add(() => record.transition({ kind: "publish" }));
+    return { done: Promise.resolve({ kind: "finished", ...product }), stop() {}, setYield() {} };
+  }
+
+  async #end(reporter: JobReporter): Promise<void> {
+    const { onDefect } = this.#options;
+    const { id } = this.record.job;
+    try {
+      const outcome = await this.#run.done.catch((error: unknown): JobOutcome => {
+        onDefect(error, id);
+        return { kind: "failed", reason: "ENGINE_ERROR", message: "the job's runner ended unexpectedly" };
+      });
+      await reporter.drained();
+      if (!this.#abandoned) await this.#settle(outcome);
+    } catch (error) {
+      onDefect(error, id);
+    }
+  }
+
+  /** Moves the job, whose run has ended, into the state that follows. */
+  async #settle(outcome: JobOutcome): Promise<void> {
+    const { record } = this;
+    if (record.job.state.kind === "cancelling") {
+      await record.transition({ kind: "stopped" });
+    } else if (outcome.kind === "stopped") {
+      await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
+    } else if (outcome.kind === "rejected") {
+      const { reason, problems } = outcome;
+      for (const { where, what, hint } of problems) {
+        await record.append({ kind: "validation_issue", summary: `${where}: ${what}`, detail: { where, what, hint } });
+      }
+      await record.transition({ kind: "reject", reason, problems }, { reason });
+    } else if (outcome.kind === "failed") {
+      await this.#fail(outcome);
+    } else {
+      const { kind: _, ...product } = outcome;
+      await this.#publish(product);
+    }
+  }
+
+  async #interrupt(how: "pause" | "preempt"): Promise<void> {
+    const { record } = this;
+    if (record.job.state.kind === "cancelling") await record.transition({ kind: "stopped" });
+    else if (how === "pause") await record.transition({ kind: "pause" }, { reason: "USER" });
+    else
+      await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
+  }
+
+  async #fail({ reason, message }: Omit<Extract<JobOutcome, { kind: "failed" }>, "kind">): Promise<void> {
+    const { record } = this;
+    // Validation has no failure of its own: the caller has to mend what it cannot read.
+    if (record.job.state.kind === "validating") {
+      const problems = [{ where: "spec", what: message, hint: "see the server's log" }];
+      await record.transition({ kind: "reject", reason, problems }, { reason, detail: message });
+    } else {
+      await record.transition({ kind: "fail", reason, message }, { reason, detail: message });
+    }
+  }
+
+  async #publish(product: JobProduct): Promise<void> {
+    const { record } = this;
+    const { publisher, onDefect } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      await recordProduct(record, product);
+      const result = await publishResult(record, product, publisher, signal);
+      // A cancellation may have come in between; the version stays, promoted or not, as the events say.
+      if (record.job.state.kind === "cancelling") await record.transition({ kind: "stopped" });
+      else await record.transition({ kind: "succeed", result });
+      await freeSpentFiles(record, onDefect);
+    } catch (error) {
+      if (this.#abandoned) return;
+      if (signal.aborted) return this.#interrupt("preempt");
+      const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
+      if (!(error instanceof AlbertError)) onDefect(error, record.job.id);
+      await this.#fail({ reason: "ENGINE_ERROR", message });
+    }
+  }
+}
+
+/** Frees the disk that a job which has succeeded does not need; a disk that fails at that changes nothing about the job. */
+export async function freeSpentFiles(
+  { job, directory }: JobRecord,
+  onDefect: ExecutionOptions["onDefect"],
+): Promise<void> {
+  if (job.state.kind !== "succeeded") return;
+  await removeSpentFiles(directory).catch((error: unknown) => onDefect(error, job.id));
+}

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { measurePretraining, planPretraining } from "../../pretraining/plan.ts";
+import { type PretrainSpec, preparePretraining, runPretraining } from "../../pretraining/pretrain.ts";
+import { parsePretrainingSettings } from "../../pretraining/setting-names.ts";
+import type { JobOutcome, JobPlan } from "../job-outcome.ts";
+import { splitRecipe } from "../job-recipe.ts";
+import { type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
+import type { ResolvedSpec } from "./resolved-spec.ts";
+import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
+
+/** Pretrains a model on text. */
+export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
+  const spec = pretrainSpec(resolved);
+  const prepared = await preparePretraining(spec, (activity) => control.hooks.activity(activity));
+  const { start, heads, data } = prepared;
+  return runTrainingJob(resolved, control, {
+    plan: await planPretraining(prepared, Object.keys(resolved.spec.recipe)),
+    metric: "loss",
+    run: (options) => runPretraining(prepared, options),
+    model: {
+      config: start.config,
+      heads: [...heads],
+      vocabulary: start.vocabulary,
+      maxSequenceLength: spec.settings.maxSeqLength,
+      lineage: {
+        ...(start.digest === undefined ? {} : { parent: start.digest }),
+        datasets: { train: data.digest },
+        recipe: { task: "pretraining", ...spec.settings },
+        program: resolved.program,
+        jobId: resolved.jobId,
+      },
+    },
+  });
+}
+
+/** Says what such a job would do, after a few measured steps. */
+export async function planPretrainingJob(resolved: ResolvedSpec): Promise<JobPlan> {
+  const prepared = await preparePretraining(pretrainSpec(resolved));
+  const plan = await planPretraining(prepared, Object.keys(resolved.spec.recipe));
+  return jobPlanOf(await measurePretraining(plan, prepared, MEASURING_TOOLS), resolved.spec);
+}
+
+/** What a pretraining's specification says, in the terms of training. */
+function pretrainSpec(resolved: ResolvedSpec): PretrainSpec {
+  const { spec, start, train, eval: evaluation, directory, cache, executor } = resolved;
+  const given = { ...splitRecipe(spec, "recipe.").settings, seed: String(spec.seed) };
+  return {
+    start: required(start, "init"),
+    files: [required(train, "train")],
+    ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
+    settings: parsePretrainingSettings(given, "recipe."),
+    executor,
+    work: join(directory, WORK_DIRECTORY),
+    cache,
+  };
+}
