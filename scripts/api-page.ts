@@ -10,7 +10,7 @@ import {
   type FileDescriptorProto,
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
-import { ERROR_ROWS, STATUS_OF_CODE } from "../src/server/error-table.ts";
+import { ERROR_ROWS, STATUS_OF_CODE } from "../src/server/errors/error-table.ts";
 
 const root = join(import.meta.dirname, "..");
 const PACKAGE = "albert.v1";

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configurationPage } from "../src/config/explain.ts";
-import { errorsPage } from "../src/server/errors-page.ts";
+import { errorsPage } from "../src/server/errors/errors-page.ts";
 import { apiPage } from "./api-page.ts";
 
 writeFileSync(join(import.meta.dirname, "../docs/configuration.md"), configurationPage());

@@ -6,7 +6,7 @@ import { chooseDevice } from "./runtime/devices.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { Measurements } from "./runtime/measurements.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
-import { followHealth } from "./server/follow-health.ts";
+import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";

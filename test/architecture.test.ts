@@ -77,6 +77,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@grpc/": ["server", "client", "cli"],
   "@connectrpc/": ["server"],
+  send: ["server"],
   "onnxruntime-node": ["runtime"],
   "@tensorflow/": ["model", "graph", "training"],
   "sentencepiece-js": ["tokenizer"],

@@ -3,7 +3,7 @@ import { create, type DescMethod, type MessageInitShape, type MessageShape, toJs
 import type { Command } from "commander";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../gen/albert/v1/inference_pb.js";
-import type { CallContext } from "../server/call.ts";
+import type { CallContext } from "../server/call/call.ts";
 
 /** Options that every command asking a model has. */
 export interface TargetFlags {

@@ -52,7 +52,7 @@ export const SETTINGS = {
       min: 1024,
       max: 68_719_476_736,
       unit: "bytes",
-      doc: "Bytes of request messages that calls in progress may hold together; one more is refused with RESOURCE_EXHAUSTED.",
+      doc: "Bytes that messages of calls in progress may hold together on each listener, whatever their transport: requests, and replies that are not sent yet. A further request is refused with RESOURCE_EXHAUSTED.",
     }),
     maxStreamsPerConnection: integer({
       default: 128,

@@ -4,20 +4,16 @@ import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
-import { ByteBudget } from "./byte-budget.ts";
-import type { ServiceHandlers } from "./call.ts";
+import { ByteBudget } from "./call/byte-budget.ts";
+import type { ServiceHandlers } from "./call/call.ts";
+import { keepByteOrderMarks } from "./call/decode.ts";
+import { type Authorizer, listenerInterceptors } from "./call/interceptors.ts";
+import type { CallSettings } from "./call/run-call.ts";
 import { addConnectService } from "./connect/connect-routes.ts";
 import { ConsoleListener } from "./console/console-listener.ts";
-import { keepByteOrderMarks } from "./decode.ts";
 import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
-import type { AdapterOptions } from "./grpc/service-adapter.ts";
-import { HealthStates, healthHandlers } from "./health.ts";
-import { HttpListener } from "./http-listener.ts";
-import { type Authorizer, authorize } from "./interceptors/authorize.ts";
-import { callLog } from "./interceptors/call-log.ts";
-import { deadline } from "./interceptors/deadline.ts";
-import { drain } from "./interceptors/drain.ts";
-import { openStreams } from "./interceptors/open-streams.ts";
+import { HealthStates, healthHandlers } from "./health/health-states.ts";
+import { MetricsListener } from "./http/metrics-listener.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
 
 export interface InferenceServerOptions {
@@ -52,7 +48,7 @@ export class InferenceServer {
   readonly health: HealthStates;
   readonly #options: InferenceServerOptions;
   readonly #listeners: readonly GrpcListener[];
-  readonly #http: HttpListener | undefined;
+  readonly #http: MetricsListener | undefined;
   readonly #page: ConsoleListener | undefined;
   readonly #draining: AbortController;
   #closing: Promise<boolean> | undefined;
@@ -62,7 +58,7 @@ export class InferenceServer {
     parts: {
       readonly publicListener: GrpcListener | undefined;
       readonly adminListener: GrpcListener | undefined;
-      readonly http: HttpListener | undefined;
+      readonly http: MetricsListener | undefined;
       readonly page: ConsoleListener | undefined;
       readonly health: HealthStates;
       readonly draining: AbortController;
@@ -103,7 +99,7 @@ export class InferenceServer {
           address,
           limits: connectionLimits(name, config.server),
           reflection: name === "public" && config.server.reflection,
-          adapter: adapterOptions(name, options, draining.signal, authorizer),
+          calls: callSettings(name, options, draining.signal, authorizer),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
         },
         register,
@@ -129,7 +125,7 @@ export class InferenceServer {
       const http =
         config.server.metricsAddress === ""
           ? undefined
-          : await HttpListener.open({
+          : await MetricsListener.open({
               address: config.server.metricsAddress,
               metricsPage: () => options.metrics.page(),
               ready: () => options.ready() && !draining.signal.aborted,
@@ -177,28 +173,27 @@ function connectionLimits(
   return listener === "admin" ? limits : { ...limits, connectionMaxAgeMs };
 }
 
-function adapterOptions(
+function callSettings(
   listener: "public" | "admin",
   { config, metrics, log }: InferenceServerOptions,
   draining: AbortSignal,
   authorizer: Authorizer | undefined,
-): AdapterOptions {
+  budget: ByteBudget = new ByteBudget(config.server.inflightBytes),
+): CallSettings {
+  const { server } = config;
   return {
-    interceptors: [
-      callLog(log, {
-        all: config.log.level === "debug" || config.log.level === "trace",
-        slowMs: config.log.slowRequestMs,
-      }),
-      openStreams((change) => metrics.calls.streamsOpen(listener, change)),
-      ...(authorizer === undefined ? [] : [authorize(authorizer)]),
-      drain,
-      deadline,
-    ],
-    budget: new ByteBudget(config.server.inflightBytes),
+    interceptors: listenerInterceptors({
+      log,
+      logAll: config.log.level === "debug" || config.log.level === "trace",
+      slowMs: config.log.slowRequestMs,
+      streamsOpen: (change) => metrics.calls.streamsOpen(listener, change),
+      ...(authorizer === undefined ? {} : { authorizer }),
+    }),
+    budget,
     draining,
     ...(listener === "public"
-      ? { defaultDeadlineMs: config.server.defaultDeadlineMs, maxDeadlineMs: config.server.maxDeadlineMs }
-      : { defaultDeadlineMs: config.server.adminDefaultDeadlineMs, maxDeadlineMs: config.server.adminMaxDeadlineMs }),
+      ? { defaultDeadlineMs: server.defaultDeadlineMs, maxDeadlineMs: server.maxDeadlineMs }
+      : { defaultDeadlineMs: server.adminDefaultDeadlineMs, maxDeadlineMs: server.adminMaxDeadlineMs }),
     logIncident: logIncidents(log),
   };
 }
@@ -206,16 +201,18 @@ function adapterOptions(
 /** The browser's way in: inference and, where it is served, administration, for whoever may use this address. */
 function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
   const { config, metrics, inference, admin } = options;
-  const adapter = adapterOptions("public", options, draining, options.authorizer);
-  const adminAdapter = adapterOptions("admin", options, draining, admin?.authorizer);
+  const budget = new ByteBudget(config.server.inflightBytes);
+  const settings = callSettings("public", options, draining, options.authorizer, budget);
+  const adminSettings = callSettings("admin", options, draining, admin?.authorizer, budget);
   return ConsoleListener.open({
     address: config.server.consoleAddress,
     directory: fileURLToPath(new URL("../../dist/console", import.meta.url)),
     maxMessageBytes: config.server.maxMessageBytes,
+    budget,
     metricsPage: () => metrics.page(),
     routes: (router) => {
-      if (inference !== undefined) addConnectService(router, InferenceService, inference, adapter);
-      admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminAdapter) });
+      if (inference !== undefined) addConnectService(router, InferenceService, inference, settings);
+      admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminSettings) });
     },
   });
 }

@@ -1,4 +1,4 @@
-import type { IncidentLog } from "./status.ts";
+import type { IncidentLog } from "./errors/status.ts";
 
 /** What the server logs to; pino's loggers fit. Objects hold names and numbers, never text of a request. */
 export interface ServerLog {

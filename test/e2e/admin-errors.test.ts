@@ -8,8 +8,8 @@ import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts
 import type { CallError } from "../../src/client/call-error.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { JobKind, JobState } from "../../src/gen/albert/v1/training_pb.js";
-import { ADMIN_ERROR_ROWS } from "../../src/server/admin-error-table.ts";
-import { errorRow, STATUS_OF_CODE } from "../../src/server/error-table.ts";
+import { ADMIN_ERROR_ROWS } from "../../src/server/errors/admin-error-table.ts";
+import { errorRow, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 

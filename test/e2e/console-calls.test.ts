@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { writeTinyModel } from "../server/tiny-model.ts";
@@ -42,18 +43,38 @@ describe("the console's listener", () => {
     expect(response.headers.get("grpc-retry-pushback-ms")).toBe("-1");
   });
 
-  it("answers to loopback names only", async () => {
-    const { request } = await import("node:http");
+  it("keeps a batch's answers when one of its items fails, and spells out that item's error", async () => {
+    const items = [{ tokenize: { text: "a cat" } }, { tokenize: { text: "" } }];
+    const response = await call("BatchInfer", { items });
+    expect(response.status).toBe(200);
+    const { results } = (await response.json()) as {
+      results: { tokenize?: { tokens: { start: number }[] }; error?: { code: number; details: object[] } }[];
+    };
+    // Zeros are there too: a caller need not know defaults.
+    expect(results[0]?.tokenize?.tokens[0]?.start).toBe(0);
+    expect(results[1]?.error?.code).toBe(3);
+    expect(results[1]?.error?.details).toContainEqual(
+      expect.objectContaining({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "FIELD_INVALID" }),
+    );
+  });
+
+  const get = (path: string, headers: Record<string, string> = {}) => {
     const [host, port] = server.app.addresses.console!.split(":");
-    const status = await new Promise<number | undefined>((resolve, reject) => {
-      request({ host, port, path: "/", headers: { host: "attacker.example" } }, (response) => {
+    return new Promise<{ status: number | undefined; headers: Record<string, unknown> }>((resolve, reject) => {
+      request({ host, port, path, headers }, (response) => {
         response.resume();
-        resolve(response.statusCode);
+        resolve({ status: response.statusCode, headers: response.headers });
       })
         .on("error", reject)
         .end();
     });
-    expect(status).toBe(421);
+  };
+
+  it("answers to loopback names only, in any case of letters", async () => {
+    expect((await get("/metrics", { host: "attacker.example" })).status).toBe(421);
+    expect((await get("/metrics", { host: "localhost.attacker.example" })).status).toBe(421);
+    expect((await get("/metrics", { host: "LocalHost:8080" })).status).toBe(200);
+    expect((await get("/metrics", { host: "[::1]:8080" })).status).toBe(200);
   });
 
   it("hands out no file but the page's own", async () => {

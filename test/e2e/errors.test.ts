@@ -5,7 +5,7 @@ import { AlbertError } from "../../src/errors.ts";
 import { InferenceService, StreamOrder } from "../../src/gen/albert/v1/inference_pb.js";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.js";
 import type { Engine } from "../../src/runtime/engine.ts";
-import { ERROR_ROWS, errorRow, GRPC_STATUS, STATUS_OF_CODE } from "../../src/server/error-table.ts";
+import { ERROR_ROWS, errorRow, GRPC_STATUS, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
 import {
   compressedFailure,
   encoded,

@@ -11,9 +11,9 @@ import {
   RetryInfoSchema,
 } from "../../src/gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../../src/gen/google/rpc/status_pb.js";
-import { ERROR_ROWS, errorRow, STATUS_OF_CODE } from "../../src/server/error-table.ts";
-import { errorsPage } from "../../src/server/errors-page.ts";
-import { toAlbertError, toWireError } from "../../src/server/status.ts";
+import { ERROR_ROWS, errorRow, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
+import { errorsPage } from "../../src/server/errors/errors-page.ts";
+import { toAlbertError, toWireError } from "../../src/server/errors/status.ts";
 
 const root = join(import.meta.dirname, "../..");
 

@@ -9,7 +9,7 @@ import type { DatasetVersion } from "../../store/datasets.ts";
 import type { Store } from "../../store/store.ts";
 import type { Uploads } from "../../store/uploads.ts";
 import { versionName } from "../../store/versions.ts";
-import type { ServiceHandlers } from "../call.ts";
+import type { ServiceHandlers } from "../call/call.ts";
 import { timestamp } from "./conversions.ts";
 import { readSource } from "./job-messages.ts";
 import { page } from "./paging.ts";

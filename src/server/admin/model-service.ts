@@ -14,7 +14,7 @@ import type { Alias } from "../../store/aliases.ts";
 import type { GarbageReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";
 import type { ModelVersion } from "../../store/versions.ts";
-import type { ServiceHandlers } from "../call.ts";
+import type { ServiceHandlers } from "../call/call.ts";
 import {
   aliasMessage,
   gateReportMessage,

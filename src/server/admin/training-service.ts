@@ -1,7 +1,7 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { TrainingService } from "../../gen/albert/v1/training_pb.js";
 import type { JobService } from "../../jobs/job-service.ts";
-import type { ServiceHandlers } from "../call.ts";
+import type { ServiceHandlers } from "../call/call.ts";
 import { timestamp } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";

@@ -1,17 +1,22 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import type { AlbertError } from "../../errors.ts";
-import type { Interceptor, ServerStreamHandler, ServiceHandlers, UnaryHandler } from "../call.ts";
-import type { CallSettings } from "../call-deadline.ts";
-import { type IncidentLog, toAlbertError, toWireError } from "../status.ts";
-import { ConnectCall } from "./connect-call.ts";
-import { Rendezvous } from "./rendezvous.ts";
+import { createRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.js";
+import type { ServerStreamHandler, ServiceHandlers, UnaryHandler } from "../call/call.ts";
+import { OpenCall, type Transport } from "../call/open-call.ts";
+import { type CallSettings, runCall } from "../call/run-call.ts";
+import { Channel } from "./channel.ts";
+import { connectError } from "./connect-error.ts";
 
-export interface ConnectAdapterOptions extends CallSettings {
-  /** Outermost first. */
-  readonly interceptors: readonly Interceptor[];
-  readonly logIncident: IncidentLog;
-}
+/**
+ * How messages look as JSON: every field without presence is there, also when it is 0, false or empty, so that a caller need
+ * not know defaults; details of failed items are spelled out. A field that the contract does not have is a mistake of whoever
+ * wrote the JSON, which would else be ignored silently.
+ */
+const JSON_OPTIONS = {
+  alwaysEmitImplicit: true,
+  ignoreUnknownFields: false,
+  registry: createRegistry(file_google_rpc_error_details),
+};
 
 /**
  * Serves a service's handlers over Connect, gRPC-Web and JSON: the same handlers, interceptors and errors as on the gRPC
@@ -21,69 +26,70 @@ export function addConnectService<S extends DescService>(
   router: ConnectRouter,
   service: S,
   handlers: ServiceHandlers<S>,
-  options: ConnectAdapterOptions,
+  settings: CallSettings,
 ): void {
   const implementation: Record<string, unknown> = {};
   for (const method of service.methods) {
     // `ServiceHandlers<S>` has one handler per method of S, of the method's kind; the loop variable loses that link.
     const handler = handlers[method.localName as keyof S["method"]] as unknown;
     if (method.methodKind === "unary") {
-      implementation[method.localName] = unary(method, handler as UnaryHandler<DescMethod>, options);
+      implementation[method.localName] = unary(method, handler as UnaryHandler<DescMethod>, settings);
     } else if (method.methodKind === "server_streaming") {
-      implementation[method.localName] = serverStream(method, handler as ServerStreamHandler<DescMethod>, options);
+      implementation[method.localName] = serverStream(method, handler as ServerStreamHandler<DescMethod>, settings);
     }
   }
-  // A field that the contract does not have is a mistake of whoever wrote the JSON, which would else be ignored silently.
-  const strict = { jsonOptions: { ignoreUnknownFields: false } };
-  router.service(service, implementation as Partial<ServiceImpl<S>>, strict);
+  router.service(service, implementation as Partial<ServiceImpl<S>>, { jsonOptions: JSON_OPTIONS });
 }
 
-function unary(method: DescMethod, handler: UnaryHandler<DescMethod>, options: ConnectAdapterOptions) {
-  return async (request: Parameters<typeof handler>[0], context: HandlerContext) => {
-    const call = new ConnectCall(method, context, options);
-    let reply: Awaited<ReturnType<typeof handler>> | undefined;
-    await runCall(call, options, async () => {
+type Request = Parameters<UnaryHandler<DescMethod>>[0];
+type Reply = Awaited<ReturnType<UnaryHandler<DescMethod>>>;
+
+function unary(method: DescMethod, handler: UnaryHandler<DescMethod>, settings: CallSettings) {
+  return async (request: Request, context: HandlerContext) => {
+    let reply: Reply | undefined;
+    await runOn(method, context, settings, async (call) => {
       reply = await handler(request, call);
     });
     return reply;
   };
 }
 
-function serverStream(method: DescMethod, handler: ServerStreamHandler<DescMethod>, options: ConnectAdapterOptions) {
-  return (request: Parameters<typeof handler>[0], context: HandlerContext) => {
-    const call = new ConnectCall(method, context, options);
-    const replies = new Rendezvous<Awaited<ReturnType<UnaryHandler<DescMethod>>>>();
-    runCall(call, options, async () => {
-      for await (const reply of handler(request, call)) await replies.put(reply);
+function serverStream(method: DescMethod, handler: ServerStreamHandler<DescMethod>, settings: CallSettings) {
+  return (request: Request, context: HandlerContext) => {
+    const replies = new Channel<Reply>();
+    runOn(method, context, settings, async (call) => {
+      for await (const reply of handler(request, call)) await replies.send(reply);
     }).then(
-      () => replies.end(),
-      (error: unknown) => replies.end({ error }),
+      () => replies.close(),
+      (error: unknown) => replies.close({ error }),
     );
     return replies;
   };
 }
 
-/** Runs the onion of interceptors around a call; rejects with nothing but a `ConnectError`. */
-async function runCall(call: ConnectCall, options: ConnectAdapterOptions, run: () => Promise<void>): Promise<void> {
-  const onion = options.interceptors.reduceRight<() => Promise<void>>(
-    (inner, interceptor) => async () => interceptor(call, inner),
-    run,
-  );
+/** Runs a call that came over HTTP; rejects with nothing but a `ConnectError`. */
+async function runOn(
+  method: DescMethod,
+  context: HandlerContext,
+  settings: CallSettings,
+  work: (call: OpenCall) => Promise<void>,
+): Promise<void> {
+  const call = new OpenCall(method, httpTransport(context), settings);
+  if (context.signal.aborted) call.onTransportClosed();
+  else context.signal.addEventListener("abort", call.onTransportClosed, { once: true });
   try {
-    await onion();
+    await runCall(call, settings, () => work(call));
   } catch (error) {
-    throw connectError(toAlbertError(error, options.logIncident));
+    throw connectError(error);
+  } finally {
+    context.signal.removeEventListener("abort", call.onTransportClosed);
   }
 }
 
-/** An error in the form that Connect sends: code, message, and the same details as on gRPC. */
-function connectError(error: AlbertError): ConnectError {
-  const { status, retryPushbackMs } = toWireError(error);
-  const headers = retryPushbackMs === undefined ? {} : { "grpc-retry-pushback-ms": String(retryPushbackMs) };
-  const wire = new ConnectError(status.message, status.code, headers); // codes are gRPC's own numbers
-  wire.details = status.details.map(({ typeUrl, value }) => ({
-    type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
-    value,
-  }));
-  return wire;
+function httpTransport(context: HandlerContext): Transport {
+  return {
+    peer: () => "http",
+    header: (name) => context.requestHeader.get(name) ?? undefined,
+    remainingMs: context.timeoutMs(),
+  };
 }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { boundPort, hostOf, listen } from "../http-address.ts";
-import { StaticFiles } from "./static-files.ts";
+import send from "send";
+import type { ByteBudget } from "../call/byte-budget.ts";
+import { connectListener } from "../connect/node-adapter.ts";
+import { boundPort, hostOf, listen } from "../http/http-address.ts";
 
 export interface ConsoleListenerOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -14,9 +15,20 @@ export interface ConsoleListenerOptions {
   readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
   /** Largest message of a call. */
   readonly maxMessageBytes: number;
+  /** What the messages of all calls count against. */
+  readonly budget: ByteBudget;
 }
 
 const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "::1"]);
+
+/** Nothing from elsewhere runs in the page, and no other page may frame it. */
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache",
+};
 
 /**
  * The console: one page, and the project's own services over Connect, gRPC-Web and JSON for it and for `curl`. A listener on
@@ -35,25 +47,8 @@ export class ConsoleListener {
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE when the address cannot be bound */
   static async open(options: ConsoleListenerOptions): Promise<ConsoleListener> {
-    const files = await StaticFiles.open(options.directory);
-    const loopback = LOOPBACK_NAMES.has(hostOf(options.address));
-    const answerCall = connectNodeAdapter({
-      routes: options.routes,
-      readMaxBytes: options.maxMessageBytes,
-      fallback: (request, response) => answerPage(request as IncomingMessage, response as ServerResponse),
-    });
-    const answerPage = (request: IncomingMessage, response: ServerResponse) => {
-      const reading = request.method === "GET" || request.method === "HEAD";
-      if (reading && files?.answer(request, response)) return;
-      if (reading && request.url === "/metrics") {
-        options.metricsPage().then(
-          ({ contentType, body }) => response.writeHead(200, { "content-type": contentType }).end(body),
-          () => response.writeHead(500).end(),
-        );
-        return;
-      }
-      response.writeHead(404, { "content-type": "text/plain" }).end("there is nothing here\n");
-    };
+    const loopback = LOOPBACK_NAMES.has(hostOf(options.address).toLowerCase());
+    const answerCall = connectListener({ ...options, fallback: pageListener(options) });
     const server = createServer((request, response) => {
       if (loopback && !LOOPBACK_NAMES.has(nameOf(request.headers.host))) {
         response.writeHead(421, { "content-type": "text/plain" }).end("this address answers to loopback names only\n");
@@ -72,7 +67,40 @@ export class ConsoleListener {
   }
 }
 
-/** The name in a Host header, without its port and brackets. */
+/** Answers with the page's files and the metrics; no path leads out of the page's directory. */
+function pageListener({ directory, metricsPage }: ConsoleListenerOptions) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const nothing = (): void => {
+      // A file that could not be read to its end.
+      if (response.headersSent) response.destroy();
+      else response.writeHead(404, { "content-type": "text/plain" }).end("there is nothing here\n");
+    };
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      nothing();
+      return;
+    }
+    const path = request.url?.split("?", 1)[0] ?? "/";
+    if (path === "/metrics") {
+      metricsPage().then(
+        ({ contentType, body }) => response.writeHead(200, { "content-type": contentType }).end(body),
+        () => response.writeHead(500).end(),
+      );
+      return;
+    }
+    send(request, path, { root: directory, cacheControl: false, dotfiles: "ignore" })
+      .on("headers", () => {
+        for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
+      })
+      .on("directory", nothing)
+      .on("error", nothing)
+      .pipe(response);
+  };
+}
+
+/** The name in a Host header, without its port and brackets; names are alike in any case. */
 function nameOf(host: string | undefined): string {
-  return (host ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return (host ?? "")
+    .toLowerCase()
+    .replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "");
 }

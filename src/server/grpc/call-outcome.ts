@@ -1,7 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
 import { AlbertError, type ErrorCode } from "../../errors.ts";
-import { type GrpcStatusName, statusName } from "../error-table.ts";
+import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
+import { type GrpcStatusName, statusName } from "../errors/error-table.ts";
 import { DETAILS_TRAILER, grpcStatus } from "./grpc-status.ts";
 
 /** Receives how each call ended, exactly once per call, whoever ended it. */
@@ -10,16 +11,19 @@ export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: 
 /**
  * Sees the final status of every call, including those the library ends by itself before or beside any handler: an
  * oversized or undecodable message, a passed deadline, a wrong number of messages. Those get the same details and trailers
- * as ours. The library offers no hook for its own statuses, so `sendStatus` of the call object that it hands to interceptors
- * is replaced; it is part of the public interceptor interface.
+ * as ours. Replies count against the budget until the connection has taken them. The library offers no hook for its own
+ * statuses nor for the moment when a message was sent, so `sendStatus` and `sendMessage` of the call object that it hands to
+ * interceptors are replaced; they are part of the public interceptor interface.
  */
-export function callOutcome(maxMessageBytes: number, listen: OutcomeListener): ServerInterceptor {
+export function callOutcome(maxMessageBytes: number, budget: ByteBudget, listen: OutcomeListener): ServerInterceptor {
   return (method, call) => {
     const startedAt = performance.now();
+    const bytes = new CallBytes(budget);
     let ended = false;
     const end = (status: GrpcStatusName) => {
       if (ended) return;
       ended = true;
+      bytes.close();
       listen(method.path.slice(1), status, (performance.now() - startedAt) / 1000);
     };
     const sendStatus = call.sendStatus.bind(call);
@@ -28,8 +32,17 @@ export function callOutcome(maxMessageBytes: number, listen: OutcomeListener): S
       end(statusName(complete.code ?? 2));
       sendStatus(complete);
     };
+    const sendMessage = call.sendMessage.bind(call);
+    const sendCounted = (reply: Buffer, sent: () => void) => {
+      bytes.hold(reply.length);
+      sendMessage(reply, () => {
+        bytes.releaseReply(reply.length);
+        sent();
+      });
+    };
     // Defined, not assigned: after an assignment, each call's memory outlives it until the whole heap is collected.
     Object.defineProperty(call, "sendStatus", { value });
+    Object.defineProperty(call, "sendMessage", { value: sendCounted });
     return new ServerInterceptingCall(call, {
       start: (next) => {
         next(new ServerListenerBuilder().withOnCancel(() => end("CANCELLED")).build());

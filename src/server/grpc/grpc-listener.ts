@@ -3,10 +3,11 @@ import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { AlbertError } from "../../errors.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import type { ServiceHandlers } from "../call.ts";
-import { reflectionHandlers } from "../reflection.ts";
+import type { ServiceHandlers } from "../call/call.ts";
+import type { CallSettings } from "../call/run-call.ts";
 import { callOutcome, type OutcomeListener } from "./call-outcome.ts";
-import { type AdapterOptions, adaptService } from "./service-adapter.ts";
+import { reflectionHandlers } from "./reflection.ts";
+import { adaptService } from "./service-adapter.ts";
 
 /** Bounds on connections and messages of one listener. */
 export interface ConnectionLimits {
@@ -24,7 +25,7 @@ export interface GrpcListenerOptions {
   readonly address: string;
   readonly limits: ConnectionLimits;
   readonly reflection: boolean;
-  readonly adapter: AdapterOptions;
+  readonly calls: CallSettings;
   readonly onOutcome: OutcomeListener;
   readonly credentials?: ServerCredentials;
 }
@@ -55,7 +56,7 @@ export class GrpcListener {
     const services: DescService[] = [];
     const registrar: ServiceRegistrar = {
       add: (service, handlers) => {
-        const { definition, implementation } = adaptService(service, handlers, options.adapter);
+        const { definition, implementation } = adaptService(service, handlers, options.calls);
         server.addService(definition, implementation);
         services.push(service);
       },
@@ -97,7 +98,7 @@ export interface ServiceRegistrar {
   add<S extends DescService>(service: S, handlers: ServiceHandlers<S>): void;
 }
 
-function serverOptions({ limits, onOutcome }: GrpcListenerOptions): ServerOptions {
+function serverOptions({ limits, calls, onOutcome }: GrpcListenerOptions): ServerOptions {
   return {
     "grpc.max_receive_message_length": limits.maxMessageBytes,
     "grpc.max_concurrent_streams": limits.maxStreamsPerConnection,
@@ -112,7 +113,7 @@ function serverOptions({ limits, onOutcome }: GrpcListenerOptions): ServerOption
     "grpc.max_connection_idle_ms": limits.connectionMaxIdleMs,
     // Its bookkeeping per connection and call has leaked before, and nothing here reads it.
     "grpc.enable_channelz": 0,
-    interceptors: [callOutcome(limits.maxMessageBytes, onOutcome)],
+    interceptors: [callOutcome(limits.maxMessageBytes, calls.budget, onOutcome)],
   };
 }
 

@@ -2,7 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import type { AlbertError } from "../../errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
-import { toWireError } from "../status.ts";
+import { toWireError } from "../errors/status.ts";
 
 /** Trailers of the gRPC ecosystem: rich details, and when clients that retry by themselves may do so. */
 export const DETAILS_TRAILER = "grpc-status-details-bin";

@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { invalidInput } from "../../errors.ts";
 import { type InferItem, type InferItemResultSchema, InferItemSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { CallContext } from "../call.ts";
-import { type IncidentLog, toAlbertError, toWireError } from "../status.ts";
+import type { CallContext } from "../call/call.ts";
+import { type IncidentLog, toAlbertError, toWireError } from "../errors/status.ts";
 import type { InferenceCalls } from "./calls.ts";
 
 type Result = MessageInitShape<typeof InferItemResultSchema>;

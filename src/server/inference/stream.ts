@@ -8,7 +8,7 @@ import {
   StreamOrder,
 } from "../../gen/albert/v1/inference_pb.js";
 import { draining } from "../../serving/errors.ts";
-import type { CallContext } from "../call.ts";
+import type { CallContext } from "../call/call.ts";
 import { ItemsInHand } from "./items-in-hand.ts";
 
 type Result = MessageInitShape<typeof InferItemResultSchema>;

@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TokenizeRequest, TokenizeResponseSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
 import { tokenizeRequest } from "../../tasks/text-request.ts";
-import type { CallContext } from "../call.ts";
+import type { CallContext } from "../call/call.ts";
 import { defined } from "./defined.ts";
 import type { RequestLimits } from "./operation.ts";
 import { tokenFields } from "./reply-parts.ts";

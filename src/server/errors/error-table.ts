@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
 import { ADMIN_ERROR_ROWS } from "./admin-error-table.ts";
 import type { ErrorRow } from "./error-row.ts";
 
@@ -131,7 +131,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "MEMORY_BUDGET",
     code: "overloaded",
-    when: "Requests in progress hold `server.inflight_bytes` of message bytes.",
+    when: "Requests in progress, and replies that are not sent yet, hold `server.inflight_bytes` of the listener.",
     detail: "none",
     retry: "later",
     metadata: ["limit_bytes"],

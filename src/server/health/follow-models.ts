@@ -1,8 +1,8 @@
-import { InferenceService } from "../gen/albert/v1/inference_pb.js";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { ModelRegistry } from "../serving/models/registry.ts";
-import type { HealthStates } from "./health.ts";
-import type { ServerLog } from "./log.ts";
+import { InferenceService } from "../../gen/albert/v1/inference_pb.js";
+import type { Metrics } from "../../metrics/metrics.ts";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import type { ServerLog } from "../log.ts";
+import type { HealthStates } from "./health-states.ts";
 
 /**
  * Keeps the health states equal to what the live models can answer, until the signal aborts. Should following itself

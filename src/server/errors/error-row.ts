@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
 
 /** Which typed detail, besides `ErrorInfo`, a reason carries. */
 export type DetailKind = "BadRequest" | "QuotaFailure" | "PreconditionFailure" | "ResourceInfo" | "none";

@@ -7,7 +7,7 @@ export function errorsPage(): string {
   const codes = Object.entries(STATUS_OF_CODE).map(([code, status]) => `| ${code} | ${status} |`);
   return `# Errors
 
-This page is generated from \`src/server/error-table.ts\` by \`npm run docs\`; a test fails when it differs.
+This page is generated from \`src/server/errors/error-table.ts\` by \`npm run docs\`; a test fails when it differs.
 
 Every call that fails, and every failed item of a batch or stream, carries \`google.rpc.ErrorInfo\` with the domain "albert"
 and one of the reasons below, in the trailer \`grpc-status-details-bin\`. Reasons are stable: programs may decide by

@@ -1,13 +1,13 @@
 import { type DescFile, type DescMessage, type DescService, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.js";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.js";
 import type {
   ServerReflection,
   ServerReflectionRequest,
   ServerReflectionResponseSchema,
-} from "../gen/grpc/reflection/v1/reflection_pb.js";
-import type { ServiceHandlers } from "./call.ts";
-import { GRPC_STATUS } from "./error-table.ts";
+} from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import type { ServiceHandlers } from "../call/call.ts";
+import { GRPC_STATUS } from "../errors/error-table.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 

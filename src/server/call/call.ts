@@ -1,5 +1,5 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { AlbertError } from "../errors.ts";
+import type { AlbertError } from "../../errors.ts";
 
 /**
  * What a handler knows about the call it answers. Nothing here belongs to one transport, so that the same handler can be
@@ -37,12 +37,6 @@ export interface IncomingCall extends CallContext {
   /** Stops the work for this call. Only the first reason counts. */
   abort(reason: AlbertError): void;
 }
-
-/**
- * Wraps the whole of a call, unary or streaming: `proceed` resolves when the last message has been handed to the
- * transport, and rejects with what the handler threw. An interceptor may throw before it, or act after it.
- */
-export type Interceptor = (call: IncomingCall, proceed: () => Promise<void>) => Promise<void>;
 
 /** One message in, one out. */
 export type UnaryHandler<M extends DescMethod> = (

@@ -1,24 +1,24 @@
 /**
- * Hands values from one side to the other, one at a time: `put` resolves when its value has been taken. The taking side ends
- * when the work that puts has ended, and throws what that threw.
+ * Hands values from one side to the other, one at a time, without a buffer: `send` resolves when its value has been received.
+ * The receiving side ends when the work that sends has ended, and throws what that threw.
  */
-export class Rendezvous<T> implements AsyncIterable<T> {
-  #offered: { readonly value: T; readonly taken: () => void } | undefined;
+export class Channel<T> implements AsyncIterable<T> {
+  #offered: { readonly value: T; readonly received: () => void } | undefined;
   #wake: () => void = () => {};
   #end: { readonly error?: unknown } | undefined;
   #abandoned = false;
 
-  /** Offers a value. @throws when nobody takes values any more */
-  async put(value: T): Promise<void> {
-    if (this.#abandoned) throw new Error("nobody reads this stream any more");
-    await new Promise<void>((taken) => {
-      this.#offered = { value, taken };
+  /** Offers a value. @throws when the receiver has gone */
+  async send(value: T): Promise<void> {
+    if (this.#abandoned) throw new Error("the receiver of this stream has gone");
+    await new Promise<void>((received) => {
+      this.#offered = { value, received };
       this.#wake();
     });
   }
 
   /** Ends the stream, with an error or without. */
-  end(outcome: { readonly error?: unknown } = {}): void {
+  close(outcome: { readonly error?: unknown } = {}): void {
     this.#end ??= outcome;
     this.#wake();
   }
@@ -30,7 +30,7 @@ export class Rendezvous<T> implements AsyncIterable<T> {
         if (offered !== undefined) {
           this.#offered = undefined;
           yield offered.value;
-          offered.taken();
+          offered.received();
         } else if (this.#end !== undefined) {
           if ("error" in this.#end) throw this.#end.error;
           return;
@@ -42,7 +42,7 @@ export class Rendezvous<T> implements AsyncIterable<T> {
       }
     } finally {
       this.#abandoned = true;
-      this.#offered?.taken();
+      this.#offered?.received();
     }
   }
 }

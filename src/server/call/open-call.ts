@@ -1,25 +1,32 @@
 import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { AlbertError } from "../../errors.ts";
-import type { IncomingCall } from "../call.ts";
-import { allowedMs, type CallSettings } from "../call-deadline.ts";
-import { callerGone, callLate } from "../call-endings.ts";
-import { requestIdOf } from "../request-id.ts";
+import type { IncomingCall } from "./call.ts";
+import { allowedMs, callerCancelled, type DeadlineSettings, deadlineExceeded } from "./deadline.ts";
+import { requestIdOf } from "./request-id.ts";
 
 /** The transport's timer and ours read different clocks. */
 const CLOCK_TOLERANCE_MS = 5;
 
-/** What is used of the library's call objects, of whatever kind. */
-interface CallSurface {
-  readonly metadata: Metadata;
-  getPeer(): string;
-  getDeadline(): Deadline;
+/** What a call needs to know of the connection that it came by. */
+export interface Transport {
+  /** Address of the caller. */
+  peer(): string;
+  /** Text metadata (headers) of the call; lower-case names. */
+  header(name: string): string | undefined;
+  /** Time until the deadline that the caller set, in milliseconds; undefined where it set none. */
+  readonly remainingMs: number | undefined;
 }
 
-/** One call on a gRPC connection, as interceptors and handlers see it. */
-export class GrpcCall implements IncomingCall {
+/** What a call takes from its listener. */
+export interface OpenCallSettings extends DeadlineSettings {
+  /** Aborts when the server begins to drain. */
+  readonly draining: AbortSignal;
+}
+
+/** One call of any transport, from its arrival to its end, as interceptors and handlers see it. */
+export class OpenCall implements IncomingCall {
   readonly service: string;
   readonly method: string;
   readonly requestId: string;
@@ -27,20 +34,20 @@ export class GrpcCall implements IncomingCall {
   readonly receivedAt = performance.now();
   readonly deadlineAt: number;
   readonly draining: AbortSignal;
-  readonly #surface: CallSurface;
+  readonly #transport: Transport;
   readonly #abort = new AbortController();
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
 
-  constructor(method: DescMethod, surface: CallSurface, settings: CallSettings) {
-    this.#surface = surface;
+  constructor(method: DescMethod, transport: Transport, settings: OpenCallSettings) {
+    this.#transport = transport;
     this.service = method.parent.typeName;
     this.method = `${method.parent.typeName}/${method.name}`;
     this.draining = settings.draining;
-    this.requestId = requestIdOf(this.header("x-request-id"));
+    this.requestId = requestIdOf(transport.header("x-request-id"));
     this.streaming = method.methodKind !== "unary";
     // Each item of a batch or stream listens; their number is bounded by the limits of both.
     setMaxListeners(0, this.#abort.signal);
-    this.deadlineAt = this.receivedAt + allowedMs(remainingMs(surface), this.streaming, settings);
+    this.deadlineAt = this.receivedAt + allowedMs(transport.remainingMs, this.streaming, settings);
   }
 
   get signal(): AbortSignal {
@@ -48,12 +55,11 @@ export class GrpcCall implements IncomingCall {
   }
 
   get peer(): string {
-    return this.#surface.getPeer();
+    return this.#transport.peer();
   }
 
   header(name: string): string | undefined {
-    const value = this.#surface.metadata.get(name)[0];
-    return typeof value === "string" ? value : undefined;
+    return this.#transport.header(name);
   }
 
   get facts(): Readonly<Record<string, string | number>> {
@@ -71,13 +77,6 @@ export class GrpcCall implements IncomingCall {
   /** The transport ended the call: the caller cancelled it, its connection broke, or its deadline passed. */
   readonly onTransportClosed = (): void => {
     const late = performance.now() >= this.deadlineAt - CLOCK_TOLERANCE_MS;
-    this.abort(late ? callLate() : callerGone());
+    this.abort(late ? deadlineExceeded() : callerCancelled());
   };
-}
-
-/** Time until the deadline that the caller set, if any. */
-function remainingMs(surface: CallSurface): number | undefined {
-  const deadline = surface.getDeadline();
-  const epochMs = deadline instanceof Date ? deadline.getTime() : deadline;
-  return Number.isFinite(epochMs) ? epochMs - Date.now() : undefined;
 }

@@ -1,6 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { configureTextEncoding } from "@bufbuild/protobuf/wire";
-import { invalidInput } from "../errors.ts";
+import { invalidInput } from "../../errors.ts";
 
 /**
  * Makes the decoder keep a leading U+FEFF: the runtime's default drops it, after which every offset into the caller's text

@@ -4,7 +4,7 @@ import { boundPort, listen } from "./http-address.ts";
 /** Slow or silent peers of an endpoint that answers in milliseconds are cut off early. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
-export interface HttpListenerOptions {
+export interface MetricsListenerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
   /** The page for scrapers. */
@@ -17,7 +17,7 @@ export interface HttpListenerOptions {
  * Plain HTTP for machines that watch the process: `/metrics` for Prometheus, `/healthz` while the main thread runs at all,
  * `/readyz` while calls are answered.
  */
-export class HttpListener {
+export class MetricsListener {
   /** `host:port` with the port that was bound. */
   readonly address: string;
   readonly #server: Server;
@@ -28,7 +28,7 @@ export class HttpListener {
   }
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE when the address cannot be bound */
-  static async open(options: HttpListenerOptions): Promise<HttpListener> {
+  static async open(options: MetricsListenerOptions): Promise<MetricsListener> {
     const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
       const path = request.url?.split("?")[0];
       if (request.method !== "GET" && request.method !== "HEAD") {
@@ -48,7 +48,7 @@ export class HttpListener {
       }
     });
     await listen(server, options.address);
-    return new HttpListener(server, boundPort(server, options.address));
+    return new MetricsListener(server, boundPort(server, options.address));
   }
 
   async close(): Promise<void> {

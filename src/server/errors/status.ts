@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
-import { AlbertError } from "../errors.ts";
+import { AlbertError } from "../../errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -9,8 +9,8 @@ import {
   QuotaFailureSchema,
   ResourceInfoSchema,
   RetryInfoSchema,
-} from "../gen/google/rpc/error_details_pb.js";
-import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
+} from "../../gen/google/rpc/error_details_pb.js";
+import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import type { Retry } from "./error-row.ts";
 import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 

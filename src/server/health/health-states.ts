@@ -1,7 +1,7 @@
-import { AlbertError } from "../errors.ts";
-import { type Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../gen/grpc/health/v1/health_pb.js";
-import { draining } from "../serving/errors.ts";
-import type { ServiceHandlers } from "./call.ts";
+import { AlbertError } from "../../errors.ts";
+import { type Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/grpc/health/v1/health_pb.js";
+import { draining } from "../../serving/errors.ts";
+import type { ServiceHandlers } from "../call/call.ts";
 
 /** Most names `List` may return; part of the protocol. */
 const MAX_LISTED = 100;

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { AlbertError } from "../errors.ts";
+import { AlbertError } from "../../errors.ts";
 
 /** Host of a `host:port`, without brackets. */
 export function hostOf(address: string): string {

@@ -1,0 +1,29 @@
+import { AlbertError } from "../../errors.ts";
+
+/** The deadlines of a listener's calls. */
+export interface DeadlineSettings {
+  /** Deadline of unary calls that set none, and the longest one honoured, in milliseconds. */
+  readonly defaultDeadlineMs: number;
+  readonly maxDeadlineMs: number;
+}
+
+/**
+ * How long a call may take, in milliseconds. Streams live as long as their caller wants unless it sets a deadline: each item
+ * has limits of its own.
+ *
+ * @param givenMs  what its caller allows; undefined where it says nothing
+ */
+export function allowedMs(givenMs: number | undefined, streaming: boolean, settings: DeadlineSettings): number {
+  if (streaming) return givenMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(givenMs ?? settings.defaultDeadlineMs, settings.maxDeadlineMs);
+}
+
+/** The reason with which a call ends whose deadline has passed. The stage it had reached is for its handler to tell. */
+export function deadlineExceeded(): AlbertError {
+  return new AlbertError("deadline", "the deadline passed before the answer was ready", { reason: "DEADLINE_PASSED" });
+}
+
+/** The reason with which a call ends that its caller cancelled, or whose connection broke. */
+export function callerCancelled(): AlbertError {
+  return new AlbertError("cancelled", "the caller went away", { reason: "CANCELLED" });
+}

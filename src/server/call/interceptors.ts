@@ -1,0 +1,134 @@
+import { performance } from "node:perf_hooks";
+import { AlbertError } from "../../errors.ts";
+import { draining } from "../../serving/errors.ts";
+import type { ServerLog } from "../log.ts";
+import type { IncomingCall } from "./call.ts";
+import { deadlineExceeded } from "./deadline.ts";
+
+/**
+ * What happens around every call, whatever its transport and handler: log line, count of open streams, authorisation,
+ * drain, deadline. The interceptors know calls only by their context, never their messages.
+ */
+
+/**
+ * Wraps the whole of a call, unary or streaming: `proceed` resolves when the last message has been handed to the
+ * transport, and rejects with what the handler threw. An interceptor may throw before it, or act after it.
+ */
+export type Interceptor = (call: IncomingCall, proceed: () => Promise<void>) => Promise<void>;
+
+/**
+ * Decides whether a caller may make a call: the one seam for tokens, certificates and scopes. A listener without one admits
+ * everyone who reaches it. It sees the call's method, headers and peer, before the request is decoded.
+ *
+ * @throws AlbertError unauthenticated for a caller it does not know; forbidden for a call it does not allow
+ */
+export type Authorizer = (call: IncomingCall) => void | Promise<void>;
+
+/** What the interceptors of one listener are made from. */
+export interface InterceptorOptions {
+  readonly log: ServerLog;
+  /** Log every call at level debug. */
+  readonly logAll: boolean;
+  /** Log calls that take longer than this at level warn; 0: none. Streams last as long as their callers like, and never count. */
+  readonly slowMs: number;
+  /** Receives each change of the number of open streams. */
+  readonly streamsOpen: (change: 1 | -1) => void;
+  readonly authorizer?: Authorizer;
+}
+
+/** The interceptors of a listener, outermost first. A refused caller is logged too, and nobody is authorised twice. */
+export function listenerInterceptors(options: InterceptorOptions): readonly Interceptor[] {
+  const { authorizer } = options;
+  return [
+    callLog(options),
+    openStreams(options.streamsOpen),
+    ...(authorizer === undefined ? [] : [authorize(authorizer)]),
+    refuseWhileDraining,
+    enforceDeadline,
+  ];
+}
+
+/** One line per logged call. Lines hold names, numbers and reasons; never text of a request or an answer. */
+export function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logAll" | "slowMs">): Interceptor {
+  const write = (call: IncomingCall, outcome: string) => {
+    const ms = performance.now() - call.receivedAt;
+    const slow = slowMs > 0 && ms > slowMs && !call.streaming;
+    // Most calls are not logged; nothing is built for them.
+    if (!slow && !logAll) return;
+    const line = { method: call.method, request_id: call.requestId, outcome, ms: Math.round(ms), ...call.facts };
+    if (slow) log.warn(line, "slow call");
+    else log.debug(line, "call");
+  };
+  return async (call, proceed) => {
+    try {
+      await proceed();
+    } catch (error) {
+      write(call, error instanceof AlbertError ? error.reason : "BUG");
+      throw error;
+    }
+    write(call, "ok");
+  };
+}
+
+/** Counts streaming calls while they are open. */
+export function openStreams(count: (change: 1 | -1) => void): Interceptor {
+  return async (call, proceed) => {
+    if (!call.streaming) return proceed();
+    count(1);
+    try {
+      await proceed();
+    } finally {
+      count(-1);
+    }
+  };
+}
+
+/** Runs the listener's authorizer before every call of every service, health and reflection included. */
+export function authorize(authorizer: Authorizer): Interceptor {
+  return async (call, proceed) => {
+    await authorizer(call);
+    await proceed();
+  };
+}
+
+/** Services that must still answer while the server drains, so that others can see that it does. */
+const ANSWERS_TO_THE_END = new Set(["grpc.health.v1.Health"]);
+
+/** Refuses new calls once the server drains; those in progress go on. */
+export const refuseWhileDraining: Interceptor = (call, proceed) => {
+  if (call.draining.aborted && !ANSWERS_TO_THE_END.has(call.service)) throw draining();
+  return proceed();
+};
+
+/** Timers cannot be longer: a larger delay would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A handler that watches the deadline itself knows better how far the request had come; it may speak first. */
+const GRACE_MS = 5;
+
+/**
+ * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: its signal is aborted,
+ * and the call fails even while the handler is still winding down.
+ */
+export const enforceDeadline: Interceptor = async (call, proceed) => {
+  const remainingMs = call.deadlineAt - performance.now();
+  if (remainingMs <= 0) throw deadlineExceeded();
+  const delayMs = remainingMs + GRACE_MS;
+  const timer = delayMs <= MAX_TIMER_MS ? setTimeout(() => call.abort(deadlineExceeded()), delayMs) : undefined;
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(call.signal.reason);
+    call.signal.addEventListener("abort", onAbort, { once: true });
+    if (call.signal.aborted) onAbort();
+  });
+  const work = proceed();
+  // Whichever loses the race may still reject later; nobody is left to hear it.
+  work.catch(() => {});
+  aborted.catch(() => {});
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    clearTimeout(timer);
+    call.signal.removeEventListener("abort", onAbort);
+  }
+};
