@@ -1,5 +1,8 @@
 import { Gauge, type Registry } from "prom-client";
 
+/** States in which jobs rest; each kind of job shows all of them, so that the first that fails is a change and not a new series. */
+const RESTING = ["queued", "paused", "succeeded", "failed", "rejected", "cancelled"] as const;
+
 /** A job as the metrics show it. */
 export interface JobReading {
   readonly kind: string;
@@ -33,7 +36,9 @@ export function jobMetrics(registry: Registry): JobMetrics {
     registers,
     collect() {
       this.reset();
-      for (const { kind, state } of read()) this.inc({ kind, state });
+      const jobs = read();
+      for (const { kind } of jobs) for (const state of RESTING) this.set({ kind, state }, 0);
+      for (const { kind, state } of jobs) this.inc({ kind, state });
     },
   });
   const progress = (name: string, help: string, value: (job: JobReading) => number) =>

@@ -114,6 +114,8 @@ describe("jobs", () => {
     expect(await page()).toContain('albert_jobs{kind="fine-tune",state="failed"} 1');
     expect(await page()).toContain('albert_job_step{kind="fine-tune",model="m"} 3');
     expect(await page()).toContain('albert_job_last_event_timestamp_seconds{kind="fine-tune",model="m"} 5');
+    // The first of its kind that is rejected will be a change of this series.
+    expect(await page()).toContain('albert_jobs{kind="fine-tune",state="rejected"} 0');
     jobs = jobs.map((one) => ({ ...one, state: "succeeded", active: false }));
     expect(await page()).toContain('albert_jobs{kind="fine-tune",state="succeeded"} 2');
     expect(await page()).not.toContain('state="running"');

@@ -1,0 +1,24 @@
+// Writes the Grafana dashboards of deploy/monitoring from their descriptions: node --import tsx scripts/make-dashboards.ts
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SERVING } from "./dashboards/serving.ts";
+import { TRAINING } from "./dashboards/training.ts";
+import { VERSIONS } from "./dashboards/versions.ts";
+
+/** File name without ending, and what it holds. */
+export const DASHBOARDS: ReadonlyMap<string, object> = new Map([
+  ["serving", SERVING],
+  ["training", TRAINING],
+  ["versions", VERSIONS],
+]);
+
+/** The file's text. */
+export function dashboardText(json: object): string {
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  for (const [name, json] of DASHBOARDS) {
+    writeFileSync(join(import.meta.dirname, `../deploy/monitoring/dashboards/${name}.json`), dashboardText(json));
+  }
+}
