@@ -2,13 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Head } from "../model/heads.ts";
 import { openModelDirectory } from "../model/open-model-directory.ts";
 import { createEngine } from "../runtime/create-engine.ts";
 import type { DeviceKind } from "../runtime/engine.ts";
-import { type Example, headKindsOf, type TaskName } from "../tasks/datasets/examples.ts";
+import { headKindsOf, type TaskName } from "../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../tasks/datasets/glue.ts";
-import { isOfficialTask, officialExamples } from "../tasks/datasets/official-examples.ts";
 import {
   type DatasetEvaluation,
   type EvaluationOptions,
@@ -16,7 +14,8 @@ import {
 } from "../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../tasks/evaluation/official-files.ts";
 import { selectHead, type TaskModel, taskModel } from "../tasks/plan.ts";
-import { soundExamples } from "../training/data/rows.ts";
+import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
 
 /** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
 const TASK_NAMES: readonly TaskName[] = [
@@ -30,7 +29,7 @@ const TASK_NAMES: readonly TaskName[] = [
 ];
 
 /** Flags that `predict` and `evaluate` share. */
-export interface DatasetFlags {
+export interface DatasetFlags extends ReadingFlags {
   readonly task: TaskName;
   readonly model: string;
   readonly data: string;
@@ -46,13 +45,12 @@ export interface DatasetFlags {
   readonly maxAnswerLength?: number;
   readonly nullScoreDiffThreshold?: number;
   readonly offsets: "exact" | "official";
-  readonly acceptWindowsText?: true;
   readonly json?: true;
 }
 
 /** Adds the flags that decide which data runs through which model, and how. */
 export function addDatasetOptions(command: Command): Command {
-  return command
+  return addReadingOptions(command)
     .addOption(new Option("--task <task>", "layout of the data").choices(TASK_NAMES).makeOptionMandatory())
     .requiredOption("--model <dir>", "model directory, Hugging Face directory or TensorFlow checkpoint")
     .requiredOption("--data <path>", "file in the task's layout, plain or gzip; for RACE also a folder or tar archive")
@@ -67,7 +65,6 @@ export function addDatasetOptions(command: Command): Command {
     .option("--n-best-size <n>", "candidates of a question", count)
     .option("--max-answer-length <n>", "longest answer in tokens", count)
     .option("--null-score-diff-threshold <x>", "null score from which a question has no answer", number)
-    .option("--accept-windows-text", "of your own data: drop byte order marks and carriage returns at line ends")
     .addOption(
       new Option("--offsets <source>", "where spans lie: the tokenizer's own offsets, or Google's alignment")
         .choices(["exact", "official"])
@@ -88,15 +85,15 @@ export interface DatasetRun extends DatasetEvaluation {
  */
 export async function runDataset(
   flags: DatasetFlags,
-  split: GlueSplit,
+  { split, purpose }: Pick<DatasetRequest, "split" | "purpose">,
   optionsFor: (model: TaskModel) => EvaluationOptions,
 ): Promise<DatasetRun> {
   const model = await openModelDirectory(flags.model);
   const tasks = taskModel(model);
   const head = selectHead(tasks, headKindsOf(flags.task), flags.head);
-  const examples = () => readExamples(flags, split, head);
-  let total = 0;
-  for await (const _ of examples()) total++;
+  const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags) };
+  const { examples, count: total, warnings } = await datasetExamples(request, head);
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   const { threads } = flags;
   const engine = await createEngine(model, {
     device: flags.device,
@@ -135,22 +132,6 @@ export async function runDataset(
 export async function writeFiles(directory: string, files: readonly OfficialFile[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const { name, content } of files) await writeFile(join(directory, name), content);
-}
-
-function readExamples(
-  { task, data, acceptWindowsText }: DatasetFlags,
-  split: GlueSplit,
-  head: Head,
-): AsyncIterable<Example> {
-  if (isOfficialTask(task)) return officialExamples(task, data, split);
-  const problemType = head.kind === "classification" ? head.problemType : "single-label";
-  return soundExamples({
-    task,
-    paths: [data],
-    problemType,
-    unlabelled: true,
-    acceptWindowsText: acceptWindowsText === true,
-  });
 }
 
 /** An object with one key, or none where there is no value. */

@@ -18,7 +18,7 @@ export function registerEvaluate(program: Command): void {
     .option("--output <dir>", "also write eval_results.txt and the prediction files there")
     .option("--json", "print JSON")
     .action(async (flags: EvaluateFlags) => {
-      const run = await runDataset(flags, flags.split ?? "dev", () => ({
+      const run = await runDataset(flags, { split: flags.split ?? "dev", purpose: "evaluate" }, () => ({
         thresholds: flags.thresholds,
         ...given("nullThreshold", flags.nullScoreDiffThreshold),
       }));
@@ -35,6 +35,5 @@ function report({ task }: EvaluateFlags, { modelName, modelDigest, examples, tok
 
 function printed({ metrics, examples, tokens, seconds }: DatasetRun): string {
   const rows = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
-  const speed = `${examples} examples, ${tokens} tokens in ${seconds.toFixed(1)} s`;
-  return `${[...(rows.length > 0 ? rows : ["the data holds no answers to compare with"]), speed].join("\n")}\n`;
+  return `${[...rows, `${examples} examples, ${tokens} tokens in ${seconds.toFixed(1)} s`].join("\n")}\n`;
 }

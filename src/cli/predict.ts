@@ -13,9 +13,13 @@ export function registerPredict(program: Command): void {
     .option("--json", "print JSON")
     .action(async (flags: DatasetFlags & { readonly output: string }) => {
       // Predictions must not depend on answers that the file may hold: the threshold comes from the model, as in serving.
-      const run = await runDataset(flags, flags.split ?? splitOf(flags.data), (model) => ({
-        nullThreshold: flags.nullScoreDiffThreshold ?? model.nullThreshold ?? 0,
-      }));
+      const run = await runDataset(
+        flags,
+        { split: flags.split ?? splitOf(flags.data), purpose: "predict" },
+        (model) => ({
+          nullThreshold: flags.nullScoreDiffThreshold ?? model.nullThreshold ?? 0,
+        }),
+      );
       const files = predictionFiles(run.predictions);
       await writeFiles(flags.output, files);
       const { examples, tokens, seconds } = run;

@@ -5,7 +5,6 @@ import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { ProblemType } from "../model/heads.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { writeModelDirectory } from "../model/write-model-directory.ts";
-import type { ColumnNames } from "../training/data/fields.ts";
 import { openTaskEvaluator } from "../training/evaluate.ts";
 import { openExecutor } from "../training/executors/open-executor.ts";
 import {
@@ -24,10 +23,11 @@ import type { ExecutorOptions } from "../training/step.ts";
 import { LABEL_SOURCES, type LabelsFrom, type TaskDataSpec } from "../training/task-data.ts";
 import { followRun } from "./follow-run.ts";
 import { refuseExisting } from "./new-output.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
-interface TrainFlags {
+interface TrainFlags extends ReadingFlags {
   readonly task: Task;
   readonly init?: string;
   readonly randomInit?: string;
@@ -39,8 +39,6 @@ interface TrainFlags {
   readonly evalMismatched?: string;
   readonly evalShare: number;
   readonly problemType?: ProblemType;
-  readonly columns?: string;
-  readonly acceptWindowsText?: true;
   readonly labelsFrom?: LabelsFrom;
   readonly output: string;
   readonly work?: string;
@@ -84,11 +82,6 @@ export function registerTrain(program: Command): void {
         "regression",
       ]),
     )
-    .option("--columns <field=column,...>", "names of your own columns, such as text=review,label=stars")
-    .option(
-      "--accept-windows-text",
-      "drop byte order marks and carriage returns at line ends, which are errors otherwise",
-    )
     .addOption(
       new Option(
         "--labels-from <source>",
@@ -106,6 +99,7 @@ export function registerTrain(program: Command): void {
     .option("--plan", "print what would be done, with every setting and its origin, and stop")
     .option("--json", "print the plan, or the result, as JSON")
     .option("--resume", "continue from the newest checkpoint of the work directory");
+  addReadingOptions(command);
   for (const { name, type, description } of SETTING_NAMES) {
     const flag = `--${name.replaceAll("_", "-")}`;
     if (type.kind === "choice") command.addOption(new Option(`${flag} <value>`, description).choices(type.choices));
@@ -197,17 +191,7 @@ function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
 }
 
 function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpec {
-  const {
-    task,
-    train,
-    eval: evaluation,
-    evalMismatched,
-    evalShare,
-    problemType,
-    columns,
-    acceptWindowsText,
-    labelsFrom,
-  } = flags;
+  const { task, train, eval: evaluation, evalMismatched, evalShare, problemType, labelsFrom } = flags;
   if (!(evalShare >= 0 && evalShare < 1)) {
     throw invalidInput([{ field: "eval-share", description: `expected 0 <= share < 1, got ${evalShare}` }]);
   }
@@ -217,23 +201,9 @@ function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpe
     ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
     ...(evalMismatched === undefined ? {} : { evalMismatched }),
     ...(problemType === undefined ? {} : { problemType }),
-    ...(columns === undefined ? {} : { columns: columnNames(columns) }),
-    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...readingOf(flags),
     ...(labelsFrom === undefined ? {} : { labelsFrom }),
   };
-}
-
-/** `text=review,label=stars` */
-function columnNames(text: string): ColumnNames {
-  return Object.fromEntries(
-    text.split(",").map((pair) => {
-      const [field, column, ...rest] = pair.split("=");
-      if (!field || !column || rest.length > 0) {
-        throw invalidInput([{ field: "columns", description: `expected field=column, got ${JSON.stringify(pair)}` }]);
-      }
-      return [field.trim(), column.trim()];
-    }),
-  );
 }
 
 function startOf({ init, randomInit, vocab, config, cased }: TrainFlags): StartSpec {

@@ -3,16 +3,17 @@ import type { ProblemType } from "../model/heads.ts";
 import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
 import { PRETRAINING_SETTING_NAMES } from "../pretraining/setting-names.ts";
 import { DEFAULT_PRETRAINING_SETTINGS, type PretrainingSettings } from "../pretraining/settings.ts";
+import { type ColumnNames, parseColumns } from "../training/data/fields.ts";
+import type { ReadingOptions } from "../training/data/rows.ts";
 import type { AlbertVersion } from "../training/recipes.ts";
 import { parseSettingTable, type SettingDescription } from "../training/setting-table.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../training/task-data.ts";
 import type { JobSpec } from "./job-spec.ts";
 
 /** What a job's recipe says besides the settings of its training. */
-export interface JobRecipe {
+export interface JobRecipe extends ReadingOptions {
   readonly problemType?: ProblemType;
   readonly albertVersion?: AlbertVersion;
-  readonly acceptWindowsText?: boolean;
   readonly labelsFrom?: LabelsFrom;
   readonly cased?: boolean;
   readonly vocabSize?: number;
@@ -34,7 +35,18 @@ const TABLE: Readonly<Record<keyof JobRecipe, Omit<SettingDescription<keyof JobR
   acceptWindowsText: {
     name: "accept_windows_text",
     type: { kind: "boolean" },
-    description: "drop byte order marks and carriage returns at line ends, which are errors otherwise",
+    description:
+      "of official layouts: drop byte order marks and carriage returns at line ends, which are errors otherwise; own data may have them",
+  },
+  columns: {
+    name: "columns",
+    type: { kind: "text" },
+    description: "names of a user's own columns, such as text=review,label=stars or choices=ending0|ending1",
+  },
+  skipInvalid: {
+    name: "skip_invalid",
+    type: { kind: "number", minimum: 0 },
+    description: "go on without rows that cannot be used, if they are at most this share of all, such as 0.01",
   },
   labelsFrom: {
     name: "labels_from",
@@ -56,10 +68,12 @@ const TABLE: Readonly<Record<keyof JobRecipe, Omit<SettingDescription<keyof JobR
   },
 };
 
+const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
+
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
-  "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "acceptWindowsText", "labelsFrom"],
+  "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
   pretrain: ["randomInit", "vocabulary", "cased"],
-  evaluate: ["acceptWindowsText"],
+  evaluate: READING,
   "train-vocabulary": ["vocabSize", "cased"],
   "pretraining-data": ["vocabulary", "cased"],
 };
@@ -81,8 +95,27 @@ export function splitRecipe(
   const { values, violations } = parseSettingTable(table, Object.fromEntries(entries.filter(isOwn)), prefix);
   const hasOthers = kind === "fine-tune" || kind === "pretrain" || kind === "pretraining-data";
   const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, table));
-  if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);
-  return { own: values as JobRecipe, settings }; // the table gives each key the type of its setting
+  const own = values as Omit<JobRecipe, "columns"> & { readonly columns?: string }; // the table gives each key its setting's type
+  const share = own.skipInvalid ?? 0;
+  const excess =
+    share <= 1 ? [] : [{ field: `${prefix}skip_invalid`, description: `expected a share from 0 to 1, got ${share}` }];
+  const all = [...violations, ...unknown, ...excess];
+  if (all.length > 0) throw invalidInput(all);
+  const { columns, ...rest } = own;
+  return { own: { ...rest, ...parsedColumns(columns, `${prefix}columns`) }, settings };
+}
+
+function parsedColumns(text: string | undefined, field: string): { readonly columns?: ColumnNames } {
+  return text === undefined ? {} : { columns: parseColumns(text, field) };
+}
+
+/** What a recipe says about how data is read. */
+export function readingOf({ columns, acceptWindowsText, skipInvalid }: JobRecipe): ReadingOptions {
+  return {
+    ...(columns === undefined ? {} : { columns }),
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...(skipInvalid === undefined ? {} : { skipInvalid }),
+  };
 }
 
 function unknownName(field: string, table: readonly { readonly name: string }[]): FieldViolation {

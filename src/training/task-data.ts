@@ -1,18 +1,16 @@
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
-import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import { invalidInput } from "../errors.ts";
 import type { ClassificationHead, Head, ProblemType } from "../model/heads.ts";
-import { formatLocation } from "../tasks/datasets/data-source.ts";
 import { type Example, headKindsOf, officialLabels } from "../tasks/datasets/examples.ts";
-import type { DatasetReport, IssueOccurrence } from "./data/dataset-report.ts";
-import type { ColumnNames } from "./data/fields.ts";
-import { acceptedExamples, type DatasetSpec } from "./data/rows.ts";
+import type { DatasetReport } from "./data/dataset-report.ts";
+import { refuseUnusable, warningsOf } from "./data/report-text.ts";
+import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "./data/rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "./data/split.ts";
 import { type ValidationOptions, validateDataset } from "./data/validate-dataset.ts";
 import type { Task } from "./recipes.ts";
 
 /** The data of a run. */
-export interface TaskDataSpec {
+export interface TaskDataSpec extends ReadingOptions {
   readonly task: Task;
   /** A file, plain or gzip; for RACE also a folder or archive. */
   readonly train: string;
@@ -23,10 +21,6 @@ export interface TaskDataSpec {
   readonly holdOut?: SplitRule;
   /** Of a user's own classification data. */
   readonly problemType?: ProblemType;
-  /** Names of a user's own columns. */
-  readonly columns?: ColumnNames;
-  /** Whether byte order marks and CRLF line ends are accepted, and dropped; otherwise they are errors. */
-  readonly acceptWindowsText?: boolean;
   /**
    * Whose labels count where the starting model has a head of this task's name already. When left out, both must agree; "head":
    * the data may lack labels of the head; "data": a new head is made of the data's labels.
@@ -82,7 +76,8 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   const reports = [trainReport];
   for (const set of [evaluation, mismatched]) {
     if (set === undefined) continue;
-    const report = await validateDataset(set, head.kind === "classification" ? { head } : {});
+    const labels = head.kind === "classification" ? { head } : {};
+    const report = await validateDataset(set, { purpose: "evaluation", ...labels });
     refuseUnusable(report);
     reports.push(report);
   }
@@ -112,22 +107,18 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
  * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
  */
 export async function checkEvaluationData(
-  {
-    task,
-    path,
-    acceptWindowsText,
-  }: { readonly task: Task; readonly path: string; readonly acceptWindowsText: boolean },
+  { task, path, ...reading }: { readonly task: Task; readonly path: string } & ReadingOptions,
   head: Head,
 ): Promise<DatasetSpec> {
   const classification = head.kind === "classification";
-  const spec = { task, train: path, acceptWindowsText, ...(classification ? { problemType: head.problemType } : {}) };
+  const spec = { ...reading, task, train: path, ...(classification ? { problemType: head.problemType } : {}) };
   const dataset = datasetOf(spec, path, "dev");
-  refuseUnusable(await validateDataset(dataset, classification ? { head } : {}));
+  refuseUnusable(await validateDataset(dataset, { purpose: "evaluation", ...(classification ? { head } : {}) }));
   return dataset;
 }
 
 function datasetOf(
-  { task, problemType, columns, acceptWindowsText }: TaskDataSpec,
+  { task, problemType, columns, acceptWindowsText, skipInvalid }: TaskDataSpec,
   path: string,
   split: "train" | "dev",
 ): DatasetSpec {
@@ -138,6 +129,7 @@ function datasetOf(
     ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns }),
+    ...(skipInvalid === undefined ? {} : { skipInvalid }),
   };
 }
 
@@ -239,38 +231,4 @@ function headOf(
     candidate.problemType === own &&
     [...candidate.labels].sort().join("\n") === [...labels].sort().join("\n");
   return heads.find(same) ?? { name: task, kind: "classification", problemType: own, labels };
-}
-
-function refuseUnusable(report: DatasetReport): void {
-  if (report.usable) return;
-  const errors = report.issues.filter(({ severity }) => severity === "error");
-  const told = errors.map((issue) => ({ ...issue, places: issue.occurrences.map(placeOf) }));
-  const { rejected, read } = report;
-  const what = rejected > 0 ? `${rejected} of ${read} rows` : report.files.map((file) => basename(file)).join(", ");
-  const lines = told.flatMap(({ kind, count, hint, places }) => [
-    `${kind}, ${count}: ${hint}`,
-    ...places.map(({ field, description }) => `  ${field}: ${description}`),
-    ...(count > places.length ? [`  and ${count - places.length} more`] : []),
-  ]);
-  throw new AlbertError("invalid-input", [`${what} cannot be used`, ...lines].join("\n"), {
-    reason: "DATA_INVALID",
-    violations: told.flatMap(({ hint, places }) =>
-      places.map(({ field, description }) => ({ field, description: `${description}: ${hint}` })),
-    ),
-    metadata: Object.fromEntries(errors.map(({ kind, count }) => [kind, String(count)])),
-  });
-}
-
-function placeOf({ location, detail, excerpt }: IssueOccurrence): FieldViolation {
-  const description = `${detail}${excerpt === "" ? "" : ` (${JSON.stringify(excerpt)})`}`;
-  return { field: formatLocation(location), description };
-}
-
-function warningsOf({ issues }: DatasetReport): string[] {
-  return issues
-    .filter(({ severity }) => severity === "warning")
-    .map(({ kind, count, occurrences, hint }) => {
-      const first = occurrences[0] === undefined ? "" : `, first at ${formatLocation(occurrences[0].location)}`;
-      return `${kind}: ${count}${first}: ${hint}`;
-    });
 }

@@ -96,27 +96,21 @@ const CASES: readonly (readonly [
   ["no usable rows", "classification", "j.csv", "text,label\n", [/j\.csv:1:1: 0 usable rows/]],
   [
     "a byte order mark",
-    "classification",
-    "k.csv",
-    `\ufeff${good}`,
-    [/k\.csv cannot be used\nbyte-order-mark, 1: .*sed -i '1s.*--accept-windows-text/, /k\.csv:1:1: /],
+    "sst-2",
+    "l.tsv",
+    `\ufeff${sst}`,
+    [
+      /l\.tsv cannot be used\nbyte-order-mark, 1: .*sed -i '1s.*--accept-windows-text/,
+      /l\.tsv:1:1: .* byte order mark/,
+    ],
   ],
-  ["a byte order mark", "sst-2", "l.tsv", `\ufeff${sst}`, [/l\.tsv:1:1: .* byte order mark/]],
-  ["a byte order mark", "qa", "m.jsonl", `\ufeff${json(answer("cat", 4))}`, [/m\.jsonl:1:1: .* byte order mark/]],
   ["a byte order mark", "squad-v1", "n.json", `\ufeff${JSON.stringify(squad(4))}`, [/n\.json:1:1: .* byte order mark/]],
   [
     "CRLF",
-    "classification",
-    "o.csv",
-    good.replaceAll("\n", "\r\n"),
-    [/2 of 2 rows cannot be used/, /crlf-line-ends, 3: .*sed -i 's/, /o\.csv:1:11: /, /o\.csv:3:16: /],
-  ],
-  [
-    "CRLF on one line",
-    "classification",
-    "p.csv",
-    good.replace("good\n", "good\r\n"),
-    [/p\.csv:2:17: the line ends in CRLF/],
+    "sst-2",
+    "o.tsv",
+    sst.replaceAll("\n", "\r\n"),
+    [/2 of 2 rows cannot be used/, /crlf-line-ends, 3: .*sed -i 's/, /o\.tsv:1:15: /, /o\.tsv:3:14: /],
   ],
   ["CRLF behind the header", "sst-2", "q.tsv", sst.replace("\n", "\r\n"), [/q\.tsv:1:15: the line ends in CRLF/]],
   [
@@ -125,13 +119,6 @@ const CASES: readonly (readonly [
     "r.tsv",
     "Quality\t#1 ID\t#2 ID\t#1\t#2\r\n1\t1\t2\ta\tb\r\n",
     [/r\.tsv:2:10: the line ends in CRLF/],
-  ],
-  [
-    "CRLF",
-    "squad-v1",
-    "s.json",
-    JSON.stringify(squad(4), null, 1).replaceAll("\n", "\r\n"),
-    [/s\.json:1:2: the line ends in CRLF/],
   ],
   [
     "invalid UTF-8",
@@ -157,8 +144,12 @@ describe("albert train", () => {
     expect(stepped).toBe(false);
   });
 
+  it("takes the marks of Windows text in a user's own data as they come", async () => {
+    const content = `\ufeff${good.replaceAll("\n", "\r\n")}`;
+    expect((await train("classification", "windows.csv", content, "--max_seq_length=16")).error).toBeUndefined();
+  });
+
   it.each([
-    ["classification", "win.csv", `\ufeff${good.replaceAll("\n", "\r\n")}`],
     ["sst-2", "win.tsv", `\ufeff${sst.replaceAll("\n", "\r\n")}`],
     ["squad-v1", "win.json", `\ufeff${JSON.stringify(squad(4), null, 1).replaceAll("\n", "\r\n")}`],
   ])("drops the marks of Windows text where that is asked for: %s", async (task, file, content) => {

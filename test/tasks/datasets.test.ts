@@ -133,8 +133,8 @@ describe("official files", () => {
 
   it("name the path of what is wrong in SQuAD files", () => {
     const file = (qa: object) => ({ data: [{ paragraphs: [{ context: "c", qas: [qa] }] }] });
-    expect(() => readSquad(file({ id: 1, question: "q" }), "f")).toThrow(
-      /data\[0\]\.paragraphs\[0\]\.qas\[0\]\.id: expected a string/,
+    expect(() => readSquad(file({ id: [1], question: "q" }), "f")).toThrow(
+      /data\[0\]\.paragraphs\[0\]\.qas\[0\]\.id: expected a string or a whole number, got a list/,
     );
     expect(() => readSquad({ version: 1 }, "f")).toThrow(/f: data: expected a list, got nothing/);
     expect(readSquad(file({ id: "1", question: "q" }), "f")).toMatchObject([{ answers: [], isImpossible: false }]);

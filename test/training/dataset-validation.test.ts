@@ -9,7 +9,7 @@ import { formatLocation, memorySource, textLines } from "../../src/tasks/dataset
 import type { TaskName } from "../../src/tasks/datasets/examples.ts";
 import type { DatasetReport, IssueKind } from "../../src/training/data/dataset-report.ts";
 import { delimitedRecords } from "../../src/training/data/delimited.ts";
-import { acceptedExamples, type DatasetSpec, soundExamples } from "../../src/training/data/rows.ts";
+import { acceptedExamples, type DatasetSpec } from "../../src/training/data/rows.ts";
 import { isHeldOut, phraseSplit } from "../../src/training/data/split.ts";
 import { type ValidationOptions, validateDataset } from "../../src/training/data/validate-dataset.ts";
 import { wordTokenizer } from "../tasks/toy-model.ts";
@@ -101,8 +101,14 @@ describe("a user's classification data", () => {
     expect(places(report, "missing-label")).toEqual(["9:10"]);
     expect(places(report, "blank-line")).toEqual(["11:1"]);
     expect(report).toMatchObject({ read: 10, accepted: 4, rejected: 6, erroneous: 6, usable: false });
-    const allowed = await validateDataset(dataset("classification", "bad2.csv", content), { allowRejected: true });
-    expect(allowed.usable).toBe(true);
+    for (const [skipInvalid, usable] of [
+      [0.6, true],
+      [0.59, false],
+    ] as const) {
+      expect((await validateDataset(dataset("classification", "bad2.csv", content, { skipInvalid }))).usable).toBe(
+        usable,
+      );
+    }
   });
 
   it("must have the columns, under their usual or the user's own names", async () => {
@@ -118,20 +124,14 @@ describe("a user's classification data", () => {
   });
 
   it("may lack labels where it is only to be predicted, but nothing else", async () => {
-    const spec = dataset("classification", "u.csv", lines("text", "a", "b"), { unlabelled: true });
-    const found = [];
-    for await (const example of soundExamples(spec)) found.push(example);
-    expect(found.map((example) => "label" in example)).toEqual([false, false]);
-    const drain = async (broken: DatasetSpec) => {
-      for await (const _ of soundExamples(broken));
-    };
-    const empty = dataset("classification", "v.csv", lines("text,label", "a,x", ",y"), { unlabelled: true });
-    await expect(drain(empty)).rejects.toThrow(/v\.csv:3:1: text is empty/);
-    const columns = dataset("classification", "w.csv", lines("words", "a"), { unlabelled: true });
-    await expect(drain(columns)).rejects.toThrow(/w\.csv:1:1: no column text/);
+    const read = (task: TaskName, name: string, content: string) =>
+      validate(dataset(task, name, content, { unlabelled: true }), { purpose: "evaluation" });
+    expect(await read("classification", "u.csv", lines("text", "a", "b"))).toMatchObject({ accepted: 2, usable: true });
+    const empty = await read("classification", "v.csv", lines("text,label", "a,x", ",y"));
+    expect([empty.usable, places(empty, "empty-text")]).toEqual([false, ["3:1"]]);
+    expect(kinds(await read("classification", "w.csv", lines("words", "a")))).toContain("missing-column");
     const choices = { question: "q", choices: ["x", "y"] };
-    const bare = dataset("multiple-choice", "c.jsonl", lines(JSON.stringify(choices)), { unlabelled: true });
-    await expect(drain(bare)).resolves.toBeUndefined();
+    expect((await read("multiple-choice", "c.jsonl", lines(JSON.stringify(choices)))).usable).toBe(true);
   });
 
   it("must hold rows, and of more than one class", async () => {

@@ -1,9 +1,10 @@
 import { AlbertError, invariant } from "../../errors.ts";
+import { readingOf, splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { HELD_OUT_SHARE } from "../../jobs/runner/job-control.ts";
 import type { Head, ProblemType } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
-import { acceptedExamples } from "../../training/data/rows.ts";
+import { acceptedExamples, type ReadingOptions } from "../../training/data/rows.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
 import type { Task } from "../../training/recipes.ts";
 import { checkData } from "../../training/task-data.ts";
@@ -12,9 +13,9 @@ import type { DataFiles } from "../data-files.ts";
 /** Which rows models are compared on, as files of this machine. */
 export type EvaluationData =
   /** Every row of a file; its sha256 where it is known. */
-  | { readonly kind: "whole"; readonly path: string; readonly digest?: string }
+  | { readonly kind: "whole"; readonly path: string; readonly digest?: string; readonly reading?: ReadingOptions }
   /** The rows of training data that a job with this seed held out. */
-  | { readonly kind: "held-out"; readonly path: string; readonly seed: number };
+  | { readonly kind: "held-out"; readonly path: string; readonly seed: number; readonly reading?: ReadingOptions };
 
 /** A frozen set on which versions are compared. */
 export interface EvaluationSet {
@@ -31,16 +32,17 @@ export async function wholeData(data: DataFiles, source: DataSource, field: stri
 
 /** What a job's result is judged on: its evaluation data, else the part of its training data it did not see. */
 export async function evaluationDataOf(data: DataFiles, spec: JobSpec): Promise<EvaluationData> {
-  if (spec.eval !== undefined) return wholeData(data, spec.eval, "spec.eval.path");
+  const reading = readingOf(splitRecipe(spec, "spec.recipe.").own);
+  if (spec.eval !== undefined) return { ...(await wholeData(data, spec.eval, "spec.eval.path")), reading };
   invariant(spec.train !== undefined, "a job that made a model had training data");
-  return { kind: "held-out", path: await data.resolve(spec.train, "spec.train.path"), seed: spec.seed };
+  return { kind: "held-out", path: await data.resolve(spec.train, "spec.train.path"), seed: spec.seed, reading };
 }
 
 /** Opens the rows as the head that answers them was trained. @throws AlbertError precondition (NO_EXAMPLES) */
 export async function openEvaluationSet(data: EvaluationData, task: Task, head: Head): Promise<EvaluationSet> {
   const problemType = problemTypeOf(head);
   // What a job may train on was decided when it was checked.
-  const reading = { acceptWindowsText: true, ...(problemType === undefined ? {} : { problemType }) };
+  const reading = { ...data.reading, acceptWindowsText: true, ...(problemType === undefined ? {} : { problemType }) };
   if (data.kind === "whole") {
     const digest = data.digest ?? (await digestOf([data.path]));
     return { digest, examples: () => acceptedExamples({ task, paths: [data.path], split: "dev", ...reading }) };

@@ -8,7 +8,7 @@ import { selectHead, taskModel } from "../../tasks/plan.ts";
 import { acceptedExamples } from "../../training/data/rows.ts";
 import { checkEvaluationData } from "../../training/task-data.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
-import { splitRecipe } from "../job-recipe.ts";
+import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { type JobControl, required, taskOf } from "./job-control.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 
@@ -71,10 +71,10 @@ async function openEvaluation(resolved: ResolvedSpec) {
   const path = required(resolved.eval ?? resolved.train, "eval");
   const start = required(resolved.start, "init");
   const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
-  const { acceptWindowsText = false } = splitRecipe(resolved.spec, "recipe.").own;
+  const reading = readingOf(splitRecipe(resolved.spec, "recipe.").own);
   const tasks = taskModel(model);
   const head = selectHead(tasks, headKindsOf(task), undefined);
-  return { model, tasks, dataset: await checkEvaluationData({ task, path, acceptWindowsText }, head) };
+  return { model, tasks, dataset: await checkEvaluationData({ task, path, ...reading }, head) };
 }
 
 /** The engine of an evaluation: the graph that would serve. */

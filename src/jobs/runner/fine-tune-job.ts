@@ -4,7 +4,7 @@ import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune 
 import { measurePlan, planFineTune } from "../../training/plan.ts";
 import { parseSettings } from "../../training/setting-names.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
-import { splitRecipe } from "../job-recipe.ts";
+import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "./job-control.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
@@ -45,14 +45,14 @@ export async function planFineTuneJob(resolved: ResolvedSpec): Promise<JobPlan> 
 function fineTuneSpec(resolved: ResolvedSpec): FineTuneSpec {
   const { spec, start, train, eval: evaluation, directory, cache, executor } = resolved;
   const { own, settings } = splitRecipe(spec, "recipe.");
-  const { problemType, albertVersion = "v2", acceptWindowsText, labelsFrom } = own;
+  const { problemType, albertVersion = "v2", labelsFrom } = own;
   return {
     data: {
       task: taskOf(spec.task),
       train: required(train, "train"),
       ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
       ...(problemType === undefined ? {} : { problemType }),
-      ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+      ...readingOf(own),
       ...(labelsFrom === undefined ? {} : { labelsFrom }),
     },
     version: albertVersion,

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { DataFiles } from "../../deployment/data-files.ts";
 import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training_pb.js";
-import { splitRecipe } from "../../jobs/job-recipe.ts";
+import { readingOf, splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import type { Store } from "../../store/store.ts";
@@ -37,12 +37,12 @@ export async function validateData(
   const task = taskOf(taskName, "task");
   const { own, settings } = splitRecipe({ kind: "fine-tune", recipe }, "recipe.");
   const { maxSeqLength, maxQueryLength, docStride } = parseSettings(settings, "recipe.");
-  const { problemType, acceptWindowsText, labelsFrom } = own;
+  const { problemType, labelsFrom } = own;
   const specOf = (path: string): DatasetSpec => ({
     task,
     paths: [path],
     ...(problemType === undefined ? {} : { problemType }),
-    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...readingOf(own),
   });
   const lengths = {
     ...(maxSeqLength === undefined ? {} : { maxSequenceLength: maxSeqLength }),

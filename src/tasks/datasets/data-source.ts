@@ -1,8 +1,9 @@
+/** Data files as bytes, lines and whole texts, with places in them and bounds on what is held of them. */
 import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { AlbertError } from "../../errors.ts";
+import { MAX_LINE_BYTES, MAX_TEXT_BYTES, tooLarge } from "./data-limits.ts";
+import { isGzip, unpackedGzip } from "./gzip.ts";
 
 /** Bytes with a name for error messages; may be opened again and again, each time from the beginning. */
 export interface DataSource {
@@ -50,7 +51,8 @@ export function dataError(location: DataLocation, description: string, cause?: u
 /**
  * The source's bytes, unpacked if they are gzip, whatever the name says.
  *
- * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID) for a damaged gzip stream
+ * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID) for a damaged gzip stream; invalid-input
+ *   (DATA_TOO_LARGE) for one that unpacks to far more than data does
  */
 export async function* unpackedBytes(source: DataSource): AsyncGenerator<Uint8Array> {
   const chunks = source.open()[Symbol.asyncIterator]();
@@ -62,19 +64,32 @@ export async function* unpackedBytes(source: DataSource): AsyncGenerator<Uint8Ar
       head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
     }
     const whole = prepend(head, chunks);
-    if (head[0] === 0x1f && head[1] === 0x8b) {
-      yield* Readable.from(whole, { objectMode: false }).pipe(createGunzip());
-    } else yield* whole;
+    if (isGzip(head)) yield* unpackedGzip(whole, source.name);
+    else yield* whole;
   } catch (cause) {
     if (cause instanceof AlbertError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code?.startsWith("Z_"))
       throw dataError({ file: source.name, line: 1, column: 1 }, "damaged gzip stream", cause);
-    throw new AlbertError("not-found", `${source.name} cannot be read (${code ?? "unknown error"})`, {
-      reason: "FILE_NOT_READABLE",
-      cause,
-    });
+    throw notReadable(source.name, cause);
   }
+}
+
+/** A file or folder that the operating system does not give. */
+export function notReadable(name: string, cause: unknown): AlbertError {
+  const { code = "unknown error" } = cause as NodeJS.ErrnoException;
+  const why: Readonly<Record<string, string>> = {
+    ENOENT: "it does not exist",
+    ENOTDIR: "a part of its path is no folder",
+    EISDIR: "it is a folder, and a file is expected here",
+    EACCES: "this user may not read it",
+    EPERM: "this user may not read it",
+    EMFILE: "this process has too many open files (ulimit -n)",
+  };
+  return new AlbertError("not-found", `${name} cannot be read: ${why[code] ?? "the system says"} (${code})`, {
+    reason: "FILE_NOT_READABLE",
+    cause,
+  });
 }
 
 /** One line of a text file. */
@@ -91,10 +106,19 @@ export interface TextLine {
 /**
  * The lines of a text file, one at a time. Only "\n" ends a line. A byte order mark at the beginning is dropped. A last line
  * without "\n" counts; nothing behind the last "\n" does not.
+ *
+ * @param maxBytes  of one line
+ * @throws AlbertError as {@link unpackedBytes}; invalid-input (DATA_TOO_LARGE) for a longer line, of which no more is read
  */
-export async function* textLines(source: DataSource): AsyncGenerator<TextLine> {
+export async function* textLines(source: DataSource, maxBytes = MAX_LINE_BYTES): AsyncGenerator<TextLine> {
   let rest: Uint8Array[] = [];
+  let held = 0;
   let line = 0;
+  const bounded = (bytes: number) => {
+    if (bytes <= maxBytes) return;
+    const location = { file: source.name, line: line + 1, column: 1 };
+    throw tooLarge(formatLocation(location), `a line of more than ${maxBytes} bytes`, maxBytes, "write one row a line");
+  };
   const decode = (bytes: Buffer): TextLine => {
     line++;
     const bom = line === 1 && bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
@@ -105,11 +129,16 @@ export async function* textLines(source: DataSource): AsyncGenerator<TextLine> {
     let start = 0;
     for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
       const tail = bytes.subarray(start, end);
+      bounded(held + tail.length);
       yield decode(rest.length === 0 ? tail : Buffer.concat([...rest, tail]));
       rest = [];
+      held = 0;
       start = end + 1;
     }
-    if (start < bytes.length) rest.push(bytes.subarray(start));
+    if (start === bytes.length) continue;
+    rest.push(bytes.subarray(start));
+    held += bytes.length - start;
+    bounded(held);
   }
   if (rest.length > 0) yield decode(Buffer.concat(rest));
 }
@@ -129,14 +158,36 @@ export interface DecodedText {
 /**
  * A whole text, and whether a byte order mark stood before it.
  *
- * @throws AlbertError invalid-input (DATA_INVALID) at the first byte that is not UTF-8
+ * @param maxBytes  of the text, unpacked
+ * @throws AlbertError as {@link unpackedBytes}; invalid-input (DATA_INVALID) at the first byte that is not UTF-8; invalid-input
+ *   (DATA_TOO_LARGE) for a longer text, of which no more is read
  */
-export async function decodedText(source: DataSource): Promise<DecodedText> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of unpackedBytes(source)) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  const text = bytes.toString("utf8");
-  if (!isUtf8(bytes)) {
+export async function decodedText(source: DataSource, maxBytes = MAX_TEXT_BYTES): Promise<DecodedText> {
+  // Decoded as it comes, so that bytes and text are not held side by side.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const strict = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let size = 0;
+  let sound = true;
+  const check = (chunk?: Uint8Array) => {
+    try {
+      if (sound) strict.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      sound = false;
+    }
+  };
+  for await (const chunk of unpackedBytes(source)) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      const advice = "write the rows as JSON Lines (one object a line), which are read one by one";
+      throw tooLarge(source.name, `more than ${maxBytes} bytes in one document`, maxBytes, advice);
+    }
+    text += decoder.decode(chunk, { stream: true });
+    check(chunk);
+  }
+  text += decoder.decode();
+  check();
+  if (!sound) {
     const location = locationAt(source.name, text, text.indexOf("\ufffd"));
     throw dataError(location, "not UTF-8: save the file in that encoding");
   }

@@ -1,14 +1,13 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { AlbertError } from "../../errors.ts";
 import { pythonStrip } from "../python-text.ts";
 import { folderArticles, tarArticles } from "./article-files.ts";
-import { fileSource, wholeText } from "./data-source.ts";
+import { fileSource, notReadable, wholeText } from "./data-source.ts";
 import type { ChoiceExample, ClassificationExample, Example, QuestionExample, TaskName } from "./examples.ts";
 import { GLUE_TASKS, type GlueExample, type GlueSplit, type GlueTaskName, glueExamples } from "./glue.ts";
-import { parseJson } from "./json-text.ts";
 import { articleQuestions, type RaceFilter, type RaceQuestion, raceQuestions } from "./race.ts";
-import { readSquad, type SquadQuestion } from "./squad.ts";
+import type { SquadQuestion } from "./squad.ts";
+import { readSquadFile } from "./squad-file.ts";
 
 /** Tasks whose data comes in an official layout. */
 export type OfficialTaskName = Exclude<TaskName, "classification" | "qa" | "multiple-choice">;
@@ -33,14 +32,13 @@ export async function* officialExamples(
   const glue = GLUE_TASKS.get(task as GlueTaskName);
   if (glue !== undefined) {
     for await (const row of glueExamples(fileSource(path, basename(path)), glue, split)) {
-      yield split === "test" ? withoutLabel(row) : classificationExample(row);
+      yield splitExample(row, split);
     }
   } else if (task === "race") {
     for (const question of await readRace(path, { split })) yield choiceExample(question);
   } else {
     const name = basename(path);
-    const text = await wholeText(fileSource(path, name));
-    for (const question of readSquad(parseJson(text, name), name)) yield questionExample(question, name);
+    for (const question of await readSquadFile(fileSource(path, name))) yield questionExample(question, name);
   }
 }
 
@@ -51,11 +49,11 @@ export async function* officialExamples(
  */
 export async function readRace(path: string, filter: RaceFilter): Promise<RaceQuestion[]> {
   const info = await stat(path).catch((cause: unknown) => {
-    throw new AlbertError("not-found", `${basename(path)} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
+    throw notReadable(basename(path), cause);
   });
-  if (info.isDirectory()) return raceQuestions(folderArticles(path), filter);
+  if (info.isDirectory()) return raceQuestions(folderArticles(path), filter, basename(path));
   const source = fileSource(path, basename(path));
-  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return raceQuestions(tarArticles(source), filter);
+  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return raceQuestions(tarArticles(source), filter, source.name);
   return articleQuestions({ path: basename(path), text: await wholeText(source) });
 }
 
@@ -64,6 +62,11 @@ export function glueFile(dataDirectory: string, task: GlueTaskName, split: GlueS
   const { directory, files } = GLUE_TASKS.get(task)!;
   const file = files[split];
   return file === undefined ? undefined : join(dataDirectory, directory, file);
+}
+
+/** A GLUE row of a split as an example: test rows have no label to know. */
+export function splitExample(row: GlueExample, split: GlueSplit): ClassificationExample {
+  return split === "test" ? withoutLabel(row) : classificationExample(row);
 }
 
 /** A GLUE row as an example; a label's surrounding white space does not count. */

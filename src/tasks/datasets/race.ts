@@ -1,3 +1,5 @@
+import { AlbertError } from "../../errors.ts";
+import { MAX_ARTICLES_BYTES, tooLarge } from "./data-limits.ts";
 import { type DataLocation, dataError } from "./data-source.ts";
 import { parseJson } from "./json-text.ts";
 
@@ -40,31 +42,48 @@ export interface RaceFilter {
 /**
  * The questions of RACE articles in the official order (see {@link articlesInOrder}).
  *
+ * @param name  of the folder or archive, for messages
  * @throws AlbertError invalid-input (DATA_INVALID) with file, line and column
  */
 export async function raceQuestions(
   files: AsyncIterable<ArticleFile> | Iterable<ArticleFile>,
   filter: RaceFilter = {},
+  name = "the data",
 ): Promise<RaceQuestion[]> {
-  return (await articlesInOrder(files, filter)).flatMap((file) => articleQuestions(file));
+  return (await articlesInOrder(files, filter, name)).flatMap((file) => articleQuestions(file));
 }
 
 /**
  * The files that the official reader reads, in its order: all middle-school ones, then all high-school ones. Takes `all.txt`
  * (one article a line) as well as one file for each article; where a folder has an `all.txt`, its other files are not read.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) where there is none; (DATA_TOO_LARGE) for more than may be held
  */
 export async function articlesInOrder(
   files: AsyncIterable<ArticleFile> | Iterable<ArticleFile>,
   filter: RaceFilter = {},
+  name = "the data",
 ): Promise<ArticleFile[]> {
   const byFolder = new Map<string, ArticleFile[]>();
+  const others = new Set<string>();
+  let held = 0;
   for await (const file of files) {
-    if (!file.path.endsWith(".txt") || !matches(file.path, filter)) continue;
+    if (!file.path.endsWith(".txt")) continue;
+    if (!matches(file.path, filter)) {
+      for (const split of splitsOf(file.path)) others.add(split);
+      continue;
+    }
+    held += file.text.length;
+    if (held > MAX_ARTICLES_BYTES) {
+      const what = `more than ${MAX_ARTICLES_BYTES} characters of articles`;
+      throw tooLarge(file.path, what, MAX_ARTICLES_BYTES, "divide the set into several files");
+    }
     const folder = file.path.slice(0, file.path.lastIndexOf("/") + 1);
     const siblings = byFolder.get(folder);
     if (siblings === undefined) byFolder.set(folder, [file]);
     else siblings.push(file);
   }
+  if (byFolder.size === 0) throw noArticles(name, filter, [...others]);
   const ordered: Record<RaceLevel | "none", ArticleFile[]> = { none: [], middle: [], high: [] };
   for (const folder of byFolder.values()) {
     const all = folder.filter(({ path }) => path.slice(path.lastIndexOf("/") + 1) === "all.txt");
@@ -128,8 +147,22 @@ function levelOf(path: string): RaceLevel | undefined {
   return (["middle", "high"] as const).find((level) => folders.includes(level));
 }
 
+/** Why there is nothing to read. */
+function noArticles(name: string, { split, level }: RaceFilter, others: readonly string[]): AlbertError {
+  const wanted = [split, level].filter((word) => word !== undefined).join(" and ");
+  const message =
+    others.length > 0 && split !== undefined
+      ? `${name}: expected articles below a folder called ${wanted}, found only those of ${others.join(" and ")}: give the data of that split, or (evaluate, predict) say --split ${others[0]}`
+      : `${name}: expected articles, one in each .txt file or one on each line of all.txt, found none`;
+  return new AlbertError("invalid-input", message, { reason: "DATA_INVALID" });
+}
+
+function splitsOf(path: string): string[] {
+  return path.split("/").filter((folder) => ["train", "dev", "test"].includes(folder));
+}
+
 function matches(path: string, { split, level }: RaceFilter): boolean {
-  const splits = path.split("/").filter((folder) => ["train", "dev", "test"].includes(folder));
+  const splits = splitsOf(path);
   if (split !== undefined && splits.length > 0 && !splits.includes(split)) return false;
   return level === undefined || levelOf(path) === level;
 }

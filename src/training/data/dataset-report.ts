@@ -29,6 +29,8 @@ export type IssueKind =
   | "no-usable-rows"
   | "single-class"
   | "labels-do-not-fit-head"
+  | "label-is-no-value"
+  | "label-for-each-row"
   /** Warnings. */
   | "duplicate-id"
   | "skipped-by-official-reader"
@@ -38,6 +40,12 @@ export type IssueKind =
   | "label-never-used"
   | "truncated"
   | "answer-cut-off"
+  | "other-separator"
+  | "label-trimmed"
+  | "label-looks-missing"
+  | "labels-look-alike"
+  | "label-of-one-row"
+  | "too-many-labels"
   /** Notes. */
   | "duplicate-row"
   | "byte-order-mark-dropped"
@@ -95,6 +103,8 @@ export interface DatasetReport {
   readonly lengths?: LengthStatistics;
   /** Rows rejected for an error; what the official readers pass over is rejected without being one. */
   readonly erroneous: number;
-  /** Whether training may start: nothing fatal, and no erroneous row unless that was allowed. */
+  /** Share of rows that may be left out, where one was given. */
+  readonly skipped?: number;
+  /** Whether training may start: nothing fatal, and no more erroneous rows than may be left out. */
   readonly usable: boolean;
 }

@@ -1,3 +1,5 @@
+/** The fields of a row of a user's own data, and under which names they are found. */
+import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 import type { RowIssue } from "./issues.ts";
 
@@ -16,7 +18,7 @@ export type FieldName =
   | "choices"
   | "document";
 
-/** A user's own names for fields. */
+/** A user's own names for fields. Those of the choices may be several, divided by `|`. */
 export type ColumnNames = Readonly<Partial<Record<FieldName, string>>>;
 
 /** Names under which a field is looked for, in this order, where the user gave none. */
@@ -25,37 +27,67 @@ const ALIASES: Readonly<Record<FieldName, readonly string[]>> = {
   text: ["text", "sentence", "sentence1", "premise", "review", "content"],
   text_pair: ["text_pair", "sentence2", "hypothesis", "text2"],
   label: ["label", "labels", "score", "class", "category", "target"],
-  question: ["question", "query"],
-  context: ["context", "article", "passage", "document_text", "text"],
+  question: ["question", "query", "sent2", "goal"],
+  context: ["context", "article", "passage", "document_text", "sent1", "text"],
   answers: ["answers"],
-  answer: ["answer", "answer_text", "label", "correct"],
+  answer: ["answer", "answer_text", "label", "correct", "correct_answer"],
   answer_start: ["answer_start", "start"],
   is_impossible: ["is_impossible", "unanswerable"],
   choices: ["choices", "options", "endings"],
   document: ["document", "document_id", "title", "group"],
 };
 
+/** Words that columns of choices are numbered or lettered behind, such as in `ending0` or `optionA`. */
+const CHOICE_STEMS = ["choice", "ending", "option", "answer", "op", "sol", "alternative"];
+
 /** One value and where it stands. */
 export interface Field {
   /** A cell's text, or any JSON value. */
   readonly value: unknown;
-  readonly location: DataLocation;
+  readonly location: RowIssue["location"];
 }
 
 /** One row of a user's own data, whatever the file's format. */
 export interface FieldRow {
   readonly location: DataLocation;
   get(name: FieldName): Field | undefined;
-  /** Values of numbered columns such as choice_1, choice_2, ... or of A, B, C, ..., in order. */
-  numbered(stem: string): readonly Field[];
+  /** Values of the columns that hold a choice each, in order; those at the end that are empty are left out. */
+  choiceColumns(): readonly Field[];
   /** What was wrong with the line itself. */
   readonly issues: readonly RowIssue[];
+}
+
+/**
+ * Reads a user's names for fields: `text=review,label=stars`, for choices in several columns `choices=ending0|ending1|ending2`.
+ *
+ * @param field  what messages call the whole
+ * @throws AlbertError invalid-input with every wrong part
+ */
+export function parseColumns(text: string, field: string): ColumnNames {
+  const columns: Partial<Record<FieldName, string>> = {};
+  const violations: FieldViolation[] = [];
+  const known = Object.keys(ALIASES) as FieldName[];
+  const refuse = (description: string) => violations.push({ field, description });
+  for (const pair of text.split(",")) {
+    const at = pair.indexOf("=");
+    const name = pair.slice(0, at).trim();
+    const column = pair.slice(at + 1).trim();
+    const fieldName = known.find((candidate) => candidate === name);
+    if (at < 1 || column === "") refuse(`expected field=column, got ${JSON.stringify(pair)}`);
+    else if (fieldName === undefined)
+      refuse(`${JSON.stringify(name)} is no field of data: expected ${known.join(", ")}`);
+    else if (columns[fieldName] !== undefined)
+      refuse(`${name} is given twice: choices are named choices=first|second|...`);
+    else columns[fieldName] = column;
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  return columns;
 }
 
 /** The key that holds a field: the user's own name for it, else the first alias that is there. */
 export function fieldKey(name: FieldName, keys: readonly string[], columns: ColumnNames): string | undefined {
   const own = columns[name];
-  if (own !== undefined) return keys.includes(own) ? own : undefined;
+  if (own !== undefined) return keys.includes(own) ? own : keys.find((key) => key.trim() === own);
   const lower = new Map(keys.map((key) => [key.trim().toLowerCase(), key]));
   return ALIASES[name].map((alias) => lower.get(alias)).find((key) => key !== undefined);
 }
@@ -65,19 +97,44 @@ export function fieldNames(name: FieldName, columns: ColumnNames): string {
   return columns[name] ?? ALIASES[name].slice(0, 3).join(", ");
 }
 
-/** Keys of numbered columns in order: `choice_1`, `choice 2`, `choice3`, ... or single letters from A. */
-export function numberedKeys(keys: readonly string[], stem: string): string[] {
-  const pattern = new RegExp(`^${stem}[_ ]?(\\d+)$`, "i");
-  const numbered = keys
-    .map((key) => ({ key, number: pattern.exec(key.trim())?.[1] }))
-    .filter(({ number }) => number !== undefined)
-    .sort((a, b) => Number(a.number) - Number(b.number))
-    .map(({ key }) => key);
-  if (numbered.length > 0) return numbered;
+/** The columns that a user names one by one for the choices; undefined where they are not so named. */
+export function namedChoices(keys: readonly string[], { choices }: ColumnNames): string[] | undefined {
+  if (choices === undefined || keys.includes(choices) || !choices.includes("|")) return undefined;
+  return choices.split("|").map((name) => keys.find((key) => key.trim() === name.trim()) ?? name.trim());
+}
+
+/**
+ * Keys of the columns that hold a choice each, in order: those the user names, else numbered ones (`choice_1`, `ending0`,
+ * `optionA`, ...), else single letters from A.
+ */
+export function choiceKeys(keys: readonly string[], columns: ColumnNames): string[] {
+  const named = namedChoices(keys, columns);
+  if (named !== undefined) return named.filter((name) => keys.includes(name));
+  if (columns.choices !== undefined) return [];
+  for (const stem of CHOICE_STEMS) {
+    const pattern = new RegExp(`^${stem}[_ ]?(\\d+|[a-z])$`, "i");
+    const numbered = keys
+      .map((key) => ({ key, number: pattern.exec(key.trim())?.[1]?.toLowerCase() }))
+      .flatMap(({ key, number }) => (number === undefined ? [] : [{ key, rank: rankOf(number) }]))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ key }) => key);
+    if (numbered.length > 1) return numbered;
+  }
   const letters: string[] = [];
   for (let code = 65; ; code++) {
     const letter = keys.find((key) => key.trim().toUpperCase() === String.fromCharCode(code));
     if (letter === undefined) return letters;
     letters.push(letter);
   }
+}
+
+/** Place of a number or of a letter from a. */
+function rankOf(number: string): number {
+  return /^\d/.test(number) ? Number(number) : number.charCodeAt(0) - 97;
+}
+
+/** Choices up to the last one that is not empty. */
+export function withoutEmptyEnd(choices: readonly Field[]): readonly Field[] {
+  const last = choices.findLastIndex(({ value }) => value !== "");
+  return choices.slice(0, last + 1);
 }

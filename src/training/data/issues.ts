@@ -46,12 +46,38 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
   "byte-order-mark": fatal(
     "save the file without a byte order mark (sed -i '1s/^\\xef\\xbb\\xbf//' FILE), or drop it with --accept-windows-text (in a job's recipe accept_windows_text=true)",
   ),
-  "missing-column": fatal("name the column in the header, or say which column it is"),
+  "missing-column": fatal(
+    "name the column in the header, or say which column it is: --columns field=column,... such as --columns text=review,label=stars (in a job's recipe columns=text=review,label=stars)",
+  ),
   "no-usable-rows": fatal("the set holds nothing to train on: see the other issues"),
   "single-class": fatal("add rows of other labels: a head that has seen one label learns nothing"),
   "labels-do-not-fit-head": fatal(
     "go on with the head as it is (--labels-from head), or train a new one with the data's labels (--labels-from data)",
   ),
+  "label-is-no-value": fatal(
+    "label these rows, or remove them: table programs write such words where a value is missing",
+  ),
+  "label-for-each-row": fatal(
+    "name the column of the labels with --columns label=COLUMN; for numbers to be predicted give --problem-type regression (in a job's recipe columns, problem_type)",
+  ),
+  "other-separator": { severity: "warning", hint: "the file is read so; nothing needs to be done" },
+  "label-trimmed": { severity: "warning", hint: "white space around labels does not count; remove it from the file" },
+  "label-looks-missing": {
+    severity: "warning",
+    hint: "it is trained as a class of its own; if it stands for a missing label, label these rows or remove them",
+  },
+  "labels-look-alike": {
+    severity: "warning",
+    hint: "they are trained as different classes; write them alike if they mean the same",
+  },
+  "label-of-one-row": {
+    severity: "warning",
+    hint: "a class cannot be learnt from one row: correct the label, or add rows",
+  },
+  "too-many-labels": {
+    severity: "warning",
+    hint: "is this the column of the labels (--columns label=COLUMN), and are they no numbers (--problem-type regression)?",
+  },
   "duplicate-id": { severity: "warning", hint: "give every question an id of its own; predictions are keyed by it" },
   "skipped-by-official-reader": {
     severity: "warning",

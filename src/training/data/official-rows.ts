@@ -1,14 +1,13 @@
+/** Rows of the official layouts, each with what is wrong with it. */
 import { AlbertError } from "../../errors.ts";
-import { type DataSource, type DecodedText, decodedText, textLines } from "../../tasks/datasets/data-source.ts";
+import { type DataSource, textLines } from "../../tasks/datasets/data-source.ts";
 import { type GlueSplit, type GlueTask, readGlueRow } from "../../tasks/datasets/glue.ts";
-import { locateInJson, parseJson } from "../../tasks/datasets/json-text.ts";
-import { choiceExample, classificationExample, questionExample } from "../../tasks/datasets/official-examples.ts";
+import { choiceExample, questionExample, splitExample } from "../../tasks/datasets/official-examples.ts";
 import { type ArticleFile, articleQuestions } from "../../tasks/datasets/race.ts";
-import { jsonPath, squadQuestions } from "../../tasks/datasets/squad.ts";
+import { squadItems } from "../../tasks/datasets/squad-file.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "./issues.ts";
 import type { DatasetRow } from "./rows.ts";
-import { lineIssues } from "./tabular-rows.ts";
-import { officialWindowsText, textMarks, type WindowsText } from "./windows-text.ts";
+import { inJson, lineIssues, officialWindowsText, textMarks, type WindowsText } from "./windows-text.ts";
 
 /** Rows of a GLUE file. */
 export async function* glueRows(
@@ -38,40 +37,40 @@ export async function* glueRows(
       const kind = task.isRegression && row.location.column > 1 ? "bad-number" : "wrong-column-count";
       yield { kind: "row", issues: [...issues, rowIssue(kind, row.location, row.description, line.text)] };
     } else if (issues.some((issue) => rejectsRow(issue.kind))) yield { kind: "row", issues };
-    else yield { kind: "row", issues, example: classificationExample(row.example) };
+    else yield { kind: "row", issues, example: splitExample(row.example, split) };
   }
 }
 
 /** Questions of a SQuAD file. What is wrong is found again in the text, so that it can be named by line and column. */
 export async function* squadRows(source: DataSource, windowsText: WindowsText): AsyncGenerator<DatasetRow> {
   const { name } = source;
-  let decoded: DecodedText;
-  let json: unknown;
+  const accepted = inJson(windowsText);
   try {
-    decoded = await decodedText(source);
-    json = parseJson(decoded.text, name);
+    for await (const item of squadItems(source)) {
+      if (item.kind === "text") {
+        const marks = textMarks(item.text, name, accepted);
+        if (marks.length > 0) yield { kind: "file", issues: marks };
+      } else if (item.kind === "line") {
+        const issues = lineIssues(item.line, name, accepted);
+        const blank = { file: name, line: item.line.line, column: 1 };
+        if (item.line.text.trim() === "") issues.push(rowIssue("blank-line", blank, "blank line"));
+        if (issues.length > 0) yield { kind: "file", issues };
+      } else if (item.kind === "question") {
+        yield { kind: "row", issues: [], example: questionExample(item.question, name), locate: item.locate };
+      } else {
+        const kind = item.kind === "problem" ? "missing-field" : "bad-json";
+        yield { kind: "row", issues: [rowIssue(kind, item.locate, item.description)] };
+      }
+    }
   } catch (error) {
     yield { kind: "row", issues: [unreadable(error, name)] };
-    return;
   }
-  const marks = textMarks(decoded, name, windowsText);
-  if (marks.length > 0) yield { kind: "file", issues: marks };
-  const problems: RowIssue[] = [];
-  const locate = (path: readonly (string | number)[]) => locateInJson(decoded.text, path, name);
-  const questions = squadQuestions(json, ({ path, description }) => {
-    problems.push(rowIssue("missing-field", locate(path), `${jsonPath(path)}: ${description}`));
-  });
-  for (const question of questions) {
-    while (problems.length > 0) yield { kind: "row", issues: [problems.shift()!] };
-    yield { kind: "row", issues: [], example: questionExample(question, name), locate: () => locate(question.path) };
-  }
-  while (problems.length > 0) yield { kind: "row", issues: [problems.shift()!] };
 }
 
 /** Questions of RACE articles; an article with anything wrong is one rejected row. */
 export async function* raceRows(files: Iterable<ArticleFile>, windowsText: WindowsText): AsyncGenerator<DatasetRow> {
   for (const file of files) {
-    const marks = textMarks(file, file.path, windowsText);
+    const marks = textMarks(file, file.path, inJson(windowsText));
     if (marks.length > 0) yield { kind: "file", issues: marks };
     try {
       for (const question of articleQuestions(file))
@@ -83,7 +82,7 @@ export async function* raceRows(files: Iterable<ArticleFile>, windowsText: Windo
 }
 
 /** A file (or article) that could not be read at all, as one issue; anything but wrong data goes on as an error. */
-function unreadable(error: unknown, file: string): RowIssue {
+export function unreadable(error: unknown, file: string): RowIssue {
   if (!(error instanceof AlbertError) || error.reason !== "DATA_INVALID") throw error;
   const { line = "1", column = "1", file: named = file } = error.metadata;
   const location = { file: named, line: Number(line), column: Number(column) };

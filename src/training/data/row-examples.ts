@@ -1,5 +1,7 @@
+/** Examples made of the rows of a user's own data. */
 import type { ProblemType } from "../../model/heads.ts";
 import type { ChoiceExample, ClassificationExample, QuestionExample } from "../../tasks/datasets/examples.ts";
+import { answerItems } from "../../tasks/datasets/squad.ts";
 import type { Field, FieldRow } from "./fields.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
 
@@ -37,7 +39,7 @@ export function classificationFromRow(
 }
 
 /**
- * A question about a context. Answers come as a list of `{text, answer_start}`, as one object of two lists, or as the fields
+ * A question about a context. No answer means that it is unanswerable, unless the row says itself whether it is. Answers come as a list of `{text, answer_start}`, as one object of two lists, or as the fields
  * `answer` and `answer_start`; a lone answer that occurs once in the context needs no offset.
  */
 export function questionFromRow(row: FieldRow): RowOutcome<QuestionExample> {
@@ -47,8 +49,15 @@ export function questionFromRow(row: FieldRow): RowOutcome<QuestionExample> {
   if (question === undefined || context === undefined) return { issues };
   const answers = answersOf(row, context, issues);
   if (answers === undefined) return { issues };
-  const impossible = row.get("is_impossible")?.value;
-  const isImpossible = answers.length === 0 || impossible === true || /^(true|1)$/i.test(String(impossible ?? ""));
+  const said = impossibility(row, issues);
+  const isImpossible = said ?? answers.length === 0;
+  if (issues.length > 0) return { issues };
+  if (!isImpossible && answers.length === 0) {
+    const location = row.get("is_impossible")?.location ?? row.location;
+    return {
+      issues: [rowIssue("no-answer-given", location, "is_impossible is false, and there is no answer", question)],
+    };
+  }
   return {
     issues,
     example: {
@@ -88,6 +97,19 @@ export function choiceFromRow(row: FieldRow, unlabelled = false): RowOutcome<Cho
       location: row.location,
     },
   };
+}
+
+/** What a row says of itself: true, false, or nothing. */
+function impossibility(row: FieldRow, issues: RowIssue[]): boolean | undefined {
+  const field = row.get("is_impossible");
+  const word = String(field?.value ?? "")
+    .trim()
+    .toLowerCase();
+  if (field === undefined || word === "") return undefined;
+  if (["true", "1", "yes"].includes(word)) return true;
+  if (["false", "0", "no"].includes(word)) return false;
+  issues.push(rowIssue("missing-field", field.location, "is_impossible is neither true nor false", word));
+  return undefined;
 }
 
 function idOf(row: FieldRow): string {
@@ -139,7 +161,12 @@ function labelOf(
     return undefined;
   }
   const text = String(value).trim();
-  if (problemType === "single-label") return text;
+  if (problemType === "single-label") {
+    if (text !== value && typeof value === "string") {
+      issues.push(rowIssue("label-trimmed", field.location, `read as ${JSON.stringify(text)}`, JSON.stringify(value)));
+    }
+    return text;
+  }
   return text === "" ? [] : text.split("|").map((name) => name.trim());
 }
 
@@ -169,30 +196,35 @@ function answersOf(row: FieldRow, context: string, issues: RowIssue[]): Answers 
 
 function listedAnswers(field: Field, issues: RowIssue[]): Answers | undefined {
   const { value, location } = field;
-  const pairs = typeof value === "string" ? safeJson(value) : value;
-  const columns = pairs as { text?: unknown; answer_start?: unknown } | null;
-  const items: unknown[] | undefined = Array.isArray(pairs)
-    ? pairs
-    : Array.isArray(columns?.text) && Array.isArray(columns.answer_start)
-      ? columns.text.map((text, i) => ({ text, answer_start: (columns.answer_start as unknown[])[i] }))
-      : undefined;
-  const answers = items?.map((item) => {
-    const { text, answer_start: start } = (item ?? {}) as { text?: unknown; answer_start?: unknown };
-    return { text, answerStart: start };
-  });
-  const isSound = (item: { text: unknown; answerStart: unknown }): item is Answers[number] =>
-    typeof item.text === "string" && Number.isInteger(item.answerStart);
-  if (answers?.every(isSound)) return answers;
-  issues.push(
-    rowIssue("missing-field", location, "answers is not a list of {text, answer_start}", JSON.stringify(value)),
-  );
-  return undefined;
+  if (value === "") return [];
+  const given = typeof value === "string" ? safeJson(value) : value;
+  const items = answerItems(given);
+  const problem = (detail: string) => {
+    issues.push(rowIssue("missing-field", location, `answers: ${detail}`, JSON.stringify(value)));
+    return undefined;
+  };
+  if (typeof items === "string") return problem(`expected a list of {text, answer_start}: ${items}`);
+  const answers: { text: string; answerStart: number }[] = [];
+  for (const { text, answerStart } of items) {
+    if (typeof text !== "string") return problem(`expected a string in text, got ${JSON.stringify(text)}`);
+    if (!Number.isInteger(answerStart)) {
+      return problem(`expected an integer in answer_start, got ${JSON.stringify(answerStart)}`);
+    }
+    answers.push({ text, answerStart: answerStart as number }); // an integer
+  }
+  return answers;
 }
 
 function choicesOf(row: FieldRow, issues: RowIssue[]): string[] | undefined {
   const field = row.get("choices");
   const listed = typeof field?.value === "string" ? safeJson(field.value) : field?.value;
-  const choices: unknown = field === undefined ? row.numbered("choice").map(({ value }) => value) : listed;
+  const columns = field === undefined ? row.choiceColumns() : [];
+  for (const [i, { value, location: place }] of columns.entries()) {
+    if (typeof value !== "string" || value.trim() !== "") continue;
+    issues.push(rowIssue("empty-text", place, `choice ${i + 1} of ${columns.length} is empty`));
+    return undefined;
+  }
+  const choices: unknown = field === undefined ? columns.map(({ value }) => value) : listed;
   const location = field?.location ?? row.location;
   if (!Array.isArray(choices) || !choices.every((choice) => typeof choice === "string")) {
     issues.push(
@@ -220,7 +252,8 @@ function rightChoice(row: FieldRow, choices: readonly string[], issues: RowIssue
   const byIndex = /^\d+$/.test(text) ? Number(text) : -1;
   const answer = [byText, byIndex, byLetter].find((index) => index >= 0 && index < choices.length);
   if (answer === undefined) {
-    issues.push(rowIssue("bad-answer", field.location, `not one of the ${choices.length} choices`, text));
+    const counted = text === String(choices.length) ? ", which are counted from 0" : "";
+    issues.push(rowIssue("bad-answer", field.location, `not one of the ${choices.length} choices${counted}`, text));
   }
   return answer;
 }

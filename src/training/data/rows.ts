@@ -1,3 +1,4 @@
+/** The rows of data sets of every task and format, each checked on its own. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError } from "../../errors.ts";
@@ -6,37 +7,51 @@ import { folderArticles, tarArticles } from "../../tasks/datasets/article-files.
 import {
   type DataLocation,
   type DataSource,
-  dataError,
   decodedText,
   fileSource,
+  notReadable,
 } from "../../tasks/datasets/data-source.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
-import { GLUE_TASKS, type GlueTaskName } from "../../tasks/datasets/glue.ts";
+import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
+import { jsonLayout } from "../../tasks/datasets/json-layout.ts";
+import { parseJson } from "../../tasks/datasets/json-text.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import { type ArticleFile, articlesInOrder } from "../../tasks/datasets/race.ts";
+import { isFlat } from "../../tasks/datasets/squad.ts";
 import { exampleIssues } from "./example-checks.ts";
 import type { ColumnNames } from "./fields.ts";
-import { type RowIssue, rejectsRow, severityOf } from "./issues.ts";
-import { glueRows, raceRows, squadRows } from "./official-rows.ts";
+import { type RowIssue, rejectsRow } from "./issues.ts";
+import { jsonDocumentRows, jsonLineRows } from "./json-rows.ts";
+import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
+import type { RequiredFields } from "./required-fields.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
-import { delimitedRows, jsonLineRows, type RequiredFields, type TabularRow } from "./tabular-rows.ts";
-import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, type WindowsText } from "./windows-text.ts";
+import { delimitedRows, type RowReading, type TabularRow } from "./tabular-rows.ts";
+import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, textMarks, type WindowsText } from "./windows-text.ts";
+
+/** What a user says about how files are to be read. */
+export interface ReadingOptions {
+  /** Names of the columns or keys of a user's own data, where they are not the usual ones. */
+  readonly columns?: ColumnNames;
+  /**
+   * Whether byte order marks and CRLF line ends are accepted in official layouts, and dropped. False when left out: they are
+   * errors. A user's own data may always have them.
+   */
+  readonly acceptWindowsText?: boolean;
+  /** Rows that cannot be used are left out if they are at most this share of all, from 0 to 1; when left out, none may be. */
+  readonly skipInvalid?: number;
+}
 
 /** Which data, and how it is written. */
-export interface DatasetSpec {
+export interface DatasetSpec extends ReadingOptions {
   readonly task: TaskName;
   /** Files (for RACE also folders and tar archives), read one after the other. Each may be gzip. */
   readonly paths: readonly string[];
   /** Which columns an official GLUE file has, and which articles of a RACE folder are meant; "train" when left out. */
-  readonly split?: "train" | "dev";
+  readonly split?: GlueSplit;
   /** For the task "classification"; "single-label" when left out. */
   readonly problemType?: ProblemType;
-  /** Names of the columns or keys of a user's own data, where they are not the usual ones. */
-  readonly columns?: ColumnNames;
   /** Whether rows of a user's own data may lack their label or answer, as data to be predicted does. False when left out. */
   readonly unlabelled?: boolean;
-  /** Whether byte order marks and CRLF line ends are accepted, and dropped. False when left out: they are errors. */
-  readonly acceptWindowsText?: boolean;
 }
 
 /** One row of a dataset: an example, or what is wrong with it. */
@@ -71,22 +86,6 @@ export async function* datasetRows(spec: DatasetSpec): AsyncGenerator<DatasetRow
   }
 }
 
-/**
- * All examples of a dataset of which no row may be wrong.
- *
- * @throws AlbertError invalid-input (DATA_INVALID) at the first row that is rejected
- */
-export async function* soundExamples(spec: DatasetSpec): AsyncGenerator<Example> {
-  for await (const row of datasetRows(spec)) {
-    const problem = row.issues.find(({ kind }) => severityOf(kind) === "error");
-    if (problem !== undefined) {
-      const { location, detail } = problem;
-      throw dataError(typeof location === "function" ? location() : location, detail);
-    }
-    if (row.kind === "row" && row.example !== undefined) yield row.example;
-  }
-}
-
 /** The usable examples of a dataset, in order: what validation accepts. */
 export async function* acceptedExamples(spec: DatasetSpec): AsyncGenerator<Example> {
   for await (const row of datasetRows(spec)) if (row.kind === "row" && row.example !== undefined) yield row.example;
@@ -108,16 +107,16 @@ function windowsTextOf({ acceptWindowsText }: DatasetSpec): WindowsText {
   return acceptWindowsText ? ANY_WINDOWS_TEXT : NO_WINDOWS_TEXT;
 }
 
-async function raceArticles(path: string, source: DataSource, split: "train" | "dev"): Promise<ArticleFile[]> {
+async function raceArticles(path: string, source: DataSource, split: GlueSplit): Promise<ArticleFile[]> {
   const info = await stat(path).catch((cause: unknown) => {
-    throw new AlbertError("not-found", `${source.name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
+    throw notReadable(source.name, cause);
   });
-  if (info.isDirectory()) return articlesInOrder(folderArticles(path), { split });
-  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return articlesInOrder(tarArticles(source), { split });
+  if (info.isDirectory()) return articlesInOrder(folderArticles(path), { split }, source.name);
+  if (/\.(tar|tgz|tar\.gz)$/.test(path)) return articlesInOrder(tarArticles(source), { split }, source.name);
   return [{ path: source.name, ...(await decodedText(source)) }];
 }
 
-/** Rows of a user's own data, in the format that the file's name tells. */
+/** Rows of a user's own data, in the format that the file's name tells, and its first line. */
 async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<DatasetRow> {
   const ending = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i.exec(source.name)?.[1]?.toLowerCase();
   if (ending === undefined) {
@@ -129,20 +128,36 @@ async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<D
       },
     );
   }
-  if (ending === "json") {
-    yield* squadRows(source, windowsTextOf(spec));
-    return;
+  const reading = { columns: spec.columns ?? {}, required: requiredFields(spec), windowsText: ANY_WINDOWS_TEXT };
+  if (ending === "csv" || ending === "tsv") {
+    for await (const row of delimitedRows(source, ending, reading)) yield ownRow(row, spec);
+  } else if ((await jsonLayout(source)) === "lines") {
+    for await (const row of jsonLineRows(source, reading)) yield ownRow(row, spec);
+  } else yield* ownDocumentRows(spec, source, reading);
+}
+
+/** A JSON document: for questions also in SQuAD's own layout. */
+async function* ownDocumentRows(
+  spec: DatasetSpec,
+  source: DataSource,
+  reading: RowReading,
+): AsyncGenerator<DatasetRow> {
+  try {
+    const text = await decodedText(source);
+    const json = parseJson(text.text, source.name);
+    const [first] = Array.isArray(json)
+      ? json
+      : [((json as { data?: unknown } | null)?.data as unknown[] | undefined)?.[0]];
+    if (spec.task === "qa" && !isFlat(first)) {
+      yield* squadRows(source, ANY_WINDOWS_TEXT);
+      return;
+    }
+    const marks = textMarks(text, source.name, ANY_WINDOWS_TEXT);
+    if (marks.length > 0) yield { kind: "file", issues: marks };
+    for (const row of jsonDocumentRows(text, json, source.name, reading)) yield ownRow(row, spec);
+  } catch (error) {
+    yield { kind: "row", issues: [unreadable(error, source.name)] };
   }
-  const columns = spec.columns ?? {};
-  const required = requiredFields(spec);
-  const windowsText = windowsTextOf(spec);
-  const rows =
-    ending === "csv"
-      ? delimitedRows(source, { separator: ",", quotes: true }, columns, required, windowsText)
-      : ending === "tsv"
-        ? delimitedRows(source, { separator: "\t", quotes: false }, columns, required, windowsText)
-        : jsonLineRows(source, columns, required, windowsText);
-  for await (const row of rows) yield ownRow(row, spec);
 }
 
 function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
@@ -161,5 +176,8 @@ function requiredFields({ task, unlabelled }: DatasetSpec): RequiredFields {
   const asked: RequiredFields =
     task === "qa" ? [["question"], ["context"]] : task === "multiple-choice" ? [["question"], ["choices"]] : [["text"]];
   if (unlabelled) return asked;
-  return [...asked, task === "qa" ? ["answers", "answer"] : task === "multiple-choice" ? ["answer"] : ["label"]];
+  return [
+    ...asked,
+    task === "qa" ? ["answers", "answer", "is_impossible"] : task === "multiple-choice" ? ["answer"] : ["label"],
+  ];
 }

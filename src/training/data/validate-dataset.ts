@@ -1,12 +1,16 @@
+/** The full pass over a data set before anything is trained on it. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import { invalidInput } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { fileSource } from "../../tasks/datasets/data-source.ts";
 import { type Example, labelIdOf } from "../../tasks/datasets/examples.ts";
+import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { DatasetReport } from "./dataset-report.ts";
 import { contentKey, labelKey } from "./example-keys.ts";
 import { IssueTally, rowIssue, severityOf } from "./issues.ts";
+import { type LabelRows, labelIssues } from "./label-checks.ts";
 import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
 import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows.ts";
 
@@ -19,8 +23,8 @@ export interface ValidationOptions {
   readonly lengths?: { readonly tokenizer: Tokenizer } & SequenceLengths;
   /** Evaluation data, to find rows that are in both. */
   readonly evaluation?: DatasetSpec;
-  /** Train with what is left when rows are rejected. */
-  readonly allowRejected?: boolean;
+  /** What the data is for: one class, or as many as rows, is no fault of data that is only measured. Training when left out. */
+  readonly purpose?: "training" | "evaluation";
   /** Occurrences kept of each kind of issue; 10 when left out. */
   readonly kept?: number;
   readonly onProgress?: (rows: number) => void;
@@ -42,7 +46,8 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
   }
   const seen = new Map<string, { readonly label: string; readonly row: number }>();
   const ids = new Set<string>();
-  const labels = new Map<string, number>();
+  const labels = new Map<string, LabelRows>();
+  requireOwnColumns(spec);
   let read = 0;
   let accepted = 0;
   let erroneous = 0;
@@ -64,7 +69,11 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     if (example === undefined || unknown !== undefined) continue;
     accepted++;
     const place = row.locate ?? example.location;
-    for (const label of labelsOf(example)) labels.set(label, (labels.get(label) ?? 0) + 1);
+    for (const label of labelsOf(example)) {
+      const known = labels.get(label);
+      if (known === undefined) labels.set(label, { count: 1, place });
+      else known.count++;
+    }
     const key = contentKey(example);
     const before = seen.get(key);
     const label = labelKey(example);
@@ -90,10 +99,13 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     accepted,
     rejected: read - accepted,
     erroneous,
-    labels: Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : 1))),
+    labels: Object.fromEntries(
+      [...labels].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { count }]) => [name, count]),
+    ),
     issues,
+    ...(spec.skipInvalid === undefined ? {} : { skipped: spec.skipInvalid }),
     ...(lengths === undefined ? {} : { lengths: lengths.statistics() }),
-    usable: !issues.some(({ fatal }) => fatal) && ((erroneous === 0 && !wrongFile) || options.allowRejected === true),
+    usable: !issues.some(({ fatal }) => fatal) && !wrongFile && erroneous <= read * (spec.skipInvalid ?? 0),
   };
 }
 
@@ -111,17 +123,24 @@ export async function digestOf(paths: readonly string[]): Promise<string> {
   return hash.digest("hex");
 }
 
+/** Official layouts have their columns; names for others would be ignored. */
+function requireOwnColumns({ task, columns }: DatasetSpec): void {
+  if (columns === undefined || !isOfficialTask(task)) return;
+  const description = `${task} data has the official layout; own column names are for classification, qa and multiple-choice`;
+  throw invalidInput([{ field: "columns", description }]);
+}
+
 function judgeWhole(
   tally: IssueTally,
   found: {
     readonly spec: DatasetSpec;
     readonly accepted: number;
-    readonly labels: ReadonlyMap<string, number>;
+    readonly labels: ReadonlyMap<string, LabelRows>;
     readonly options: ValidationOptions;
   },
 ): void {
   const { spec, accepted, labels } = found;
-  const { head, allLabels = false } = found.options;
+  const { head, allLabels = false, purpose = "training" } = found.options;
   const location = { file: basename(spec.paths[0] ?? ""), line: 1, column: 1 };
   if (accepted === 0) {
     tally.add(rowIssue("no-usable-rows", location, "0 usable rows"));
@@ -129,8 +148,11 @@ function judgeWhole(
   }
   const isClassification = !["squad-v1", "squad-v2", "qa", "race", "multiple-choice"].includes(spec.task);
   const named = isClassification && spec.task !== "sts-b" && (spec.problemType ?? "single-label") === "single-label";
-  if (named && labels.size === 1)
+  if (named && labels.size === 1 && purpose === "training")
     tally.add(rowIssue("single-class", location, `every row is labelled ${[...labels.keys()][0]}`));
+  if (spec.task === "classification" && spec.problemType !== "regression" && purpose === "training") {
+    for (const issue of labelIssues(labels, accepted)) tally.add(issue);
+  }
   if (head === undefined || head.problemType === "regression") return;
   const unused = head.labels.filter((label) => !labels.has(label));
   if (unused.length > 0 && allLabels) {

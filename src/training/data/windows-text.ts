@@ -1,3 +1,4 @@
+/** What Windows programs leave in text: byte order marks and carriage returns. */
 import type { DataLocation, DecodedText, TextLine } from "../../tasks/datasets/data-source.ts";
 import type { GlueTask } from "../../tasks/datasets/glue.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
@@ -15,13 +16,30 @@ export interface WindowsText {
 export const NO_WINDOWS_TEXT: WindowsText = { byteOrderMark: false, carriageReturns: false };
 export const ANY_WINDOWS_TEXT: WindowsText = { byteOrderMark: true, carriageReturns: true };
 
+/** In JSON a carriage return is white space like any other. */
+export function inJson(accepted: WindowsText): WindowsText {
+  return { ...accepted, carriageReturns: true };
+}
+
 /** The marks that a task's published file carries itself. */
 export function officialWindowsText({ name }: GlueTask): WindowsText {
   return { byteOrderMark: name === "mrpc", carriageReturns: name === "mnli-mm" };
 }
 
+/** What the bytes and the end of a line tell. */
+export function lineIssues(line: TextLine, file: string, accepted: WindowsText): RowIssue[] {
+  const issues: RowIssue[] = [];
+  const at = (index: number) => ({ file, line: line.line, column: Math.max(0, index) + 1 });
+  if (!line.isUtf8) {
+    issues.push(rowIssue("invalid-utf8", at(line.text.indexOf("\ufffd")), "bytes that are not UTF-8", line.text));
+  }
+  const nul = line.text.indexOf("\0");
+  if (nul >= 0) issues.push(rowIssue("nul-character", at(nul), "a U+0000 character", line.text));
+  return [...issues, ...lineMarks(line, file, accepted)];
+}
+
 /** The marks of one line. */
-export function lineMarks(line: TextLine, file: string, accepted: WindowsText): RowIssue[] {
+function lineMarks(line: TextLine, file: string, accepted: WindowsText): RowIssue[] {
   const issues: RowIssue[] = [];
   if (line.hadByteOrderMark) issues.push(byteOrderMark(file, accepted));
   if (line.text.endsWith("\r")) {

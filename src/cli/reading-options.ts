@@ -1,0 +1,48 @@
+/** Flags by which a person says how data files are to be read. */
+import { type Command, InvalidArgumentError } from "commander";
+import { parseColumns } from "../training/data/fields.ts";
+import type { ReadingOptions } from "../training/data/rows.ts";
+
+export interface ReadingFlags {
+  readonly columns?: string;
+  readonly acceptWindowsText?: true;
+  readonly skipInvalid?: number;
+}
+
+/** Rows that may be left out where `--skip-invalid` names no share. */
+const SKIPPED_SHARE = 0.01;
+
+/** Adds `--columns`, `--accept-windows-text` and `--skip-invalid`. */
+export function addReadingOptions(command: Command): Command {
+  return command
+    .option(
+      "--columns <field=column,...>",
+      "names of your own columns, such as text=review,label=stars or choices=ending0|ending1|ending2",
+    )
+    .option(
+      "--accept-windows-text",
+      "of official layouts: drop byte order marks and carriage returns, which are errors otherwise; own data may have them",
+    )
+    .option(
+      "--skip-invalid [share]",
+      `go on without rows that cannot be used, if they are at most this share of all (${SKIPPED_SHARE} where none is named)`,
+      share,
+    );
+}
+
+/** @throws AlbertError invalid-input for wrong columns */
+export function readingOf({ columns, acceptWindowsText, skipInvalid }: ReadingFlags): ReadingOptions {
+  return {
+    ...(columns === undefined ? {} : { columns: parseColumns(columns, "--columns") }),
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...(skipInvalid === undefined
+      ? {}
+      : { skipInvalid: (skipInvalid as number | true) === true ? SKIPPED_SHARE : skipInvalid }),
+  };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError("expected a share from 0 to 1");
+  return value;
+}
