@@ -96,9 +96,9 @@ async function simulateScheduler(arrivals: readonly Arrival[], cost: DeviceCost)
     metrics,
     random: mulberry32(1),
     quarantine: new Quarantine(clock, 0),
-    limits: { maxRequests: 100_000, maxQueueTokens: 1e9, maxQueueMs: 1e9, lookahead: 64, patienceMs: 1000 },
+    limits: { maxRequests: 100_000, maxQueueTokens: 1e9, maxQueueMs: 1e9, lookahead: 64, agingMs: 1000 },
   });
-  const lane = scheduler.open({
+  const queue = scheduler.open({
     digest: "",
     engine: simulatedEngine(clock, cost),
     batchTokens: 0,
@@ -111,7 +111,7 @@ async function simulateScheduler(arrivals: readonly Arrival[], cost: DeviceCost)
     const sequences = [
       { inputIds: new Int32Array(length), tokenTypeIds: new Int32Array(length), outputs: ["@pooled"] },
     ];
-    const work = scheduler.submit(lane, { sequences, priority: "interactive", deadline: atMs + cost.deadlineMs });
+    const work = scheduler.submit(queue, { sequences, priority: "interactive", deadline: atMs + cost.deadlineMs });
     pending.push(
       work.then(
         () => void outcomes.push({ latencyMs: clock.now() - atMs, inTime: true }),

@@ -77,3 +77,16 @@ export function corrupt(message: string, options: Partial<AlbertErrorOptions> = 
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`${message}: this is a bug`);
 }
+
+/** Share by which the advice when to try again is varied, either way. */
+const RETRY_SPREAD = 0.25;
+
+/**
+ * Varies the time after which refused callers may try again, so that they do not come back together. The one place where
+ * that is done: what `retryAfterMs` says is sent as it is.
+ *
+ * @param random  in [0, 1)
+ */
+export function spreadRetry(afterMs: number, random: () => number = Math.random): number {
+  return Math.ceil(afterMs * (1 - RETRY_SPREAD + 2 * RETRY_SPREAD * random()));
+}

@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import { AlbertError } from "../errors.ts";
+import { AlbertError, spreadRetry } from "../errors.ts";
 import { spawnWorker } from "../worker-threads.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./worker-messages.ts";
@@ -304,7 +304,7 @@ function lost(reason: LostReason, cause?: unknown): AlbertError {
     `the thread that computes this model ${what}; it is being replaced, try again`,
     {
       reason,
-      retryAfterMs: 1000,
+      retryAfterMs: spreadRetry(1000),
       cause,
     },
   );

@@ -1,10 +1,10 @@
-import { AlbertError } from "../errors.ts";
+import { AlbertError, spreadRetry } from "../errors.ts";
 import type { Stage } from "../metrics/requests.ts";
 
 /** Which bound a request would have broken. */
 export type QueueLimit = "requests" | "tokens" | "predicted-ms";
 
-/** The server has more work than it may hold. `drainMs` is when trying again makes sense. */
+/** The server has more work than it may hold. `retryAfterMs` is when there is predicted to be room again. */
 export function queueFull(limit: QueueLimit, value: number, bound: number, retryAfterMs: number): AlbertError {
   return new AlbertError(
     "overloaded",
@@ -18,26 +18,26 @@ export function queueFull(limit: QueueLimit, value: number, bound: number, retry
 }
 
 /** Others wait before this request for longer than its deadline allows. */
-export function deadlineUnreachable(predictedMs: number, givenMs: number, retryAfterMs: number): AlbertError {
+export function deadlineUnreachable(predictedMs: number, remainingMs: number, retryAfterMs: number): AlbertError {
   return new AlbertError(
     "overloaded",
-    `the answer would take about ${Math.ceil(predictedMs)} ms because of the queue, the deadline leaves ${Math.floor(givenMs)} ms`,
+    `the answer would take about ${Math.ceil(predictedMs)} ms because of the queue, the deadline leaves ${Math.floor(remainingMs)} ms`,
     {
       reason: "DEADLINE_UNREACHABLE",
-      metadata: { predicted_ms: String(Math.ceil(predictedMs)), given_ms: String(Math.floor(givenMs)) },
+      metadata: { predicted_ms: String(Math.ceil(predictedMs)), ...remaining(remainingMs) },
       retryAfterMs,
     },
   );
 }
 
 /** Even an idle server could not answer this input within its deadline. */
-export function deadlineTooShort(minimumMs: number, givenMs: number): AlbertError {
+export function deadlineTooShort(minimumMs: number, remainingMs: number): AlbertError {
   return new AlbertError(
     "deadline",
-    `this input takes about ${Math.ceil(minimumMs)} ms on an idle server, the deadline leaves ${Math.floor(givenMs)} ms`,
+    `this input takes about ${Math.ceil(minimumMs)} ms on an idle server, the deadline leaves ${Math.floor(remainingMs)} ms`,
     {
       reason: "DEADLINE_TOO_SHORT",
-      metadata: { minimum_ms: String(Math.ceil(minimumMs)), given_ms: String(Math.floor(givenMs)) },
+      metadata: { minimum_ms: String(Math.ceil(minimumMs)), ...remaining(remainingMs) },
     },
   );
 }
@@ -59,15 +59,15 @@ export function cancelled(stage: Stage): AlbertError {
 }
 
 /** Why a signal was aborted: the reason it carries where that is one of ours, else that the caller cancelled. */
-export function abortError(signal: AbortSignal, stage: Stage): AlbertError {
-  return signal.reason instanceof AlbertError ? signal.reason : cancelled(stage);
+export function abortError(signal: AbortSignal | undefined, stage: Stage): AlbertError {
+  return signal?.reason instanceof AlbertError ? signal.reason : cancelled(stage);
 }
 
 /** The server is shutting down and takes nothing new. */
 export function draining(): AlbertError {
   return new AlbertError("unavailable", "the server is shutting down; call another one", {
     reason: "DRAINING",
-    retryAfterMs: 1000,
+    retryAfterMs: spreadRetry(1000),
   });
 }
 
@@ -75,7 +75,7 @@ export function draining(): AlbertError {
 export function versionClosed(): AlbertError {
   return new AlbertError("unavailable", "the model version was released before this request was computed; call again", {
     reason: "NO_VERSION",
-    retryAfterMs: 100,
+    retryAfterMs: spreadRetry(100),
   });
 }
 
@@ -95,10 +95,16 @@ export function nonFinite(): AlbertError {
 }
 
 /** The input is known to make the runtime fail and is refused unseen for a while. */
-export function quarantined(leftMs: number): AlbertError {
+export function quarantined(remainingMs: number): AlbertError {
   return new AlbertError(
     "precondition",
-    `this input made the runtime fail before and is refused for another ${Math.ceil(leftMs / 1000)} s`,
-    { reason: "QUARANTINED", metadata: { left_ms: String(Math.ceil(leftMs)) } },
+    `this input made the runtime fail before and is refused for another ${Math.ceil(remainingMs / 1000)} s`,
+    { reason: "QUARANTINED", metadata: { left_ms: String(Math.ceil(remainingMs)) } },
   );
+}
+
+/** What the deadline leaves, under the key of today and under `given_ms`, its former name. */
+function remaining(ms: number): Record<string, string> {
+  const text = String(Math.floor(ms));
+  return { remaining_ms: text, given_ms: text };
 }

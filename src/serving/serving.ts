@@ -21,8 +21,8 @@ import type { ModelSelector } from "./models/selection.ts";
 import type { ServableModel } from "./models/servable-model.ts";
 import { EventLoopBudget } from "./scheduler/event-loop-budget.ts";
 import { Quarantine } from "./scheduler/quarantine.ts";
-import type { Priority, WorkTiming } from "./scheduler/queued-request.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
+import type { Priority, WorkTiming } from "./scheduler/work.ts";
 
 /** One inference request as plain data, free of any protocol. */
 export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskRequest<K> {
@@ -118,7 +118,8 @@ export class Serving {
     this.#eventLoop = new EventLoopBudget(clock);
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
-    this.scheduler = new Scheduler({ clock, limits: config, metrics, quarantine: this.quarantine, random });
+    const limits = { ...config, agingMs: config.patienceMs };
+    this.scheduler = new Scheduler({ clock, limits, metrics, quarantine: this.quarantine, random });
     const { openEngine, rehearse } = options;
     const { scheduler } = this;
     this.models = new ModelRegistry({
@@ -158,7 +159,7 @@ export class Serving {
   predictMs(model: ModelSelector, lengths: readonly number[]): number {
     const lease = this.models.acquire(model);
     lease.release();
-    return lease.version.lane.predictMs(lengths);
+    return lease.version.queue.predictMs(lengths);
   }
 
   /** Refuses new requests from now on; those admitted are still answered. */
@@ -182,7 +183,7 @@ export class Serving {
     const lease = this.models.acquire(heads === undefined ? request.model : { ...request.model, heads });
     progress.lease = lease;
     const { version } = lease;
-    const leave = this.scheduler.enter(version.lane, priority, deadlineAt);
+    const leave = this.scheduler.enter(version.queue, priority, deadlineAt);
     try {
       const admittedAt = this.#clock.now();
       progress.stage = "tokenize";
@@ -196,7 +197,7 @@ export class Serving {
       progress.stage = "queue";
       const { sequences } = plan;
       const work = { sequences, priority, deadline: deadlineAt, ...(signal === undefined ? {} : { signal }) };
-      const { outputs, timing } = await this.scheduler.submit(version.lane, work);
+      const { outputs, timing } = await this.scheduler.submit(version.queue, work);
       progress.stage = "post";
       const answer = plan.answer(outputs);
       const timings = addUp(receivedAt, admittedAt, plannedAt, timing, this.#clock.now());
@@ -232,13 +233,13 @@ export class Serving {
     { version, comparison }: NonNullable<VersionRef["shadow"]>,
     champion: Decision | undefined,
   ): void {
-    if (champion === undefined || version.lane.tickets.size >= MAX_SHADOWS) return;
+    if (champion === undefined || version.queue.unfinished.size >= MAX_SHADOWS) return;
     const release = version.lease();
     const compute = async () => {
       try {
         const plan = await this.#eventLoop.run(() => planTask(request, version.task, request.limits));
         const work = { sequences: plan.sequences, priority: "batch", deadline: Number.POSITIVE_INFINITY } as const;
-        const { outputs } = await this.scheduler.submit(version.lane, work);
+        const { outputs } = await this.scheduler.submit(version.queue, work);
         const challenger = decisionOf(request.task, plan.answer(outputs));
         if (challenger !== undefined) this.models.compared(version, comparison, request.task, [champion, challenger]);
       } catch (error) {

@@ -28,6 +28,11 @@ export class VirtualClock implements Clock {
     this.#soon.push(action);
   }
 
+  /** Lets `ms` pass without firing a timer: the event loop was busy, and its timers are late. */
+  stall(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Runs everything that is due now, until nothing more happens. */
   async settle(): Promise<void> {
     for (let quiet = false; !quiet; ) {

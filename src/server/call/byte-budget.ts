@@ -1,4 +1,4 @@
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, spreadRetry } from "../../errors.ts";
 
 /**
  * Bounds the memory that messages take. Requests that do not fit are refused at once, nothing waits; replies always fit, for
@@ -34,7 +34,7 @@ export class ByteBudget {
       throw new AlbertError("overloaded", `messages in progress already hold ${this.#held} of ${this.#limit} bytes`, {
         reason: "MEMORY_BUDGET",
         metadata: { limit_bytes: String(this.#limit) },
-        retryAfterMs: RETRY_AFTER_MS,
+        retryAfterMs: spreadRetry(RETRY_AFTER_MS),
       });
     }
     this.#held += bytes;

@@ -26,9 +26,6 @@ const MAX_DETAILS_BYTES = 3072;
 const MAX_VIOLATION_CHARS = 500;
 const MAX_VIOLATIONS = 64;
 
-/** Share by which a pushed-back delay is varied, so that refused clients do not return all at once. */
-const PUSHBACK_JITTER = 0.2;
-
 /** A failure as it leaves the process. */
 export interface WireError {
   readonly status: Status;
@@ -72,11 +69,9 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /**
- * The one place where errors become gRPC statuses.
- *
- * @param random  0 to 1, for the jitter of the pushed-back delay
+ * The one place where errors become gRPC statuses. Advice when to try again is sent as it is: who refuses spreads it.
  */
-export function toWireError(error: AlbertError, random: () => number = Math.random): WireError {
+export function toWireError(error: AlbertError): WireError {
   const statusName = STATUS_OF_CODE[error.code];
   const details = boundedDetails(error);
   return {
@@ -87,7 +82,7 @@ export function toWireError(error: AlbertError, random: () => number = Math.rand
     }),
     statusName,
     reason: error.reason,
-    retryPushbackMs: retryPushbackMs(error, random),
+    retryPushbackMs: retryPushbackMs(error),
   };
 }
 
@@ -100,11 +95,11 @@ export function retryOf(error: AlbertError): Retry {
   return error.code === "deadline" || error.code === "cancelled" ? "caller" : "no";
 }
 
-function retryPushbackMs(error: AlbertError, random: () => number): number | undefined {
+function retryPushbackMs(error: AlbertError): number | undefined {
   const retry = retryOf(error);
   if (retry === "no") return -1;
-  if (retry !== "later") return undefined;
-  return Math.max(1, Math.round(error.retryAfterMs! * (1 + PUSHBACK_JITTER * (2 * random() - 1))));
+  if (retry !== "later" || error.retryAfterMs === undefined) return undefined;
+  return Math.max(1, Math.round(error.retryAfterMs));
 }
 
 /** All details; of very many violations as many as fit, and a last one that counts the rest. */

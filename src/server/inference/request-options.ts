@@ -6,7 +6,7 @@ import {
   TruncationPolicy as TruncationField,
 } from "../../gen/albert/v1/inference_pb.js";
 import type { ModelSelector } from "../../serving/models/selection.ts";
-import type { Priority } from "../../serving/scheduler/queued-request.ts";
+import type { Priority } from "../../serving/scheduler/work.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
 import { defined } from "./defined.ts";

@@ -47,7 +47,7 @@ export function tokenize(
       timings,
       requestId: context.requestId,
     };
-    const predictedRunMs = version.lane.predictMs([Math.min(tokens.length, maxTokens)]);
+    const predictedRunMs = version.queue.predictMs([Math.min(tokens.length, maxTokens)]);
     return { meta, tokens: tokens.map(tokenFields), maxTokens, fits, predictedRunMs };
   } finally {
     lease.release();

@@ -3,7 +3,7 @@ import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import type { ModelQueue } from "../scheduler/model-queue.ts";
 import type { ServableModel } from "./servable-model.ts";
 
-/** A version that can answer: its model, its engine and its lane in the scheduler. Owned by `ModelRegistry`. */
+/** A version that can answer: its model, its engine and its queue in the scheduler. Owned by `ModelRegistry`. */
 export class LoadedVersion {
   /** Name it is served under, and version within that name. */
   readonly name: string;
@@ -13,14 +13,14 @@ export class LoadedVersion {
   readonly model: Omit<ServableModel, "vocabulary" | "remove">;
   readonly task: TaskModel;
   readonly engine: Engine;
-  readonly lane: ModelQueue;
+  readonly queue: ModelQueue;
   /** About the bytes that it takes in memory: those of its graph and weights. */
   readonly memoryBytes: number;
   readonly #removeFiles: () => Promise<void>;
   #leases = 0;
   #idle: (() => void)[] = [];
 
-  constructor(name: string, version: string, model: ServableModel, engine: Engine, lane: ModelQueue) {
+  constructor(name: string, version: string, model: ServableModel, engine: Engine, queue: ModelQueue) {
     this.name = name;
     this.version = version;
     this.digest = model.digest;
@@ -32,7 +32,7 @@ export class LoadedVersion {
     this.#removeFiles = remove;
     this.task = taskModel(model);
     this.engine = engine;
-    this.lane = lane;
+    this.queue = queue;
   }
 
   /** Requests that will end on this version. */
@@ -52,7 +52,7 @@ export class LoadedVersion {
     };
   }
 
-  /** Ends its engine and deletes its files; its lane must be closed. */
+  /** Ends its engine and deletes its files; its queue must be closed. */
   async close(): Promise<void> {
     try {
       await this.engine.close();

@@ -95,22 +95,22 @@ export class VersionLoader {
       ),
     );
     const probe = probeSequence(model);
-    const lane = scheduler.open({
+    const queue = scheduler.open({
       digest: model.digest,
       engine,
       batchTokens: config.batchTokens,
       probe: () => engine.run([probe]),
     });
-    return new LoadedVersion(source.name, source.version, model, engine, lane);
+    return new LoadedVersion(source.name, source.version, model, engine, queue);
   }
 
   /**
-   * Ends a version: what is in its lane may finish for the drain time, then its session and memory go.
+   * Ends a version: what is in its queue may finish for the drain time, then its session and memory go.
    *
    * @returns requests that had to be answered with an error
    */
   async release(version: LoadedVersion): Promise<number> {
-    const failed = await this.#options.scheduler.close(version.lane, this.#options.config.swapDrainMs);
+    const failed = await this.#options.scheduler.close(version.queue, this.#options.config.swapDrainMs);
     await version.close();
     return failed;
   }

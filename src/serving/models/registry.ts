@@ -187,7 +187,7 @@ export class ModelRegistry {
       if (challenger?.loaded === undefined) throw versionNotLoaded(name.name, loadedVersions(name));
       if (challenger === name.current) throw versionInUse("it serves the name already and cannot challenge itself");
       name.traffic = { ...traffic, comparison: new PairedComparison() };
-      challenger.loaded.lane.background = traffic.mode === "shadow";
+      challenger.loaded.queue.setBackground(traffic.mode === "shadow");
       this.#setState(name, challenger, { kind: traffic.mode });
     }
     if (before?.loaded !== undefined && before.version !== traffic?.version) this.#stand(name, before);
@@ -307,7 +307,7 @@ export class ModelRegistry {
     const outdated = name.previous === entry ? undefined : name.previous;
     this.#forgetPrevious(name);
     if (name.traffic?.version === entry.version) delete name.traffic;
-    entry.loaded!.lane.background = false;
+    entry.loaded!.queue.setBackground(false);
     name.current = entry;
     if (old !== undefined) name.previous = old;
     name.generation++;
@@ -411,7 +411,7 @@ export class ModelRegistry {
   }
 
   #stand(name: Name, entry: Entry): void {
-    if (entry.loaded !== undefined) entry.loaded.lane.background = false;
+    if (entry.loaded !== undefined) entry.loaded.queue.setBackground(false);
     this.#setState(name, entry, { kind: "standby" });
   }
 

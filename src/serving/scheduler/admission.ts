@@ -1,4 +1,7 @@
+import { spreadRetry } from "../../errors.ts";
 import { deadlineTooShort, deadlineUnreachable, queueFull } from "../errors.ts";
+
+// Who comes in. It counts places and compares predictions with bounds; it knows no queue and predicts nothing itself.
 
 /** Bounds on what may be in hand at a time. */
 export interface AdmissionLimits {
@@ -7,26 +10,22 @@ export interface AdmissionLimits {
   readonly maxQueueMs: number;
 }
 
-/** The load a new piece of work would meet. */
-export interface Load {
+/** What a new piece of work asks for, and the load it would meet. */
+export interface Demand {
+  readonly tokens: number;
+  /** Predicted milliseconds on an idle device. */
+  readonly runMs: number;
+  /** Milliseconds its deadline leaves; Infinity for none. */
+  readonly remainingMs: number;
   /** Tokens that wait already. */
   readonly queuedTokens: number;
   /** Predicted milliseconds until a device would begin the new work. */
   readonly waitMs: number;
 }
 
-/** What a new piece of work asks for. */
-export interface Demand {
-  readonly tokens: number;
-  /** Predicted milliseconds on an idle device. */
-  readonly runMs: number;
-  /** Milliseconds its deadline leaves; Infinity for none. */
-  readonly givenMs: number;
-}
-
 /**
- * Decides who comes in. A request takes a place before anything is done for it, and asks again when its size is known; what
- * cannot be answered in time is refused at once, with the predicted moment at which trying again makes sense.
+ * A request takes a place before anything is done for it, and asks again when its size is known. What cannot be answered in
+ * time is refused at once, with the predicted moment at which trying again makes sense.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -45,18 +44,18 @@ export class Admission {
   }
 
   /**
-   * Takes a place for one request, before it is tokenised.
+   * Takes a place for one request, before it is tokenised. The returned function gives it back; calling that again does
+   * nothing.
    *
    * @param waitMs   predicted wait for a device
-   * @param givenMs  what the deadline leaves
-   * @returns gives the place back; calling it again does nothing
+   * @param remainingMs  what the deadline leaves
    * @throws AlbertError overloaded QUEUE_FULL or DEADLINE_UNREACHABLE
    */
-  enter(waitMs: number, givenMs: number): () => void {
+  enter(waitMs: number, remainingMs: number): () => void {
     const { maxRequests, maxQueueMs } = this.#limits;
     if (this.#requests >= maxRequests) throw queueFull("requests", this.#requests, maxRequests, this.#retry(waitMs));
     if (waitMs > maxQueueMs) throw queueFull("predicted-ms", waitMs, maxQueueMs, this.#retry(waitMs - maxQueueMs));
-    if (waitMs > givenMs) throw deadlineUnreachable(waitMs, givenMs, this.#retry(waitMs - givenMs));
+    if (waitMs > remainingMs) throw deadlineUnreachable(waitMs, remainingMs, this.#retry(waitMs - remainingMs));
     this.#requests++;
     let held = true;
     return () => {
@@ -70,11 +69,11 @@ export class Admission {
    *
    * @throws AlbertError deadline DEADLINE_TOO_SHORT; overloaded DEADLINE_UNREACHABLE or QUEUE_FULL
    */
-  check({ tokens, runMs, givenMs }: Demand, { queuedTokens, waitMs }: Load): void {
+  check({ tokens, runMs, remainingMs, queuedTokens, waitMs }: Demand): void {
     const { maxQueueTokens, maxQueueMs } = this.#limits;
-    if (runMs > givenMs) throw deadlineTooShort(runMs, givenMs);
-    if (waitMs + runMs > givenMs) {
-      throw deadlineUnreachable(waitMs + runMs, givenMs, this.#retry(waitMs + runMs - givenMs));
+    if (runMs > remainingMs) throw deadlineTooShort(runMs, remainingMs);
+    if (waitMs + runMs > remainingMs) {
+      throw deadlineUnreachable(waitMs + runMs, remainingMs, this.#retry(waitMs + runMs - remainingMs));
     }
     if (waitMs > maxQueueMs) throw queueFull("predicted-ms", waitMs, maxQueueMs, this.#retry(waitMs - maxQueueMs));
     // An empty queue takes a request of any size: it would never fit otherwise.
@@ -83,8 +82,8 @@ export class Admission {
     }
   }
 
-  /** At least 10 ms, and spread by a quarter either way, so that refused callers do not come back together. */
+  /** When the excess is predicted to be gone; at least 10 ms. */
   #retry(excessMs: number): number {
-    return Math.ceil(Math.max(10, excessMs) * (0.75 + 0.5 * this.#random()));
+    return spreadRetry(Math.max(10, excessMs), this.#random);
   }
 }

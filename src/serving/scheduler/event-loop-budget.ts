@@ -1,7 +1,9 @@
 import type { Clock } from "../clock.ts";
 
-/** Work one turn of the event loop may hold before the rest waits for the next turn. */
-const TURN_MS = 5;
+// How much synchronous work one turn of the event loop may hold. It neither orders nor refuses: admission bounds what waits.
+
+/** Work that one turn of the event loop may hold before the rest waits for the next turn. */
+const BUDGET_MS = 5;
 
 /**
  * Spreads short synchronous jobs (tokenising, building features) over turns of the event loop, so that a burst of requests
@@ -20,7 +22,7 @@ export class EventLoopBudget {
 
   /** Runs a job at once while this turn has time left, else in a later turn. */
   async run<T>(job: () => T): Promise<T> {
-    if (this.#spentMs >= TURN_MS || this.#waiting.length > 0) {
+    if (this.#spentMs >= BUDGET_MS || this.#waiting.length > 0) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     const began = this.#clock.now();
@@ -49,7 +51,7 @@ export class EventLoopBudget {
     next();
     queueMicrotask(() => {
       // The job ran in the microtasks before this one.
-      if (this.#spentMs < TURN_MS) this.#admitNext();
+      if (this.#spentMs < BUDGET_MS) this.#admitNext();
     });
   }
 }

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import type { SequenceInput } from "../../runtime/engine.ts";
 import type { Clock } from "../clock.ts";
 
+// The inputs that are refused because they made the runtime fail. It holds hashes: no text, no tokens.
+
 /** One refused input, known by its hash alone. */
 export interface QuarantineEntry {
   readonly hash: string;
@@ -10,8 +12,7 @@ export interface QuarantineEntry {
 }
 
 /**
- * Inputs that made the runtime fail, by hash. Bounded: the oldest entry makes room for a new one; entries expire. Holds no
- * text and no tokens.
+ * Inputs that made the runtime fail, by hash. Bounded: the oldest entry makes room for a new one; entries expire.
  */
 export class Quarantine {
   readonly #clock: Clock;
@@ -35,11 +36,12 @@ export class Quarantine {
     if (this.#durationMs === 0) return;
     this.#until.delete(hash);
     this.#until.set(hash, this.#clock.now() + this.#durationMs);
-    if (this.#until.size > this.#capacity) this.#until.delete(this.#until.keys().next().value!);
+    const [oldest] = this.#until.keys();
+    if (this.#until.size > this.#capacity && oldest !== undefined) this.#until.delete(oldest);
   }
 
   /** Milliseconds for which an input is still refused; undefined for one that is welcome. */
-  leftMs(model: string, input: SequenceInput): number | undefined {
+  remainingMs(model: string, input: SequenceInput): number | undefined {
     if (this.#until.size === 0) return undefined;
     const until = this.#until.get(hashSequence(model, input));
     return until !== undefined && until > this.#clock.now() ? until - this.#clock.now() : undefined;
@@ -50,7 +52,7 @@ export class Quarantine {
     return [...this.#until].map(([hash, until]) => ({ hash, until }));
   }
 
-  /** Lets an input in again. @returns whether it was refused */
+  /** Lets an input in again, and says whether it was refused. */
   release(hash: string): boolean {
     return this.#until.delete(hash);
   }

@@ -1,169 +1,134 @@
 import type { BatchCost, SequenceInput, SequenceOutput } from "../../runtime/engine.ts";
+import type { Prediction, Work, WorkResult, WorkTiming } from "./work.ts";
 
-/** `interactive` goes first; `batch` waits up to eight times as long before it goes ahead of newer work. */
-export type Priority = "interactive" | "batch";
+// One accepted request on its way through the scheduler: its place in the queue, its state, its outputs. It knows neither
+// queues nor devices; nobody but itself changes its state.
 
-/** What a caller wants computed. */
-export interface Work {
-  readonly sequences: readonly SequenceInput[];
-  readonly priority: Priority;
-  /** Moment on the scheduler's clock after which nobody wants the answer; Infinity for none. */
-  readonly deadline: number;
-  /** Aborted when the caller goes away. */
-  readonly signal?: AbortSignal;
-}
-
-/** What the scheduler predicted when it let the work in. */
-export interface Prediction {
-  readonly waitMs: number;
-  readonly runMs: number;
-  /** Sequences that stood before it in its queue. */
-  readonly position: number;
-}
-
-/** Where the time went. `queueMs + assembleMs + runMs` is exactly the time from submission to the last output. */
-export interface WorkTiming {
-  readonly queueMs: number;
-  readonly assembleMs: number;
-  readonly runMs: number;
-  /** Batches the sequences were spread over. */
-  readonly batches: number;
-  /** Sequences, of all callers, in the largest of them. */
-  readonly batchSize: number;
-  /** Padding of attention's view, shared out by tokens. */
-  readonly paddedTokens: number;
-  readonly prediction: Prediction;
-}
-
-export interface WorkResult {
-  /** One entry per sequence, in order. */
-  readonly outputs: readonly SequenceOutput[];
-  readonly timing: WorkTiming;
-}
-
-/** One sequence of a ticket: what is queued and what batches are made of. */
+/** One sequence of a request: what is queued and what batches are made of. */
 export interface QueuedSequence {
-  readonly ticket: QueuedRequest;
+  readonly request: QueuedRequest;
   readonly index: number;
   readonly input: SequenceInput;
+  /** In tokens. */
   readonly length: number;
 }
 
-/** Why a ticket ended. */
-export type Ending = "answered" | "deadline" | "cancelled" | "failed";
+export type OwnOutput = { readonly sequence: QueuedSequence; readonly output: SequenceOutput };
 
-/** Moments that place a ticket in its queue, on the scheduler's clock. */
-export interface QueueTimes {
-  readonly arrivedAt: number;
-  /** Place in the queue: the earlier of its deadline and the end of its patience. */
-  readonly due: number;
+/** Why a request ended without an answer. */
+export type Failure = "deadline" | "cancelled" | "failed";
+
+/** What has come back so far of a request that has not ended. */
+interface Progress {
+  readonly outputs: SequenceOutput[];
+  missing: number;
+  spent: Omit<WorkTiming, "queueMs" | "prediction">;
 }
 
-/**
- * One accepted piece of work on its way through the scheduler. It ends exactly once: with all outputs or with one error;
- * whatever arrives later is ignored.
- */
+/** Where a request stands, with what belongs to that state. */
+export type RequestState =
+  /** `unsent` of its sequences have not been handed to a device yet. */
+  | { readonly kind: "waiting"; readonly unsent: number; readonly progress: Progress }
+  /** A device has every sequence whose output is missing. */
+  | { readonly kind: "running"; readonly progress: Progress }
+  | { readonly kind: "answered" }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+type Settle = { readonly resolve: (result: WorkResult) => void; readonly reject: (error: unknown) => void };
+
+/** A request ends exactly once: with all its outputs or with one error. Whatever comes later is ignored. */
 export class QueuedRequest {
   readonly work: Work;
-  readonly times: QueueTimes;
+  /** Moments on the scheduler's clock: `due` is its deadline or, where that is earlier, the end of its aging time. */
+  readonly times: { readonly arrivedAt: number; readonly due: number };
   readonly prediction: Prediction;
-  readonly pieces: readonly QueuedSequence[];
+  readonly sequences: readonly QueuedSequence[];
   readonly tokens: number;
+  /** The outcome. */
   readonly result: Promise<WorkResult>;
-  /** Pieces not yet handed to a device. */
-  waiting: number;
-  readonly #outputs: SequenceOutput[] = [];
-  #missing: number;
-  #ending: Ending | undefined;
+  readonly #settle: Settle;
   readonly #onFailure = new Set<() => void>();
-  #resolve!: (result: WorkResult) => void;
-  #reject!: (error: unknown) => void;
-  #spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
+  #state: RequestState;
 
-  constructor(work: Work, times: QueueTimes, prediction: Prediction) {
+  constructor(work: Work, times: QueuedRequest["times"], prediction: Prediction) {
     this.work = work;
     this.times = times;
     this.prediction = prediction;
-    this.pieces = work.sequences.map((input, index) => ({ ticket: this, index, input, length: input.inputIds.length }));
-    this.tokens = this.pieces.reduce((sum, piece) => sum + piece.length, 0);
-    this.waiting = this.pieces.length;
-    this.#missing = this.pieces.length;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.sequences = work.sequences.map((input, index) => ({
+      request: this,
+      index,
+      input,
+      length: input.inputIds.length,
+    }));
+    this.tokens = this.sequences.reduce((sum, { length }) => sum + length, 0);
+    const settle: Settle = { resolve: () => {}, reject: () => {} };
+    this.result = new Promise((resolve, reject) => Object.assign(settle, { resolve, reject }));
+    this.#settle = settle;
+    const spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
+    const progress = { outputs: [], missing: this.sequences.length, spent };
+    this.#state = { kind: "waiting", unsent: this.sequences.length, progress };
   }
 
-  /** Undefined while the caller still waits. */
-  get ending(): Ending | undefined {
-    return this.#ending;
+  get state(): RequestState {
+    return this.#state;
   }
 
-  /** "queue" while a piece of it waits for a device, "run" afterwards. */
+  /** Whether its caller still waits. */
+  get wanted(): boolean {
+    return this.#state.kind === "waiting" || this.#state.kind === "running";
+  }
+
+  /** How far it has come, for the errors that end it. */
   get stage(): "queue" | "run" {
-    return this.waiting > 0 ? "queue" : "run";
+    return this.#state.kind === "waiting" ? "queue" : "run";
   }
 
-  /** Takes in the outputs of its pieces of one batch. @returns whether the ticket ended by it */
-  receive(
-    own: readonly { readonly piece: QueuedSequence; readonly output: SequenceOutput }[],
-    batchSize: number,
-    cost: BatchCost,
-    now: number,
-  ): boolean {
-    if (this.#ending !== undefined) return false;
-    const spent = this.#spent;
-    spent.assembleMs += cost.assembleMs;
-    spent.runMs += cost.runMs;
-    spent.batches++;
-    let ownTokens = 0;
-    for (const { piece, output } of own) {
-      this.#outputs[piece.index] = output;
-      ownTokens += piece.length;
-    }
-    spent.batchSize = Math.max(spent.batchSize, batchSize);
-    spent.paddedTokens += (cost.paddedTokens * ownTokens) / Math.max(1, cost.tokens);
-    this.#missing -= own.length;
-    if (this.#missing > 0) return false;
-    this.#ending = "answered";
-    this.#resolve({ outputs: this.#outputs, timing: this.#timing(now) });
-    return true;
+  /** Notes that one of its waiting sequences has been handed to a device. */
+  sent(): void {
+    if (this.#state.kind !== "waiting") return;
+    const { unsent, progress } = this.#state;
+    this.#state = unsent > 1 ? { kind: "waiting", unsent: unsent - 1, progress } : { kind: "running", progress };
   }
 
-  /** Ends the ticket with an error. @returns false when it had ended before */
-  fail(ending: Exclude<Ending, "answered">, error: unknown): boolean {
-    if (this.#ending !== undefined) return false;
-    this.#ending = ending;
-    this.#reject(error);
+  /** Takes in the outputs of its sequences of one batch of `batchSize` sequences; the last one answers it. */
+  receive(own: readonly OwnOutput[], batchSize: number, cost: BatchCost, now: number): void {
+    if (this.#state.kind !== "waiting" && this.#state.kind !== "running") return;
+    const { progress } = this.#state;
+    for (const { sequence, output } of own) progress.outputs[sequence.index] = output;
+    progress.missing -= own.length;
+    const { spent } = progress;
+    const ownTokens = own.reduce((sum, { sequence }) => sum + sequence.length, 0);
+    progress.spent = {
+      assembleMs: spent.assembleMs + cost.assembleMs,
+      runMs: spent.runMs + cost.runMs,
+      batches: spent.batches + 1,
+      batchSize: Math.max(spent.batchSize, batchSize),
+      paddedTokens: spent.paddedTokens + (cost.paddedTokens * ownTokens) / Math.max(1, cost.tokens),
+    };
+    if (progress.missing > 0) return;
+    this.#state = { kind: "answered" };
+    this.#settle.resolve({ outputs: progress.outputs, timing: this.#timing(progress.spent, now) });
+  }
+
+  /** Ends the request with an error, unless it has ended. */
+  fail(failure: Failure, error: unknown): void {
+    if (!this.wanted) return;
+    this.#state = { kind: "failed", failure };
+    this.#settle.reject(error);
     for (const action of this.#onFailure) action();
-    return true;
   }
 
-  /** Calls `action` if the ticket ends with an error. @returns calls that off */
+  /** Calls `action` when the request ends with an error. The returned function revokes that. */
   onFailure(action: () => void): () => void {
     this.#onFailure.add(action);
     return () => this.#onFailure.delete(action);
   }
 
   /** Everything between submission and the last output that was neither assembling nor running was waiting. */
-  #timing(now: number): WorkTiming {
+  #timing(spent: Progress["spent"], now: number): WorkTiming {
     const elapsed = now - this.times.arrivedAt;
-    const runMs = Math.min(this.#spent.runMs, elapsed);
-    const assembleMs = Math.min(this.#spent.assembleMs, elapsed - runMs);
-    return { ...this.#spent, runMs, assembleMs, queueMs: elapsed - runMs - assembleMs, prediction: this.prediction };
+    const runMs = Math.min(spent.runMs, elapsed);
+    const assembleMs = Math.min(spent.assembleMs, elapsed - runMs);
+    return { ...spent, runMs, assembleMs, queueMs: elapsed - runMs - assembleMs, prediction: this.prediction };
   }
-}
-
-/** Pairs of pieces and outputs by the ticket they belong to. */
-export function byRequest(
-  batch: readonly QueuedSequence[],
-  outputs: readonly SequenceOutput[],
-): Map<QueuedRequest, { piece: QueuedSequence; output: SequenceOutput }[]> {
-  const groups = new Map<QueuedRequest, { piece: QueuedSequence; output: SequenceOutput }[]>();
-  batch.forEach((piece, i) => {
-    const own = groups.get(piece.ticket) ?? [];
-    own.push({ piece, output: outputs[i]! });
-    groups.set(piece.ticket, own);
-  });
-  return groups;
 }

@@ -12,7 +12,7 @@ import {
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, spreadRetry } from "../../errors.ts";
 import { checkKey } from "../names.ts";
 import { bytesBody, type Cell, type ObjectBody, type ObjectInfo, type ObjectStore, readBody } from "./object-store.ts";
 
@@ -271,7 +271,7 @@ function storageError(status: number | undefined, cause: unknown): AlbertError {
   const what = cause instanceof S3ServiceException ? `answered ${cause.name} (status ${status})` : "cannot be reached";
   return new AlbertError("unavailable", `the object storage ${what}`, {
     reason: "STORE_UNAVAILABLE",
-    retryAfterMs: 1000,
+    retryAfterMs: spreadRetry(1000),
     cause,
   });
 }

@@ -276,7 +276,7 @@ describe("swapping", () => {
     await rig.clock.settle();
     expect([lease.version.version, served(), state("1")]).toEqual(["1", "2", "draining"]);
     expect(engines[0]!.closed).toBe(false);
-    const answered = rig.submit(lease.version.lane, { sequences: [sequence(10)] });
+    const answered = rig.submit(lease.version.queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(answered.outcome?.kind).toBe("answered");
     lease.release();
@@ -348,7 +348,7 @@ describe("swapping", () => {
     await models.swap(source("1"));
     const lease = models.acquire({ name: "m" });
     engines[0]!.run = () => new Promise(() => undefined);
-    const stuck = rig.submit(lease.version.lane, { sequences: [sequence(10)] });
+    const stuck = rig.submit(lease.version.queue, { sequences: [sequence(10)] });
     const swap = await models.swap(source("2"));
     await rig.clock.advance(2000);
     await swap.drained;
@@ -462,11 +462,11 @@ describe("traffic", () => {
     expect(state("2")).toBe("canary");
   });
 
-  it("gives a shadow the same request to compare, on a lane behind all others", () => {
+  it("gives a shadow the same request to compare, on a queue behind all others", () => {
     models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
     const lease = models.acquire({ name: "m" });
     expect([lease.version.version, lease.shadow?.version.version]).toEqual(["1", "2"]);
-    expect(lease.shadow?.version.lane.background).toBe(true);
+    expect(lease.shadow?.version.queue.background).toBe(true);
     lease.release();
     expect([lease.version.leases, lease.shadow?.version.leases]).toEqual([0, 0]);
   });
@@ -475,7 +475,7 @@ describe("traffic", () => {
     models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
     models.promote("m", "2");
     const lease = models.acquire({ name: "m" });
-    expect([lease.version.version, lease.shadow, lease.version.lane.background]).toEqual(["2", undefined, false]);
+    expect([lease.version.version, lease.shadow, lease.version.queue.background]).toEqual(["2", undefined, false]);
     expect(models.status("m").traffic).toBeUndefined();
   });
 
@@ -498,7 +498,7 @@ describe("traffic", () => {
     models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
     models.setTraffic("m", undefined);
     expect(state("2")).toBe("standby");
-    expect(models.acquire({ name: "m", version: "2" }).version.lane.background).toBe(false);
+    expect(models.acquire({ name: "m", version: "2" }).version.queue.background).toBe(false);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nextBatch, predictTotalMs } from "../../../src/serving/scheduler/batcher.ts";
+import { nextBatch } from "../../../src/serving/scheduler/batcher.ts";
+import { predictTotalMs } from "../../../src/serving/scheduler/predict-cost.ts";
 
 const linear = (lengths: readonly number[]) => 1 + lengths.reduce((sum, length) => sum + length, 0);
 const lengthsOf = (lengths: readonly number[], places: readonly number[]) => places.map((place) => lengths[place]!);

@@ -1,8 +1,8 @@
 import { createMetrics, type Metrics } from "../../../src/metrics/metrics.ts";
 import type { ModelQueue } from "../../../src/serving/scheduler/model-queue.ts";
 import { Quarantine } from "../../../src/serving/scheduler/quarantine.ts";
-import type { Work, WorkResult } from "../../../src/serving/scheduler/queued-request.ts";
 import { Scheduler, type SchedulerLimits } from "../../../src/serving/scheduler/scheduler.ts";
+import type { Work, WorkResult } from "../../../src/serving/scheduler/work.ts";
 import { FakeEngine, type FakeEngineOptions, sequence } from "../fake-engine.ts";
 import { VirtualClock } from "../virtual-clock.ts";
 
@@ -12,7 +12,7 @@ export const ROOMY: SchedulerLimits = {
   maxQueueTokens: 1_000_000,
   maxQueueMs: 1e9,
   lookahead: 64,
-  patienceMs: 1e9,
+  agingMs: 1e9,
 };
 
 /** What became of one piece of work. */
@@ -36,21 +36,21 @@ export class SchedulerRig {
     });
   }
 
-  lane(options: FakeEngineOptions = {}, digest = "digest"): { lane: ModelQueue; engine: FakeEngine } {
+  queue(options: FakeEngineOptions = {}, digest = "digest"): { queue: ModelQueue; engine: FakeEngine } {
     const engine = new FakeEngine(options);
-    const lane = this.scheduler.open({
+    const queue = this.scheduler.open({
       digest,
       engine,
       batchTokens: 0,
       probe: () => engine.run([sequence(3, 1)]),
     });
-    return { lane, engine };
+    return { queue, engine };
   }
 
   /** Submits and collects the outcome; `outcome` stays undefined until there is one. */
-  submit(lane: ModelQueue, work: Partial<Work> & Pick<Work, "sequences">): { outcome?: Outcome } {
+  submit(queue: ModelQueue, work: Partial<Work> & Pick<Work, "sequences">): { outcome?: Outcome } {
     const holder: { outcome?: Outcome } = {};
-    this.scheduler.submit(lane, { priority: "interactive", deadline: Number.POSITIVE_INFINITY, ...work }).then(
+    this.scheduler.submit(queue, { priority: "interactive", deadline: Number.POSITIVE_INFINITY, ...work }).then(
       (result) => {
         holder.outcome = { kind: "answered", result };
       },

@@ -3,29 +3,29 @@ import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../../src/errors.ts";
 import type { SequenceInput } from "../../../src/runtime/engine.ts";
 import type { ModelQueue } from "../../../src/serving/scheduler/model-queue.ts";
-import type { Priority } from "../../../src/serving/scheduler/queued-request.ts";
+import type { Priority } from "../../../src/serving/scheduler/work.ts";
 import { type FakeEngine, sequence } from "../fake-engine.ts";
 import { type Outcome, ROOMY, SchedulerRig } from "./scheduler-rig.ts";
 
 const BUDGET = 40;
-const PATIENCE = 200;
+const AGING = 200;
 /** Ids from here on belong to inputs that make every batch fail that holds them. */
 const POISON = 1_000_000;
 
 type Step =
-  | { kind: "submit"; lane: number; lengths: number[]; priority: Priority; inMs: number; poison: boolean }
+  | { kind: "submit"; queue: number; lengths: number[]; priority: Priority; inMs: number; poison: boolean }
   | { kind: "cancel"; which: number }
   | { kind: "advance"; ms: number }
   | { kind: "finish"; which: number }
   | { kind: "kill"; which: number }
-  | { kind: "replace"; lane: number };
+  | { kind: "replace"; queue: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant("submit" as const),
-      lane: fc.nat(1),
+      queue: fc.nat(1),
       lengths: fc.array(fc.integer({ min: 3, max: 60 }), { minLength: 1, maxLength: 4 }),
       priority: fc.constantFrom<Priority>("interactive", "batch"),
       inMs: fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constant(Number.POSITIVE_INFINITY)),
@@ -36,12 +36,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.integer({ min: 0, max: 90 }) }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("finish" as const), which: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("kill" as const), which: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("replace" as const), lane: fc.nat(1) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("replace" as const), queue: fc.nat(1) }) },
 );
 
 /** One submitted piece of work as the test sees it. */
 interface Expected {
-  readonly lane: ModelQueue;
+  readonly queue: ModelQueue;
   readonly ids: number[];
   readonly deadline: number;
   readonly due: number;
@@ -53,7 +53,7 @@ interface Expected {
 
 /** Drives a scheduler with random steps and compares it with what an obvious model of it says. */
 class World {
-  readonly rig = new SchedulerRig({ patienceMs: PATIENCE });
+  readonly rig = new SchedulerRig({ agingMs: AGING });
   readonly all: Expected[] = [];
   readonly #byId = new Map<number, Expected>();
   readonly #waiting = new Map<ModelQueue, Map<number, Expected>>();
@@ -62,7 +62,7 @@ class World {
   readonly #handed = new Set<number>();
   /** Sequences under which a worker died: dying under one again makes it a culprit. */
   readonly #killed = new Set<number>();
-  readonly lanes: { lane: ModelQueue; engine: FakeEngine }[] = [];
+  readonly queues: { queue: ModelQueue; engine: FakeEngine }[] = [];
   readonly engines: FakeEngine[] = [];
   readonly #closing: Promise<number>[] = [];
   #ids = 10;
@@ -96,9 +96,9 @@ class World {
         break;
       }
       case "replace": {
-        const { lane } = this.lanes[step.lane]!;
-        this.#closing.push(this.rig.scheduler.close(lane, 1000));
-        this.#open(step.lane);
+        const { queue } = this.queues[step.queue]!;
+        this.#closing.push(this.rig.scheduler.close(queue, 1000));
+        this.#open(step.queue);
         break;
       }
     }
@@ -134,15 +134,15 @@ class World {
       else if (reason === "BACKEND_FAILED") expect(expected.poison).toBe(true);
       else expect(["WORKER_LOST", "NO_VERSION", "DEADLINE_TOO_SHORT", "DEADLINE_UNREACHABLE"]).toContain(reason);
     }
-    for (const { lane } of this.lanes) {
-      expect([lane.queue.size, lane.queue.tokens, lane.tickets.size]).toEqual([0, 0, 0]);
+    for (const { queue } of this.queues) {
+      expect([queue.size, queue.tokens, queue.unfinished.size]).toEqual([0, 0, 0]);
     }
     expect(this.rig.clock.timers).toBe(0);
     this.rig.close();
   }
 
   #open(place: number): void {
-    const opened = this.rig.lane(
+    const opened = this.rig.queue(
       {
         tokenBudget: BUDGET,
         // Alone each sequence is cheap, so that admission refuses little and the queue fills.
@@ -152,31 +152,31 @@ class World {
             throw new AlbertError("backend", "the runtime refuses", { reason: "BACKEND_FAILED" });
         },
       },
-      `lane ${place} ${this.engines.length}`,
+      `queue ${place} ${this.engines.length}`,
     );
-    this.lanes[place] = opened;
+    this.queues[place] = opened;
     this.engines.push(opened.engine);
-    this.#waiting.set(opened.lane, new Map());
+    this.#waiting.set(opened.queue, new Map());
     this.#seen.set(opened.engine, 0);
   }
 
   #submit(step: Extract<Step, { kind: "submit" }>): void {
-    const { lane } = this.lanes[step.lane]!;
+    const { queue } = this.queues[step.queue]!;
     const now = this.rig.clock.now();
     const caller = new AbortController();
     const ids = step.lengths.map((_, i) => this.#ids++ + (step.poison && i === 0 ? POISON : 0));
     const sequences = step.lengths.map((length, i) => sequence(length, ids[i]!));
     const deadline = now + step.inMs;
-    const patience = PATIENCE * (step.priority === "batch" ? 8 : 1);
-    const queued = lane.queue.size;
-    const holder = this.rig.submit(lane, { sequences, priority: step.priority, deadline, signal: caller.signal });
+    const patience = AGING * (step.priority === "batch" ? 8 : 1);
+    const queued = queue.size;
+    const holder = this.rig.submit(queue, { sequences, priority: step.priority, deadline, signal: caller.signal });
     const due = Math.min(deadline, now + patience);
-    const expected = { lane, ids, deadline, due, poison: step.poison, caller, holder, cancelled: false };
+    const expected = { queue, ids, deadline, due, poison: step.poison, caller, holder, cancelled: false };
     this.all.push(expected);
-    if (lane.queue.size === queued) return;
+    if (queue.size === queued) return;
     for (const id of ids) {
       this.#byId.set(id, expected);
-      this.#waiting.get(lane)!.set(id, expected);
+      this.#waiting.get(queue)!.set(id, expected);
     }
   }
 
@@ -208,9 +208,9 @@ class World {
       return;
     }
     const owners = ids.map((id) => this.#byId.get(id)!);
-    const waiting = this.#waiting.get(owners[0]!.lane)!;
+    const waiting = this.#waiting.get(owners[0]!.queue)!;
     for (const owner of owners) {
-      expect(owner.lane).toBe(owners[0]!.lane);
+      expect(owner.queue).toBe(owners[0]!.queue);
       expect(owner.cancelled).toBe(false);
       expect(owner.deadline).toBeGreaterThan(this.rig.clock.now());
     }
@@ -250,13 +250,13 @@ describe("the scheduler, whatever happens in whatever order", () => {
         ),
         async (arrivals) => {
           const rig = new SchedulerRig({ ...ROOMY, ...limits });
-          const { lane, engine } = rig.lane({ tokenBudget: BUDGET });
+          const { queue, engine } = rig.queue({ tokenBudget: BUDGET });
           const holders = [];
           for (const { length, finish, inMs } of arrivals) {
             const deadline = rig.clock.now() + inMs;
-            holders.push(rig.submit(lane, { sequences: [sequence(length)], deadline }));
+            holders.push(rig.submit(queue, { sequences: [sequence(length)], deadline }));
             await rig.clock.settle();
-            expect(lane.queue.tokens).toBeLessThanOrEqual(limits.maxQueueTokens);
+            expect(queue.tokens).toBeLessThanOrEqual(limits.maxQueueTokens);
             if (finish === 0) engine.held[0]?.finish();
             await rig.clock.advance(1);
           }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { AlbertError, invalidInput } from "../../../src/errors.ts";
+import { AlbertError, invalidInput, spreadRetry } from "../../../src/errors.ts";
 import type { SequenceInput } from "../../../src/runtime/engine.ts";
 import { sequence } from "../fake-engine.ts";
 import { type Outcome, ranIds, SchedulerRig } from "./scheduler-rig.ts";
@@ -23,37 +23,37 @@ const lost = () => new AlbertError("unavailable", "worker lost", { reason: "WORK
 
 describe("order", () => {
   it("runs the earliest deadline first, in order of arrival among equals", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10 });
-    for (const id of [1, 2]) rig.submit(lane, { sequences: [sequence(10, id)] });
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
     await rig.clock.settle();
     const deadlines = [900, 300, 600, 300];
     deadlines.forEach((deadline, i) => {
-      rig.submit(lane, { sequences: [sequence(10, 10 + i)], deadline });
+      rig.submit(queue, { sequences: [sequence(10, 10 + i)], deadline });
     });
     await rig.finishAll(engine);
     expect(ranIds(engine).flat()).toEqual([1, 2, 11, 13, 12, 10]);
   });
 
   it("lets patience end before a far deadline, eight times later for batch work", async () => {
-    const { lane, engine } = start({ patienceMs: 100 }).lane({ tokenBudget: 10 });
-    for (const id of [1, 2]) rig.submit(lane, { sequences: [sequence(10, id)] });
+    const { queue, engine } = start({ agingMs: 100 }).queue({ tokenBudget: 10 });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
     await rig.clock.settle();
-    rig.submit(lane, { sequences: [sequence(10, 3)], priority: "batch" });
-    rig.submit(lane, { sequences: [sequence(10, 4)] });
+    rig.submit(queue, { sequences: [sequence(10, 3)], priority: "batch" });
+    rig.submit(queue, { sequences: [sequence(10, 4)] });
     await rig.clock.advance(50);
-    rig.submit(lane, { sequences: [sequence(10, 5)], deadline: 140 });
-    rig.submit(lane, { sequences: [sequence(10, 6)], deadline: 100.5 });
+    rig.submit(queue, { sequences: [sequence(10, 5)], deadline: 140 });
+    rig.submit(queue, { sequences: [sequence(10, 6)], deadline: 100.5 });
     await rig.clock.advance(0);
     await rig.finishAll(engine);
     expect(ranIds(engine).flat()).toEqual([1, 2, 4, 6, 5, 3]);
   });
 
   it("overtakes nobody for ever: a steady stream of urgent work cannot starve patient work", async () => {
-    const { lane, engine } = start({ patienceMs: 100 }).lane({ tokenBudget: 10, predictMs: () => 10 });
-    const patient = rig.submit(lane, { sequences: [sequence(10, 1)], priority: "batch" });
+    const { queue, engine } = start({ agingMs: 100 }).queue({ tokenBudget: 10, predictMs: () => 10 });
+    const patient = rig.submit(queue, { sequences: [sequence(10, 1)], priority: "batch" });
     for (let step = 0; step < 200 && patient.outcome === undefined; step++) {
       const now = rig.clock.now();
-      for (const id of [2, 3]) rig.submit(lane, { sequences: [sequence(10, id)], deadline: now + 500 });
+      for (const id of [2, 3]) rig.submit(queue, { sequences: [sequence(10, id)], deadline: now + 500 });
       await rig.clock.settle();
       engine.held[0]!.finish();
       await rig.clock.advance(10);
@@ -63,8 +63,8 @@ describe("order", () => {
   });
 
   it("shares a device between models by device time, not by number of requests", async () => {
-    const { lane: short, engine: shortEngine } = start().lane({ tokenBudget: 10 }, "short");
-    const { lane: long, engine: longEngine } = rig.lane({ tokenBudget: 40 }, "long");
+    const { queue: short, engine: shortEngine } = start().queue({ tokenBudget: 10 }, "short");
+    const { queue: long, engine: longEngine } = rig.queue({ tokenBudget: 40 }, "long");
     for (let i = 0; i < 80; i++) rig.submit(short, { sequences: [sequence(10)] });
     for (let i = 0; i < 20; i++) rig.submit(long, { sequences: [sequence(40)] });
     await rig.clock.settle();
@@ -77,8 +77,8 @@ describe("order", () => {
   });
 
   it("does not let a model save up time while it is idle", async () => {
-    const { lane: busy, engine: busyEngine } = start().lane({ tokenBudget: 10 }, "busy");
-    const { lane: idle, engine: idleEngine } = rig.lane({ tokenBudget: 10 }, "idle");
+    const { queue: busy, engine: busyEngine } = start().queue({ tokenBudget: 10 }, "busy");
+    const { queue: idle, engine: idleEngine } = rig.queue({ tokenBudget: 10 }, "idle");
     for (let i = 0; i < 30; i++) rig.submit(busy, { sequences: [sequence(10)] });
     await rig.clock.settle();
     for (let i = 0; i < 10; i++) {
@@ -95,10 +95,10 @@ describe("order", () => {
     expect(busyEngine.ran.length - before).toBeGreaterThanOrEqual(4);
   });
 
-  it("serves background lanes only while nothing else waits", async () => {
-    const { lane: shadow, engine: shadowEngine } = start().lane({ tokenBudget: 10 }, "shadow");
-    shadow.background = true;
-    const { lane: live, engine: liveEngine } = rig.lane({ tokenBudget: 10 }, "live");
+  it("serves background queues only while nothing else waits", async () => {
+    const { queue: shadow, engine: shadowEngine } = start().queue({ tokenBudget: 10 }, "shadow");
+    shadow.setBackground(true);
+    const { queue: live, engine: liveEngine } = rig.queue({ tokenBudget: 10 }, "live");
     for (let i = 0; i < 3; i++) rig.submit(shadow, { sequences: [sequence(10)] });
     for (let i = 0; i < 4; i++) rig.submit(live, { sequences: [sequence(10)] });
     await rig.clock.settle();
@@ -114,9 +114,9 @@ describe("order", () => {
 
 describe("batches", () => {
   it("mixes the sequences of all callers and gives each caller its own outputs", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 100 });
-    const first = rig.submit(lane, { sequences: [sequence(10, 1), sequence(20, 2)] });
-    const second = rig.submit(lane, { sequences: [sequence(30, 3)] });
+    const { queue, engine } = start().queue({ tokenBudget: 100 });
+    const first = rig.submit(queue, { sequences: [sequence(10, 1), sequence(20, 2)] });
+    const second = rig.submit(queue, { sequences: [sequence(30, 3)] });
     await rig.finishAll(engine);
     expect(ranIds(engine)).toEqual([[1, 2, 3]]);
     const logits = (outcome: Outcome | undefined) =>
@@ -132,8 +132,8 @@ describe("batches", () => {
   });
 
   it("spreads a request over batches when it exceeds the budget", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 25 });
-    const holder = rig.submit(lane, { sequences: [10, 10, 10, 10].map((length, i) => sequence(length, i)) });
+    const { queue, engine } = start().queue({ tokenBudget: 25 });
+    const holder = rig.submit(queue, { sequences: [10, 10, 10, 10].map((length, i) => sequence(length, i)) });
     await rig.finishAll(engine);
     expect(ranIds(engine)).toEqual([
       [0, 1],
@@ -143,27 +143,27 @@ describe("batches", () => {
   });
 
   it("keeps two batches in flight per device, and no more, whatever the number of models", async () => {
-    const { lane: a, engine: engineA } = start().lane({ tokenBudget: 10 }, "a");
-    const { lane: b, engine: engineB } = rig.lane({ tokenBudget: 10 }, "b");
-    const { lane: c, engine: engineC } = rig.lane({ tokenBudget: 10, device: "cuda" }, "c");
-    for (const lane of [a, b, c]) for (let i = 0; i < 5; i++) rig.submit(lane, { sequences: [sequence(10)] });
+    const { queue: a, engine: engineA } = start().queue({ tokenBudget: 10 }, "a");
+    const { queue: b, engine: engineB } = rig.queue({ tokenBudget: 10 }, "b");
+    const { queue: c, engine: engineC } = rig.queue({ tokenBudget: 10, device: "cuda" }, "c");
+    for (const queue of [a, b, c]) for (let i = 0; i < 5; i++) rig.submit(queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(engineA.held.length + engineB.held.length).toBe(2);
     expect(engineC.held).toHaveLength(2);
   });
 
   it("takes what arrives in one turn of the event loop into one batch", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 100 });
-    for (let i = 0; i < 5; i++) rig.submit(lane, { sequences: [sequence(10, i)] });
+    const { queue, engine } = start().queue({ tokenBudget: 100 });
+    for (let i = 0; i < 5; i++) rig.submit(queue, { sequences: [sequence(10, i)] });
     await rig.finishAll(engine);
     expect(engine.ran).toHaveLength(1);
   });
 
   it("divides the time of a request into stages that add up", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10, predictMs: () => 4 });
-    rig.submit(lane, { sequences: [sequence(10, 1)] });
-    rig.submit(lane, { sequences: [sequence(10, 2)] });
-    const third = rig.submit(lane, { sequences: [sequence(10, 3)] });
+    const { queue, engine } = start().queue({ tokenBudget: 10, predictMs: () => 4 });
+    rig.submit(queue, { sequences: [sequence(10, 1)] });
+    rig.submit(queue, { sequences: [sequence(10, 2)] });
+    const third = rig.submit(queue, { sequences: [sequence(10, 3)] });
     await rig.clock.advance(4);
     engine.held[0]!.finish();
     await rig.clock.advance(9);
@@ -174,10 +174,10 @@ describe("batches", () => {
 
 describe("leaving early", () => {
   it("answers at its deadline a request that still waits, and never runs it", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10 });
-    for (const id of [1, 2]) rig.submit(lane, { sequences: [sequence(10, id)] });
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
     await rig.clock.settle();
-    const late = rig.submit(lane, { sequences: [sequence(10, 3)], deadline: 50 });
+    const late = rig.submit(queue, { sequences: [sequence(10, 3)], deadline: 50 });
     await rig.clock.advance(49);
     expect(late.outcome).toBeUndefined();
     await rig.clock.advance(1);
@@ -186,9 +186,23 @@ describe("leaving early", () => {
     expect(ranIds(engine).flat()).toEqual([1, 2]);
   });
 
+  it("never runs a request whose deadline passed while timers were late", async () => {
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
+    await rig.clock.settle();
+    const late = rig.submit(queue, { sequences: [sequence(10, 3)], deadline: 50 });
+    rig.submit(queue, { sequences: [sequence(10, 4)], deadline: 51 });
+    await rig.clock.settle();
+    rig.clock.stall(50);
+    engine.held[0]!.finish();
+    await rig.clock.settle();
+    expect(late.outcome).toMatchObject({ error: { reason: "DEADLINE_PASSED", metadata: { stage: "queue" } } });
+    expect(ranIds(engine).flat()).toEqual([1, 2, 4]);
+  });
+
   it("answers at its deadline a request that runs, and counts the wasted device time", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10, predictMs: () => 40 });
-    const late = rig.submit(lane, { sequences: [sequence(10)], deadline: 50 });
+    const { queue, engine } = start().queue({ tokenBudget: 10, predictMs: () => 40 });
+    const late = rig.submit(queue, { sequences: [sequence(10)], deadline: 50 });
     await rig.clock.advance(50);
     expect(late.outcome).toMatchObject({ error: { metadata: { stage: "run" } } });
     await rig.finishAll(engine);
@@ -196,34 +210,34 @@ describe("leaving early", () => {
   });
 
   it("takes a cancelled request out of the queue and forgets its timer", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10 });
-    for (const id of [1, 2]) rig.submit(lane, { sequences: [sequence(10, id)] });
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
     await rig.clock.settle();
     const caller = new AbortController();
-    const gone = rig.submit(lane, { sequences: [sequence(10, 3)], deadline: 1e6, signal: caller.signal });
+    const gone = rig.submit(queue, { sequences: [sequence(10, 3)], deadline: 1e6, signal: caller.signal });
     await rig.clock.settle();
     caller.abort();
     await rig.clock.settle();
     expect(gone.outcome).toMatchObject({ error: { code: "cancelled", metadata: { stage: "queue" } } });
-    expect(lane.queue.size).toBe(0);
+    expect(queue.size).toBe(0);
     expect(rig.clock.timers).toBe(0);
     await rig.finishAll(engine);
     expect(ranIds(engine).flat()).toEqual([1, 2]);
-    expect(lane.tickets.size).toBe(0);
+    expect(queue.unfinished.size).toBe(0);
   });
 
   it("gives the reason that the signal carries, where it is one of ours", async () => {
-    const { lane } = start().lane();
+    const { queue } = start().queue();
     const reason = new AlbertError("unavailable", "draining", { reason: "DRAINING" });
-    const gone = rig.submit(lane, { sequences: [sequence(10)], signal: AbortSignal.abort(reason) });
+    const gone = rig.submit(queue, { sequences: [sequence(10)], signal: AbortSignal.abort(reason) });
     await rig.clock.settle();
     expect(gone.outcome).toMatchObject({ error: reason });
   });
 
   it("withdraws a batch that waits inside the engine when nobody in it waits any more", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 20 });
+    const { queue, engine } = start().queue({ tokenBudget: 20 });
     const callers = [new AbortController(), new AbortController()];
-    for (const [i, { signal }] of callers.entries()) rig.submit(lane, { sequences: [sequence(10, i)], signal });
+    for (const [i, { signal }] of callers.entries()) rig.submit(queue, { sequences: [sequence(10, i)], signal });
     await rig.clock.settle();
     callers[0]!.abort();
     expect(engine.signals[0]?.aborted).toBe(false);
@@ -235,9 +249,9 @@ describe("leaving early", () => {
   });
 
   it("stops the remaining windows of a request when one caller leaves half-way", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10 });
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
     const caller = new AbortController();
-    rig.submit(lane, { sequences: [1, 2, 3, 4].map((id) => sequence(10, id)), signal: caller.signal });
+    rig.submit(queue, { sequences: [1, 2, 3, 4].map((id) => sequence(10, id)), signal: caller.signal });
     await rig.clock.settle();
     caller.abort();
     await rig.finishAll(engine);
@@ -247,72 +261,104 @@ describe("leaving early", () => {
 
 describe("admission", () => {
   it("refuses at once what the queue would keep past its deadline, and says when to come back", async () => {
-    const { lane } = start({ patienceMs: 10 }).lane({ tokenBudget: 100, predictMs: (lengths) => lengths.length * 100 });
-    for (let i = 0; i < 4; i++) rig.submit(lane, { sequences: [sequence(100)] });
+    const { queue } = start({ agingMs: 10 }).queue({ tokenBudget: 100, predictMs: (lengths) => lengths.length * 100 });
+    for (let i = 0; i < 4; i++) rig.submit(queue, { sequences: [sequence(100)] });
     await rig.clock.settle();
-    const hopeless = rig.submit(lane, { sequences: [sequence(100)], deadline: 400 });
+    const hopeless = rig.submit(queue, { sequences: [sequence(100)], deadline: 400 });
     await rig.clock.settle();
     expect(hopeless.outcome).toMatchObject({
       error: {
         code: "overloaded",
         reason: "DEADLINE_UNREACHABLE",
-        metadata: { predicted_ms: "500", given_ms: "400" },
+        metadata: { predicted_ms: "500", remaining_ms: "400", given_ms: "400" },
         retryAfterMs: 100,
       },
     });
     expect(await page()).toContain('albert_shed_total{reason="DEADLINE_UNREACHABLE",priority="interactive"} 1');
   });
 
-  it("does not count work that is due later as waiting before", async () => {
-    const { lane } = start().lane({ tokenBudget: 100, predictMs: (lengths) => lengths.length * 100 });
-    for (let i = 0; i < 6; i++) rig.submit(lane, { sequences: [sequence(100)] });
+  it("counts the rest of what the device has in hand as waiting before", async () => {
+    const { queue, engine } = start().queue({ tokenBudget: 10, predictMs: (lengths) => 20 * lengths.length });
+    for (const id of [1, 2]) rig.submit(queue, { sequences: [sequence(10, id)] });
     await rig.clock.settle();
-    const urgent = rig.submit(lane, { sequences: [sequence(100)], deadline: 350 });
+    expect(rig.scheduler.predictedWaitMs()).toBe(40);
+    await rig.clock.advance(5);
+    expect(rig.scheduler.predictedWaitMs()).toBe(35);
+    const third = rig.submit(queue, { sequences: [sequence(10, 3)] });
+    const hopeless = rig.submit(queue, { sequences: [sequence(10, 4)], deadline: rig.clock.now() + 54 });
+    await rig.clock.settle();
+    expect(hopeless.outcome).toMatchObject({
+      error: { reason: "DEADLINE_UNREACHABLE", metadata: { predicted_ms: "55", remaining_ms: "54" } },
+    });
+    await rig.clock.advance(15);
+    engine.held[0]!.finish();
+    await rig.clock.settle();
+    expect(rig.scheduler.predictedWaitMs()).toBe(40); // the second and the third, of which none has begun to be late
+    await rig.clock.advance(100);
+    expect(rig.scheduler.predictedWaitMs()).toBe(0); // late, but not known to take longer
+    await rig.finishAll(engine);
+    expect(third.outcome).toMatchObject({ result: { timing: { prediction: { waitMs: 35, runMs: 20 } } } });
+  });
+
+  it("spreads the moments at which refused callers come back, by a quarter either way", () => {
+    const retryAt = (draw: number) => spreadRetry(1000, () => draw);
+    expect([retryAt(0), retryAt(0.5), retryAt(1)]).toEqual([750, 1000, 1250]);
+  });
+
+  it("does not count work that is due later as waiting before", async () => {
+    const { queue } = start().queue({ tokenBudget: 100, predictMs: (lengths) => lengths.length * 100 });
+    for (let i = 0; i < 6; i++) rig.submit(queue, { sequences: [sequence(100)] });
+    await rig.clock.settle();
+    const urgent = rig.submit(queue, { sequences: [sequence(100)], deadline: 350 });
     await rig.clock.settle();
     expect(urgent.outcome).toBeUndefined();
-    expect(() => rig.scheduler.enter(lane, "interactive", 150)).toThrow(/because of the queue/);
+    expect(() => rig.scheduler.enter(queue, "interactive", 150)).toThrow(/because of the queue/);
   });
 
   it("tells a deadline that is too short for the input itself from one that the queue makes impossible", async () => {
-    const { lane } = start().lane({ predictMs: () => 100 });
-    const short = rig.submit(lane, { sequences: [sequence(10)], deadline: 99 });
+    const { queue } = start().queue({ predictMs: () => 100 });
+    const short = rig.submit(queue, { sequences: [sequence(10)], deadline: 99 });
     await rig.clock.settle();
     expect(short.outcome).toMatchObject({
-      error: { code: "deadline", reason: "DEADLINE_TOO_SHORT", metadata: { minimum_ms: "100", given_ms: "99" } },
+      error: {
+        code: "deadline",
+        reason: "DEADLINE_TOO_SHORT",
+        metadata: { minimum_ms: "100", remaining_ms: "99", given_ms: "99" },
+      },
     });
   });
 
   it("bounds requests, waiting tokens and predicted time", async () => {
-    const { lane } = start({ maxRequests: 2, maxQueueTokens: 50, maxQueueMs: 1000 }).lane({ tokenBudget: 10 });
-    const leave = rig.scheduler.enter(lane, "interactive", Number.POSITIVE_INFINITY);
-    rig.scheduler.enter(lane, "interactive", Number.POSITIVE_INFINITY);
-    const enter = () => rig.scheduler.enter(lane, "interactive", Number.POSITIVE_INFINITY);
+    const { queue } = start({ maxRequests: 2, maxQueueTokens: 50, maxQueueMs: 1000 }).queue({ tokenBudget: 10 });
+    const leave = rig.scheduler.enter(queue, "interactive", Number.POSITIVE_INFINITY);
+    rig.scheduler.enter(queue, "interactive", Number.POSITIVE_INFINITY);
+    const enter = () => rig.scheduler.enter(queue, "interactive", Number.POSITIVE_INFINITY);
     expect(enter).toThrow(expect.objectContaining({ reason: "QUEUE_FULL", retryAfterMs: 10 }));
     leave();
     leave();
     expect(rig.scheduler.requests).toBe(1);
     expect(enter).not.toThrow();
     for (let i = 0; i < 7; i++) {
-      rig.submit(lane, { sequences: [sequence(10)] });
+      rig.submit(queue, { sequences: [sequence(10)] });
       await rig.clock.settle();
     }
-    const more = rig.submit(lane, { sequences: [sequence(10)] });
+    const more = rig.submit(queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(more.outcome).toMatchObject({ error: { reason: "QUEUE_FULL", metadata: { limit: "tokens" } } });
   });
 
   it("lets a request of any size into an empty queue", async () => {
-    const { lane, engine } = start({ maxQueueTokens: 50 }).lane({ tokenBudget: 10 });
-    const huge = rig.submit(lane, { sequences: Array.from({ length: 20 }, () => sequence(10)) });
+    const { queue, engine } = start({ maxQueueTokens: 50 }).queue({ tokenBudget: 10 });
+    const huge = rig.submit(queue, { sequences: Array.from({ length: 20 }, () => sequence(10)) });
     await rig.finishAll(engine);
     expect(reasonOf(huge.outcome)).toBe("answered");
   });
 
   it("refuses everything new while draining, and still answers what it accepted", async () => {
-    const { lane, engine } = start().lane();
-    const accepted = rig.submit(lane, { sequences: [sequence(10)] });
+    const { queue, engine } = start().queue();
+    const accepted = rig.submit(queue, { sequences: [sequence(10)] });
     rig.scheduler.drain();
-    expect(() => rig.scheduler.enter(lane, "interactive", 100)).toThrow(
+    expect(() => rig.scheduler.enter(queue, "interactive", 100)).toThrow(
       expect.objectContaining({ reason: "DRAINING" }),
     );
     await rig.finishAll(engine);
@@ -322,11 +368,11 @@ describe("admission", () => {
 
 describe("failing batches", () => {
   it("finds the poisonous input by halves, and answers all others", async () => {
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       tokenBudget: 1000,
       fault: (sequences) => poisoned(sequences, () => new AlbertError("backend", "bad", { reason: "BACKEND_FAILED" })),
     });
-    const holders = [1, 2, 3, POISON, 5, 6, 7].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const holders = [1, 2, 3, POISON, 5, 6, 7].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.finishAll(engine);
     const expected = ["answered", "answered", "answered", "POISON", "answered", "answered", "answered"];
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(expected);
@@ -335,8 +381,8 @@ describe("failing batches", () => {
   });
 
   it("refuses a quarantined input until it expires", async () => {
-    const { lane, engine } = start({}, 1000).lane({ fault: (sequences) => poisoned(sequences, lost) });
-    const again = () => rig.submit(lane, { sequences: [sequence(10, POISON)] });
+    const { queue, engine } = start({}, 1000).queue({ fault: (sequences) => poisoned(sequences, lost) });
+    const again = () => rig.submit(queue, { sequences: [sequence(10, POISON)] });
     const first = again();
     await rig.finishAll(engine);
     expect(reasonOf(first.outcome)).toBe("POISON");
@@ -353,7 +399,7 @@ describe("failing batches", () => {
 
   it("runs the inputs of a batch that killed the worker one by one: at most two deaths", async () => {
     let deaths = 0;
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       tokenBudget: 1000,
       fault: (sequences) =>
         poisoned(sequences, () => {
@@ -361,7 +407,7 @@ describe("failing batches", () => {
           return lost();
         }),
     });
-    const holders = [1, 2, POISON, 4].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const holders = [1, 2, POISON, 4].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.finishAll(engine);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "answered", "POISON", "answered"]);
     expect(deaths).toBe(2);
@@ -370,7 +416,7 @@ describe("failing batches", () => {
 
   it("retries once inside when the worker died of something else", async () => {
     let alive = false;
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       fault: () => {
         if (!alive) {
           alive = true;
@@ -378,19 +424,19 @@ describe("failing batches", () => {
         }
       },
     });
-    const holder = rig.submit(lane, { sequences: [sequence(10)] });
+    const holder = rig.submit(queue, { sequences: [sequence(10)] });
     await rig.finishAll(engine);
     expect(reasonOf(holder.outcome)).toBe("answered");
   });
 
   it("blames the engine, and quarantines nobody, when a known input fails too", async () => {
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       tokenBudget: 1000,
       fault: () => {
         throw lost();
       },
     });
-    const holders = [1, 2, 3, 4].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const holders = [1, 2, 3, 4].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.finishAll(engine);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(Array(4).fill("WORKER_LOST"));
     expect(rig.quarantine.size).toBe(0);
@@ -398,58 +444,58 @@ describe("failing batches", () => {
   });
 
   it("fails a request whose one window is poisonous, and only that request", async () => {
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       tokenBudget: 1000,
       fault: (sequences) => poisoned(sequences, () => new Error("runtime")),
     });
-    const bad = rig.submit(lane, { sequences: [sequence(10, 1), sequence(10, POISON), sequence(10, 3)] });
-    const good = rig.submit(lane, { sequences: [sequence(10, 4)] });
+    const bad = rig.submit(queue, { sequences: [sequence(10, 1), sequence(10, POISON), sequence(10, 3)] });
+    const good = rig.submit(queue, { sequences: [sequence(10, 4)] });
     await rig.finishAll(engine);
     expect([reasonOf(bad.outcome), reasonOf(good.outcome)]).toEqual(["POISON", "answered"]);
   });
 
   it("passes on what the engine finds invalid, and quarantines nothing", async () => {
-    const { lane, engine } = start().lane({
+    const { queue, engine } = start().queue({
       tokenBudget: 1000,
       fault: (sequences) => poisoned(sequences, () => invalidInput([{ field: "inputIds", description: "too large" }])),
     });
-    const holders = [1, POISON].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const holders = [1, POISON].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.finishAll(engine);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "FIELD_INVALID"]);
     expect(rig.quarantine.size).toBe(0);
   });
 
   it("fails alone the row that the engine reports as not finite", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 1000 });
+    const { queue, engine } = start().queue({ tokenBudget: 1000 });
     const run = engine.run.bind(engine);
     engine.run = async (sequences) => ({ ...(await run(sequences)), nonFinite: [1] });
-    const holders = [1, 2, 3].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const holders = [1, 2, 3].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.finishAll(engine);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "NON_FINITE", "answered"]);
   });
 
   it("treats missing outputs as a failure, not as an answer", async () => {
-    const { lane, engine } = start().lane();
+    const { queue, engine } = start().queue();
     engine.run = () => Promise.resolve({ outputs: [], cost: { tokens: 0, paddedTokens: 0, assembleMs: 0, runMs: 0 } });
-    const holder = rig.submit(lane, { sequences: [sequence(10)] });
+    const holder = rig.submit(queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(holder.outcome?.kind).toBe("failed");
   });
 });
 
-describe("closing a lane", () => {
+describe("closing a queue", () => {
   it("answers what is in it, then what is left is told that the version is gone", async () => {
-    const { lane, engine } = start().lane({ tokenBudget: 10 });
-    const holders = [1, 2, 3].map((id) => rig.submit(lane, { sequences: [sequence(10, id)] }));
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    const holders = [1, 2, 3].map((id) => rig.submit(queue, { sequences: [sequence(10, id)] }));
     await rig.clock.settle();
-    const closed = rig.scheduler.close(lane, 100);
+    const closed = rig.scheduler.close(queue, 100);
     engine.held[0]!.finish();
     await rig.clock.advance(99);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", undefined, undefined]);
     await rig.clock.advance(1);
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(["answered", "NO_VERSION", "NO_VERSION"]);
     expect(await closed).toBe(2);
-    const after = rig.submit(lane, { sequences: [sequence(10)] });
+    const after = rig.submit(queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(reasonOf(after.outcome)).toBe("NO_VERSION");
   });
