@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DASHBOARDS, dashboardText } from "../../scripts/make-dashboards.ts";
+import { DASHBOARDS, dashboardText } from "../../scripts/dashboards/make-dashboards.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { missing } from "../fixtures.ts";
 import { runServer } from "../server/running-server.ts";
@@ -96,7 +96,7 @@ describe("rules and dashboards", () => {
     for (const name of alerts) expect(tests).toContain(`alertname: ${name}\n`);
   });
 
-  it("has dashboards as their descriptions make them (node --import tsx scripts/make-dashboards.ts)", () => {
+  it("has dashboards as their descriptions make them (node --import tsx scripts/dashboards/make-dashboards.ts)", () => {
     expect(dashboards.map(({ file }) => file).sort()).toEqual([...DASHBOARDS.keys()].map((name) => `${name}.json`));
     for (const { file, text } of dashboards)
       expect(text).toBe(dashboardText(DASHBOARDS.get(file.replace(".json", ""))!));

@@ -1,9 +1,9 @@
-// Writes the Grafana dashboards of deploy/monitoring from their descriptions: node --import tsx scripts/make-dashboards.ts
+// Writes the Grafana dashboards of deploy/monitoring from their descriptions: node --import tsx scripts/dashboards/make-dashboards.ts
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SERVING } from "./dashboards/serving.ts";
-import { TRAINING } from "./dashboards/training.ts";
-import { VERSIONS } from "./dashboards/versions.ts";
+import { SERVING } from "./serving.ts";
+import { TRAINING } from "./training.ts";
+import { VERSIONS } from "./versions.ts";
 
 /** File name without ending, and what it holds. */
 export const DASHBOARDS: ReadonlyMap<string, object> = new Map([
@@ -19,6 +19,6 @@ export function dashboardText(json: object): string {
 
 if (process.argv[1] === import.meta.filename) {
   for (const [name, json] of DASHBOARDS) {
-    writeFileSync(join(import.meta.dirname, `../deploy/monitoring/dashboards/${name}.json`), dashboardText(json));
+    writeFileSync(join(import.meta.dirname, `../../deploy/monitoring/dashboards/${name}.json`), dashboardText(json));
   }
 }

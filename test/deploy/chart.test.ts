@@ -1,0 +1,179 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chartFiles, DECIDED_BY_CHART } from "../../scripts/chart/make-files.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { NAMED_SETTINGS } from "../../src/config/settings.ts";
+import { missing } from "../fixtures.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const chart = join(root, "helm/albert-serve");
+const forms = readdirSync(join(chart, "ci")).map((file) => file.replace("-values.yaml", ""));
+const env = { ...process.env, PATH: [process.env["PATH"], join(homedir(), "go/bin")].join(delimiter) };
+
+/** Whether a program is there. */
+function present(program: string, ...args: readonly string[]): boolean {
+  try {
+    execFileSync(program, args, { stdio: "ignore", env });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const helm = present("helm", "version");
+const validate = [process.env["ALBERT_TEST_KUBERNETES_VALIDATE"] ?? "", "kubernetes-validate"].find(
+  (program) => program !== "" && present(program, "--help"),
+);
+
+it("the chart holds the settings, rules and dashboards as they are (node --import tsx scripts/chart/make-files.ts)", () => {
+  for (const [path, text] of chartFiles()) expect(readFileSync(join(chart, path), "utf8"), path).toBe(text);
+});
+
+it("the chart says of each setting that it does not take what decides it, and of no other", () => {
+  const keys = new Set(NAMED_SETTINGS.map(({ key }) => key));
+  expect([...DECIDED_BY_CHART.keys()].filter((key) => !keys.has(key))).toEqual([]);
+});
+
+describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => {
+  let scratch: string;
+  beforeAll(() => {
+    scratch = mkdtempSync(join(tmpdir(), "albert-chart-"));
+  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  const values = (form: string) => join(chart, "ci", `${form}-values.yaml`);
+  const template = (...args: readonly string[]) =>
+    execFileSync("helm", ["template", "albert", chart, "--kube-version", "1.34.0", "-n", "models", ...args], {
+      env,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      maxBuffer: 2 ** 26,
+    });
+  const render = (form: string, ...more: readonly string[]) => template("-f", values(form), ...more);
+  const refusal = (...args: readonly string[]) => {
+    try {
+      template(...args);
+    } catch (error) {
+      return String((error as { stderr: string }).stderr);
+    }
+    throw new Error("helm refused nothing");
+  };
+
+  /** Environment of each workload, as its ConfigMap has it. */
+  function environments(text: string): ReadonlyMap<string, Readonly<Record<string, string>>> {
+    const documents = text
+      .split(/^---$/m)
+      .filter((part) => /^kind: ConfigMap$/m.test(part) && part.includes("ALBERT_SERVER_ROLE"));
+    return new Map(
+      documents.map((part) => {
+        const component = /app.kubernetes.io\/component: (\w+)/.exec(part)![1]!;
+        const pairs = [...part.matchAll(/^ {2}(ALBERT_\w+): (.*)$/gm)].map(
+          ([, name, value]) => [name!, value!.startsWith('"') ? String(JSON.parse(value!)) : value!] as const,
+        );
+        return [component, Object.fromEntries(pairs)] as const;
+      }),
+    );
+  }
+
+  it.each(forms)("%s passes helm lint --strict", (form) => {
+    const report = execFileSync("helm", ["lint", "--strict", chart, "-f", values(form)], { env, encoding: "utf8" });
+    expect(report).toContain("1 chart(s) linted, 0 chart(s) failed");
+  });
+
+  it.each(["small", "ha"])("%s renders as the golden form (helm/golden)", (form) => {
+    expect(render(form)).toBe(readFileSync(join(root, "helm/golden", `${form}.yaml`), "utf8"));
+  });
+
+  it.each(forms)("%s gives each workload settings that the server accepts", (form) => {
+    const found = environments(render(form));
+    expect(found.size).toBeGreaterThan(0);
+    for (const [component, environment] of found) {
+      const { config } = loadConfig({ environment });
+      expect(config.server.role === "training").toBe(component === "training");
+    }
+  });
+
+  it("makes every setting reachable, and gives it to the workloads whose role uses it", () => {
+    const settings: Record<string, Record<string, unknown>> = {};
+    const free = NAMED_SETTINGS.filter(({ key }) => !DECIDED_BY_CHART.has(key));
+    for (const { key, setting } of free) {
+      const [group, name] = key.split(".") as [string, string];
+      // Defaults are values that the schema of the chart must take; an empty list or text would say nothing.
+      settings[group] ??= {};
+      settings[group][name] = Array.isArray(setting.default)
+        ? ["/some/where"]
+        : setting.default === ""
+          ? "/some/where"
+          : setting.default;
+    }
+    const file = join(scratch, "every-setting.json");
+    writeFileSync(file, JSON.stringify({ settings, training: { enabled: true }, store: { kind: "volume" } }));
+    const found = environments(template("-f", file));
+    for (const { environment, setting } of free) {
+      for (const role of ["inference", "training"] as const) {
+        const expected = setting.roles === undefined || setting.roles.includes(role);
+        expect([role, environment, environment in found.get(role)!]).toEqual([role, environment, expected]);
+      }
+    }
+    for (const environment of found.values()) expect(() => loadConfig({ environment })).not.toThrow();
+  });
+
+  it("derives the grace period from the settings of draining", () => {
+    const grace = (...more: readonly string[]) =>
+      Number(/terminationGracePeriodSeconds: (\d+)/.exec(render("plain", ...more))![1]);
+    const { server, serving } = loadConfig({}).config;
+    const longestMs = server.drainDelayMs + server.drainTimeoutMs + serving.swapDrainMs;
+    expect(grace()).toBeGreaterThanOrEqual(longestMs / 1000 + 5);
+    expect(grace("--set", "settings.server.drain_timeout_ms=100000")).toBe(
+      grace() + (100_000 - server.drainTimeoutMs) / 1000,
+    );
+    expect(grace("--set", "terminationGracePeriodSeconds.override=7")).toBe(7);
+  });
+
+  it("refuses values that are no settings, or out of range, before anything is installed", () => {
+    expect(refusal("--set", "settings.serving.max_queue_ms=-1")).toContain("max_queue_ms");
+    expect(refusal("--set", "settings.serving.max_queue=1")).toContain("max_queue");
+    expect(refusal("--set", "settings.server.role=all")).toContain("role");
+    expect(refusal("--set", "inference.replica=2")).toContain("replica");
+  });
+
+  it("refuses combinations that cannot work, and says what to change", () => {
+    expect(refusal("--set", "training.enabled=true")).toContain("set store.kind to volume or s3");
+    expect(refusal("--set", "inference.role=all,store.kind=volume,inference.replicas=2")).toContain("use one replica");
+    expect(refusal("--set", "store.kind=s3")).toContain("store.s3.bucket is needed");
+    expect(refusal("--set", "monitoring.podMonitor=true,monitoring.serviceMonitor=true")).toContain("choose one");
+  });
+
+  it("starts new pods when settings change", () => {
+    const checksum = (text: string) => /checksum\/settings: (\w+)/.exec(text)![1];
+    expect(checksum(render("plain", "--set", "settings.log.level=debug"))).not.toBe(checksum(render("plain")));
+  });
+
+  it("lets no container write to its image, gain rights or run as root", () => {
+    for (const form of forms) {
+      const text = render(form);
+      const containers = text.match(/^ +- name: (albert|classify)$/gm)!.length;
+      for (const rule of [
+        "allowPrivilegeEscalation: false",
+        "readOnlyRootFilesystem: true",
+        "capabilities: { drop: [ALL] }",
+      ]) {
+        expect(text.split(rule).length - 1).toBe(containers);
+      }
+      expect(text.split("runAsNonRoot: true").length - 1).toBe(containers);
+      expect(text.split("seccompProfile: { type: RuntimeDefault }").length - 1).toBe(containers);
+    }
+  });
+
+  it.skipIf(missing("kubernetes-validate (named by ALBERT_TEST_KUBERNETES_VALIDATE)", validate)).each(forms)(
+    "%s is valid by the schemas of Kubernetes",
+    (form) => {
+      const file = join(scratch, `${form}.yaml`);
+      writeFileSync(file, render(form));
+      execFileSync(validate!, ["--strict", "--quiet", file], { env });
+    },
+  );
+});
