@@ -6,7 +6,7 @@ import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import type { DeviceKind } from "../src/runtime/engine.ts";
 import { openExecutor } from "../src/training/executors/open-executor.ts";
 import { objectiveOf } from "../src/training/objectives.ts";
-import type { Executor } from "../src/training/step.ts";
+import type { Executor } from "../src/training/step/training-step.ts";
 
 /** ALBERT-base. */
 export const BASE: AlbertConfig = parseAlbertConfig({

@@ -3,8 +3,8 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { openEngine } from "../src/runtime/create-engine.ts";
 import { type Engine, type OutputTensors, POOLED_OUTPUT } from "../src/runtime/engine.ts";
+import { openEngine } from "../src/runtime/packed-engine.ts";
 import type { ServableModel } from "../src/serving/models/servable-model.ts";
 import { benchModel } from "./bench-model.ts";
 

@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import { startApp } from "../src/app.ts";
 import { type AlbertClient, connectAlbert } from "../src/client/albert-client.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { openEngine } from "../src/runtime/create-engine.ts";
+import { openEngine } from "../src/runtime/packed-engine.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 import { taskModel } from "../src/tasks/plan.ts";
 import { benchModel } from "./bench-model.ts";

@@ -5,9 +5,9 @@
 import { parseArgs } from "node:util";
 import { AlbertError } from "../src/errors.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
-import { predictBatchMs } from "../src/runtime/chunks.ts";
-import type { RunShape } from "../src/runtime/cost-model.ts";
+import { predictBatchMs } from "../src/runtime/batch/sub-batches.ts";
 import type { Engine, SequenceInput } from "../src/runtime/engine.ts";
+import type { RunShape } from "../src/runtime/profile/cost-model.ts";
 import { Quarantine } from "../src/serving/scheduler/quarantine.ts";
 import { Scheduler } from "../src/serving/scheduler/scheduler.ts";
 import { VirtualClock } from "../test/serving/virtual-clock.ts";

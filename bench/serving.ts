@@ -3,10 +3,10 @@ import { GraphBuilder } from "../src/graph/onnx/graph-builder.ts";
 import { float32 } from "../src/graph/onnx/tensors.ts";
 import { buildServingGraph } from "../src/graph/serving/serving-graph.ts";
 import type { AlbertConfig } from "../src/model/config.ts";
+import { packBatch } from "../src/runtime/batch/packed-batch.ts";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
-import { createEngine } from "../src/runtime/create-engine.ts";
-import { OrtSession } from "../src/runtime/ort.ts";
-import { packBatch } from "../src/runtime/packed-batch.ts";
+import { createEngine } from "../src/runtime/packed-engine.ts";
+import { OrtSession } from "../src/runtime/session/ort.ts";
 import { randomAlbert, randomSequence } from "./random-albert.ts";
 import { inTurn, rounded, timingOf } from "./timing.ts";
 

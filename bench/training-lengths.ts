@@ -1,7 +1,7 @@
 import { deriveSeed, permutation, RandomStream } from "../src/model/random.ts";
-import { collate } from "../src/training/collate.ts";
-import { DataOrder } from "../src/training/data-order.ts";
-import type { Batch, Executor } from "../src/training/step.ts";
+import { collate } from "../src/training/step/collate.ts";
+import { DataOrder } from "../src/training/step/data-order.ts";
+import type { Batch, Executor } from "../src/training/step/training-step.ts";
 import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
 import { pytorchSeconds } from "./pytorch.ts";
 import { rounded } from "./timing.ts";

@@ -1,8 +1,8 @@
 import type { AlbertConfig } from "../src/model/config.ts";
 import type { DeviceKind } from "../src/runtime/engine.ts";
-import { TrainingSession } from "../src/runtime/training-session.ts";
+import { TrainingSession } from "../src/runtime/session/training-session.ts";
 import { batchTensors } from "../src/training/objectives.ts";
-import type { Batch } from "../src/training/step.ts";
+import type { Batch } from "../src/training/step/training-step.ts";
 import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
 import { pytorchSeconds } from "./pytorch.ts";
 import { rounded, timingOf } from "./timing.ts";

@@ -5,8 +5,8 @@
  *     node --import tsx scripts/name-labels.ts SOURCE OUTPUT negative,positive ["what the model is for"]
  */
 import { basename, resolve } from "node:path";
-import { openModelDirectory } from "../src/model/open-model-directory.ts";
-import { writeModelDirectory } from "../src/model/write-model-directory.ts";
+import { openModelDirectory } from "../src/model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../src/model/directory/write-model-directory.ts";
 
 const [source, output, names, description] = process.argv.slice(2);
 if (source === undefined || output === undefined || names === undefined) {

@@ -1,10 +1,11 @@
 import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
-import { openEngine, type RunningOptions } from "./runtime/create-engine.ts";
-import { chooseDevice } from "./runtime/devices.ts";
+import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
-import { Measurements } from "./runtime/measurements.ts";
+import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
+import { Measurements } from "./runtime/profile/profile-cache.ts";
+import { chooseDevice } from "./runtime/session/devices.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -13,7 +14,6 @@ import { logIncidents, type ServerLog } from "./server/log.ts";
 import { ModelReader } from "./serving/models/reader.ts";
 import type { ServableModel } from "./serving/models/servable-model.ts";
 import { Serving } from "./serving/serving.ts";
-import { sweepTemporaryDirectories } from "./temporary-directories.ts";
 
 /** What the program is made from. */
 export interface AppOptions {

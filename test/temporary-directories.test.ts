@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { makeTemporaryDirectory, sweepTemporaryDirectories } from "../src/temporary-directories.ts";
+import { makeTemporaryDirectory, sweepTemporaryDirectories } from "../src/platform/temporary-directories.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "albert-sweep-"));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));

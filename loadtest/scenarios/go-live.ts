@@ -20,10 +20,10 @@ import { type AdminClient, connectAdmin, connectAlbert, uploadDataset } from "..
 import { TruncationPolicy } from "../../src/gen/albert/v1/inference_pb.js";
 import type { SwapReport } from "../../src/gen/albert/v1/models_pb.js";
 import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
 import { headParameters } from "../../src/model/parameters.ts";
 import { sizeOf } from "../../src/model/tensor.ts";
-import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { fileSource } from "../../src/tasks/datasets/data-source.ts";
 import { GLUE_TASKS, glueExamples } from "../../src/tasks/datasets/glue.ts";
 import { startServer } from "./server-process.ts";

@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
+import { writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
+import { readSafetensors } from "../../src/model/formats/safetensors.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { openCheckpoint } from "../../src/model/open-checkpoint.ts";
 import { headParameters } from "../../src/model/parameters.ts";
-import { readSafetensors } from "../../src/model/safetensors.ts";
 import type { Tensor } from "../../src/model/tensor.ts";
-import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 
 /** Heads of the golden fixtures that fit the English trunk, and the folder each lies in. */
 const HEADS: readonly (readonly [folder: string, head: Head])[] = [

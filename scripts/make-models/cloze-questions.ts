@@ -10,7 +10,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { RandomStream } from "../../src/model/random.ts";
-import { readTextLines } from "../../src/pretraining/text-lines.ts";
+import { readTextLines } from "../../src/pretraining/corpus/text-lines.ts";
 
 /** A passage is complete at this many words; one that exceeds the second number is not used. */
 const PASSAGE_WORDS = [50, 100] as const;

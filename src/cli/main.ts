@@ -1,7 +1,7 @@
 import { CallError } from "../client/call-error.ts";
 import { AlbertError } from "../errors.ts";
-import { withDashes } from "./official-flags.ts";
 import { albertProgram } from "./program.ts";
+import { withDashes } from "./training/official-flags.ts";
 
 /**
  * Runs the command line. What a user can mend is told on stderr, with exit status 2 for a configuration that cannot be

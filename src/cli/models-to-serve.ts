@@ -1,14 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { ModelToServe } from "../app.ts";
 import { AlbertError, invalidInput } from "../errors.ts";
-import { MANIFEST_FILE, parseManifest } from "../model/manifest.ts";
+import { MANIFEST_FILE, parseManifest } from "../model/directory/manifest.ts";
 
 /** What a served name may be made of: it appears in metrics, health checks and addresses. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** Directory of the models that come with the program. */
-const BUNDLED_MODELS = new URL("../../models/", import.meta.url).pathname;
+const BUNDLED_MODELS = fileURLToPath(new URL("../../models/", import.meta.url));
 
 /**
  * The models that `models.load` names, else the bundled ones.

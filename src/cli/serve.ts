@@ -5,7 +5,7 @@ import type { Config } from "../config/settings.ts";
 import { loadProcessConfig } from "../config/sources.ts";
 import type { ServedModel } from "../server/inference/models.ts";
 import { addSettingOptions, configPath, settingFlags } from "./config.ts";
-import { exampleCall } from "./example-call.ts";
+import { exampleCall } from "./inference/example-call.ts";
 import { modelsToServe } from "./models-to-serve.ts";
 
 /** Time beyond all configured ones after which a shutdown that hangs is ended by force. */

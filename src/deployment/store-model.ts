@@ -1,11 +1,11 @@
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { importCheckpoint } from "../model/import-checkpoint.ts";
-import { MANIFEST_FILE } from "../model/manifest.ts";
+import { importCheckpoint } from "../model/checkpoint/import-checkpoint.ts";
+import { MANIFEST_FILE } from "../model/directory/manifest.ts";
+import { makeTemporaryDirectory } from "../platform/temporary-directories.ts";
 import { checkName } from "../store/names.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
-import { makeTemporaryDirectory } from "../temporary-directories.ts";
 
 /** A stored version, and what was loaded, missing and unused. */
 export interface StoredModel {

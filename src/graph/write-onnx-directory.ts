@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { createDirectoryAtomically, writeNewFile } from "../model/durable-write.ts";
+import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
 import { encodeModel } from "./onnx/serialise.ts";
 import { buildExportGraph } from "./serving/export-graph.ts";
 import type { Target } from "./serving/lowering.ts";

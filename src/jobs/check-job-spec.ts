@@ -2,8 +2,8 @@ import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
 import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
 import { checkName, isDigest } from "../store/names.ts";
-import { TASKS } from "../training/recipes.ts";
-import { parseSettings } from "../training/setting-names.ts";
+import { TASKS } from "../training/settings/recipes.ts";
+import { parseSettings } from "../training/settings/setting-names.ts";
 import { type JobRecipe, parseInstanceSettings, splitRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
 

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
-import { isAlive, processTable, startOf } from "../running-processes.ts";
+import { isAlive, processTable, startOf } from "../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
 /** The process that a lock belongs to, as the lock's file tells it. */

@@ -1,8 +1,8 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { corrupt } from "../errors.ts";
-import { crc32c } from "../model/crc32c.ts";
-import { syncDirectory } from "../model/durable-write.ts";
+import { crc32c } from "../model/formats/crc32c.ts";
+import { syncDirectory } from "../platform/atomic-files.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
 
 /**

@@ -5,9 +5,9 @@ import { PRETRAINING_SETTING_NAMES } from "../pretraining/setting-names.ts";
 import { DEFAULT_PRETRAINING_SETTINGS, type PretrainingSettings } from "../pretraining/settings.ts";
 import { type ColumnNames, parseColumns } from "../training/data/fields.ts";
 import type { ReadingOptions } from "../training/data/rows.ts";
-import type { AlbertVersion } from "../training/recipes.ts";
-import { parseSettingTable, type SettingDescription } from "../training/setting-table.ts";
-import { LABEL_SOURCES, type LabelsFrom } from "../training/task-data.ts";
+import { LABEL_SOURCES, type LabelsFrom } from "../training/features/task-data.ts";
+import type { AlbertVersion } from "../training/settings/recipes.ts";
+import { parseSettingTable, type SettingDescription } from "../training/settings/setting-table.ts";
 import type { JobSpec } from "./job-spec.ts";
 
 /** What a job's recipe says besides the settings of its training. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
-import { createDirectoryAtomically, writeNewFile } from "../model/durable-write.ts";
+import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
 import type { JobIdentity } from "./job.ts";
 import { type JobAccess, JobRecord } from "./job-record.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";

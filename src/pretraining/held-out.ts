@@ -1,6 +1,6 @@
-import type { Documents } from "./instance.ts";
-import type { PackedTokens } from "./packed-token.ts";
-import type { TokenStore } from "./token-store.ts";
+import type { PackedTokens } from "./corpus/packed-token.ts";
+import type { TokenStore } from "./corpus/token-store.ts";
+import type { Documents } from "./instances/instance.ts";
 
 /** Some documents of a larger set, under numbers of their own. */
 export class DocumentSubset implements Documents {

@@ -7,7 +7,7 @@ import {
   measureSteps,
   type TrainingPlan,
 } from "../training/plan.ts";
-import type { StepData } from "../training/step-data.ts";
+import type { StepData } from "../training/step/step-data.ts";
 import type { PreparedPretraining } from "./pretrain.ts";
 import { PRETRAINING_SETTING_NAMES } from "./setting-names.ts";
 import type { PretrainingSettings } from "./settings.ts";

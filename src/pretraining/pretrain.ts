@@ -4,20 +4,20 @@ import { albertConfigToJson } from "../model/config.ts";
 import type { Head } from "../model/heads.ts";
 import { parametersForHeads } from "../model/initialise.ts";
 import type { Tensor } from "../model/tensor.ts";
-import { createEngine } from "../runtime/create-engine.ts";
+import { createEngine } from "../runtime/packed-engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "../training/checkpoints.ts";
 import type { TrainingEvent } from "../training/events.ts";
 import { type TrainingOutcome, train } from "../training/loop.ts";
 import { pretrainingObjective } from "../training/objectives.ts";
 import { openStart, type StartingModel, type StartSpec } from "../training/starting-model.ts";
-import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../training/step.ts";
+import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../training/step/training-step.ts";
+import type { TextReport } from "./corpus/text-documents.ts";
 import { evaluatePretraining, type PretrainingMetrics } from "./evaluate.ts";
-import { packedPredictions } from "./packed-batch.ts";
+import { packedPredictions } from "./instances/packed-batch.ts";
 import { PlateauWatch } from "./plateau.ts";
 import { openPretrainingData, type PretrainingData } from "./pretraining-data.ts";
 import { checkPretrainingSettings, type PretrainingSettings, scheduleOf } from "./settings.ts";
 import { type PretrainingStage, PretrainingStepSource } from "./step-source.ts";
-import type { TextReport } from "./text-documents.ts";
 
 /** A pretraining run, as a person or a job asks for it. */
 export interface PretrainSpec {

@@ -3,18 +3,18 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { invalidInput } from "../errors.ts";
-import { sha256Of, withFile } from "../model/byte-source.ts";
+import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { TextReport } from "./corpus/text-documents.ts";
+import { TokenStore } from "./corpus/token-store.ts";
+import { buildTokenStore } from "./corpus/token-store-writer.ts";
 import { splitHeldOut } from "./held-out.ts";
-import type { Documents, InstanceOptions } from "./instance.ts";
-import { InstanceSource } from "./instance-source.ts";
-import { RecordedInstances, readRecordFiles } from "./record-file.ts";
+import type { Documents, InstanceOptions } from "./instances/instance.ts";
+import { InstanceSource } from "./instances/instance-source.ts";
+import { RecordedInstances, readRecordFiles } from "./records/record-file.ts";
 import type { PretrainingSettings } from "./settings.ts";
 import type { Instances } from "./step-source.ts";
-import type { TextReport } from "./text-documents.ts";
-import { TokenStore } from "./token-store.ts";
-import { buildTokenStore } from "./token-store-writer.ts";
-import { type UnigramEntropy, unigramEntropy } from "./unigram-entropy.ts";
+import { type UnigramEntropy, unigramEntropy } from "./vocabulary/unigram-entropy.ts";
 
 /** Text or records, ready to be asked for instances. */
 export interface PretrainingData {

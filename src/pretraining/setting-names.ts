@@ -1,5 +1,5 @@
 import { invalidInput } from "../errors.ts";
-import { parseSettingTable, type SettingDescription, type SettingType } from "../training/setting-table.ts";
+import { parseSettingTable, type SettingDescription, type SettingType } from "../training/settings/setting-table.ts";
 import { DEFAULT_PRETRAINING_SETTINGS, type PretrainingSettings } from "./settings.ts";
 
 const number: SettingType = { kind: "number", minimum: 0 };

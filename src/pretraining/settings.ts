@@ -1,8 +1,8 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { AlbertConfig } from "../model/config.ts";
 import { checkSchedule, type ScheduleShape } from "../training/schedule.ts";
-import type { OptimizerOptions } from "../training/step.ts";
-import type { SingleSentence } from "./segments.ts";
+import type { OptimizerOptions } from "../training/step/training-step.ts";
+import type { SingleSentence } from "./corpus/segments.ts";
 
 /** Everything that decides a pretraining run besides text, vocabulary and start. Names follow the official flags. */
 export interface PretrainingSettings {

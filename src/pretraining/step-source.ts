@@ -1,10 +1,10 @@
-import { collate } from "../training/collate.ts";
 import type { Objective } from "../training/objectives.ts";
-import type { Batch } from "../training/step.ts";
-import type { StepData, StepSource } from "../training/step-data.ts";
-import { type PretrainingInstance, trainingRecord } from "./instance.ts";
-import { type PackedSizes, packedBatch } from "./packed-batch.ts";
-import { packRows } from "./packing.ts";
+import { collate } from "../training/step/collate.ts";
+import type { StepData, StepSource } from "../training/step/step-data.ts";
+import type { Batch } from "../training/step/training-step.ts";
+import { type PretrainingInstance, trainingRecord } from "./instances/instance.ts";
+import { type PackedSizes, packedBatch } from "./instances/packed-batch.ts";
+import { packRows } from "./instances/packing.ts";
 
 /** Instances by epoch and position; the same arguments give the same instance for ever. */
 export interface Instances {

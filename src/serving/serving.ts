@@ -2,6 +2,7 @@ import type { ServingConfig } from "../config/settings.ts";
 import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Stage } from "../metrics/requests.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
 import type { DeviceKind, Engine } from "../runtime/engine.ts";
 import type { TaskLimits } from "../tasks/plan.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type TaskRequest,
   type Tasks,
 } from "../tasks/task-request.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { abortError, deadlinePassed } from "./errors.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
 import { ModelRegistry, type VersionRef } from "./models/registry.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { corrupt } from "../errors.ts";
-import { sha256Of, withFile } from "../model/byte-source.ts";
+import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import { fileBody, type ObjectStore } from "./objects/object-store.ts";
 
 const BLOBS = "blobs/";

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { MANIFEST_FILE } from "../model/manifest.ts";
+import { MANIFEST_FILE } from "../model/directory/manifest.ts";
 import type { Datasets } from "./datasets.ts";
 import { markUsed } from "./temporary-cache.ts";
 import type { Versions } from "./versions.ts";

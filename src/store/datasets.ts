@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AlbertError, corrupt, invalidInput } from "../errors.ts";
-import { sha256Of, withFile } from "../model/byte-source.ts";
+import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName, isDigest } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";

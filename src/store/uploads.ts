@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
-import { writeNewFile } from "../model/durable-write.ts";
+import { writeNewFile } from "../platform/atomic-files.ts";
 import type { Datasets, DatasetVersion } from "./datasets.ts";
 import { checkName } from "./names.ts";
 

@@ -1,6 +1,6 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import type { ModelDescription } from "../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../model/heads.ts";
-import type { ModelDescription } from "../model/model-directory.ts";
 import type { SequenceInput, SequenceOutput } from "../runtime/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 

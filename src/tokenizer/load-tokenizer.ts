@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
-import { SentencePieceTokenizer } from "./sentencepiece-tokenizer.ts";
+import { SentencePieceTokenizer } from "./sentencepiece/sentencepiece-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { WordPieceTokenizer } from "./wordpiece-tokenizer.ts";
-import { readWordPieceVocabulary } from "./wordpiece-vocabulary.ts";
+import { WordPieceTokenizer } from "./wordpiece/wordpiece-tokenizer.ts";
+import { readWordPieceVocabulary } from "./wordpiece/wordpiece-vocabulary.ts";
 
 export interface TokenizerSource {
   /** The vocabulary: a SentencePiece `.model`, or a WordPiece `vocab.txt`. */

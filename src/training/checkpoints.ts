@@ -1,14 +1,14 @@
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
-import { sha256Of, withFile } from "../model/byte-source.ts";
-import { syncDirectory } from "../model/durable-write.ts";
-import { readSafetensors } from "../model/safetensors.ts";
-import { writeSafetensors } from "../model/safetensors-writer.ts";
+import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { readSafetensors } from "../model/formats/safetensors.ts";
+import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
+import { syncDirectory } from "../platform/atomic-files.ts";
 import type { WatchedStretch } from "./divergence.ts";
 import { writeFileDurably } from "./durable-files.ts";
-import type { TrainState } from "./step.ts";
+import type { TrainState } from "./step/training-step.ts";
 
 /** The best evaluation so far. */
 export interface BestResult {

@@ -1,4 +1,4 @@
-import type { StepResult, TrainState } from "./step.ts";
+import type { StepResult, TrainState } from "./step/training-step.ts";
 
 /** Sums of the stretch of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
 export interface WatchedStretch {

@@ -1,6 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncDirectory } from "../model/durable-write.ts";
+import { syncDirectory } from "../platform/atomic-files.ts";
 
 /** Replaces a small file so that a reader, and the disk after a power cut, holds either the old content or the new. */
 export async function writeFileDurably(path: string, content: string | Uint8Array): Promise<void> {

@@ -7,22 +7,22 @@ import { initialiseParameter, parametersForHeads } from "../model/initialise.ts"
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
-import { openTrunkOutputs, outputOf } from "./cached-trunk.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import type { TrainingEvent } from "./events.ts";
-import { type FeatureStore, openFeatures } from "./feature-cache.ts";
+import { type FeatureStore, openFeatures } from "./features/feature-cache.ts";
+import { openTrunkOutputs, outputOf } from "./features/frozen-encoder-features.ts";
+import { recordParameters, recordsOf } from "./features/records.ts";
+import { type CheckedData, checkData, type TaskDataSpec } from "./features/task-data.ts";
 import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./final-evaluation.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
-import { type AlbertVersion, recipeOf } from "./recipes.ts";
-import { recordParameters, recordsOf } from "./records.ts";
 import type { Schedule } from "./schedule.ts";
 import { checkSelection } from "./selection.ts";
-import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
+import { type AlbertVersion, recipeOf } from "./settings/recipes.ts";
+import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings/settings.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
-import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step.ts";
-import { FeatureStepSource } from "./step-source.ts";
-import { type CheckedData, checkData, type TaskDataSpec } from "./task-data.ts";
+import { FeatureStepSource } from "./step/step-source.ts";
+import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
 
 /** A fine-tuning run, as a person or a job asks for it. */
 export interface FineTuneSpec {

@@ -4,12 +4,12 @@ import { sizeOf, type Tensor } from "../model/tensor.ts";
 import type { Checkpoint, CheckpointStore, TrainingProgress } from "./checkpoints.ts";
 import { type Divergence, type DivergenceRule, EMPTY_STRETCH, nonFiniteState, watch } from "./divergence.ts";
 import type { StopReason, TrainingEvent } from "./events.ts";
-import { Pace } from "./pace.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
 import { better, type Selection } from "./selection.ts";
-import type { Executor, StepOptions, TrainState } from "./step.ts";
-import type { StepSource } from "./step-data.ts";
-import { StepGroups, takeSteps } from "./step-groups.ts";
+import { StepGroups, takeSteps } from "./step/multi-step-batches.ts";
+import type { StepSource } from "./step/step-data.ts";
+import type { Executor, StepOptions, TrainState } from "./step/training-step.ts";
+import { Pace } from "./throughput-meter.ts";
 
 export interface TrainingRun {
   readonly openExecutor: (state: TrainState) => Promise<Executor>;

@@ -30,7 +30,7 @@ import { pool } from "../model/forward/pooler.ts";
 import type { Variables } from "../model/forward/variables.ts";
 import type { Head } from "../model/heads.ts";
 import type { LossTerm } from "./objectives.ts";
-import type { StepSpec } from "./step.ts";
+import type { StepSpec } from "./step/training-step.ts";
 
 /** One micro-batch as tensors, and the factor that turns each term's weighted sum into its share of the loss. */
 export interface LossInputs {

@@ -2,13 +2,13 @@ import type { AlbertConfig } from "../model/config.ts";
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
-import { outputOf } from "./cached-trunk.ts";
+import { outputOf } from "./features/frozen-encoder-features.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
-import type { Bucket } from "./length-buckets.ts";
-import { nameOf, SETTING_NAMES } from "./setting-names.ts";
-import type { SettingName } from "./settings.ts";
-import type { Batch, ExecutorOptions, OpenExecutor } from "./step.ts";
-import type { StepData } from "./step-data.ts";
+import { nameOf, SETTING_NAMES } from "./settings/setting-names.ts";
+import type { SettingName } from "./settings/settings.ts";
+import type { Bucket } from "./step/length-buckets.ts";
+import type { StepData } from "./step/step-data.ts";
+import type { Batch, ExecutorOptions, OpenExecutor } from "./step/training-step.ts";
 
 /** One setting of a run as a person reads it. */
 export interface AppliedSetting {

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { type AlbertConfig, parseAlbertConfig } from "../model/config.ts";
+import { loadFittingTokenizer, openModelDirectory } from "../model/directory/open-model-directory.ts";
+import { readVocabulary, type Vocabulary } from "../model/directory/vocabulary.ts";
 import type { Head } from "../model/heads.ts";
 import { initialiseParameters } from "../model/initialise.ts";
-import { loadFittingTokenizer, openModelDirectory } from "../model/open-model-directory.ts";
 import { trunkParameters } from "../model/parameters.ts";
 import { PUBLISHED_CONFIG_NAMES, publishedConfig } from "../model/published-configs.ts";
 import type { Parameters } from "../model/tensor.ts";
-import { readVocabulary, type Vocabulary } from "../model/vocabulary.ts";
 import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 

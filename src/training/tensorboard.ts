@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { maskedCrc32c } from "../model/crc32c.ts";
-import { pushBytesField, pushVarintField } from "../model/wire-format.ts";
+import { maskedCrc32c } from "../model/formats/crc32c.ts";
+import { pushBytesField, pushVarintField } from "../model/formats/wire-format.ts";
 
 /** Wire types of a double and of a float. Both are written also when 0, which a member of a oneof must be. */
 const FIXED64 = 1;

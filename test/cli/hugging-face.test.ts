@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
-import { createEngine } from "../../src/runtime/create-engine.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
 import type { OutputTensors, SequenceInput } from "../../src/runtime/engine.ts";
+import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { expectClose } from "../closeness.ts";
 import { missing } from "../fixtures.ts";
 import { tinyText } from "../pretraining/english.ts";

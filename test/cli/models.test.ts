@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { InferenceSession } from "onnxruntime-node";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
-import { exportHuggingFace } from "../../src/model/export-checkpoint.ts";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { exportHuggingFace } from "../../src/model/checkpoint/export-checkpoint.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
 import { scratchDirectory, tinyModel, tinyVocabulary } from "../model/tiny-model.ts";
 
 const scratch = scratchDirectory();

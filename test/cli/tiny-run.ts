@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vi } from "vitest";
-import { withDashes } from "../../src/cli/official-flags.ts";
 import { albertProgram } from "../../src/cli/program.ts";
+import { withDashes } from "../../src/cli/training/official-flags.ts";
 import { AlbertError } from "../../src/errors.ts";
 
 const WORDS =

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, expect, it, vi } from "vitest";
-import { watchJob } from "../../src/cli/job-progress.ts";
+import { watchJob } from "../../src/cli/admin/job-progress.ts";
 import type { AdminClient } from "../../src/client/admin-client.ts";
 import { CallError } from "../../src/client/call-error.ts";
 import { GetJobResponseSchema, JobState, WatchJobResponseSchema } from "../../src/gen/albert/v1/training_pb.js";

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/chromium.ts";
-import { openEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");

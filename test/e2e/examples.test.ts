@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { missing } from "../fixtures.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 

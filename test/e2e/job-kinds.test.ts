@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { openEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { missing } from "../fixtures.ts";
 import { tinyText } from "../pretraining/english.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { type Job, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
-import { openEngine } from "../../src/runtime/create-engine.ts";
+import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { missing } from "../fixtures.ts";
 import { moodRows } from "../server/mood-rows.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";

@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { CheckpointReader } from "../../src/model/checkpoint-reader.ts";
-import { exportHuggingFace, exportTensorFlow } from "../../src/model/export-checkpoint.ts";
-import { type Checkpoint, openCheckpoint } from "../../src/model/open-checkpoint.ts";
-import { readSafetensors } from "../../src/model/safetensors.ts";
-import { serializeSafetensors } from "../../src/model/safetensors-writer.ts";
-import { openTensorBundle } from "../../src/model/tensor-bundle.ts";
-import { writeTensorBundle } from "../../src/model/tensor-bundle-writer.ts";
+import type { CheckpointReader } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { exportHuggingFace, exportTensorFlow } from "../../src/model/checkpoint/export-checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
+import { readSafetensors } from "../../src/model/formats/safetensors.ts";
+import { serializeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
+import { openTensorBundle } from "../../src/model/formats/tensor-bundle.ts";
+import { writeTensorBundle } from "../../src/model/formats/tensor-bundle-writer.ts";
 import { fixture, fixturesDir, missing } from "../fixtures.ts";
 
 interface Variable {

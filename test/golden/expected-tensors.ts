@@ -1,4 +1,4 @@
-import { readSafetensors, type Safetensors } from "../../src/model/safetensors.ts";
+import { readSafetensors, type Safetensors } from "../../src/model/formats/safetensors.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
 
 /** Tensors of one golden file by name. */

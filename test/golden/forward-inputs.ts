@@ -1,5 +1,5 @@
 import { reshape, type Tensor, type Tensor2D, tensor } from "@tensorflow/tfjs-core";
-import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
 import type { TrunkInputs } from "../../src/model/forward/embeddings.ts";
 import type { Variables } from "../../src/model/forward/variables.ts";
 import type { Tensor as ParameterTensor } from "../../src/model/tensor.ts";

@@ -14,7 +14,9 @@ import {
   tidy,
 } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
 import type { AlbertConfig } from "../../src/model/config.ts";
+import { readSafetensors } from "../../src/model/formats/safetensors.ts";
 import { NO_DROPOUT } from "../../src/model/forward/dropout.ts";
 import { encode } from "../../src/model/forward/encoder.ts";
 import {
@@ -28,10 +30,8 @@ import { spanLogits } from "../../src/model/forward/heads/span.ts";
 import { pool } from "../../src/model/forward/pooler.ts";
 import type { Variables } from "../../src/model/forward/variables.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { readJsonObject } from "../../src/model/json-file.ts";
-import { openCheckpoint } from "../../src/model/open-checkpoint.ts";
-import { readSafetensors } from "../../src/model/safetensors.ts";
 import type { Tensor as Parameter } from "../../src/model/tensor.ts";
+import { readJsonObject } from "../../src/platform/json-file.ts";
 import { objectiveLoss } from "../../src/training/objective-loss.ts";
 import { objectiveOf } from "../../src/training/objectives.ts";
 import { expectClose } from "../closeness.ts";

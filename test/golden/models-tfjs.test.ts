@@ -12,6 +12,8 @@ import {
   tidy,
 } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
+import { readSafetensors } from "../../src/model/formats/safetensors.ts";
 import { NO_DROPOUT } from "../../src/model/forward/dropout.ts";
 import { encode } from "../../src/model/forward/encoder.ts";
 import { gatherTokens } from "../../src/model/forward/gather-tokens.ts";
@@ -19,9 +21,7 @@ import { pooledLogits } from "../../src/model/forward/heads/classification.ts";
 import { maskedLmLogits } from "../../src/model/forward/heads/masked-lm.ts";
 import { crossEntropy } from "../../src/model/forward/losses.ts";
 import { pool } from "../../src/model/forward/pooler.ts";
-import { readJsonObject } from "../../src/model/json-file.ts";
-import { openCheckpoint } from "../../src/model/open-checkpoint.ts";
-import { readSafetensors } from "../../src/model/safetensors.ts";
+import { readJsonObject } from "../../src/platform/json-file.ts";
 import { expectClose } from "../closeness.ts";
 import { fixture, missing } from "../fixtures.ts";
 import { fixtureTensor, trunkInputs, variablesOf } from "./forward-inputs.ts";

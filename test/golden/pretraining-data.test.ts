@@ -2,23 +2,27 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { deriveSeed } from "../../src/model/random.ts";
-import { type Draws, SeededDraws } from "../../src/pretraining/draws.ts";
-import { type InstanceOptions, maxPredictions, type PretrainingInstance } from "../../src/pretraining/instance.ts";
-import { maskTokens, predictionBudget } from "../../src/pretraining/masking.ts";
-import { toExample } from "../../src/pretraining/official-features.ts";
-import { createOfficialInstances } from "../../src/pretraining/official-instances.ts";
 import {
   type PackedTokens,
   packToken,
   startsWordInSentencePiece,
   startsWordInWordPiece,
   tokenId,
-} from "../../src/pretraining/packed-token.ts";
-import { PythonDraws } from "../../src/pretraining/python-random.ts";
-import { encodeExample } from "../../src/pretraining/tf-example.ts";
-import { frameRecord } from "../../src/pretraining/tf-record.ts";
+} from "../../src/pretraining/corpus/packed-token.ts";
+import {
+  type InstanceOptions,
+  maxPredictions,
+  type PretrainingInstance,
+} from "../../src/pretraining/instances/instance.ts";
+import { maskTokens, predictionBudget } from "../../src/pretraining/instances/masking.ts";
+import { createOfficialInstances } from "../../src/pretraining/instances/official-instances.ts";
+import { PythonDraws } from "../../src/pretraining/instances/python-random.ts";
+import { type Draws, SeededDraws } from "../../src/pretraining/instances/rng.ts";
+import { toExample } from "../../src/pretraining/records/official-features.ts";
+import { encodeExample } from "../../src/pretraining/records/tf-example.ts";
+import { frameRecord } from "../../src/pretraining/records/tf-record.ts";
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
-import { preprocessText } from "../../src/tokenizer/preprocess.ts";
+import { preprocessText } from "../../src/tokenizer/sentencepiece/preprocess.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { fixture, missing, officialVocabulary } from "../fixtures.ts";
 

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { textOf } from "../../src/tokenizer/aligned-text.ts";
-import { basicTokenize } from "../../src/tokenizer/basic-tokenizer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load-tokenizer.ts";
-import { preprocessText } from "../../src/tokenizer/preprocess.ts";
-import { SentencePieceModel } from "../../src/tokenizer/sentencepiece.ts";
+import { preprocessText } from "../../src/tokenizer/sentencepiece/preprocess.ts";
+import { SentencePieceModel } from "../../src/tokenizer/sentencepiece/sentencepiece.ts";
 import * as unicode from "../../src/tokenizer/unicode.ts";
-import { readWordPieceVocabulary } from "../../src/tokenizer/wordpiece-vocabulary.ts";
+import { basicTokenize } from "../../src/tokenizer/wordpiece/basic-tokenizer.ts";
+import { readWordPieceVocabulary } from "../../src/tokenizer/wordpiece/wordpiece-vocabulary.ts";
 import { fixture, missing, officialVocabulary } from "../fixtures.ts";
 
 /** Every case of a fixture is compared and all differences are reported together: one `it` per case would be thousands. */

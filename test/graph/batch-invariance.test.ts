@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Precision } from "../../src/graph/serving/dense.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
-import { splitOutputs } from "../../src/runtime/batch-outputs.ts";
+import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
+import { packBatch } from "../../src/runtime/batch/packed-batch.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
-import { OrtSession } from "../../src/runtime/ort.ts";
-import { packBatch } from "../../src/runtime/packed-batch.ts";
+import { OrtSession } from "../../src/runtime/session/ort.ts";
 import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "../runtime/any-sequence.ts";
 

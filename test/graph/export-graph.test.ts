@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { buildExportGraph } from "../../src/graph/serving/export-graph.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
-import { splitOutputs } from "../../src/runtime/batch-outputs.ts";
+import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
+import { packBatch } from "../../src/runtime/batch/packed-batch.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
-import { type HostTensor, OrtSession } from "../../src/runtime/ort.ts";
-import { packBatch } from "../../src/runtime/packed-batch.ts";
+import { type HostTensor, OrtSession } from "../../src/runtime/session/ort.ts";
 import { randomModel } from "../random-model.ts";
 import { OUTPUTS } from "../runtime/any-sequence.ts";
 import { expectClose } from "../tensors-close.ts";

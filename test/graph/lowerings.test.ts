@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
-import { OrtSession } from "../../src/runtime/ort.ts";
-import { packBatch } from "../../src/runtime/packed-batch.ts";
+import { packBatch } from "../../src/runtime/batch/packed-batch.ts";
+import { OrtSession } from "../../src/runtime/session/ort.ts";
 import { randomModel } from "../random-model.ts";
 
 describe("the graph for CUDA", () => {

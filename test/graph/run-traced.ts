@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { TracedType } from "../../src/graph/trace/recorder.ts";
 import { type Feeds, toGraph, trace } from "../../src/graph/trace/trace.ts";
-import { floatValues, hostTensor, TrainingSession } from "../../src/runtime/training-session.ts";
+import { floatValues, hostTensor, TrainingSession } from "../../src/runtime/session/training-session.ts";
 
 /** A value to feed: float32 or int32 by its array. */
 export interface Fed {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { DirectoryLock, type LockHolder } from "../../src/jobs/directory-lock.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
-import { bootId, processTable, startOf } from "../../src/running-processes.ts";
+import { bootId, processTable, startOf } from "../../src/platform/process-identity.ts";
 import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 /** Runs right before a number is taken, once. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crc32c, maskedCrc32c } from "../../src/model/crc32c.ts";
+import { crc32c, maskedCrc32c } from "../../src/model/formats/crc32c.ts";
 
 /** One bit at a time, straight from the definition. */
 function slowCrc32c(bytes: Uint8Array): number {

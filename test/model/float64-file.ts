@@ -1,4 +1,4 @@
-import type { Safetensors } from "../../src/model/safetensors.ts";
+import type { Safetensors } from "../../src/model/formats/safetensors.ts";
 
 /** A safetensors file with every float tensor as F64. `fill` gives all values of a tensor anew. */
 export function float64File({ tensors }: Safetensors, fill: Record<string, number> = {}): Uint8Array {

@@ -1,14 +1,14 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
-import { exportHuggingFace, exportTensorFlow } from "../../src/model/export-checkpoint.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { exportHuggingFace, exportTensorFlow } from "../../src/model/checkpoint/export-checkpoint.ts";
+import { openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
+import { readSafetensors } from "../../src/model/formats/safetensors.ts";
+import { serializeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { openCheckpoint } from "../../src/model/open-checkpoint.ts";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
-import { readSafetensors } from "../../src/model/safetensors.ts";
-import { serializeSafetensors } from "../../src/model/safetensors-writer.ts";
-import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { float64File } from "./float64-file.ts";
 import { scratchDirectory, tinyModel } from "./tiny-model.ts";
 

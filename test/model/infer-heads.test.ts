@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { bytesSource } from "../../src/model/byte-source.ts";
-import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
-import { type HeadHints, inferHeads } from "../../src/model/infer-heads.ts";
-import { openSafetensors } from "../../src/model/safetensors.ts";
-import { serializeSafetensors } from "../../src/model/safetensors-writer.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { type HeadHints, inferHeads } from "../../src/model/checkpoint/infer-heads.ts";
+import { bytesSource } from "../../src/model/formats/random-access-file.ts";
+import { openSafetensors } from "../../src/model/formats/safetensors.ts";
+import { serializeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
 import { tinyConfig } from "./tiny-model.ts";
 
 /** Heads inferred from a file with these tensors beside the word embeddings. */

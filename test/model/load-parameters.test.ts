@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { bytesSource } from "../../src/model/byte-source.ts";
-import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { toHuggingFaceTensors, transpose } from "../../src/model/checkpoint/hugging-face-tensors.ts";
+import { loadParameters } from "../../src/model/checkpoint/load-parameters.ts";
 import type { AlbertConfig } from "../../src/model/config.ts";
+import { bytesSource } from "../../src/model/formats/random-access-file.ts";
+import { openSafetensors } from "../../src/model/formats/safetensors.ts";
+import { serializeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { toHuggingFaceTensors, transpose } from "../../src/model/hugging-face-tensors.ts";
-import { loadParameters } from "../../src/model/load-parameters.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
-import { openSafetensors } from "../../src/model/safetensors.ts";
-import { serializeSafetensors } from "../../src/model/safetensors-writer.ts";
 import { tinyModel } from "./tiny-model.ts";
 
 const span: readonly Head[] = [{ kind: "span", name: "span" }];

@@ -12,11 +12,11 @@ import {
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
-import { exportHuggingFace, exportTensorFlow } from "../../src/model/export-checkpoint.ts";
+import { exportHuggingFace, exportTensorFlow } from "../../src/model/checkpoint/export-checkpoint.ts";
+import { createRandomModel, importCheckpoint } from "../../src/model/checkpoint/import-checkpoint.ts";
+import { openModelDirectory, verifyModelDirectory } from "../../src/model/directory/open-model-directory.ts";
+import { type ModelContents, writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { createRandomModel, importCheckpoint } from "../../src/model/import-checkpoint.ts";
-import { openModelDirectory, verifyModelDirectory } from "../../src/model/open-model-directory.ts";
-import { type ModelContents, writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { pretrainingHeads, scratchDirectory, tinyModel, tinyVocabulary } from "./tiny-model.ts";
 
 const scratch = scratchDirectory();

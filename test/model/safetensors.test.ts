@@ -4,9 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
-import { toFloat32 } from "../../src/model/checkpoint-reader.ts";
-import { parseSafetensors, readSafetensors } from "../../src/model/safetensors.ts";
-import { serializeSafetensors, writeSafetensors } from "../../src/model/safetensors-writer.ts";
+import { toFloat32 } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { parseSafetensors, readSafetensors } from "../../src/model/formats/safetensors.ts";
+import { serializeSafetensors, writeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
 
 /** A file of this header and this much data. */
 function file(header: unknown, dataBytes: number | Uint8Array, declared?: number): Uint8Array {

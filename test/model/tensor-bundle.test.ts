@@ -2,12 +2,12 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
-import type { ArrayTensor } from "../../src/model/checkpoint-reader.ts";
-import { maskedCrc32c } from "../../src/model/crc32c.ts";
-import { readSortedTable, writeSortedTable } from "../../src/model/sorted-table.ts";
-import { openTensorBundle } from "../../src/model/tensor-bundle.ts";
-import { writeTensorBundle } from "../../src/model/tensor-bundle-writer.ts";
-import { pushBytesField, pushFixed32Field, pushVarintField } from "../../src/model/wire-format.ts";
+import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
+import { maskedCrc32c } from "../../src/model/formats/crc32c.ts";
+import { readSortedTable, writeSortedTable } from "../../src/model/formats/sstable.ts";
+import { openTensorBundle } from "../../src/model/formats/tensor-bundle.ts";
+import { writeTensorBundle } from "../../src/model/formats/tensor-bundle-writer.ts";
+import { pushBytesField, pushFixed32Field, pushVarintField } from "../../src/model/formats/wire-format.ts";
 import { scratchDirectory } from "./tiny-model.ts";
 
 const scratch = scratchDirectory();

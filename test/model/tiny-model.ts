@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { type AlbertConfig, parseAlbertConfig } from "../../src/model/config.ts";
+import type { Vocabulary } from "../../src/model/directory/vocabulary.ts";
 import type { Head } from "../../src/model/heads.ts";
 import { initialiseParameters } from "../../src/model/initialise.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
-import type { Vocabulary } from "../../src/model/vocabulary.ts";
 
 /** A WordPiece vocabulary of nine pieces. */
 export const tinyVocabulary: Vocabulary = {

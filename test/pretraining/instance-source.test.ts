@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_INSTANCE_OPTIONS, trainingRecord } from "../../src/pretraining/instance.ts";
-import { InstanceSource, type InstanceSourceOptions } from "../../src/pretraining/instance-source.ts";
-import { DocumentsInMemory } from "../../src/pretraining/official-instances.ts";
-import { packTokens } from "../../src/pretraining/packed-token.ts";
-import { collate } from "../../src/training/collate.ts";
+import { packTokens } from "../../src/pretraining/corpus/packed-token.ts";
+import { DEFAULT_INSTANCE_OPTIONS, trainingRecord } from "../../src/pretraining/instances/instance.ts";
+import { InstanceSource, type InstanceSourceOptions } from "../../src/pretraining/instances/instance-source.ts";
+import { DocumentsInMemory } from "../../src/pretraining/instances/official-instances.ts";
 import { pretrainingObjective } from "../../src/training/objectives.ts";
+import { collate } from "../../src/training/step/collate.ts";
 import { tinyText, tinyTokenizer } from "./english.ts";
 
 const tokenizer = tinyTokenizer();

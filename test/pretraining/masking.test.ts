@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { deriveSeed } from "../../src/model/random.ts";
-import { SeededDraws } from "../../src/pretraining/draws.ts";
-import { DEFAULT_INSTANCE_OPTIONS } from "../../src/pretraining/instance.ts";
-import { type MaskingOptions, maskTokens, predictionBudget } from "../../src/pretraining/masking.ts";
-import { packToken } from "../../src/pretraining/packed-token.ts";
-import { PythonDraws } from "../../src/pretraining/python-random.ts";
+import { packToken } from "../../src/pretraining/corpus/packed-token.ts";
+import { DEFAULT_INSTANCE_OPTIONS } from "../../src/pretraining/instances/instance.ts";
+import { type MaskingOptions, maskTokens, predictionBudget } from "../../src/pretraining/instances/masking.ts";
+import { PythonDraws } from "../../src/pretraining/instances/python-random.ts";
+import { SeededDraws } from "../../src/pretraining/instances/rng.ts";
 
 const special = { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
 const options: MaskingOptions = { ...DEFAULT_INSTANCE_OPTIONS, vocabSize: 40, special };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { packRows } from "../../src/pretraining/packing.ts";
+import { packRows } from "../../src/pretraining/instances/packing.ts";
 
 function rowsOf({ instances, starts }: ReturnType<typeof packRows>): number[][] {
   return Array.from({ length: starts.length - 1 }, (_, row) => [...instances.subarray(starts[row]!, starts[row + 1]!)]);

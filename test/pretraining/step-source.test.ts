@@ -4,12 +4,12 @@ import type { Head } from "../../src/model/heads.ts";
 import { initialiseParameters } from "../../src/model/initialise.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
 import { deriveSeed, RandomStream } from "../../src/model/random.ts";
-import type { PretrainingInstance } from "../../src/pretraining/instance.ts";
-import { packedPredictions } from "../../src/pretraining/packed-batch.ts";
+import type { PretrainingInstance } from "../../src/pretraining/instances/instance.ts";
+import { packedPredictions } from "../../src/pretraining/instances/packed-batch.ts";
 import { type Instances, type PretrainingStage, PretrainingStepSource } from "../../src/pretraining/step-source.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { pretrainingObjective } from "../../src/training/objectives.ts";
-import type { StepSpec, TrainState } from "../../src/training/step.ts";
+import type { StepSpec, TrainState } from "../../src/training/step/training-step.ts";
 
 const V = 50;
 const { config } = parseAlbertConfig({

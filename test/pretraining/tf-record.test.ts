@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeExample, type Example, encodeExample } from "../../src/pretraining/tf-example.ts";
-import { frameRecord, readRecords } from "../../src/pretraining/tf-record.ts";
+import { decodeExample, type Example, encodeExample } from "../../src/pretraining/records/tf-example.ts";
+import { frameRecord, readRecords } from "../../src/pretraining/records/tf-record.ts";
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

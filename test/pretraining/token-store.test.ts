@@ -3,19 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { splitHeldOut } from "../../src/pretraining/held-out.ts";
-import { DocumentsInMemory } from "../../src/pretraining/official-instances.ts";
-import { tokenId } from "../../src/pretraining/packed-token.ts";
+import { tokenId } from "../../src/pretraining/corpus/packed-token.ts";
 import {
   collectDocuments,
   emptyTextReport,
   MAX_SENTENCE_TOKENS,
   readDocuments,
-} from "../../src/pretraining/text-documents.ts";
-import { MAX_LINE_BYTES, readTextLines } from "../../src/pretraining/text-lines.ts";
-import { TokenStore } from "../../src/pretraining/token-store.ts";
-import { buildTokenStore } from "../../src/pretraining/token-store-writer.ts";
-import { unigramEntropy } from "../../src/pretraining/unigram-entropy.ts";
+} from "../../src/pretraining/corpus/text-documents.ts";
+import { MAX_LINE_BYTES, readTextLines } from "../../src/pretraining/corpus/text-lines.ts";
+import { TokenStore } from "../../src/pretraining/corpus/token-store.ts";
+import { buildTokenStore } from "../../src/pretraining/corpus/token-store-writer.ts";
+import { splitHeldOut } from "../../src/pretraining/held-out.ts";
+import { DocumentsInMemory } from "../../src/pretraining/instances/official-instances.ts";
+import { unigramEntropy } from "../../src/pretraining/vocabulary/unigram-entropy.ts";
 import { tinyText, tinyTokenizer } from "./english.ts";
 
 const tokenizer = tinyTokenizer();

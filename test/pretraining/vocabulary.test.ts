@@ -10,7 +10,7 @@ import {
   trainerArguments,
   trainVocabulary,
   type VocabularyTraining,
-} from "../../src/pretraining/vocabulary.ts";
+} from "../../src/pretraining/vocabulary/train-vocabulary.ts";
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
 import { missing } from "../fixtures.ts";
 import { tinyText } from "./english.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { calibrate } from "../../src/runtime/calibration.ts";
-import { planChunks, predictBatchMs } from "../../src/runtime/chunks.ts";
-import { CostModel, runShape } from "../../src/runtime/cost-model.ts";
+import { planChunks, predictBatchMs } from "../../src/runtime/batch/sub-batches.ts";
+import { CostModel, runShape } from "../../src/runtime/profile/cost-model.ts";
+import { calibrate } from "../../src/runtime/profile/token-budget.ts";
 
 /** Milliseconds of an imaginary device. */
 type Device = (lengths: readonly number[]) => number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ProbeResult } from "../../src/runtime/device-probe.ts";
-import { chooseDevice, DEVICE_KINDS, likelyDevices, probeDevices } from "../../src/runtime/devices.ts";
+import type { ProbeResult } from "../../src/runtime/session/device-probe-thread.ts";
+import { chooseDevice, DEVICE_KINDS, likelyDevices, probeDevices } from "../../src/runtime/session/devices.ts";
 
 const found = (kind: ProbeResult["kind"], gflops: number): ProbeResult => ({ kind, available: true, gflops });
 const lacking = (kind: ProbeResult["kind"]): ProbeResult => ({ kind, available: false, reason: "no driver" });

@@ -2,9 +2,9 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEngine } from "../../src/runtime/create-engine.ts";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
-import { Measurements } from "../../src/runtime/measurements.ts";
+import { createEngine } from "../../src/runtime/packed-engine.ts";
+import { Measurements } from "../../src/runtime/profile/profile-cache.ts";
 import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "./any-sequence.ts";
 

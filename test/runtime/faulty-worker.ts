@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { WorkerReply, WorkerRequest, WorkerTask } from "../../src/runtime/worker-messages.ts";
+import type { WorkerReply, WorkerRequest, WorkerTask } from "../../src/runtime/session/thread-messages.ts";
 
 /**
  * A session worker that can be told to fail: a batch whose input `x` starts with one of these numbers ends or blocks the
@@ -24,5 +24,5 @@ if (parentPort !== null) {
     if (fault === FAULTS.hang) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     process.exit(134);
   });
-  await import("../../src/runtime/session-worker.ts");
+  await import("../../src/runtime/session/session-thread.ts");
 }

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import type { Head } from "../../src/model/heads.ts";
 import { publishedConfig } from "../../src/model/published-configs.ts";
-import { CostModel } from "../../src/runtime/cost-model.ts";
-import { Measurements } from "../../src/runtime/measurements.ts";
+import { CostModel } from "../../src/runtime/profile/cost-model.ts";
+import { Measurements } from "../../src/runtime/profile/profile-cache.ts";
 
 const on = { device: "cpu", precision: "fp32", threads: 2 } as const;
 const span: Head = { kind: "span", name: "answers" };

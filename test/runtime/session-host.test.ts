@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { GraphBuilder } from "../../src/graph/onnx/graph-builder.ts";
-import { type ModelFiles, removeModelFiles, writeModelFiles } from "../../src/runtime/model-files.ts";
-import { type LostReason, type SessionBatch, SessionHost } from "../../src/runtime/session-host.ts";
-import { spawnWorker } from "../../src/worker-threads.ts";
+import { spawnWorker } from "../../src/platform/worker.ts";
+import { type ModelFiles, removeModelFiles, writeModelFiles } from "../../src/runtime/session/model-files.ts";
+import { type LostReason, type SessionBatch, SessionHost } from "../../src/runtime/session/session-host.ts";
 import { FAULTS, type FaultyTask } from "./faulty-worker.ts";
 
 /** A session that adds one to `x`, whose worker fails on command. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEngine } from "../../src/runtime/create-engine.ts";
-import { probeDevices } from "../../src/runtime/devices.ts";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
+import { createEngine } from "../../src/runtime/packed-engine.ts";
+import { probeDevices } from "../../src/runtime/session/devices.ts";
 import { missing } from "../fixtures.ts";
 import { randomModel } from "../random-model.ts";
 import { expectClose } from "../tensors-close.ts";

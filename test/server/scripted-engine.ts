@@ -1,5 +1,5 @@
+import type { ModelDescription } from "../../src/model/directory/model-directory.ts";
 import type { Head } from "../../src/model/heads.ts";
-import type { ModelDescription } from "../../src/model/model-directory.ts";
 import {
   type BatchResult,
   type Engine,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 /** Settings by section and key, as a configuration file has them. */
 export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -18,7 +19,7 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-const CLI = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+const CLI = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const ANYWHERE = "127.0.0.1:0";
 
 /** Starts a server on free ports of this machine; the errors it logs go to this process's stderr. */

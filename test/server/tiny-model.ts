@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAlbertConfig } from "../../src/model/config.ts";
+import { writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
 import type { Head } from "../../src/model/heads.ts";
 import { initialiseParameters } from "../../src/model/initialise.ts";
 import { modelParameters } from "../../src/model/parameters.ts";
-import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import { BUNDLED_FIXTURES } from "../fixtures.ts";
 
 /** One head of every kind, and a second classification head. */

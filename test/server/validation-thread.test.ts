@@ -2,10 +2,10 @@ import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ClassificationHead } from "../../src/model/heads.ts";
+import { callThread } from "../../src/platform/worker-rpc.ts";
 import type { Validation } from "../../src/server/admin/validation-thread.ts";
-import { callThread } from "../../src/thread-calls.ts";
 import type { DatasetReport } from "../../src/training/data/dataset-report.ts";
-import type { LabelsFrom } from "../../src/training/task-data.ts";
+import type { LabelsFrom } from "../../src/training/features/task-data.ts";
 import { writeTinyModel } from "./tiny-model.ts";
 
 describe("validation beside a model", () => {

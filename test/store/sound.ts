@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
 import type { Store } from "../../src/store/store.ts";
 
 /** Every version of a model opens and has the digest it is stored under, and every alias points at one. */

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
-import { openModelDirectory } from "../../src/model/open-model-directory.ts";
+import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
 import { DirectoryObjectStore } from "../../src/store/objects/directory-object-store.ts";
 import { bytesBody, type ObjectStore } from "../../src/store/objects/object-store.ts";
 import { S3ObjectStore } from "../../src/store/objects/s3-object-store.ts";

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import { writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
 import type { Head } from "../../src/model/heads.ts";
-import { writeModelDirectory } from "../../src/model/write-model-directory.ts";
 import type { StoreClock } from "../../src/store/write-leases.ts";
 import { tinyModel } from "../model/tiny-model.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { basicTokenize } from "../../src/tokenizer/basic-tokenizer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load-tokenizer.ts";
+import { basicTokenize } from "../../src/tokenizer/wordpiece/basic-tokenizer.ts";
 
 const pieces =
   "[PAD] [UNK] [CLS] [SEP] [MASK] want ##want ##ed wa un runn ##ing , caf ##e 中 hello how are you ? ! ##s".split(" ");

@@ -7,7 +7,7 @@ import { excludedFromDecay } from "../../src/model/parameters.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { optimizerSettings } from "../../src/training/optimizer/settings.ts";
 import { updateParameter } from "../../src/training/optimizer/update.ts";
-import type { TrainState } from "../../src/training/step.ts";
+import type { TrainState } from "../../src/training/step/training-step.ts";
 import { expectClose } from "../closeness.ts";
 import { OBJECTIVES, randomBatch, randomNumbers, SIZES, TINY, tinySpec, tinyState } from "./tiny-training.ts";
 

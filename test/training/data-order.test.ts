@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DataOrder, type DataOrderOptions } from "../../src/training/data-order.ts";
-import { chooseBuckets } from "../../src/training/length-buckets.ts";
+import { DataOrder, type DataOrderOptions } from "../../src/training/step/data-order.ts";
+import { chooseBuckets } from "../../src/training/step/length-buckets.ts";
 
 const options = fc
   .record({

@@ -2,7 +2,14 @@ import { memory } from "@tensorflow/tfjs-core";
 import { describe, expect, it, vi } from "vitest";
 import { OnnxExecutor } from "../../src/training/executors/onnx-executor.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
-import type { Batch, Executor, ExecutorOptions, StepResult, StepSpec, TrainState } from "../../src/training/step.ts";
+import type {
+  Batch,
+  Executor,
+  ExecutorOptions,
+  StepResult,
+  StepSpec,
+  TrainState,
+} from "../../src/training/step/training-step.ts";
 import { expectClose } from "../closeness.ts";
 import {
   OBJECTIVES,

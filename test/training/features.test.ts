@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collate, type TrainingRecord } from "../../src/training/collate.ts";
-import { type FeatureKey, featureCacheName, openFeatures } from "../../src/training/feature-cache.ts";
+import { type FeatureKey, featureCacheName, openFeatures } from "../../src/training/features/feature-cache.ts";
 import { type Objective, objectiveOf } from "../../src/training/objectives.ts";
+import { collate, type TrainingRecord } from "../../src/training/step/collate.ts";
 
 let directory: string;
 beforeEach(async () => {

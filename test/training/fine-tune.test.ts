@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openTaskEvaluator } from "../../src/training/evaluate.ts";
 import type { TrainingEvent } from "../../src/training/events.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
+import { checkData } from "../../src/training/features/task-data.ts";
 import { type FineTuneSpec, prepareFineTune, type RunOptions, runFineTune } from "../../src/training/fine-tune.ts";
 import type { TrainingOutcome } from "../../src/training/loop.ts";
 import { planFineTune } from "../../src/training/plan.ts";
-import { checkData } from "../../src/training/task-data.ts";
 
 const WORDS =
   "a fine and lovely film indeed dull tedious bore again who sat the cat on mat while dog slept in yard behind old house near river ? sky is blue today . red green bright dark good bad";

@@ -13,12 +13,12 @@ import { toGraph } from "../../src/graph/trace/trace.ts";
 import type { AlbertConfig } from "../../src/model/config.ts";
 import { type Dropout, dropoutKey, keyedDropout } from "../../src/model/forward/dropout.ts";
 import type { Tensor } from "../../src/model/tensor.ts";
-import { floatValues, hostTensor, TrainingSession } from "../../src/runtime/training-session.ts";
-import { batchSignature, lossScales } from "../../src/training/executors/window.ts";
+import { floatValues, hostTensor, TrainingSession } from "../../src/runtime/session/training-session.ts";
+import { batchSignature, lossScales } from "../../src/training/executors/gradient-accumulation.ts";
 import { objectiveLoss } from "../../src/training/objective-loss.ts";
-import type { Batch, StepSpec } from "../../src/training/step.ts";
-import { lossAndGradients } from "../../src/training/step-functions.ts";
-import { traceAccumulation } from "../../src/training/step-graph.ts";
+import { lossAndGradients } from "../../src/training/step/step-functions.ts";
+import { traceAccumulation } from "../../src/training/step/step-graph.ts";
+import type { Batch, StepSpec } from "../../src/training/step/training-step.ts";
 import { expectClose } from "../closeness.ts";
 import {
   OBJECTIVES,

@@ -1,10 +1,10 @@
 import { RandomStream } from "../../src/model/random.ts";
 import type { Tensor } from "../../src/model/tensor.ts";
-import { collate, type TrainingRecord } from "../../src/training/collate.ts";
-import { DataOrder } from "../../src/training/data-order.ts";
 import type { Objective } from "../../src/training/objectives.ts";
-import type { Batch, Executor, TrainState } from "../../src/training/step.ts";
-import type { StepData, StepSource } from "../../src/training/step-data.ts";
+import { collate, type TrainingRecord } from "../../src/training/step/collate.ts";
+import { DataOrder } from "../../src/training/step/data-order.ts";
+import type { StepData, StepSource } from "../../src/training/step/step-data.ts";
+import type { Batch, Executor, TrainState } from "../../src/training/step/training-step.ts";
 
 /**
  * A stand-in for the real executors: logistic regression over bags of token ids, with momentum and seeded dropout, small

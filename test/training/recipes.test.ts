@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { publishedConfig } from "../../src/model/published-configs.ts";
-import { recipeOf, stepsOf, TASKS, warmupStepsOf } from "../../src/training/recipes.ts";
 import { checkSelection } from "../../src/training/selection.ts";
-import { resolveSettings } from "../../src/training/settings.ts";
+import { recipeOf, stepsOf, TASKS, warmupStepsOf } from "../../src/training/settings/recipes.ts";
+import { resolveSettings } from "../../src/training/settings/settings.ts";
 
 const config = publishedConfig("base")!;
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Batch, Executor, StepOptions } from "../../src/training/step.ts";
-import type { StepData } from "../../src/training/step-data.ts";
-import { StepGroups, takeSteps } from "../../src/training/step-groups.ts";
+import { StepGroups, takeSteps } from "../../src/training/step/multi-step-batches.ts";
+import type { StepData } from "../../src/training/step/step-data.ts";
+import type { Batch, Executor, StepOptions } from "../../src/training/step/training-step.ts";
 
 /** A step of micro-batches of these lengths. */
 function dataOf(lengths: readonly number[]): StepData {

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { maskedCrc32c } from "../../src/model/crc32c.ts";
-import { readFields } from "../../src/model/wire-format.ts";
+import { maskedCrc32c } from "../../src/model/formats/crc32c.ts";
+import { readFields } from "../../src/model/formats/wire-format.ts";
 import { TensorBoardWriter } from "../../src/training/tensorboard.ts";
 
 let directory: string;

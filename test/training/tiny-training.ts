@@ -9,7 +9,7 @@ import {
   objectiveOf,
   pretrainingObjective,
 } from "../../src/training/objectives.ts";
-import type { Batch, StepSpec, TrainState } from "../../src/training/step.ts";
+import type { Batch, StepSpec, TrainState } from "../../src/training/step/training-step.ts";
 
 /** A model that trains in milliseconds: two groups, so that both sharing and separate weights are exercised. */
 export const TINY: AlbertConfig = parseAlbertConfig({

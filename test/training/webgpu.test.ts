@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
-import type { Batch, ExecutorOptions, StepSpec, TrainState } from "../../src/training/step.ts";
+import type { Batch, ExecutorOptions, StepSpec, TrainState } from "../../src/training/step/training-step.ts";
 import { expectClose } from "../closeness.ts";
 import { missing } from "../fixtures.ts";
 import { OBJECTIVES, randomBatch, randomNumbers, SIZES, tinySpec, tinyState, WITH_DROPOUT } from "./tiny-training.ts";

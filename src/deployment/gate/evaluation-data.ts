@@ -6,8 +6,8 @@ import type { Head, ProblemType } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { acceptedExamples, type ReadingOptions } from "../../training/data/rows.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
-import type { Task } from "../../training/recipes.ts";
-import { checkData } from "../../training/task-data.ts";
+import { checkData } from "../../training/features/task-data.ts";
+import type { Task } from "../../training/settings/recipes.ts";
 import type { DataFiles } from "../data-files.ts";
 
 /** Which rows models are compared on, as files of this machine. */

@@ -1,11 +1,11 @@
 import { AlbertError, invalidInput } from "../../errors.ts";
-import type { Model } from "../../model/model-directory.ts";
-import { openModelDirectory } from "../../model/open-model-directory.ts";
-import { createEngine, type EngineOptions } from "../../runtime/create-engine.ts";
+import type { Model } from "../../model/directory/model-directory.ts";
+import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
-import type { Task } from "../../training/recipes.ts";
+import type { Task } from "../../training/settings/recipes.ts";
 import { type Comparison, compareOnSet, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
 import { type Scored, scoreExamples } from "./metrics.ts";

@@ -1,5 +1,5 @@
-import { answerCall } from "../../thread-calls.ts";
-import { runInBackground } from "../../thread-priority.ts";
+import { runInBackground } from "../../platform/thread-priority.ts";
+import { answerCall } from "../../platform/worker-rpc.ts";
 import { type Exam, type ExamResult, sitExam } from "./gate-evaluation.ts";
 
 // The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.

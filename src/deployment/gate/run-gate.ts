@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import type { EngineOptions } from "../../runtime/create-engine.ts";
+import { callThread } from "../../platform/worker-rpc.ts";
+import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
 import type { Store } from "../../store/store.ts";
 import { type ModelVersion, versionName } from "../../store/versions.ts";
-import { callThread } from "../../thread-calls.ts";
-import type { Task } from "../../training/recipes.ts";
+import type { Task } from "../../training/settings/recipes.ts";
 import { GATE_RULES, type GateRules } from "./compare.ts";
 import type { EvaluationData } from "./evaluation-data.ts";
 import type { Exam, ExamResult } from "./gate-evaluation.ts";

@@ -3,7 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Job } from "../../jobs/job.ts";
-import { writeNewFile } from "../../model/durable-write.ts";
+import { writeNewFile } from "../../platform/atomic-files.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { GarbageReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";

@@ -1,12 +1,12 @@
-import type { Model } from "../../model/model-directory.ts";
-import { openModelDirectory } from "../../model/open-model-directory.ts";
-import { createEngine } from "../../runtime/create-engine.ts";
+import type { Model } from "../../model/directory/model-directory.ts";
+import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import type { Engine } from "../../runtime/engine.ts";
+import { createEngine } from "../../runtime/packed-engine.ts";
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, taskModel } from "../../tasks/plan.ts";
 import { acceptedExamples } from "../../training/data/rows.ts";
-import { checkEvaluationData } from "../../training/task-data.ts";
+import { checkEvaluationData } from "../../training/features/task-data.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { type JobControl, required, taskOf } from "./job-control.ts";

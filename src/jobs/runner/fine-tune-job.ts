@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { openTaskEvaluator } from "../../training/evaluate.ts";
 import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../training/plan.ts";
-import { parseSettings } from "../../training/setting-names.ts";
+import { parseSettings } from "../../training/settings/setting-names.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "./job-control.ts";

@@ -1,20 +1,20 @@
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError } from "../../errors.ts";
-import { readVocabulary } from "../../model/vocabulary.ts";
-import type { InstanceOptions } from "../../pretraining/instance.ts";
-import { checkInstanceOptions } from "../../pretraining/instance-options.ts";
+import { readVocabulary } from "../../model/directory/vocabulary.ts";
+import type { TextReport } from "../../pretraining/corpus/text-documents.ts";
+import { measureText } from "../../pretraining/corpus/text-size.ts";
+import { WORD_BYTES } from "../../pretraining/corpus/token-store-files.ts";
+import { buildTokenStore } from "../../pretraining/corpus/token-store-writer.ts";
+import type { InstanceOptions } from "../../pretraining/instances/instance.ts";
+import { checkInstanceOptions } from "../../pretraining/instances/instance-options.ts";
+import { instanceOptions } from "../../pretraining/pretraining-data.ts";
 import {
   type InstanceRecords,
   writeInstanceRecords,
   writeOfficialRecords,
-} from "../../pretraining/instance-records.ts";
-import { instanceOptions } from "../../pretraining/pretraining-data.ts";
-import type { RecordReport } from "../../pretraining/record-writer.ts";
-import type { TextReport } from "../../pretraining/text-documents.ts";
-import { measureText } from "../../pretraining/text-size.ts";
-import { WORD_BYTES } from "../../pretraining/token-store-files.ts";
-import { buildTokenStore } from "../../pretraining/token-store-writer.ts";
+} from "../../pretraining/records/instance-records.ts";
+import type { RecordReport } from "../../pretraining/records/record-writer.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { openStart } from "../../training/starting-model.ts";

@@ -1,7 +1,7 @@
 import { invalidInput } from "../../errors.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
 import type { AppliedSetting } from "../../training/plan.ts";
-import { TASKS, type Task } from "../../training/recipes.ts";
+import { TASKS, type Task } from "../../training/settings/recipes.ts";
 import type { JobHooks } from "../job-runner.ts";
 import type { StoppedBy } from "../job-state.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";

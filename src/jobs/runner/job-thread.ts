@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
-import { runInBackground } from "../../thread-priority.ts";
+import { runInBackground } from "../../platform/thread-priority.ts";
 import type { JobHooks } from "../job-runner.ts";
 import { planJob, runJob } from "./run-job.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";

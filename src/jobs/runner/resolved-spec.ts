@@ -3,7 +3,7 @@ import { isDigest } from "../../store/names.ts";
 import type { Store } from "../../store/store.ts";
 import { versionName } from "../../store/versions.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
-import type { ExecutorOptions } from "../../training/step.ts";
+import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { splitRecipe } from "../job-recipe.ts";
 import type { DataSource, JobSpec } from "../job-spec.ts";
 

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
-import { makeTemporaryDirectory } from "../../temporary-directories.ts";
-import { spawnWorker } from "../../worker-threads.ts";
+import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
+import { spawnWorker } from "../../platform/worker.ts";
 import type { Job } from "../job.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import type { JobHooks, JobRun, JobRunner } from "../job-runner.ts";

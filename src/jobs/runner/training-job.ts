@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeModelDirectory } from "../../model/write-model-directory.ts";
+import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import type { RunOptions } from "../../training/fine-tune.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";

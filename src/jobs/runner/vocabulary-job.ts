@@ -1,14 +1,18 @@
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { measureText, type TextSize } from "../../pretraining/text-size.ts";
+import { measureText, type TextSize } from "../../pretraining/corpus/text-size.ts";
 import {
   OFFICIAL_VOCABULARY_TRAINING,
   requireTrainer,
   trainVocabulary,
   type VocabularyTraining,
-} from "../../pretraining/vocabulary.ts";
-import { measureVocabularyTraining, SAMPLED_BYTES, vocabularyNeeds } from "../../pretraining/vocabulary-plan.ts";
+} from "../../pretraining/vocabulary/train-vocabulary.ts";
+import {
+  measureVocabularyTraining,
+  SAMPLED_BYTES,
+  vocabularyNeeds,
+} from "../../pretraining/vocabulary/vocabulary-plan.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import { splitRecipe } from "../job-recipe.ts";
 import { appliedSetting, type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";

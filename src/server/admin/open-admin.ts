@@ -28,7 +28,7 @@ import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import { Uploads } from "../../store/uploads.ts";
 import { versionName } from "../../store/versions.ts";
-import type { ExecutorOptions } from "../../training/step.ts";
+import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
 import { datasetService } from "./dataset-service.ts";

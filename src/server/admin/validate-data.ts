@@ -4,12 +4,12 @@ import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training
 import { readingOf, splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
+import { callThread } from "../../platform/worker-rpc.ts";
 import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
-import { callThread } from "../../thread-calls.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { DatasetSpec } from "../../training/data/rows.ts";
-import { parseSettings } from "../../training/setting-names.ts";
+import { parseSettings } from "../../training/settings/setting-names.ts";
 import type { Validation } from "./validation-thread.ts";
 
 export interface DataCheck {

@@ -1,13 +1,13 @@
-import { openModelDirectory } from "../../model/open-model-directory.ts";
+import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import { runInBackground } from "../../platform/thread-priority.ts";
+import { answerCall } from "../../platform/worker-rpc.ts";
 import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
-import { answerCall } from "../../thread-calls.ts";
-import { runInBackground } from "../../thread-priority.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { SequenceLengths } from "../../training/data/length-statistics.ts";
 import type { DatasetSpec } from "../../training/data/rows.ts";
 import { type ValidationOptions, validateDataset } from "../../training/data/validate-dataset.ts";
-import { type LabelsFrom, labelRule } from "../../training/task-data.ts";
+import { type LabelsFrom, labelRule } from "../../training/features/task-data.ts";
 
 /** Data to be checked, as files of this machine. */
 export interface Validation {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
+import type { Model } from "../../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../../model/heads.ts";
-import type { Model } from "../../model/model-directory.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
 import { PROBLEM_TYPES } from "./reply-parts.ts";

@@ -1,6 +1,6 @@
-import type { ModelDescription } from "../../model/model-directory.ts";
-import { type OpenOptions, openModelDirectory } from "../../model/open-model-directory.ts";
-import { type EngineTarget, type PreparedModel, prepareModel } from "../../runtime/prepared-model.ts";
+import type { ModelDescription } from "../../model/directory/model-directory.ts";
+import { type OpenOptions, openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import { type EngineTarget, type PreparedModel, prepareModel } from "../../runtime/session/prepared-model.ts";
 
 /** What the reading thread is asked. */
 export interface ReadRequest {

@@ -1,5 +1,5 @@
-import { answerCall } from "../../thread-calls.ts";
-import { runInBackground } from "../../thread-priority.ts";
+import { runInBackground } from "../../platform/thread-priority.ts";
+import { answerCall } from "../../platform/worker-rpc.ts";
 import type { ReadModel, ReadRequest } from "./read-model.ts";
 
 // The entry point of the reading thread, which stands back for the serving ones: even while it loads its modules.

@@ -1,7 +1,7 @@
-import { loadFittingTokenizer, type OpenOptions } from "../../model/open-model-directory.ts";
-import { removeModelFiles } from "../../runtime/model-files.ts";
-import type { EngineTarget } from "../../runtime/prepared-model.ts";
-import { callThread } from "../../thread-calls.ts";
+import { loadFittingTokenizer, type OpenOptions } from "../../model/directory/open-model-directory.ts";
+import { callThread } from "../../platform/worker-rpc.ts";
+import { removeModelFiles } from "../../runtime/session/model-files.ts";
+import type { EngineTarget } from "../../runtime/session/prepared-model.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { ReadModel, ReadRequest } from "./read-model.ts";
 import type { ServableModel } from "./servable-model.ts";

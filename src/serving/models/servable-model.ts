@@ -1,5 +1,5 @@
-import type { ModelDescription } from "../../model/model-directory.ts";
-import type { PreparedModel } from "../../runtime/prepared-model.ts";
+import type { ModelDescription } from "../../model/directory/model-directory.ts";
+import type { PreparedModel } from "../../runtime/session/prepared-model.ts";
 
 /**
  * A model as the server holds it: all there is to know of it, and files of its graph and weights from which any number of

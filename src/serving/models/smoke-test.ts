@@ -1,6 +1,6 @@
 import { AlbertError } from "../../errors.ts";
+import type { Model } from "../../model/directory/model-directory.ts";
 import type { Head } from "../../model/heads.ts";
-import type { Model } from "../../model/model-directory.ts";
 import { type Engine, POOLED_OUTPUT, type SequenceInput, type SequenceOutput } from "../../runtime/engine.ts";
 
 /** Lengths of the sequences a new version is tried with, besides its longest. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Latencies } from "./latencies.ts";
 import type { SwapPhase, SwapReport } from "./status.ts";
 

@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { BatchResult } from "../../runtime/engine.ts";
-import type { Clock } from "../clock.ts";
 import { nonFinite, poisonous } from "../errors.ts";
 import { bisect, workerLost } from "./bisect.ts";
 import type { ModelQueue } from "./model-queue.ts";

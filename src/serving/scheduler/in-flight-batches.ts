@@ -1,5 +1,5 @@
+import type { Clock } from "../../platform/clock.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
-import type { Clock } from "../clock.ts";
 
 // The batches that each device has in hand, and when it is predicted to be done with them. It starts and ends nothing.
 

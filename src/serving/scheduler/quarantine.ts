@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../../platform/clock.ts";
 import type { SequenceInput } from "../../runtime/engine.ts";
-import type { Clock } from "../clock.ts";
 
 // The inputs that are refused because they made the runtime fail. It holds hashes: no text, no tokens.
 

@@ -1,6 +1,6 @@
 import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { abortError, deadlinePassed, draining, quarantined, versionClosed } from "../errors.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { BatchRunner } from "./batch-runner.ts";

@@ -1,4 +1,4 @@
-import { preprocessText } from "../../tokenizer/preprocess.ts";
+import { preprocessText } from "../../tokenizer/sentencepiece/preprocess.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { preprocessText } from "../../tokenizer/preprocess.ts";
+import { preprocessText } from "../../tokenizer/sentencepiece/preprocess.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { SquadQuestion } from "../datasets/squad.ts";
 import { joinSegments } from "../features/sequence.ts";

@@ -1,9 +1,9 @@
 import { dropoutKey } from "../../model/forward/dropout.ts";
 import { sizeOf } from "../../model/tensor.ts";
-import { hostTensor, type SessionTensor } from "../../runtime/training-session.ts";
-import type { Batch, StepOptions, StepSpec } from "../step.ts";
-import type { StepGraph } from "../step-graph.ts";
-import { lossScales } from "./window.ts";
+import { hostTensor, type SessionTensor } from "../../runtime/session/training-session.ts";
+import type { StepGraph } from "../step/step-graph.ts";
+import type { Batch, StepOptions, StepSpec } from "../step/training-step.ts";
+import { lossScales } from "./gradient-accumulation.ts";
 
 /** A value for one input of a graph. */
 export type Feed = readonly [name: string, tensor: SessionTensor];

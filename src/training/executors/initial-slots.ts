@@ -1,5 +1,5 @@
 import type { Tensor } from "../../model/tensor.ts";
-import type { StepSpec, TrainState } from "../step.ts";
+import type { StepSpec, TrainState } from "../step/training-step.ts";
 
 /** A parameter and what the optimizer keeps for it, as plain tensors. */
 export interface ParameterSlots {

@@ -1,9 +1,14 @@
 import { invalidInput, invariant } from "../../errors.ts";
 import { toGraph } from "../../graph/trace/trace.ts";
 import type { Tensor } from "../../model/tensor.ts";
-import { floatValues, hostTensor, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
+import {
+  floatValues,
+  hostTensor,
+  type SessionTensor,
+  TrainingSession,
+} from "../../runtime/session/training-session.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
-import type { Batch, Executor, ExecutorOptions, StepOptions, StepResult, StepSpec, TrainState } from "../step.ts";
+import { loopSteps } from "../step/looped-step-graph.ts";
 import {
   type BatchSignature,
   type StepGraph,
@@ -11,15 +16,23 @@ import {
   traceAccumulation,
   traceStep,
   traceUpdate,
-} from "../step-graph.ts";
-import { loopSteps } from "../step-loop.ts";
+} from "../step/step-graph.ts";
+import type {
+  Batch,
+  Executor,
+  ExecutorOptions,
+  StepOptions,
+  StepResult,
+  StepSpec,
+  TrainState,
+} from "../step/training-step.ts";
 import { batchFeeds, dropoutFeeds, type Feed, scalar, scaleFeeds, stacked } from "./feeds.ts";
+import { batchSignature } from "./gradient-accumulation.ts";
 import { initialSlots } from "./initial-slots.ts";
 import { readBack } from "./read-back.ts";
 import { DeviceTensors, HostTensors, type RecurrentTensors } from "./recurrent-tensors.ts";
 import { type Reports, summed, valuesAt } from "./reports.ts";
 import { trainedParameters } from "./trained-parameters.ts";
-import { batchSignature } from "./window.ts";
 
 /**
  * Trains through graphs traced from the model's own functions, on ONNX Runtime. Graphs are made when a batch of new

@@ -1,4 +1,4 @@
-import type { Executor, ExecutorOptions, StepSpec, TrainState } from "../step.ts";
+import type { Executor, ExecutorOptions, StepSpec, TrainState } from "../step/training-step.ts";
 import { OnnxExecutor } from "./onnx-executor.ts";
 import { loadTfjsBackend } from "./tfjs-backend.ts";
 import { TfjsExecutor } from "./tfjs-executor.ts";

@@ -1,6 +1,6 @@
 import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
-import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/training-session.ts";
-import type { ExecutorOptions } from "../step.ts";
+import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/session/training-session.ts";
+import type { ExecutorOptions } from "../step/training-step.ts";
 
 /**
  * Copies of float32 tensors, wherever they lie. ONNX Runtime cannot download a device tensor by itself, but a graph that

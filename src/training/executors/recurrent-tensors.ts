@@ -1,6 +1,6 @@
 import { invariant } from "../../errors.ts";
 import { sizeOf, type Tensor } from "../../model/tensor.ts";
-import { floatValues, hostTensor, type SessionTensor } from "../../runtime/training-session.ts";
+import { floatValues, hostTensor, type SessionTensor } from "../../runtime/session/training-session.ts";
 
 /**
  * Named float32 tensors that every run of a graph reads and replaces: input `x` becomes output `next/x`. Only `commit`

@@ -1,4 +1,4 @@
-import type { StepResult } from "../step.ts";
+import type { StepResult } from "../step/training-step.ts";
 
 /** What a run reports, by output name: one value per step. */
 export type Reports = ReadonlyMap<string, Float32Array>;

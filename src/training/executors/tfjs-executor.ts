@@ -15,12 +15,12 @@ import { type Dropout, dropoutKey, keyedDropout } from "../../model/forward/drop
 import type { Tensor } from "../../model/tensor.ts";
 import type { LossTerm } from "../objectives.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
-import type { Batch, Executor, StepOptions, StepResult, StepSpec, TrainState } from "../step.ts";
-import { applyGradients, lossAndGradients, type TrainedParameter } from "../step-functions.ts";
+import { applyGradients, lossAndGradients, type TrainedParameter } from "../step/step-functions.ts";
+import type { Batch, Executor, StepOptions, StepResult, StepSpec, TrainState } from "../step/training-step.ts";
+import { batchSignature, lossScales } from "./gradient-accumulation.ts";
 import { initialSlots } from "./initial-slots.ts";
 import { onBackend } from "./tfjs-backend.ts";
 import { trainedParameters } from "./trained-parameters.ts";
-import { batchSignature, lossScales } from "./window.ts";
 
 /**
  * Trains eagerly on a TensorFlow.js backend: the same functions as the traced graphs, one operation at a time. The check

@@ -1,7 +1,7 @@
 import type { Parameters } from "../../model/tensor.ts";
 import { batchTensors } from "../objectives.ts";
-import type { StepSpec } from "../step.ts";
-import { traceAccumulation } from "../step-graph.ts";
+import { traceAccumulation } from "../step/step-graph.ts";
+import type { StepSpec } from "../step/training-step.ts";
 
 /**
  * The parameters that the objective's gradient reaches, found by tracing the smallest possible batch. The others (a pooler

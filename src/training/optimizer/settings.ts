@@ -1,4 +1,4 @@
-import type { OptimizerOptions } from "../step.ts";
+import type { OptimizerOptions } from "../step/training-step.ts";
 
 /** Every number of an optimizer, defaults filled in. */
 export type OptimizerSettings = Required<OptimizerOptions>;

@@ -4,7 +4,7 @@ import { Collections } from "../../../src/deployment/retention/gc-schedule.ts";
 import { AlbertError } from "../../../src/errors.ts";
 import type { Job } from "../../../src/jobs/job.ts";
 import type { JobState } from "../../../src/jobs/job-state.ts";
-import { openModelDirectory } from "../../../src/model/open-model-directory.ts";
+import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import type { ModelStatus } from "../../../src/serving/models/status.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { workshop } from "../../store/stores.ts";

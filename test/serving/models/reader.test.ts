@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAlbertConfig } from "../../../src/model/config.ts";
+import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
 import { initialiseParameters } from "../../../src/model/initialise.ts";
-import { openModelDirectory } from "../../../src/model/open-model-directory.ts";
 import { modelParameters } from "../../../src/model/parameters.ts";
-import { writeModelDirectory } from "../../../src/model/write-model-directory.ts";
-import { createEngine, openEngine } from "../../../src/runtime/create-engine.ts";
 import { type Engine, POOLED_OUTPUT } from "../../../src/runtime/engine.ts";
+import { createEngine, openEngine } from "../../../src/runtime/packed-engine.ts";
 import { ModelReader } from "../../../src/serving/models/reader.ts";
 
 const TARGET = { device: "cpu", precision: "fp32" } as const;

@@ -1,0 +1,224 @@
+import { create, toJson } from "@bufbuild/protobuf";
+import { type Command, Option } from "commander";
+import type { AdminClient } from "../../client/admin-client.ts";
+import { invalidInput } from "../../errors.ts";
+import {
+  type Alias,
+  type CollectGarbageResponse,
+  CollectGarbageResponseSchema,
+  GateVerdictSchema,
+  GetVersionResponseSchema,
+  ImportCheckpointResponseSchema,
+  type ListVersionsResponse,
+  ListVersionsResponseSchema,
+  type ModelVersion,
+  PromoteResponseSchema,
+  RollbackResponseSchema,
+  type ServingModel,
+  SetTrafficResponseSchema,
+  type SwapReport,
+  TrafficMode,
+  TrafficModeSchema,
+  VersionStateSchema,
+  WatchServingResponseSchema,
+} from "../../gen/albert/v1/models_pb.js";
+import {
+  type AdminFlags,
+  addAdminOptions,
+  allPages,
+  columns,
+  enumWord,
+  print,
+  table,
+  wholeNumber,
+  withAdmin,
+} from "./admin-call.ts";
+
+interface ChangeFlags extends AdminFlags {
+  readonly alias: string;
+  readonly expect?: number;
+  readonly override?: true;
+  readonly reason?: string;
+}
+
+/** Adds `albert models`: the versions of a running server's store, and which of them answer. */
+export function registerModels(program: Command): void {
+  const models = program.command("models").description("versions of a running server, and which of them answer");
+  addAdminOptions(models.command("list [model]").description("list versions")).action((model = "", flags: AdminFlags) =>
+    withAdmin(flags, async (client) => {
+      const replies: ListVersionsResponse[] = [];
+      const page = async (pageToken: string) => {
+        const reply = await client.models.listVersions({ model, pageToken });
+        replies.push(reply);
+        return reply;
+      };
+      const versions = await allPages(page, (reply) => reply.versions);
+      const all = create(ListVersionsResponseSchema, { versions, aliases: replies[0]!.aliases });
+      const nothing = model === "" ? "there are no models" : `there are no versions of ${model}`;
+      print(flags, ListVersionsResponseSchema, all, () => table(HEADING, versions.map(rowOf), nothing));
+    }),
+  );
+  addAdminOptions(
+    models.command("get <model> [version]").description("show a version by number, alias or digest"),
+  ).action((model: string, version = "", flags: AdminFlags) =>
+    withAdmin(flags, async (client) => {
+      const reply = await client.models.getVersion({ model, version });
+      const { lineage, gateReport } = reply;
+      print(flags, GetVersionResponseSchema, reply, () => [
+        ...columns([HEADING, rowOf(reply.version!)]),
+        ...(lineage?.jobId ? [`made by job ${lineage.jobId} from ${lineage.parent.slice(0, 12)}`] : []),
+        ...(gateReport === undefined
+          ? ["the gate never ran"]
+          : [
+              `gate ${enumWord(GateVerdictSchema, gateReport.verdict)}: ${gateReport.metric} ${gateReport.championValue} -> ${gateReport.candidateValue}, difference ${gateReport.differenceLow} to ${gateReport.differenceHigh}, ${gateReport.examples} examples`,
+              ...gateReport.findings,
+            ]),
+      ]);
+    }),
+  );
+  addAdminOptions(
+    models.command("import <model> <path>").description("store a checkpoint below a root of the server"),
+  ).action((model: string, path: string, flags: AdminFlags) =>
+    withAdmin(flags, async (client) => {
+      const reply = await client.models.importCheckpoint({ model, path });
+      const { version, summary } = reply;
+      print(flags, ImportCheckpointResponseSchema, reply, () => [`${version!.model}@${version!.version}`, summary]);
+    }),
+  );
+  addChangeOptions(models.command("promote").argument("<model>").argument("<version>", "its number", wholeNumber))
+    .description("let a version answer")
+    .option("--override", "although the gate did not pass; needs --reason")
+    .action((model: string, version: number, flags: ChangeFlags) =>
+      withAdmin(flags, async (client) => {
+        const reply = await client.models.promote({
+          model,
+          version,
+          alias: flags.alias,
+          expectedGeneration: await expected(client, model, flags),
+          overrideGate: flags.override ?? false,
+          reason: flags.reason ?? "",
+        });
+        print(flags, PromoteResponseSchema, reply, () => changed(reply.alias!, reply.report));
+      }),
+    );
+  addChangeOptions(models.command("rollback <model>").description("let the version before answer again")).action(
+    (model: string, flags: ChangeFlags) =>
+      withAdmin(flags, async (client) => {
+        const reply = await client.models.rollback({
+          model,
+          alias: flags.alias,
+          expectedGeneration: await expected(client, model, flags),
+          reason: flags.reason ?? "",
+        });
+        print(flags, RollbackResponseSchema, reply, () => changed(reply.alias!, reply.report));
+      }),
+  );
+  addAdminOptions(models.command("traffic").argument("<model>").argument("[version]", "its number", wholeNumber))
+    .description("give a challenger a share of the traffic")
+    .addOption(new Option("--mode <mode>", "how").choices(Object.keys(MODES)).default("shadow"))
+    .option("--percent <n>", "share of requests", wholeNumber, 100)
+    .action(
+      (model: string, version: number | undefined, flags: AdminFlags & { mode: keyof typeof MODES; percent: number }) =>
+        withAdmin(flags, async (client) => {
+          const { percent } = flags;
+          const challengerVersion = version ?? 0;
+          if (version === undefined && flags.mode !== "off") {
+            throw invalidInput([
+              { field: "version", description: "name the challenger, or end its traffic with --mode off" },
+            ]);
+          }
+          const reply = await client.models.setTraffic({ model, challengerVersion, mode: MODES[flags.mode], percent });
+          print(flags, SetTrafficResponseSchema, reply, () => servingLines(reply.model!));
+        }),
+    );
+  addAdminOptions(models.command("gc").description("remove versions and files that nothing keeps from the store"))
+    .option("--dry-run", "only say what would be removed")
+    .action((flags: AdminFlags & { readonly dryRun?: true }) =>
+      withAdmin(flags, async (client) => {
+        const reply = await client.models.collectGarbage({ dryRun: flags.dryRun ?? false });
+        print(flags, CollectGarbageResponseSchema, reply, () => collectedLines(reply, flags.dryRun ?? false));
+      }),
+    );
+  addAdminOptions(models.command("watch [model]").description("show what serves, and each change")).action(
+    (model = "", flags: AdminFlags) =>
+      withAdmin(flags, async (client) => {
+        for await (const reply of client.models.watchServing({ model })) {
+          const { update } = reply;
+          if (update.case !== "model") continue;
+          const text = flags.json
+            ? JSON.stringify(toJson(WatchServingResponseSchema, reply, { useProtoFieldName: true }))
+            : servingLines(update.value).join("\n");
+          process.stdout.write(`${text}\n`);
+        }
+      }),
+  );
+}
+
+const MODES = { shadow: TrafficMode.SHADOW, canary: TrafficMode.CANARY, off: TrafficMode.OFF } as const;
+const HEADING = ["MODEL", "VERSION", "STATE", "ALIASES", "DIGEST", "METRICS"];
+
+function rowOf({ model, version, state, aliases, digest, metrics }: ModelVersion): string[] {
+  const values = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
+  return [
+    model,
+    String(version),
+    enumWord(VersionStateSchema, state),
+    aliases.join(","),
+    digest.slice(0, 12),
+    values.join("  "),
+  ];
+}
+
+function addChangeOptions(command: Command): Command {
+  return addAdminOptions(command)
+    .option("--alias <name>", "alias to move", "champion")
+    .option("--expect <generation>", "generation the alias must have (default: the present one)", wholeNumber)
+    .option("--reason <text>", "why; kept with the change");
+}
+
+/** The generation that a person saw, or the one that is there now. */
+async function expected({ models }: AdminClient, model: string, { alias, expect }: ChangeFlags): Promise<number> {
+  if (expect !== undefined) return expect;
+  const { aliases } = await models.listVersions({ model });
+  return aliases.find(({ name }) => name === alias)?.generation ?? 0;
+}
+
+function changed({ model, name, version, generation }: Alias, report: SwapReport | undefined): string[] {
+  const line = `${name} of ${model} is version ${version} (generation ${generation})`;
+  if (report === undefined) return [line];
+  const seconds = Object.values(report.phaseSeconds).reduce((sum, value) => sum + value, 0);
+  return [line, `swapped in ${seconds.toFixed(2)} s, ${report.requestsFailed} failed requests`];
+}
+
+function collectedLines({ versions, files, bytes }: CollectGarbageResponse, dryRun: boolean): string[] {
+  const verb = dryRun ? "would remove" : "removed";
+  if (versions.length + files === 0) return [`${verb} nothing`];
+  return [
+    ...versions.map(({ model, version, digest }) => `${verb} ${model}@${version} ${digest.slice(0, 12)}`),
+    `${verb} ${files} ${files === 1 ? "file" : "files"}, ${(bytes / 1e6).toFixed(1)} MB`,
+  ];
+}
+
+function servingLines({
+  model,
+  versions,
+  trafficMode,
+  challengerVersion,
+  trafficPercent,
+  compared,
+  disagreed,
+}: ServingModel) {
+  const traffic =
+    trafficMode === TrafficMode.OFF
+      ? []
+      : [
+          `  ${enumWord(TrafficModeSchema, trafficMode)} ${challengerVersion} ${trafficPercent} %: ${disagreed} of ${compared} differ`,
+        ];
+  return [
+    model,
+    ...versions.map(
+      (version) => `  ${version.version} ${enumWord(VersionStateSchema, version.state)} ${version.aliases.join(",")}`,
+    ),
+    ...traffic,
+  ];
+}

@@ -1,0 +1,161 @@
+import { performance } from "node:perf_hooks";
+import { create, type DescMethod, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
+import type { Command } from "commander";
+import { AlbertError, invalidInput } from "../../errors.ts";
+import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
+import type { CallContext } from "../../server/call/call.ts";
+
+/** Options that every command asking a model has. */
+export interface TargetFlags {
+  readonly server?: string;
+  readonly model?: string;
+  readonly servedModel?: string;
+  readonly head?: string;
+  readonly truncate?: true;
+  readonly device: string;
+  readonly json?: true;
+}
+
+/** The calls of the inference service that a command may make, wherever the model is. */
+export type InferenceTarget = {
+  readonly [K in UnaryName]: (
+    request: MessageInitShape<(typeof InferenceService.method)[K]["input"]>,
+  ) => Promise<MessageShape<(typeof InferenceService.method)[K]["output"]>>;
+};
+
+type UnaryName = Exclude<keyof typeof InferenceService.method, "streamInfer">;
+
+const DEFAULT_SERVER = "localhost:50051";
+
+/** Gives a command the options by which a person says which model is meant, and how to print. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .option("--server <host:port>", `ask a running server (default: ${DEFAULT_SERVER})`)
+    .option("--model <directory>", "load this model and ask it here, without a server")
+    .option("--device <device>", "with --model: auto, cpu, webgpu or cuda", "cpu")
+    .option("--served-model <name>", "with --server: which of its models")
+    .option("--head <name>", "which head, where the model has several that fit")
+    .option("--truncate", "cut a text that is too long instead of refusing it")
+    .option("--json", "print the whole answer as JSON");
+}
+
+/** The request options that the flags stand for. */
+export function requestOptions({
+  servedModel,
+  head,
+  truncate,
+}: TargetFlags): MessageInitShape<typeof RequestOptionsSchema> {
+  return {
+    model: servedModel ?? "",
+    head: head ?? "",
+    truncation: truncate ? TruncationPolicy.TRUNCATE : TruncationPolicy.UNSPECIFIED,
+  };
+}
+
+/**
+ * Opens what the flags mean, makes one call, prints its answer and closes again.
+ *
+ * @param print  the answer for a person, without the last line break
+ * @throws AlbertError invalid-input for contradicting flags; what the call failed with
+ */
+export async function askAndPrint<M extends DescMethod>(
+  flags: TargetFlags,
+  method: M,
+  ask: (target: InferenceTarget) => Promise<MessageShape<M["output"]>>,
+  print: (reply: MessageShape<M["output"]>) => string,
+): Promise<void> {
+  const { target, explain, close } = await openTarget(flags);
+  try {
+    const reply = await ask(target);
+    const text = flags.json
+      ? toJsonString(method.output, reply, { alwaysEmitImplicit: true, prettySpaces: 2 })
+      : print(reply);
+    process.stdout.write(`${text}\n`);
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    await close();
+  }
+}
+
+/** A text given on the command line, or on standard input for `-`. */
+export async function readText(argument: string): Promise<string> {
+  if (argument !== "-") return argument;
+  let text = "";
+  for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
+  return text.replace(/\r?\n$/, "");
+}
+
+interface OpenTarget {
+  readonly target: InferenceTarget;
+  /** Makes of a failed call what the command line can tell a person. */
+  explain(error: unknown): unknown;
+  close(): Promise<void>;
+}
+
+async function openTarget({ server, model, servedModel, device }: TargetFlags): Promise<OpenTarget> {
+  const violations = [
+    ...(server !== undefined && model !== undefined
+      ? [{ field: "--model", description: "asks a model here, --server asks one there: give one of them" }]
+      : []),
+    ...(servedModel !== undefined && model !== undefined
+      ? [{ field: "--served-model", description: "chooses among a server's models and means nothing with --model" }]
+      : []),
+  ];
+  if (violations.length > 0) throw invalidInput(violations);
+  return model === undefined ? connect(server ?? DEFAULT_SERVER) : loadHere(model, device);
+}
+
+async function connect(address: string): Promise<OpenTarget> {
+  const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
+  const client = connectAlbert(address);
+  const explain = (error: unknown) => {
+    if (!(error instanceof CallError)) return error;
+    const { status, reason, message } = error;
+    return new AlbertError("unavailable", `${address} answered ${status}: ${message}`, { reason: reason || status });
+  };
+  return { target: client, explain, close: async () => client.close() };
+}
+
+/** The same handlers that a server runs, called without a connection. */
+async function loadHere(directory: string, device: string): Promise<OpenTarget> {
+  const [{ createInference }, { loadConfig }] = await Promise.all([
+    import("../../app.ts"),
+    import("../../config/load.ts"),
+  ]);
+  const { config } = loadConfig({ flags: { device } });
+  const silent = () => {};
+  const inference = createInference({ config, log: { debug: silent, info: silent, warn: silent, error: silent } });
+  await inference.serve({ name: "model", directory });
+  const methods = InferenceService.methods
+    .filter(({ methodKind }) => methodKind === "unary")
+    .map((method) => {
+      const name = method.localName as UnaryName;
+      // Each handler takes and returns the messages of the method with its name; the loop cannot state that.
+      const handler = inference.handlers[name] as (
+        request: unknown,
+        context: CallContext,
+      ) => Promise<MessageInitShape<DescMethod["output"]>>;
+      const call = async (request: MessageInitShape<DescMethod["input"]>) =>
+        create(method.output, await handler(create(method.input, request), localContext(method)));
+      return [name, call];
+    });
+  const target = Object.fromEntries(methods) as InferenceTarget;
+  return { target, explain: (error) => error, close: () => inference.close() };
+}
+
+/** A call that nobody limits: the person at the terminal can end the process. */
+function localContext(method: DescMethod): CallContext {
+  const never = new AbortController().signal;
+  return {
+    method: `${method.parent.typeName}/${method.name}`,
+    requestId: "local",
+    receivedAt: performance.now(),
+    deadlineAt: Number.POSITIVE_INFINITY,
+    signal: never,
+    draining: never,
+    peer: "local",
+    header: () => undefined,
+    annotate: () => {},
+  };
+}

@@ -1,0 +1,152 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SingleBar } from "cli-progress";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import type { DeviceKind } from "../../runtime/engine.ts";
+import { createEngine } from "../../runtime/packed-engine.ts";
+import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
+import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
+import {
+  type DatasetEvaluation,
+  type EvaluationOptions,
+  evaluateDataset,
+} from "../../tasks/evaluation/evaluate-dataset.ts";
+import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
+import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { type DatasetRequest, datasetExamples } from "../dataset-examples.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "../reading-options.ts";
+
+/** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
+const TASK_NAMES: readonly TaskName[] = [
+  ...GLUE_TASKS.keys(),
+  "squad-v1",
+  "squad-v2",
+  "race",
+  "classification",
+  "qa",
+  "multiple-choice",
+];
+
+/** Flags that `predict` and `evaluate` share. */
+export interface DatasetFlags extends ReadingFlags {
+  readonly task: TaskName;
+  readonly model: string;
+  readonly data: string;
+  readonly split?: GlueSplit;
+  readonly head?: string;
+  readonly device: DeviceKind;
+  readonly threads?: number;
+  readonly maxSeqLength?: number;
+  readonly docStride?: number;
+  readonly maxQueryLength?: number;
+  readonly maxQaLength?: number;
+  readonly nBestSize?: number;
+  readonly maxAnswerLength?: number;
+  readonly nullScoreDiffThreshold?: number;
+  readonly offsets: "exact" | "official";
+  readonly json?: true;
+}
+
+/** Adds the flags that decide which data runs through which model, and how. */
+export function addDatasetOptions(command: Command): Command {
+  return addReadingOptions(command)
+    .addOption(new Option("--task <task>", "layout of the data").choices(TASK_NAMES).makeOptionMandatory())
+    .requiredOption("--model <dir>", "model directory, Hugging Face directory or TensorFlow checkpoint")
+    .requiredOption("--data <path>", "file in the task's layout, plain or gzip; for RACE also a folder or tar archive")
+    .addOption(new Option("--split <split>", "which columns a GLUE file has").choices(["train", "dev", "test"]))
+    .option("--head <name>", "head to ask, where the model has several that could answer")
+    .addOption(new Option("--device <device>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .option("--threads <n>", "threads of the CPU device", count)
+    .option("--max-seq-length <n>", "longest sequence (default: the model's)", count)
+    .option("--doc-stride <n>", "tokens between windows of a document", count)
+    .option("--max-query-length <n>", "tokens of a question that are used", count)
+    .option("--max-qa-length <n>", "tokens of a question with its choice", count)
+    .option("--n-best-size <n>", "candidates of a question", count)
+    .option("--max-answer-length <n>", "longest answer in tokens", count)
+    .option("--null-score-diff-threshold <x>", "null score from which a question has no answer", number)
+    .addOption(
+      new Option("--offsets <source>", "where spans lie: the tokenizer's own offsets, or Google's alignment")
+        .choices(["exact", "official"])
+        .default("exact"),
+    );
+}
+
+/** What ran, and what came of it. */
+export interface DatasetRun extends DatasetEvaluation {
+  readonly modelDigest: string;
+  readonly modelName: string;
+  readonly seconds: number;
+}
+
+/**
+ * Runs a data file through a model in this process, with a progress bar on a terminal. The whole file is read before
+ * anything is computed, so that wrong data fails at once.
+ */
+export async function runDataset(
+  flags: DatasetFlags,
+  { split, purpose }: Pick<DatasetRequest, "split" | "purpose">,
+  optionsFor: (model: TaskModel) => EvaluationOptions,
+): Promise<DatasetRun> {
+  const model = await openModelDirectory(flags.model);
+  const tasks = taskModel(model);
+  const head = selectHead(tasks, headKindsOf(flags.task), flags.head);
+  const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags) };
+  const { examples, count: total, warnings } = await datasetExamples(request, head);
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  const { threads } = flags;
+  const engine = await createEngine(model, {
+    device: flags.device,
+    ...(threads === undefined ? {} : { threads }),
+  });
+  const bar = new SingleBar({
+    format: "{bar} {value}/{total} examples  {eta_formatted} left",
+    hideCursor: true,
+    clearOnComplete: true,
+    noTTYOutput: false,
+  });
+  const startedAt = performance.now();
+  try {
+    bar.start(total, 0);
+    const evaluation = await evaluateDataset(engine, tasks, flags.task, examples(), {
+      ...given("head", flags.head),
+      ...given("maxSequenceLength", flags.maxSeqLength),
+      ...given("docStride", flags.docStride),
+      ...given("maxQueryLength", flags.maxQueryLength),
+      ...given("maxQaLength", flags.maxQaLength),
+      ...given("nBestSize", flags.nBestSize),
+      ...given("maxAnswerLength", flags.maxAnswerLength),
+      offsets: flags.offsets,
+      ...optionsFor(tasks),
+      onProgress: (done) => bar.update(done),
+    });
+    const seconds = (performance.now() - startedAt) / 1000;
+    return { ...evaluation, modelDigest: model.digest, modelName: model.manifest.name, seconds };
+  } finally {
+    bar.stop();
+    await engine.close();
+  }
+}
+
+/** Writes files into a directory, which is made if it is not there. */
+export async function writeFiles(directory: string, files: readonly OfficialFile[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const { name, content } of files) await writeFile(join(directory, name), content);
+}
+
+/** An object with one key, or none where there is no value. */
+export function given<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [key in K]?: V }); // the key is K by construction
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number of at least 1");
+  return value;
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("expected a number");
+  return value;
+}

@@ -1,0 +1,200 @@
+import { basename, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { programVersion } from "../../config/program-version.ts";
+import { invalidInput } from "../../errors.ts";
+import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
+import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
+import { shareInterval } from "../../pretraining/evaluate.ts";
+import {
+  evaluateWeights,
+  type PreparedPretraining,
+  type PretrainSpec,
+  preparePretraining,
+  runPretraining,
+} from "../../pretraining/pretrain.ts";
+import { PRETRAINING_SETTING_NAMES, parsePretrainingSettings } from "../../pretraining/setting-names.ts";
+import type { TrainingOutcome } from "../../training/loop.ts";
+import type { StartSpec } from "../../training/starting-model.ts";
+import type { ExecutorOptions } from "../../training/step/training-step.ts";
+import { refuseExisting } from "../new-output.ts";
+import { followRun } from "./follow-run.ts";
+import { TrainingProgressBar } from "./training-progress.ts";
+
+interface PretrainFlags {
+  readonly input: readonly string[];
+  readonly evalInput?: readonly string[];
+  readonly init?: string;
+  readonly config?: string;
+  readonly vocab?: string;
+  readonly cased?: true;
+  readonly output?: string;
+  readonly work?: string;
+  readonly cache?: string;
+  readonly name?: string;
+  readonly executor: ExecutorOptions["kind"];
+  readonly device: ExecutorOptions["device"];
+  readonly threads?: number;
+  readonly resume?: true;
+  readonly evalOnly?: true;
+  readonly json?: true;
+}
+
+/** Adds `albert pretrain`: masked language modelling and sentence order from raw text. */
+export function registerPretrain(program: Command): void {
+  const command = program
+    .command("pretrain")
+    .description("pretrain ALBERT on text: masked language modelling and sentence order")
+    .requiredOption(
+      "--input <files...>",
+      "text (a sentence a line, a blank line between documents; .gz too) or .tf_record files",
+    )
+    .option("--eval-input <files...>", "text to evaluate on (default: a held-out share of the documents)")
+    .option("--init <path>", "model directory or checkpoint to continue from; without it weights are random")
+    .option("--config <name|file>", `architecture of random weights: ${PUBLISHED_CONFIG_NAMES.join(", ")}, or a file`)
+    .option("--vocab <file>", "SentencePiece .model or WordPiece .txt")
+    .option("--cased", "do not lower-case text")
+    .option("--output <dir>", "model directory to make; must not exist")
+    .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
+    .option("--cache <dir>", "tokenised text, which runs may share (default: inside the work directory)")
+    .option("--name <name>", "name of the model (default: the output directory's)")
+    .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
+    .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(Number))
+    .option("--resume", "continue from the newest checkpoint of the work directory")
+    .option("--eval-only", "measure --init on the evaluation text and stop")
+    .option("--json", "print the result as JSON");
+  for (const { name, type, description } of PRETRAINING_SETTING_NAMES) {
+    const flag = `--${name.replaceAll("_", "-")} <value>`;
+    if (type.kind === "choice") command.addOption(new Option(flag, description).choices(type.choices));
+    else command.option(flag, description);
+  }
+  command.action(async (flags: PretrainFlags & Record<string, unknown>) => {
+    const bar = new TrainingProgressBar(process.stderr);
+    const spec = specOf(flags);
+    if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
+    const prepared = await preparePretraining(spec, (activity) => bar.activity(activity));
+    sayData(prepared, bar);
+    if (flags.evalOnly) print(await evaluated(prepared), flags);
+    else await run(prepared, flags, bar);
+  });
+}
+
+async function run(prepared: PreparedPretraining, flags: PretrainFlags, bar: TrainingProgressBar): Promise<void> {
+  const outcome = await followRun(
+    { work: prepared.spec.work, metric: "loss", resume: flags.resume === true, bar },
+    (options) => runPretraining(prepared, options),
+  );
+  if (outcome !== undefined) await finish(prepared, flags, outcome);
+}
+
+async function finish(prepared: PreparedPretraining, flags: PretrainFlags, outcome: TrainingOutcome): Promise<void> {
+  const { start, heads, spec, data } = prepared;
+  const { metrics } = outcome;
+  const output = flags.output!; // `specOf` looked
+  const { digest } = await writeModelDirectory(output, {
+    name: flags.name ?? basename(resolve(output)),
+    config: start.config,
+    heads: [...heads],
+    parameters: outcome.parameters,
+    vocabulary: start.vocabulary,
+    maxSequenceLength: spec.settings.maxSeqLength,
+    metrics,
+    lineage: {
+      ...(start.digest === undefined ? {} : { parent: start.digest }),
+      datasets: { train: data.digest },
+      recipe: { task: "pretraining", ...spec.settings },
+      program: programVersion(),
+    },
+  });
+  print(
+    { model: output, digest, global_step: outcome.progress.step, stopped_by: outcome.stoppedBy, ...metrics },
+    flags,
+  );
+}
+
+async function evaluated(prepared: PreparedPretraining): Promise<Record<string, unknown>> {
+  if (prepared.data.heldOut === undefined) {
+    throw invalidInput([
+      { field: "eval-input", description: "nothing to evaluate on: give text, or held_out above 0" },
+    ]);
+  }
+  const metrics = await evaluateWeights(prepared, prepared.initial.parameters);
+  const count = Math.min(
+    prepared.spec.settings.evalInstances,
+    prepared.data.heldOut(prepared.spec.settings.maxSeqLength).length,
+  );
+  const [low, high] = shareInterval(metrics.sentence_order_accuracy, count);
+  return {
+    ...metrics,
+    instances: count,
+    sentence_order_accuracy_low: low,
+    sentence_order_accuracy_high: high,
+    ...(prepared.data.entropy === undefined ? {} : { unigram_entropy: prepared.data.entropy.nats }),
+  };
+}
+
+function sayData({ data, initialised, start }: PreparedPretraining, bar: TrainingProgressBar): void {
+  const { report, entropy } = data;
+  if (report !== undefined) {
+    bar.activity(`${report.documents} documents, ${report.sentences} sentences, ${report.tokens} tokens`);
+    const { invalidUtf8Lines, firstInvalidUtf8Line, cutLines, oneSentenceDocuments } = report;
+    if (invalidUtf8Lines > 0) {
+      bar.activity(
+        `warning: ${invalidUtf8Lines} lines are not UTF-8, the first is ${firstInvalidUtf8Line}; wrong bytes became U+FFFD`,
+      );
+    }
+    if (cutLines > 0) bar.activity(`warning: lines are too long for one piece and were cut ${cutLines} times`);
+    if (oneSentenceDocuments > 0) {
+      bar.activity(
+        `warning: ${oneSentenceDocuments} documents hold a single sentence, of which no order can be asked (see --single-sentence)`,
+      );
+    }
+  }
+  if (entropy !== undefined) bar.activity(`unigram entropy of the held-out text: ${entropy.nats.toFixed(4)} nats`);
+  if (!start.fromScratch && initialised.length > 0) bar.activity(`drawn at random: ${initialised.join(", ")}`);
+}
+
+function print(result: Record<string, unknown>, { json }: PretrainFlags): void {
+  const lines = Object.entries(result).map(([name, value]) => `${name} = ${value}\n`);
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : lines.join(""));
+}
+
+function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
+  if (flags.output === undefined && !flags.evalOnly) {
+    throw invalidInput([{ field: "output", description: "name the model directory to make" }]);
+  }
+  const given: Record<string, string> = {};
+  for (const { name } of PRETRAINING_SETTING_NAMES) {
+    const value = flags[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+    if (value !== undefined) given[name] = String(value);
+  }
+  const { threads } = flags;
+  const work = flags.work ?? `${(flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "")}.run`;
+  const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
+  return {
+    start: startOf(flags),
+    files: list(flags.input),
+    ...(flags.evalInput === undefined ? {} : { evalFiles: list(flags.evalInput) }),
+    settings: parsePretrainingSettings(given),
+    executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
+    work,
+    cache: flags.cache ?? `${work}/text`,
+  };
+}
+
+function startOf({ init, config, vocab, cased }: PretrainFlags): StartSpec {
+  const lowerCase = cased ? { lowerCase: false } : {};
+  if (init !== undefined) {
+    return {
+      kind: "checkpoint",
+      path: init,
+      ...(config === undefined ? {} : { config }),
+      ...(vocab === undefined ? {} : { vocabulary: vocab }),
+      ...lowerCase,
+    };
+  }
+  if (config === undefined || vocab === undefined) {
+    throw invalidInput([{ field: "init", description: "give --init, or --config and --vocab for random weights" }]);
+  }
+  return { kind: "random", architecture: config, vocabulary: vocab, ...lowerCase };
+}

@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { pairs } from "../admin/admin-call.ts";
+
+/** Flags that make the recipe of a job, or of the job that is to read data. */
+export interface RecipeFlags {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly acceptWindowsText?: true;
+  readonly columns?: string;
+  readonly skipInvalid?: string | true;
+}
+
+/** Adds `--set` and what is short for some of it. */
+export function addRecipeOptions(command: Command): Command {
+  return command
+    .option("--set <name=value>", "recipe value; may be repeated", pairs)
+    .option("--accept-windows-text", "drop byte order marks and carriage returns: --set accept_windows_text=true")
+    .option("--columns <field=column,...>", "names of your own columns: --set columns=text=review,label=stars")
+    .option("--skip-invalid [share]", "go on without rows that cannot be used: --set skip_invalid=0.01");
+}
+
+export function recipeOf({ set, acceptWindowsText, columns, skipInvalid }: RecipeFlags): Record<string, string> {
+  return {
+    ...set,
+    ...(acceptWindowsText === true ? { accept_windows_text: "true" } : {}),
+    ...(columns === undefined ? {} : { columns }),
+    ...(skipInvalid === undefined ? {} : { skip_invalid: skipInvalid === true ? "0.01" : skipInvalid }),
+  };
+}

@@ -1,0 +1,148 @@
+import { createHash } from "node:crypto";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { AlbertError, corrupt } from "../../errors.ts";
+import { readJsonObject } from "../../platform/json-file.ts";
+import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { CheckpointLocation } from "../checkpoint/checkpoint-location.ts";
+import { loadParameters } from "../checkpoint/load-parameters.ts";
+import { type CheckpointOptions, openCheckpoint } from "../checkpoint/open-checkpoint.ts";
+import { type AlbertConfig, parseAlbertConfig } from "../config.ts";
+import { sha256Of, withFile } from "../formats/random-access-file.ts";
+import { openSafetensors } from "../formats/safetensors.ts";
+import { requireRegularFile, settledDirectory } from "../regular-files.ts";
+import { shardNames } from "../sharded-safetensors.ts";
+import { checkHeads, MANIFEST_FILE, modelDigest, parseManifest } from "./manifest.ts";
+import type { Model, ModelManifest } from "./model-directory.ts";
+import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
+
+export interface OpenOptions extends CheckpointOptions {
+  /** Name of a model without a manifest; its directory's name unless given. */
+  readonly name?: string;
+}
+
+/**
+ * Opens a model: a directory of ours (told by `manifest.json`), or any checkpoint that `locateCheckpoint` finds, which
+ * must then have a vocabulary. Of ours every file is verified against its digest before a byte of it is used, and every
+ * option but those of a foreign checkpoint is in the manifest already.
+ *
+ * @throws AlbertError not-found for an absent file; corrupt or invalid-input naming what is wrong and where
+ */
+export async function openModelDirectory(path: string, options: OpenOptions = {}): Promise<Model> {
+  const manifestInfo = await lstat(join(path, MANIFEST_FILE)).catch(() => undefined);
+  return manifestInfo === undefined ? openForeign(path, options) : openOwn(path);
+}
+
+/**
+ * Verifies every file of one of our directories against its manifest, without reading the model.
+ *
+ * @returns also the directory where the verified files lie: another one than `path` where that links to it
+ * @throws AlbertError corrupt naming the file
+ */
+export async function verifyModelDirectory(
+  path: string,
+): Promise<{ manifest: ModelManifest; digest: string; directory: string }> {
+  const directory = await settledDirectory(path, MANIFEST_FILE);
+  await requireRegularFile(directory, MANIFEST_FILE);
+  const manifest = parseManifest(await readFile(join(directory, MANIFEST_FILE)));
+  for (const [file, expected] of Object.entries(manifest.files)) {
+    await requireRegularFile(directory, file);
+    const actual = await withFile(join(directory, file), sha256Of);
+    if (actual !== expected) {
+      throw corrupt(`${file} has sha256 ${actual}, but the manifest says ${expected}`, { reason: "DIGEST_MISMATCH" });
+    }
+  }
+  return { manifest, digest: modelDigest(manifest.files, manifest.heads), directory };
+}
+
+async function openOwn(path: string): Promise<Model> {
+  const { manifest, digest, directory } = await verifyModelDirectory(path);
+  const { config } = parseAlbertConfig(await readJsonObject(join(directory, "config.json")));
+  const problems = checkHeads(config, manifest.heads);
+  if (problems.length > 0) {
+    const list = problems.map(({ field, description }) => `${field}: ${description}`).join("; ");
+    throw corrupt(`${MANIFEST_FILE}: ${list}`, { reason: "MANIFEST_CORRUPT" });
+  }
+  const loaded = await withFile(join(directory, "model.safetensors"), async (source) =>
+    loadParameters(await openSafetensors(source), config, manifest.heads),
+  );
+  const { kind, lowerCase, file } = manifest.tokenizer;
+  const vocabulary = { kind, lowerCase, bytes: await readFile(join(directory, file)) };
+  return {
+    digest,
+    manifest,
+    config: loaded.config,
+    heads: manifest.heads,
+    parameters: loaded.parameters,
+    tokenizer: loadFittingTokenizer(vocabulary, loaded.config),
+    vocabulary,
+    warnings: loaded.warnings,
+  };
+}
+
+/**
+ * The tokenizer of a vocabulary whose every id has a row in the embedding table; spare rows at its end do no harm.
+ *
+ * @throws AlbertError corrupt (VOCABULARY_MISMATCH)
+ */
+export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfig): Tokenizer {
+  const tokenizer = loadTokenizer(vocabulary);
+  if (tokenizer.vocabSize > config.vocabSize) {
+    throw corrupt(
+      `the vocabulary has ${tokenizer.vocabSize} pieces, but the model has embeddings for ${config.vocabSize}`,
+      { reason: "VOCABULARY_MISMATCH" },
+    );
+  }
+  return tokenizer;
+}
+
+async function openForeign(path: string, options: OpenOptions): Promise<Model> {
+  const { location, config, heads, parameters, vocabulary, warnings } = await openCheckpoint(path, options);
+  if (vocabulary === undefined) {
+    throw new AlbertError(
+      "not-found",
+      "no vocabulary (spiece.model, 30k-clean.model or vocab.txt) lies beside the weights; name it with --vocab",
+      { reason: "VOCABULARY_NOT_FOUND" },
+    );
+  }
+  const tokenizer = loadFittingTokenizer(vocabulary, config);
+  const files = {
+    ...(await weightDigests(location)),
+    "config.json": await withFile((options.config ?? location.config)!, sha256Of), // openCheckpoint read it
+    [vocabularyFileName(vocabulary.kind)]: createHash("sha256").update(vocabulary.bytes).digest("hex"),
+  };
+  const manifest: ModelManifest = {
+    formatVersion: 1,
+    name: options.name ?? nameOf(location),
+    heads,
+    tokenizer: {
+      file: vocabularyFileName(vocabulary.kind),
+      kind: vocabulary.kind,
+      lowerCase: vocabulary.lowerCase,
+    },
+    maxSequenceLength: config.maxPositionEmbeddings,
+    files,
+  };
+  return { digest: modelDigest(files, heads), manifest, config, heads, parameters, tokenizer, vocabulary, warnings };
+}
+
+/** sha256 of every weight file of a foreign checkpoint, by file name. */
+async function weightDigests({ kind, weights }: CheckpointLocation): Promise<Record<string, string>> {
+  const directory = dirname(weights);
+  const name = basename(weights);
+  const names =
+    kind === "safetensors"
+      ? [name]
+      : kind === "sharded-safetensors"
+        ? [name, ...(await shardNames(weights))]
+        : (await readdir(directory)).filter((file) => file === `${name}.index` || file.startsWith(`${name}.data-`));
+  const digests: Record<string, string> = {};
+  for (const file of names) digests[file] = await withFile(join(directory, file), sha256Of);
+  return digests;
+}
+
+function nameOf({ weights }: CheckpointLocation): string {
+  const directory = dirname(resolve(weights));
+  return basename(basename(directory) === "variables" ? dirname(directory) : directory);
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { invalidInput } from "../../errors.ts";
+import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-files.ts";
+import { toHuggingFaceTensors } from "../checkpoint/hugging-face-tensors.ts";
+import type { AlbertConfig } from "../config.ts";
+import { sha256Of, withFile } from "../formats/random-access-file.ts";
+import { writeSafetensors } from "../formats/safetensors-writer.ts";
+import type { Head } from "../heads.ts";
+import type { Parameters } from "../tensor.ts";
+import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
+import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
+import type { Lineage, ModelManifest } from "./model-directory.ts";
+import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
+
+/** Everything a model directory is made from. */
+export interface ModelContents {
+  readonly name: string;
+  readonly description?: string;
+  readonly config: AlbertConfig;
+  readonly heads: readonly Head[];
+  /** Exactly the parameters of `modelParameters(config, heads)`; others are left out. */
+  readonly parameters: Parameters;
+  readonly vocabulary: Vocabulary;
+  /** As in the manifest; the configuration's number of positions unless given. */
+  readonly maxSequenceLength?: number;
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly lineage?: Lineage;
+}
+
+export interface WrittenModel {
+  readonly manifest: ModelManifest;
+  /** See `Model.digest`. */
+  readonly digest: string;
+}
+
+/**
+ * Writes a model directory that Hugging Face's `from_pretrained` opens too: `model.safetensors`, `config.json`, the
+ * vocabulary, `tokenizer_config.json`, and `manifest.json` last. It appears complete or not at all.
+ *
+ * @throws AlbertError invalid-input when heads contradict each other; already-exists when the directory does
+ */
+export async function writeModelDirectory(directory: string, contents: ModelContents): Promise<WrittenModel> {
+  const { config, heads } = contents;
+  const violations = checkHeads(config, heads);
+  const maxSequenceLength = contents.maxSequenceLength ?? config.maxPositionEmbeddings;
+  if (maxSequenceLength > config.maxPositionEmbeddings) {
+    const description = `${maxSequenceLength} exceeds the model's ${config.maxPositionEmbeddings} positions`;
+    violations.push({ field: "maxSequenceLength", description });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  let written: WrittenModel | undefined;
+  await createDirectoryAtomically(directory, async (temporary) => {
+    written = await fillModelDirectory(temporary, contents, maxSequenceLength);
+  });
+  return written!;
+}
+
+async function fillModelDirectory(
+  directory: string,
+  contents: ModelContents,
+  maxSequenceLength: number,
+): Promise<WrittenModel> {
+  const { name, description, config, heads, vocabulary, metrics, lineage } = contents;
+  const files: Record<string, string> = {};
+  const add = async (file: string, bytes: Uint8Array) => {
+    await writeNewFile(join(directory, file), bytes);
+    files[file] = createHash("sha256").update(bytes).digest("hex");
+  };
+  const weights = join(directory, "model.safetensors");
+  await writeSafetensors(weights, toHuggingFaceTensors(config, heads, contents.parameters), { format: "pt" });
+  files["model.safetensors"] = await withFile(weights, sha256Of);
+  await add("config.json", jsonBytes(huggingFaceConfig(config, heads, vocabulary)));
+  await add(vocabularyFileName(vocabulary.kind), vocabulary.bytes);
+  await add("tokenizer_config.json", jsonBytes(huggingFaceTokenizerConfig(vocabulary, maxSequenceLength)));
+  const manifest: ModelManifest = {
+    formatVersion: 1,
+    name,
+    ...(description === undefined ? {} : { description }),
+    heads,
+    tokenizer: { file: vocabularyFileName(vocabulary.kind), kind: vocabulary.kind, lowerCase: vocabulary.lowerCase },
+    maxSequenceLength,
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(lineage === undefined ? {} : { lineage }),
+    files,
+  };
+  await writeNewFile(join(directory, MANIFEST_FILE), serializeManifest(manifest));
+  return { manifest, digest: modelDigest(files, heads) };
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`, "utf8");
+}

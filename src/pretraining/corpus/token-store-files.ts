@@ -1,0 +1,58 @@
+import { corrupt } from "../../errors.ts";
+import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
+import type { TextReport } from "./text-documents.ts";
+
+/**
+ * Layout of a token store directory. All numbers are unsigned 32-bit, little-endian. A document lies in one shard.
+ *
+ *     manifest.json
+ *     tokens-00000.bin       packed tokens, all sentences end to end
+ *     sentences-00000.bin    for each sentence, where it ends in the shard's tokens
+ *     documents-00000.bin    for each document, where it ends in the shard's sentences, and its content hash
+ */
+export const MANIFEST = "manifest.json";
+export const WORD_BYTES = 4;
+export const DOCUMENT_WORDS = 2;
+
+/** Tokens after which a shard is closed, at the next end of a document: half a gigabyte. */
+export const SHARD_TOKENS = 1 << 27;
+
+export type ShardFile = "tokens" | "sentences" | "documents";
+
+export function shardFileName(kind: ShardFile, shard: number): string {
+  return `${kind}-${String(shard).padStart(5, "0")}.bin`;
+}
+
+export interface ShardSizes {
+  readonly tokens: number;
+  readonly sentences: number;
+  readonly documents: number;
+}
+
+export interface TokenStoreManifest {
+  readonly format: "albert-token-store";
+  readonly formatVersion: 1;
+  readonly tokenizer: {
+    readonly digest: string;
+    readonly kind: "sentencepiece" | "wordpiece";
+    readonly vocabSize: number;
+    readonly special: SpecialIds;
+  };
+  readonly officialQuirks: boolean;
+  readonly report: TextReport;
+  readonly shards: readonly ShardSizes[];
+}
+
+/** @throws {AlbertError} `corrupt` for anything that is not a manifest of this format */
+export function parseManifest(text: string): TokenStoreManifest {
+  let parsed: Partial<TokenStoreManifest>;
+  try {
+    parsed = JSON.parse(text) as Partial<TokenStoreManifest>; // the fields are checked below
+  } catch (cause) {
+    throw corrupt("token store: manifest.json is not JSON", { cause });
+  }
+  if (parsed.format !== "albert-token-store" || parsed.formatVersion !== 1 || !Array.isArray(parsed.shards)) {
+    throw corrupt("token store: manifest.json is not that of a token store of version 1");
+  }
+  return parsed as TokenStoreManifest;
+}

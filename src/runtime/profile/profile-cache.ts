@@ -1,0 +1,47 @@
+import type { Precision } from "../../graph/serving/dense.ts";
+import type { ServingModel } from "../../graph/serving/serving-graph.ts";
+import type { DeviceKind } from "../engine.ts";
+import type { CostModel } from "./cost-model.ts";
+
+/** What a model was measured on. */
+export interface Measured {
+  readonly device: DeviceKind;
+  readonly precision: Precision;
+  readonly threads: number;
+}
+
+/** What measuring found; engines of one shape share it and go on learning. */
+export interface Measurement {
+  readonly cost: CostModel;
+  readonly tokenBudget: number;
+}
+
+/**
+ * What engines of each shape were measured to cost. A model's speed follows from its architecture, not from its weights: the
+ * next version of a model need not be measured again, which would take the device from the version that serves, nor another model on the same trunk.
+ */
+export class Measurements {
+  readonly #known = new Map<string, Measurement>();
+
+  find(model: Pick<ServingModel, "config" | "heads">, on: Measured): Measurement | undefined {
+    return this.#known.get(keyOf(model, on));
+  }
+
+  keep(model: Pick<ServingModel, "config" | "heads">, on: Measured, measurement: Measurement): void {
+    this.#known.set(keyOf(model, on), measurement);
+  }
+}
+
+/** What a run costs follows from: the trunk's sizes, and the one head that is as wide as the vocabulary; others are a few rows. */
+function keyOf({ config, heads }: Pick<ServingModel, "config" | "heads">, on: Measured): string {
+  const { vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum } = config;
+  const { numAttentionHeads, hiddenAct, maxPositionEmbeddings } = config;
+  const trunk = [vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum];
+  const wide = heads.some(({ kind }) => kind === "masked-lm");
+  const { device, precision, threads } = on;
+  return JSON.stringify([
+    ...trunk,
+    ...[numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide],
+    ...[device, precision, threads],
+  ]);
+}

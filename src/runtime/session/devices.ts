@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { platform } from "node:os";
+import { AlbertError } from "../../errors.ts";
+import { spawnWorker } from "../../platform/worker.ts";
+import { availableThreads } from "../cpu-quota.ts";
+import type { DeviceKind } from "../engine.ts";
+import type { ProbeResult, ProbeTask } from "./device-probe-thread.ts";
+
+/** What a person may ask for. */
+export type DeviceChoice = "auto" | DeviceKind;
+
+/** Every kind of device, in the order in which they are listed. */
+export const DEVICE_KINDS: readonly DeviceKind[] = ["cpu", "webgpu", "cuda"];
+
+const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
+  cpu: "The runtime's library for this platform is part of the npm package onnxruntime-node; reinstall it.",
+  webgpu:
+    "WebGPU needs a graphics driver: Vulkan on Linux (the package libvulkan1 and the vendor's driver; vulkaninfo must list a device), " +
+    "Metal on macOS, Direct3D 12 on Windows.",
+  cuda:
+    "The CUDA provider is not part of the npm package: run ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node " +
+    "--ignore-scripts=false on Linux x64 with CUDA 12 and cuDNN 9. On the same card --device webgpu needs neither.",
+};
+
+/** Files by which Linux shows graphics cards: of any vendor, NVIDIA's own, of WSL, and of two makers of phones. */
+const CARD_FILES = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"];
+
+/**
+ * Kinds of devices worth a try on this machine. On Linux without any sign of a card only the processor is: looking for others
+ * would take a second, print the drivers' complaints, and find a software imitation at best.
+ */
+export function likelyDevices(
+  isThere: (path: string) => boolean = existsSync,
+  system: NodeJS.Platform = platform(),
+): readonly DeviceKind[] {
+  return system !== "linux" || CARD_FILES.some(isThere) ? DEVICE_KINDS : ["cpu"];
+}
+
+/** A longer wait than any driver should need to say that it has no device. */
+const PROBE_TIMEOUT_MS = 30_000;
+
+/**
+ * Tries kinds of devices one after the other with one small matrix product, in a thread of their own. A kind whose driver
+ * ends or blocks the thread is unavailable, and so are those that would have come after it.
+ */
+export function probeDevices(kinds: readonly DeviceKind[] = DEVICE_KINDS): Promise<ProbeResult[]> {
+  const task: ProbeTask = { kinds, threads: availableThreads() };
+  const worker = spawnWorker(new URL("./device-probe-thread", import.meta.url), import.meta.url, { workerData: task });
+  return new Promise((resolve) => {
+    const results: ProbeResult[] = [];
+    const finish = (reason: string) => {
+      clearTimeout(timer);
+      resolve(kinds.map((kind, index) => results[index] ?? { kind, available: false, reason }));
+    };
+    const timer = setTimeout(() => {
+      finish(`no answer from the driver within ${PROBE_TIMEOUT_MS / 1000} s`);
+      void worker.terminate();
+    }, PROBE_TIMEOUT_MS);
+    worker.on("message", (result: ProbeResult) => {
+      if (results.push(result) === kinds.length) finish("");
+    });
+    worker.once("error", (error) => finish(String(error)));
+    worker.once("exit", () => finish("the probing thread ended without an answer"));
+  });
+}
+
+/**
+ * The device to run on. A named device must be there; `auto` takes the one that multiplies fastest, so that a software
+ * imitation of a graphics card is never preferred to the processor that imitates it.
+ *
+ * @throws AlbertError precondition (DEVICE_UNAVAILABLE), with what to install
+ */
+export async function chooseDevice(
+  choice: DeviceChoice,
+  probe: (kinds: readonly DeviceKind[]) => Promise<readonly ProbeResult[]> = probeDevices,
+  likely: readonly DeviceKind[] = likelyDevices(),
+): Promise<DeviceKind> {
+  if (choice === "cpu") return choice;
+  if (choice !== "auto") {
+    const [result] = await probe([choice]);
+    if (result?.available) return choice;
+    const said = result === undefined ? "" : ` The runtime said: ${result.reason}`;
+    throw new AlbertError("precondition", `--device ${choice} is not available. ${HOW_TO_GET[choice]}${said}`, {
+      reason: "DEVICE_UNAVAILABLE",
+      metadata: { device: choice },
+    });
+  }
+  if (likely.length === 1) return likely[0]!;
+  const found = (await probe(likely)).filter((result) => result.available);
+  const best = found.reduce<(typeof found)[number] | undefined>(
+    (best, result) => (best === undefined || result.gflops > best.gflops ? result : best),
+    undefined,
+  );
+  return best?.kind ?? "cpu";
+}

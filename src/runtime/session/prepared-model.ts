@@ -1,0 +1,34 @@
+import type { Precision } from "../../graph/serving/dense.ts";
+import { buildServingGraph, type ServingModel } from "../../graph/serving/serving-graph.ts";
+import type { DeviceKind } from "../engine.ts";
+import { type ModelFiles, writeModelFiles } from "./model-files.ts";
+
+/**
+ * A model whose graph and weights lie in files that sessions load: all that an engine needs. Plain data without a weight in
+ * it, so that one thread can prepare what the engines of another run. Whoever prepared it removes its files in the end, when
+ * the last engine on it has been closed (`removeModelFiles`).
+ */
+export interface PreparedModel extends Pick<ServingModel, "config" | "heads">, ModelFiles, EngineTarget {}
+
+/** What a graph is written for. */
+export interface EngineTarget {
+  readonly device: DeviceKind;
+  /** Arithmetic of the trunk's matrix products; int8 needs the cpu. */
+  readonly precision: Precision;
+}
+
+/**
+ * Writes a model's graph and weights for one kind of device.
+ *
+ * @param workDirectory  where the files' directory is made; default: the system's directory for temporary files
+ * @throws AlbertError corrupt (a variable is missing or misshapen), precondition (PRECISION_UNAVAILABLE)
+ */
+export async function prepareModel(
+  model: ServingModel,
+  { device, precision }: EngineTarget,
+  workDirectory?: string,
+): Promise<PreparedModel> {
+  const { config, heads } = model;
+  const files = await writeModelFiles(buildServingGraph(model, { target: device, precision }), workDirectory);
+  return { config, heads, device, precision, ...files };
+}

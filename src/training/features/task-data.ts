@@ -1,0 +1,234 @@
+import { createHash } from "node:crypto";
+import { invalidInput } from "../../errors.ts";
+import type { ClassificationHead, Head, ProblemType } from "../../model/heads.ts";
+import { type Example, headKindsOf, officialLabels } from "../../tasks/datasets/examples.ts";
+import type { DatasetReport } from "../data/dataset-report.ts";
+import { refuseUnusable, warningsOf } from "../data/report-text.ts";
+import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../data/rows.ts";
+import { isHeldOut, phraseSplit, type SplitRule } from "../data/split.ts";
+import { type ValidationOptions, validateDataset } from "../data/validate-dataset.ts";
+import type { Task } from "../settings/recipes.ts";
+
+/** The data of a run. */
+export interface TaskDataSpec extends ReadingOptions {
+  readonly task: Task;
+  /** A file, plain or gzip; for RACE also a folder or archive. */
+  readonly train: string;
+  readonly eval?: string;
+  /** For MNLI: the mismatched development data, which the final weights are evaluated on besides. */
+  readonly evalMismatched?: string;
+  /** Without `eval`: the part of the training data that is held out for evaluation. */
+  readonly holdOut?: SplitRule;
+  /** Of a user's own classification data. */
+  readonly problemType?: ProblemType;
+  /**
+   * Whose labels count where the starting model has a head of this task's name already. When left out, both must agree; "head":
+   * the data may lack labels of the head; "data": a new head is made of the data's labels.
+   */
+  readonly labelsFrom?: LabelsFrom;
+}
+
+export const LABEL_SOURCES = ["head", "data"] as const;
+export type LabelsFrom = (typeof LABEL_SOURCES)[number];
+
+/** One checked data set. */
+export interface TaskData {
+  /** sha256 (hex) of every example. */
+  readonly digest: string;
+  /** Examples; questions for SQuAD and RACE. */
+  readonly count: number;
+  /** Reads the examples again from the beginning. */
+  readonly examples: () => AsyncIterable<Example>;
+}
+
+export interface CheckedData {
+  readonly train: TaskData;
+  readonly eval: TaskData | undefined;
+  /** Of MNLI, where it was given. */
+  readonly mismatched?: TaskData;
+  /** The head that these examples train. */
+  readonly head: Head;
+  /** Most choices of a question; 1 for other tasks. */
+  readonly choices: number;
+  /** What the full pass over each file found. */
+  readonly reports: readonly DatasetReport[];
+  /** Sentences about problems that do not stop training. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads all data of a run once and judges every row, so that what is wrong with it is known before any step.
+ *
+ * @param heads  of the starting model: one with exactly the data's labels goes on being trained
+ * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
+ */
+export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Promise<CheckedData> {
+  const train: DatasetSpec = datasetOf(spec, spec.train, "train");
+  const evaluation = spec.eval === undefined ? undefined : datasetOf(spec, spec.eval, "dev");
+  const mismatched = mismatchedOf(spec);
+  const rule = labelRule(spec, heads);
+  const trainReport = await validateDataset(train, {
+    ...(evaluation === undefined ? {} : { evaluation }),
+    ...rule,
+  });
+  refuseUnusable(trainReport);
+  const head = rule.head ?? headOf(spec, trainReport, heads);
+  const reports = [trainReport];
+  for (const set of [evaluation, mismatched]) {
+    if (set === undefined) continue;
+    const labels = head.kind === "classification" ? { head } : {};
+    const report = await validateDataset(set, { purpose: "evaluation", ...labels });
+    refuseUnusable(report);
+    reports.push(report);
+  }
+  const split = evaluation === undefined ? await heldOutOf(spec, train) : undefined;
+  const everything = () => acceptedExamples(train);
+  const trainData = await taskData(split === undefined ? everything : () => filtered(everything(), split.keep));
+  const evalData =
+    evaluation !== undefined
+      ? await taskData(() => acceptedExamples(evaluation))
+      : split === undefined
+        ? undefined
+        : await taskData(() => filtered(everything(), split.holdOut));
+  return {
+    train: trainData,
+    eval: evalData,
+    head,
+    ...(mismatched === undefined ? {} : { mismatched: await taskData(() => acceptedExamples(mismatched)) }),
+    choices: Math.max(trainData.choices, evalData?.choices ?? 1),
+    reports,
+    warnings: reports.flatMap(warningsOf),
+  };
+}
+
+/**
+ * Reads a file that a head is to answer, and judges every row, its label included.
+ *
+ * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
+ */
+export async function checkEvaluationData(
+  { task, path, ...reading }: { readonly task: Task; readonly path: string } & ReadingOptions,
+  head: Head,
+): Promise<DatasetSpec> {
+  const classification = head.kind === "classification";
+  const spec = { ...reading, task, train: path, ...(classification ? { problemType: head.problemType } : {}) };
+  const dataset = datasetOf(spec, path, "dev");
+  refuseUnusable(await validateDataset(dataset, { purpose: "evaluation", ...(classification ? { head } : {}) }));
+  return dataset;
+}
+
+function datasetOf(
+  { task, problemType, columns, acceptWindowsText, skipInvalid }: TaskDataSpec,
+  path: string,
+  split: "train" | "dev",
+): DatasetSpec {
+  return {
+    task,
+    paths: [path],
+    split,
+    ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...(problemType === undefined ? {} : { problemType }),
+    ...(columns === undefined ? {} : { columns }),
+    ...(skipInvalid === undefined ? {} : { skipInvalid }),
+  };
+}
+
+function mismatchedOf(spec: TaskDataSpec): DatasetSpec | undefined {
+  if (spec.evalMismatched === undefined) return undefined;
+  if (spec.task === "mnli") return { ...datasetOf(spec, spec.evalMismatched, "dev"), task: "mnli-mm" };
+  throw invalidInput([{ field: "eval-mismatched", description: "only MNLI has mismatched data" }]);
+}
+
+async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskData & { readonly choices: number }> {
+  const hash = createHash("sha256");
+  let count = 0;
+  let choices = 1;
+  for await (const { location: _, ...example } of examples()) {
+    hash.update(JSON.stringify(example));
+    count++;
+    if (example.kind === "choice") choices = Math.max(choices, example.choices.length);
+  }
+  return { digest: hash.digest("hex"), count, examples, choices };
+}
+
+/** Decides of each example, by itself and its index, whether it is trained on, held out, or neither. */
+interface Split {
+  readonly keep: (example: Example, index: number) => boolean;
+  readonly holdOut: (example: Example, index: number) => boolean;
+}
+
+/** SST-2's training rows are phrases of few sentences, so whole sentences are held out with all of their phrases. */
+async function heldOutOf({ task, holdOut }: TaskDataSpec, train: DatasetSpec): Promise<Split | undefined> {
+  if (holdOut === undefined || holdOut.share <= 0) return undefined;
+  if (task !== "sst-2") {
+    return {
+      keep: (example) => !isHeldOut(example, holdOut),
+      holdOut: (example) => isHeldOut(example, holdOut),
+    };
+  }
+  const texts: string[] = [];
+  for await (const example of acceptedExamples(train))
+    texts.push(example.kind === "classification" ? example.text : "");
+  const { heldOut, dropped } = phraseSplit(texts, holdOut);
+  return {
+    keep: (_, index) => !heldOut.has(index) && !dropped.has(index),
+    holdOut: (_, index) => heldOut.has(index),
+  };
+}
+
+async function* filtered(
+  examples: AsyncIterable<Example>,
+  take: (example: Example, index: number) => boolean,
+): AsyncGenerator<Example> {
+  let index = 0;
+  for await (const example of examples) if (take(example, index++)) yield example;
+}
+
+/**
+ * What the labels of training data must be like: those of the model's head of the task's own name, which goes on being trained
+ * unless a new one is asked for. Beside any other head they may be what they like.
+ */
+export function labelRule(
+  {
+    task,
+    problemType = "single-label",
+    labelsFrom,
+  }: Pick<DatasetSpec, "task" | "problemType"> & Pick<TaskDataSpec, "labelsFrom">,
+  heads: readonly Head[],
+): Pick<ValidationOptions, "head" | "allLabels"> {
+  if (labelsFrom === "data") return {};
+  const head = heads.find(
+    (candidate): candidate is ClassificationHead =>
+      candidate.name === task &&
+      candidate.kind === "classification" &&
+      candidate.problemType === problemTypeOf(task, problemType) &&
+      candidate.problemType !== "regression",
+  );
+  return head === undefined ? {} : { head, allLabels: task === "classification" && labelsFrom === undefined };
+}
+
+function problemTypeOf(task: DatasetSpec["task"], own: ProblemType): ProblemType {
+  return task === "sts-b" ? "regression" : task === "classification" ? own : "single-label";
+}
+
+/** The model's own head where it fits the data, else a new one named after the task. */
+function headOf(
+  { task, problemType = "single-label" }: TaskDataSpec,
+  report: DatasetReport,
+  heads: readonly Head[],
+): Head {
+  const kinds = headKindsOf(task);
+  if (!kinds.includes("classification")) {
+    const impossible = (report.labels["impossible"] ?? 0) > 0;
+    const kind = task === "qa" ? (impossible ? "span-answerability" : "span") : kinds[0]!;
+    if (kind === "classification") throw new Error(`task ${task} has two kinds of heads: this is a bug`);
+    return heads.find((head) => head.kind === kind) ?? { name: task, kind };
+  }
+  const own = problemTypeOf(task, problemType);
+  const labels = officialLabels(task) ?? (own === "regression" ? ["score"] : Object.keys(report.labels));
+  const same = (candidate: Head) =>
+    candidate.kind === "classification" &&
+    candidate.problemType === own &&
+    [...candidate.labels].sort().join("\n") === [...labels].sort().join("\n");
+  return heads.find(same) ?? { name: task, kind: "classification", problemType: own, labels };
+}

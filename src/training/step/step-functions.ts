@@ -1,0 +1,67 @@
+import { add, keep, mul, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import { differentiate } from "../../model/forward/differentiate.ts";
+import type { Dropout } from "../../model/forward/dropout.ts";
+import { type LossInputs, objectiveLoss } from "../objective-loss.ts";
+import { clipScale, globalNorm } from "../optimizer/clip.ts";
+import { optimizerSettings } from "../optimizer/settings.ts";
+import { type Trained, type UpdateInputs, updateParameter } from "../optimizer/update.ts";
+import type { StepSpec } from "./training-step.ts";
+
+/** A micro-batch's share of the window's loss, and its gradient. */
+export interface MicroBatchResult {
+  readonly loss: Scalar;
+  /** By parameter name; parameters that the loss does not depend on are absent. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  /** Kept alive beyond `tidy`: the caller disposes of them. */
+  readonly metrics: Readonly<Record<string, Scalar>>;
+}
+
+/** Forward and backward pass of one micro-batch, on whatever TensorFlow.js backend is current. */
+export function lossAndGradients(
+  spec: StepSpec,
+  trainable: ReadonlyMap<string, Tensor>,
+  frozen: ReadonlyMap<string, Tensor>,
+  inputs: LossInputs,
+  dropout: Dropout,
+): MicroBatchResult {
+  const variables = new Map([...frozen, ...trainable]);
+  let metrics: Readonly<Record<string, Scalar>> = {};
+  const { value, gradients } = differentiate(trainable, () => {
+    const result = objectiveLoss(spec, variables, inputs, dropout);
+    metrics = result.metrics;
+    // Differentiation cleans up after the loss; what is only reported must outlive that.
+    for (const metric of Object.values(metrics)) keep(metric);
+    return result.loss;
+  });
+  return { loss: value, gradients, metrics };
+}
+
+/** A parameter with everything the optimizer keeps for it. */
+export interface TrainedParameter extends Trained {
+  readonly ema?: Tensor;
+}
+
+/** Numbers of one update that are fed. */
+export type ApplyInputs = Omit<UpdateInputs, "gradientScale">;
+
+/** Clips the window's gradient by its global norm and updates every parameter that has one. */
+export function applyGradients(
+  spec: StepSpec,
+  state: ReadonlyMap<string, TrainedParameter>,
+  gradients: ReadonlyMap<string, Tensor>,
+  inputs: ApplyInputs,
+): { gradNorm: Scalar; state: ReadonlyMap<string, TrainedParameter> } {
+  const settings = optimizerSettings(spec.optimizer);
+  const gradNorm = globalNorm(gradients.values());
+  const update = { ...inputs, gradientScale: clipScale(gradNorm, settings.clipNorm) };
+  const updated = [...state].map(([name, before]): [string, TrainedParameter] => {
+    const after = updateParameter(settings, name, before, gradients.get(name)!, update);
+    return [name, before.ema === undefined ? after : { ...after, ema: averaged(spec, before.ema, after.parameter) }];
+  });
+  return { gradNorm, state: new Map(updated) };
+}
+
+function averaged(spec: StepSpec, ema: Tensor, parameter: Tensor): Tensor {
+  const decay = spec.emaDecay ?? 0;
+  return add(mul(ema, decay), mul(parameter, 1 - decay));
+}

@@ -1,0 +1,108 @@
+import type { AlbertConfig } from "../../model/config.ts";
+import type { Tensor } from "../../model/tensor.ts";
+import type { Objective } from "../objectives.ts";
+
+/** One fixed-shape input of a training step. Ids and labels are int32, weights and masks float32. */
+export interface BatchTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array;
+}
+
+/**
+ * A collated micro-batch: named tensors whose shapes belong to one length bucket. `batchTensors` of `objectives.ts` lists
+ * the names.
+ */
+export type Batch = Readonly<Record<string, BatchTensor>>;
+
+/** Everything that decides the next bit of training, apart from where the data stands. */
+export interface TrainState {
+  /** By official variable name. */
+  readonly parameters: Map<string, Tensor>;
+  /** First and second moments, keyed by parameter name. Absent for frozen parameters and those without gradient. */
+  readonly adamM: Map<string, Tensor>;
+  readonly adamV: Map<string, Tensor>;
+  /** Moving average of the trained parameters; empty unless `emaDecay` is set. */
+  readonly ema: Map<string, Tensor>;
+  /** Updates applied so far; the first update runs with globalStep 0. */
+  globalStep: number;
+}
+
+/** The update rule. Defaults are the official ones. */
+export interface OptimizerOptions {
+  /** `adamw` and `lamb` are the official rules, without bias correction; `adamw-corrected` divides the moments by 1 - beta^t. */
+  readonly kind: "adamw" | "adamw-corrected" | "lamb";
+  /** Default 0.9. */
+  readonly beta1?: number;
+  /** Default 0.999. */
+  readonly beta2?: number;
+  /** Default 1e-6. */
+  readonly epsilon?: number;
+  /** Default 0.01; never applied to LayerNorm parameters and biases. */
+  readonly weightDecay?: number;
+  /** Largest global norm of the gradient. Default 1; 0 turns clipping off. */
+  readonly clipNorm?: number;
+}
+
+/** What a training step computes. Together with the shapes of a batch it determines the step's graph. */
+export interface StepSpec {
+  readonly config: AlbertConfig;
+  readonly objective: Objective;
+  readonly optimizer: OptimizerOptions;
+  /** Dropout on the pooled output (or inside the answerability head) while training. 0.1 in the official scripts. */
+  readonly headDropout: number;
+  /** Names of the parameters that stay as they are. Default none. */
+  readonly frozen?: ReadonlySet<string>;
+  /**
+   * `cached`: the trunk does not run; batches bring its output, `pooled_output` [B,H] ([B,C,H] for multiple choice) or
+   * `sequence_output` [B,S,H] for spans, instead of the input ids. Every trunk parameter must then be frozen.
+   */
+  readonly trunk?: "computed" | "cached";
+  /** Decay of the moving average of parameters. Absent: none is kept. */
+  readonly emaDecay?: number;
+}
+
+/** What one optimizer step reports. */
+export interface StepResult {
+  /** Loss of the whole accumulation window before the update, weighted as if it were one batch. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly gradNorm: number;
+  /** Objective-specific sums over the window by the names of `metricNames`, and `weight`. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What changes from step to step besides the data. */
+export interface StepOptions {
+  readonly learningRate: number;
+  /** 64-bit counter seed as two 32-bit halves; dropout masks are a pure function of it. */
+  readonly seed: readonly [number, number];
+}
+
+/**
+ * Runs optimizer steps over a state it owns. Two implementations compute the same numbers: `onnx` (a traced graph on ONNX
+ * Runtime) and `tfjs` (the same functions eagerly).
+ */
+export interface Executor {
+  /** One optimizer step over one or more micro-batches (gradient accumulation), each of any bucket. */
+  step(microBatches: readonly Batch[], options: StepOptions): Promise<StepResult>;
+  /**
+   * As many optimizer steps as batches in one run of a graph; batches have one shape. The numbers are those of single steps.
+   * Absent: this executor takes one step at a time.
+   */
+  steps?(batches: readonly Batch[], options: readonly StepOptions[]): Promise<StepResult[]>;
+  /** A copy of the state, safe to write to disk while training goes on. */
+  snapshot(): Promise<TrainState>;
+  close(): Promise<void>;
+}
+
+/** Where and how to run. */
+export interface ExecutorOptions {
+  readonly kind: "onnx" | "tfjs";
+  /** Ignored by `tfjs`, which takes the best backend that is installed. */
+  readonly device: "cpu" | "webgpu" | "cuda";
+  /** Threads of the CPU device. Absent: the runtime decides. */
+  readonly threads?: number;
+}
+
+/** `openExecutor` of `training/executors/open-executor.ts` has this type; the state handed over is copied. */
+export type OpenExecutor = (spec: StepSpec, state: TrainState, options: ExecutorOptions) => Promise<Executor>;
