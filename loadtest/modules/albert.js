@@ -11,6 +11,7 @@ import {
   refusalTime,
   refused,
   turnedAway,
+  unserved,
 } from "./outcomes.js";
 import { ADDRESS, ADMIN, number, TLS, TOKEN } from "./settings.js";
 
@@ -47,12 +48,13 @@ export function connection() {
 export function ask(task, method, request) {
   let began;
   let reply;
+  let outcome;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const noConnection = connected.client ? undefined : connect();
     const sent = Date.now();
     began = began || sent;
     reply = noConnection || attemptCall(task, method, request);
-    const outcome = outcomeOf(reply);
+    outcome = outcomeOf(reply);
     if (outcome === "answered") {
       answered.add(1, { task });
       answerTime.add(Date.now() - began, { task });
@@ -69,7 +71,8 @@ export function ask(task, method, request) {
     turnedAway.add(1, { task });
     sleep(PAUSE_SECONDS);
   }
-  countFailure(task, reply);
+  if (outcome === "turned away") unserved.add(1, { task });
+  else countFailure(task, reply);
   return {};
 }
 
@@ -78,7 +81,7 @@ function connect() {
   try {
     connection();
   } catch (error) {
-    return { status: grpc.StatusUnavailable, error: { message: `while dialing: ${error}` } };
+    return { status: grpc.StatusUnavailable, error: { message: `connection error: ${error}` } };
   }
   return undefined;
 }

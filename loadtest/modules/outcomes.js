@@ -8,7 +8,9 @@ export const answered = new Counter("albert_answered");
 export const refused = new Counter("albert_refused");
 /** Attempts that no server took up (it shuts down, or a connection could not be made): safe to repeat, and repeated. */
 export const turnedAway = new Counter("albert_turned_away");
-/** Requests that were lost or failed: what must not happen. */
+/** Requests that no server took up, however often they were sent. */
+export const unserved = new Counter("albert_unserved");
+/** Requests that a server took up and then lost or failed: what must not happen. */
 export const failed = new Counter("albert_failed");
 /** From the first attempt to the answer. */
 export const answerTime = new Trend("albert_answer_ms", true);
@@ -31,9 +33,9 @@ export function outcomeOf({ status, error }) {
   return "failed";
 }
 
-/** The server that drains says so before it does anything; a connection that was not made, or was given up, carried nothing. */
+/** A server that drains, or whose model is on its way up, says so before it does anything; a connection that was not made carried nothing. */
 function neverStarted(error) {
-  return /"reason":"DRAINING"|while dialing|connection is draining/.test(JSON.stringify(error || {}));
+  return /"reason":"(DRAINING|WARMING)"|connection error: |connection is draining/.test(JSON.stringify(error || {}));
 }
 
 /** Milliseconds after which a refused caller may come again; undefined where the server did not say. */

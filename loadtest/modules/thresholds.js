@@ -9,6 +9,7 @@ export const STATISTICS = ["avg", "med", "p(90)", "p(95)", "p(99)", "max"];
 /** No request is lost, all answers are right, and something was answered. */
 export const NOTHING_LOST = {
   albert_failed: ["count==0"],
+  albert_unserved: ["count==0"],
   albert_right: ["rate==1"],
   albert_answered: ["count>0"],
 };

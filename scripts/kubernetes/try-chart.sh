@@ -38,8 +38,8 @@ load() {
     const { metrics, seconds } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
     const count = (name) => metrics[name]?.count ?? 0;
     const { med, "p(99)": p99, max } = metrics.albert_answer_ms;
-    console.log(`${count("albert_answered")} answered, ${count("albert_failed")} lost, ${count("albert_refused")} refused, ${count("albert_turned_away")} sent again; p50 ${med} ms, p99 ${p99} ms, max ${max} ms; ${seconds} s`);
-    process.exit(count("albert_failed") === 0 && count("albert_answered") > 0 ? 0 : 1);
+    console.log(`${count("albert_answered")} answered, ${count("albert_failed")} lost, ${count("albert_unserved")} never taken up, ${count("albert_refused")} refused, ${count("albert_turned_away")} sent again; p50 ${med} ms, p99 ${p99} ms, max ${max} ms; ${seconds} s`);
+    process.exit(count("albert_failed") + count("albert_unserved") === 0 && count("albert_answered") > 0 ? 0 : 1);
   ' "$out/$name.json" || failures=$((failures + 1))
 }
 

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -116,6 +117,44 @@ describe("a server's life", () => {
     expect((await fetch(`${base}/metrics`, { method: "POST" })).status).toBe(405);
   });
 
+  it("takes no traffic before each of its models can answer", async () => {
+    const [publicAddress, metricsAddress] = [await freeAddress(), await freeAddress()];
+    let open = () => {};
+    const opening = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let engines = 0;
+    const starting = runServer({
+      models: [
+        { name: "first", directory },
+        { name: "second", directory },
+      ],
+      config: { server: { publicAddress, metricsAddress } },
+      openEngine: async (model) => {
+        if (++engines === 2) await opening;
+        return scriptedEngine(model, {});
+      },
+    });
+    const channel = new Client(publicAddress, credentials.createInsecure());
+    const health = serviceClient(Health, channel, { deadlineMs: 5000, headers: {} });
+    const isServing = async (service: string) =>
+      health.check({ service }).then(
+        ({ status }) => status === ServingStatus.SERVING,
+        () => undefined,
+      );
+    const readyz = async () => (await fetch(`http://${metricsAddress}/readyz`)).status;
+    await expect.poll(() => isServing("model/first"), { timeout: 20_000 }).toBe(true);
+    expect([await isServing(""), await isServing("albert.v1.InferenceService"), await readyz()]).toEqual([
+      false,
+      false,
+      503,
+    ]);
+    open();
+    server = await starting;
+    expect([await isServing(""), await isServing("model/second"), await readyz()]).toEqual([true, true, 200]);
+    channel.close();
+  });
+
   it("does not start on an address that is taken, and leaves nothing open", async () => {
     await run();
     const config = testConfig({
@@ -154,4 +193,14 @@ function accepts(address: string): Promise<boolean> {
     });
     socket.once("error", () => resolve(false));
   });
+}
+
+/** An address of this machine that nobody listens on. */
+async function freeAddress(): Promise<string> {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as AddressInfo;
+  listener.close();
+  await once(listener, "close");
+  return `127.0.0.1:${port}`;
 }

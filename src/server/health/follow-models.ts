@@ -5,30 +5,39 @@ import type { ServerLog } from "../log.ts";
 import type { HealthStates } from "./health-states.ts";
 
 /**
- * Keeps the health states equal to what the live models can answer, until the signal aborts. Should following itself
- * fail, everything turns NOT_SERVING: a server that does not know its state must not get traffic.
+ * Keeps the health states equal to what can be answered, until the signal aborts. Should following itself fail, everything
+ * turns NOT_SERVING: a server that does not know its state must not get traffic.
+ *
+ * @param ready  whether the server as a whole should get traffic; each model has its own state besides
+ * @returns what to call when `ready` changes without a change of the models
  */
-export async function followHealth(
+export function followHealth(
   live: ModelRegistry,
+  ready: () => boolean,
   health: HealthStates,
   metrics: Pick<Metrics, "process">,
   signal: AbortSignal,
   log: ServerLog,
-): Promise<void> {
-  const setAll = (ready: boolean) => {
-    health.set("", ready);
-    health.set(InferenceService.typeName, ready);
-    metrics.process.ready(ready);
+): () => void {
+  let lost = false;
+  const setAll = () => {
+    const serving = ready() && !lost;
+    health.set("", serving);
+    health.set(InferenceService.typeName, serving);
+    metrics.process.ready(serving);
   };
-  setAll(live.ready);
-  try {
+  const follow = async () => {
     for await (const { name, current, versions } of live.watch(signal)) {
       if (versions.length === 0) health.remove(`model/${name}`);
       else health.set(`model/${name}`, current !== undefined);
-      setAll(live.ready);
+      setAll();
     }
-  } catch (error) {
+  };
+  setAll();
+  follow().catch((error: unknown) => {
     log.error({ err: error }, "health can no longer follow the models");
-    setAll(false);
-  }
+    lost = true;
+    setAll();
+  });
+  return setAll;
 }
