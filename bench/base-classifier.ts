@@ -27,6 +27,11 @@ export const CLASSIFICATION = objectiveOf(HEAD);
 export function openBaseClassifier(device: DeviceKind): Promise<Executor> {
   const parameters = initialiseParameters(modelParameters(BASE, [HEAD]), 1);
   const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
-  const spec = { config: BASE, objective: CLASSIFICATION, optimizer: { kind: "adamw" }, headDropout: 0 } as const;
+  const spec = {
+    config: BASE,
+    objective: CLASSIFICATION,
+    optimizer: { kind: "adamw-official" },
+    headDropout: 0,
+  } as const;
   return openExecutor(spec, state, { kind: "onnx", device, threads: availableThreads() });
 }

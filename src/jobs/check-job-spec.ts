@@ -1,9 +1,12 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../model/published-configs.ts";
-import { parsePretrainingSettings } from "../pretraining/setting-names.ts";
+import { parsePretraining } from "../pretraining/hyperparameters.ts";
 import { checkName, isDigest } from "../store/names.ts";
-import { TASKS } from "../training/settings/recipes.ts";
-import { parseSettings } from "../training/settings/setting-names.ts";
+import { possibleMetrics } from "../training/head-metrics.ts";
+import { checkSelection } from "../training/selection.ts";
+import { parseFineTuning } from "../training/settings/fine-tuning.ts";
+import { recipeOf, TASKS } from "../training/settings/recipes.ts";
+import { LARGEST_COUNT, LARGEST_SEED } from "../training/settings/value-type.ts";
 import { type JobRecipe, parseInstanceSettings, splitRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
 
@@ -50,12 +53,13 @@ export function checkJobSpec(spec: JobSpec): void {
       description: "random weights need a vocabulary: the digest of a dataset, or a path below a dataset root",
     });
   }
-  for (const [field, value] of [
-    ["spec.seed", spec.seed],
-    ["spec.max_steps", spec.maxSteps],
+  for (const [field, value, largest] of [
+    ["spec.seed", spec.seed, LARGEST_SEED],
+    ["spec.max_steps", spec.maxSteps, LARGEST_COUNT],
+    ["spec.max_wall_seconds", spec.maxWallSeconds, LARGEST_COUNT],
   ] as const) {
-    if (!Number.isSafeInteger(value) || value < 0)
-      violations.push({ field, description: `expected an integer >= 0, got ${value}` });
+    if (!Number.isSafeInteger(value) || value < 0 || value > largest)
+      violations.push({ field, description: `expected an integer from 0 to ${largest}, got ${value}` });
   }
   if (!Number.isSafeInteger(spec.priority) || Math.abs(spec.priority) > 1000) {
     violations.push({
@@ -79,8 +83,12 @@ function jobRecipe(spec: JobSpec): JobRecipe {
 
 function checkRecipe(spec: JobSpec): void {
   const prefix = "spec.recipe.";
-  const { settings } = splitRecipe(spec, prefix);
-  if (spec.kind === "fine-tune") parseSettings(settings, prefix);
-  else if (spec.kind === "pretrain") parsePretrainingSettings(settings, prefix);
+  const { own, settings } = splitRecipe(spec, prefix);
+  if (spec.kind === "pretrain") parsePretraining(settings, prefix);
   else if (spec.kind === "pretraining-data") parseInstanceSettings(settings, prefix);
+  if (spec.kind !== "fine-tune") return;
+  const { metric } = parseFineTuning(settings, prefix).settings;
+  const task = TASKS.find((known) => known === spec.task);
+  if (metric === undefined || task === undefined) return;
+  checkSelection({ metric, goal: "highest" }, possibleMetrics(recipeOf(task), own.problemType), `${prefix}metric`);
 }

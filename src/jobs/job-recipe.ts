@@ -1,13 +1,21 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { ProblemType } from "../model/heads.ts";
+import { DEFAULT_PRETRAINING_SETTINGS, PRETRAINING, type PretrainingSettings } from "../pretraining/hyperparameters.ts";
 import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
-import { PRETRAINING_SETTING_NAMES } from "../pretraining/setting-names.ts";
-import { DEFAULT_PRETRAINING_SETTINGS, type PretrainingSettings } from "../pretraining/settings.ts";
 import { type ColumnNames, parseColumns } from "../training/data/fields.ts";
 import type { ReadingOptions } from "../training/data/rows.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../training/features/task-data.ts";
 import type { AlbertVersion } from "../training/settings/recipes.ts";
-import { parseSettingTable, type SettingDescription } from "../training/settings/setting-table.ts";
+import { nameOf, parseTable, type Row } from "../training/settings/table.ts";
+import {
+  between,
+  choice,
+  flag,
+  integer,
+  type NumberType,
+  text,
+  type ValueType,
+} from "../training/settings/value-type.ts";
 import type { JobSpec } from "./job-spec.ts";
 
 /** What a job's recipe says besides the settings of its training. */
@@ -21,51 +29,34 @@ export interface JobRecipe extends ReadingOptions {
   readonly vocabulary?: string;
 }
 
-const TABLE: Readonly<Record<keyof JobRecipe, Omit<SettingDescription<keyof JobRecipe>, "key">>> = {
+const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
   problemType: {
-    name: "problem_type",
-    type: { kind: "choice", choices: ["single-label", "multi-label", "regression"] },
+    type: choice("single-label", "multi-label", "regression"),
     description: "of a user's own classification data",
   },
-  albertVersion: {
-    name: "albert_version",
-    type: { kind: "choice", choices: ["v1", "v2"] },
-    description: "whose recipe applies",
-  },
+  albertVersion: { type: choice("v1", "v2"), description: "whose recipe applies" },
   acceptWindowsText: {
-    name: "accept_windows_text",
-    type: { kind: "boolean" },
+    type: flag,
     description:
       "of official layouts: drop byte order marks and carriage returns at line ends, which are errors otherwise; own data may have them",
   },
   columns: {
-    name: "columns",
-    type: { kind: "text" },
+    type: text,
     description: "names of a user's own columns, such as text=review,label=stars or choices=ending0|ending1",
   },
   skipInvalid: {
-    name: "skip_invalid",
-    type: { kind: "number", minimum: 0 },
+    type: between(0, 1),
     description: "go on without rows that cannot be used, if they are at most this share of all, such as 0.01",
   },
   labelsFrom: {
-    name: "labels_from",
-    type: { kind: "choice", choices: LABEL_SOURCES },
+    type: choice(...LABEL_SOURCES),
     description: "whose labels count where the model's head of the task and the data differ",
   },
-  cased: { name: "cased", type: { kind: "boolean" }, description: "do not lower-case text" },
-  vocabSize: {
-    name: "vocab_size",
-    // The special pieces, the official user symbols, and one that text can be spelt with.
-    type: { kind: "number", integer: true, minimum: 14 },
-    description: "pieces of the vocabulary",
-  },
-  randomInit: { name: "random_init", type: { kind: "text" }, description: "architecture of random weights" },
-  vocabulary: {
-    name: "vocabulary",
-    type: { kind: "text" },
-    description: "of random weights or instances: the digest of a dataset, or a path",
-  },
+  cased: { type: flag, description: "do not lower-case text" },
+  // The special pieces, the official user symbols, and one that text can be spelt with.
+  vocabSize: { type: integer(14, 10_000_000), description: "pieces of the vocabulary" },
+  randomInit: { type: text, description: "architecture of random weights" },
+  vocabulary: { type: text, description: "of random weights or instances: the digest of a dataset, or a path" },
 };
 
 const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
@@ -88,19 +79,15 @@ export function splitRecipe(
   { kind, recipe }: Pick<JobSpec, "kind" | "recipe">,
   prefix: string,
 ): { readonly own: JobRecipe; readonly settings: Readonly<Record<string, string>> } {
-  const table = OWN_KEYS[kind].map((key) => ({ key, ...TABLE[key] }));
-  const isOwn = ([name]: readonly [string, string]) => table.some((known) => known.name === name.replaceAll("-", "_"));
+  const keys = OWN_KEYS[kind];
+  const isOwn = ([name]: readonly [string, string]) => keys.some((key) => nameOf(key) === name.replaceAll("-", "_"));
   const entries = Object.entries(recipe);
   const settings = Object.fromEntries(entries.filter((entry) => !isOwn(entry)));
-  const { values, violations } = parseSettingTable(table, Object.fromEntries(entries.filter(isOwn)), prefix);
+  const { values, violations } = parseTable(TABLE, Object.fromEntries(entries.filter(isOwn)), prefix);
   const hasOthers = kind === "fine-tune" || kind === "pretrain" || kind === "pretraining-data";
-  const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, table));
+  const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, keys));
   const own = values as Omit<JobRecipe, "columns"> & { readonly columns?: string }; // the table gives each key its setting's type
-  const share = own.skipInvalid ?? 0;
-  const excess =
-    share <= 1 ? [] : [{ field: `${prefix}skip_invalid`, description: `expected a share from 0 to 1, got ${share}` }];
-  const all = [...violations, ...unknown, ...excess];
-  if (all.length > 0) throw invalidInput(all);
+  if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);
   const { columns, ...rest } = own;
   return { own: { ...rest, ...parsedColumns(columns, `${prefix}columns`) }, settings };
 }
@@ -118,9 +105,8 @@ export function readingOf({ columns, acceptWindowsText, skipInvalid }: JobRecipe
   };
 }
 
-function unknownName(field: string, table: readonly { readonly name: string }[]): FieldViolation {
-  const names = table.map(({ name }) => name).join(", ");
-  return { field, description: `this kind of job knows ${names}` };
+function unknownName(field: string, keys: readonly string[]): FieldViolation {
+  return { field, description: `this kind of job knows ${keys.map(nameOf).join(", ")}` };
 }
 
 /** Settings of a job that makes pretraining instances. */
@@ -129,30 +115,28 @@ export interface InstanceJobSettings extends InstanceSettings, Pick<PretrainingS
   readonly dupeFactor: number;
 }
 
-const KEYS: ReadonlySet<string> = new Set([
-  "maxSeqLength",
-  "shortSeqProb",
-  "randomNextSentence",
-  "singleSentence",
-  "maskedLmProb",
-  "maxPredictionsPerSeq",
-  "ngram",
-  "favorShorterNgram",
-  "doWholeWordMask",
-  "doPermutation",
-  "officialQuirks",
-] satisfies (keyof InstanceJobSettings)[]);
+const { maxSeqLength, shortSeqProb, randomNextSentence, singleSentence, maskedLmProb } = PRETRAINING;
+const { maxPredictionsPerSeq, ngram, favorShorterNgram, doWholeWordMask, doPermutation, officialQuirks } = PRETRAINING;
+const dupeFactor: Row<NumberType, void> = {
+  type: integer(1, 100_000),
+  description: "how often the text is turned into differently masked instances",
+};
 
-/** Every setting of such a job. */
-export const INSTANCE_SETTING_NAMES: readonly SettingDescription<keyof PretrainingSettings | "dupeFactor">[] = [
-  ...PRETRAINING_SETTING_NAMES.filter(({ key }) => KEYS.has(key)),
-  {
-    name: "dupe_factor",
-    key: "dupeFactor",
-    type: { kind: "number", integer: true, minimum: 1 },
-    description: "how often the text is turned into differently masked instances",
-  },
-];
+/** Every setting of such a job: the rows of pretraining that decide instances, and one more. */
+export const INSTANCES = {
+  maxSeqLength,
+  shortSeqProb,
+  randomNextSentence,
+  singleSentence,
+  maskedLmProb,
+  maxPredictionsPerSeq,
+  ngram,
+  favorShorterNgram,
+  doWholeWordMask,
+  doPermutation,
+  officialQuirks,
+  dupeFactor,
+} as const;
 
 /**
  * The settings of a job that makes instances, from its recipe.
@@ -160,8 +144,7 @@ export const INSTANCE_SETTING_NAMES: readonly SettingDescription<keyof Pretraini
  * @throws AlbertError invalid-input with every unknown name and every wrong value
  */
 export function parseInstanceSettings(recipe: Readonly<Record<string, string>>, prefix: string): InstanceJobSettings {
-  const { values, violations } = parseSettingTable(INSTANCE_SETTING_NAMES, recipe, prefix);
+  const { values, violations } = parseTable(INSTANCES, recipe, prefix);
   if (violations.length > 0) throw invalidInput(violations);
-  // The table gives each key the type of its setting.
-  return { ...DEFAULT_PRETRAINING_SETTINGS, dupeFactor: 10, ...(values as Partial<InstanceJobSettings>) };
+  return { ...DEFAULT_PRETRAINING_SETTINGS, dupeFactor: 10, ...values };
 }

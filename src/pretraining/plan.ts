@@ -7,10 +7,10 @@ import {
   measureSteps,
   type TrainingPlan,
 } from "../training/plan.ts";
+import { nameOf } from "../training/settings/table.ts";
 import type { StepData } from "../training/step/step-data.ts";
+import { PRETRAINING, type PretrainingSettings } from "./hyperparameters.ts";
 import type { PreparedPretraining } from "./pretrain.ts";
-import { PRETRAINING_SETTING_NAMES } from "./setting-names.ts";
-import type { PretrainingSettings } from "./settings.ts";
 
 /** Weights and the two moments of the optimizer. */
 const SLOTS = 3;
@@ -47,7 +47,7 @@ export async function planPretraining(prepared: PreparedPretraining, given: read
     // Recent checkpoints, the best, one being written, and the finished model.
     diskBytes: parameters * 4 * (SLOTS * (settings.keepCheckpointMax + 2) + 1),
     settings: appliedSettings(settings, given),
-    warnings: [],
+    warnings: spec.warnings ?? [],
   };
 }
 
@@ -78,11 +78,14 @@ async function sampledStages({ source, spec }: PreparedPretraining): Promise<Sam
 }
 
 function appliedSettings(settings: PretrainingSettings, given: readonly string[]): AppliedSetting[] {
-  return PRETRAINING_SETTING_NAMES.filter(({ key }) => settings[key] !== undefined).map(({ name, key }) => ({
-    name,
-    value: key === "curriculum" ? stagesText(settings.curriculum) : String(settings[key]),
-    origin: given.includes(name) ? "given" : "default",
-  }));
+  const keys = Object.keys(PRETRAINING) as (keyof typeof PRETRAINING)[]; // the table's own keys
+  return keys
+    .filter((key) => settings[key] !== undefined)
+    .map((key) => ({
+      name: nameOf(key),
+      value: key === "curriculum" ? stagesText(settings.curriculum) : String(settings[key]),
+      origin: given.includes(nameOf(key)) ? "given" : "default",
+    }));
 }
 
 function stagesText(curriculum: PretrainingSettings["curriculum"]): string {

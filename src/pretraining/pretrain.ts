@@ -13,10 +13,10 @@ import { openStart, type StartingModel, type StartSpec } from "../training/start
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../training/step/training-step.ts";
 import type { TextReport } from "./corpus/text-documents.ts";
 import { evaluatePretraining, type PretrainingMetrics } from "./evaluate.ts";
+import { checkPretrainingSettings, type PretrainingSettings, scheduleOf } from "./hyperparameters.ts";
 import { packedPredictions } from "./instances/packed-batch.ts";
 import { PlateauWatch } from "./plateau.ts";
 import { openPretrainingData, type PretrainingData } from "./pretraining-data.ts";
-import { checkPretrainingSettings, type PretrainingSettings, scheduleOf } from "./settings.ts";
 import { type PretrainingStage, PretrainingStepSource } from "./step-source.ts";
 
 /** A pretraining run, as a person or a job asks for it. */
@@ -25,6 +25,8 @@ export interface PretrainSpec {
   readonly files: readonly string[];
   readonly evalFiles?: readonly string[];
   readonly settings: PretrainingSettings;
+  /** About what was given, such as names of earlier releases. */
+  readonly warnings?: readonly string[];
   readonly executor: ExecutorOptions;
   /** Directory of checkpoints, logs and results. */
   readonly work: string;
@@ -110,6 +112,7 @@ export interface PretrainOptions {
   readonly signal?: AbortSignal;
   readonly beforeStep?: (step: number) => Promise<void> | void;
   readonly timeLimitMs?: number;
+  readonly maxSteps?: number;
 }
 
 /** Runs (or resumes) a prepared run to its end; the weights kept are those of the lowest held-out loss. */
@@ -120,6 +123,7 @@ export async function runPretraining(
   const { spec, data, source, stepSpec, initial } = prepared;
   const { settings } = spec;
   const { openExecutor, onEvent, ...rest } = options;
+  for (const message of spec.warnings ?? []) onEvent({ kind: "warning", reason: "PREPARED", message });
   const plateau =
     data.entropy === undefined
       ? undefined
@@ -223,7 +227,7 @@ function identityOf({ spec, start, data, stepSpec }: PreparedPretraining): Check
     digests: {
       text: data.digest,
       architecture: digestOf(albertConfigToJson(stepSpec.config)),
-      settings: digestOf(settings),
+      settings: digestOf(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))),
       start: start.digest ?? "random",
     },
     fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },

@@ -9,10 +9,10 @@ import type { TextReport } from "./corpus/text-documents.ts";
 import { TokenStore } from "./corpus/token-store.ts";
 import { buildTokenStore } from "./corpus/token-store-writer.ts";
 import { splitHeldOut } from "./held-out.ts";
+import type { PretrainingSettings } from "./hyperparameters.ts";
 import type { Documents, InstanceOptions } from "./instances/instance.ts";
 import { InstanceSource } from "./instances/instance-source.ts";
 import { RecordedInstances, readRecordFiles } from "./records/record-file.ts";
-import type { PretrainingSettings } from "./settings.ts";
 import type { Instances } from "./step-source.ts";
 import { type UnigramEntropy, unigramEntropy } from "./vocabulary/unigram-entropy.ts";
 

@@ -1,5 +1,4 @@
 import { invariant } from "../errors.ts";
-import type { Head } from "../model/heads.ts";
 import type { Parameters } from "../model/tensor.ts";
 import { createEngine } from "../runtime/packed-engine.ts";
 import type { TaskName } from "../tasks/datasets/examples.ts";
@@ -14,7 +13,7 @@ import type { Evaluator, PreparedFineTune } from "./fine-tune.ts";
  * a run are those its model will show.
  */
 export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Evaluator> {
-  const { data, spec, head } = prepared;
+  const { data, spec } = prepared;
   const { eval: own, mismatched } = data;
   invariant(own !== undefined, "an evaluator needs evaluation data");
   let last: { readonly step: number; readonly evaluation: DatasetEvaluation } | undefined;
@@ -24,7 +23,6 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
     return evaluation;
   };
   return {
-    metricNames: metricsOf(head),
     async run(parameters, step) {
       return (await evaluateOwn(parameters, step)).metrics;
     },
@@ -63,36 +61,5 @@ async function evaluateWeights(
     });
   } finally {
     await engine.close();
-  }
-}
-
-/** Metrics that an evaluation of this head always reports, official names. */
-export function metricsOf(head: Head): readonly string[] {
-  switch (head.kind) {
-    case "classification":
-      switch (head.problemType) {
-        case "single-label":
-          return [
-            "eval_accuracy",
-            "eval_loss",
-            "matthew_corr",
-            ...(head.labels.length === 2 ? ["f1"] : []),
-            "f1_macro",
-          ];
-        case "regression":
-          return ["pearson", "spearman", "MSE", "eval_loss"];
-        case "multi-label":
-          return ["eval_accuracy", "eval_loss", "f1_micro", "f1_macro"];
-      }
-      break;
-    case "multiple-choice":
-      return ["eval_accuracy", "eval_loss"];
-    case "span":
-      return ["exact_match", "f1"];
-    case "span-answerability":
-      return ["exact", "f1", "null_score_diff_threshold"];
-    case "masked-lm":
-    case "sentence-order":
-      return [];
   }
 }

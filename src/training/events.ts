@@ -4,6 +4,8 @@ import type { BestResult } from "./checkpoints.ts";
 export type StopReason =
   /** All steps of the schedule were taken. */
   | "completed"
+  /** As many steps were taken as the run may have at most; its schedule would go on. */
+  | "max-steps"
   /** The metric did not improve for as many evaluations as patience allows. */
   | "early-stopping"
   /** The signal was aborted: cancelled, paused or interrupted. The newest checkpoint is of the last step taken. */
@@ -16,6 +18,7 @@ export type TrainingEvent =
   | {
       readonly kind: "started";
       readonly firstStep: number;
+      /** Steps that will be taken at most: of the schedule, or of a bound below it. */
       readonly totalSteps: number;
       readonly stepsPerEpoch: number;
       readonly parameters: number;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
+import type { FineTuningHints } from "../model/directory/model-directory.ts";
 import type { Head } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
@@ -14,12 +15,16 @@ import { openTrunkOutputs, outputOf } from "./features/frozen-encoder-features.t
 import { recordParameters, recordsOf } from "./features/records.ts";
 import { type CheckedData, checkData, type TaskDataSpec } from "./features/task-data.ts";
 import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./final-evaluation.ts";
+import { compareAverages, compareWithBaseline, type Finding, lookAtLosses, trivialBaseline } from "./findings.ts";
+import { goalOf, metricsOf } from "./head-metrics.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import type { Schedule } from "./schedule.ts";
-import { checkSelection } from "./selection.ts";
+import { checkSelection, type Selection } from "./selection.ts";
+import type { GivenSettings } from "./settings/fine-tuning.ts";
+import { SHORTEST_TESTED_RUN, testedRate } from "./settings/rate-test.ts";
 import { type AlbertVersion, recipeOf } from "./settings/recipes.ts";
-import { type GivenSettings, type ResolvedSettings, resolveSettings } from "./settings/settings.ts";
+import { type ResolvedSettings, type RunFacts, resolveSettings } from "./settings/resolve.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import { FeatureStepSource } from "./step/step-source.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
@@ -31,6 +36,8 @@ export interface FineTuneSpec {
   readonly version: AlbertVersion;
   readonly start: StartSpec;
   readonly given: GivenSettings;
+  /** About what was given, such as names of earlier releases. */
+  readonly givenWarnings?: readonly string[];
   readonly executor: ExecutorOptions;
   /** Directory of checkpoints, logs and results. */
   readonly work: string;
@@ -40,8 +47,6 @@ export interface FineTuneSpec {
 
 /** Evaluates weights on the run's evaluation data. */
 export interface Evaluator extends FinalEvaluator {
-  /** Names of the metrics that `run` reports. */
-  readonly metricNames: readonly string[];
   run(parameters: ReadonlyMap<string, Tensor>, step: number): Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
 }
@@ -70,11 +75,13 @@ export interface PreparedFineTune {
  * Opens the model, reads and checks all data, resolves every setting and makes (or finds) the features. Nothing is
  * trained.
  *
+ * @param openExecutor  for a short test of learning rates where nobody has measured one that fits; without it, the rule's applies
  * @throws AlbertError naming what is wrong with the model, the data (file:line:column) or the settings
  */
 export async function prepareFineTune(
   spec: FineTuneSpec,
   onActivity: (activity: string) => void = () => {},
+  openExecutor?: OpenExecutor,
 ): Promise<PreparedFineTune> {
   const seed = spec.given.seed ?? 12345;
   onActivity("opening the model");
@@ -82,12 +89,21 @@ export async function prepareFineTune(
   onActivity("reading the data");
   const data = await checkData(spec.data, start.heads);
   const { head } = data;
-  const resolved = resolveSettings(recipeOf(spec.data.task, spec.version), spec.given, {
+  const recipe = recipeOf(spec.data.task, spec.version);
+  const { config, fromScratch, hints } = start;
+  const facts: RunFacts = {
     examples: data.train.count,
-    config: start.config,
-    fromScratch: start.fromScratch,
-  });
-  const { settings } = resolved;
+    config,
+    fromScratch,
+    head,
+    ...(hints === undefined ? {} : { hints }),
+  };
+  // How long the run is follows from its features, and how features are made from the other settings.
+  const { settings } = resolveSettings(recipe, spec.given, facts);
+  checkSelection(selectionOf(settings), metricsOf(head));
+  if (data.eval === undefined && settings.patience > 0) {
+    throw invalidInput([{ field: "patience", description: "early stopping needs evaluation data" }]);
+  }
 
   const { parameters, initialised } = startingParameters(start, head, settings);
   const frozen = frozenNames(start, head, settings);
@@ -127,6 +143,29 @@ export async function prepareFineTune(
       ...(settings.headOnly ? { cachedWidth: start.config.hiddenSize } : {}),
     },
   });
+  const stepSpec: StepSpec = {
+    config: { ...config, hiddenDropoutProb: settings.dropout, attentionProbsDropoutProb: settings.dropout },
+    objective,
+    optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+    headDropout: settings.headDropout,
+    frozen,
+    trunk: settings.headOnly ? "cached" : "computed",
+    ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
+  };
+  const initial: TrainState = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
+  const sized: RunFacts = { ...facts, examples: features.lengths.length, questions: data.train.count };
+  let resolved = resolveSettings(recipe, spec.given, sized);
+  const { fitting, settings: sizedSettings } = resolved;
+  const unknown = spec.given.learningRate === undefined && fitting.source === "rule";
+  if (unknown && sizedSettings.trainStep >= SHORTEST_TESTED_RUN && openExecutor !== undefined) {
+    onActivity("testing learning rates");
+    const { executor, work } = spec;
+    const { emaDecay: _, ...withoutAverage } = stepSpec;
+    const identity = { features: features.digest, order: source.order.digest, start: start.digest ?? "random" };
+    const test = { openExecutor, executor, stepSpec: withoutAverage, initial, source, seed, work, identity };
+    const tested = await testedRate(fitting, test);
+    resolved = resolveSettings(recipe, spec.given, { ...sized, tested });
+  }
   return {
     spec,
     start,
@@ -136,18 +175,11 @@ export async function prepareFineTune(
     data,
     features,
     source,
-    stepSpec: {
-      config: { ...start.config, hiddenDropoutProb: settings.dropout, attentionProbsDropoutProb: settings.dropout },
-      objective,
-      optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
-      headDropout: settings.headDropout,
-      frozen,
-      trunk: settings.headOnly ? "cached" : "computed",
-      ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
-    },
-    initial: { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 },
+    stepSpec,
+    initial,
     initialised,
     warnings: [
+      ...(spec.givenWarnings ?? []),
       ...start.warnings,
       ...data.warnings,
       ...resolved.warnings,
@@ -168,10 +200,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly beforeStep?: (step: number) => Promise<void> | void;
   readonly timeLimitMs?: number;
+  readonly maxSteps?: number;
   readonly logEvery: number;
 }
 
 export interface FineTuneOutcome extends TrainingOutcome {
+  /** What a person should know of the result besides its figures; told as warnings too. */
+  readonly findings: readonly Finding[];
   /** Paths of the prediction files that the final evaluation left. */
   readonly predictionFiles: readonly string[];
 }
@@ -185,15 +220,6 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
   const { openExecutor, openEvaluator, ...rest } = options;
   const evaluator = prepared.data.eval === undefined ? undefined : await openEvaluator(prepared);
   try {
-    const selection = {
-      metric: settings.metric,
-      goal: settings.metric.endsWith("loss") ? ("lowest" as const) : ("highest" as const),
-      ...(settings.patience > 0 ? { patience: settings.patience } : {}),
-    };
-    if (evaluator !== undefined) checkSelection(selection, evaluator.metricNames);
-    else if (settings.patience > 0) {
-      throw invalidInput([{ field: "patience", description: "early stopping needs evaluation data" }]);
-    }
     for (const message of prepared.warnings) options.onEvent({ kind: "warning", reason: "PREPARED", message });
     const outcome = await train({
       ...rest,
@@ -213,7 +239,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
         : {
             evaluation: {
               every: settings.saveCheckpointsSteps,
-              selection,
+              selection: selectionOf(settings),
               run: (parameters: ReadonlyMap<string, Tensor>, step: number) => evaluator.run(parameters, step),
             },
           }),
@@ -227,15 +253,46 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       maxRestarts: settings.maxRestarts,
       stepsPerRun: settings.iterationsPerLoop,
     });
-    if (evaluator === undefined || outcome.stoppedBy === "aborted") return { ...outcome, predictionFiles: [] };
+    const findings: Finding[] = [];
+    const find = (finding: Finding | undefined) => {
+      if (finding === undefined) return;
+      findings.push(finding);
+      options.onEvent({ kind: "warning", ...finding });
+    };
+    if (outcome.stoppedBy !== "aborted") find(lookAtLosses(outcome.losses));
+    const evaluation = prepared.data.eval;
+    if (evaluator === undefined || evaluation === undefined || outcome.stoppedBy === "aborted") {
+      return { ...outcome, predictionFiles: [], findings };
+    }
     const { best, step } = outcome.progress;
     const keptStep = best?.step ?? step;
     const evaluations = await evaluator.final(outcome.parameters, keptStep);
     const predictionFiles = await writeFinalEvaluations(spec.work, evaluations, keptStep);
-    return { ...outcome, metrics: namedMetrics(evaluations), predictionFiles };
+    const metrics = namedMetrics(evaluations);
+    const baseline = await trivialBaseline(head, prepared.data.train, evaluation);
+    if (baseline !== undefined) find(compareWithBaseline(baseline, metrics));
+    if (outcome.plainParameters !== undefined) {
+      const plain = await evaluator.run(outcome.plainParameters, keptStep);
+      find(compareAverages(settings.metric, metrics[settings.metric], plain[settings.metric]));
+    }
+    return { ...outcome, metrics, predictionFiles, findings };
   } finally {
     await evaluator?.close();
   }
+}
+
+function selectionOf({ metric, patience }: ResolvedSettings["settings"]): Selection {
+  return { metric, goal: goalOf(metric), ...(patience > 0 ? { patience } : {}) };
+}
+
+/** What the result's manifest says about training it further: what is known of the model that it was made from. */
+export function hintsOf({ start, resolved }: PreparedFineTune): { readonly fineTuning?: FineTuningHints } {
+  const { rate, why, source } = resolved.fitting;
+  if (start.hints !== undefined) return { fineTuning: start.hints };
+  // A rate for random weights or a head alone says nothing of fine-tuning the result.
+  return source === "test" && !start.fromScratch && !resolved.settings.headOnly
+    ? { fineTuning: { learningRate: rate, measured: why } }
+    : {};
 }
 
 /** The course of the learning rate of a prepared run. */
@@ -284,8 +341,10 @@ function identityOf({ spec, start, resolved, source, features, stepSpec }: Prepa
       features: features.digest,
       order: source.order.digest,
       architecture: digestOf(albertConfigToJson(stepSpec.config)),
-      settings: digestOf(settings),
+      settings: digestOf(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))),
       start: start.digest ?? "random",
+      // Earlier releases averaged otherwise.
+      ...(resolved.settings.emaDecay > 0 ? { average: "warmed-up" } : {}),
     },
     fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },
   };

@@ -39,6 +39,8 @@ export interface TrainingRun {
   readonly maxRestarts: number;
   /** Steps between `step_metrics` events. */
   readonly logEvery: number;
+  /** Steps after which the run ends although its schedule goes on, as complete as a run that ends by itself. Absent: none. */
+  readonly maxSteps?: number;
   /** Milliseconds after which the run stops with a checkpoint. */
   readonly timeLimitMs?: number;
   /** Aborting it stops the run between two steps, with a checkpoint. */
@@ -55,8 +57,12 @@ export interface TrainingOutcome {
   readonly progress: TrainingProgress;
   /** The weights to keep: of the best evaluation, else of the last step; averaged where the run keeps averages. */
   readonly parameters: ReadonlyMap<string, Tensor>;
+  /** The same weights without averaging; absent where the run keeps no averages. */
+  readonly plainParameters?: ReadonlyMap<string, Tensor>;
   /** Metrics of the evaluation that chose them; empty without evaluation. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Training loss of every step taken since the start or the resume, in order. */
+  readonly losses: readonly number[];
 }
 
 /**
@@ -70,12 +76,14 @@ export interface TrainingOutcome {
 export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   const { schedule, data, checkpoints, evaluation, onEvent, clock } = run;
   const startedAt = clock();
+  const endStep = endOf(run);
+  const losses: number[] = [];
   let { state, progress } = await startingPoint(run);
   let executor = await run.openExecutor(state);
   onEvent({
     kind: "started",
     firstStep: progress.step,
-    totalSteps: schedule.totalSteps,
+    totalSteps: endStep,
     stepsPerEpoch: data.stepsPerEpoch,
     parameters: [...state.parameters.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
   });
@@ -84,7 +92,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
     await run.beforeStep?.(step);
     return run.signal?.aborted !== true;
   };
-  const pace = new Pace(clock, schedule.totalSteps);
+  const pace = new Pace(clock, endStep);
   let lastMetrics: Readonly<Record<string, number>> = {};
   let savedStep = progress.step > 0 ? progress.step : -1;
   let stoppedBy: StopReason = "completed";
@@ -131,7 +139,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   };
 
   try {
-    while (progress.step < schedule.totalSteps) {
+    while (progress.step < endStep) {
       const { step: first, attempt, learningRateScale } = progress;
       await run.beforeStep?.(first);
       if (run.signal?.aborted) {
@@ -172,8 +180,9 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
           tokensSeen: progress.tokensSeen + batch.tokens,
           watched: stretch,
         };
+        losses.push(result.loss);
         pace.stepEnded(batch, result);
-        const last = progress.step === schedule.totalSteps;
+        const last = progress.step === endStep;
         if (progress.step % run.logEvery === 0 || last) {
           const { learningRate } = options[i]!;
           onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
@@ -195,19 +204,27 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
     const broken = nonFiniteState(current, progress.step);
     if (broken === undefined) await save(current);
     else if (stoppedBy !== "aborted") throw diverged(broken, progress.step);
-    const kept = await keptWeights(run, executor, progress);
+    if (stoppedBy === "completed" && endStep < schedule.totalSteps) stoppedBy = "max-steps";
+    const kept = await keptState(run, executor, progress);
     const metrics = progress.bestMetrics ?? lastMetrics;
     onEvent({ kind: "finished", stoppedBy, step: progress.step, metrics });
-    return { stoppedBy, progress, parameters: kept, metrics };
+    const plain = kept.ema.size === 0 ? {} : { plainParameters: kept.parameters };
+    return { stoppedBy, progress, parameters: weightsOf(kept), ...plain, metrics, losses };
   } finally {
     await executor.close();
   }
 }
 
 /** The first step after this one before which the state must be at hand: for a checkpoint, an evaluation, or the end. */
-function nextStop({ schedule, checkpointEvery, evaluation }: TrainingRun, step: number): number {
+function nextStop(run: TrainingRun, step: number): number {
+  const { checkpointEvery, evaluation } = run;
   const periods = [checkpointEvery, ...(evaluation === undefined ? [] : [evaluation.every])];
-  return Math.min(schedule.totalSteps, ...periods.map((every) => (Math.floor(step / every) + 1) * every));
+  return Math.min(endOf(run), ...periods.map((every) => (Math.floor(step / every) + 1) * every));
+}
+
+/** The step at which the run is over. */
+function endOf({ schedule, maxSteps }: TrainingRun): number {
+  return Math.min(schedule.totalSteps, maxSteps ?? Number.POSITIVE_INFINITY);
 }
 
 async function startingPoint(run: TrainingRun): Promise<Checkpoint> {
@@ -276,13 +293,10 @@ function diverged({ message, reason }: Divergence, step: number): AlbertError {
   );
 }
 
-async function keptWeights(
-  run: TrainingRun,
-  executor: Executor,
-  { best, step }: TrainingProgress,
-): Promise<ReadonlyMap<string, Tensor>> {
-  if (best === undefined || best.step === step) return weightsOf(await executor.snapshot());
-  return weightsOf((await run.checkpoints.load(best.step)).state);
+/** The state whose weights are kept: of the best evaluation, else of the last step. */
+async function keptState(run: TrainingRun, executor: Executor, { best, step }: TrainingProgress): Promise<TrainState> {
+  if (best === undefined || best.step === step) return executor.snapshot();
+  return (await run.checkpoints.load(best.step)).state;
 }
 
 /** Averages stand for the parameters they exist for. */

@@ -4,8 +4,8 @@ import { sizeOf } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import { outputOf } from "./features/frozen-encoder-features.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
-import { nameOf, SETTING_NAMES } from "./settings/setting-names.ts";
-import type { SettingName } from "./settings/settings.ts";
+import { FINE_TUNING, type SettingName } from "./settings/fine-tuning.ts";
+import { nameOf } from "./settings/table.ts";
 import type { Bucket } from "./step/length-buckets.ts";
 import type { StepData } from "./step/step-data.ts";
 import type { Batch, ExecutorOptions, OpenExecutor } from "./step/training-step.ts";
@@ -50,7 +50,7 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
   const slots = settings.headOnly ? 1 : settings.emaDecay > 0 ? 4 : 3;
   // Recent checkpoints, the best, one being written, and the finished model.
   const diskBytes = parameters * 4 * (slots * (settings.keepCheckpointMax + 2) + 1);
-  const names = SETTING_NAMES.map(({ key }) => key).filter((key): key is SettingName => key in settings);
+  const names = Object.keys(FINE_TUNING).filter((key): key is SettingName => key in settings);
   return {
     examples: data.train.count,
     steps: settings.trainStep,

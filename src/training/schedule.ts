@@ -11,7 +11,8 @@ import { type FieldViolation, invalidInput } from "../errors.ts";
  * - `cosine`: as `rebased`, falling along half a cosine to 0.
  * - `constant`: warmup, then the nominal rate.
  */
-export type ScheduleShape = "official" | "rebased" | "cosine" | "constant";
+export const SCHEDULE_SHAPES = ["official", "rebased", "cosine", "constant"] as const;
+export type ScheduleShape = (typeof SCHEDULE_SHAPES)[number];
 
 export interface Schedule {
   readonly shape: ScheduleShape;

@@ -15,16 +15,15 @@ export interface Selection {
  * Refuses a metric that evaluation will not report, before any step is taken: an early stopping that can never fire is
  * worse than none.
  *
+ * @param field  what the caller calls the metric
  * @throws AlbertError invalid-input naming the metric that was probably meant
  */
-export function checkSelection({ metric, patience }: Selection, available: readonly string[]): void {
+export function checkSelection({ metric, patience }: Selection, available: readonly string[], field = "metric"): void {
   if (!available.includes(metric)) {
     const inside = available.find((name) => metric.includes(name) || name.includes(metric));
     const meant = inside ?? nearest(metric, available);
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-    throw invalidInput([
-      { field: "metric", description: `evaluation reports ${available.join(", ")}, not ${metric}${hint}` },
-    ]);
+    throw invalidInput([{ field, description: `evaluation reports ${available.join(", ")}, not ${metric}${hint}` }]);
   }
   if (patience !== undefined && (!Number.isInteger(patience) || patience < 1)) {
     throw invalidInput([{ field: "patience", description: `expected an integer >= 1, got ${patience}` }]);

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { type AlbertConfig, parseAlbertConfig } from "../model/config.ts";
+import type { FineTuningHints } from "../model/directory/model-directory.ts";
 import { loadFittingTokenizer, openModelDirectory } from "../model/directory/open-model-directory.ts";
 import { readVocabulary, type Vocabulary } from "../model/directory/vocabulary.ts";
 import type { Head } from "../model/heads.ts";
@@ -41,6 +42,8 @@ export interface StartingModel {
   /** Digest of the version it was; absent for random weights. */
   readonly digest?: string;
   readonly fromScratch: boolean;
+  /** What the model's maker measured about training it further. */
+  readonly hints?: FineTuningHints;
   readonly warnings: readonly string[];
 }
 
@@ -58,7 +61,8 @@ export async function openStart(start: StartSpec, seed: number): Promise<Startin
     ...(vocabulary === undefined ? {} : { vocabulary }),
     ...(lowerCase === undefined ? {} : { lowerCase }),
   });
-  return { ...model, name: model.manifest.name, fromScratch: false };
+  const { name, fineTuning } = model.manifest;
+  return { ...model, name, fromScratch: false, ...(fineTuning === undefined ? {} : { hints: fineTuning }) };
 }
 
 async function randomStart(

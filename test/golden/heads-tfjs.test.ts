@@ -97,7 +97,12 @@ function trainingLoss({ config, head, variables, tensors }: HeadCase): number {
   const shape = tensors.get("input_ids")!.shape;
   batch.set("example_weights", ones([shape[0]!]));
   if (shape.length === 3) batch.set("choice_mask", ones([shape[0]!, shape[1]!]));
-  const spec = { config, objective: objectiveOf(head), optimizer: { kind: "adamw" }, headDropout: 0.1 } as const;
+  const spec = {
+    config,
+    objective: objectiveOf(head),
+    optimizer: { kind: "adamw-official" },
+    headDropout: 0.1,
+  } as const;
   const inputs = { batch, scales: new Map([["examples", scalar(1 / shape[0]!)]] as const) };
   return objectiveLoss(spec, variables, inputs, NO_DROPOUT).loss.dataSync()[0]!;
 }

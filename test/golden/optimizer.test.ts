@@ -92,7 +92,7 @@ async function open(name: string): Promise<Case> {
     objective,
     headDropout: 0,
     optimizer: {
-      kind: recording.optimizer,
+      kind: recording.optimizer === "lamb" ? "lamb" : "adamw-official",
       beta1: recording.beta1,
       beta2: recording.beta2,
       epsilon: recording.epsilon,

@@ -58,7 +58,7 @@ function stage(change: Partial<PretrainingStage>): PretrainingStage {
   };
 }
 
-const spec: StepSpec = { config, objective, optimizer: { kind: "adamw" }, headDropout: 0 };
+const spec: StepSpec = { config, objective, optimizer: { kind: "adamw-official" }, headDropout: 0 };
 
 function initial(): TrainState {
   const parameters = initialiseParameters(modelParameters(config, [maskedLm, sentenceOrder]), 3);

@@ -212,9 +212,29 @@ describe("an executor", () => {
     expect(rest.globalStep).toBe(6);
   });
 
+  it.each([ONNX, TFJS])(
+    "averages weights with a decay that is warmed up, also after a resume ($kind)",
+    async (options) => {
+      const random = randomNumbers(17);
+      const spec = tinySpec(classification, { emaDecay: 0.5 });
+      let state = tinyState(TINY, classification.heads);
+      const name = "bert/pooler/dense/kernel";
+      let expected = Float64Array.from(state.parameters.get(name)!.data);
+      for (let updates = 0; updates < 12; updates++) {
+        const { after } = await trained(spec, [[randomBatch(classification, SIZES, random)]], options, 0.05, state);
+        // (1 + t) / (10 + t), as TensorFlow's moving average counts updates, until it reaches the decay asked for.
+        const decay = [0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17][updates] ?? 0.5;
+        const parameter = after.parameters.get(name)!.data;
+        expected = expected.map((old, i) => decay * old + (1 - decay) * parameter[i]!);
+        expectClose(after.ema.get(name)!.data, [...expected], { absolute: 1e-6 }, `after update ${updates + 1}`);
+        state = after;
+      }
+    },
+  );
+
   it("adds up the norm alike whatever order a state's parameters are in, as after reading them from a file", async () => {
     const random = randomNumbers(16);
-    const spec = tinySpec(classification, { optimizer: { kind: "adamw", clipNorm: 1e-3 } });
+    const spec = tinySpec(classification, { optimizer: { kind: "adamw-official", clipNorm: 1e-3 } });
     const windows = Array.from({ length: 12 }, () => [randomBatch(classification, SIZES, random)]);
     const { after: start } = await trained(spec, windows.slice(0, 1), ONNX);
     const reversed = { ...start, parameters: new Map([...start.parameters].reverse()) };
@@ -315,7 +335,7 @@ describe("an executor", () => {
   it("clips by the norm of the whole window's gradient", async () => {
     const batch = randomBatch(classification, SIZES, randomNumbers(3));
     const run = (clipNorm: number): Promise<{ after: TrainState }> =>
-      trained(tinySpec(classification, { optimizer: { kind: "adamw", clipNorm } }), [[batch]], ONNX, 0);
+      trained(tinySpec(classification, { optimizer: { kind: "adamw-official", clipNorm } }), [[batch]], ONNX, 0);
     const [free, clipped] = [await run(0), await run(0.01)];
     const norm = (state: TrainState) =>
       Math.sqrt([...state.adamM.values()].reduce((sum, { data }) => data.reduce((s, x) => s + x * x, sum), 0));

@@ -7,8 +7,10 @@ import type { TrainingEvent } from "../../src/training/events.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { checkData } from "../../src/training/features/task-data.ts";
 import { type FineTuneSpec, prepareFineTune, type RunOptions, runFineTune } from "../../src/training/fine-tune.ts";
+import { metricsOf } from "../../src/training/head-metrics.ts";
 import type { TrainingOutcome } from "../../src/training/loop.ts";
 import { planFineTune } from "../../src/training/plan.ts";
+import type { GivenSettings } from "../../src/training/settings/fine-tuning.ts";
 
 const WORDS =
   "a fine and lovely film indeed dull tedious bore again who sat the cat on mat while dog slept in yard behind old house near river ? sky is blue today . red green bright dark good bad";
@@ -67,24 +69,29 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-function specOf(
-  work: string,
-  varied: Partial<Omit<FineTuneSpec, "data">> & { readonly data?: Partial<FineTuneSpec["data"]> } = {},
-): FineTuneSpec {
+/** What a test may vary; a setting that is `undefined` is not given. */
+interface Varied extends Partial<Omit<FineTuneSpec, "data" | "given">> {
+  readonly data?: Partial<FineTuneSpec["data"]>;
+  readonly given?: { readonly [K in keyof GivenSettings]: GivenSettings[K] | undefined };
+}
+
+function specOf(work: string, varied: Varied = {}): FineTuneSpec {
   const { given, data, ...rest } = varied;
   return {
     data: { task: "sst-2", train: join(directory, "train.tsv"), eval: join(directory, "train.tsv"), ...data },
     version: "v2",
     start: { kind: "random", architecture: join(directory, "tiny.json"), vocabulary: join(directory, "vocab.txt") },
-    given: {
-      trainBatchSize: 8,
-      trainStep: 12,
-      saveCheckpointsSteps: 6,
-      learningRate: 0.01,
-      maxSeqLength: 32,
-      seed: 3,
-      ...given,
-    },
+    given: Object.fromEntries(
+      Object.entries({
+        trainBatchSize: 8,
+        trainStep: 12,
+        saveCheckpointsSteps: 6,
+        learningRate: 0.01,
+        maxSeqLength: 32,
+        seed: 3,
+        ...given,
+      }).filter(([, value]) => value !== undefined),
+    ),
     executor: { kind: "onnx", device: "cpu", threads: 1 },
     work: join(directory, work),
     cache: join(directory, "cache"),
@@ -179,6 +186,45 @@ describe("a fine-tune", () => {
     expect(prepared.initialised.filter((name) => name.includes("pooler"))).toHaveLength(2);
   });
 
+  it("averages weights so that a short run is as good with it as without", async () => {
+    const given = { trainStep: 40, saveCheckpointsSteps: 20, emaDecay: 0.999 };
+    const { outcome } = await fineTune(specOf("averages", { given }));
+    expect(outcome.metrics["eval_accuracy"]).toBe(1);
+  });
+
+  it("sees every example as often as its passes say, and counts so everywhere", async () => {
+    const given = { numTrainEpochs: 3, trainBatchSize: 7, trainStep: undefined, saveCheckpointsSteps: 5 };
+    const { outcome, events, prepared } = await fineTune(specOf("passes", { given }));
+    expect(outcome.progress).toMatchObject({ step: 12, examplesSeen: 3 * 24 });
+    expect(planFineTune(prepared)).toMatchObject({ steps: 12, epochs: 3 });
+    expect(events.flatMap((event) => (event.kind === "step_metrics" ? [event.epoch] : [])).at(-1)).toBe(3);
+  });
+
+  it("passes over every window of long contexts, not as many times as there are questions", async () => {
+    const file = join(directory, "squad.json");
+    const given = { numTrainEpochs: 2, trainBatchSize: 1, trainStep: undefined, docStride: 4, maxSeqLength: 16 };
+    const data = { task: "squad-v1", train: file, eval: file } as const;
+    const prepared = await prepareFineTune(specOf("windows", { data, given }));
+    await prepared.close();
+    const windows = prepared.features.lengths.length;
+    expect(windows).toBeGreaterThan(2);
+    expect(prepared.resolved.settings.trainStep).toBe(2 * windows);
+  });
+
+  it("chooses a metric that fits the problem, tests rates where none is known, and says what came of it", async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `the cat sat ${"old ".repeat(i % 4)},${i % 4}`);
+    const path = join(directory, "scores.csv");
+    await writeFile(path, ["text,score", ...rows].join("\n"));
+    const data = { task: "classification", train: path, eval: path, problemType: "regression" } as const;
+    const given = { trainStep: 200, learningRate: undefined };
+    const spec = specOf("regression", { data: { ...data, columns: { label: "score" } }, given });
+    const prepared = await prepareFineTune(spec, undefined, openExecutor);
+    expect(prepared.resolved.settings.metric).toBe("pearson");
+    expect(prepared.resolved.reasons.learningRate).toMatch(/range test|random weights/);
+    expect(await readFile(join(directory, "regression/range-test.json"), "utf8")).toContain('"tried"');
+    await prepared.close();
+  });
+
   for (const [task, file] of [
     ["sst-2", "train.tsv"],
     ["squad-v1", "squad.json"],
@@ -205,9 +251,8 @@ describe("a fine-tune", () => {
         specOf(`all-${task}`, { data: { task, train: data, eval: data }, given }),
       );
       const result = events.find((event) => event.kind === "eval_result")!;
-      const evaluator = await openTaskEvaluator(prepared);
       expect(Object.keys(result.kind === "eval_result" ? result.metrics : {})).toEqual(
-        expect.arrayContaining([...evaluator.metricNames]),
+        expect.arrayContaining([...metricsOf(prepared.head)]),
       );
     });
   }
@@ -233,6 +278,11 @@ describe("a fine-tune is refused before its first step", () => {
     await expect(fineTune(specOf("metric", { given: { metric: "accuracy" } }))).rejects.toThrow(
       /did you mean eval_accuracy/,
     );
+  });
+
+  it("for a metric of another problem", async () => {
+    const given = { metric: "pearson" };
+    await expect(prepareFineTune(specOf("pearson", { given }))).rejects.toThrow(/reports eval_accuracy.*not pearson/);
   });
 
   it("for early stopping without evaluation data", async () => {

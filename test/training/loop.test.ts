@@ -111,6 +111,24 @@ describe("a training run", () => {
     await expect(runWith()).rejects.toThrow(/holds checkpoints up to step 60: resume them/);
   });
 
+  it("ends at its bound on steps as at its end, and counts towards it", async () => {
+    const evaluation: NonNullable<TrainingRun["evaluation"]> = {
+      every: 10,
+      selection: { metric: "eval_accuracy", goal: "highest" },
+      run: async (_, step) => ({ eval_accuracy: step / 100 }),
+    };
+    const { outcome, events, checkpoints } = await runWith({ maxSteps: 25, evaluation });
+    expect(of(events, "started")[0]).toMatchObject({ totalSteps: 25 });
+    expect(outcome).toMatchObject({ stoppedBy: "max-steps", progress: { step: 25 } });
+    expect(of(events, "step_metrics").at(-1)!.etaSeconds).toEqual([0, 0]);
+    expect(of(events, "eval_result").map(({ step }) => step)).toEqual([10, 20, 25]);
+    expect((await checkpoints.steps()).at(-1)).toBe(25);
+    // The rate goes on along the whole schedule: a bound is no shorter run.
+    const whole = await runWith({ name: "whole" });
+    expect(of(events, "step_metrics")[3]!.learningRate).toBe(of(whole.events, "step_metrics")[3]!.learningRate);
+    expect((await runWith({ name: "far", maxSteps: 999 })).outcome.stoppedBy).toBe("completed");
+  });
+
   it("stops at the time limit with a checkpoint", async () => {
     const { outcome, checkpoints } = await runWith({ timeLimitMs: 40 });
     expect(outcome.stoppedBy).toBe("deadline");

@@ -43,7 +43,7 @@ export const SIZES: BatchSizes = { examples: 4, length: 8, choices: 3, predictio
 
 /** A step without dropout that any test can vary. */
 export function tinySpec(objective: Objective, changes: Partial<StepSpec> = {}): StepSpec {
-  return { config: TINY, objective, optimizer: { kind: "adamw" }, headDropout: 0, ...changes };
+  return { config: TINY, objective, optimizer: { kind: "adamw-official" }, headDropout: 0, ...changes };
 }
 
 /** Freshly initialised parameters of the trunk and the objective's heads. */

@@ -5,6 +5,7 @@ import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
 import { shareInterval } from "../../pretraining/evaluate.ts";
+import { PRETRAINING, parsePretraining } from "../../pretraining/hyperparameters.ts";
 import {
   evaluateWeights,
   type PreparedPretraining,
@@ -12,12 +13,12 @@ import {
   preparePretraining,
   runPretraining,
 } from "../../pretraining/pretrain.ts";
-import { PRETRAINING_SETTING_NAMES, parsePretrainingSettings } from "../../pretraining/setting-names.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
 import { followRun } from "./follow-run.ts";
+import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
 interface PretrainFlags {
@@ -63,11 +64,7 @@ export function registerPretrain(program: Command): void {
     .option("--resume", "continue from the newest checkpoint of the work directory")
     .option("--eval-only", "measure --init on the evaluation text and stop")
     .option("--json", "print the result as JSON");
-  for (const { name, type, description } of PRETRAINING_SETTING_NAMES) {
-    const flag = `--${name.replaceAll("_", "-")} <value>`;
-    if (type.kind === "choice") command.addOption(new Option(flag, description).choices(type.choices));
-    else command.option(flag, description);
-  }
+  addHyperparameters(command, PRETRAINING);
   command.action(async (flags: PretrainFlags & Record<string, unknown>) => {
     const bar = new TrainingProgressBar(process.stderr);
     const spec = specOf(flags);
@@ -163,11 +160,6 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
   if (flags.output === undefined && !flags.evalOnly) {
     throw invalidInput([{ field: "output", description: "name the model directory to make" }]);
   }
-  const given: Record<string, string> = {};
-  for (const { name } of PRETRAINING_SETTING_NAMES) {
-    const value = flags[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())];
-    if (value !== undefined) given[name] = String(value);
-  }
   const { threads } = flags;
   const work = flags.work ?? `${(flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "")}.run`;
   const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
@@ -175,7 +167,7 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
     start: startOf(flags),
     files: list(flags.input),
     ...(flags.evalInput === undefined ? {} : { evalFiles: list(flags.evalInput) }),
-    settings: parsePretrainingSettings(given),
+    ...parsePretraining(givenHyperparameters(flags, PRETRAINING)),
     executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
     work,
     cache: flags.cache ?? `${work}/text`,

@@ -11,19 +11,20 @@ import { LABEL_SOURCES, type LabelsFrom, type TaskDataSpec } from "../../trainin
 import {
   type FineTuneOutcome,
   type FineTuneSpec,
+  hintsOf,
   type PreparedFineTune,
   prepareFineTune,
   runFineTune,
 } from "../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../training/plan.ts";
+import { FINE_TUNING, type GivenSettings, parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import { type AlbertVersion, TASKS, type Task } from "../../training/settings/recipes.ts";
-import { parseSettings, SETTING_NAMES } from "../../training/settings/setting-names.ts";
-import type { GivenSettings } from "../../training/settings/settings.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../reading-options.ts";
 import { followRun } from "./follow-run.ts";
+import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
@@ -100,11 +101,7 @@ export function registerTrain(program: Command): void {
     .option("--json", "print the plan, or the result, as JSON")
     .option("--resume", "continue from the newest checkpoint of the work directory");
   addReadingOptions(command);
-  for (const { name, type, description } of SETTING_NAMES) {
-    const flag = `--${name.replaceAll("_", "-")}`;
-    if (type.kind === "choice") command.addOption(new Option(`${flag} <value>`, description).choices(type.choices));
-    else command.option(type.kind === "boolean" ? flag : `${flag} <value>`, description);
-  }
+  addHyperparameters(command, FINE_TUNING);
   command.action(async (flags: TrainFlags & Record<string, unknown>) => trainTask(flags));
 }
 
@@ -112,7 +109,7 @@ async function trainTask(flags: TrainFlags & Record<string, unknown>): Promise<v
   const spec = specOf(flags);
   if (!flags.plan) await refuseExisting(flags.output);
   const bar = new TrainingProgressBar(process.stderr);
-  const prepared = await prepareFineTune(spec, (activity) => bar.activity(activity));
+  const prepared = await prepareFineTune(spec, (activity) => bar.activity(activity), openExecutor);
   try {
     if (flags.plan) await showPlan(prepared, flags);
     else await run(prepared, flags, bar);
@@ -151,6 +148,7 @@ async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: Fi
     vocabulary: start.vocabulary,
     maxSequenceLength: resolved.settings.maxSeqLength,
     metrics,
+    ...hintsOf(prepared),
     lineage: {
       ...(start.digest === undefined ? {} : { parent: start.digest }),
       datasets: { train: data.train.digest, ...(data.eval === undefined ? {} : { eval: data.eval.digest }) },
@@ -159,31 +157,37 @@ async function finish(prepared: PreparedFineTune, flags: TrainFlags, outcome: Fi
     },
   });
   const { step, best } = outcome.progress;
-  const { stoppedBy, predictionFiles } = outcome;
-  const result = { model: flags.output, digest: written.digest, step, stoppedBy, best, metrics, predictionFiles };
+  const { stoppedBy, predictionFiles, findings } = outcome;
+  const result = {
+    model: flags.output,
+    digest: written.digest,
+    step,
+    stoppedBy,
+    best,
+    metrics,
+    predictionFiles,
+    findings,
+  };
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     return;
   }
   const values = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
-  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles];
+  const notes = findings.map(({ message }) => `note: ${message}`);
+  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles, ...notes];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
 }
 
 function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
   const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
-  const given: Record<string, string> = {};
-  for (const { name } of SETTING_NAMES) {
-    const value = flags[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())];
-    if (value !== undefined) given[name] = String(value);
-  }
   const { threads } = flags;
-  const settings = parseSettings(given);
+  const { settings, warnings } = parseFineTuning(givenHyperparameters(flags, FINE_TUNING));
   return {
     data: dataOf(flags, settings),
     version: flags.albertVersion,
     start: startOf(flags),
     given: settings,
+    givenWarnings: warnings,
     executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
     work,
     cache: flags.cache ?? join(work, "features"),

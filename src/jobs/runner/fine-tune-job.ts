@@ -1,8 +1,15 @@
 import { join } from "node:path";
 import { openTaskEvaluator } from "../../training/evaluate.ts";
-import { type FineTuneSpec, type PreparedFineTune, prepareFineTune, runFineTune } from "../../training/fine-tune.ts";
+import { openExecutor } from "../../training/executors/open-executor.ts";
+import {
+  type FineTuneSpec,
+  hintsOf,
+  type PreparedFineTune,
+  prepareFineTune,
+  runFineTune,
+} from "../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../training/plan.ts";
-import { parseSettings } from "../../training/settings/setting-names.ts";
+import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "./job-control.ts";
@@ -11,7 +18,8 @@ import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
 /** Fine-tunes a model on a task. */
 export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
-  const prepared = await prepareFineTune(fineTuneSpec(resolved), (activity) => control.hooks.activity(activity));
+  const { hooks } = control;
+  const prepared = await prepareFineTune(fineTuneSpec(resolved), (activity) => hooks.activity(activity), openExecutor);
   try {
     const { start, head, resolved: training } = prepared;
     return await runTrainingJob(resolved, control, {
@@ -23,6 +31,7 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
         heads: [head],
         vocabulary: start.vocabulary,
         maxSequenceLength: training.settings.maxSeqLength,
+        ...hintsOf(prepared),
         lineage: lineageOf(prepared, resolved),
       },
     });
@@ -33,7 +42,7 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
 
 /** Says what such a job would do, after a few measured steps. */
 export async function planFineTuneJob(resolved: ResolvedSpec): Promise<JobPlan> {
-  const prepared = await prepareFineTune(fineTuneSpec(resolved));
+  const prepared = await prepareFineTune(fineTuneSpec(resolved), undefined, openExecutor);
   try {
     return jobPlanOf(await measurePlan(planFineTune(prepared), prepared, MEASURING_TOOLS), resolved.spec);
   } finally {
@@ -46,6 +55,7 @@ function fineTuneSpec(resolved: ResolvedSpec): FineTuneSpec {
   const { spec, start, train, eval: evaluation, directory, cache, executor } = resolved;
   const { own, settings } = splitRecipe(spec, "recipe.");
   const { problemType, albertVersion = "v2", labelsFrom } = own;
+  const given = parseFineTuning({ ...settings, seed: String(spec.seed) }, "recipe.");
   return {
     data: {
       task: taskOf(spec.task),
@@ -57,7 +67,8 @@ function fineTuneSpec(resolved: ResolvedSpec): FineTuneSpec {
     },
     version: albertVersion,
     start: required(start, "init"),
-    given: parseSettings({ ...settings, seed: String(spec.seed) }, "recipe."),
+    given: given.settings,
+    givenWarnings: given.warnings,
     executor,
     work: join(directory, WORK_DIRECTORY),
     cache,

@@ -17,10 +17,10 @@ import {
 import type { RecordReport } from "../../pretraining/records/record-writer.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { nameOf } from "../../training/settings/table.ts";
 import { openStart } from "../../training/starting-model.ts";
-
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
-import { INSTANCE_SETTING_NAMES, type InstanceJobSettings, parseInstanceSettings, splitRecipe } from "../job-recipe.ts";
+import { INSTANCES, type InstanceJobSettings, parseInstanceSettings, splitRecipe } from "../job-recipe.ts";
 import { appliedSetting, type JobControl, NO_OP_CONTROL, required, WORK_DIRECTORY } from "./job-control.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { requireResources } from "./resources.ts";
@@ -83,7 +83,7 @@ async function planOf(resolved: ResolvedSpec, work: InstancePlan): Promise<JobPl
   const directory = await mkdtemp(join(resolved.directory, "sample-"));
   const given = Object.keys(resolved.spec.recipe);
   const values: Readonly<Record<string, unknown>> = { ...work.recipe };
-  const settings = INSTANCE_SETTING_NAMES.map(({ name, key }) => appliedSetting(name, values[key], given));
+  const settings = Object.keys(INSTANCES).map((key) => appliedSetting(nameOf(key), values[key], given));
   try {
     const [sample, output] = [join(directory, "text.txt"), join(directory, "instances.tf_record")];
     await writeFile(sample, beginning);

@@ -53,16 +53,9 @@ export function required<T>(value: T | undefined, field: string): T {
   throw invalidInput([{ field: `spec.${field}`, description: "this kind of job needs it" }]);
 }
 
-/** Stops at the job's own bound on steps as at an abort. */
-export function stepLimit({ spec }: ResolvedSpec, beforeStep: JobControl["beforeStep"], signal: AbortSignal) {
-  const reached = new AbortController();
-  return {
-    signal: AbortSignal.any([signal, reached.signal]),
-    beforeStep: async (step: number) => {
-      if (spec.maxSteps > 0 && step >= spec.maxSteps) reached.abort();
-      await beforeStep(step);
-    },
-  };
+/** The job's own bound on steps, as the training loop takes it. */
+export function stepLimit({ spec }: Pick<ResolvedSpec, "spec">): { readonly maxSteps?: number } {
+  return spec.maxSteps > 0 ? { maxSteps: spec.maxSteps } : {};
 }
 
 /** What is left of the bound on time, as the training loop takes it. */
@@ -73,11 +66,9 @@ export function wallLimit({ spec, spentMs = 0 }: Pick<ResolvedSpec, "spec" | "sp
 }
 
 /** Why a run ended, in the words of a job. */
-export function stopReason(
-  { spec }: ResolvedSpec,
-  { stoppedBy, progress }: TrainingOutcome,
-  signal: AbortSignal,
-): "stopped" | { readonly stoppedBy?: StoppedBy } {
+export function stopReason({
+  stoppedBy,
+}: Pick<TrainingOutcome, "stoppedBy">): "stopped" | { readonly stoppedBy?: StoppedBy } {
   switch (stoppedBy) {
     case "completed":
       return {};
@@ -85,9 +76,9 @@ export function stopReason(
       return { stoppedBy: "early_stopping" };
     case "deadline":
       return { stoppedBy: "max_wall_seconds" };
+    case "max-steps":
+      return { stoppedBy: "max_steps" };
     case "aborted":
-      return spec.maxSteps > 0 && progress.step >= spec.maxSteps && !signal.aborted
-        ? { stoppedBy: "max_steps" }
-        : "stopped";
+      return "stopped";
   }
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import { parsePretraining } from "../../pretraining/hyperparameters.ts";
 import { measurePretraining, planPretraining } from "../../pretraining/plan.ts";
 import { type PretrainSpec, preparePretraining, runPretraining } from "../../pretraining/pretrain.ts";
-import { parsePretrainingSettings } from "../../pretraining/setting-names.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import { splitRecipe } from "../job-recipe.ts";
 import { type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
@@ -48,7 +48,7 @@ function pretrainSpec(resolved: ResolvedSpec): PretrainSpec {
     start: required(start, "init"),
     files: [required(train, "train")],
     ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
-    settings: parsePretrainingSettings(given, "recipe."),
+    ...parsePretraining(given, "recipe."),
     executor,
     work: join(directory, WORK_DIRECTORY),
     cache,

@@ -44,14 +44,14 @@ export async function runTrainingJob(
   control: JobControl,
   { plan, metric, run, model }: TrainingRun,
 ): Promise<JobOutcome> {
-  const { hooks, signal } = control;
+  const { hooks } = control;
   hooks.phase("validated");
   hooks.planned(jobPlanOf(plan, resolved.spec));
   const { estimatedMemoryBytes: memoryBytes, diskBytes } = plan;
   await requireResources(resolved.directory, { memoryBytes, diskBytes }, LESS);
   hooks.phase("prepared");
   const outcome = await recorded(resolved, control, metric, run);
-  const stoppedBy = stopReason(resolved, outcome, signal);
+  const stoppedBy = stopReason(outcome);
   if (stoppedBy === "stopped") return { kind: "stopped" };
   hooks.phase("trained");
   const modelDirectory = await writeModel(resolved, outcome, model);
@@ -76,7 +76,9 @@ async function recorded(
       },
       clock: () => performance.now(),
       logEvery: LOG_EVERY,
-      ...stepLimit(resolved, beforeStep, signal),
+      signal,
+      beforeStep,
+      ...stepLimit(resolved),
       ...wallLimit(resolved),
     });
   } finally {

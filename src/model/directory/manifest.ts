@@ -18,7 +18,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
  * Identity of a model: sha256 (hex) over its files' digests in the order of their names, and its heads. Name,
- * description, metrics and lineage are not part of it.
+ * description, metrics, lineage and hints for fine-tuning are not part of it.
  */
 export function modelDigest(files: Readonly<Record<string, string>>, heads: readonly Head[]): string {
   const ordered = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -66,6 +66,13 @@ function manifestProblems(json: Record<string, unknown>): string[] {
   }
   for (const key of ["metrics", "lineage"]) {
     if (json[key] !== undefined && !isObject(json[key])) problems.push(`${key} is not an object`);
+  }
+  const { fineTuning } = json;
+  if (fineTuning !== undefined) {
+    const rate = isObject(fineTuning) ? fineTuning["learningRate"] : undefined;
+    if (typeof rate !== "number" || !(rate > 0 && rate < 1)) {
+      problems.push("fineTuning needs learningRate, a number above 0 and below 1");
+    }
   }
   if (!isObject(files)) {
     problems.push("files is not an object");

@@ -17,6 +17,14 @@ export interface Lineage {
   readonly jobId?: string;
 }
 
+/** What the maker of a model measured about training it further. */
+export interface FineTuningHints {
+  /** Learning rate that fits this model where all of it is trained on another task, with Adam. */
+  readonly learningRate: number;
+  /** How that was measured, in words or as the path of a document. */
+  readonly measured?: string;
+}
+
 /** Contents of `manifest.json`, the file that is written last and makes a model directory complete. */
 export interface ModelManifest {
   readonly formatVersion: 1;
@@ -34,6 +42,7 @@ export interface ModelManifest {
   /** Official metric names with values, as measured when the version was made. */
   readonly metrics?: Readonly<Record<string, number>>;
   readonly lineage?: Lineage;
+  readonly fineTuning?: FineTuningHints;
   /** sha256 (hex) of every other file of the directory. */
   readonly files: Readonly<Record<string, string>>;
 }

@@ -10,7 +10,7 @@ import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
-import type { Lineage, ModelManifest } from "./model-directory.ts";
+import type { FineTuningHints, Lineage, ModelManifest } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 
 /** Everything a model directory is made from. */
@@ -26,6 +26,7 @@ export interface ModelContents {
   readonly maxSequenceLength?: number;
   readonly metrics?: Readonly<Record<string, number>>;
   readonly lineage?: Lineage;
+  readonly fineTuning?: FineTuningHints;
 }
 
 export interface WrittenModel {
@@ -61,7 +62,7 @@ async function fillModelDirectory(
   contents: ModelContents,
   maxSequenceLength: number,
 ): Promise<WrittenModel> {
-  const { name, description, config, heads, vocabulary, metrics, lineage } = contents;
+  const { name, description, config, heads, vocabulary, metrics, lineage, fineTuning } = contents;
   const files: Record<string, string> = {};
   const add = async (file: string, bytes: Uint8Array) => {
     await writeNewFile(join(directory, file), bytes);
@@ -82,6 +83,7 @@ async function fillModelDirectory(
     maxSequenceLength,
     ...(metrics === undefined ? {} : { metrics }),
     ...(lineage === undefined ? {} : { lineage }),
+    ...(fineTuning === undefined ? {} : { fineTuning }),
     files,
   };
   await writeNewFile(join(directory, MANIFEST_FILE), serializeManifest(manifest));

@@ -10,7 +10,8 @@ import type { PackedTokens } from "./packed-token.ts";
  * - `split`: the sentence is cut at a random word start into two segments, in order or swapped.
  * - `drop`: no instance.
  */
-export type SingleSentence = "random-next" | "split" | "drop";
+export const SINGLE_SENTENCE = ["random-next", "split", "drop"] as const;
+export type SingleSentence = (typeof SINGLE_SENTENCE)[number];
 
 export interface SegmentOptions {
   /** Tokens of an instance, [CLS] and both [SEP] included. At least 5. */

@@ -9,7 +9,7 @@ import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { DatasetSpec } from "../../training/data/rows.ts";
-import { parseSettings } from "../../training/settings/setting-names.ts";
+import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import type { Validation } from "./validation-thread.ts";
 
 export interface DataCheck {
@@ -36,7 +36,7 @@ export async function validateData(
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
   const task = taskOf(taskName, "task");
   const { own, settings } = splitRecipe({ kind: "fine-tune", recipe }, "recipe.");
-  const { maxSeqLength, maxQueryLength, docStride } = parseSettings(settings, "recipe.");
+  const { maxSeqLength, maxQueryLength, docStride } = parseFineTuning(settings, "recipe.").settings;
   const { problemType, labelsFrom } = own;
   const specOf = (path: string): DatasetSpec => ({
     task,

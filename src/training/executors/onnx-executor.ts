@@ -9,6 +9,7 @@ import {
 } from "../../runtime/session/training-session.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
 import { loopSteps } from "../step/looped-step-graph.ts";
+import { averageWeights } from "../step/step-functions.ts";
 import {
   type BatchSignature,
   type StepGraph,
@@ -209,12 +210,16 @@ export class OnnxExecutor implements Executor {
   }
 
   #updateFeeds({ learningRate }: StepOptions, ahead: number): Feed[] {
-    const { beta1, beta2 } = optimizerSettings(this.#source.spec.optimizer);
+    const { optimizer, emaDecay = 0 } = this.#source.spec;
+    const { beta1, beta2 } = optimizerSettings(optimizer);
     const t = this.#globalStep + ahead + 1;
+    const [old, fresh] = averageWeights(emaDecay, t - 1);
     return [
       ["learning_rate", scalar(learningRate)],
       ["correction_1", scalar(1 / (1 - beta1 ** t))],
       ["correction_2", scalar(1 / (1 - beta2 ** t))],
+      ["average_old", scalar(old)],
+      ["average_new", scalar(fresh)],
     ];
   }
 

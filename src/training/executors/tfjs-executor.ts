@@ -15,7 +15,7 @@ import { type Dropout, dropoutKey, keyedDropout } from "../../model/forward/drop
 import type { Tensor } from "../../model/tensor.ts";
 import type { LossTerm } from "../objectives.ts";
 import { optimizerSettings } from "../optimizer/settings.ts";
-import { applyGradients, lossAndGradients, type TrainedParameter } from "../step/step-functions.ts";
+import { applyGradients, averageWeights, lossAndGradients, type TrainedParameter } from "../step/step-functions.ts";
 import type { Batch, Executor, StepOptions, StepResult, StepSpec, TrainState } from "../step/training-step.ts";
 import { batchSignature, lossScales } from "./gradient-accumulation.ts";
 import { initialSlots } from "./initial-slots.ts";
@@ -107,13 +107,16 @@ export class TfjsExecutor implements Executor {
 
   /** Replaces every trained parameter and its slots. @returns the gradient's norm before clipping */
   #update(gradients: ReadonlyMap<string, TfTensor>, learningRate: number): number {
-    const { beta1, beta2 } = optimizerSettings(this.#spec.optimizer);
+    const { optimizer, emaDecay = 0 } = this.#spec;
+    const { beta1, beta2 } = optimizerSettings(optimizer);
     const t = this.#globalStep + 1;
+    const [old, fresh] = averageWeights(emaDecay, t - 1);
     return tidy(() => {
       const { gradNorm, state } = applyGradients(this.#spec, this.#trained, gradients, {
         learningRate: scalar(learningRate),
         correction1: scalar(1 / (1 - beta1 ** t)),
         correction2: scalar(1 / (1 - beta2 ** t)),
+        average: { old: scalar(old), new: scalar(fresh) },
       });
       for (const [name, after] of state) {
         dispose(tensorsOf(this.#trained.get(name)!));

@@ -89,7 +89,7 @@ const ALL: readonly Recipe[] = [
       maxSeqLength: 512,
       dropout,
       headDropout: 0.1,
-      optimizer: "adamw",
+      optimizer: "adamw-official",
       saveCheckpointsSteps: save,
       metric,
       examples,
@@ -114,7 +114,7 @@ const ALL: readonly Recipe[] = [
     maxSeqLength: 512,
     dropout: 0.1,
     headDropout: 0.1,
-    optimizer: "adamw",
+    optimizer: "adamw-official",
     saveCheckpointsSteps: 100,
     metric: "eval_accuracy",
     examples: 87_866,
@@ -137,15 +137,6 @@ export function recipeOf(task: Task, version: AlbertVersion = "v2"): Recipe {
   return task === "race" && version === "v2" ? { ...recipe, learningRate: 1e-5, dropout: 0 } : recipe;
 }
 
-/** Steps of a run; the official `int(examples / batch * epochs)` where its length is given in epochs. */
-export function stepsOf(length: RunLength, examples: number, batchSize: number): number {
-  return "steps" in length ? length.steps : Math.max(1, Math.trunc((examples / batchSize) * length.epochs));
-}
-
-export function warmupStepsOf(warmup: WarmupLength, totalSteps: number): number {
-  return "steps" in warmup ? warmup.steps : Math.trunc(totalSteps * warmup.proportion);
-}
-
 function squad(
   task: Task,
   headKind: Recipe["headKind"],
@@ -160,7 +151,7 @@ function squad(
     length: { epochs },
     warmup: { proportion: 0.1 },
     dropout: 0,
-    optimizer: "adamw",
+    optimizer: "adamw-official",
     saveCheckpointsSteps: 1000,
     metric: "f1",
     source: "run_squad and table 14 of the ALBERT paper",

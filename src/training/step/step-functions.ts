@@ -1,4 +1,5 @@
 import { add, keep, mul, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
+import { invariant } from "../../errors.ts";
 import { differentiate } from "../../model/forward/differentiate.ts";
 import type { Dropout } from "../../model/forward/dropout.ts";
 import { type LossInputs, objectiveLoss } from "../objective-loss.ts";
@@ -42,7 +43,21 @@ export interface TrainedParameter extends Trained {
 }
 
 /** Numbers of one update that are fed. */
-export type ApplyInputs = Omit<UpdateInputs, "gradientScale">;
+export interface ApplyInputs extends Omit<UpdateInputs, "gradientScale"> {
+  /** From `averageWeights`; read where the run keeps averages. */
+  readonly average?: { readonly old: Scalar; readonly new: Scalar };
+}
+
+/**
+ * Weights of the old average and of the new parameter in a moving average. The average begins at the starting weights, so its
+ * decay is warmed up, min(decay, (1 + t) / (10 + t)): after t updates it looks back on a part of them, never on the start.
+ *
+ * @param updates  that went before
+ */
+export function averageWeights(decay: number, updates: number): readonly [old: number, new: number] {
+  const warmed = Math.min(decay, (1 + updates) / (10 + updates));
+  return [warmed, 1 - warmed];
+}
 
 /** Clips the window's gradient by its global norm and updates every parameter that has one. */
 export function applyGradients(
@@ -56,12 +71,12 @@ export function applyGradients(
   const update = { ...inputs, gradientScale: clipScale(gradNorm, settings.clipNorm) };
   const updated = [...state].map(([name, before]): [string, TrainedParameter] => {
     const after = updateParameter(settings, name, before, gradients.get(name)!, update);
-    return [name, before.ema === undefined ? after : { ...after, ema: averaged(spec, before.ema, after.parameter) }];
+    return [name, before.ema === undefined ? after : { ...after, ema: averaged(inputs, before.ema, after.parameter) }];
   });
   return { gradNorm, state: new Map(updated) };
 }
 
-function averaged(spec: StepSpec, ema: Tensor, parameter: Tensor): Tensor {
-  const decay = spec.emaDecay ?? 0;
-  return add(mul(ema, decay), mul(parameter, 1 - decay));
+function averaged({ average }: ApplyInputs, ema: Tensor, parameter: Tensor): Tensor {
+  invariant(average !== undefined, "a run that keeps averages feeds their weights");
+  return add(mul(ema, average.old), mul(parameter, average.new));
 }

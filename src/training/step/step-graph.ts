@@ -131,6 +131,7 @@ function applied(
     learningRate: scalar("learning_rate"),
     correction1: scalar("correction_1"),
     correction2: scalar("correction_2"),
+    ...(spec.emaDecay === undefined ? {} : { average: { old: scalar("average_old"), new: scalar("average_new") } }),
   };
   const state = new Map(
     [...gradients.keys()].map((name): [string, TrainedParameter] => {

@@ -27,10 +27,12 @@ export interface TrainState {
   globalStep: number;
 }
 
+/** `adamw-official` and `lamb` are Google's rules, without bias correction; `adamw-corrected` divides the moments by 1 - beta^t. */
+export const OPTIMIZERS = ["adamw-official", "adamw-corrected", "lamb"] as const;
+
 /** The update rule. Defaults are the official ones. */
 export interface OptimizerOptions {
-  /** `adamw` and `lamb` are the official rules, without bias correction; `adamw-corrected` divides the moments by 1 - beta^t. */
-  readonly kind: "adamw" | "adamw-corrected" | "lamb";
+  readonly kind: (typeof OPTIMIZERS)[number];
   /** Default 0.9. */
   readonly beta1?: number;
   /** Default 0.999. */

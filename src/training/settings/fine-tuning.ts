@@ -1,0 +1,189 @@
+import { invalidInput } from "../../errors.ts";
+import type { AlbertConfig } from "../../model/config.ts";
+import { SCHEDULE_SHAPES } from "../schedule.ts";
+import { OPTIMIZER_CHOICE } from "./optimizer-choice.ts";
+import type { Recipe } from "./recipes.ts";
+import { parseTable, type Row, type ValuesOf } from "./table.ts";
+import { between, choice, flag, integer, LARGEST_SEED, list, share, text, type ValueType } from "./value-type.ts";
+
+/** What the defaults of a fine-tune may depend on. */
+export interface Defaults {
+  readonly recipe: Recipe;
+  /** Where the recipe's numbers come from, in words. */
+  readonly published: string;
+  readonly config: AlbertConfig;
+  /** Whether the trunk starts from random numbers. */
+  readonly fromScratch: boolean;
+  /** Sees `trainBatchSize`, which comes before it in the table. */
+  readonly steps: () => readonly [steps: number, why: string];
+  readonly warmup: () => readonly [steps: number, why: string];
+  readonly learningRate: readonly [rate: number, why: string];
+  readonly metric: readonly [name: string, why: string];
+  /** `trainStep` as chosen, for rows after it. */
+  readonly trainStep: number;
+}
+
+const row = <const T extends ValueType>(
+  type: T,
+  description: string,
+  more: Omit<Row<T, Defaults>, "type" | "description"> = {},
+): Row<T, Defaults> => ({ type, description, ...more });
+
+const SCRATCH = "training from random weights";
+const OFFICIAL = "as the official scripts";
+
+/** Every hyperparameter of a fine-tune. */
+export const FINE_TUNING = {
+  learningRate: row({ kind: "number", above: 0, below: 1 }, "nominal learning rate", {
+    otherwise: ({ learningRate }) => learningRate,
+    default: "the recipe's for published sizes; else the model's own, or one that fits its size",
+  }),
+  trainBatchSize: row(integer(1, 65_536), "examples of one optimizer step", {
+    otherwise: ({ recipe, published }) => [recipe.trainBatchSize, published],
+    default: "the recipe's",
+  }),
+  trainStep: row(integer(1), "optimizer steps of the whole run", {
+    otherwise: ({ steps }) => steps(),
+    default: "the recipe's steps or passes",
+    excludes: ["numTrainEpochs"],
+  }),
+  numTrainEpochs: row({ kind: "number", above: 0, maximum: 100_000 }, "passes over the data, instead of train_step"),
+  warmupStep: row(integer(0), "steps of linear warmup", {
+    otherwise: ({ warmup }) => warmup(),
+    default: "the recipe's share of the steps",
+    excludes: ["warmupProportion"],
+  }),
+  warmupProportion: row(share, "warmup as a share of the steps, instead of warmup_step"),
+  schedule: row(
+    choice(...SCHEDULE_SHAPES),
+    "course of the learning rate; official is linear warmup and linear decay with Google's quirks",
+    { otherwise: () => ["official", OFFICIAL], default: "official" },
+  ),
+  maxSeqLength: row(integer(4, 65_536), "longest sequence in tokens, special tokens included", {
+    otherwise: ({ recipe, config, published }) => {
+      const longest = Math.min(recipe.maxSeqLength, config.maxPositionEmbeddings);
+      return [longest, longest < recipe.maxSeqLength ? `the model has ${longest} positions` : published];
+    },
+    default: "the recipe's, and no more than the model's positions",
+  }),
+  docStride: row(integer(1, 65_536), "tokens by which the windows of a long context advance", {
+    otherwise: () => [128, "as run_squad"],
+    default: "128",
+  }),
+  maxQueryLength: row(integer(1, 65_536), "tokens kept of a question", {
+    otherwise: () => [64, "as run_squad"],
+    default: "64",
+  }),
+  maxAnswerLength: row(integer(1, 65_536), "tokens of the longest answer", {
+    otherwise: () => [30, "as run_squad"],
+    default: "30",
+  }),
+  nBestSize: row(integer(1, 10_000), "answers kept for each question", {
+    otherwise: () => [20, "as run_squad"],
+    default: "20",
+  }),
+  maxQaLength: row(integer(1, 65_536), "tokens kept of question and option together", {
+    otherwise: () => [128, "as run_race"],
+    default: "128",
+  }),
+  optimizer: row(OPTIMIZER_CHOICE, "update rule: adamw-official and lamb are Google's, without bias correction", {
+    otherwise: ({ fromScratch, recipe, published }) =>
+      fromScratch
+        ? ["adamw-corrected", `${SCRATCH}: bias correction steadies the first steps`]
+        : [recipe.optimizer, published],
+    default: "the recipe's; adamw-corrected from random weights",
+  }),
+  weightDecay: row(between(0, 100), "decay of kernels and tables", {
+    otherwise: () => [0.01, "as the official optimizer"],
+    default: "0.01",
+  }),
+  clipNorm: row(between(0, 1_000_000), "largest global norm of the gradient; 0 turns clipping off", {
+    otherwise: () => [1, "as the official optimizer"],
+    default: "1",
+  }),
+  dropout: row(share, "dropout of hidden states and attention", {
+    otherwise: ({ fromScratch, recipe, published }) => (fromScratch ? [0.1, SCRATCH] : [recipe.dropout, published]),
+    default: "the recipe's; 0.1 from random weights",
+  }),
+  headDropout: row(share, "dropout before the head", {
+    otherwise: ({ recipe, published }) => [recipe.headDropout, published],
+    default: "the recipe's",
+  }),
+  saveCheckpointsSteps: row(integer(1), "steps between checkpoints and evaluations", {
+    otherwise: ({ recipe, published, trainStep }) => [
+      Math.max(1, Math.min(recipe.saveCheckpointsSteps, Math.ceil(trainStep / 4))),
+      published,
+    ],
+    default: "the recipe's, and at least four in a run",
+  }),
+  keepCheckpointMax: row(integer(1, 10_000), "newest checkpoints kept beside the best one", {
+    otherwise: () => [5, `${OFFICIAL}; the best one is kept besides`],
+    default: "5",
+  }),
+  metric: row(text, "metric of the best checkpoint and of early stopping", {
+    otherwise: ({ metric }) => metric,
+    default: "the recipe's; pearson where values are learnt",
+  }),
+  patience: row(integer(0, 1_000_000), "evaluations without improvement before stopping; 0 runs through", {
+    otherwise: () => [0, "early stopping is off unless asked for"],
+    default: "0",
+  }),
+  seed: row(integer(0, LARGEST_SEED), "seed of initial weights, data order and dropout", {
+    otherwise: () => [12345, "fixed, so that a run can be repeated"],
+    default: "12345",
+  }),
+  grouping: row(choice("length", "none"), "whether examples of like length share a step", {
+    otherwise: () => ["length", "examples of like length together need little padding"],
+    default: "length",
+  }),
+  tokenBudget: row(integer(1), "most tokens of one micro-batch, padding included; bounds memory, changes no meaning", {
+    otherwise: () => [2048, "bounds the memory of one micro-batch"],
+    default: "2048",
+  }),
+  emaDecay: row(share, "decay of the moving average of the weights; 0 keeps none", {
+    otherwise: () => [0, "no moving average unless asked for"],
+    default: "0",
+  }),
+  headOnly: row(flag, "train the head alone on cached outputs of the trunk", {
+    otherwise: () => [false, "the whole model is trained"],
+    default: "false",
+  }),
+  freeze: row(list, "parameters whose name contains one of these stay as they are", {
+    otherwise: () => [[], "nothing is frozen"],
+    default: "none",
+  }),
+  reinitialize: row(list, "parameters whose name contains one of these are drawn anew", {
+    otherwise: () => [[], "nothing is drawn anew"],
+    default: "none",
+  }),
+  iterationsPerLoop: row(integer(1, 10_000), "optimizer steps of one run of a graph, of one shape", {
+    otherwise: () => [1, "several pay where the state travels to a device and back"],
+    default: "1",
+  }),
+  maxRestarts: row(integer(0, 100), "restarts at half the rate after a divergence", {
+    otherwise: () => [1, "one restart at half the rate after a divergence"],
+    default: "1",
+  }),
+} as const;
+
+/** Everything that may be given. */
+export type GivenSettings = Partial<ValuesOf<typeof FINE_TUNING>>;
+/** Everything that decides a fine-tuning run, besides the data and what it starts from. */
+export type TrainingSettings = Omit<ValuesOf<typeof FINE_TUNING>, "numTrainEpochs" | "warmupProportion">;
+export type SettingName = keyof TrainingSettings;
+
+/**
+ * Reads settings written as text.
+ *
+ * @param prefix  comes before each name in the report, such as `recipe.`
+ * @returns the settings, and sentences about old names
+ * @throws AlbertError invalid-input with every unknown name (and the nearest known one) and every wrong value
+ */
+export function parseFineTuning(
+  given: Readonly<Record<string, string>>,
+  prefix = "",
+): { readonly settings: GivenSettings; readonly warnings: readonly string[] } {
+  const { values, violations, warnings } = parseTable(FINE_TUNING, given, prefix);
+  if (violations.length > 0) throw invalidInput(violations);
+  return { settings: values, warnings };
+}

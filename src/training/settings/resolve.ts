@@ -1,0 +1,122 @@
+import { type FieldViolation, invalidInput } from "../../errors.ts";
+import type { AlbertConfig } from "../../model/config.ts";
+import type { FineTuningHints } from "../../model/directory/model-directory.ts";
+import type { Head } from "../../model/heads.ts";
+import { defaultMetric } from "../head-metrics.ts";
+import { checkSchedule } from "../schedule.ts";
+import { FINE_TUNING, type GivenSettings, type SettingName, type TrainingSettings } from "./fine-tuning.ts";
+import { type FittingRate, fittingRate } from "./fitting-rate.ts";
+import type { Recipe } from "./recipes.ts";
+import { type DataSize, passed, recipeSteps, recipeWarmup, stepsPerPass } from "./run-length.ts";
+import { checkTable, completeTable } from "./table.ts";
+
+/** What a run's length and defaults depend on. */
+export interface RunFacts extends DataSize {
+  readonly config: AlbertConfig;
+  /** Whether the trunk starts from random numbers. */
+  readonly fromScratch: boolean;
+  /** The head that learns, whose problem decides the metric; the recipe's metric applies where it is left out. */
+  readonly head?: Head;
+  /** What the model's maker measured. */
+  readonly hints?: FineTuningHints;
+  /** What a range test found. */
+  readonly tested?: FittingRate;
+}
+
+export interface ResolvedSettings {
+  readonly settings: TrainingSettings;
+  /** Why each setting has its value. */
+  readonly reasons: Readonly<Record<SettingName, string>>;
+  readonly warnings: readonly string[];
+  /** The rate that fits the model, whether it applies or not. */
+  readonly fitting: FittingRate;
+}
+
+/**
+ * Completes what was given from the recipe and the model, and says of every value where it comes from.
+ *
+ * @throws AlbertError invalid-input with every setting that cannot be
+ */
+export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: RunFacts): ResolvedSettings {
+  const { config, fromScratch, examples } = facts;
+  const fitting = facts.tested ?? fittingRate(recipe, { ...facts, headOnly: given.headOnly === true });
+  const { values, reasons } = completeTable(FINE_TUNING, given, (soFar) => {
+    const trainStep = soFar.trainStep ?? 1;
+    const batch = soFar.trainBatchSize ?? recipe.trainBatchSize;
+    return {
+      recipe,
+      published: `${recipe.task} recipe (${recipe.source})`,
+      config,
+      fromScratch,
+      steps: () =>
+        given.numTrainEpochs === undefined
+          ? recipeSteps(recipe, facts, batch, fromScratch)
+          : passed(given.numTrainEpochs, examples, batch),
+      warmup: () => recipeWarmup(recipe, given.warmupProportion, trainStep, fromScratch),
+      learningRate: [fitting.rate, fitting.why] as const,
+      metric: defaultMetric(recipe, facts.head),
+      trainStep,
+    };
+  });
+  const settings = values as TrainingSettings; // every row with a default has a value now
+  check(settings, given, config);
+  return {
+    settings,
+    reasons: reasons as Record<SettingName, string>, // by the same rows
+    warnings: warningsOf(recipe, settings, facts, fitting),
+    fitting,
+  };
+}
+
+function check(settings: TrainingSettings, given: GivenSettings, config: AlbertConfig): void {
+  const violations: FieldViolation[] = checkTable(FINE_TUNING, settings).map((violation) =>
+    violation.field === "train_step" && given.numTrainEpochs !== undefined
+      ? { field: "num_train_epochs", description: `gives ${settings.trainStep} steps: ${violation.description}` }
+      : violation,
+  );
+  if (settings.iterationsPerLoop > settings.saveCheckpointsSteps) {
+    const description = `expected at most save_checkpoints_steps (${settings.saveCheckpointsSteps}), got ${settings.iterationsPerLoop}`;
+    violations.push({ field: "iterations_per_loop", description });
+  }
+  if (settings.maxSeqLength > config.maxPositionEmbeddings) {
+    const description = `expected 4 to ${config.maxPositionEmbeddings} (the model's positions), got ${settings.maxSeqLength}`;
+    violations.push({ field: "max_seq_length", description });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+  checkSchedule({
+    shape: settings.schedule,
+    learningRate: settings.learningRate,
+    totalSteps: settings.trainStep,
+    warmupSteps: settings.warmupStep,
+  });
+}
+
+function warningsOf(
+  recipe: Recipe,
+  { learningRate, trainBatchSize, trainStep, headOnly }: TrainingSettings,
+  { examples, config, fromScratch }: RunFacts,
+  fitting: FittingRate,
+): string[] {
+  const warnings: string[] = [];
+  const ratio = learningRate / fitting.rate;
+  if (ratio > 5 || ratio < 0.2) {
+    warnings.push(
+      `learning rate ${learningRate} is far from ${fitting.rate} (${fitting.why}): training often fails to converge outside a factor of 5`,
+    );
+  } else if (!fromScratch && !headOnly && config.hiddenSize >= 2048 && learningRate > 1e-5) {
+    warnings.push(`models this wide (hidden size ${config.hiddenSize}) often need a learning rate of 5e-6 to 1e-5`);
+  }
+  const batchRatio = trainBatchSize / recipe.trainBatchSize;
+  if (batchRatio > 4 || batchRatio < 0.25) {
+    warnings.push(
+      `train batch size ${trainBatchSize} is far from the recipe's ${recipe.trainBatchSize}: scale the learning rate with its square root`,
+    );
+  }
+  const passes = trainStep / stepsPerPass(examples, trainBatchSize);
+  if (passes > 40) {
+    warnings.push(
+      `${trainStep} steps are ${Math.round(passes)} passes over ${examples} examples; choose --num-train-epochs for data of this size`,
+    );
+  }
+  return warnings;
+}
