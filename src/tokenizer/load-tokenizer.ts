@@ -3,13 +3,16 @@ import { readFileSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { SentencePieceTokenizer } from "./sentencepiece/sentencepiece-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { readTokenizerJson } from "./tokenizer-json/read-tokenizer-json.ts";
+import { TokenizerJsonTokenizer } from "./tokenizer-json/tokenizer-json-tokenizer.ts";
 import { WordPieceTokenizer } from "./wordpiece/wordpiece-tokenizer.ts";
 import { readWordPieceVocabulary } from "./wordpiece/wordpiece-vocabulary.ts";
 
 export interface TokenizerSource {
-  /** The vocabulary: a SentencePiece `.model`, or a WordPiece `vocab.txt`. */
+  /** The vocabulary: a SentencePiece `.model`, a WordPiece `vocab.txt`, or a `tokenizer.json`. */
   readonly bytes: Uint8Array;
   readonly kind: Tokenizer["kind"];
+  /** A `tokenizer.json` decides that itself. */
   readonly lowerCase: boolean;
   /**
    * SentencePiece only. `true` (default) splits pieces such as "2000," exactly as Google's code, `false` as Hugging Face's
@@ -23,14 +26,20 @@ export interface TokenizerSource {
  * megabytes and never grows.
  *
  * @throws {AlbertError} `corrupt` when the bytes are not such a vocabulary, `precondition` when it lacks a special piece,
- *   `unimplemented` for a SentencePiece model that is not a unigram model
+ *   `unimplemented` for a SentencePiece model that is not a unigram model, or a `tokenizer.json` that asks for what is not
+ *   done here
  */
 export function loadTokenizer({ bytes, kind, lowerCase, officialCommaHandling = true }: TokenizerSource): Tokenizer {
   const options = kind === "sentencepiece" ? { kind, lowerCase, officialCommaHandling } : { kind, lowerCase };
   const digest = createHash("sha256").update(JSON.stringify(options)).update("\n").update(bytes).digest("hex");
-  return kind === "sentencepiece"
-    ? new SentencePieceTokenizer(bytes, { lowerCase, officialCommaHandling, digest })
-    : new WordPieceTokenizer(readWordPieceVocabulary(bytes), { lowerCase, digest });
+  switch (kind) {
+    case "sentencepiece":
+      return new SentencePieceTokenizer(bytes, { lowerCase, officialCommaHandling, digest });
+    case "wordpiece":
+      return new WordPieceTokenizer(readWordPieceVocabulary(bytes), { lowerCase, digest });
+    case "tokenizer-json":
+      return new TokenizerJsonTokenizer(readTokenizerJson(bytes), digest);
+  }
 }
 
 /** {@link loadTokenizer} from a file of the vocabulary. */

@@ -7,6 +7,9 @@ export interface SpecialIds {
   readonly mask: number;
 }
 
+/** The file that a tokenizer is made from: a SentencePiece `.model`, a WordPiece `vocab.txt`, or a `tokenizer.json`. */
+export type VocabularyKind = "sentencepiece" | "wordpiece" | "tokenizer-json";
+
 /**
  * One text as pieces. The four arrays run in parallel. `starts[i]..ends[i]` is the half-open range of UTF-16 units of the
  * caller's *original* text that piece i came from; it is empty (start == end) for a piece that no character produced.
@@ -19,11 +22,13 @@ export interface TokenizedText {
 }
 
 /**
- * Text -> pieces, exactly as the official ALBERT code does it. Pure and synchronous: the same text gives the same pieces
+ * Text -> pieces, exactly as the official ALBERT code does it; of a `tokenizer.json`, as the library that wrote it. Pure and synchronous: the same text gives the same pieces
  * for ever, and nothing is kept between calls.
  */
 export interface Tokenizer {
-  readonly kind: "sentencepiece" | "wordpiece";
+  readonly kind: VocabularyKind;
+  /** How pieces show where a word begins: by U+2581 in front of it, or by "##" in front of what continues one. */
+  readonly pieceStyle: "sentencepiece" | "wordpiece";
   readonly vocabSize: number;
   readonly special: SpecialIds;
   /** Whether text is lower-cased before segmentation. */

@@ -123,6 +123,7 @@ const sentiment: Head = {
 export function fakeModel(digest: string, fileBytes = 64): ServableModel {
   const tokenizer: Tokenizer = {
     kind: "wordpiece",
+    pieceStyle: "wordpiece",
     vocabSize: 100,
     special: { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 },
     lowerCase: true,

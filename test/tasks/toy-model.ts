@@ -15,6 +15,7 @@ export function wordTokenizer(): Tokenizer {
   };
   return {
     kind: "wordpiece",
+    pieceStyle: "wordpiece",
     get vocabSize() {
       return pieces.length;
     },

@@ -30,7 +30,10 @@ export function registerImport(program: Command): void {
     .requiredOption("--output <dir>", "directory to make; must not exist")
     .option("--name <name>", "name of the model (default: the output directory's)")
     .option("--description <text>", "what the model is for")
-    .option("--vocab <file>", "SentencePiece .model or WordPiece .txt, where it is not beside the weights")
+    .option(
+      "--vocab <file>",
+      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not beside the weights",
+    )
     .option("--cased", "do not lower-case text")
     .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
     .addOption(new Option("--head <kinds...>", "heads to take").choices([...HEAD_CHOICES, "none"]))

@@ -52,7 +52,7 @@ export function registerPretrain(program: Command): void {
     .option("--eval-input <files...>", "text to evaluate on (default: a held-out share of the documents)")
     .option("--init <path>", "model directory or checkpoint to continue from; without it weights are random")
     .option("--config <name|file>", `architecture of random weights: ${PUBLISHED_CONFIG_NAMES.join(", ")}, or a file`)
-    .option("--vocab <file>", "SentencePiece .model or WordPiece .txt")
+    .option("--vocab <file>", "SentencePiece .model, WordPiece .txt or tokenizer.json")
     .option("--cased", "do not lower-case text")
     .option("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")

@@ -48,7 +48,7 @@ export function registerPretrainingData(program: Command): void {
       "--input <files...>",
       "text, plain or gzipped: one sentence per line, a blank line between documents",
     )
-    .requiredOption("--vocab <file>", "SentencePiece .model or WordPiece .txt")
+    .requiredOption("--vocab <file>", "SentencePiece .model, WordPiece .txt or tokenizer.json")
     .option("--store <dir>", "keep the tokenised text here; masks are drawn while training")
     .option("--output <files...>", "write instances as TFRecords, to these files in turn")
     .option("--cased", "do not lower-case text")

@@ -65,7 +65,10 @@ export function registerTrain(program: Command): void {
       "--random-init <architecture>",
       `start from random weights: ${PUBLISHED_CONFIG_NAMES[0]}, ... or a config.json`,
     )
-    .option("--vocab <file>", "SentencePiece .model or WordPiece .txt, where it is not beside the weights")
+    .option(
+      "--vocab <file>",
+      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not beside the weights",
+    )
     .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
     .option("--cased", "do not lower-case text")
     .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")

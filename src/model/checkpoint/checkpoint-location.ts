@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
-import { INDEX_ENDING, shardNames } from "../sharded-safetensors.ts";
+import { INDEX_ENDING, shardNames } from "../formats/sharded-safetensors.ts";
 
 /** The files of a foreign checkpoint. */
 export interface CheckpointLocation {
@@ -10,7 +10,7 @@ export interface CheckpointLocation {
   readonly weights: string;
   /** `config.json` or `albert_config.json`; absent when none lies near the weights. */
   readonly config: string | undefined;
-  /** `spiece.model`, `vocab.txt` or what the official archives call them; absent when none lies near the weights. */
+  /** `spiece.model`, `vocab.txt` or what the official archives call them, else `tokenizer.json`; absent when none lies near the weights. */
   readonly vocabulary: string | undefined;
   /** `tokenizer_config.json`, when there is one. */
   readonly tokenizerConfig: string | undefined;
@@ -19,7 +19,7 @@ export interface CheckpointLocation {
 /** One of several safetensors files: its name up to the number says which. */
 const SHARD = /^(.+)-\d{5}-of-\d{5}\.safetensors$/;
 
-const VOCABULARY_NAMES = ["spiece.model", "30k-clean.model", "vocab.txt", "vocab_chinese.txt"];
+const VOCABULARY_NAMES = ["spiece.model", "30k-clean.model", "vocab.txt", "vocab_chinese.txt", "tokenizer.json"];
 
 /**
  * Finds what a person means by `path`: a directory (Hugging Face's, Google's, or a TF-Hub module's), a safetensors file,

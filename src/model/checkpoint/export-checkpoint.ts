@@ -35,6 +35,11 @@ export async function exportTensorFlow(directory: string, model: ExportedModel):
   }
   if (config.hiddenAct === "gelu_erf") throw refuse("its activation is the exact-erf gelu");
   if (config.layerNormEps !== 1e-12) throw refuse(`its layer_norm_eps is ${config.layerNormEps}, not 1e-12`);
+  if (vocabulary?.kind === "tokenizer-json") {
+    throw refuse(
+      "its vocabulary is a tokenizer.json, and that code reads spiece.model or vocab.txt; export it with --format hf",
+    );
+  }
   const tensors = new Map<string, ArrayTensor>([["global_step", { shape: [], data: new BigInt64Array(1) }]]);
   for (const { name } of modelParameters(config, heads)) tensors.set(name, parameters.get(name)!);
   const { layer_norm_eps: _, ...json } = withoutLibraryKeys(albertConfigToJson(config));
@@ -52,7 +57,7 @@ export async function exportHuggingFace(directory: string, model: ExportedModel)
   await createDirectoryAtomically(directory, async (temporary) => {
     const tensors = toHuggingFaceTensors(config, heads, parameters);
     await writeSafetensors(join(temporary, "model.safetensors"), tensors, { format: "pt" });
-    const json = huggingFaceConfig(config, heads, vocabulary ?? { kind: "sentencepiece" });
+    const json = huggingFaceConfig(config, heads, vocabulary);
     await writeNewFile(join(temporary, "config.json"), jsonBytes(json));
     await writeVocabulary(temporary, vocabulary);
     if (vocabulary !== undefined) {

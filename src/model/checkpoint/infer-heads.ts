@@ -1,10 +1,10 @@
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
-import { labelsOfConfig } from "../head-labels.ts";
 import type { ClassificationHead, Head, HeadKind, ProblemType } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import { detectNaming } from "./checkpoint-naming.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
+import { labelsOfConfig } from "./head-labels.ts";
 
 /** What a person may say about a foreign checkpoint's heads. */
 export const HEAD_CHOICES = [

@@ -5,15 +5,15 @@ import { parseAlbertConfig } from "../config.ts";
 import { readVocabulary, type Vocabulary } from "../directory/vocabulary.ts";
 import { withFile } from "../formats/random-access-file.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
+import { withShardedSafetensors } from "../formats/sharded-safetensors.ts";
 import { openTensorBundle } from "../formats/tensor-bundle.ts";
 import type { Head } from "../heads.ts";
-import { checkModelType } from "../model-type.ts";
-import { withShardedSafetensors } from "../sharded-safetensors.ts";
-import { unwrapNames } from "../wrapper-prefixes.ts";
 import { type CheckpointLocation, locateCheckpoint } from "./checkpoint-location.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import { type HeadHints, inferHeads } from "./infer-heads.ts";
 import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
+import { checkModelType } from "./model-type.ts";
+import { unwrapNames } from "./wrapper-prefixes.ts";
 
 export interface CheckpointOptions {
   /** What the checkpoint's own files do not tell about its heads. */

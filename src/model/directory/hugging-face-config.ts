@@ -1,3 +1,4 @@
+import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import { type AlbertConfig, albertConfigToJson } from "../config.ts";
 import type { Head, HeadKind, ProblemType } from "../heads.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -43,7 +44,7 @@ const PROBLEM_TYPE_NAMES: Readonly<Record<ProblemType, string>> = {
 export function huggingFaceConfig(
   config: AlbertConfig,
   heads: readonly Head[],
-  vocabulary: Pick<Vocabulary, "kind">,
+  vocabulary: Vocabulary | undefined,
 ): Record<string, unknown> {
   const unscoped = heads.filter((head) => head.scope === undefined);
   const classification = unscoped.find((head) => head.kind === "classification");
@@ -57,8 +58,7 @@ export function huggingFaceConfig(
     classifier_dropout_prob: config.extra["classifier_dropout_prob"] ?? 0.1, // what the official heads train with
     position_embedding_type: "absolute",
     tie_word_embeddings: true,
-    pad_token_id: 0,
-    ...(vocabulary.kind === "sentencepiece" ? { bos_token_id: 2, eos_token_id: 3 } : {}),
+    ...specialTokenIds(vocabulary),
     ...(classification === undefined
       ? {}
       : {
@@ -67,6 +67,14 @@ export function huggingFaceConfig(
           problem_type: PROBLEM_TYPE_NAMES[classification.problemType],
         }),
   };
+}
+
+/** Ids as the official vocabularies have them; of a `tokenizer.json` those that it says. */
+function specialTokenIds(vocabulary: Vocabulary | undefined): Record<string, number> {
+  if (vocabulary?.kind === "wordpiece") return { pad_token_id: 0 };
+  if (vocabulary?.kind !== "tokenizer-json") return { pad_token_id: 0, bos_token_id: 2, eos_token_id: 3 };
+  const { pad, cls, sep } = loadTokenizer(vocabulary).special;
+  return { pad_token_id: pad, bos_token_id: cls, eos_token_id: sep };
 }
 
 /** A configuration's JSON without what only Hugging Face's library reads. */
@@ -82,10 +90,23 @@ function architectureOf(heads: readonly Head[]): string {
 }
 
 /** `tokenizer_config.json` for Hugging Face's `AutoTokenizer`. */
-export function huggingFaceTokenizerConfig(
-  { kind, lowerCase }: Pick<Vocabulary, "kind" | "lowerCase">,
-  maxSequenceLength: number,
-): Record<string, unknown> {
+export function huggingFaceTokenizerConfig(vocabulary: Vocabulary, maxSequenceLength: number): Record<string, unknown> {
+  const { kind, lowerCase } = vocabulary;
+  if (kind === "tokenizer-json") {
+    const tokenizer = loadTokenizer(vocabulary);
+    const { special } = tokenizer;
+    const pieceOf = (id: number) => tokenizer.pieceOf(id);
+    return {
+      tokenizer_class: "PreTrainedTokenizerFast", // takes tokenizer.json as it is, and adds nothing
+      model_max_length: maxSequenceLength,
+      model_input_names: ["input_ids", "token_type_ids", "attention_mask"],
+      cls_token: pieceOf(special.cls),
+      sep_token: pieceOf(special.sep),
+      mask_token: pieceOf(special.mask),
+      pad_token: pieceOf(special.pad),
+      unk_token: pieceOf(special.unk),
+    };
+  }
   const shared = { do_lower_case: lowerCase, model_max_length: maxSequenceLength };
   const special = { cls_token: "[CLS]", sep_token: "[SEP]", mask_token: "[MASK]" };
   return kind === "sentencepiece"

@@ -5,6 +5,7 @@ import type { AlbertConfig } from "../config.ts";
 import type { Head, HeadKind } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import type { ModelManifest } from "./model-directory.ts";
+import { isVocabularyKind } from "./vocabulary.ts";
 
 /** The file that is written last: a directory without it is not a model. */
 export const MANIFEST_FILE = "manifest.json";
@@ -88,12 +89,8 @@ function manifestProblems(json: Record<string, unknown>): string[] {
       problems.push("the tokenizer's file is not listed");
     }
   }
-  if (
-    !isObject(tokenizer) ||
-    (tokenizer["kind"] !== "sentencepiece" && tokenizer["kind"] !== "wordpiece") ||
-    typeof tokenizer["lowerCase"] !== "boolean"
-  ) {
-    problems.push("tokenizer needs file, kind (sentencepiece or wordpiece) and lowerCase");
+  if (!isObject(tokenizer) || !isVocabularyKind(tokenizer["kind"]) || typeof tokenizer["lowerCase"] !== "boolean") {
+    problems.push("tokenizer needs file, kind (sentencepiece, wordpiece or tokenizer-json) and lowerCase");
   }
   problems.push(...(Array.isArray(heads) ? headProblems(heads) : ["heads is not a list"]));
   return problems;

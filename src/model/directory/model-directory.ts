@@ -1,4 +1,4 @@
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { Tokenizer, VocabularyKind } from "../../tokenizer/tokenizer.ts";
 import type { AlbertConfig } from "../config.ts";
 import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
@@ -34,7 +34,7 @@ export interface ModelManifest {
   readonly heads: readonly Head[];
   readonly tokenizer: {
     readonly file: string;
-    readonly kind: "sentencepiece" | "wordpiece";
+    readonly kind: VocabularyKind;
     readonly lowerCase: boolean;
   };
   /** Longest sequence the model was trained for; requests are cut into windows of at most this many tokens. */

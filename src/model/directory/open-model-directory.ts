@@ -11,10 +11,10 @@ import { type CheckpointOptions, openCheckpoint } from "../checkpoint/open-check
 import { type AlbertConfig, parseAlbertConfig } from "../config.ts";
 import { sha256Of, withFile } from "../formats/random-access-file.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
-import { requireRegularFile, settledDirectory } from "../regular-files.ts";
-import { shardNames } from "../sharded-safetensors.ts";
+import { shardNames } from "../formats/sharded-safetensors.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, parseManifest } from "./manifest.ts";
 import type { Model, ModelManifest } from "./model-directory.ts";
+import { requireRegularFile, settledDirectory } from "./regular-files.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 
 export interface OpenOptions extends CheckpointOptions {
@@ -102,7 +102,7 @@ async function openForeign(path: string, options: OpenOptions): Promise<Model> {
   if (vocabulary === undefined) {
     throw new AlbertError(
       "not-found",
-      "no vocabulary (spiece.model, 30k-clean.model or vocab.txt) lies beside the weights; name it with --vocab",
+      "no vocabulary (spiece.model, 30k-clean.model, vocab.txt or tokenizer.json) lies beside the weights; name it with --vocab",
       { reason: "VOCABULARY_NOT_FOUND" },
     );
   }

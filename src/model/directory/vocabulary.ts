@@ -2,18 +2,31 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
+import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
+import type { VocabularyKind } from "../../tokenizer/tokenizer.ts";
 
 /** A model's vocabulary file, and how it is to be used. */
 export interface Vocabulary {
-  readonly kind: "sentencepiece" | "wordpiece";
+  readonly kind: VocabularyKind;
   /** Whether text is lower-cased before segmentation. */
   readonly lowerCase: boolean;
   readonly bytes: Uint8Array;
 }
 
+const FILE_NAMES: Readonly<Record<VocabularyKind, string>> = {
+  sentencepiece: "spiece.model",
+  wordpiece: "vocab.txt",
+  "tokenizer-json": "tokenizer.json",
+};
+
+/** Whether a value names a kind of vocabulary. */
+export function isVocabularyKind(kind: unknown): kind is VocabularyKind {
+  return typeof kind === "string" && Object.hasOwn(FILE_NAMES, kind);
+}
+
 /** Name of the vocabulary file in a model directory: the names Hugging Face's tokenizers look for. */
 export function vocabularyFileName(kind: Vocabulary["kind"]): string {
-  return kind === "sentencepiece" ? "spiece.model" : "vocab.txt";
+  return FILE_NAMES[kind];
 }
 
 export interface VocabularyOptions {
@@ -24,22 +37,38 @@ export interface VocabularyOptions {
 }
 
 /**
- * Reads a vocabulary: SentencePiece from a `.model` file, WordPiece from a `.txt` file.
+ * Reads a vocabulary: SentencePiece from a `.model` file, WordPiece from a `.txt` file, either from a `tokenizer.json`, which
+ * says itself whether it lower-cases.
  *
  * @throws AlbertError invalid-input for any other extension; not-found when it cannot be read
  */
 export async function readVocabulary(path: string, options: VocabularyOptions = {}): Promise<Vocabulary> {
   const name = basename(path);
-  const kind = name.endsWith(".model") ? "sentencepiece" : name.endsWith(".txt") ? "wordpiece" : undefined;
+  const kind = kindOfFile(name);
   if (kind === undefined) {
     throw invalidInput([
-      { field: "vocabulary", description: `expected a SentencePiece .model or a WordPiece .txt file, got ${name}` },
+      {
+        field: "vocabulary",
+        description: `expected a SentencePiece .model, a WordPiece .txt or a tokenizer.json file, got ${name}`,
+      },
     ]);
   }
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new AlbertError("not-found", `vocabulary ${name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
+  if (kind === "tokenizer-json") {
+    const { lowerCase } = loadTokenizer({ kind, bytes, lowerCase: true });
+    if (options.lowerCase === undefined || options.lowerCase === lowerCase) return { kind, bytes, lowerCase };
+    const description = `${name} ${lowerCase ? "lower-cases text" : "keeps the case of text"} by its own normalizer; leave the choice to it`;
+    throw invalidInput([{ field: "cased", description }]);
+  }
   return { kind, bytes, lowerCase: options.lowerCase ?? (await lowerCaseOf(options.tokenizerConfig)) ?? true };
+}
+
+function kindOfFile(name: string): VocabularyKind | undefined {
+  if (name.endsWith(".model")) return "sentencepiece";
+  if (name.endsWith(".txt")) return "wordpiece";
+  return name.endsWith(".json") ? "tokenizer-json" : undefined;
 }
 
 async function lowerCaseOf(path: string | undefined): Promise<boolean | undefined> {

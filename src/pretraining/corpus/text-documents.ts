@@ -86,7 +86,7 @@ export async function* readDocuments(
       else lineNumber++;
       const isWhole = !line.cut && !continued;
       continued = line.cut;
-      const tokens = packTokens(tokenizer.tokenize(line.text), tokenizer.kind);
+      const tokens = packTokens(tokenizer.tokenize(line.text), tokenizer.pieceStyle);
       if (tokens.length === 0) {
         // A line separates documents when nothing is left of it once cleaned, not when its characters are unknown.
         if (isWhole && preprocessText(line.text, { lowerCase: tokenizer.lowerCase }) === "") yield* endDocument();

@@ -1,5 +1,5 @@
 import { corrupt } from "../../errors.ts";
-import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
+import type { SpecialIds, VocabularyKind } from "../../tokenizer/tokenizer.ts";
 import type { TextReport } from "./text-documents.ts";
 
 /**
@@ -34,7 +34,7 @@ export interface TokenStoreManifest {
   readonly formatVersion: 1;
   readonly tokenizer: {
     readonly digest: string;
-    readonly kind: "sentencepiece" | "wordpiece";
+    readonly kind: VocabularyKind;
     readonly vocabSize: number;
     readonly special: SpecialIds;
   };

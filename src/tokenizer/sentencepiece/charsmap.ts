@@ -1,5 +1,5 @@
 import { corrupt } from "../../errors.ts";
-import type { AlignedText } from "../aligned-text.ts";
+import { type AlignedText, textOf } from "../aligned-text.ts";
 import { codePointAt } from "./preprocess.ts";
 
 /** The longest rule that applies at a position. */
@@ -22,8 +22,11 @@ export class Charsmap {
   /** ASCII characters that no rule starts with unless a non-ASCII character follows. */
   readonly plainAscii = new Uint8Array(128);
 
-  /** @throws {AlbertError} `corrupt` when the sizes inside the blob contradict its length */
-  constructor(blob: Uint8Array) {
+  /**
+   * @param what  how error messages call the file that holds the rules
+   * @throws {AlbertError} `corrupt` when the sizes inside the blob contradict its length
+   */
+  constructor(blob: Uint8Array, what = "SentencePiece model") {
     if (blob.length === 0) {
       this.#trie = new Uint32Array(0);
       this.#replacements = blob;
@@ -31,7 +34,9 @@ export class Charsmap {
       const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
       const trieBytes = blob.length < 4 ? -1 : view.getUint32(0, true);
       if (trieBytes < 4 || trieBytes % 4 !== 0 || 4 + trieBytes > blob.length) {
-        throw corrupt(`SentencePiece model: the normaliser's rules claim ${trieBytes} of ${blob.length} bytes`);
+        throw corrupt(
+          `${what}: the normaliser's rules claim ${trieBytes} of ${blob.length} bytes, expected at most ${blob.length - 4}; copy the file again`,
+        );
       }
       this.#trie = new Uint32Array(trieBytes / 4);
       for (let i = 0; i < this.#trie.length; i++) this.#trie[i] = view.getUint32(4 + 4 * i, true);
@@ -71,6 +76,18 @@ export class Charsmap {
       }
     }
     if (match.length > 0) match.replacement = this.#replacementAt(value);
+  }
+
+  /** The replacement of the *shortest* rule that a text begins with, or undefined where it begins with none. */
+  shortest(text: AlignedText): string | undefined {
+    if (this.#trie.length === 0) return undefined;
+    let node = offsetOf(this.#trie[0]!);
+    for (const byte of Buffer.from(textOf(text), "utf8")) {
+      node = this.#step(node, byte);
+      if (node < 0) return undefined;
+      if (this.#hasLeaf) return this.#replacementAt(this.#trie[node]! & 0x7fffffff);
+    }
+    return undefined;
   }
 
   /** Whether the unit that the last `#step` reached ends a rule. */

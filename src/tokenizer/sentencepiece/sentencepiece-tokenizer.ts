@@ -19,6 +19,7 @@ export interface SentencePieceTokenizerOptions {
 /** The tokenizer of the English ALBERT models: official cleaning, SentencePiece, and the digit-comma rule. */
 export class SentencePieceTokenizer implements Tokenizer {
   readonly kind = "sentencepiece";
+  readonly pieceStyle = "sentencepiece";
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly lowerCase: boolean;

@@ -12,6 +12,7 @@ const MAX_WORD_LENGTH = 200;
  */
 export class WordPieceTokenizer implements Tokenizer {
   readonly kind = "wordpiece";
+  readonly pieceStyle = "wordpiece";
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly lowerCase: boolean;

@@ -1,5 +1,5 @@
-import { corrupt } from "../errors.ts";
-import type { CheckpointEntry, CheckpointReader } from "./checkpoint/checkpoint-reader.ts";
+import { corrupt } from "../../errors.ts";
+import type { CheckpointEntry, CheckpointReader } from "./checkpoint-reader.ts";
 
 /**
  * Segments of a name that a wrapper of PyTorch puts in, wherever it stands: data parallelism, compilation, sharding and

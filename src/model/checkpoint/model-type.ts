@@ -1,4 +1,4 @@
-import { AlbertError } from "../errors.ts";
+import { AlbertError } from "../../errors.ts";
 
 /** The `model_type` that this program opens. */
 export const MODEL_TYPE = "albert";

@@ -1,4 +1,4 @@
-import { type FieldViolation, invalidInput } from "../errors.ts";
+import { type FieldViolation, invalidInput } from "../../errors.ts";
 
 /**
  * Label names of a classification head from a Hugging Face `config.json`, where three keys speak of them: `id2label`,

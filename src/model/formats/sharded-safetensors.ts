@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { AlbertError, corrupt } from "../errors.ts";
-import { readJsonObject } from "../platform/json-file.ts";
-import type { CheckpointEntry, CheckpointReader } from "./checkpoint/checkpoint-reader.ts";
-import { withFile } from "./formats/random-access-file.ts";
-import { openSafetensors } from "./formats/safetensors.ts";
+import { AlbertError, corrupt } from "../../errors.ts";
+import { readJsonObject } from "../../platform/json-file.ts";
+import type { CheckpointEntry, CheckpointReader } from "../checkpoint/checkpoint-reader.ts";
+import { withFile } from "./random-access-file.ts";
+import { openSafetensors } from "./safetensors.ts";
 
 /** Ending of the file that says which of several safetensors files holds which tensor. */
 export const INDEX_ENDING = ".safetensors.index.json";

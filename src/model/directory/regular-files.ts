@@ -1,6 +1,6 @@
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { AlbertError, corrupt } from "../errors.ts";
+import { AlbertError, corrupt } from "../../errors.ts";
 
 /**
  * Which files of a model directory are read: regular ones, and symbolic links whose target stays inside the mount. That is

@@ -1,0 +1,98 @@
+import { type AlignedText, isHighSurrogate, isLowSurrogate, textOf } from "../aligned-text.ts";
+import { PieceTrie } from "../sentencepiece/piece-trie.ts";
+import type { PieceModel } from "./definition.ts";
+
+/** One piece of a word: its id, its text, and the units of the word that it covers. */
+export interface Cut {
+  readonly id: number;
+  readonly piece: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Cuts one word into pieces, which cover it without gap. */
+export type CutWord = (word: AlignedText) => readonly Cut[];
+
+/** How much worse than the rarest piece an unknown character scores. */
+const UNKNOWN_PENALTY = 10;
+
+export function buildModel(model: PieceModel): CutWord {
+  return model.type === "unigram" ? buildUnigram(model) : buildWordPiece(model);
+}
+
+/**
+ * The segmentation of the highest sum of scores, added up in float64 from the left. Every piece can be matched, the special
+ * ones too, which is not so in SentencePiece. Neighbouring unknown characters are one piece.
+ */
+function buildUnigram({ pieces, unknownId }: Extract<PieceModel, { type: "unigram" }>): CutWord {
+  const trie = new PieceTrie(pieces.flatMap(([text], id) => (text === "" ? [] : [{ text, id }])));
+  const ids = new Map(pieces.map(([text], id) => [text, id]));
+  const scores = Float64Array.from(pieces, ([, score]) => score);
+  const unknownScore =
+    scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY;
+  return (word) => {
+    const { units, length } = word;
+    const best = new Float64Array(length + 1);
+    const from = new Int32Array(length + 1).fill(-1);
+    const idAt = new Int32Array(length + 1);
+    const reach = (end: number, start: number, id: number, score: number) => {
+      if (from[end] !== -1 && !(score > best[end]!)) return;
+      best[end] = score;
+      from[end] = start;
+      idAt[end] = id;
+    };
+    for (let start = 0; start < length; ) {
+      const next = start + characterSize(word, start);
+      let single = false;
+      for (let end = start, node = 0; end < length; ) {
+        node = trie.step(node, units[end++]!);
+        if (node < 0) break;
+        const { id } = trie;
+        if (id < 0) continue;
+        reach(end, start, id, scores[id]! + best[start]!);
+        if (end === next) single = true;
+      }
+      if (!single) reach(next, start, unknownId, unknownScore + best[start]!);
+      start = next;
+    }
+    const cuts: Cut[] = [];
+    for (let end = length; end > 0; ) {
+      let start = from[end]!;
+      if (idAt[end] === unknownId) while (start > 0 && idAt[start] === unknownId) start = from[start]!;
+      const piece = textOf(word, start, end);
+      cuts.push({ id: ids.get(piece) ?? unknownId, piece, start, end });
+      end = start;
+    }
+    return cuts.reverse();
+  };
+}
+
+/** The longest known piece from the left, again and again; a word with any rest is one unknown piece. */
+function buildWordPiece(model: Extract<PieceModel, { type: "wordpiece" }>): CutWord {
+  const { ids, unknownPiece, continuingPrefix, longestWord } = model;
+  const longest = [...ids.keys()].reduce((most, piece) => Math.max(most, piece.length), 0);
+  const unknownId = ids.get(unknownPiece) ?? 0; // the reader has made sure that it is there
+  return (word) => {
+    const unknown = [{ id: unknownId, piece: unknownPiece, start: 0, end: word.length }];
+    if (word.length > 2 * longestWord) return unknown;
+    const text = textOf(word);
+    let characters = 0;
+    for (let i = 0; i < word.length; i += characterSize(word, i)) characters++;
+    if (characters > longestWord) return unknown;
+    const cuts: Cut[] = [];
+    for (let start = 0; start < text.length; ) {
+      const prefix = start > 0 ? continuingPrefix : "";
+      let end = Math.min(text.length, start + longest);
+      while (end > start && !ids.has(prefix + text.slice(start, end))) end--;
+      if (end <= start) return unknown;
+      const piece = prefix + text.slice(start, end);
+      cuts.push({ id: ids.get(piece) ?? unknownId, piece, start, end });
+      start = end;
+    }
+    return cuts;
+  };
+}
+
+function characterSize({ units, length }: AlignedText, at: number): number {
+  return isHighSurrogate(units[at]!) && at + 1 < length && isLowSurrogate(units[at + 1]!) ? 2 : 1;
+}
