@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeModelFiles } from "../src/runtime/session/model-files.ts";
 import { prepareModel } from "../src/runtime/session/prepared-model.ts";
-import type { ServableModel } from "../src/serving/models/servable-model.ts";
+import type { ServableModel } from "../src/serving/models/reader.ts";
 import { loadTokenizer } from "../src/tokenizer/load-tokenizer.ts";
 import { randomAlbert } from "./random-albert.ts";
 

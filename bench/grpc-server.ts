@@ -5,7 +5,7 @@ import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type Engine, type OutputTensors, POOLED_OUTPUT } from "../src/runtime/engine.ts";
 import { openEngine } from "../src/runtime/packed-engine.ts";
-import type { ServableModel } from "../src/serving/models/servable-model.ts";
+import type { ServableModel } from "../src/serving/models/reader.ts";
 import { benchModel } from "./bench-model.ts";
 
 /** What a server used since it was last asked. */

@@ -11,8 +11,8 @@ import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
+import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
-import type { ServableModel } from "./serving/models/servable-model.ts";
 import { Serving } from "./serving/serving.ts";
 
 /** What the program is made from. */
@@ -44,7 +44,7 @@ export function createInference(
   const serving = new Serving({
     config: config.serving,
     ...(openEngine === undefined
-      ? { openEngine: engines({}), rehearse: engines({ background: true, calibrationMs: 0 }) }
+      ? { openEngine: engines({}), openDryRunEngine: engines({ background: true, calibrationMs: 0 }) }
       : { openEngine }),
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),

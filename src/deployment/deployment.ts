@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
 import type { VersionSource } from "../serving/models/loader.ts";
+import type { ServableModel } from "../serving/models/reader.ts";
 import type { ModelRegistry } from "../serving/models/registry.ts";
-import type { ServableModel } from "../serving/models/servable-model.ts";
 import type { SwapReport, Traffic } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
@@ -269,7 +269,7 @@ export class Deployment {
   }
 
   async #takeOver({ model, version }: Alias): Promise<SwapReport> {
-    const swap = this.#options.live.promote(model, String(version));
+    const swap = this.#options.live.activate(model, String(version));
     await swap.drained;
     return swap.report();
   }

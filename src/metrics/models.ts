@@ -2,7 +2,10 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
 import { removeSeries } from "./series.ts";
 
-/** Phases of bringing a version into service and taking its predecessor out. */
+/**
+ * Phases of bringing a version into service and taking its predecessor out. `rehearse` is the dry run on an engine of its
+ * own, `flip` the moment at which the name is pointed at the new version: label values that scrapers know.
+ */
 export type SwapPhase = "load" | "rehearse" | "build" | "check" | "flip" | "drain" | "release";
 export type SwapResult = "promoted" | "rolled_back" | "failed";
 

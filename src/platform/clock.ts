@@ -1,5 +1,7 @@
 import { performance } from "node:perf_hooks";
 
+// Time as the serving room sees it. Nothing here reads a clock or sets a timer by any other way.
+
 /** Time as the serving room sees it, so that tests can turn it by hand. */
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */

@@ -1,5 +1,9 @@
+import { nearest } from "../config/nearest.ts";
 import { AlbertError, spreadRetry } from "../errors.ts";
 import type { Stage } from "../metrics/requests.ts";
+
+// Every error with which the serving room refuses or ends a request, and every refused change of versions. No decisions:
+// who throws one has found out what is wrong.
 
 /** Which bound a request would have broken. */
 export type QueueLimit = "requests" | "tokens" | "predicted-ms";
@@ -101,6 +105,57 @@ export function quarantined(remainingMs: number): AlbertError {
     `this input made the runtime fail before and is refused for another ${Math.ceil(remainingMs / 1000)} s`,
     { reason: "QUARANTINED", metadata: { left_ms: String(Math.ceil(remainingMs)) } },
   );
+}
+
+/** No model of that name is served here. */
+export function modelNotFound(name: string, served: readonly string[]): AlbertError {
+  const known = served.length === 0 ? "none is served" : `served are ${served.slice(0, 10).join(", ")}`;
+  const wanted = name === "" ? "there is no default model" : "no model of that name is served";
+  const similar = nearest(name, served);
+  const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
+  return new AlbertError("not-found", `${wanted}; ${known}${hint}`, {
+    reason: "MODEL_NOT_FOUND",
+    metadata: {
+      model: name,
+      models: served.slice(0, 10).join(","),
+      ...(similar === undefined ? {} : { nearest: similar }),
+    },
+  });
+}
+
+/** The name is served, but not in the version that was asked for. */
+export function versionNotLoaded(name: string, loaded: readonly string[]): AlbertError {
+  return new AlbertError(
+    "precondition",
+    `that version of ${name} is not loaded; loaded are ${loaded.join(", ")}: omit the version, or load it with LoadVersion`,
+    { reason: "VERSION_NOT_LOADED", metadata: { loaded: loaded.join(",") } },
+  );
+}
+
+/** The name exists, but none of its versions answers yet. */
+export function noVersionReady(name: string, warming: boolean): AlbertError {
+  return warming
+    ? new AlbertError("unavailable", `${name} is still loading; try again shortly`, {
+        reason: "WARMING",
+        retryAfterMs: spreadRetry(1000),
+      })
+    : new AlbertError("unavailable", `no version of ${name} could be loaded`, {
+        reason: "NO_VERSION",
+        retryAfterMs: spreadRetry(5000),
+      });
+}
+
+/** The name was pointed elsewhere since the caller looked. */
+export function generationMismatch(expected: number, current: number): AlbertError {
+  return new AlbertError("conflict", `the name is at generation ${current}, not ${expected}: look again, then decide`, {
+    reason: "GENERATION_MISMATCH",
+    metadata: { expected: String(expected), current: String(current) },
+  });
+}
+
+/** A version that something still points at cannot be unloaded. */
+export function versionInUse(by: string): AlbertError {
+  return new AlbertError("precondition", `the version is in use: ${by}`, { reason: "VERSION_IN_USE" });
 }
 
 /** What the deadline leaves, under the key of today and under `given_ms`, its former name. */

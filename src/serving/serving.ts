@@ -16,13 +16,16 @@ import {
 } from "../tasks/task-request.ts";
 import { abortError, deadlinePassed } from "./errors.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
-import { ModelRegistry, type VersionRef } from "./models/registry.ts";
-import type { ModelSelector } from "./models/selection.ts";
-import type { ServableModel } from "./models/servable-model.ts";
+import type { ServableModel } from "./models/reader.ts";
+import { ModelRegistry } from "./models/registry.ts";
+import type { ModelSelector, VersionRef } from "./models/selection.ts";
 import { EventLoopBudget } from "./scheduler/event-loop-budget.ts";
 import { Quarantine } from "./scheduler/quarantine.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { Priority, WorkTiming } from "./scheduler/work.ts";
+
+// The way of one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
+// knows no protocol.
 
 /** One inference request as plain data, free of any protocol. */
 export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskRequest<K> {
@@ -82,7 +85,7 @@ export interface ServingOptions {
   /** Builds the engine of a version: session, device, measured token budget. */
   readonly openEngine: (model: ServableModel) => Promise<Engine>;
   /** Builds an engine on which a version is tried out while others serve; see `VersionLoaderOptions`. */
-  readonly rehearse?: (model: ServableModel) => Promise<Engine>;
+  readonly openDryRunEngine?: (model: ServableModel) => Promise<Engine>;
   readonly metrics: Metrics;
   readonly clock?: Clock;
   readonly memory?: () => MemoryReading;
@@ -120,11 +123,11 @@ export class Serving {
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     const limits = { ...config, agingMs: config.patienceMs };
     this.scheduler = new Scheduler({ clock, limits, metrics, quarantine: this.quarantine, random });
-    const { openEngine, rehearse } = options;
+    const { openEngine, openDryRunEngine } = options;
     const { scheduler } = this;
     this.models = new ModelRegistry({
       ...{ config, scheduler, openEngine, metrics, clock, memory, random },
-      ...(rehearse === undefined ? {} : { rehearse }),
+      ...(openDryRunEngine === undefined ? {} : { openDryRunEngine }),
     });
   }
 
@@ -151,15 +154,15 @@ export class Serving {
       this.#record(request, progress, this.#clock.now() - receivedAt, code, reason);
       throw error;
     } finally {
-      progress.lease?.release();
+      progress.ref?.release();
     }
   }
 
   /** Predicted milliseconds that sequences of these lengths take on an idle device, for the version a selector names. */
   predictMs(model: ModelSelector, lengths: readonly number[]): number {
-    const lease = this.models.acquire(model);
-    lease.release();
-    return lease.version.queue.predictMs(lengths);
+    const ref = this.models.acquire(model);
+    ref.release();
+    return ref.version.queue.predictMs(lengths);
   }
 
   /** Refuses new requests from now on; those admitted are still answered. */
@@ -180,9 +183,9 @@ export class Serving {
   ): Promise<Answered<K>> {
     const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal } = request;
     const heads = headsFor(request.task);
-    const lease = this.models.acquire(heads === undefined ? request.model : { ...request.model, heads });
-    progress.lease = lease;
-    const { version } = lease;
+    const ref = this.models.acquire(heads === undefined ? request.model : { ...request.model, heads });
+    progress.ref = ref;
+    const { version } = ref;
     const leave = this.scheduler.enter(version.queue, priority, deadlineAt);
     try {
       const admittedAt = this.#clock.now();
@@ -203,7 +206,7 @@ export class Serving {
       const timings = addUp(receivedAt, admittedAt, plannedAt, timing, this.#clock.now());
       this.models.answered(version, timings.totalMs);
       this.#observe(timings);
-      if (lease.shadow !== undefined) this.#shadow(request, lease.shadow, decisionOf(request.task, answer));
+      if (ref.shadow !== undefined) this.#shadow(request, ref.shadow, decisionOf(request.task, answer));
       return {
         answer,
         meta: {
@@ -234,7 +237,7 @@ export class Serving {
     champion: Decision | undefined,
   ): void {
     if (champion === undefined || version.queue.unfinished.size >= MAX_SHADOWS) return;
-    const release = version.lease();
+    const release = version.retain();
     const compute = async () => {
       try {
         const plan = await this.#eventLoop.run(() => planTask(request, version.task, request.limits));
@@ -265,7 +268,7 @@ export class Serving {
 
   #record(
     request: Pick<AnswerRequest, "task" | "priority">,
-    { lease }: Progress,
+    { ref }: Progress,
     tookMs: number,
     code: string,
     reason: string,
@@ -273,8 +276,8 @@ export class Serving {
     this.#metrics.requests.finished({
       task: request.task,
       priority: request.priority ?? "interactive",
-      model: lease?.version.name ?? NO_MODEL,
-      version: lease?.version.version ?? "",
+      model: ref?.version.name ?? NO_MODEL,
+      version: ref?.version.version ?? "",
       code,
       reason,
       seconds: tookMs / 1000,
@@ -285,7 +288,7 @@ export class Serving {
 /** How far a request has come. */
 interface Progress {
   stage: Stage;
-  lease?: VersionRef;
+  ref?: VersionRef;
 }
 
 /** What the scheduler does not account for between planning and the end is post-processing. */

@@ -22,7 +22,7 @@ async function deployed() {
       loaded.add(version);
     },
     unload: async (_: string, version: string) => void loaded.delete(version),
-    promote: (_: string, version: string) => {
+    activate: (_: string, version: string) => {
       const from = current;
       current = version;
       return { drained: Promise.resolve(), report: () => ({ from, to: version }) };

@@ -4,8 +4,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
 import type { ServerLog } from "../../src/server/log.ts";
+import type { ServableModel } from "../../src/serving/models/reader.ts";
 import { ModelReader } from "../../src/serving/models/reader.ts";
-import type { ServableModel } from "../../src/serving/models/servable-model.ts";
 import { type EngineScript, scriptedEngine } from "./scripted-engine.ts";
 
 /** Settings to change, as in a configuration file. */

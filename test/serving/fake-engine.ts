@@ -7,7 +7,7 @@ import type {
   SequenceInput,
   SequenceOutput,
 } from "../../src/runtime/engine.ts";
-import type { ServableModel } from "../../src/serving/models/servable-model.ts";
+import type { ServableModel } from "../../src/serving/models/reader.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 /** One batch handed to a `FakeEngine` and not yet answered. */

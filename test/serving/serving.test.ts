@@ -156,7 +156,7 @@ describe("answer", () => {
     await refusal(serving.answer(request({ deadlineAt: -1 })));
     await done(serving.answer(request()));
     expect(serving.scheduler.requests).toBe(0);
-    expect(serving.models.acquire({}).version.leases).toBe(1);
+    expect(serving.models.acquire({}).version.references).toBe(1);
     expect(await page()).toContain('albert_inflight_requests{task="classify"} 0');
   });
 
@@ -224,7 +224,7 @@ describe("shadow traffic", () => {
     await clock.settle();
     expect(serving.models.status("m").comparison).toMatchObject({ compared: 0, failed: 1 });
     expect(errors).toHaveLength(1);
-    expect(serving.models.acquire({ name: "m", version: "2" }).version.leases).toBe(1);
+    expect(serving.models.acquire({ name: "m", version: "2" }).version.references).toBe(1);
   });
 
   it("does not shadow requests whose answers cannot be compared", async () => {

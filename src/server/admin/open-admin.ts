@@ -22,7 +22,7 @@ import { checkSources, resolveFromStore } from "../../jobs/runner/resolved-spec.
 import { ThreadJobRunner } from "../../jobs/runner/thread-runner.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { ServableModel } from "../../serving/models/servable-model.ts";
+import type { ServableModel } from "../../serving/models/reader.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";

@@ -1,3 +1,5 @@
+// Percentiles of recent latencies, for swap reports. It forgets: metrics have the long view.
+
 /**
  * When recent requests ended and how long they took, for percentiles over a stretch of time. Bounded: the oldest
  * are forgotten.

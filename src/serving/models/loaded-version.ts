@@ -1,7 +1,9 @@
 import type { Engine } from "../../runtime/engine.ts";
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import type { ModelQueue } from "../scheduler/model-queue.ts";
-import type { ServableModel } from "./servable-model.ts";
+import type { ServableModel } from "./reader.ts";
+
+// A version that can answer, and who still needs it. It is neither loaded nor ended here.
 
 /** A version that can answer: its model, its engine and its queue in the scheduler. Owned by `ModelRegistry`. */
 export class LoadedVersion {
@@ -17,7 +19,7 @@ export class LoadedVersion {
   /** About the bytes that it takes in memory: those of its graph and weights. */
   readonly memoryBytes: number;
   readonly #removeFiles: () => Promise<void>;
-  #leases = 0;
+  #references = 0;
   #idle: (() => void)[] = [];
 
   constructor(name: string, version: string, model: ServableModel, engine: Engine, queue: ModelQueue) {
@@ -36,19 +38,19 @@ export class LoadedVersion {
   }
 
   /** Requests that will end on this version. */
-  get leases(): number {
-    return this.#leases;
+  get references(): number {
+    return this.#references;
   }
 
-  /** Keeps the version alive for one request. @returns gives it up; calling it again does nothing */
-  lease(): () => void {
-    this.#leases++;
+  /** Keeps the version alive for one request. The returned function gives it up; calling that again does nothing. */
+  retain(): () => void {
+    this.#references++;
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      this.#leases--;
-      if (this.#leases === 0) for (const notify of this.#idle.splice(0)) notify();
+      this.#references--;
+      if (this.#references === 0) for (const notify of this.#idle.splice(0)) notify();
     };
   }
 
@@ -63,6 +65,6 @@ export class LoadedVersion {
 
   /** Resolves when no request needs the version any more. */
   async idle(): Promise<void> {
-    if (this.#leases > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#references > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 }

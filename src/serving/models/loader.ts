@@ -1,13 +1,15 @@
 import type { ServingConfig } from "../../config/settings.ts";
 import { corrupt } from "../../errors.ts";
+import type { SwapPhase } from "../../metrics/models.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { LoadedVersion } from "./loaded-version.ts";
 import { fits, type MemoryReading, outOfMemory } from "./memory.ts";
-import type { ServableModel } from "./servable-model.ts";
+import type { ServableModel } from "./reader.ts";
 import { compareWithDryRun, probeSequence, smokeTest } from "./smoke-test.ts";
-import type { SwapPhase } from "./status.ts";
+
+// The way of a version into memory, phase by phase, and out again. It gives no version traffic.
 
 /** Where a version comes from. */
 export interface VersionSource {
@@ -28,7 +30,7 @@ export interface VersionLoaderOptions {
    * Builds an engine that stands back for those that serve. With it, a version that is loaded beside others is tried out
    * there, so that they are hardly disturbed; absent: every check runs on the engine that will serve.
    */
-  readonly rehearse?: (model: ServableModel) => Promise<Engine>;
+  readonly openDryRunEngine?: (model: ServableModel) => Promise<Engine>;
   readonly clock: Clock;
   readonly memory: () => MemoryReading;
 }
@@ -74,15 +76,15 @@ export class VersionLoader {
     ended: PhaseListener,
     { beside, makeRoom }: LoadingConditions,
   ): Promise<LoadedVersion> {
-    const { config, scheduler, openEngine, rehearse } = this.#options;
+    const { config, scheduler, openEngine, openDryRunEngine } = this.#options;
     if (source.digest !== undefined && model.digest !== source.digest) {
       throw corrupt(`the model has digest ${model.digest}, expected ${source.digest}`, { reason: "DIGEST_MISMATCH" });
     }
     await this.#requireMemory(model.fileBytes, makeRoom);
-    const rehearsed =
-      beside && rehearse !== undefined
+    const dryRun =
+      beside && openDryRunEngine !== undefined
         ? await this.#timed("rehearse", ended, async () => {
-            const engine = await rehearse(model);
+            const engine = await openDryRunEngine(model);
             const outcome = await checked(engine, () => smokeTest(model, engine));
             await engine.close();
             return outcome;
@@ -91,7 +93,7 @@ export class VersionLoader {
     const engine = await this.#timed("build", ended, () => openEngine(model));
     await this.#timed("check", ended, () =>
       checked<unknown>(engine, () =>
-        rehearsed === undefined ? smokeTest(model, engine) : compareWithDryRun(model, engine, rehearsed),
+        dryRun === undefined ? smokeTest(model, engine) : compareWithDryRun(model, engine, dryRun),
       ),
     );
     const probe = probeSequence(model);

@@ -1,6 +1,8 @@
 import { totalmem } from "node:os";
 import { AlbertError } from "../../errors.ts";
 
+// Whether a version fits into memory. It reads and compares; it frees nothing.
+
 /** Memory of this process and what it may use at most. */
 export interface MemoryReading {
   readonly usedBytes: number;

@@ -1,11 +1,14 @@
 import { runInBackground } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
-import type { ReadModel, ReadRequest } from "./read-model.ts";
+import type { ReadModel, ReadRequest } from "./reader.ts";
 
 // The entry point of the reading thread, which stands back for the serving ones: even while it loads its modules.
 
-await answerCall<ReadRequest, ReadModel>(async (request) => {
+await answerCall<ReadRequest, ReadModel>(async ({ path, options, target }) => {
   runInBackground();
-  const { readModel } = await import("./read-model.ts");
-  return readModel(request);
+  const { openModelDirectory } = await import("../../model/directory/open-model-directory.ts");
+  const { prepareModel } = await import("../../runtime/session/prepared-model.ts");
+  const model = await openModelDirectory(path, options);
+  const { tokenizer, parameters: _, ...description } = model;
+  return { description, tokenizerDigest: tokenizer.digest, prepared: await prepareModel(model, target) };
 });

@@ -1,10 +1,36 @@
+import type { ModelDescription } from "../../model/directory/model-directory.ts";
 import { loadFittingTokenizer, type OpenOptions } from "../../model/directory/open-model-directory.ts";
 import { callThread } from "../../platform/worker-rpc.ts";
 import { removeModelFiles } from "../../runtime/session/model-files.ts";
-import type { EngineTarget } from "../../runtime/session/prepared-model.ts";
+import type { EngineTarget, PreparedModel } from "../../runtime/session/prepared-model.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import type { ReadModel, ReadRequest } from "./read-model.ts";
-import type { ServableModel } from "./servable-model.ts";
+
+// Opens model directories for serving, on a thread of its own (`reader-thread.ts`), so that no weight ever reaches the
+// thread that answers requests.
+
+/**
+ * A model as the server holds it: all there is to know of it, and files of its graph and weights from which any number of
+ * engines can be opened, one after the other or side by side.
+ */
+export interface ServableModel extends ModelDescription, PreparedModel {
+  /** Deletes the files, when the last engine has been closed. */
+  remove(): Promise<void>;
+}
+
+/** What the reading thread is asked. */
+export interface ReadRequest {
+  readonly path: string;
+  readonly options: OpenOptions;
+  /** What the model is prepared for. */
+  readonly target: EngineTarget;
+}
+
+/** A model without its weights and its tokenizer, which is code and cannot cross threads. */
+export interface ReadModel {
+  readonly description: Omit<ModelDescription, "tokenizer">;
+  readonly tokenizerDigest: string;
+  readonly prepared: PreparedModel;
+}
 
 /**
  * Opens model directories on a thread of their own: hashing, reading, transposing and writing the weights of ALBERT-base

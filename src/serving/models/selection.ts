@@ -1,7 +1,8 @@
-import { nearest } from "../../config/nearest.ts";
-import { AlbertError } from "../../errors.ts";
 import type { HeadKind } from "../../model/heads.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
+import type { PairedComparison } from "./shadow.ts";
+
+// How a request names a version, and what it holds of it while it is worked on.
 
 /** Which version a request wants. */
 export interface ModelSelector {
@@ -24,53 +25,11 @@ export function isPinned(version: LoadedVersion, { version: wanted, digest }: Mo
   return !digest || (digest.length >= DIGEST_PREFIX && version.digest.startsWith(digest.toLowerCase()));
 }
 
-/** No model of that name is served here. */
-export function modelNotFound(name: string, served: readonly string[]): AlbertError {
-  const known = served.length === 0 ? "none is served" : `served are ${served.slice(0, 10).join(", ")}`;
-  const wanted = name === "" ? "there is no default model" : "no model of that name is served";
-  const similar = nearest(name, served);
-  const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
-  return new AlbertError("not-found", `${wanted}; ${known}${hint}`, {
-    reason: "MODEL_NOT_FOUND",
-    metadata: {
-      model: name,
-      models: served.slice(0, 10).join(","),
-      ...(similar === undefined ? {} : { nearest: similar }),
-    },
-  });
-}
-
-/** The name is served, but not in the version that was asked for. */
-export function versionNotLoaded(name: string, loaded: readonly string[]): AlbertError {
-  return new AlbertError(
-    "precondition",
-    `that version of ${name} is not loaded; loaded are ${loaded.join(", ")}: omit the version, or load it with LoadVersion`,
-    { reason: "VERSION_NOT_LOADED", metadata: { loaded: loaded.join(",") } },
-  );
-}
-
-/** The name exists, but none of its versions answers yet. */
-export function noVersionReady(name: string, warming: boolean): AlbertError {
-  return warming
-    ? new AlbertError("unavailable", `${name} is still loading; try again shortly`, {
-        reason: "WARMING",
-        retryAfterMs: 1000,
-      })
-    : new AlbertError("unavailable", `no version of ${name} could be loaded`, {
-        reason: "NO_VERSION",
-        retryAfterMs: 5000,
-      });
-}
-
-/** The name was pointed elsewhere since the caller looked. */
-export function generationMismatch(expected: number, current: number): AlbertError {
-  return new AlbertError("conflict", `the name is at generation ${current}, not ${expected}: look again, then decide`, {
-    reason: "GENERATION_MISMATCH",
-    metadata: { expected: String(expected), current: String(current) },
-  });
-}
-
-/** A version that something still points at cannot be unloaded. */
-export function versionInUse(by: string): AlbertError {
-  return new AlbertError("precondition", `the version is in use: ${by}`, { reason: "VERSION_IN_USE" });
+/** What a request holds while it is worked on. */
+export interface VersionRef {
+  readonly version: LoadedVersion;
+  /** A challenger that should compute the same request for comparison. */
+  readonly shadow?: { readonly version: LoadedVersion; readonly comparison: PairedComparison };
+  /** Gives the versions up; calling it again does nothing. */
+  release(): void;
 }

@@ -1,80 +1,247 @@
-import { Latencies } from "./latencies.ts";
+import type { AlbertError } from "../../errors.ts";
+import type { Metrics } from "../../metrics/metrics.ts";
+import type { HeadKind } from "../../model/heads.ts";
+import { noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
+import { ActiveVersion, type ActiveVersionOptions, type Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
-import type { PairedComparison } from "./shadow.ts";
-import type { ModelStatus, SwapPhase, Traffic, VersionState } from "./status.ts";
-import type { SwapTiming } from "./swap-report.ts";
+import { isPinned, type ModelSelector, type VersionRef } from "./selection.ts";
+import { PairedComparison } from "./shadow.ts";
+import type { ModelStatus, Traffic } from "./status.ts";
+import type { VersionSlot } from "./version-slot.ts";
 
-/** One version under a name: on its way, loaded or failed. */
-export interface Entry {
-  readonly version: string;
-  state: VersionState;
-  loaded?: LoadedVersion;
-  loading?: Promise<LoadedVersion>;
-  /** When its loading began, on the clock, and what its phases took. */
-  began: number;
-  readonly phases: Partial<Record<SwapPhase, number>>;
-  rssBeforeBytes: number;
+// One name that requests can select, and its versions: which of them a request gets, and which may be released. It loads
+// nothing: slots come to it, and go through `release`, once each.
+
+export interface ServedModelOptions extends ActiveVersionOptions {
+  readonly metrics: Pick<Metrics, "models" | "requests">;
+  /** In [0, 1): draws which requests a challenger gets. */
+  readonly random: () => number;
+  /** Ends a version's session; resolves with the number of requests that had to be answered with an error. */
+  readonly release: (version: LoadedVersion) => Promise<number>;
+  /** Told of every change that watchers may want to see. */
+  readonly onChange: (model: ServedModel) => void;
 }
 
-/** One name that requests can select, and all it may be pointed at. `ModelRegistry` alone changes it. */
-export interface Name {
+export class ServedModel {
   readonly name: string;
-  readonly entries: Map<string, Entry>;
-  readonly latencies: Latencies;
-  generation: number;
-  current?: Entry;
-  previous?: Entry;
-  /** Calls off the release of the previous version. */
-  keepPrevious?: () => void;
-  traffic?: Traffic & { readonly comparison: PairedComparison };
-  lastSwap?: SwapTiming;
-}
+  readonly #options: ServedModelOptions;
+  readonly #slots = new Map<string, VersionSlot>();
+  readonly #active: ActiveVersion;
+  #traffic: (Traffic & { readonly comparison: PairedComparison }) | undefined;
 
-/** A version that gets a share of a name's requests. */
-export interface Challenger {
-  readonly version: LoadedVersion;
-  readonly mode: Traffic["mode"];
-  readonly comparison: PairedComparison;
-}
+  constructor(name: string, options: ServedModelOptions) {
+    this.name = name;
+    this.#options = options;
+    this.#active = new ActiveVersion(options, {
+      name,
+      isChallenger: ({ version }) => this.#traffic?.version === version,
+      endChallenge: ({ version }) => {
+        if (this.#traffic?.version === version) this.#traffic = undefined;
+      },
+      release: (slot) => this.#release(slot),
+      changed: () => options.onChange(this),
+    });
+  }
 
-/** A name that nothing serves yet. */
-export function newName(name: string): Name {
-  return { name, entries: new Map(), latencies: new Latencies(), generation: 0 };
-}
+  /** The version that serves. */
+  get current(): LoadedVersion | undefined {
+    return this.#active.current?.loaded;
+  }
 
-/** The challenger, when a request is among its share. @param random in [0, 1) */
-export function drawChallenger({ traffic, entries }: Name, random: () => number): Challenger | undefined {
-  if (traffic === undefined || random() * 100 >= traffic.percent) return undefined;
-  const version = entries.get(traffic.version)?.loaded;
-  return version === undefined ? undefined : { version, mode: traffic.mode, comparison: traffic.comparison };
-}
+  get empty(): boolean {
+    return this.#slots.size === 0;
+  }
 
-/** The versions of a name that can answer. */
-export function loadedVersions(name: Name): string[] {
-  return [...name.entries.values()].filter(({ loaded }) => loaded !== undefined).map(({ version }) => version);
-}
+  /** Whether a version is on its way. */
+  get loading(): boolean {
+    return [...this.#slots.values()].some((slot) => slot.loading !== undefined);
+  }
 
-/** A name as watchers see it. */
-export function statusOf(name: Name): ModelStatus {
-  const { traffic, lastSwap } = name;
-  return {
-    name: name.name,
-    generation: name.generation,
-    ...(name.current === undefined ? {} : { current: name.current.version }),
-    ...(name.previous === undefined ? {} : { previous: name.previous.version }),
-    ...(traffic === undefined
-      ? {}
-      : {
-          traffic: { mode: traffic.mode, version: traffic.version, percent: traffic.percent },
-          comparison: traffic.comparison.summary,
-        }),
-    versions: [...name.entries.values()].map(({ version, state, loaded }) => ({
-      version,
-      state,
-      ...(loaded === undefined
+  slot(version: string): VersionSlot | undefined {
+    return this.#slots.get(version);
+  }
+
+  /** Whether the version that serves has a head of one of these kinds. */
+  answers(kinds: readonly HeadKind[]): boolean {
+    return this.current?.model.heads.some(({ kind }) => kinds.includes(kind)) ?? false;
+  }
+
+  /** Takes in a version that begins to load. What failed before is forgotten. */
+  add(slot: VersionSlot): void {
+    for (const [version, { state }] of this.#slots) if (state.kind === "failed") this.#slots.delete(version);
+    this.#slots.set(slot.version, slot);
+    this.changed(slot);
+  }
+
+  /** Tells metrics and watchers of a slot's new state. */
+  changed({ version, publicState }: VersionSlot): void {
+    this.#options.metrics.models.state(this.name, version, publicState.kind);
+    this.#options.onChange(this);
+  }
+
+  /**
+   * Finds the version a request will end on, and keeps it alive.
+   *
+   * @throws AlbertError precondition VERSION_NOT_LOADED; unavailable WARMING or NO_VERSION
+   */
+  acquire(selector: ModelSelector): VersionRef {
+    if (selector.version || selector.digest) {
+      const pinned = this.#loadedVersions().find((version) => isPinned(version, selector));
+      if (pinned === undefined) throw this.#notLoaded();
+      return { version: pinned, release: pinned.retain() };
+    }
+    const { current } = this;
+    if (current === undefined) throw noVersionReady(this.name, this.loading);
+    const traffic = this.#traffic;
+    const drawn = traffic !== undefined && this.#options.random() * 100 < traffic.percent;
+    const challenger = drawn ? this.#slots.get(traffic.version)?.loaded : undefined;
+    if (traffic === undefined || challenger === undefined) return { version: current, release: current.retain() };
+    const releaseChallenger = challenger.retain();
+    if (traffic.mode === "canary") return { version: challenger, release: releaseChallenger };
+    const release = current.retain();
+    return {
+      version: current,
+      shadow: { version: challenger, comparison: traffic.comparison },
+      release: () => {
+        release();
+        releaseChallenger();
+      },
+    };
+  }
+
+  /** Notes an answered request, for the latencies of swap reports. */
+  answered(tookMs: number): void {
+    this.#active.answered(tookMs);
+  }
+
+  /**
+   * Points the name at a loaded version. Takes effect at once; the version before drains and stays ready for a rollback.
+   *
+   * @param expectedGeneration  the generation the caller saw; absent: whatever it is
+   * @throws AlbertError conflict GENERATION_MISMATCH; precondition VERSION_NOT_LOADED
+   */
+  activate(version: string, expectedGeneration?: number): Swap {
+    this.#active.checkGeneration(expectedGeneration);
+    const slot = this.#slots.get(version);
+    if (slot?.loaded === undefined) throw this.#notLoaded();
+    return this.#active.activate(slot);
+  }
+
+  /**
+   * Points the name back at the version it served before.
+   *
+   * @throws AlbertError conflict GENERATION_MISMATCH; precondition NO_PREVIOUS when that is no longer loaded
+   */
+  rollback(expectedGeneration?: number): Swap {
+    return this.#active.rollback(expectedGeneration);
+  }
+
+  /**
+   * Gives a loaded challenger a share of the traffic, or takes it away.
+   *
+   * @throws AlbertError precondition VERSION_NOT_LOADED or VERSION_IN_USE when the challenger is the serving version
+   */
+  setTraffic(traffic: Traffic | undefined): void {
+    const before = this.#traffic === undefined ? undefined : this.#slots.get(this.#traffic.version);
+    if (traffic === undefined) {
+      this.#traffic = undefined;
+    } else {
+      const challenger = this.#slots.get(traffic.version);
+      if (challenger?.loaded === undefined) throw this.#notLoaded();
+      if (challenger === this.#active.current)
+        throw versionInUse("it serves the name already and cannot challenge itself");
+      this.#traffic = { ...traffic, comparison: new PairedComparison() };
+      challenger.become(traffic.mode);
+    }
+    if (before?.loaded !== undefined && before.version !== traffic?.version) before.become("standby");
+    this.#options.onChange(this);
+  }
+
+  /**
+   * Releases a version that nothing refers to; of a version that failed to load, forgets the failure.
+   *
+   * @throws AlbertError precondition VERSION_IN_USE, VERSION_NOT_LOADED
+   */
+  async unload(version: string): Promise<void> {
+    const slot = this.#slots.get(version);
+    if (slot === undefined) throw this.#notLoaded();
+    if (slot.loading !== undefined) throw versionInUse("it is being loaded");
+    if (slot === this.#active.current) throw versionInUse("it serves the name; promote another one first");
+    if (this.#traffic?.version === version) {
+      throw versionInUse(`it gets ${this.#traffic.mode} traffic; end that first`);
+    }
+    const references = slot.loaded?.references ?? 0;
+    if (references > 0) throw versionInUse(`${references} requests will end on it; try again shortly`);
+    if (slot === this.#active.previous) this.#active.forgetPrevious();
+    await this.#release(slot);
+  }
+
+  /** Releases the version that is kept for a rollback alone. */
+  async releaseSpare(): Promise<void> {
+    const slot = this.#active.previous;
+    if (slot?.loaded === undefined || slot.loaded.references > 0 || this.#traffic?.version === slot.version) return;
+    this.#active.forgetPrevious();
+    await this.#release(slot);
+  }
+
+  /** Releases everything; requests in progress may finish for the drain time. */
+  async close(): Promise<void> {
+    this.#active.clear();
+    this.#traffic = undefined;
+    await Promise.all([...this.#slots.values()].map((slot) => this.#release(slot)));
+  }
+
+  get status(): ModelStatus {
+    const { generation, current, previous, lastSwap } = this.#active;
+    const traffic = this.#traffic;
+    return {
+      name: this.name,
+      generation,
+      ...(current === undefined ? {} : { current: current.version }),
+      ...(previous === undefined ? {} : { previous: previous.version }),
+      ...(traffic === undefined
         ? {}
-        : { digest: loaded.digest, device: loaded.engine.device, memoryBytes: loaded.memoryBytes }),
-    })),
-    ...(lastSwap === undefined ? {} : { lastSwap: lastSwap.report }),
-  };
+        : {
+            traffic: { mode: traffic.mode, version: traffic.version, percent: traffic.percent },
+            comparison: traffic.comparison.summary,
+          }),
+      versions: [...this.#slots.values()].map(({ version, publicState: state, loaded }) => ({
+        version,
+        state,
+        ...(loaded === undefined
+          ? {}
+          : { digest: loaded.digest, device: loaded.engine.device, memoryBytes: loaded.memoryBytes }),
+      })),
+      ...(lastSwap === undefined ? {} : { lastSwap }),
+    };
+  }
+
+  /** Ends a version; resolves with the number of requests that had to be answered with an error. */
+  async #release(slot: VersionSlot): Promise<number> {
+    const { metrics, onChange, release } = this.#options;
+    if (this.#slots.get(slot.version) === slot) this.#slots.delete(slot.version);
+    const loaded = slot.release();
+    let failed = 0;
+    try {
+      if (loaded !== undefined) failed = await release(loaded);
+    } catch {
+      metrics.models.swapped("failed", "RELEASE_FAILED");
+    }
+    // Loaded again meanwhile, the version keeps its series.
+    if (!this.#slots.has(slot.version)) {
+      await metrics.models.forget(this.name, slot.version);
+      await metrics.requests.forget(this.name, slot.version);
+    }
+    onChange(this);
+    return failed;
+  }
+
+  #loadedVersions(): LoadedVersion[] {
+    return [...this.#slots.values()].flatMap(({ loaded }) => loaded ?? []);
+  }
+
+  #notLoaded(): AlbertError {
+    const loaded = this.#loadedVersions().map(({ version }) => version);
+    return versionNotLoaded(this.name, loaded);
+  }
 }

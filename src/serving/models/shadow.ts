@@ -1,5 +1,7 @@
 import type { Decision } from "../../tasks/task-request.ts";
 
+// How far the answers of champion and challenger agree. It computes no answers, and keeps none.
+
 /** Paired comparison of champion and challenger on the same requests, so far. */
 export interface Comparison {
   readonly compared: number;

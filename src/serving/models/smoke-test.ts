@@ -3,6 +3,8 @@ import type { Model } from "../../model/directory/model-directory.ts";
 import type { Head } from "../../model/heads.ts";
 import { type Engine, POOLED_OUTPUT, type SequenceInput, type SequenceOutput } from "../../runtime/engine.ts";
 
+// Whether a new engine computes at all, and alike: a smoke test, not an evaluation. It knows no version and no traffic.
+
 /** Lengths of the sequences a new version is tried with, besides its longest. */
 const SHORT = 8;
 const MEDIUM = 32;
@@ -55,17 +57,17 @@ export async function smokeTest(model: CheckedModel, engine: Engine): Promise<re
 /**
  * Warms up an engine whose model has passed `smokeTest` on another one, and checks that it answers the same.
  *
- * @param rehearsed  what the other engine answered to the short probes
+ * @param dryRun  what the other engine answered to the short probes
  * @throws AlbertError backend SELF_CHECK_FAILED; whatever the engine throws
  */
 export async function compareWithDryRun(
   model: CheckedModel,
   engine: Engine,
-  rehearsed: readonly SequenceOutput[],
+  dryRun: readonly SequenceOutput[],
 ): Promise<void> {
   const tolerance = engine.device === "cpu" ? 0 : ACCELERATOR_TOLERANCE;
   for (const [i, probe] of shortProbes(model).entries()) {
-    requireEqual(await only(engine, probe), rehearsed[i]!, tolerance, "is not what the same model answered before");
+    requireEqual(await only(engine, probe), dryRun[i]!, tolerance, "is not what the same model answered before");
   }
 }
 

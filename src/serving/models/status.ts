@@ -1,4 +1,7 @@
+import type { SwapPhase } from "../../metrics/models.ts";
 import type { Comparison } from "./shadow.ts";
+
+// What watchers, administrators and reports see of the models. Types alone.
 
 /** Where a version stands, with what belongs to that state. */
 export type VersionState =
@@ -53,7 +56,7 @@ export interface SwapReport {
   readonly to: string;
   readonly result: "promoted" | "rolled_back";
   readonly generation: number;
-  /** When the name was flipped, in milliseconds since 1970. */
+  /** When the name was pointed at the new version, in milliseconds since 1970. */
   readonly timeMs: number;
   readonly phaseSeconds: Readonly<Partial<Record<SwapPhase, number>>>;
   /** The minute before loading began; from then until the old version had drained; the minute after that. */
@@ -66,5 +69,3 @@ export interface SwapReport {
   /** Requests that failed because the old version was closed under them. */
   readonly requestsFailed: number;
 }
-
-export type SwapPhase = "load" | "rehearse" | "build" | "check" | "flip" | "drain" | "release";

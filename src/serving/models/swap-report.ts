@@ -1,19 +1,22 @@
+import type { SwapPhase } from "../../metrics/models.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Latencies } from "./latencies.ts";
-import type { SwapPhase, SwapReport } from "./status.ts";
+import type { SwapReport } from "./status.ts";
+import type { LoadRecord } from "./version-slot.ts";
+
+// What one change of version cost: its phases, and the latencies before, during and after. It only keeps the books.
 
 /** How long before and after a swap counts as "before" and "after". */
 const NEIGHBOURHOOD_MS = 60_000;
 
-/** What is known of a swap once the name has been flipped. */
-type Flip = Pick<SwapReport, "name" | "to" | "result" | "generation" | "timeMs" | "rssBeforeBytes"> & {
-  readonly from?: string;
-};
+/** What is known of a swap once the name points at the new version. */
+type Change = Pick<SwapReport, "name" | "to" | "result" | "generation" | "timeMs"> & { readonly from?: string };
 
 /** Follows one change of version from the start of loading to the release of the old version. */
 export class SwapTiming {
   readonly #phases: Partial<Record<SwapPhase, number>>;
-  readonly #flip: Flip;
+  readonly #change: Change;
+  readonly #rssBeforeBytes: number;
   readonly #clock: Clock;
   readonly #latencies: Latencies;
   readonly #began: number;
@@ -22,17 +25,13 @@ export class SwapTiming {
   #drained: { readonly at: number; readonly rssBytes: number; readonly p99During: number | undefined } | undefined;
   #requestsFailed = 0;
 
-  /** @param began  moment on the clock at which loading began */
-  constructor(
-    flip: Flip,
-    began: number,
-    phases: Partial<Record<SwapPhase, number>>,
-    clock: Clock,
-    latencies: Latencies,
-  ) {
-    this.#flip = flip;
+  /** @param load  of the new version */
+  constructor(change: Change, load: LoadRecord, clock: Clock, latencies: Latencies) {
+    const { began, phaseSeconds, rssBeforeBytes } = load;
+    this.#change = change;
     this.#began = began;
-    this.#phases = { ...phases };
+    this.#rssBeforeBytes = rssBeforeBytes;
+    this.#phases = { ...phaseSeconds };
     this.#clock = clock;
     this.#latencies = latencies;
     this.#p99Before = latencies.percentile(99, began - NEIGHBOURHOOD_MS, began);
@@ -60,7 +59,8 @@ export class SwapTiming {
     const after =
       drained === undefined ? undefined : this.#latencies.percentile(99, drained.at, drained.at + NEIGHBOURHOOD_MS);
     return {
-      ...this.#flip,
+      ...this.#change,
+      rssBeforeBytes: this.#rssBeforeBytes,
       phaseSeconds: { ...this.#phases },
       ...(before === undefined ? {} : { p99BeforeMs: before }),
       ...(during === undefined ? {} : { p99DuringMs: during }),

@@ -35,10 +35,10 @@ afterEach(() => rig.close());
 
 function live(
   config: Partial<ModelRegistryOptions["config"]> = {},
-  rehearse?: NonNullable<ModelRegistryOptions["rehearse"]>,
+  openDryRunEngine?: NonNullable<ModelRegistryOptions["openDryRunEngine"]>,
 ): ModelRegistry {
   return new ModelRegistry({
-    ...(rehearse === undefined ? {} : { rehearse }),
+    ...(openDryRunEngine === undefined ? {} : { openDryRunEngine }),
     config: { batchTokens: 0, swapDrainMs: 5000, memoryHeadroom: 0.2, keepPreviousMs: 10 * MINUTE, ...config },
     scheduler: rig.scheduler,
     openEngine: () => openEngine(),
@@ -70,9 +70,9 @@ const refusal = async (work: Promise<unknown> | (() => unknown)): Promise<Albert
   throw new Error("nothing was refused");
 };
 const served = (selector = {}) => {
-  const lease = models.acquire({ name: "m", ...selector });
-  lease.release();
-  return lease.version.version;
+  const ref = models.acquire({ name: "m", ...selector });
+  ref.release();
+  return ref.version.version;
 };
 
 describe("loading", () => {
@@ -81,7 +81,7 @@ describe("loading", () => {
     expect(state("1")).toBe("standby");
     expect((await refusal(() => models.acquire({ name: "m" }))).reason).toBe("NO_VERSION");
     expect(models.ready).toBe(false);
-    const { generation } = models.promote("m", "1", 0);
+    const { generation } = models.activate("m", "1", 0);
     expect(generation).toBe(1);
     expect([served(), state("1"), models.ready]).toEqual(["1", "serving", true]);
   });
@@ -223,18 +223,18 @@ describe("choosing a version", () => {
   });
 
   it("takes the only model for a request that names none", () => {
-    const lease = models.acquire({});
-    expect(lease.version.name).toBe("m");
-    lease.release();
+    const ref = models.acquire({});
+    expect(ref.version.name).toBe("m");
+    ref.release();
   });
 
   it("takes the first model that has a head of the kinds a request needs, where the request names none", async () => {
     const answers = { ...fakeModel("n"), heads: [{ kind: "span", name: "answers" }] as const };
     await models.swap(source("1", { name: "n", open: () => Promise.resolve(answers) }));
     const chosen = (heads: readonly HeadKind[], name?: string) => {
-      const lease = models.acquire({ heads, ...(name === undefined ? {} : { name }) });
-      lease.release();
-      return lease.version.name;
+      const ref = models.acquire({ heads, ...(name === undefined ? {} : { name }) });
+      ref.release();
+      return ref.version.name;
     };
     expect(chosen(["classification"])).toBe("m");
     expect(chosen(["span", "span-answerability"])).toBe("n");
@@ -261,9 +261,9 @@ describe("choosing a version", () => {
   it("keeps to the model that was loaded first when others join it", async () => {
     await models.swap(source("1", { name: "other" }));
     expect(served()).toBe("2");
-    const lease = models.acquire({});
-    expect(lease.version.name).toBe("m");
-    lease.release();
+    const ref = models.acquire({});
+    expect(ref.version.name).toBe("m");
+    ref.release();
   });
 });
 
@@ -271,15 +271,15 @@ describe("swapping", () => {
   it("ends a request on the version that admitted it, and drains before releasing", async () => {
     models = live({ keepPreviousMs: 0 });
     await models.swap(source("1"));
-    const lease = models.acquire({ name: "m" });
+    const ref = models.acquire({ name: "m" });
     const swap = await models.swap(source("2"));
     await rig.clock.settle();
-    expect([lease.version.version, served(), state("1")]).toEqual(["1", "2", "draining"]);
+    expect([ref.version.version, served(), state("1")]).toEqual(["1", "2", "draining"]);
     expect(engines[0]!.closed).toBe(false);
-    const answered = rig.submit(lease.version.queue, { sequences: [sequence(10)] });
+    const answered = rig.submit(ref.version.queue, { sequences: [sequence(10)] });
     await rig.clock.settle();
     expect(answered.outcome?.kind).toBe("answered");
-    lease.release();
+    ref.release();
     await swap.drained;
     await rig.clock.settle();
     expect(engines[0]!.closed).toBe(true);
@@ -309,10 +309,10 @@ describe("swapping", () => {
 
   it("rolls back while the old version still drains", async () => {
     await models.swap(source("1"));
-    const lease = models.acquire({ name: "m" });
+    const ref = models.acquire({ name: "m" });
     const { drained } = await models.swap(source("2"));
     models.rollback("m");
-    lease.release();
+    ref.release();
     await drained;
     await rig.clock.advance(10 * MINUTE);
     expect([served(), state("1"), engines[0]!.closed, engines[1]!.closed]).toEqual(["1", "serving", false, true]);
@@ -328,8 +328,8 @@ describe("swapping", () => {
     await models.swap(source("1"));
     await models.load(source("2"));
     await models.load(source("3"));
-    models.promote("m", "2", 1);
-    expect(await refusal(() => models.promote("m", "3", 1))).toMatchObject({
+    models.activate("m", "2", 1);
+    expect(await refusal(() => models.activate("m", "3", 1))).toMatchObject({
       code: "conflict",
       reason: "GENERATION_MISMATCH",
       metadata: { current: "2" },
@@ -339,31 +339,31 @@ describe("swapping", () => {
 
   it("changes nothing when the version serves already", async () => {
     await models.swap(source("1"));
-    expect(models.promote("m", "1").generation).toBe(1);
+    expect(models.activate("m", "1").generation).toBe(1);
     expect([served(), models.status("m").previous]).toEqual(["1", undefined]);
   });
 
   it("bounds the wait for the last requests", async () => {
     models = live({ keepPreviousMs: 0, swapDrainMs: 1000 });
     await models.swap(source("1"));
-    const lease = models.acquire({ name: "m" });
+    const ref = models.acquire({ name: "m" });
     engines[0]!.run = () => new Promise(() => undefined);
-    const stuck = rig.submit(lease.version.queue, { sequences: [sequence(10)] });
+    const stuck = rig.submit(ref.version.queue, { sequences: [sequence(10)] });
     const swap = await models.swap(source("2"));
     await rig.clock.advance(2000);
     await swap.drained;
     expect(stuck.outcome).toMatchObject({ error: { code: "unavailable", reason: "NO_VERSION" } });
     expect(swap.report().requestsFailed).toBe(1);
     expect(engines[0]!.closed).toBe(true);
-    lease.release();
+    ref.release();
   });
 
   it("reports the time of each phase and the latency before, during and after", async () => {
     await models.swap(source("1"));
     const answer = async (tookMs: number) => {
-      const lease = models.acquire({ name: "m" });
-      models.answered(lease.version, tookMs);
-      lease.release();
+      const ref = models.acquire({ name: "m" });
+      models.answered(ref.version, tookMs);
+      ref.release();
       await rig.clock.advance(1);
     };
     await answer(10);
@@ -431,9 +431,9 @@ describe("unloading", () => {
       expect(await refusal(models.unload("m", version)), version).toMatchObject({ reason: "VERSION_IN_USE" });
     }
     models.setTraffic("m", undefined);
-    const lease = models.acquire({ name: "m", version: "2" });
+    const ref = models.acquire({ name: "m", version: "2" });
     expect(await refusal(models.unload("m", "2"))).toMatchObject({ reason: "VERSION_IN_USE" });
-    lease.release();
+    ref.release();
     await models.unload("m", "2");
     expect([engines[1]!.closed, state("2")]).toEqual([true, undefined]);
     expect(await refusal(models.unload("m", "2"))).toMatchObject({ reason: "VERSION_NOT_LOADED" });
@@ -464,23 +464,23 @@ describe("traffic", () => {
 
   it("gives a shadow the same request to compare, on a queue behind all others", () => {
     models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
-    const lease = models.acquire({ name: "m" });
-    expect([lease.version.version, lease.shadow?.version.version]).toEqual(["1", "2"]);
-    expect(lease.shadow?.version.queue.background).toBe(true);
-    lease.release();
-    expect([lease.version.leases, lease.shadow?.version.leases]).toEqual([0, 0]);
+    const ref = models.acquire({ name: "m" });
+    expect([ref.version.version, ref.shadow?.version.version]).toEqual(["1", "2"]);
+    expect(ref.shadow?.version.queue.background).toBe(true);
+    ref.release();
+    expect([ref.version.references, ref.shadow?.version.references]).toEqual([0, 0]);
   });
 
   it("ends with the promotion of the challenger, which then serves in the foreground", () => {
     models.setTraffic("m", { mode: "shadow", version: "2", percent: 100 });
-    models.promote("m", "2");
-    const lease = models.acquire({ name: "m" });
-    expect([lease.version.version, lease.shadow, lease.version.queue.background]).toEqual(["2", undefined, false]);
+    models.activate("m", "2");
+    const ref = models.acquire({ name: "m" });
+    expect([ref.version.version, ref.shadow, ref.version.queue.background]).toEqual(["2", undefined, false]);
     expect(models.status("m").traffic).toBeUndefined();
   });
 
   it("keeps a challenger loaded although it was only kept for a rollback", async () => {
-    models.promote("m", "2");
+    models.activate("m", "2");
     await rig.clock.settle();
     models.setTraffic("m", { mode: "canary", version: "1", percent: 100 });
     await rig.clock.advance(10 * MINUTE);
