@@ -85,7 +85,6 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["metrics"],
   "@aws-sdk/": ["store"],
   commander: ["cli"],
-  "cli-progress": ["cli"],
   zod: ["config"],
 };
 

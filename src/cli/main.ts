@@ -1,18 +1,26 @@
-import { CallError } from "../client/call-error.ts";
-import { AlbertError } from "../errors.ts";
+import { failureOf, tellFailure } from "./failure.ts";
 import { albertProgram } from "./program.ts";
 import { withDashes } from "./training/official-flags.ts";
 
-/**
- * Runs the command line. What a user can mend is told on stderr, with exit status 2 for a configuration that cannot be
- * used and 1 for anything else; a bug keeps its stack.
- */
+/** Runs the command line. Whatever fails is told by one place, with the exit statuses of docs/cli.md; only a bug shows a stack. */
+const words = withDashes(process.argv);
+const end = words.indexOf("--");
+const json = (end < 0 ? words : words.slice(0, end)).includes("--json");
+
+function fail(error: unknown): number {
+  const failure = failureOf(error);
+  tellFailure(failure, json);
+  return failure.exitCode;
+}
+
+// What reads our output may end before we do, as head does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : fail(error)));
+// Streams and timers fail outside of the command's promise.
+process.on("uncaughtException", (error) => process.exit(fail(error)));
+
 try {
-  const words = withDashes(process.argv);
   const program = await albertProgram(words[2]);
   await program.parseAsync(words);
 } catch (error) {
-  if (!(error instanceof AlbertError || error instanceof CallError)) throw error;
-  process.stderr.write(`albert: ${error.message}\n`);
-  process.exitCode = error.reason.startsWith("CONFIG_") ? 2 : 1;
+  process.exitCode = fail(error);
 }

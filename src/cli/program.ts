@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { nearest } from "../config/nearest.ts";
 import { programVersion } from "../config/program-version.ts";
 
 /** The subcommands in the order of the help. A module loads when its command is wanted: some of them carry all of training. */
@@ -26,12 +27,21 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
 };
 
+/** A complaint about a choice, with the choice that was probably meant. */
+function withSuggestion(text: string): string {
+  const [, given, choices] = /argument '(.*)' is invalid\. Allowed choices are (.*)\.\n/.exec(text) ?? [];
+  const meant = given === undefined ? undefined : nearest(given, choices!.split(", "));
+  return meant === undefined ? text : `${text.trimEnd()} Did you mean ${meant}?\n`;
+}
+
 /** The `albert` command: with the subcommand of this name, or with every one. */
 export async function albertProgram(name?: string): Promise<Command> {
   const program = new Command("albert")
     .description("serve, train and hot-swap ALBERT models")
     .version(programVersion())
-    .showHelpAfterError("(add --help for the options)");
+    .showHelpAfterError("(add --help for the options)")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(withSuggestion(text)) });
   const only = name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
   const wanted = only === undefined ? Object.values(SUBCOMMANDS) : [only];
   for (const register of await Promise.all(wanted.map((load) => load()))) register(program);

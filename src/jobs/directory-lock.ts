@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import { isAlive, processTable, startOf } from "../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
@@ -99,7 +100,7 @@ export class DirectoryLock {
    * @throws AlbertError precondition (JOBS_LOCKED) naming the process that holds it
    */
   static async take(directory: string, options: LockOptions = {}): Promise<DirectoryLock> {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const times = options.times ?? TIMES;
     const token = randomUUID();
     for (;;) {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { JobIdentity } from "./job.ts";
 import { type JobAccess, JobRecord } from "./job-record.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";
@@ -33,7 +34,7 @@ export class JobStore {
    * @throws AlbertError corrupt (JOB_LOG_CORRUPT) naming the job whose log is damaged other than at its end
    */
   static async open(directory: string, access: JobAccess): Promise<JobStore> {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const store = new JobStore(directory, access);
     for (const name of (await readdir(directory)).sort()) {
       if (PARTIAL.test(name)) await rm(join(directory, name), { recursive: true, force: true });

@@ -1,6 +1,6 @@
-import { totalmem } from "node:os";
 import { constants, PerformanceObserver } from "node:perf_hooks";
 import { Gauge, Histogram, type Registry } from "prom-client";
+import { memoryLimitBytes } from "../platform/memory-limit.ts";
 import { DURATION_BUCKETS } from "./buckets.ts";
 
 /** Names of V8's collections, by the numbers that Node reports. */
@@ -42,10 +42,8 @@ export function memoryMetrics(registry: Registry): { close(): void } {
     "Memory of buffers that JavaScript objects hold outside its heap.",
     () => process.memoryUsage().external,
   );
-  gauge(
-    "albert_memory_limit_bytes",
-    "Memory that the process may use: of its container, else of the machine.",
-    memoryLimit,
+  gauge("albert_memory_limit_bytes", "Memory that the process may use: of its container, else of the machine.", () =>
+    memoryLimitBytes(),
   );
   const collections = new Histogram({
     name: "nodejs_gc_duration_seconds",
@@ -62,10 +60,4 @@ export function memoryMetrics(registry: Registry): { close(): void } {
   });
   observer.observe({ entryTypes: ["gc"] });
   return { close: () => observer.disconnect() };
-}
-
-/** Node reports no limit as 0, or as a number beyond any machine. */
-function memoryLimit(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

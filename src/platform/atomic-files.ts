@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AlbertError } from "../errors.ts";
+import { makeDirectory } from "./directories.ts";
 
 /** Writes a new file and flushes it to the disk. @throws when it exists */
 export async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
@@ -35,7 +36,7 @@ export async function createDirectoryAtomically(
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const parent = dirname(path);
-  await mkdir(parent, { recursive: true });
+  await makeDirectory(parent);
   const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
   await mkdir(temporary);
   try {

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { AlbertError } from "../errors.ts";
 import { isAlive } from "./process-identity.ts";
 
 /** Processes of other hosts, whose numbers mean nothing here, may share a directory for temporary files. */
@@ -11,9 +12,12 @@ const HOST = hostname().replace(/[^A-Za-z0-9]+/g, "-");
  *
  * @param purpose  a word, such as "session"
  * @param parent   where it is made; default: the system's directory for temporary files
+ * @throws AlbertError precondition (TEMPORARY_DIRECTORY_UNUSABLE) with the directory and what to do
  */
-export function makeTemporaryDirectory(purpose: string, parent: string = tmpdir()): Promise<string> {
-  return mkdtemp(join(parent, `albert-${purpose}-${HOST}-${process.pid}-`));
+export async function makeTemporaryDirectory(purpose: string, parent: string = tmpdir()): Promise<string> {
+  return mkdtemp(join(parent, `albert-${purpose}-${HOST}-${process.pid}-`)).catch((cause: unknown) => {
+    throw unusable(parent, cause);
+  });
 }
 
 /**
@@ -23,13 +27,26 @@ export function makeTemporaryDirectory(purpose: string, parent: string = tmpdir(
  */
 export async function sweepTemporaryDirectories(parent: string = tmpdir()): Promise<string[]> {
   const removed: string[] = [];
-  for (const name of await readdir(parent)) {
+  const names = await readdir(parent).catch((cause: unknown) => {
+    throw unusable(parent, cause);
+  });
+  for (const name of names) {
     const [, host, pid] = /^albert-[a-z]+-(.*)-(\d+)-[A-Za-z0-9]{6}$/.exec(name) ?? [];
     if (host !== HOST || !(await isAbandoned(join(parent, name), Number(pid)))) continue;
     await rm(join(parent, name), { recursive: true, force: true });
     removed.push(name);
   }
   return removed;
+}
+
+function unusable(parent: string, cause: unknown): AlbertError {
+  const { code = "unknown error" } = cause as NodeJS.ErrnoException;
+  const advice = "name one that exists and can be written with TMPDIR, or free some space in it";
+  return new AlbertError("precondition", `temporary files cannot be kept in ${parent} (${code}): ${advice}`, {
+    reason: "TEMPORARY_DIRECTORY_UNUSABLE",
+    metadata: { code },
+    cause,
+  });
 }
 
 /** A process is gone when its number is nobody's, or is now that of this process, which began later. */

@@ -36,6 +36,7 @@ export async function planPretraining(prepared: PreparedPretraining, given: read
   const parameters = modelParameters(start.config, heads).reduce((total, { shape }) => total + sizeOf(shape), 0);
   const buckets = source.stages.map(({ rows, sequenceLength }) => ({ rows, sequenceLength }));
   return {
+    labels: {},
     examples: Math.round(source.stepsPerEpoch * settings.trainBatchSize),
     steps: settings.numTrainSteps,
     epochs: settings.numTrainSteps / source.stepsPerEpoch,

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TextReport } from "./corpus/text-documents.ts";
 import { TokenStore } from "./corpus/token-store.ts";
@@ -94,7 +94,7 @@ async function openStore(
   const digest = await digestOf(files, tokenizer, settings.officialQuirks);
   const directory = join(cache, `tokens-${digest.slice(0, 16)}`);
   if (!existsSync(directory)) {
-    await mkdir(cache, { recursive: true });
+    await makeDirectory(cache);
     await buildTokenStore(directory, {
       files,
       tokenizer,

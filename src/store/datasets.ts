@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName, isDigest } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
@@ -104,7 +105,7 @@ export class Datasets {
     }
     const file = join(this.#options.cacheDirectory, "datasets", digest, name);
     if ((await measure(file).catch(() => undefined))?.digest === digest) return file;
-    await mkdir(dirname(file), { recursive: true });
+    await makeDirectory(dirname(file));
     const temporary = `${file}.${randomBytes(6).toString("hex")}.partial`;
     try {
       await this.#options.blobs.fetch(digest, temporary);

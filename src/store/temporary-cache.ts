@@ -1,7 +1,8 @@
-import { lstat, mkdir, readdir, rm, utimes } from "node:fs/promises";
+import { lstat, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
+import { makeDirectory } from "../platform/directories.ts";
 
 const NAME = /^albert-store-[0-9a-f]{16}$/;
 /** A cache that nobody used for so long is of a store that this machine has no more to do with. */
@@ -17,7 +18,7 @@ const UNUSED_MS = 7 * 86_400_000;
  */
 export async function openTemporaryCache(name: string, parent: string = tmpdir()): Promise<string> {
   const path = join(parent, `albert-store-${name}`);
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeDirectory(path, 0o700);
   if (!(await isOurs(path))) {
     // Anybody may write there; what is opened from it must not be another's.
     const advice = "remove it, or set store.cache_directory";

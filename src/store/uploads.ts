@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { writeNewFile } from "../platform/atomic-files.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { Datasets, DatasetVersion } from "./datasets.ts";
 import { checkName } from "./names.ts";
 
@@ -61,7 +62,7 @@ export class Uploads {
     }
     if ((await this.#stored(digest)) !== undefined) return { uploadId, receivedBytes: bytes };
     return this.#inTurn(uploadId, async () => {
-      await mkdir(this.#options.directory, { recursive: true });
+      await makeDirectory(this.#options.directory);
       const plan = (await this.#plan(uploadId)) ?? (await this.#keepPlan({ name, bytes, digest }));
       if (plan.bytes !== bytes) {
         throw invalidInput([

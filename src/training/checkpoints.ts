@@ -6,6 +6,7 @@ import { readSafetensors } from "../model/formats/safetensors.ts";
 import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { syncDirectory } from "../platform/atomic-files.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { WatchedStretch } from "./divergence.ts";
 import { writeFileDurably } from "./durable-files.ts";
 import type { TrainState } from "./step/training-step.ts";
@@ -87,7 +88,7 @@ export class CheckpointStore {
   /** Opens or creates the store, and clears away what an interrupted write left. */
   static async open(options: CheckpointStoreOptions): Promise<CheckpointStore> {
     const { directory } = options;
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     for (const name of await readdir(directory)) {
       if (name.startsWith(".")) await rm(join(directory, name), { recursive: true, force: true });
     }

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tensor } from "../model/tensor.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import type { DatasetPredictions } from "../tasks/evaluation/evaluate-dataset.ts";
 import { evaluationFile, predictionFiles } from "../tasks/evaluation/official-files.ts";
 
@@ -31,7 +32,7 @@ export async function writeFinalEvaluations(
   const paths: string[] = [];
   for (const { name, metrics, predictions } of evaluations) {
     const folder = join(directory, name);
-    await mkdir(folder, { recursive: true });
+    await makeDirectory(folder);
     const results = name === "" ? [] : [evaluationFile({ ...metrics, global_step: step })];
     for (const file of [...results, ...predictionFiles(predictions)]) {
       const path = join(folder, file.name);

@@ -21,6 +21,8 @@ export interface AppliedSetting {
 /** What a run would do. */
 export interface TrainingPlan {
   readonly examples: number;
+  /** Rows of the training file by label, those that are held out included; see `DatasetReport.labels`. Empty for pretraining. */
+  readonly labels: Readonly<Record<string, number>>;
   readonly steps: number;
   readonly epochs: number;
   /** Tokens of the whole run, without padding. */
@@ -53,6 +55,7 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
   const names = Object.keys(FINE_TUNING).filter((key): key is SettingName => key in settings);
   return {
     examples: data.train.count,
+    labels: data.reports[0]?.labels ?? {},
     steps: settings.trainStep,
     epochs,
     tokens: padding.tokens * epochs,

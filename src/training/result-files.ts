@@ -1,5 +1,6 @@
-import { appendFile, mkdir } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "../platform/directories.ts";
 import type { TrainingEvent } from "./events.ts";
 import { TensorBoardWriter } from "./tensorboard.ts";
 
@@ -25,7 +26,7 @@ export class ResultFiles {
 
   /** @param metric  name of the metric that chooses the best checkpoint */
   static async open(directory: string, metric: string, wallMs: () => number = Date.now): Promise<ResultFiles> {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const tensorBoard = await TensorBoardWriter.open(join(directory, "tensorboard"), () => wallMs() / 1000);
     return new ResultFiles(directory, metric, tensorBoard, wallMs);
   }

@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { maskedCrc32c } from "../model/formats/crc32c.ts";
 import { pushBytesField, pushVarintField } from "../model/formats/wire-format.ts";
+import { makeDirectory } from "../platform/directories.ts";
 
 /** Wire types of a double and of a float. Both are written also when 0, which a member of a oneof must be. */
 const FIXED64 = 1;
@@ -29,7 +30,7 @@ export class TensorBoardWriter {
     directory: string,
     wallSeconds: () => number = () => Date.now() / 1000,
   ): Promise<TensorBoardWriter> {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const name = `events.out.tfevents.${Math.floor(wallSeconds())}.${process.pid}.albert`;
     const writer = new TensorBoardWriter(await open(join(directory, name), "a"), wallSeconds);
     const version: number[] = [];

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type AdminClient, connectAdmin } from "../../client/admin-client.ts";
 import { CallError } from "../../client/call-error.ts";
 import { AlbertError } from "../../errors.ts";
+import { serverAddress } from "../inference/server-address.ts";
 
 /** Flags of every command that speaks to a server's admin listener. */
 export interface AdminFlags {
@@ -23,12 +24,17 @@ const PATIENCE_MS = 3_600_000;
 
 /** Runs something with a connection to the admin listener, and closes it. @throws CallError */
 export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
-  const client = connectAdmin(admin, { deadlineMs: PATIENCE_MS });
+  const client = connectAdmin(serverAddress(admin, "--admin", 50052), { deadlineMs: PATIENCE_MS });
   try {
     return await run(client);
   } catch (error) {
-    // Without a reason it was not the server that spoke.
-    if (!(error instanceof CallError) || error.status !== "UNAVAILABLE" || error.reason !== "") throw error;
+    // Without a reason it was not an albert server that spoke.
+    if (!(error instanceof CallError) || error.reason !== "") throw error;
+    if (error.status === "UNIMPLEMENTED") {
+      const message = `${admin} does not answer administrators: is it the public address (--server)? the admin one is usually port 50052`;
+      throw new AlbertError("unimplemented", message, { reason: "WRONG_ADDRESS", cause: error });
+    }
+    if (error.status !== "UNAVAILABLE") throw error;
     const advice = "start a server with --store, or name its admin address with --admin";
     throw new AlbertError("unavailable", `no server answers administrators at ${admin}: ${advice}`, {
       reason: "NO_SERVER",
@@ -39,7 +45,7 @@ export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminCli
   }
 }
 
-/** Prints a reply: as JSON with the names of the protocol, or as lines for a person. */
+/** Prints a reply: as JSON (the protocol's own, with every field), or as lines for a person. */
 export function print<D extends DescMessage>(
   { json }: AdminFlags,
   schema: D,
@@ -47,7 +53,7 @@ export function print<D extends DescMessage>(
   lines: () => readonly string[],
 ): void {
   const text = json
-    ? JSON.stringify(toJson(schema, message, { useProtoFieldName: true }), null, 2)
+    ? JSON.stringify(toJson(schema, message, { alwaysEmitImplicit: true }), null, 2)
     : lines().join("\n");
   if (text !== "") process.stdout.write(`${text}\n`);
 }

@@ -10,8 +10,10 @@ import {
   ListDatasetsResponseSchema,
   ValidateDatasetResponseSchema,
 } from "../../gen/albert/v1/training_pb.js";
+import { EXIT } from "../failure.ts";
 import { addRecipeOptions, type RecipeFlags, recipeOf } from "../training/recipe-options.ts";
 import { type AdminFlags, addAdminOptions, allPages, dataSource, print, table, withAdmin } from "./admin-call.ts";
+import { registerDatasetsCheck } from "./datasets-check.ts";
 
 interface ValidateFlags extends AdminFlags, RecipeFlags {
   readonly task: string;
@@ -22,6 +24,7 @@ interface ValidateFlags extends AdminFlags, RecipeFlags {
 /** Adds `albert datasets`: the data that jobs of a running server train and evaluate on. */
 export function registerDatasets(program: Command): void {
   const datasets = program.command("datasets").description("bring data to a running server, and check it");
+  registerDatasetsCheck(datasets);
   addAdminOptions(datasets.command("upload <file>").description("send a file; an interrupted upload goes on"))
     .option("--name <name>", "name with the ending that says the format (default: the file's)")
     .action((file: string, flags: AdminFlags & { readonly name?: string }) =>
@@ -60,11 +63,13 @@ export function registerDatasets(program: Command): void {
             Object.entries(reply.labels).map(([label, count]) => [label, String(count)]),
             "no labels",
           ),
-          ...reply.issues.map(
-            ({ kind, count, locations, hint }) => `${kind}: ${count}, first at ${locations[0] ?? "?"}: ${hint}`,
-          ),
+          ...reply.issues.flatMap(({ kind, count, locations, hint }) => [
+            `${kind}: ${count}: ${hint}`,
+            ...locations.map((location) => `  ${location}`),
+            ...(count > locations.length ? [`  and ${count - locations.length} more`] : []),
+          ]),
         ]);
-        if (!reply.usable) process.exitCode = 1;
+        if (!reply.usable) process.exitCode = EXIT.data;
       }),
     );
   addAdminOptions(datasets.command("list").description("list datasets")).action((flags: AdminFlags) =>

@@ -1,10 +1,17 @@
 import { setTimeout } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
-import { SingleBar } from "cli-progress";
 import type { AdminClient } from "../../client/admin-client.ts";
 import { CallError } from "../../client/call-error.ts";
-import { type JobEvent, JobEventSchema, JobState, type Progress } from "../../gen/albert/v1/training_pb.js";
-import { durationText } from "../training/training-progress.ts";
+import {
+  type JobEvent,
+  JobEventSchema,
+  JobState,
+  JobStateSchema,
+  type Progress,
+} from "../../gen/albert/v1/training_pb.js";
+import { barText, StatusLine, type TerminalStream } from "../status-line.ts";
+import { durationText, LINE_SECONDS } from "../training/training-progress.ts";
+import { enumWord } from "./admin-call.ts";
 
 export interface WatchJobFlags {
   readonly json?: true;
@@ -18,8 +25,8 @@ export interface WatchJobFlags {
 const PATIENCE_MS = 120_000;
 
 /**
- * Follows a job to its end: a bar with loss, metric, speed and time left on a terminal, a line per event elsewhere, one JSON
- * object per line when asked. Sets the exit status to 1 when the job did not succeed. Goes on where it was when the server
+ * Follows a job to its end: a line with loss, metric, speed and time left that is written over on a terminal, what happens
+ * line by line elsewhere, one JSON object per event when asked. Sets the exit status to 1 when the job did not succeed. Goes on where it was when the server
  * is restarted meanwhile. Interrupting it leaves the job alone.
  */
 export async function watchJob(
@@ -27,7 +34,7 @@ export async function watchJob(
   jobId: string,
   { json, after = 0, retryMs = 1000 }: WatchJobFlags,
 ): Promise<void> {
-  const view = json ? undefined : new JobProgressBar(process.stderr);
+  const view = json ? undefined : new JobProgress(process.stderr);
   let sequence = after;
   let reachedMs = performance.now();
   try {
@@ -58,37 +65,37 @@ export async function watchJob(
 }
 
 function eventJson(event: JobEvent): string {
-  return JSON.stringify(toJson(JobEventSchema, event, { useProtoFieldName: true }));
+  return JSON.stringify(toJson(JobEventSchema, event, { alwaysEmitImplicit: true }));
 }
 
+/** Events that only programs want. */
+const PASSED_OVER: ReadonlySet<string> = new Set(["checkpoint_written", "checkpoint_pruned"]);
+
 /** Shows a job's events as they come. */
-class JobProgressBar {
-  readonly #stream: NodeJS.WriteStream;
-  #bar: SingleBar | undefined;
+export class JobProgress {
+  readonly #line: StatusLine;
   #total = 0;
-  #metric = "-";
+  #metric = "";
+  #lastLine = Number.NEGATIVE_INFINITY;
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
+  constructor(stream: TerminalStream) {
+    this.#line = new StatusLine(stream);
   }
 
-  show({ kind, summary, progress }: JobEvent): void {
+  show(event: JobEvent): void {
+    const { kind, progress } = event;
     if (progress !== undefined) this.#remember(progress);
-    if (kind === "step_metrics" && progress !== undefined && this.#stream.isTTY) this.#draw(progress);
-    else this.say(`${kind}: ${summary}`);
+    if (kind === "step_metrics" && progress !== undefined) this.#draw(progress);
+    else if (!PASSED_OVER.has(kind)) for (const line of linesOf(event)) this.say(line);
   }
 
-  /** A line above the bar. */
+  /** A line above the status. */
   say(text: string): void {
-    if (this.#bar === undefined) this.#stream.write(`${text}\n`);
-    else {
-      this.#stream.write(`\r\u001b[K${text}\n`);
-      this.#bar.render();
-    }
+    this.#line.say(text);
   }
 
   close(): void {
-    this.#bar?.stop();
+    this.#line.close();
   }
 
   #remember({ totalSteps, metrics, bestMetric, bestValue }: Progress): void {
@@ -98,20 +105,40 @@ class JobProgressBar {
   }
 
   #draw({ step, loss, tokensPerSecond, etaSeconds }: Progress): void {
-    const fields = {
-      loss: loss.toFixed(4),
-      metric: this.#metric,
-      tokens: Math.round(tokensPerSecond),
-      left: durationText(etaSeconds),
-    };
-    if (this.#bar === undefined) {
-      this.#bar = new SingleBar({
-        format: "{bar} {value}/{total}  loss {loss}  {metric}  {tokens} tokens/s  {left} left",
-        stream: this.#stream,
-        hideCursor: true,
-        barsize: 24,
-      });
-      this.#bar.start(this.#total, step, fields);
-    } else this.#bar.update(step, fields);
+    const count = `${step}/${this.#total}`;
+    const lossText = `loss ${loss.toFixed(4)}`;
+    const speed = `${Math.round(tokensPerSecond)} tokens/s`;
+    const left = `${durationText(etaSeconds)} left`;
+    if (this.#line.isLive) {
+      this.#line.update([
+        { text: barText(step, this.#total), rank: 5 },
+        { text: count, rank: 0 },
+        { text: lossText, rank: 1 },
+        { text: this.#metric, rank: 3 },
+        { text: speed, rank: 4 },
+        { text: left, rank: 2 },
+      ]);
+      return;
+    }
+    const now = performance.now() / 1000;
+    if (now - this.#lastLine < LINE_SECONDS && step < this.#total) return;
+    this.#lastLine = now;
+    this.say(`step ${[count, lossText, this.#metric, speed, left].filter((part) => part !== "").join("  ")}`);
   }
+}
+
+/** An event as a person reads it: a state by its word, a judgement with its reasons, a problem with what to do. */
+function linesOf({ kind, summary, transition, detailJson }: JobEvent): string[] {
+  if (transition !== undefined) {
+    const { to, reason, detail } = transition;
+    return [[enumWord(JobStateSchema, to), reason, detail].filter((part) => part !== "").join("  ")];
+  }
+  const { hint, findings } = (detailJson === "" ? {} : JSON.parse(detailJson)) as {
+    hint?: unknown;
+    findings?: unknown;
+  };
+  const advice = kind === "validation_issue" && typeof hint === "string" && hint !== "" ? ` (${hint})` : "";
+  const warning = kind === "warning" ? "warning: " : "";
+  const reasons = Array.isArray(findings) ? findings.map((finding) => `  ${finding}`) : [];
+  return [`${warning}${summary === "" ? kind.replaceAll("_", " ") : summary}${advice}`, ...reasons];
 }

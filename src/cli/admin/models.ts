@@ -146,7 +146,7 @@ export function registerModels(program: Command): void {
           const { update } = reply;
           if (update.case !== "model") continue;
           const text = flags.json
-            ? JSON.stringify(toJson(WatchServingResponseSchema, reply, { useProtoFieldName: true }))
+            ? JSON.stringify(toJson(WatchServingResponseSchema, reply, { alwaysEmitImplicit: true }))
             : servingLines(update.value).join("\n");
           process.stdout.write(`${text}\n`);
         }

@@ -1,7 +1,16 @@
 import type { Command } from "commander";
+import { invalidInput } from "../../errors.ts";
 import { type AnswerQuestionResponse, InferenceService } from "../../gen/albert/v1/inference_pb.js";
+import { wholeNumber } from "../admin/admin-call.ts";
 import { percent } from "../percent.ts";
-import { addTargetOptions, askAndPrint, readText, requestOptions, type TargetFlags } from "./inference-target.ts";
+import {
+  addTargetOptions,
+  askAndPrint,
+  readText,
+  readTextFile,
+  requestOptions,
+  type TargetFlags,
+} from "./inference-target.ts";
 
 /** Adds `albert ask`: the answer to a question, found in a document. */
 export function registerAsk(program: Command): void {
@@ -9,11 +18,12 @@ export function registerAsk(program: Command): void {
     .command("ask")
     .description("answer a question from a document of any length")
     .argument("<question>")
-    .argument("<context>", "the document; - reads standard input")
-    .option("--best <n>", "print at most this many answers", Number, 1);
+    .argument("[context]", "the document; - reads standard input")
+    .option("--file <path>", "read the document from this file (UTF-8 text, plain or gzip)")
+    .option("--best <n>", "print at most this many answers", wholeNumber, 1);
   addTargetOptions(command).action(
-    async (question: string, argument: string, flags: TargetFlags & { best: number }) => {
-      const context = await readText(argument);
+    async (question: string, argument: string | undefined, flags: TargetFlags & { best: number; file?: string }) => {
+      const context = await documentOf(argument, flags.file);
       const request = { options: requestOptions(flags), question, context, nBest: flags.best };
       await askAndPrint(
         flags,
@@ -23,6 +33,14 @@ export function registerAsk(program: Command): void {
       );
     },
   );
+}
+
+async function documentOf(argument: string | undefined, file: string | undefined): Promise<string> {
+  if ((argument === undefined) === (file === undefined)) {
+    const description = "give the document as the second argument, or its file with --file";
+    throw invalidInput([{ field: "context", description }]);
+  }
+  return file === undefined ? readText(argument!, `--file ${argument}`) : readTextFile(file); // one of both, as just checked
 }
 
 function printed({ answers, answerable }: AnswerQuestionResponse): string {

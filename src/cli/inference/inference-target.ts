@@ -1,9 +1,12 @@
+import { stat } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { create, type DescMethod, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../../server/call/call.ts";
+import { fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
+import { serverAddress } from "./server-address.ts";
 
 /** Options that every command asking a model has. */
 export interface TargetFlags {
@@ -78,12 +81,36 @@ export async function askAndPrint<M extends DescMethod>(
   }
 }
 
-/** A text given on the command line, or on standard input for `-`. */
-export async function readText(argument: string): Promise<string> {
-  if (argument !== "-") return argument;
+/**
+ * A text given on the command line, or on standard input for `-`.
+ *
+ * @param fromFile  what reads a file instead, for messages
+ * @throws AlbertError invalid-input for what is plainly the path of a file, whose letters are not meant
+ */
+export async function readText(argument: string, fromFile = `- <${argument}`): Promise<string> {
+  if (argument !== "-") {
+    if (await isPathOfFile(argument)) {
+      const description = `${JSON.stringify(argument)} is a file here, and its path would be taken as the text: read it with ${fromFile}`;
+      throw invalidInput([{ field: "text", description }]);
+    }
+    return argument;
+  }
   let text = "";
   for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
   return text.replace(/\r?\n$/, "");
+}
+
+/** A text in a file. @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input for bytes that are no text */
+export async function readTextFile(path: string): Promise<string> {
+  const text = await wholeText(fileSource(path));
+  if (!text.includes("\0")) return text;
+  const description = `${path} holds U+0000 characters, as PDF and office files do: give plain text in UTF-8`;
+  throw invalidInput([{ field: "--file", description }]);
+}
+
+async function isPathOfFile(argument: string): Promise<boolean> {
+  if (!/^[^\s]*[./\\][^\s]*$/.test(argument) || argument.length > 1000) return false;
+  return (await stat(argument).catch(() => undefined))?.isFile() === true;
 }
 
 interface OpenTarget {
@@ -108,11 +135,25 @@ async function openTarget({ server, model, servedModel, device }: TargetFlags): 
 
 async function connect(address: string): Promise<OpenTarget> {
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
-  const client = connectAlbert(address);
+  const client = connectAlbert(serverAddress(address, "--server", 50051));
   const explain = (error: unknown) => {
     if (!(error instanceof CallError)) return error;
-    const { status, reason, message } = error;
-    return new AlbertError("unavailable", `${address} answered ${status}: ${message}`, { reason: reason || status });
+    const { status, reason, message, violations } = error;
+    const options = { reason: reason || status, violations, cause: error };
+    if (reason === "" && status === "UNAVAILABLE") {
+      const advice =
+        "start one with albert serve, name its public address with --server, or ask a model here with --model";
+      return new AlbertError("unavailable", `no server answers at ${address}: ${advice}`, {
+        ...options,
+        reason: "NO_SERVER",
+      });
+    }
+    if (reason === "" && status === "UNIMPLEMENTED") {
+      const advice = "is it the admin or another address? the public one is usually port 50051";
+      const what = `${address} does not answer such questions: ${advice}`;
+      return new AlbertError("unimplemented", what, { ...options, reason: "WRONG_ADDRESS" });
+    }
+    return new AlbertError("unavailable", `${address} answered ${status}: ${message}`, options);
   };
   return { target: client, explain, close: async () => client.close() };
 }
@@ -123,10 +164,11 @@ async function loadHere(directory: string, device: string): Promise<OpenTarget> 
     import("../../app.ts"),
     import("../../config/load.ts"),
   ]);
+  await requireModel(directory);
   const { config } = loadConfig({ flags: { device } });
   const silent = () => {};
   const inference = createInference({ config, log: { debug: silent, info: silent, warn: silent, error: silent } });
-  await inference.serve({ name: "model", directory });
+  await inference.serve({ name: directory, directory });
   const methods = InferenceService.methods
     .filter(({ methodKind }) => methodKind === "unary")
     .map((method) => {
@@ -142,6 +184,22 @@ async function loadHere(directory: string, device: string): Promise<OpenTarget> 
     });
   const target = Object.fromEntries(methods) as InferenceTarget;
   return { target, explain: (error) => error, close: () => inference.close() };
+}
+
+/** @throws AlbertError not-found (MODEL_NOT_FOUND) where there is nothing at that path */
+async function requireModel(path: string): Promise<void> {
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return;
+  throw new AlbertError(
+    "not-found",
+    `${path} does not exist: --model expects a model's directory, such as models/sentiment`,
+    {
+      reason: "FILE_NOT_READABLE",
+    },
+  );
 }
 
 /** A call that nobody limits: the person at the terminal can end the process. */

@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
 import { createEngine } from "../../runtime/packed-engine.ts";
 import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
@@ -14,11 +14,13 @@ import {
 } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
-import { type DatasetRequest, datasetExamples } from "../dataset-examples.ts";
-import { addReadingOptions, type ReadingFlags, readingOf } from "../reading-options.ts";
+import { barText, StatusLine, type StatusPart } from "../status-line.ts";
+import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
+import { durationText } from "./training-progress.ts";
 
 /** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
-const TASK_NAMES: readonly TaskName[] = [
+export const TASK_NAMES: readonly TaskName[] = [
   ...GLUE_TASKS.keys(),
   "squad-v1",
   "squad-v2",
@@ -99,15 +101,9 @@ export async function runDataset(
     device: flags.device,
     ...(threads === undefined ? {} : { threads }),
   });
-  const bar = new SingleBar({
-    format: "{bar} {value}/{total} examples  {eta_formatted} left",
-    hideCursor: true,
-    clearOnComplete: true,
-    noTTYOutput: false,
-  });
+  const line = new StatusLine(process.stderr);
   const startedAt = performance.now();
   try {
-    bar.start(total, 0);
     const evaluation = await evaluateDataset(engine, tasks, flags.task, examples(), {
       ...given("head", flags.head),
       ...given("maxSequenceLength", flags.maxSeqLength),
@@ -118,19 +114,28 @@ export async function runDataset(
       ...given("maxAnswerLength", flags.maxAnswerLength),
       offsets: flags.offsets,
       ...optionsFor(tasks),
-      onProgress: (done) => bar.update(done),
+      onProgress: (done) => line.update(progressParts(done, total, (performance.now() - startedAt) / 1000)),
     });
     const seconds = (performance.now() - startedAt) / 1000;
     return { ...evaluation, modelDigest: model.digest, modelName: model.manifest.name, seconds };
   } finally {
-    bar.stop();
+    line.close();
     await engine.close();
   }
 }
 
+function progressParts(done: number, total: number, seconds: number): StatusPart[] {
+  const left = done > 0 ? `${durationText((seconds / done) * (total - done))} left` : "";
+  return [
+    { text: barText(done, total), rank: 2 },
+    { text: `${done}/${total} examples`, rank: 0 },
+    { text: left, rank: 1 },
+  ];
+}
+
 /** Writes files into a directory, which is made if it is not there. */
 export async function writeFiles(directory: string, files: readonly OfficialFile[]): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   for (const { name, content } of files) await writeFile(join(directory, name), content);
 }
 

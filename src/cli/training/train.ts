@@ -22,9 +22,9 @@ import { type AlbertVersion, TASKS, type Task } from "../../training/settings/re
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
-import { addReadingOptions, type ReadingFlags, readingOf } from "../reading-options.ts";
 import { followRun } from "./follow-run.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 

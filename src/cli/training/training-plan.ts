@@ -12,6 +12,8 @@ export function printPlan(plan: TrainingPlan): string {
     ["parameters", number(plan.parameters)],
     ["disk", megabytes(plan.diskBytes)],
   ];
+  const labels = labelsText(plan.labels);
+  if (labels !== "") rows.splice(1, 0, ["labels", labels]);
   if (plan.peakMemoryBytes !== undefined) rows.push(["memory", `${megabytes(plan.peakMemoryBytes)}, measured`]);
   if (plan.etaSeconds !== undefined) {
     const [low, high] = plan.etaSeconds.map(durationText);
@@ -27,6 +29,17 @@ export function printPlan(plan: TrainingPlan): string {
     ...(plan.warnings.length > 0 ? ["", ...plan.warnings.map((warning) => `warning: ${warning}`)] : []),
     "",
   ].join("\n");
+}
+
+/** Labels of which the plan names the rows; of more only the most frequent. */
+const LABELS_SHOWN = 20;
+
+/** The most frequent labels first: `good 310, bad 290`. */
+function labelsText(labels: TrainingPlan["labels"]): string {
+  const sorted = Object.entries(labels).sort(([, a], [, b]) => b - a);
+  const shown = sorted.slice(0, LABELS_SHOWN).map(([label, count]) => `${label} ${count}`);
+  const others = sorted.length - shown.length;
+  return [...shown, ...(others > 0 ? [`and ${others} more`] : [])].join(", ");
 }
 
 function megabytes(bytes: number): string {

@@ -1,39 +1,34 @@
-import { SingleBar } from "cli-progress";
+/** A training run as it goes, for a person. */
 import type { TrainingEvent } from "../../training/events.ts";
+import { barText, StatusLine, type TerminalStream } from "../status-line.ts";
 
-/** Seconds between lines where there is no terminal to draw a bar on. */
-const LINE_SECONDS = 10;
+/** Seconds between lines where there is no terminal to write over. */
+export const LINE_SECONDS = 10;
 
-/** Shows a run as it goes: a bar on a terminal, now and then a line elsewhere. */
+/** Shows a run: one line that is written over on a terminal, now and then a line elsewhere. */
 export class TrainingProgressBar {
-  readonly #stream: NodeJS.WriteStream;
-  #bar: SingleBar | undefined;
+  readonly #line: StatusLine;
   #totalSteps = 0;
   #lastLine = Number.NEGATIVE_INFINITY;
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
+  constructor(stream: TerminalStream) {
+    this.#line = new StatusLine(stream);
   }
 
   /** Says what is being done before the first step. */
   activity(text: string): void {
-    this.#stream.write(`${text}\n`);
+    this.#line.say(text);
   }
 
-  /** Prints a line above the bar. */
+  /** Prints a line above the status. */
   say(text: string): void {
-    if (this.#bar === undefined) this.#stream.write(`${text}\n`);
-    else {
-      this.#stream.write(`\r\u001b[K${text}\n`);
-      this.#bar.render();
-    }
+    this.#line.say(text);
   }
 
   show(event: TrainingEvent): void {
     switch (event.kind) {
       case "started":
         this.#totalSteps = event.totalSteps;
-        this.#begin(event.firstStep);
         break;
       case "step_metrics":
         this.#progress(event);
@@ -63,38 +58,31 @@ export class TrainingProgressBar {
   }
 
   close(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
-
-  #begin(firstStep: number): void {
-    if (!this.#stream.isTTY) return;
-    this.#bar = new SingleBar({
-      format: "{bar} {value}/{total}  loss {loss}  lr {rate}  {tokens} tokens/s  {eta_text} left",
-      stream: this.#stream,
-      hideCursor: true,
-      barsize: 24,
-    });
-    this.#bar.start(this.#totalSteps, firstStep, { loss: "-", rate: "-", tokens: "-", eta_text: "?" });
+    this.#line.close();
   }
 
   #progress(event: Extract<TrainingEvent, { kind: "step_metrics" }>): void {
     const [low, high] = event.etaSeconds;
-    const fields = {
-      loss: event.loss.toFixed(4),
-      rate: event.learningRate.toExponential(2),
-      tokens: Math.round(event.tokensPerSecond),
-      eta_text: durationText((low + high) / 2),
-    };
-    if (this.#bar !== undefined) {
-      this.#bar.update(event.step, fields);
+    const count = `${event.step}/${this.#totalSteps}`;
+    const loss = `loss ${event.loss.toFixed(4)}`;
+    const rate = `lr ${event.learningRate.toExponential(2)}`;
+    const speed = `${Math.round(event.tokensPerSecond)} tokens/s`;
+    const left = `${durationText((low + high) / 2)} left`;
+    if (this.#line.isLive) {
+      this.#line.update([
+        { text: barText(event.step, this.#totalSteps), rank: 5 },
+        { text: count, rank: 0 },
+        { text: loss, rank: 1 },
+        { text: rate, rank: 4 },
+        { text: speed, rank: 3 },
+        { text: left, rank: 2 },
+      ]);
       return;
     }
     const now = performance.now() / 1000;
     if (now - this.#lastLine < LINE_SECONDS && event.step < this.#totalSteps) return;
     this.#lastLine = now;
-    const { loss, rate, tokens, eta_text } = fields;
-    this.say(`step ${event.step}/${this.#totalSteps}  loss ${loss}  lr ${rate}  ${tokens} tokens/s  ${eta_text} left`);
+    this.say(`step ${[count, loss, rate, speed, left].join("  ")}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
-import { freemem } from "node:os";
 import { AlbertError } from "../../errors.ts";
+import { availableMemoryBytes } from "../../platform/memory-limit.ts";
 
 /** What a job takes while it works. */
 export interface ResourceNeeds {
@@ -26,8 +26,9 @@ export async function requireResources(
     const message = `the job needs about ${megabytes(diskBytes)} of disk and ${megabytes(freeBytes)} are free: ${advice.disk}`;
     throw new AlbertError("precondition", message, { reason: "DISK_FULL" });
   }
-  if (freemem() < memoryBytes) {
-    const message = `the job needs about ${megabytes(memoryBytes)} of memory and ${megabytes(freemem())} are free: ${advice.memory}`;
+  const availableBytes = availableMemoryBytes();
+  if (availableBytes < memoryBytes) {
+    const message = `the job needs about ${megabytes(memoryBytes)} of memory and ${megabytes(availableBytes)} are free: ${advice.memory}`;
     throw new AlbertError("precondition", message, { reason: "OUT_OF_MEMORY" });
   }
 }

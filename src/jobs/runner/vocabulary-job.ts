@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeDirectory } from "../../platform/directories.ts";
 import { measureText, type TextSize } from "../../pretraining/corpus/text-size.ts";
 import {
   OFFICIAL_VOCABULARY_TRAINING,
@@ -37,7 +37,7 @@ export async function vocabularyJob(resolved: ResolvedSpec, { hooks, signal }: J
   hooks.phase("prepared");
   hooks.activity("training the vocabulary");
   const work = join(resolved.directory, WORK_DIRECTORY);
-  await mkdir(work, { recursive: true });
+  await makeDirectory(work);
   const trained = await trainVocabulary({ ...training, files: [file], outputPrefix: join(work, "vocabulary"), signal });
   hooks.phase("trained");
   return {

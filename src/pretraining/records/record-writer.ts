@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { finished } from "node:stream/promises";
+import { makeDirectory } from "../../platform/directories.ts";
 import type { PretrainingInstance } from "../instances/instance.ts";
 import { type FeatureSizes, toExample } from "./official-features.ts";
 import { encodeExample } from "./tf-example.ts";
@@ -27,7 +28,7 @@ export async function writeRecordFiles(
   files: readonly string[],
   sizes: FeatureSizes,
 ): Promise<RecordReport> {
-  for (const file of files) await mkdir(dirname(file), { recursive: true });
+  for (const file of files) await makeDirectory(dirname(file));
   const streams = files.map((file) => createWriteStream(`${file}.partial`));
   const report = { instances: 0, tokens: 0, predictions: 0, swappedOrRandom: 0 };
   try {

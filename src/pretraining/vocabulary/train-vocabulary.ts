@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { copyFile, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AlbertError, invalidInput } from "../../errors.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
+import { availableThreads } from "../../runtime/cpu-quota.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import { preprocessText } from "../../tokenizer/sentencepiece/preprocess.ts";
 import { readSentencePieceModel } from "../../tokenizer/sentencepiece/sentencepiece-model.ts";
@@ -77,7 +78,7 @@ export async function trainVocabulary(training: VocabularyTraining): Promise<Tra
     await runTrainer(training, trainerArguments(training, text, prefix));
     await checkResult(training, `${prefix}.model`);
     const { outputPrefix } = training;
-    await mkdir(dirname(outputPrefix), { recursive: true });
+    await makeDirectory(dirname(outputPrefix));
     for (const extension of [".model", ".vocab"]) await copyFile(prefix + extension, outputPrefix + extension);
     return {
       model: `${outputPrefix}.model`,
@@ -111,7 +112,7 @@ export function trainerArguments(training: VocabularyTraining, text: string, pre
     `--character_coverage=${training.characterCoverage}`,
     "--model_type=unigram",
     `--max_sentence_length=${MAX_SENTENCE_BYTES}`,
-    `--num_threads=${availableParallelism()}`,
+    `--num_threads=${availableThreads()}`,
   ];
 }
 

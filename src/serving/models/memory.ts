@@ -1,5 +1,5 @@
-import { totalmem } from "node:os";
 import { AlbertError } from "../../errors.ts";
+import { memoryLimitBytes } from "../../platform/memory-limit.ts";
 
 // Whether a version fits into memory. It reads and compares; it frees nothing.
 
@@ -11,9 +11,7 @@ export interface MemoryReading {
 
 /** Resident memory against the limit of the container, or of the machine where there is none. */
 export function readMemory(): MemoryReading {
-  const constrained = process.constrainedMemory();
-  const limitBytes = Math.min(totalmem(), constrained > 0 ? constrained : Number.POSITIVE_INFINITY);
-  return { usedBytes: process.memoryUsage.rss(), limitBytes };
+  return { usedBytes: process.memoryUsage.rss(), limitBytes: memoryLimitBytes() };
 }
 
 /**

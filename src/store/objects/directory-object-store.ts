@@ -4,6 +4,7 @@ import { copyFile, link, lstat, mkdir, open, readdir, readFile, realpath, rm, st
 import { dirname, join } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import { syncDirectory } from "../../platform/atomic-files.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import { checkKey } from "../names.ts";
 import { bytesBody, type Cell, type ObjectBody, type ObjectInfo, type ObjectStore, readBody } from "./object-store.ts";
 
@@ -26,7 +27,7 @@ export class DirectoryObjectStore implements ObjectStore {
 
   /** Opens the directory, making it when it does not exist. */
   static async open(directory: string): Promise<DirectoryObjectStore> {
-    for (const part of ["objects", "cells", "tmp"]) await mkdir(join(directory, part), { recursive: true });
+    for (const part of ["objects", "cells", "tmp"]) await makeDirectory(join(directory, part));
     return new DirectoryObjectStore(await realpath(directory));
   }
 

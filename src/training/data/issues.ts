@@ -136,11 +136,17 @@ export class IssueTally {
   readonly #kept: number;
   readonly #found = new Map<IssueKind, { count: number; readonly occurrences: IssueOccurrence[] }>();
 
-  constructor(kept: number) {
+  readonly #onIssue: ((issue: RowIssue) => void) | undefined;
+
+  /** @param onIssue  is told of each one */
+  constructor(kept: number, onIssue?: (issue: RowIssue) => void) {
     this.#kept = kept;
+    this.#onIssue = onIssue;
   }
 
-  add({ kind, location, detail, excerpt }: RowIssue): void {
+  add(issue: RowIssue): void {
+    const { kind, location, detail, excerpt } = issue;
+    this.#onIssue?.(issue);
     const entry = this.#found.get(kind) ?? { count: 0, occurrences: [] };
     entry.count++;
     if (entry.occurrences.length < this.#kept) {

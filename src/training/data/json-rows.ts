@@ -89,6 +89,7 @@ function objectRow(
   };
   return {
     kind: "row",
+    text: text.trim(),
     row: {
       location,
       issues,

@@ -28,7 +28,8 @@ export async function* glueRows(
       const isBlank = line.text.trim() === "";
       const location = { file: source.name, line: line.line, column: 1 };
       if (isBlank) issues.push(rowIssue("blank-line", location, "blank line"));
-      if (isBlank || (task.columns[split].header && line.line === 1)) yield { kind: "file", issues };
+      if (isBlank) yield { kind: "file", issues };
+      else if (task.columns[split].header && line.line === 1) yield { kind: "file", issues, header: plain(line.text) };
       else {
         const short = rowIssue("skipped-by-official-reader", location, "too few columns", line.text);
         yield { kind: "row", issues: [...issues, short] };
@@ -37,8 +38,12 @@ export async function* glueRows(
       const kind = task.isRegression && row.location.column > 1 ? "bad-number" : "wrong-column-count";
       yield { kind: "row", issues: [...issues, rowIssue(kind, row.location, row.description, line.text)] };
     } else if (issues.some((issue) => rejectsRow(issue.kind))) yield { kind: "row", issues };
-    else yield { kind: "row", issues, example: splitExample(row.example, split) };
+    else yield { kind: "row", issues, example: splitExample(row.example, split), text: plain(line.text) };
   }
+}
+
+function plain(text: string): string {
+  return text.replace(/\r$/, "");
 }
 
 /** Questions of a SQuAD file. What is wrong is found again in the text, so that it can be named by line and column. */

@@ -62,9 +62,16 @@ export type DatasetRow =
       readonly issues: readonly RowIssue[];
       readonly example?: Example;
       readonly locate?: () => DataLocation;
+      /** As it stands in the file, for writing it elsewhere; its lines where there are several. Absent in official documents. */
+      readonly text?: string;
     }
   /** Something about the file that is no row. */
-  | { readonly kind: "file"; readonly issues: readonly RowIssue[] };
+  | {
+      readonly kind: "file";
+      readonly issues: readonly RowIssue[];
+      /** The header, as it stands in the file. */
+      readonly header?: string;
+    };
 
 /**
  * Every row of a dataset in order, each checked on its own. Reading is a stream; only SQuAD files are held whole.
@@ -163,13 +170,14 @@ async function* ownDocumentRows(
 function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
   if (row.kind === "file") return row;
   if (row.kind === "rejected") return { kind: "row", issues: row.issues };
+  const { text } = row;
   const outcome: RowOutcome<Example> =
     spec.task === "qa"
       ? questionFromRow(row.row)
       : spec.task === "multiple-choice"
         ? choiceFromRow(row.row, spec.unlabelled)
         : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
-  return { kind: "row", ...outcome, issues: [...row.row.issues, ...outcome.issues] };
+  return { kind: "row", text, ...outcome, issues: [...row.row.issues, ...outcome.issues] };
 }
 
 function requiredFields({ task, unlabelled }: DatasetSpec): RequiredFields {

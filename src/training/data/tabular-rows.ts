@@ -9,9 +9,14 @@ import { lineIssues, type WindowsText } from "./windows-text.ts";
 
 /** A row, or what is wrong with the file as a whole. */
 export type TabularRow =
-  | { readonly kind: "row"; readonly row: FieldRow }
+  | {
+      readonly kind: "row";
+      readonly row: FieldRow;
+      /** As it stands in the file. */
+      readonly text: string;
+    }
   | { readonly kind: "rejected"; readonly issues: readonly RowIssue[] }
-  | { readonly kind: "file"; readonly issues: readonly RowIssue[] };
+  | { readonly kind: "file"; readonly issues: readonly RowIssue[]; readonly header?: string };
 
 /** How a file of rows is read. */
 export interface RowReading {
@@ -42,7 +47,7 @@ export async function* delimitedRows(
       keys = record.cells.map(({ text }) => text);
       if (found !== undefined) issues.push(rowIssue("other-separator", record.location, found));
       const missing = headerIssues(keys, record, columns, required);
-      yield { kind: "file", issues: [...issues, ...missing] };
+      yield { kind: "file", issues: [...issues, ...missing], header: textOf(record) };
       if (missing.length > 0) return;
     } else {
       if (record.cells.length !== keys.length) {
@@ -50,9 +55,14 @@ export async function* delimitedRows(
         issues.push(rowIssue("wrong-column-count", record.location, detail, record.lines[0]!.text));
       }
       if (issues.some(({ kind }) => rejectsRow(kind))) yield { kind: "rejected", issues };
-      else yield { kind: "row", row: recordRow(record, keys, columns, issues) };
+      else yield { kind: "row", row: recordRow(record, keys, columns, issues), text: textOf(record) };
     }
   }
+}
+
+/** The lines of a record, without carriage returns at their ends. */
+function textOf({ lines }: DelimitedRecord): string {
+  return lines.map(({ text }) => text.replace(/\r$/, "")).join("\n");
 }
 
 function headerIssues(

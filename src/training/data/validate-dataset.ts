@@ -9,10 +9,10 @@ import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { DatasetReport } from "./dataset-report.ts";
 import { contentKey, labelKey } from "./example-keys.ts";
-import { IssueTally, rowIssue, severityOf } from "./issues.ts";
+import { IssueTally, type RowIssue, rowIssue, severityOf } from "./issues.ts";
 import { type LabelRows, labelIssues } from "./label-checks.ts";
 import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
-import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows.ts";
+import { acceptedExamples, type DatasetRow, type DatasetSpec, datasetRows } from "./rows.ts";
 
 export interface ValidationOptions {
   /** Of an existing classification head: the labels that the data must not leave. */
@@ -27,6 +27,10 @@ export interface ValidationOptions {
   readonly purpose?: "training" | "evaluation";
   /** Occurrences kept of each kind of issue; 10 when left out. */
   readonly kept?: number;
+  /** Is told of every issue of every row, and of the set as a whole, in order. */
+  readonly onIssue?: (issue: RowIssue) => void;
+  /** Is told of the header and of every accepted row, in order. */
+  readonly onAccepted?: (row: DatasetRow) => void;
   readonly onProgress?: (rows: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -38,7 +42,7 @@ export interface ValidationOptions {
  * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (FORMAT_UNKNOWN)
  */
 export async function validateDataset(spec: DatasetSpec, options: ValidationOptions = {}): Promise<DatasetReport> {
-  const tally = new IssueTally(options.kept ?? 10);
+  const tally = new IssueTally(options.kept ?? 10, options.onIssue);
   const lengths = options.lengths === undefined ? undefined : new LengthTally(options.lengths);
   const evaluation = new Set<string>();
   if (options.evaluation !== undefined) {
@@ -57,6 +61,7 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     for (const issue of row.issues) tally.add(issue);
     if (row.kind === "file") {
       wrongFile ||= row.issues.some(({ kind }) => severityOf(kind) === "error");
+      if (row.header !== undefined) options.onAccepted?.(row);
       continue;
     }
     read++;
@@ -68,6 +73,7 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     if (unknown !== undefined || row.issues.some(({ kind }) => severityOf(kind) === "error")) erroneous++;
     if (example === undefined || unknown !== undefined) continue;
     accepted++;
+    options.onAccepted?.(row);
     const place = row.locate ?? example.location;
     for (const label of labelsOf(example)) {
       const known = labels.get(label);

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invariant } from "../../errors.ts";
 import { sha256Of, withFile } from "../../model/formats/random-access-file.ts";
 import { syncDirectory } from "../../platform/atomic-files.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import { writeFileDurably } from "../durable-files.ts";
 import { recordLength, type TrainingRecord } from "../step/collate.ts";
 
@@ -84,7 +85,7 @@ async function buildFeatures(
 ): Promise<void> {
   const temporary = `${directory}.writing`;
   await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
+  await makeDirectory(temporary);
   const handle = await open(join(temporary, RECORDS), "wx");
   const hash = createHash("sha256");
   const index = new IndexBuilder();

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deriveSeed } from "../../model/random.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import { writeFileDurably } from "../durable-files.ts";
 import type { StepSource } from "../step/step-data.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../step/training-step.ts";
@@ -124,7 +125,7 @@ async function remembered(
   // Written below, by this digest.
   if (kept.digest === digest && Array.isArray(kept.tried)) return kept.tried as Tried[];
   const tried = await find();
-  await mkdir(work, { recursive: true });
+  await makeDirectory(work);
   await writeFileDurably(path, `${JSON.stringify({ digest, tried })}\n`);
   return tried;
 }

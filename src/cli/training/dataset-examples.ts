@@ -1,13 +1,13 @@
 /** The examples of a data file for `albert evaluate` and `albert predict`, checked before anything is computed. */
 import { basename } from "node:path";
-import { AlbertError } from "../errors.ts";
-import type { Head } from "../model/heads.ts";
-import type { Example, TaskName } from "../tasks/datasets/examples.ts";
-import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../tasks/datasets/glue.ts";
-import { isOfficialTask, type OfficialTaskName, officialExamples } from "../tasks/datasets/official-examples.ts";
-import { refuseUnusable, warningsOf } from "../training/data/report-text.ts";
-import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../training/data/rows.ts";
-import { validateDataset } from "../training/data/validate-dataset.ts";
+import { AlbertError } from "../../errors.ts";
+import type { Head } from "../../model/heads.ts";
+import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
+import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
+import { isOfficialTask, type OfficialTaskName, officialExamples } from "../../tasks/datasets/official-examples.ts";
+import { refuseUnusable, warningsOf } from "../../training/data/report-text.ts";
+import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../../training/data/rows.ts";
+import { validateDataset } from "../../training/data/validate-dataset.ts";
 
 export interface DatasetRequest extends ReadingOptions {
   readonly task: TaskName;

@@ -1,0 +1,30 @@
+/** Directories that are made where they are needed. */
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+/**
+ * Makes a directory and those above it, as far as they are not there. Node's own recursive form never returns where the system
+ * answers ENOENT below a directory that exists, as /proc does.
+ *
+ * @param mode  permissions of those that are made
+ * @throws NodeJS.ErrnoException as `mkdir`, with the path that could not be made
+ */
+export async function makeDirectory(path: string, mode?: number): Promise<void> {
+  const absolute = resolve(path);
+  try {
+    await mkdir(absolute, mode);
+  } catch (error) {
+    if (await isDirectory(absolute)) return;
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(absolute);
+    if (code !== "ENOENT" || parent === absolute || (await isDirectory(parent))) throw error;
+    await makeDirectory(parent, mode);
+    await mkdir(absolute, mode).catch(async (second: unknown) => {
+      if (!(await isDirectory(absolute))) throw second;
+    });
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
