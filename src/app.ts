@@ -129,9 +129,8 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
   const watching = new AbortController();
-  // A load balancer must not send what asks for a model that is still on its way up.
-  let started = false;
-  const ready = () => started && live.ready;
+  // Before anything listens: a caller must not be told that a model which is still on its way does not exist.
+  const endStartup = live.beginStartup();
   const close = async (drainDelayMs?: number) => {
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
@@ -147,15 +146,15 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       log,
       ...(config.server.role === "training" ? {} : { inference: handlers }),
       ...(admin === undefined ? {} : { admin }),
-      ready: () => ready() || config.server.role === "training",
+      ready: () => live.ready || config.server.role === "training",
     });
-    const updateHealth = followHealth(live, ready, server.health, metrics, watching.signal, log);
+    const updateHealth = followHealth(live, () => live.ready, server.health, metrics, watching.signal, log);
     if (admin === undefined) for (const model of models) await inference.serve(model);
     else {
       for (const { name, directory } of models) await admin.deployment.seed(name, directory);
       await admin.deployment.start();
     }
-    started = true;
+    endStartup();
     updateHealth();
   } catch (error) {
     await close(0);

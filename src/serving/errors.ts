@@ -145,6 +145,14 @@ export function noVersionReady(name: string, warming: boolean): AlbertError {
       });
 }
 
+/** The server still loads its models, and one of the wanted name may be among them. */
+export function stillStarting(): AlbertError {
+  return new AlbertError("unavailable", "the server is still loading its models; try again shortly", {
+    reason: "WARMING",
+    retryAfterMs: spreadRetry(1000),
+  });
+}
+
 /** The name was pointed elsewhere since the caller looked. */
 export function generationMismatch(expected: number, current: number): AlbertError {
   return new AlbertError("conflict", `the name is at generation ${current}, not ${expected}: look again, then decide`, {

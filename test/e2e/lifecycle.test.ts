@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { CallError } from "../../src/client/albert-client.ts";
+import { CallError, connectAlbert } from "../../src/client/albert-client.ts";
 import { serviceClient } from "../../src/client/service-client.ts";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { type Overrides, type RunningServer, runServer, testConfig } from "../server/running-server.ts";
@@ -153,6 +153,44 @@ describe("a server's life", () => {
     server = await starting;
     expect([await isServing(""), await isServing("model/second"), await readyz()]).toEqual([true, true, 200]);
     channel.close();
+  });
+
+  it("after a restart over a store, tells callers of models it has not reached to come back", async () => {
+    const store = { directory: mkdtempSync(join(tmpdir(), "albert-restart-")) };
+    const names = ["first", "second", "third"];
+    const models = names.map((name) => ({ name, directory }));
+    await (await runServer({ models, config: { store } })).close();
+
+    const publicAddress = await freeAddress();
+    let open = () => {};
+    const opening = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const starting = runServer({
+      models: [],
+      config: { store, server: { publicAddress } },
+      openEngine: async (model) => {
+        await opening;
+        return scriptedEngine(model, {});
+      },
+    });
+    const early = connectAlbert(publicAddress, { maxAttempts: 1 });
+    const ask = (model: string) => early.classify({ ...classifyRequest, options: { head: "sentiment", model } });
+    const refusalOf = (model: string) =>
+      ask(model).then(
+        () => undefined,
+        (error: CallError) => [error.status, error.reason, (error.retryAfterMs ?? 0) > 0],
+      );
+    await expect.poll(() => refusalOf("first"), { timeout: 20_000 }).toEqual(["UNAVAILABLE", "WARMING", true]);
+    for (const model of ["second", "third", "made up"]) {
+      expect(await refusalOf(model), model).toEqual(["UNAVAILABLE", "WARMING", true]);
+    }
+    open();
+    server = await starting;
+    for (const model of names) expect((await ask(model)).meta?.model).toBe(model);
+    expect(await refusalOf("made up")).toEqual(["NOT_FOUND", "MODEL_NOT_FOUND", false]);
+    early.close();
+    rmSync(store.directory, { recursive: true, force: true });
   });
 
   it("does not start on an address that is taken, and leaves nothing open", async () => {

@@ -178,7 +178,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "WARMING",
     code: "unavailable",
-    when: "The model is still being loaded.",
+    when: "The model is still being loaded, or the server still loads its models and may come to it.",
     detail: "none",
     retry: "later",
   },

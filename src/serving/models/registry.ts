@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { HeadKind } from "../../model/heads.ts";
 import type { Decision } from "../../tasks/task-request.ts";
-import { draining, modelNotFound } from "../errors.ts";
+import { draining, modelNotFound, stillStarting } from "../errors.ts";
 import type { Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { VersionLoader, type VersionLoaderOptions, type VersionSource } from "./loader.ts";
@@ -34,6 +34,7 @@ export class ModelRegistry {
   readonly #watchers = new Watchers<ModelStatus>();
   /** Loads run one after the other: loading is the heaviest thing that happens beside serving. */
   #lastLoad: Promise<unknown> = Promise.resolve();
+  #starting = false;
   #closed = false;
 
   constructor(options: ModelRegistryOptions) {
@@ -42,9 +43,21 @@ export class ModelRegistry {
   }
 
   /**
+   * Says that the models of a start are yet to come. Until the returned function is called, requests for names that are not
+   * known are told to try again, for such a model may be about to load, and the registry is not ready.
+   */
+  beginStartup(): () => void {
+    this.#starting = true;
+    return () => {
+      this.#starting = false;
+    };
+  }
+
+  /**
    * Finds the version a request will end on, and keeps it alive until the reference is released.
    *
-   * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING or NO_VERSION
+   * @throws AlbertError not-found MODEL_NOT_FOUND; precondition VERSION_NOT_LOADED; unavailable WARMING while the
+   *   server starts or the version loads, NO_VERSION
    */
   acquire(selector: ModelSelector): VersionRef {
     return this.#find(selector.name, selector.heads).acquire(selector);
@@ -148,8 +161,12 @@ export class ModelRegistry {
     }
   }
 
-  /** Whether any name has a version that serves. */
+  /** Whether the start is over, in which every model came to serve or failed by name, and any model serves. */
   get ready(): boolean {
+    return !this.#starting && this.#serves;
+  }
+
+  get #serves(): boolean {
     return [...this.#models.values()].some(({ current }) => current !== undefined);
   }
 
@@ -171,7 +188,7 @@ export class ModelRegistry {
           metrics.models.phase(phase, seconds);
           slot.phase(phase, seconds);
         },
-        { beside: this.ready, makeRoom: () => this.#releaseSpares() },
+        { beside: this.#serves, makeRoom: () => this.#releaseSpares() },
       );
       metrics.models.loaded(model.name, slot.version, loaded.digest, loaded.engine.device);
       slot.ready(loaded);
@@ -208,7 +225,7 @@ export class ModelRegistry {
   /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
   #find(name = "", heads: readonly HeadKind[] = []): ServedModel {
     const model = name === "" ? this.#default(heads) : this.#models.get(name);
-    if (model === undefined) throw modelNotFound(name, [...this.#models.keys()]);
+    if (model === undefined) throw this.#starting ? stillStarting() : modelNotFound(name, [...this.#models.keys()]);
     return model;
   }
 

@@ -87,7 +87,8 @@ export class ServedModel {
   acquire(selector: ModelSelector): VersionRef {
     if (selector.version || selector.digest) {
       const pinned = this.#loadedVersions().find((version) => isPinned(version, selector));
-      if (pinned === undefined) throw this.#notLoaded();
+      const comes = selector.version ? this.#slots.get(selector.version)?.loading !== undefined : this.loading;
+      if (pinned === undefined) throw comes ? noVersionReady(this.name, true) : this.#notLoaded();
       return { version: pinned, release: pinned.retain() };
     }
     const { current } = this;

@@ -122,6 +122,44 @@ describe("loading", () => {
     await loading;
   });
 
+  it("says WARMING to whoever pins a version that loads, by version or digest", async () => {
+    await models.swap(source("1"));
+    const loading = models.load(source("2"));
+    for (const pin of [{ version: "2" }, { digest: "2: the digest" }]) {
+      expect(await refusal(() => models.acquire({ name: "m", ...pin }))).toMatchObject({ reason: "WARMING" });
+    }
+    expect((await refusal(() => models.acquire({ name: "m", version: "3" }))).reason).toBe("VERSION_NOT_LOADED");
+    await loading;
+    expect(served({ version: "2" })).toBe("2");
+  });
+
+  it("knows during a start that a name it does not know may still come, and is not ready", async () => {
+    const end = models.beginStartup();
+    for (const name of ["m", "other", ""]) {
+      const error = await refusal(() => models.acquire({ name }));
+      expect([error.code, error.reason, (error.retryAfterMs ?? 0) > 0], name).toEqual(["unavailable", "WARMING", true]);
+    }
+    await models.swap(source("1"));
+    expect([served(), models.ready]).toEqual(["1", false]);
+    expect((await refusal(() => models.acquire({ name: "other" }))).reason).toBe("WARMING");
+    end();
+    expect(models.ready).toBe(true);
+    expect((await refusal(() => models.acquire({ name: "other" }))).reason).toBe("MODEL_NOT_FOUND");
+  });
+
+  it("is ready beside a model that failed, which is told by name", async () => {
+    const end = models.beginStartup();
+    await refusal(models.load(source("1", { name: "bad", digest: "other" })));
+    await models.swap(source("1"));
+    end();
+    expect(models.ready).toBe(true);
+    expect(models.status("bad").versions).toMatchObject([{ state: { kind: "failed", reason: "DIGEST_MISMATCH" } }]);
+    expect(await refusal(() => models.acquire({ name: "bad" }))).toMatchObject({
+      code: "unavailable",
+      reason: "NO_VERSION",
+    });
+  });
+
   const failures: [string, Partial<VersionSource>, () => void, string][] = [
     [
       "cannot be read",
