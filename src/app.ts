@@ -4,7 +4,7 @@ import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
-import { Measurements } from "./runtime/profile/profile-cache.ts";
+import { ProfileCache } from "./runtime/profile/profile-cache.ts";
 import { chooseDevice } from "./runtime/session/devices.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
@@ -38,9 +38,9 @@ export function createInference(
   device: () => Promise<DeviceKind> = chosenDevice(config),
 ) {
   const metrics = createMetrics(programVersion());
-  const measurements = new Measurements();
+  const profiles = new ProfileCache();
   const engines = (options: Pick<RunningOptions, "background" | "calibrationMs">) =>
-    engineFactory(config.runtime, log, { ...options, measurements });
+    engineFactory(config.runtime, log, { ...options, profiles });
   const serving = new Serving({
     config: config.serving,
     ...(openEngine === undefined
@@ -88,7 +88,7 @@ function chosenDevice({ runtime }: Config): () => Promise<DeviceKind> {
 function engineFactory(
   { intraThreads }: Pick<RuntimeConfig, "intraThreads">,
   log: ServerLog,
-  options: Pick<RunningOptions, "background" | "calibrationMs" | "measurements">,
+  options: Pick<RunningOptions, "background" | "calibrationMs" | "profiles">,
 ): (model: ServableModel) => Promise<Engine> {
   const threads = intraThreads > 0 ? { threads: intraThreads } : {};
   return (model) => {

@@ -25,6 +25,20 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Replaces a small file so that a reader, and the disk after a power cut, holds either the old content or the new. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.writing`;
+  const handle = await open(temporary, "w");
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
 /**
  * Makes a whole directory appear at once: `fill` writes into a hidden sibling, which is then flushed and renamed. After a
  * crash at any instant the directory is either complete or absent.

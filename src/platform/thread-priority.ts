@@ -10,7 +10,7 @@ import { constants, getPriority, platform, setPriority } from "node:os";
  *
  * @returns whether the priority was lowered
  */
-export function runInBackground(): boolean {
+export function lowerThreadPriority(): boolean {
   if (platform() !== "linux") return false;
   try {
     // The link leads to <process>/task/<thread>; reading it synchronously asks for the thread that calls.

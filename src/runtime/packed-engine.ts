@@ -8,8 +8,8 @@ import { planChunks, predictBatchMs } from "./batch/sub-batches.ts";
 import { availableThreads } from "./cpu-quota.ts";
 import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
 import { CostModel, runShape } from "./profile/cost-model.ts";
-import type { Measurements } from "./profile/profile-cache.ts";
-import { calibrate } from "./profile/token-budget.ts";
+import type { ProfileCache } from "./profile/profile-cache.ts";
+import { findTokenBudget } from "./profile/token-budget.ts";
 import { removeModelFiles } from "./session/model-files.ts";
 import { type PreparedModel, prepareModel } from "./session/prepared-model.ts";
 import { type LostReason, SessionHost } from "./session/session-host.ts";
@@ -22,8 +22,8 @@ export interface RunningOptions {
   /** How long measuring the device's knee may take. Default 500 ms; 0 only warms up. */
   readonly calibrationMs?: number;
   /** Remembers measurements, so that another model of the same shape need not be measured. */
-  readonly measurements?: Measurements;
-  /** Stands back for other threads to its end (see `runInBackground`). */
+  readonly profiles?: ProfileCache;
+  /** Stands back for other threads to its end (see `lowerThreadPriority`). */
   readonly background?: boolean;
   /** Called when the worker died or stalled and is being replaced. */
   readonly onWorkerLost?: (reason: LostReason) => void;
@@ -91,15 +91,15 @@ async function startEngine(
     ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
   });
   // What is measured in the background says nothing about engines that are not, so such engines share nothing.
-  const measurements = background ? undefined : options.measurements;
+  const profiles = background ? undefined : options.profiles;
   const measured = { device, precision, threads };
-  const known = measurements?.find(model, measured);
+  const known = profiles?.find(model, measured);
   const cost = known?.cost ?? new CostModel();
   const engine = new SessionEngine(model, host, cost, onClosed);
   try {
     const tokenBudget = await engine.warmUp(known === undefined ? calibrationMs : 0);
     engine.tokenBudget = known?.tokenBudget ?? tokenBudget;
-    if (known === undefined && calibrationMs > 0) measurements?.keep(model, measured, { cost, tokenBudget });
+    if (known === undefined && calibrationMs > 0) profiles?.keep(model, measured, { cost, tokenBudget });
   } catch (error) {
     await host.close();
     throw error;
@@ -185,7 +185,7 @@ class SessionEngine implements Engine {
       const { runMs } = await this.#host.run({ pack: () => [feeds], stallMs: Math.max(STALL_FLOOR_MS, 10 * 60_000) });
       return runMs[0]!;
     };
-    return calibrate(timed, {
+    return findTokenBudget(timed, {
       maxLength: config.maxPositionEmbeddings,
       maxTokens: MAX_TOKENS[this.device],
       budgetMs,

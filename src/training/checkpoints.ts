@@ -5,10 +5,9 @@ import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import { readSafetensors } from "../model/formats/safetensors.ts";
 import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
-import { syncDirectory } from "../platform/atomic-files.ts";
+import { replaceFile, syncDirectory } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
 import type { WatchedStretch } from "./divergence.ts";
-import { writeFileDurably } from "./durable-files.ts";
 import type { TrainState } from "./step/training-step.ts";
 
 /** The best evaluation so far. */
@@ -125,7 +124,7 @@ export class CheckpointStore {
       digests[name] = { sha256: await withFile(path, sha256Of), bytes: (await stat(path)).size };
     }
     const manifest: CheckpointManifest = { formatVersion: 1, progress, ...identity, files: digests };
-    await writeFileDurably(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    await replaceFile(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
     const final = this.#pathOf(progress.step);
     const replaced = join(directory, `.replaced-${progress.step}`);
     await rename(final, replaced).catch(ignoreMissing);

@@ -9,7 +9,7 @@ import { better, type Selection } from "./selection.ts";
 import { StepGroups, takeSteps } from "./step/multi-step-batches.ts";
 import type { StepSource } from "./step/step-data.ts";
 import type { Executor, StepOptions, TrainState } from "./step/training-step.ts";
-import { Pace } from "./throughput-meter.ts";
+import { ThroughputMeter } from "./throughput-meter.ts";
 
 export interface TrainingRun {
   readonly openExecutor: (state: TrainState) => Promise<Executor>;
@@ -92,7 +92,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
     await run.beforeStep?.(step);
     return run.signal?.aborted !== true;
   };
-  const pace = new Pace(clock, endStep);
+  const throughput = new ThroughputMeter(clock, endStep);
   let lastMetrics: Readonly<Record<string, number>> = {};
   let savedStep = progress.step > 0 ? progress.step : -1;
   let stoppedBy: StopReason = "completed";
@@ -154,9 +154,9 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
         stoppedBy = "early-stopping";
         break;
       }
-      pace.stepBegins();
+      throughput.stepBegins();
       const group = await groups.next({ first, attempt, end: nextStop(run, first), goesOn });
-      pace.dataArrived();
+      throughput.dataArrived();
       const options = group.data.map(
         (_, i): StepOptions => ({
           learningRate: learningRateAt(schedule, first + i) * learningRateScale,
@@ -181,11 +181,11 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
           watched: stretch,
         };
         losses.push(result.loss);
-        pace.stepEnded(batch, result);
+        throughput.stepEnded(batch, result);
         const last = progress.step === endStep;
         if (progress.step % run.logEvery === 0 || last) {
           const { learningRate } = options[i]!;
-          onEvent({ kind: "step_metrics", learningRate, ...pace.report(progress, data.stepsPerEpoch) });
+          onEvent({ kind: "step_metrics", learningRate, ...throughput.report(progress, data.stepsPerEpoch) });
         }
         const saves = progress.step % run.checkpointEvery === 0;
         const evaluates = evaluation !== undefined && (progress.step % evaluation.every === 0 || last);

@@ -9,7 +9,7 @@ type StepMetrics = Omit<Extract<TrainingEvent, { kind: "step_metrics" }>, "kind"
 const REMEMBERED = 8;
 
 /** Adds up what happened between two reports of a run's speed. */
-export class Pace {
+export class ThroughputMeter {
   readonly #clock: () => number;
   readonly #totalSteps: number;
   /** Milliseconds per step of recent stretches. */

@@ -16,8 +16,8 @@ import {
 } from "../../src/pretraining/instances/instance.ts";
 import { maskTokens, predictionBudget } from "../../src/pretraining/instances/masking.ts";
 import { createOfficialInstances } from "../../src/pretraining/instances/official-instances.ts";
-import { PythonDraws } from "../../src/pretraining/instances/python-random.ts";
-import { type Draws, SeededDraws } from "../../src/pretraining/instances/rng.ts";
+import { PythonRng } from "../../src/pretraining/instances/python-random.ts";
+import { type Rng, SeededRng } from "../../src/pretraining/instances/rng.ts";
 import { toExample } from "../../src/pretraining/records/official-features.ts";
 import { encodeExample } from "../../src/pretraining/records/tf-example.ts";
 import { frameRecord } from "../../src/pretraining/records/tf-record.ts";
@@ -64,16 +64,16 @@ function readLines<Line>(path: string): Line[] {
 }
 
 /** Repeats a recorded run, and fails at the first draw that is of another kind or range than the recorded one. */
-class ReplayedDraws implements Draws {
-  readonly #draws: readonly Draw[];
+class ReplayedDraws implements Rng {
+  readonly #rng: readonly Draw[];
   #next = 0;
 
-  constructor(draws: readonly Draw[]) {
-    this.#draws = draws;
+  constructor(rng: readonly Draw[]) {
+    this.#rng = rng;
   }
 
   get left(): number {
-    return this.#draws.length - this.#next;
+    return this.#rng.length - this.#next;
   }
 
   random(): number {
@@ -100,7 +100,7 @@ class ReplayedDraws implements Draws {
   }
 
   #take<Kind extends Draw[0]>(kind: Kind): Extract<Draw, [Kind, ...unknown[]]> {
-    const draw = this.#draws[this.#next++];
+    const draw = this.#rng[this.#next++];
     expect(draw?.[0], `draw ${this.#next - 1}`).toBe(kind);
     return draw as Extract<Draw, [Kind, ...unknown[]]>; // the line above has compared the kind
   }
@@ -247,15 +247,15 @@ describe.skipIf(missing("pretraining_data/statistics.json or the 30k vocabulary"
     }
     const all: [string, Measured][] = statistics ? Object.entries(JSON.parse(readFileSync(statistics, "utf8"))) : [];
 
-    function measure(config: Config, draws: Draws): Omit<Measured, "config" | "ngram_draw_expected"> {
+    function measure(config: Config, rng: Rng): Omit<Measured, "config" | "ngram_draw_expected"> {
       const { documents, options } = prepare(config);
       const ngrams: Record<string, number> = {};
-      const counted: Draws = {
-        random: () => draws.random(),
-        integer: (first, last) => draws.integer(first, last),
-        order: (n) => draws.order(n),
+      const counted: Rng = {
+        random: () => rng.random(),
+        integer: (first, last) => rng.integer(first, last),
+        order: (n) => rng.order(n),
         choice: (probabilities) => {
-          const choice = draws.choice(probabilities);
+          const choice = rng.choice(probabilities);
           ngrams[choice + 1] = (ngrams[choice + 1] ?? 0) + 1;
           return choice;
         },
@@ -283,17 +283,17 @@ describe.skipIf(missing("pretraining_data/statistics.json or the 30k vocabulary"
 
     it.each(all)("of %s are the official ones for the official seeds", (_, measured) => {
       const { config } = measured;
-      const got = measure(config, new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed }));
+      const got = measure(config, new PythonRng({ random: config.random_seed, numpy: config.numpy_seed }));
       expect(measured).toMatchObject(got);
     });
 
     it.each(all)("of %s agree within sampling error for seeds of our own", (name, measured) => {
       const { config } = measured;
-      const got = measure({ ...config, dupe_factor: 12 }, new SeededDraws(deriveSeed("statistics", name)));
-      const draws = Object.values(got.ngram_draw_counts).reduce((sum, count) => sum + count, 0);
+      const got = measure({ ...config, dupe_factor: 12 }, new SeededRng(deriveSeed("statistics", name)));
+      const rng = Object.values(got.ngram_draw_counts).reduce((sum, count) => sum + count, 0);
       for (const [n, expected] of Object.entries(measured.ngram_draw_expected)) {
-        const share = (got.ngram_draw_counts[n] ?? 0) / draws;
-        expect(Math.abs(share - expected)).toBeLessThan(Math.max(0.04, 2 / Math.sqrt(draws)));
+        const share = (got.ngram_draw_counts[n] ?? 0) / rng;
+        expect(Math.abs(share - expected)).toBeLessThan(Math.max(0.04, 2 / Math.sqrt(rng)));
       }
       if (!config.do_permutation) {
         expect(Math.abs(got.fraction_replaced_by_MASK - 0.8)).toBeLessThan(0.03);
@@ -334,16 +334,16 @@ describe.skipIf(missing("pretraining_data or the 30k vocabulary", folder && mode
     it.skipIf(!at("masking_calls.jsonl"))("replays every recorded masking call", () => {
       interface Call {
         readonly tokens: readonly string[];
-        readonly draws: readonly Draw[];
+        readonly rng: readonly Draw[];
         readonly output_tokens: readonly string[];
         readonly masked_lm_positions: readonly number[];
         readonly masked_lm_labels: readonly string[];
         readonly token_boundary: readonly number[];
       }
       for (const call of readLines<Call>(at("masking_calls.jsonl")!)) {
-        const draws = new ReplayedDraws(call.draws);
-        const masked = maskTokens(surfaces.pack(call.tokens), options, draws);
-        expect(draws.left).toBe(0);
+        const rng = new ReplayedDraws(call.rng);
+        const masked = maskTokens(surfaces.pack(call.tokens), options, rng);
+        expect(rng.left).toBe(0);
         expect({
           output_tokens: Array.from(masked.inputIds, (id) => surfaces.text(id)),
           masked_lm_positions: [...masked.positions],
@@ -359,24 +359,24 @@ describe.skipIf(missing("pretraining_data or the 30k vocabulary", folder && mode
     });
 
     it.skipIf(!at("instances.jsonl"))("makes the official instances from the official seeds", () => {
-      const draws = new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed });
-      const instances = createOfficialInstances(documents, options, draws).map(golden);
+      const rng = new PythonRng({ random: config.random_seed, numpy: config.numpy_seed });
+      const instances = createOfficialInstances(documents, options, rng).map(golden);
       const expected = readLines<GoldenInstance>(at("instances.jsonl")!);
       expect(instances.slice(0, expected.length)).toEqual(expected);
     });
 
     it.skipIf(!at("rng_trace.jsonl"))("replays the whole recorded run, draw by draw", () => {
-      const draws = new ReplayedDraws(readLines<Draw>(at("rng_trace.jsonl")!));
-      const instances = createOfficialInstances(documents, options, draws).map(golden);
-      expect(draws.left).toBe(0);
+      const rng = new ReplayedDraws(readLines<Draw>(at("rng_trace.jsonl")!));
+      const instances = createOfficialInstances(documents, options, rng).map(golden);
+      expect(rng.left).toBe(0);
       const expected = readLines<GoldenInstance>(at("instances.jsonl")!);
       expect(instances.slice(0, expected.length)).toEqual(expected);
     });
 
     it.skipIf(!at("features.jsonl"))("writes the official features and records", () => {
-      const draws = new PythonDraws({ random: config.random_seed, numpy: config.numpy_seed });
+      const rng = new PythonRng({ random: config.random_seed, numpy: config.numpy_seed });
       const sizes = { maxSequenceLength: options.maxSequenceLength, maxPredictions: maxPredictions(options) };
-      const examples = createOfficialInstances(documents, options, draws)
+      const examples = createOfficialInstances(documents, options, rng)
         .map((instance) => ({
           ...instance,
           inputIds: instance.inputIds.map((id) => surfaces.plain(id)),

@@ -46,7 +46,7 @@ describe("an instance source", () => {
     }
   });
 
-  it("draws chunks and masks anew in every epoch and for every seed", () => {
+  it("rng chunks and masks anew in every epoch and for every seed", () => {
     const source = new InstanceSource(text, options);
     const other = new InstanceSource(text, { ...options, seed: 8 });
     const fingerprint = (instances: ReturnType<typeof epochOf>) => instances.map(({ inputIds }) => inputIds.join());

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
-import { runInBackground } from "../../src/platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../src/platform/thread-priority.ts";
 import { answerCall, callThread } from "../../src/platform/worker-rpc.ts";
 
 /** Tells the niceness of a thread that went to the background, and of one that it started afterwards. */
 await answerCall<string, number | { own: number; child: number }>(async (role) => {
   const own = () => Number(readFileSync("/proc/thread-self/stat", "utf8").split(") ").at(-1)!.split(" ")[16]);
   if (role === "child") return own();
-  runInBackground();
+  lowerThreadPriority();
   const child = await callThread<string, number>(
     new URL("./background-thread", import.meta.url),
     import.meta.url,

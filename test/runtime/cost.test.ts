@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planChunks, predictBatchMs } from "../../src/runtime/batch/sub-batches.ts";
 import { CostModel, runShape } from "../../src/runtime/profile/cost-model.ts";
-import { calibrate } from "../../src/runtime/profile/token-budget.ts";
+import { findTokenBudget } from "../../src/runtime/profile/token-budget.ts";
 
 /** Milliseconds of an imaginary device. */
 type Device = (lengths: readonly number[]) => number;
@@ -97,7 +97,7 @@ describe("a batch's runs", () => {
 
 describe("calibration", () => {
   const budgetOn = async (device: Device, maxTokens = 4096, budgetMs = 60_000) =>
-    calibrate(async (lengths) => device(lengths), { maxLength: 512, maxTokens, budgetMs, cost: new CostModel() });
+    findTokenBudget(async (lengths) => device(lengths), { maxLength: 512, maxTokens, budgetMs, cost: new CostModel() });
 
   it("finds the smallest batch that keeps a wide device busy", async () => {
     const tokensOf = (lengths: readonly number[]) => lengths.reduce((sum, length) => sum + length, 0);

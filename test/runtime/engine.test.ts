@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
-import { Measurements } from "../../src/runtime/profile/profile-cache.ts";
+import { ProfileCache } from "../../src/runtime/profile/profile-cache.ts";
 import { randomModel, withPoisonousToken } from "../random-model.ts";
 import { bits, sequencesFor } from "./any-sequence.ts";
 
@@ -160,12 +160,12 @@ function promised(name: string, sequence: SequenceInput): Record<string, number>
 
 describe("an engine whose shape was measured before", () => {
   it("takes the budget and the costs of the one that was, and is ready after one run", async () => {
-    const measurements = new Measurements();
-    const first = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 50, measurements });
-    const second = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 10_000, measurements });
+    const profiles = new ProfileCache();
+    const first = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 50, profiles });
+    const second = await createEngine(model, { device: "cpu", threads: 1, calibrationMs: 10_000, profiles });
     expect(second.tokenBudget).toBe(first.tokenBudget);
     expect(second.predictMs([60])).toBe(first.predictMs([60]));
-    const other = await createEngine(model, { device: "cpu", threads: 2, calibrationMs: 0, measurements });
+    const other = await createEngine(model, { device: "cpu", threads: 2, calibrationMs: 0, profiles });
     expect(other.predictMs([60])).not.toBe(first.predictMs([60]));
     await Promise.all([first, second, other].map((engine) => engine.close()));
   });

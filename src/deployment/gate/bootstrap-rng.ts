@@ -1,10 +1,10 @@
 import { deriveSeed } from "../../model/random.ts";
 
 /**
- * Draws indices below `bound` with replacement: xoshiro128** (Blackman and Vigna, 2018), which is a few nanoseconds a draw
+ * Rng indices below `bound` with replacement: xoshiro128** (Blackman and Vigna, 2018), which is a few nanoseconds a draw
  * where a bootstrap makes tens of millions. Equal seeds draw equal indices.
  */
-export function sampleDraws(bound: number, seed: number): () => number {
+export function bootstrapRng(bound: number, seed: number): () => number {
   let [a, b] = deriveSeed("sample", seed, 0);
   let [c, d] = deriveSeed("sample", seed, 1);
   return () => {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { invariant } from "../../errors.ts";
-import { sampleDraws } from "./bootstrap-rng.ts";
+import { bootstrapRng } from "./bootstrap-rng.ts";
 import type { GateReport } from "./gate-report.ts";
 import { mcnemar } from "./mcnemar.ts";
 
@@ -40,7 +40,7 @@ export const GATE_RULES: GateRules = { margin: 0.01, minExamples: 50, resamples:
 
 /** Two-sided level of every test: intervals hold 95 %. */
 const LEVEL = 0.05;
-/** Draws between two turns that are left to others of this thread. */
+/** Rng between two turns that are left to others of this thread. */
 const DRAWS_PER_TURN = 200_000;
 
 export type Comparison = Pick<
@@ -108,7 +108,7 @@ async function bootstrapDifference(
   { resamples, seed }: GateRules,
 ): Promise<[number, number]> {
   const { examples } = champion;
-  const drawn = sampleDraws(examples, seed);
+  const drawn = bootstrapRng(examples, seed);
   const differences = new Float64Array(resamples);
   const before = new Float64Array(width);
   const after = new Float64Array(width);

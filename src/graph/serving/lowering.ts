@@ -1,8 +1,8 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import { cpuLowering } from "./lowering-cpu.ts";
-import { cudaLowering } from "./lowering-cuda.ts";
-import { webgpuLowering } from "./lowering-webgpu.ts";
-import type { Feed } from "./packed-inputs.ts";
+import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
+import { paddedAttention, paddedView } from "./padded-attention.ts";
+
+// All that differs between devices in a serving graph: how attention is written, and whether layers loop.
 
 /** The kind of device a graph is written for. */
 export type Target = "cpu" | "webgpu" | "cuda";
@@ -30,13 +30,65 @@ export interface Projections {
  */
 export type Attention = (graph: GraphBuilder, projections: Projections, shape: AttentionShape) => string;
 
-/** Everything that differs between devices, decided in one file each. */
+/** Everything that differs between devices. */
 export interface Lowering {
   /** Layers that share weights run as one `Loop` body, or are written out one after the other. */
   readonly layers: "loop" | "unrolled";
   /** Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once. */
   prepare(graph: GraphBuilder, feed: Feed): Attention;
 }
+
+/**
+ * CPU: `MultiHeadAttention` adds -10000 to the scores of masked keys, as the official code does, and weights that a loop
+ * body shares are packed for the matrix kernels once.
+ */
+const cpuLowering: Lowering = {
+  layers: "loop",
+  prepare(_, feed) {
+    const view = { ...paddedView(feed), keyMask: feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]) };
+    return (graph, projections, shape) => paddedAttention(graph, view, projections, shape);
+  },
+};
+
+/** The official code adds this to the scores of masked keys. */
+const MASKED_KEY = -10_000;
+
+/**
+ * WebGPU: `MultiHeadAttention` has no key mask there, so a bias [B, 1, S, S] carries it. `Loop` is a CPU operator that
+ * would fetch the hidden states from the device after every layer, so the layers are written out; they share weights all
+ * the same.
+ */
+const webgpuLowering: Lowering = {
+  layers: "unrolled",
+  prepare(graph, feed) {
+    const indexes = paddedView(feed);
+    const mask = graph.op("Cast", [feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"])], { to: { int: 1 } });
+    const perKey = graph.op("Mul", [graph.op("Sub", [graph.float(1), mask]), graph.float(MASKED_KEY)]); // [B, S]
+    const places = graph.op("Shape", [indexes.padIndex]);
+    const [batch, length] = graph.node("Split", [places], { attributes: { num_outputs: { int: 2 } }, outputs: 2 });
+    const shape = graph.op("Concat", [batch!, graph.ints([1]), length!, length!], { axis: { int: 0 } });
+    const attentionBias = graph.op("Expand", [graph.op("Unsqueeze", [perKey, graph.ints([1, 2])]), shape]); // [B, 1, S, S]
+    const view = { ...indexes, attentionBias };
+    return (body, projections, sizes) => paddedAttention(body, view, projections, sizes);
+  },
+};
+
+/** CUDA: `PackedMultiHeadAttention` works on the packed rows themselves; nothing is padded anywhere. */
+const cudaLowering: Lowering = {
+  layers: "loop",
+  prepare(_, feed) {
+    const tokenOffset = feed(ATTENTION_INPUTS.tokenOffset, "int32", ["B", "S"]);
+    const cumulativeLengths = feed(ATTENTION_INPUTS.cumulativeLengths, "int32", ["B1"]);
+    return (graph, { qkv, bias }, { numAttentionHeads }) => {
+      const [query, key, value] = graph.node("Split", [qkv], {
+        attributes: { axis: { int: -1 }, num_outputs: { int: 3 } },
+        outputs: 3,
+      });
+      const inputs = [query!, key!, value!, bias, tokenOffset, cumulativeLengths];
+      return graph.fused("PackedMultiHeadAttention", inputs, { num_heads: { int: numAttentionHeads } });
+    };
+  },
+};
 
 const LOWERINGS: Readonly<Record<Target, Lowering>> = {
   cpu: cpuLowering,

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
-import { runInBackground } from "../../platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import type { JobHooks } from "../job-runner.ts";
 import { planJob, runJob } from "./run-job.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
@@ -12,7 +12,7 @@ const port = parentPort;
 const { resolved, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobRunner` started this thread with
 const send = (message: ThreadMessage) => port.postMessage(message);
 
-if (background) runInBackground(); // before ONNX Runtime starts threads, which inherit it
+if (background) lowerThreadPriority(); // before ONNX Runtime starts threads, which inherit it
 
 const stopping = new AbortController();
 const hooks: JobHooks = {

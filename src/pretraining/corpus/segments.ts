@@ -1,5 +1,5 @@
 import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
-import type { Draws } from "../instances/rng.ts";
+import type { Rng } from "../instances/rng.ts";
 import type { PackedTokens } from "./packed-token.ts";
 
 /**
@@ -44,10 +44,10 @@ export interface Chunk {
  *
  * @param lengths tokens of each sentence, none empty
  */
-export function* cutDocument(lengths: ArrayLike<number>, options: SegmentOptions, draws: Draws): Generator<Chunk> {
+export function* cutDocument(lengths: ArrayLike<number>, options: SegmentOptions, rng: Rng): Generator<Chunk> {
   const maxTokens = options.maxSequenceLength - 3;
   let targetTokens = maxTokens;
-  if (draws.random() < options.shortSequenceProb) targetTokens = draws.integer(2, maxTokens);
+  if (rng.random() < options.shortSequenceProb) targetTokens = rng.integer(2, maxTokens);
 
   let first = 0;
   let tokens = 0;
@@ -55,8 +55,8 @@ export function* cutDocument(lengths: ArrayLike<number>, options: SegmentOptions
     tokens += lengths[i]!;
     if (i < lengths.length - 1 && tokens < targetTokens) continue;
     const sentences = i + 1 - first;
-    const firstSegment = sentences === 1 ? 1 : draws.integer(1, sentences - 1);
-    const kind = sentences === 1 ? singleSentenceKind(lengths[i]!, options, draws) : pairKind(options, draws);
+    const firstSegment = sentences === 1 ? 1 : rng.integer(1, sentences - 1);
+    const kind = sentences === 1 ? singleSentenceKind(lengths[i]!, options, rng) : pairKind(options, rng);
     if (kind !== undefined) yield { first, sentences, firstSegment, kind, targetTokens };
     if (kind === "random-next") i -= sentences - firstSegment; // the unused sentences begin the next chunk
     first = i + 1;
@@ -64,16 +64,16 @@ export function* cutDocument(lengths: ArrayLike<number>, options: SegmentOptions
   }
 }
 
-function pairKind(options: SegmentOptions, draws: Draws): PairKind {
-  const negative = draws.random() < 0.5;
+function pairKind(options: SegmentOptions, rng: Rng): PairKind {
+  const negative = rng.random() < 0.5;
   if (options.randomNextSentence) return negative ? "random-next" : "in-order";
   return negative ? "swapped" : "in-order";
 }
 
-function singleSentenceKind(tokens: number, options: SegmentOptions, draws: Draws): PairKind | undefined {
+function singleSentenceKind(tokens: number, options: SegmentOptions, rng: Rng): PairKind | undefined {
   if (options.singleSentence === "random-next") return "random-next";
   if (options.singleSentence === "drop" || tokens < 2) return undefined;
-  return draws.random() < 0.5 ? "split-swapped" : "split";
+  return rng.random() < 0.5 ? "split-swapped" : "split";
 }
 
 /** Both segments of an instance before they are joined. */
@@ -86,12 +86,12 @@ export interface SegmentPair {
  * Cuts a pair to `maxTokens` together: again and again the longer segment (on a tie the second) loses its first or, as
  * likely, its last token.
  */
-export function truncateRandomly({ first, second }: SegmentPair, maxTokens: number, draws: Draws): SegmentPair {
+export function truncateRandomly({ first, second }: SegmentPair, maxTokens: number, rng: Rng): SegmentPair {
   const a = { start: 0, end: first.length };
   const b = { start: 0, end: second.length };
   while (a.end - a.start + (b.end - b.start) > maxTokens) {
     const longer = a.end - a.start > b.end - b.start ? a : b;
-    if (draws.random() < 0.5) longer.start++;
+    if (rng.random() < 0.5) longer.start++;
     else longer.end--;
   }
   return { first: first.subarray(a.start, a.end), second: second.subarray(b.start, b.end) };

@@ -3,7 +3,7 @@ import { deriveSeed, permutation } from "../../model/random.ts";
 import { type Chunk, cutDocument, type PairKind } from "../corpus/segments.ts";
 import { buildInstance, type Documents, type InstanceOptions, type PretrainingInstance } from "./instance.ts";
 import { checkInstanceOptions } from "./instance-options.ts";
-import { SeededDraws } from "./rng.ts";
+import { SeededRng } from "./rng.ts";
 
 export interface InstanceSourceOptions extends InstanceOptions {
   /** Decides every random choice, together with epoch and position. */
@@ -54,8 +54,8 @@ export class InstanceSource {
     }
     const plan = this.#planOf(epoch);
     const index = plan.order[position % plan.chunks]!;
-    const draws = new SeededDraws(deriveSeed(this.#options.seed, "pretraining-instance", epoch, index));
-    return buildInstance(this.#documents, plan.documentOf(index), plan.chunkOf(index), this.#options, draws);
+    const rng = new SeededRng(deriveSeed(this.#options.seed, "pretraining-instance", epoch, index));
+    return buildInstance(this.#documents, plan.documentOf(index), plan.chunkOf(index), this.#options, rng);
   }
 
   /** How the second segments of an epoch come about: how many instances of each kind it plans. */
@@ -91,8 +91,8 @@ class EpochPlan {
     let fields = new Uint32Array(1024 * FIELDS);
     let used = 0;
     for (let document = 0; document < documents.count; document++) {
-      const draws = new SeededDraws(deriveSeed(options.seed, "pretraining-chunks", epoch, document));
-      for (const chunk of cutDocument(documents.lengths(document), options, draws)) {
+      const rng = new SeededRng(deriveSeed(options.seed, "pretraining-chunks", epoch, document));
+      for (const chunk of cutDocument(documents.lengths(document), options, rng)) {
         if (used === fields.length) {
           const larger = new Uint32Array(fields.length * 2);
           larger.set(fields);

@@ -2,7 +2,7 @@ import type { TrainingRecord } from "../../training/step/collate.ts";
 import { continuesWord, type PackedTokens, tokenId } from "../corpus/packed-token.ts";
 import { type Chunk, joinPair, type SegmentOptions, type SegmentPair, truncateRandomly } from "../corpus/segments.ts";
 import { type MaskingOptions, maskTokens } from "./masking.ts";
-import type { Draws } from "./rng.ts";
+import type { Rng } from "./rng.ts";
 
 /** Everything that decides what instances a text gives, besides the draws. */
 export interface InstanceOptions extends SegmentOptions, MaskingOptions {}
@@ -61,12 +61,12 @@ export function buildInstance(
   document: number,
   chunk: Chunk,
   options: InstanceOptions,
-  draws: Draws,
+  rng: Rng,
 ): PretrainingInstance {
-  const whole = choosePair(documents, document, chunk, options, draws);
-  const pair = truncateRandomly(whole, options.maxSequenceLength - 3, draws);
+  const whole = choosePair(documents, document, chunk, options, rng);
+  const pair = truncateRandomly(whole, options.maxSequenceLength - 3, rng);
   const { tokens, segmentIds } = joinPair(pair, options.special);
-  const masked = maskTokens(tokens, options, draws);
+  const masked = maskTokens(tokens, options, rng);
   return {
     inputIds: masked.inputIds,
     segmentIds,
@@ -82,18 +82,18 @@ function choosePair(
   document: number,
   { first, sentences, firstSegment, kind, targetTokens }: Chunk,
   options: InstanceOptions,
-  draws: Draws,
+  rng: Rng,
 ): SegmentPair {
   const a = documents.read(document, first, firstSegment);
   switch (kind) {
     case "random-next": {
-      const other = drawOtherDocument(documents.count, document, options.officialQuirks, draws);
-      const start = draws.integer(0, documents.sentenceCount(other) - 1);
+      const other = drawOtherDocument(documents.count, document, options.officialQuirks, rng);
+      const start = rng.integer(0, documents.sentenceCount(other) - 1);
       return { first: a, second: documents.readAtLeast(other, start, targetTokens - a.length) };
     }
     case "split":
     case "split-swapped": {
-      const cut = drawWordStart(a, draws);
+      const cut = drawWordStart(a, rng);
       const parts = [a.subarray(0, cut), a.subarray(cut)] as const;
       return kind === "split" ? { first: parts[0], second: parts[1] } : { first: parts[1], second: parts[0] };
     }
@@ -106,21 +106,21 @@ function choosePair(
 }
 
 /** Officially up to ten draws over all documents, the last of which may be the same document again. */
-function drawOtherDocument(count: number, document: number, officialQuirks: boolean, draws: Draws): number {
+function drawOtherDocument(count: number, document: number, officialQuirks: boolean, rng: Rng): number {
   if (!officialQuirks && count > 1) {
-    const other = draws.integer(0, count - 2);
+    const other = rng.integer(0, count - 2);
     return other < document ? other : other + 1;
   }
   let other = document;
-  for (let attempt = 0; attempt < 10 && other === document; attempt++) other = draws.integer(0, count - 1);
+  for (let attempt = 0; attempt < 10 && other === document; attempt++) other = rng.integer(0, count - 1);
   return other;
 }
 
 /** A random place after the first token at which a word begins, or any place in a text that is one word. */
-function drawWordStart(tokens: PackedTokens, draws: Draws): number {
+function drawWordStart(tokens: PackedTokens, rng: Rng): number {
   const starts: number[] = [];
   for (let i = 1; i < tokens.length; i++) if (!continuesWord(tokens[i]!)) starts.push(i);
-  return starts.length > 0 ? starts[draws.integer(0, starts.length - 1)]! : draws.integer(1, tokens.length - 1);
+  return starts.length > 0 ? starts[rng.integer(0, starts.length - 1)]! : rng.integer(1, tokens.length - 1);
 }
 
 /** An instance as a record for `collate`, under the official feature names. */

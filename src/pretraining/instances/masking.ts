@@ -1,6 +1,6 @@
 import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
 import { continuesWord, type PackedTokens, tokenId } from "../corpus/packed-token.ts";
-import type { Draws } from "./rng.ts";
+import type { Rng } from "./rng.ts";
 
 export interface MaskingOptions {
   /** Share of all tokens, special ones included, to predict. 0 masks nothing. */
@@ -54,7 +54,7 @@ export function ngramProbabilities({ ngram, favorShorterNgram }: MaskingOptions)
  *
  * @param tokens `[CLS] a [SEP] b [SEP]`
  */
-export function maskTokens(tokens: PackedTokens, options: MaskingOptions, draws: Draws): MaskedTokens {
+export function maskTokens(tokens: PackedTokens, options: MaskingOptions, rng: Rng): MaskedTokens {
   const { cls, sep } = options.special;
   const inputIds = Int32Array.from(tokens, tokenId);
   const { words, tokenBoundary } = findWords(tokens, cls, sep, options);
@@ -66,27 +66,27 @@ export function maskTokens(tokens: PackedTokens, options: MaskingOptions, draws:
   const probabilities = ngramProbabilities(options);
   const taken = new Uint8Array(tokens.length);
   const predictions: { position: number; label: number }[] = [];
-  let order = draws.order(words.length);
+  let order = rng.order(words.length);
 
   for (const first of order) {
     if (predictions.length >= budget) break;
-    const run = drawRun(words, first, draws.choice(probabilities) + 1, budget - predictions.length, taken);
+    const run = drawRun(words, first, rng.choice(probabilities) + 1, budget - predictions.length, taken);
     for (const position of run) {
       taken[position] = 1;
       predictions.push({ position, label: tokens[position]! });
-      inputIds[position] = replacementFor(inputIds[position]!, options, draws);
+      inputIds[position] = replacementFor(inputIds[position]!, options, rng);
     }
   }
 
   if (options.permutation || options.officialQuirks) {
-    const again = draws.order(words.length); // drawn, officially, even when nothing is permuted
+    const again = rng.order(words.length); // drawn, officially, even when nothing is permuted
     order = again.map((i) => order[i]!);
   }
   if (options.permutation) {
     const chosen: number[] = [];
     for (const first of order) {
       if (chosen.length >= budget) break;
-      const run = drawRun(words, first, draws.choice(probabilities) + 1, budget - chosen.length, taken);
+      const run = drawRun(words, first, rng.choice(probabilities) + 1, budget - chosen.length, taken);
       for (const position of run) {
         taken[position] = 1;
         chosen.push(position);
@@ -94,7 +94,7 @@ export function maskTokens(tokens: PackedTokens, options: MaskingOptions, draws:
     }
     chosen.sort((a, b) => a - b);
     const before = inputIds.slice();
-    const places = draws.order(chosen.length);
+    const places = rng.order(chosen.length);
     chosen.forEach((position, i) => {
       inputIds[position] = before[chosen[places[i]!]!]!;
       predictions.push({ position, label: tokens[position]! });
@@ -158,11 +158,11 @@ function drawRun(words: readonly Word[], first: number, length: number, room: nu
   return [];
 }
 
-function replacementFor(id: number, options: MaskingOptions, draws: Draws): number {
-  if (draws.random() < 0.8) return options.special.mask;
-  if (draws.random() < 0.5) return id;
+function replacementFor(id: number, options: MaskingOptions, rng: Rng): number {
+  if (rng.random() < 0.8) return options.special.mask;
+  if (rng.random() < 0.5) return id;
   for (;;) {
-    const replacement = draws.integer(0, options.vocabSize - 1);
+    const replacement = rng.integer(0, options.vocabSize - 1);
     if (options.officialQuirks || !isSpecial(replacement, options.special)) return replacement;
   }
 }

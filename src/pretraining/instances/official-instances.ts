@@ -1,7 +1,7 @@
 import type { PackedTokens } from "../corpus/packed-token.ts";
 import { cutDocument } from "../corpus/segments.ts";
 import { buildInstance, type Documents, type InstanceOptions, type PretrainingInstance } from "./instance.ts";
-import type { Draws } from "./rng.ts";
+import type { Rng } from "./rng.ts";
 
 /** Documents in memory: one array of sentences each. */
 export class DocumentsInMemory implements Documents {
@@ -42,23 +42,23 @@ export class DocumentsInMemory implements Documents {
  * The official `create_training_instances`: all documents shuffled, `dupeFactor` passes over them, all instances shuffled.
  * Everything is held in memory, as there; {@link InstanceSource} is the way for large texts.
  *
- * With {@link PythonDraws} and `officialQuirks` the result is the official script's own, instance for instance.
+ * With {@link PythonRng} and `officialQuirks` the result is the official script's own, instance for instance.
  */
 export function createOfficialInstances(
   documents: readonly (readonly PackedTokens[])[],
   options: InstanceOptions & { readonly dupeFactor: number },
-  draws: Draws,
+  rng: Rng,
 ): PretrainingInstance[] {
-  const shuffled = new DocumentsInMemory(draws.order(documents.length).map((i) => documents[i]!));
+  const shuffled = new DocumentsInMemory(rng.order(documents.length).map((i) => documents[i]!));
   const instances: PretrainingInstance[] = [];
   for (let pass = 0; pass < options.dupeFactor; pass++) {
     for (let document = 0; document < shuffled.count; document++) {
-      for (const chunk of cutDocument(shuffled.lengths(document), options, draws)) {
-        instances.push(buildInstance(shuffled, document, chunk, options, draws));
+      for (const chunk of cutDocument(shuffled.lengths(document), options, rng)) {
+        instances.push(buildInstance(shuffled, document, chunk, options, rng));
       }
     }
   }
-  return draws.order(instances.length).map((i) => instances[i]!);
+  return rng.order(instances.length).map((i) => instances[i]!);
 }
 
 function concatenate(sentences: readonly PackedTokens[]): PackedTokens {

@@ -1,4 +1,4 @@
-import type { Draws } from "./rng.ts";
+import type { Rng } from "./rng.ts";
 
 const STATE_WORDS = 624;
 const SHIFT_WORDS = 397;
@@ -80,7 +80,7 @@ class MersenneTwister {
  * The draws of the official script, number for number: `random.Random(random_seed)` for everything but the lengths of
  * n-grams, which come from NumPy's global generator. The script never seeds the latter; here it has a seed of its own.
  */
-export class PythonDraws implements Draws {
+export class PythonRng implements Rng {
   readonly #random: MersenneTwister;
   readonly #numpy: MersenneTwister;
 

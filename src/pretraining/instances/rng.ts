@@ -4,7 +4,7 @@ import { RandomStream, type Seed } from "../../model/random.ts";
  * The random decisions of instance creation, in the shape in which the official script makes them. Everything that is
  * random goes through here, so that a recorded run can be replayed draw by draw.
  */
-export interface Draws {
+export interface Rng {
   /** Uniform over [0, 1). */
   random(): number;
   /** Uniform over `first..last`, both included. */
@@ -15,8 +15,8 @@ export interface Draws {
   choice(probabilities: readonly number[]): number;
 }
 
-/** Draws that are a pure function of a seed, each from its own position of one counter-based stream. */
-export class SeededDraws implements Draws {
+/** A generator that is a pure function of a seed, each draw from its own position of one counter-based stream. */
+export class SeededRng implements Rng {
   readonly #stream: RandomStream;
 
   constructor(seed: Seed) {

@@ -4,7 +4,7 @@ import { TokenStore } from "../corpus/token-store.ts";
 import { type InstanceOptions, maxPredictions } from "../instances/instance.ts";
 import { InstanceSource } from "../instances/instance-source.ts";
 import { createOfficialInstances } from "../instances/official-instances.ts";
-import { PythonDraws } from "../instances/python-random.ts";
+import { PythonRng } from "../instances/python-random.ts";
 import { type RecordReport, writeRecordFiles } from "./record-writer.ts";
 
 /** How text becomes instances, and where they go. */
@@ -40,8 +40,8 @@ export async function writeOfficialRecords(
 ): Promise<{ readonly text: TextReport; readonly records: RecordReport }> {
   const text = emptyTextReport();
   const documents = await collectDocuments(readDocuments(files, tokenizer, { officialQuirks: true }, text));
-  const draws = new PythonDraws({ random: seed, numpy: seed });
-  const instances = createOfficialInstances(documents, { ...options, dupeFactor }, draws);
+  const rng = new PythonRng({ random: seed, numpy: seed });
+  const instances = createOfficialInstances(documents, { ...options, dupeFactor }, rng);
   return { text, records: await writeRecordFiles(instances, output, sizesOf(options)) };
 }
 

@@ -20,7 +20,7 @@ export interface Measurement {
  * What engines of each shape were measured to cost. A model's speed follows from its architecture, not from its weights: the
  * next version of a model need not be measured again, which would take the device from the version that serves, nor another model on the same trunk.
  */
-export class Measurements {
+export class ProfileCache {
   readonly #known = new Map<string, Measurement>();
 
   find(model: Pick<ServingModel, "config" | "heads">, on: Measured): Measurement | undefined {

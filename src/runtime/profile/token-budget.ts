@@ -3,7 +3,7 @@ import { type CostModel, runShape } from "./cost-model.ts";
 /** Runs sequences of these lengths once and tells how long it took. */
 export type TimedRun = (lengths: readonly number[]) => Promise<number>;
 
-export interface CalibrationOptions {
+export interface TokenBudgetOptions {
   /** Longest sequence the model takes. */
   readonly maxLength: number;
   /** Largest token count to try. */
@@ -14,7 +14,7 @@ export interface CalibrationOptions {
 }
 
 /** Share of the best token rate that is good enough. */
-const KNEE = 0.95;
+const SATURATED = 0.95;
 /** Lengths of the sequences that token counts are made of: what short requests look like. */
 const TYPICAL_LENGTH = 32;
 const SMALLEST = 8;
@@ -35,7 +35,7 @@ const LONG_LENGTH = 256;
  *
  * @returns the token budget: the smallest token count that reaches 95 % of the best rate
  */
-export async function calibrate(run: TimedRun, options: CalibrationOptions): Promise<number> {
+export async function findTokenBudget(run: TimedRun, options: TokenBudgetOptions): Promise<number> {
   const { maxLength, maxTokens, budgetMs, cost } = options;
   const deadline = performance.now() + budgetMs;
   const rates: { tokens: number; rate: number }[] = [];
@@ -53,15 +53,16 @@ export async function calibrate(run: TimedRun, options: CalibrationOptions): Pro
   for (let tokens = SMALLEST; tokens <= maxTokens; tokens *= 2) {
     const ms = await measure(lengthsFor(tokens, Math.min(TYPICAL_LENGTH, maxLength)));
     rates.push({ tokens, rate: tokens / ms });
-    const settled = rates.length > LEAST_STEPS && rates.slice(-3).every(({ rate }) => rate >= KNEE * bestOf(rates));
+    const settled =
+      rates.length > LEAST_STEPS && rates.slice(-3).every(({ rate }) => rate >= SATURATED * bestOf(rates));
     if (settled || (rates.length >= LEAST_STEPS && performance.now() + 2 * ms > deadline)) break;
   }
   const long = runShape([Math.min(LONG_LENGTH, maxLength)]);
   if (performance.now() + cost.predict(long) < deadline) await measure([long.tokens]); // teaches what attention costs
-  const knee = rates.find(({ rate }) => rate >= KNEE * bestOf(rates))!.tokens;
+  const saturation = rates.find(({ rate }) => rate >= SATURATED * bestOf(rates))!.tokens;
   const last = rates.at(-1)!.tokens;
-  const seen = knee < last || last * 2 > maxTokens;
-  return Math.max(LEAST_BUDGET, knee, seen ? 0 : Math.min(UNMEASURED_BUDGET, kneeOf(cost)));
+  const seen = saturation < last || last * 2 > maxTokens;
+  return Math.max(LEAST_BUDGET, saturation, seen ? 0 : Math.min(UNMEASURED_BUDGET, saturationOf(cost)));
 }
 
 function bestOf(rates: readonly { readonly rate: number }[]): number {
@@ -69,10 +70,10 @@ function bestOf(rates: readonly { readonly rate: number }[]): number {
 }
 
 /** Tokens at which the fixed cost of a run is down to 5 % of the whole, as the cost model has it. */
-function kneeOf(cost: CostModel): number {
+function saturationOf(cost: CostModel): number {
   const fixed = cost.predict({ tokens: 0, scores: 0 });
   const perToken = cost.predict({ tokens: 1, scores: 0 }) - fixed;
-  return perToken > 0 ? Math.ceil((fixed / perToken) * (KNEE / (1 - KNEE))) : UNMEASURED_BUDGET;
+  return perToken > 0 ? Math.ceil((fixed / perToken) * (SATURATED / (1 - SATURATED))) : UNMEASURED_BUDGET;
 }
 
 function lengthsFor(tokens: number, length: number): number[] {

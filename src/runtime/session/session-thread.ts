@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
-import { runInBackground } from "../../platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import type { HostTensors, OrtSession } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 
@@ -12,7 +12,7 @@ export async function serveSession(port: MessagePort, task: WorkerTask): Promise
   const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
   let session: OrtSession;
   // Before the runtime is even loaded, and its threads, which inherit the priority, exist.
-  if (task.background) runInBackground();
+  if (task.background) lowerThreadPriority();
   try {
     const { OrtSession } = await import("./ort.ts");
     session = await OrtSession.create(task.modelPath, task.session);

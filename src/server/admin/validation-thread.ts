@@ -1,5 +1,5 @@
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import { runInBackground } from "../../platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
 import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
@@ -28,7 +28,7 @@ export interface Validation {
 // The entry point of a thread: reading, judging and tokenising every row would keep the main thread from answering.
 
 await answerCall<Validation, DatasetReport>(async (validation, signal) => {
-  if (validation.background) runInBackground();
+  if (validation.background) lowerThreadPriority();
   return await validate(validation, signal);
 });
 

@@ -1,11 +1,11 @@
-import { runInBackground } from "../../platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
 import type { ReadModel, ReadRequest } from "./reader.ts";
 
 // The entry point of the reading thread, which stands back for the serving ones: even while it loads its modules.
 
 await answerCall<ReadRequest, ReadModel>(async ({ path, options, target }) => {
-  runInBackground();
+  lowerThreadPriority();
   const { openModelDirectory } = await import("../../model/directory/open-model-directory.ts");
   const { prepareModel } = await import("../../runtime/session/prepared-model.ts");
   const model = await openModelDirectory(path, options);

@@ -7,7 +7,7 @@ import {
   type SessionTensor,
   TrainingSession,
 } from "../../runtime/session/training-session.ts";
-import { optimizerSettings } from "../optimizer/settings.ts";
+import { optimizerSettings } from "../optimizer.ts";
 import { loopSteps } from "../step/looped-step-graph.ts";
 import { averageWeights } from "../step/step-functions.ts";
 import {

@@ -14,7 +14,7 @@ import { invalidInput } from "../../errors.ts";
 import { type Dropout, dropoutKey, keyedDropout } from "../../model/forward/dropout.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import type { LossTerm } from "../objectives.ts";
-import { optimizerSettings } from "../optimizer/settings.ts";
+import { optimizerSettings } from "../optimizer.ts";
 import { applyGradients, averageWeights, lossAndGradients, type TrainedParameter } from "../step/step-functions.ts";
 import type { Batch, Executor, StepOptions, StepResult, StepSpec, TrainState } from "../step/training-step.ts";
 import { batchSignature, lossScales } from "./gradient-accumulation.ts";

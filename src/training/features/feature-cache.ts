@@ -3,9 +3,8 @@ import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promi
 import { join } from "node:path";
 import { AlbertError, invariant } from "../../errors.ts";
 import { sha256Of, withFile } from "../../model/formats/random-access-file.ts";
-import { syncDirectory } from "../../platform/atomic-files.ts";
+import { replaceFile, syncDirectory } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
-import { writeFileDurably } from "../durable-files.ts";
 import { recordLength, type TrainingRecord } from "../step/collate.ts";
 
 /** Everything that changes the features, and nothing else: never batch sizes, threads or paths. */
@@ -117,7 +116,7 @@ async function buildFeatures(
     throw new AlbertError("invalid-input", "the data holds no usable example", { reason: "NO_EXAMPLES" });
   }
   const indexBytes = index.bytes();
-  await writeFileDurably(join(temporary, INDEX), indexBytes);
+  await replaceFile(join(temporary, INDEX), indexBytes);
   const manifest: FeatureManifest = {
     formatVersion: 1,
     key,
@@ -127,7 +126,7 @@ async function buildFeatures(
     recordsDigest: hash.digest("hex"),
     indexDigest: createHash("sha256").update(indexBytes).digest("hex"),
   };
-  await writeFileDurably(join(temporary, MANIFEST), JSON.stringify(manifest));
+  await replaceFile(join(temporary, MANIFEST), JSON.stringify(manifest));
   await rm(directory, { recursive: true, force: true });
   await rename(temporary, directory);
   await syncDirectory(join(directory, ".."));

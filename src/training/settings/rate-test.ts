@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deriveSeed } from "../../model/random.ts";
+import { replaceFile } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
-import { writeFileDurably } from "../durable-files.ts";
 import type { StepSource } from "../step/step-data.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../step/training-step.ts";
 import type { FittingRate } from "./fitting-rate.ts";
@@ -126,6 +126,6 @@ async function remembered(
   if (kept.digest === digest && Array.isArray(kept.tried)) return kept.tried as Tried[];
   const tried = await find();
   await makeDirectory(work);
-  await writeFileDurably(path, `${JSON.stringify({ digest, tried })}\n`);
+  await replaceFile(path, `${JSON.stringify({ digest, tried })}\n`);
   return tried;
 }

@@ -3,9 +3,14 @@ import { invariant } from "../../errors.ts";
 import { differentiate } from "../../model/forward/differentiate.ts";
 import type { Dropout } from "../../model/forward/dropout.ts";
 import { type LossInputs, objectiveLoss } from "../objective-loss.ts";
-import { clipScale, globalNorm } from "../optimizer/clip.ts";
-import { optimizerSettings } from "../optimizer/settings.ts";
-import { type Trained, type UpdateInputs, updateParameter } from "../optimizer/update.ts";
+import {
+  clipScale,
+  globalNorm,
+  optimizerSettings,
+  type Trained,
+  type UpdateInputs,
+  updateParameter,
+} from "../optimizer.ts";
 import type { StepSpec } from "./training-step.ts";
 
 /** A micro-batch's share of the window's loss, and its gradient. */

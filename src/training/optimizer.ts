@@ -14,9 +14,49 @@ import {
   type Tensor,
   where,
 } from "@tensorflow/tfjs-core";
-import { excludedFromDecay } from "../../model/parameters.ts";
-import { type Moments, nextMoments } from "./moments.ts";
-import type { OptimizerSettings } from "./settings.ts";
+import { excludedFromDecay } from "../model/parameters.ts";
+import type { OptimizerOptions } from "./step/training-step.ts";
+
+// The optimizers in TensorFlow.js ops: clipping by the global norm, moments, and the update of one parameter. Tensors in,
+// tensors out: it keeps no state.
+
+/** Every number of an optimizer, defaults filled in. */
+export type OptimizerSettings = Required<OptimizerOptions>;
+
+/** The official scripts' values where nothing else is asked for. */
+export function optimizerSettings(options: OptimizerOptions): OptimizerSettings {
+  return { beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0.01, clipNorm: 1, ...options };
+}
+
+/** sqrt of the sum of all squares: the norm of the gradients as one vector. */
+export function globalNorm(gradients: Iterable<Tensor>): Scalar {
+  let total: Scalar = scalar(0);
+  for (const gradient of gradients) total = add(total, sum(square(gradient)));
+  return sqrt(total);
+}
+
+/** The factor that brings gradients of this norm down to `clipNorm`; 1 for smaller ones, and always for clipNorm 0. */
+export function clipScale(norm: Scalar, clipNorm: number): Scalar {
+  return clipNorm === 0 ? scalar(1) : div(clipNorm, maximum(norm, clipNorm));
+}
+
+/** A parameter's running means of the gradient and of its square. */
+export interface Moments {
+  readonly m: Tensor;
+  readonly v: Tensor;
+}
+
+/**
+ * m = beta1 m + (1 - beta1) g and v = beta2 v + (1 - beta2) g^2, where g = scale * gradient. The scale is folded into the
+ * factors, so that the clipped gradient is never written out.
+ */
+export function nextMoments(settings: OptimizerSettings, before: Moments, gradient: Tensor, scale: Scalar): Moments {
+  const { beta1, beta2 } = settings;
+  return {
+    m: add(mul(before.m, beta1), mul(gradient, mul(scale, 1 - beta1))),
+    v: add(mul(before.v, beta2), mul(square(gradient), mul(square(scale), 1 - beta2))),
+  };
+}
 
 /** Numbers of one update that are fed, not compiled in. */
 export interface UpdateInputs {
