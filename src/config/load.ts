@@ -59,7 +59,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const { value, origin } = given.get(key) ?? { value: setting.default, origin: { source: "default" } };
     const checked = setting.schema.safeParse(value);
     if (!checked.success) {
-      const shown = setting.secret ? "a value" : JSON.stringify(value);
+      const shown = setting.secret ? "a value" : typeof value === "number" ? String(value) : JSON.stringify(value);
       const problems = checked.error.issues.map((issue) => issue.message).join("; ");
       violations.push({ field: key, description: `${problems} (${setting.range}), got ${shown} from ${say(origin)}` });
     }

@@ -130,7 +130,8 @@ export function parseAddress(value: string): { host: string; port: number } | un
   return port <= 65535 ? { host: (match[1] ?? match[2])!, port } : undefined;
 }
 
-/** Empty and blank text is no number, although JavaScript reads it as 0. */
+/** Decimal numbers. JavaScript reads "", "0x10" and "Infinity" as numbers too; such text stays text, so that it is shown as given. */
 function numberFromText(value: string): unknown {
-  return value.trim() === "" ? value : Number(value);
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value.trim()) ? Number(value) : Number.NaN;
+  return Number.isFinite(number) ? number : value;
 }

@@ -56,10 +56,13 @@ export function checkJobSpec(spec: JobSpec): void {
   for (const [field, value, largest] of [
     ["spec.seed", spec.seed, LARGEST_SEED],
     ["spec.max_steps", spec.maxSteps, LARGEST_COUNT],
-    ["spec.max_wall_seconds", spec.maxWallSeconds, LARGEST_COUNT],
   ] as const) {
     if (!Number.isSafeInteger(value) || value < 0 || value > largest)
       violations.push({ field, description: `expected an integer from 0 to ${largest}, got ${value}` });
+  }
+  if (!(spec.maxWallSeconds >= 0 && spec.maxWallSeconds <= LARGEST_COUNT)) {
+    const description = `expected a number from 0 (no bound) to ${LARGEST_COUNT}, got ${spec.maxWallSeconds}`;
+    violations.push({ field: "spec.max_wall_seconds", description });
   }
   if (!Number.isSafeInteger(spec.priority) || Math.abs(spec.priority) > 1000) {
     violations.push({

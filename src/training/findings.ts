@@ -2,6 +2,9 @@ import type { Head } from "../model/heads.ts";
 import type { Example } from "../tasks/datasets/examples.ts";
 import type { TaskData } from "./features/task-data.ts";
 
+/** As much of a data set as a baseline needs. */
+type Rows = Pick<TaskData, "count" | "examples">;
+
 /** Something about a finished run that its figures alone do not tell, and what to try. */
 export interface Finding {
   readonly reason: "TRIVIAL_BASELINE" | "STILL_IMPROVING" | "AVERAGES_DIFFER";
@@ -22,11 +25,7 @@ export interface TrivialBaseline {
  * The trivial predictor of a head: the most frequent label (or set of labels) of the training data, the mean of its values, or one
  * choice in turn. Undefined where there is none, as for answers in texts.
  */
-export async function trivialBaseline(
-  head: Head,
-  train: TaskData,
-  evaluation: TaskData,
-): Promise<TrivialBaseline | undefined> {
+export async function trivialBaseline(head: Head, train: Rows, evaluation: Rows): Promise<TrivialBaseline | undefined> {
   if (head.kind === "multiple-choice") {
     let chance = 0;
     for await (const example of evaluation.examples()) {

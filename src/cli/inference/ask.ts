@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { invalidInput } from "../../errors.ts";
 import { type AnswerQuestionResponse, InferenceService } from "../../gen/albert/v1/inference_pb.js";
-import { wholeNumber } from "../admin/admin-call.ts";
+import { wholeNumber } from "../number-flags.ts";
 import { percent } from "../percent.ts";
 import {
   addTargetOptions,
@@ -20,7 +20,7 @@ export function registerAsk(program: Command): void {
     .argument("<question>")
     .argument("[context]", "the document; - reads standard input")
     .option("--file <path>", "read the document from this file (UTF-8 text, plain or gzip)")
-    .option("--best <n>", "print at most this many answers", wholeNumber, 1);
+    .option("--best <n>", "print at most this many answers", wholeNumber(1, 65_536), 1);
   addTargetOptions(command).action(
     async (question: string, argument: string | undefined, flags: TargetFlags & { best: number; file?: string }) => {
       const context = await documentOf(argument, flags.file);

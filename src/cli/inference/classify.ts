@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type ClassifyResponse, InferenceService } from "../../gen/albert/v1/inference_pb.js";
-import { wholeNumber } from "../admin/admin-call.ts";
+import { wholeNumber } from "../number-flags.ts";
 import { percent } from "../percent.ts";
 import { addTargetOptions, askAndPrint, readText, requestOptions, type TargetFlags } from "./inference-target.ts";
 
@@ -11,7 +11,7 @@ export function registerClassify(program: Command): void {
     .description("label a text, or a pair of texts")
     .argument("<text>", "the text; - reads standard input")
     .argument("[text-pair]", "the second text of a pair")
-    .option("--top <k>", "print at most this many labels", wholeNumber);
+    .option("--top <k>", "print at most this many labels", wholeNumber(1, 65_536));
   addTargetOptions(command).action(
     async (argument: string, textPair: string | undefined, flags: TargetFlags & { top?: number }) => {
       const text = await readText(argument);

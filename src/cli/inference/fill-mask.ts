@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type FillMaskResponse, InferenceService } from "../../gen/albert/v1/inference_pb.js";
-import { wholeNumber } from "../admin/admin-call.ts";
+import { wholeNumber } from "../number-flags.ts";
 import { percent } from "../percent.ts";
 import { addTargetOptions, askAndPrint, readText, requestOptions, type TargetFlags } from "./inference-target.ts";
 
@@ -10,7 +10,7 @@ export function registerFillMask(program: Command): void {
     .command("fill-mask")
     .description("guess what stands at each [MASK] of a text")
     .argument("<text>", "the text; - reads standard input")
-    .option("--top <k>", "guesses for each mask", wholeNumber, 5);
+    .option("--top <k>", "guesses for each mask", wholeNumber(1, 65_536), 5);
   addTargetOptions(command).action(async (argument: string, flags: TargetFlags & { top: number }) => {
     const request = { options: requestOptions(flags), text: await readText(argument), topK: flags.top };
     await askAndPrint(flags, InferenceService.method.fillMask, (target) => target.fillMask(request), printed);

@@ -6,6 +6,8 @@ import { HEAD_CHOICES, type HeadChoice, type HeadHints } from "../../model/check
 import type { Head } from "../../model/heads.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
 import { sizeOf } from "../../model/tensor.ts";
+import { LARGEST_SEED } from "../../training/settings/value-type.ts";
+import { wholeNumber } from "../number-flags.ts";
 
 interface ImportFlags {
   readonly output: string;
@@ -45,7 +47,9 @@ export function registerImport(program: Command): void {
     .addOption(
       new Option("--random-init <architecture>", "start from random values instead").choices(PUBLISHED_CONFIG_NAMES),
     )
-    .addOption(new Option("--seed <n>", "seed of the random values").default(12345).argParser(Number))
+    .addOption(
+      new Option("--seed <n>", "seed of the random values").default(12345).argParser(wholeNumber(0, LARGEST_SEED)),
+    )
     .option("--json", "print JSON")
     .action(async (source: string | undefined, flags: ImportFlags) => {
       await (flags.randomInit === undefined
@@ -85,7 +89,6 @@ async function initialise(source: string | undefined, architecture: string, flag
   if (source !== undefined) violations.push({ field: "source", description: "--random-init reads no checkpoint" });
   if (flags.config !== undefined) violations.push({ field: "config", description: "--random-init has its own" });
   if (flags.vocab === undefined) violations.push({ field: "vocab", description: "--random-init needs a vocabulary" });
-  if (!Number.isSafeInteger(flags.seed)) violations.push({ field: "seed", description: "expected an integer" });
   if (flags.vocab === undefined || violations.length > 0) throw invalidInput(violations);
   const { manifest, digest } = await createRandomModel(flags.output, identityOf(flags), {
     architecture,

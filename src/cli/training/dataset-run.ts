@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
@@ -14,10 +14,14 @@ import {
 } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { barText, StatusLine, type StatusPart } from "../status-line.ts";
 import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
 import { durationText } from "./training-progress.ts";
+
+/** Differences of logits. */
+const SCORE = { kind: "number", minimum: -1_000_000, maximum: 1_000_000 } as const;
 
 /** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
 export const TASK_NAMES: readonly TaskName[] = [
@@ -59,14 +63,14 @@ export function addDatasetOptions(command: Command): Command {
     .addOption(new Option("--split <split>", "which columns a GLUE file has").choices(["train", "dev", "test"]))
     .option("--head <name>", "head to ask, where the model has several that could answer")
     .addOption(new Option("--device <device>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
-    .option("--threads <n>", "threads of the CPU device", count)
-    .option("--max-seq-length <n>", "longest sequence (default: the model's)", count)
-    .option("--doc-stride <n>", "tokens between windows of a document", count)
-    .option("--max-query-length <n>", "tokens of a question that are used", count)
-    .option("--max-qa-length <n>", "tokens of a question with its choice", count)
-    .option("--n-best-size <n>", "candidates of a question", count)
-    .option("--max-answer-length <n>", "longest answer in tokens", count)
-    .option("--null-score-diff-threshold <x>", "null score from which a question has no answer", number)
+    .option("--threads <n>", "threads of the CPU device", wholeNumber(1, 1024))
+    .option("--max-seq-length <n>", "longest sequence (default: the model's)", wholeNumber(1, 65_536))
+    .option("--doc-stride <n>", "tokens between windows of a document", wholeNumber(1, 65_536))
+    .option("--max-query-length <n>", "tokens of a question that are used", wholeNumber(1, 65_536))
+    .option("--max-qa-length <n>", "tokens of a question with its choice", wholeNumber(1, 65_536))
+    .option("--n-best-size <n>", "candidates of a question", wholeNumber(1, 65_536))
+    .option("--max-answer-length <n>", "longest answer in tokens", wholeNumber(1, 65_536))
+    .option("--null-score-diff-threshold <x>", "null score from which a question has no answer", numberFlag(SCORE))
     .addOption(
       new Option("--offsets <source>", "where spans lie: the tokenizer's own offsets, or Google's alignment")
         .choices(["exact", "official"])
@@ -142,16 +146,4 @@ export async function writeFiles(directory: string, files: readonly OfficialFile
 /** An object with one key, or none where there is no value. */
 export function given<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
   return value === undefined ? {} : ({ [name]: value } as { [key in K]?: V }); // the key is K by construction
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number of at least 1");
-  return value;
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("expected a number");
-  return value;
 }

@@ -17,6 +17,7 @@ import type { TrainingOutcome } from "../../training/loop.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
+import { wholeNumber } from "../number-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
@@ -60,7 +61,7 @@ export function registerPretrain(program: Command): void {
     .option("--name <name>", "name of the model (default: the output directory's)")
     .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
     .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
-    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(Number))
+    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
     .option("--resume", "continue from the newest checkpoint of the work directory")
     .option("--eval-only", "measure --init on the evaluation text and stop")
     .option("--json", "print the result as JSON");

@@ -1,18 +1,21 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { invalidInput } from "../../errors.ts";
 import { readVocabulary } from "../../model/directory/vocabulary.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 import type { SingleSentence } from "../../pretraining/corpus/segments.ts";
 import type { TextReport } from "../../pretraining/corpus/text-documents.ts";
 import { buildTokenStore } from "../../pretraining/corpus/token-store-writer.ts";
+import { PRETRAINING } from "../../pretraining/hyperparameters.ts";
 import { DEFAULT_INSTANCE_OPTIONS, type InstanceOptions } from "../../pretraining/instances/instance.ts";
 import { checkInstanceOptions } from "../../pretraining/instances/instance-options.ts";
 import { writeInstanceRecords, writeOfficialRecords } from "../../pretraining/records/instance-records.ts";
 import type { RecordReport } from "../../pretraining/records/record-writer.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { integer, type NumberType } from "../../training/settings/value-type.ts";
+import { numberFlag } from "../number-flags.ts";
 
 interface Flags {
   readonly input: readonly string[];
@@ -36,11 +39,17 @@ interface Flags {
   readonly json?: true;
 }
 
+const DUPE_FACTOR = { type: integer(1, 100_000) };
+
 /** Adds `albert pretraining-data`: text to a token store for `albert pretrain`, or to TFRecords in the official layout. */
 export function registerPretrainingData(program: Command): void {
   const defaults = DEFAULT_INSTANCE_OPTIONS;
-  const numeric = (flags: string, description: string, value: number): Option =>
-    new Option(flags, description).default(value).argParser(number);
+  const numeric = (
+    flags: string,
+    description: string,
+    value: number,
+    { type }: { readonly type: NumberType },
+  ): Option => new Option(flags, description).default(value).argParser(numberFlag(type));
   program
     .command("pretraining-data")
     .description("turn text into data to pretrain on")
@@ -52,15 +61,40 @@ export function registerPretrainingData(program: Command): void {
     .option("--store <dir>", "keep the tokenised text here; masks are drawn while training")
     .option("--output <files...>", "write instances as TFRecords, to these files in turn")
     .option("--cased", "do not lower-case text")
-    .addOption(numeric("--dupe-factor <n>", "how often the text is turned into differently masked instances", 10))
-    .addOption(numeric("--seed <n>", "decides every random choice", 12345))
-    .addOption(numeric("--max-seq-length <n>", "tokens of an instance", defaults.maxSequenceLength))
-    .addOption(numeric("--max-predictions-per-seq <n>", "most predictions", defaults.maxPredictionsPerSequence))
-    .addOption(numeric("--masked-lm-prob <share>", "share of tokens to predict", defaults.maskedLmProb))
     .addOption(
-      numeric("--short-seq-prob <share>", "share of documents cut to a shorter length", defaults.shortSequenceProb),
+      numeric("--dupe-factor <n>", "how often the text is turned into differently masked instances", 10, DUPE_FACTOR),
     )
-    .addOption(numeric("--ngram <n>", "longest run of words that is masked together", defaults.ngram))
+    .addOption(numeric("--seed <n>", "decides every random choice", 12345, PRETRAINING.seed))
+    .addOption(
+      numeric("--max-seq-length <n>", "tokens of an instance", defaults.maxSequenceLength, PRETRAINING.maxSeqLength),
+    )
+    .addOption(
+      numeric(
+        "--max-predictions-per-seq <n>",
+        "most predictions",
+        defaults.maxPredictionsPerSequence,
+        PRETRAINING.maxPredictionsPerSeq,
+      ),
+    )
+    .addOption(
+      numeric(
+        "--masked-lm-prob <share>",
+        "share of tokens to predict",
+        defaults.maskedLmProb,
+        PRETRAINING.maskedLmProb,
+      ),
+    )
+    .addOption(
+      numeric(
+        "--short-seq-prob <share>",
+        "share of documents cut to a shorter length",
+        defaults.shortSequenceProb,
+        PRETRAINING.shortSeqProb,
+      ),
+    )
+    .addOption(
+      numeric("--ngram <n>", "longest run of words that is masked together", defaults.ngram, PRETRAINING.ngram),
+    )
     .option("--favor-longer-ngram", "prefer long runs of words to short ones")
     .option("--no-whole-word-mask", "mask pieces, not whole words")
     .option("--permutation", "also let tokens change places, to be predicted too")
@@ -161,10 +195,4 @@ function describe(text: TextReport, records: RecordReport | undefined): string {
     );
   }
   return `${lines.join("\n")}\n`;
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
-  return value;
 }

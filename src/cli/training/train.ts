@@ -19,9 +19,11 @@ import {
 import { measurePlan, planFineTune } from "../../training/plan.ts";
 import { FINE_TUNING, type GivenSettings, parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import { type AlbertVersion, TASKS, type Task } from "../../training/settings/recipes.ts";
+import { share } from "../../training/settings/value-type.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
+import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
@@ -76,7 +78,7 @@ export function registerTrain(program: Command): void {
     .option("--eval-mismatched <path>", "of MNLI: mismatched development data, for the final weights")
     .addOption(
       new Option("--eval-share <share>", "without --eval: part of the training data to hold out, 0 for none")
-        .argParser(Number)
+        .argParser(numberFlag(share))
         .default(0.1),
     )
     .addOption(
@@ -99,7 +101,7 @@ export function registerTrain(program: Command): void {
     .addOption(new Option("--albert-version <version>", "whose recipe applies").choices(["v1", "v2"]).default("v2"))
     .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
     .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
-    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(Number))
+    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
     .option("--plan", "print what would be done, with every setting and its origin, and stop")
     .option("--json", "print the plan, or the result, as JSON")
     .option("--resume", "continue from the newest checkpoint of the work directory");
@@ -199,9 +201,6 @@ function specOf(flags: TrainFlags & Record<string, unknown>): FineTuneSpec {
 
 function dataOf(flags: TrainFlags, { seed = 12345 }: GivenSettings): TaskDataSpec {
   const { task, train, eval: evaluation, evalMismatched, evalShare, problemType, labelsFrom } = flags;
-  if (!(evalShare >= 0 && evalShare < 1)) {
-    throw invalidInput([{ field: "eval-share", description: `expected 0 <= share < 1, got ${evalShare}` }]);
-  }
   return {
     task,
     train,

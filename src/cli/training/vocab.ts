@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { OFFICIAL_VOCABULARY_TRAINING, trainVocabulary } from "../../pretraining/vocabulary/train-vocabulary.ts";
+import { numberFlag, wholeNumber } from "../number-flags.ts";
 
 interface TrainFlags {
   readonly input: readonly string[];
@@ -24,12 +25,16 @@ export function registerVocab(program: Command): void {
     .description("train a SentencePiece vocabulary with the settings of the published English one")
     .requiredOption("--input <files...>", "text files, plain or gzipped, one sentence per line")
     .requiredOption("--output <prefix>", "PREFIX.model and PREFIX.vocab are written")
-    .addOption(new Option("--vocab-size <n>", "pieces in all, special ones included").default(30_000).argParser(number))
+    .addOption(
+      new Option("--vocab-size <n>", "pieces in all, special ones included")
+        .default(30_000)
+        .argParser(wholeNumber(14, 10_000_000)),
+    )
     .option("--cased", "do not lower-case the text")
     .addOption(
       new Option("--character-coverage <share>", "share of all characters that pieces must be able to spell")
         .default(official.characterCoverage)
-        .argParser(number),
+        .argParser(numberFlag({ kind: "number", above: 0, maximum: 1 })),
     )
     .addOption(
       new Option("--user-symbols <symbols...>", "symbols that are always pieces of their own").default([
@@ -39,7 +44,7 @@ export function registerVocab(program: Command): void {
     .addOption(
       new Option("--input-sentence-size <n>", "most lines to train on, drawn at random")
         .default(official.inputSentenceSize)
-        .argParser(number),
+        .argParser(wholeNumber(1)),
     )
     .option("--spm-train <path>", "SentencePiece's trainer", official.spmTrain)
     .option("--verbose", "show the trainer's log")
@@ -64,10 +69,4 @@ async function train(flags: TrainFlags): Promise<void> {
       ? `${JSON.stringify(result, undefined, 2)}\n`
       : `${result.vocabSize} pieces from ${result.lines.toLocaleString("en-US")} lines: ${result.model}, ${result.vocab}\n`,
   );
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
-  return value;
 }

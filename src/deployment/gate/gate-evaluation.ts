@@ -5,6 +5,7 @@ import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { compareWithBaseline, trivialBaseline } from "../../training/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { type Comparison, compareOnSet, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
@@ -33,6 +34,8 @@ export interface ExamResult {
   readonly examples: number;
   /** sha256 of the set. */
   readonly dataset: string;
+  /** Says so where the candidate answers no better than without reading the texts. */
+  readonly trivial?: string;
   /** Absent without a champion. */
   readonly champion?: { readonly comparison: Comparison } | { readonly incomparable: string };
 }
@@ -52,7 +55,17 @@ export async function sitExam(exam: Exam, signal: AbortSignal): Promise<ExamResu
   if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
   const { metric, value, width } = own.measure;
   const candidateValue = value(totals(own.set, width));
-  const result = { metric, candidateValue, examples: own.set.examples, dataset: set.digest };
+  const rows = { count: own.set.examples, examples: set.examples };
+  const baseline = await trivialBaseline(head, rows, rows);
+  const trivial =
+    baseline?.metric === metric ? compareWithBaseline(baseline, { [metric]: candidateValue })?.message : undefined;
+  const result = {
+    metric,
+    candidateValue,
+    examples: own.set.examples,
+    dataset: set.digest,
+    ...(trivial === undefined ? {} : { trivial }),
+  };
   if (exam.champion === undefined) return result;
   const other = await answerIfAble(exam, await openModelDirectory(exam.champion), set, signal);
   if (!("measure" in other))

@@ -68,20 +68,25 @@ async function examine(
     ...(champion === undefined ? {} : { champion: await store.versions.materialise(champion) }),
   };
   const entry = new URL("./gate-thread", import.meta.url);
-  const { champion: outcome, ...measured } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam, signal);
+  const {
+    champion: outcome,
+    trivial,
+    ...measured
+  } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam, signal);
   const id = reportId(candidate, champion, measured.dataset, rules);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
+  const learnt = trivial === undefined ? [] : [trivial];
   if (champion === undefined || outcome === undefined) {
     const finding = alias === undefined ? "there is no champion to compare with" : "this version is the champion";
-    return { id, ...result, verdict: "pass", better: alias === undefined, findings: [finding] };
+    return { id, ...result, verdict: "pass", better: alias === undefined, findings: [finding, ...learnt] };
   }
   if ("incomparable" in outcome) {
     const finding = `champion ${versionName(champion)} ${outcome.incomparable}`;
-    return { id, ...result, verdict: "inconclusive", better: false, findings: [finding] };
+    return { id, ...result, verdict: "inconclusive", better: false, findings: [finding, ...learnt] };
   }
   const { comparison } = outcome;
   const compared = `compared with champion ${versionName(champion)}`;
-  return { id, ...result, ...comparison, findings: [compared, ...comparison.findings] };
+  return { id, ...result, ...comparison, findings: [compared, ...comparison.findings, ...learnt] };
 }
 
 /** The same judgement has the same id. */

@@ -50,4 +50,10 @@ describe("a judgement", { timeout: 60_000 }, () => {
   it("comes to its end otherwise", async () => {
     expect(await judgeOf(4, new AbortController().signal)).toMatchObject({ examples: 4, verdict: "pass" });
   });
+
+  it("says so where the model answers no better than one that reads nothing", async () => {
+    // The same text has both labels, so that half of the answers are right whatever the model is.
+    const { findings } = await judgeOf(100, new AbortController().signal);
+    expect(findings.join("\n")).toMatch(/eval_accuracy 0\.5 is within noise of always "(positive|negative)" \(0\.5\)/);
+  });
 });

@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
+import { ModelService } from "../../src/gen/albert/v1/models_pb.js";
+import { DatasetService, TrainingService } from "../../src/gen/albert/v1/training_pb.js";
+import { heartbeatMs } from "../../src/server/admin/heartbeats.ts";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
+
+type Json = { readonly [name: string]: unknown };
+
+/** Ends of each type, values between, and values that are none of it, as JSON has them. */
+const WHOLE = [
+  0,
+  1,
+  -1,
+  0.5,
+  "NaN",
+  4_294_967_295,
+  4_294_967_296,
+  "18446744073709551615",
+  "-9223372036854775808",
+  1e300,
+];
+const REAL = [0, -0.5, 0.5, 1e-320, "NaN", "Infinity", "-Infinity", 1.7e308, -1.7e308, "1e999"];
+const NUMBERS: ReadonlyMap<ScalarType, readonly unknown[]> = new Map([
+  ...[ScalarType.INT32, ScalarType.INT64, ScalarType.UINT32, ScalarType.UINT64].map((type) => [type, WHOLE] as const),
+  ...[ScalarType.DOUBLE, ScalarType.FLOAT].map((type) => [type, REAL] as const),
+]);
+
+/** Requests that are complete but for the number that is tried. */
+const BASE: Readonly<Record<string, Json>> = {
+  Classify: { text: "a good day", options: { head: "sentiment" } },
+  AnswerQuestion: { question: "who sat?", context: "the cat sat on the mat", options: { head: "span" } },
+  ChooseAnswer: { context: "the cat sat", question: "who?", choices: ["cat", "dog"] },
+  Encode: { text: "a cat" },
+  FillMask: { text: "the [MASK] sat" },
+  Tokenize: { text: "a cat" },
+  Infer: { text: "a cat" },
+  GetVersion: { model: "tiny" },
+  ListVersions: { model: "tiny" },
+  ValidateVersion: { model: "tiny", task: "classification", source: { path: "rows.jsonl" } },
+  LoadVersion: { model: "tiny" },
+  UnloadVersion: { model: "tiny" },
+  Promote: { model: "tiny", version: 1 },
+  Rollback: { model: "tiny" },
+  SetTraffic: { model: "tiny" },
+  CreateJob: {
+    spec: { kind: "JOB_KIND_FINE_TUNE", model: "tiny", task: "classification", train: { path: "absent.jsonl" } },
+  },
+  PlanJob: {
+    spec: { kind: "JOB_KIND_FINE_TUNE", model: "tiny", task: "classification", train: { path: "absent.jsonl" } },
+  },
+  CloneJob: { jobId: "absent" },
+};
+
+/** The ways to every number of a request, by JSON names. */
+function numberPaths(
+  message: DescMessage,
+  depth = 0,
+): { readonly path: readonly string[]; readonly type: ScalarType }[] {
+  if (depth > 3) return [];
+  return message.fields.flatMap((field: DescField) => {
+    if (field.fieldKind === "scalar" && NUMBERS.has(field.scalar))
+      return [{ path: [field.jsonName], type: field.scalar }];
+    if (field.fieldKind !== "message" || field.message.typeName.startsWith("google.")) return [];
+    return numberPaths(field.message, depth + 1).map(({ path, type }) => ({ path: [field.jsonName, ...path], type }));
+  });
+}
+
+function withValue(base: Json, [name, ...rest]: readonly string[], value: unknown): Json {
+  if (name === undefined) return base;
+  return { ...base, [name]: rest.length === 0 ? value : withValue((base[name] ?? {}) as Json, rest, value) };
+}
+
+const unary = [InferenceService, ModelService, TrainingService, DatasetService].flatMap((service) =>
+  service.methods.filter(({ methodKind }) => methodKind === "unary").map((method: DescMethod) => ({ service, method })),
+);
+const cases = unary.flatMap(({ service, method }) =>
+  numberPaths(method.input).map(({ path, type }) => ({ service, method, path, type, field: path.join(".") })),
+);
+
+describe("every number of every request", { timeout: 120_000 }, () => {
+  const base = mkdtempSync(join(tmpdir(), "albert-number-ends-"));
+  let server: RunningServer;
+  let origin: string;
+  beforeAll(async () => {
+    writeFileSync(join(base, "rows.jsonl"), '{"text": "good day", "label": "positive"}\n');
+    server = await runServer({
+      models: [{ name: "tiny", directory: await writeTinyModel() }],
+      config: { store: { directory: join(base, "store") }, training: { datasetRoots: [base] } },
+    });
+    origin = `http://${server.app.addresses.console}`;
+  }, 120_000);
+  afterAll(async () => {
+    await server.close();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  const post = (service: string, method: string, body: Json) =>
+    fetch(`${origin}/${service}/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+
+  it("is found, in requests that are answered without it", async () => {
+    expect(cases.length).toBeGreaterThan(25);
+    for (const method of ["Classify", "AnswerQuestion", "ChooseAnswer", "Encode", "FillMask", "Tokenize"]) {
+      const response = await post(InferenceService.typeName, method, BASE[method]!);
+      expect([method, response.status, await response.text()]).toEqual([method, 200, expect.anything()]);
+    }
+  });
+
+  it.each(cases)(
+    "$method.name: $field works or is refused, at its ends and beyond",
+    async ({ service, method, path, type }) => {
+      for (const value of NUMBERS.get(type)!) {
+        const response = await post(service.typeName, method.name, withValue(BASE[method.name] ?? {}, path, value));
+        const reply = (await response.json()) as { readonly code?: string; readonly message?: string };
+        const said = `${JSON.stringify(value)}: ${reply.code} ${reply.message}`;
+        // What the caller sent is never our fault, and no number makes a call wait for ever.
+        expect(["internal", "unknown", "data_loss", "deadline_exceeded"], said).not.toContain(reply.code);
+        expect(said).not.toMatch(/\n\s+at |this is a bug/);
+      }
+    },
+  );
+});
+
+describe("the heartbeat of a watch", () => {
+  it("comes at a bounded distance whatever is asked for: a timer beyond its longest would fire at once", () => {
+    for (const seconds of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e300, 1e-300, 2 ** 31, 0.5, 15]) {
+      const milliseconds = heartbeatMs(seconds);
+      expect(milliseconds, String(seconds)).toBeGreaterThanOrEqual(100);
+      expect(milliseconds, String(seconds)).toBeLessThanOrEqual(300_000);
+    }
+  });
+});
