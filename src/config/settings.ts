@@ -38,7 +38,7 @@ export const SETTINGS = {
     }),
     reflection: toggle({
       default: true,
-      doc: "Whether the public listener answers gRPC server reflection.",
+      doc: "Whether the gRPC listeners, public and admin, answer server reflection.",
     }),
     maxMessageBytes: integer({
       default: 1_048_576,
@@ -46,6 +46,13 @@ export const SETTINGS = {
       max: 268_435_456,
       unit: "bytes",
       doc: "Largest gRPC message accepted on the public listener; a larger one is refused with RESOURCE_EXHAUSTED.",
+    }),
+    maxMetadataBytes: integer({
+      default: 8192,
+      min: 1024,
+      max: 65_535,
+      unit: "bytes",
+      doc: "Largest metadata (headers) of a gRPC call, counted as HTTP/2 does: 32 bytes for each name and value besides their own. A call with more is refused with RESOURCE_EXHAUSTED before it is read.",
     }),
     inflightBytes: integer({
       default: 67_108_864,

@@ -98,7 +98,7 @@ export class InferenceServer {
         {
           address,
           limits: connectionLimits(name, config.server),
-          reflection: name === "public" && config.server.reflection,
+          reflection: config.server.reflection,
           calls: callSettings(name, options, draining.signal, authorizer),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
         },

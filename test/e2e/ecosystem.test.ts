@@ -7,14 +7,20 @@ import { missing } from "../fixtures.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
 import { writeTinyModel } from "../server/tiny-model.ts";
 
-const grpcurl = ["grpcurl", join(homedir(), "go/bin/grpcurl")].find((path) => {
-  try {
-    execFileSync(path, ["-version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
+/** The tool's path, when it is on this machine. */
+function tool(name: string, versionFlag: string): string | undefined {
+  return [name, join(homedir(), "go/bin", name)].find((path) => {
+    try {
+      execFileSync(path, [versionFlag], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const grpcurl = tool("grpcurl", "-version");
+const ghz = tool("ghz", "--version");
 
 describe.skipIf(missing("grpcurl", grpcurl))("grpcurl, which knows nothing but reflection", () => {
   let server: RunningServer;
@@ -59,5 +65,20 @@ describe.skipIf(missing("grpcurl", grpcurl))("grpcurl, which knows nothing but r
     ]).catch((error) => error);
     expect(String(stderr)).toContain('"reason": "FIELD_INVALID"');
     expect(String(stderr)).toContain('"field": "text"');
+  });
+});
+
+describe.skipIf(missing("ghz", ghz))("ghz, which takes the first file of a reflected answer for the answer", () => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }] });
+  });
+  afterAll(() => server.close());
+
+  it("loads Classify with nothing but the server's own description of it", async () => {
+    const request = JSON.stringify({ text: "a cat", options: { head: "sentiment" } });
+    const call = ["--call", "albert.v1.InferenceService.Classify", "-d", request];
+    const { stdout } = await promisify(execFile)(ghz!, ["--insecure", ...call, "-n", "20", "-c", "2", server.address]);
+    expect(stdout).toMatch(/\[OK\]\s+20 responses/);
   });
 });

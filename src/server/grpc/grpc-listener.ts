@@ -6,12 +6,14 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import type { ServiceHandlers } from "../call/call.ts";
 import type { CallSettings } from "../call/run-call.ts";
 import { callOutcome, type OutcomeListener } from "./call-outcome.ts";
+import { limitHttp2 } from "./http2-limits.ts";
 import { reflectionHandlers } from "./reflection.ts";
 import { adaptService } from "./service-adapter.ts";
 
 /** Bounds on connections and messages of one listener. */
 export interface ConnectionLimits {
   readonly maxMessageBytes: number;
+  readonly maxMetadataBytes: number;
   readonly maxStreamsPerConnection: number;
   readonly keepaliveMinIntervalMs: number;
   /** Absent: connections may become as old as their clients like. */
@@ -53,6 +55,7 @@ export class GrpcListener {
     register: (services: ServiceRegistrar) => void,
   ): Promise<GrpcListener> {
     const server = new Server(serverOptions(options));
+    limitHttp2(server, options.limits);
     const services: DescService[] = [];
     const registrar: ServiceRegistrar = {
       add: (service, handlers) => {

@@ -62,11 +62,11 @@ function notFound(): Answer {
   return { case: "errorResponse", value };
 }
 
-/** A file and everything it imports, each once, imports first. */
+/** A file and everything it imports, each once. The file itself comes first: some clients take the first one for the answer. */
 function withDependencies(file: DescFile, seen: Set<DescFile> = new Set()): DescFile[] {
   if (seen.has(file)) return [];
   seen.add(file);
-  return [...file.dependencies.flatMap((dependency) => withDependencies(dependency, seen)), file];
+  return [file, ...file.dependencies.flatMap((dependency) => withDependencies(dependency, seen))];
 }
 
 function allFiles(services: readonly DescService[]): Map<string, DescFile> {

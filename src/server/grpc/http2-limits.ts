@@ -1,0 +1,34 @@
+import type { ServerOptions } from "node:http2";
+import type { Server } from "@grpc/grpc-js";
+import { invariant } from "../../errors.ts";
+
+/**
+ * Bounds on what one HTTP/2 connection may do, below the level of calls. grpc-js passes two of Node's options on and has no
+ * way to give others, so this file, and it alone, reaches into the options that the library will create its HTTP/2 servers
+ * with; `test/e2e/http2-limits.test.ts` fails should a version of the library keep them elsewhere.
+ */
+
+/** Name and value pairs of one header block. An honest call has about ten besides its caller's own. */
+const MAX_HEADER_PAIRS = 64;
+
+/**
+ * Streams that a connection's peer may reset: so many at once, and so many a second for ever. Callers whose deadline passes
+ * reset theirs: a thousand at once must not cost the connection, as they do with the defaults (1,000 and 33). An attacker who
+ * opens streams only to reset them is cut within seconds. Node knows these options since 22.10; an older one keeps the defaults.
+ */
+const STREAM_RESET_BURST = 10_000;
+const STREAM_RESETS_PER_SECOND = 2_000;
+
+/** Options that the types of the oldest Node supported do not have. */
+type Http2Options = ServerOptions & { streamResetBurst?: number; streamResetRate?: number };
+
+/** Must be called before the server listens. */
+export function limitHttp2(server: Server, { maxMetadataBytes }: { readonly maxMetadataBytes: number }): void {
+  // A private field: see the head of this file.
+  const { commonServerOptions } = server as unknown as { commonServerOptions?: Http2Options };
+  invariant(commonServerOptions !== undefined, "grpc-js no longer keeps the options of its HTTP/2 servers there");
+  commonServerOptions.settings = { ...commonServerOptions.settings, maxHeaderListSize: maxMetadataBytes };
+  commonServerOptions.maxHeaderListPairs = MAX_HEADER_PAIRS;
+  commonServerOptions.streamResetBurst = STREAM_RESET_BURST;
+  commonServerOptions.streamResetRate = STREAM_RESETS_PER_SECOND;
+}
