@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ResponseMetaSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { ServedMeta, Serving } from "../../serving/serving.ts";
+import type { ServedMeta } from "../../serving/answer.ts";
+import type { Serving } from "../../serving/serving.ts";
 import type { TaskKind } from "../../tasks/task-request.ts";
 import type { CallContext } from "../call/call.ts";
 import type { InferenceRequestMessage, Operation, RequestLimits } from "./operation.ts";

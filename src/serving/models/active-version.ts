@@ -3,10 +3,9 @@ import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { generationMismatch } from "../errors.ts";
-import { Latencies } from "./latencies.ts";
 import type { MemoryReading } from "./memory.ts";
 import type { SwapReport } from "./status.ts";
-import { SwapTiming } from "./swap-report.ts";
+import { Latencies, SwapTiming } from "./swap-report.ts";
 import type { VersionSlot } from "./version-slot.ts";
 
 // Which version of one name serves, and which one served before: every change of it, the draining of the old version, and

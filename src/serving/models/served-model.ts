@@ -5,8 +5,8 @@ import { noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
 import { ActiveVersion, type ActiveVersionOptions, type Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { isPinned, type ModelSelector, type VersionRef } from "./selection.ts";
-import { PairedComparison } from "./shadow.ts";
 import type { ModelStatus, Traffic } from "./status.ts";
+import { TrafficSplit } from "./traffic-split.ts";
 import type { VersionSlot } from "./version-slot.ts";
 
 // One name that requests can select, and its versions: which of them a request gets, and which may be released. It loads
@@ -27,16 +27,17 @@ export class ServedModel {
   readonly #options: ServedModelOptions;
   readonly #slots = new Map<string, VersionSlot>();
   readonly #active: ActiveVersion;
-  #traffic: (Traffic & { readonly comparison: PairedComparison }) | undefined;
+  readonly #split: TrafficSplit;
 
   constructor(name: string, options: ServedModelOptions) {
     this.name = name;
     this.#options = options;
+    this.#split = new TrafficSplit(options.random);
     this.#active = new ActiveVersion(options, {
       name,
-      isChallenger: ({ version }) => this.#traffic?.version === version,
-      endChallenge: ({ version }) => {
-        if (this.#traffic?.version === version) this.#traffic = undefined;
+      isChallenger: (slot) => this.#split.challenger === slot,
+      endChallenge: (slot) => {
+        if (this.#split.challenger === slot) this.#split.end();
       },
       release: (slot) => this.#release(slot),
       changed: () => options.onChange(this),
@@ -93,16 +94,14 @@ export class ServedModel {
     }
     const { current } = this;
     if (current === undefined) throw noVersionReady(this.name, this.loading);
-    const traffic = this.#traffic;
-    const drawn = traffic !== undefined && this.#options.random() * 100 < traffic.percent;
-    const challenger = drawn ? this.#slots.get(traffic.version)?.loaded : undefined;
-    if (traffic === undefined || challenger === undefined) return { version: current, release: current.retain() };
-    const releaseChallenger = challenger.retain();
-    if (traffic.mode === "canary") return { version: challenger, release: releaseChallenger };
+    const challenger = this.#split.draw();
+    if (challenger?.mode === "canary") return { version: challenger.version, release: challenger.version.retain() };
     const release = current.retain();
+    if (challenger === undefined) return { version: current, release };
+    const releaseChallenger = challenger.version.retain();
     return {
       version: current,
-      shadow: { version: challenger, comparison: traffic.comparison },
+      shadow: { version: challenger.version, comparison: challenger.comparison },
       release: () => {
         release();
         releaseChallenger();
@@ -143,18 +142,17 @@ export class ServedModel {
    * @throws AlbertError precondition VERSION_NOT_LOADED or VERSION_IN_USE when the challenger is the serving version
    */
   setTraffic(traffic: Traffic | undefined): void {
-    const before = this.#traffic === undefined ? undefined : this.#slots.get(this.#traffic.version);
+    const before = this.#split.challenger;
+    const challenger = traffic === undefined ? undefined : this.#slots.get(traffic.version);
     if (traffic === undefined) {
-      this.#traffic = undefined;
+      this.#split.end();
     } else {
-      const challenger = this.#slots.get(traffic.version);
       if (challenger?.loaded === undefined) throw this.#notLoaded();
       if (challenger === this.#active.current)
         throw versionInUse("it serves the name already and cannot challenge itself");
-      this.#traffic = { ...traffic, comparison: new PairedComparison() };
-      challenger.become(traffic.mode);
+      this.#split.give(challenger, traffic);
     }
-    if (before?.loaded !== undefined && before.version !== traffic?.version) before.become("standby");
+    if (before?.loaded !== undefined && before !== challenger) before.become("standby");
     this.#options.onChange(this);
   }
 
@@ -168,9 +166,7 @@ export class ServedModel {
     if (slot === undefined) throw this.#notLoaded();
     if (slot.loading !== undefined) throw versionInUse("it is being loaded");
     if (slot === this.#active.current) throw versionInUse("it serves the name; promote another one first");
-    if (this.#traffic?.version === version) {
-      throw versionInUse(`it gets ${this.#traffic.mode} traffic; end that first`);
-    }
+    if (slot === this.#split.challenger) throw versionInUse(`it gets ${slot.state.kind} traffic; end that first`);
     const references = slot.loaded?.references ?? 0;
     if (references > 0) throw versionInUse(`${references} requests will end on it; try again shortly`);
     if (slot === this.#active.previous) this.#active.forgetPrevious();
@@ -180,7 +176,7 @@ export class ServedModel {
   /** Releases the version that is kept for a rollback alone. */
   async releaseSpare(): Promise<void> {
     const slot = this.#active.previous;
-    if (slot?.loaded === undefined || slot.loaded.references > 0 || this.#traffic?.version === slot.version) return;
+    if (slot?.loaded === undefined || slot.loaded.references > 0 || slot === this.#split.challenger) return;
     this.#active.forgetPrevious();
     await this.#release(slot);
   }
@@ -188,24 +184,18 @@ export class ServedModel {
   /** Releases everything; requests in progress may finish for the drain time. */
   async close(): Promise<void> {
     this.#active.clear();
-    this.#traffic = undefined;
+    this.#split.end();
     await Promise.all([...this.#slots.values()].map((slot) => this.#release(slot)));
   }
 
   get status(): ModelStatus {
     const { generation, current, previous, lastSwap } = this.#active;
-    const traffic = this.#traffic;
     return {
       name: this.name,
       generation,
       ...(current === undefined ? {} : { current: current.version }),
       ...(previous === undefined ? {} : { previous: previous.version }),
-      ...(traffic === undefined
-        ? {}
-        : {
-            traffic: { mode: traffic.mode, version: traffic.version, percent: traffic.percent },
-            comparison: traffic.comparison.summary,
-          }),
+      ...this.#split.status,
       versions: [...this.#slots.values()].map(({ version, publicState: state, loaded }) => ({
         version,
         state,

@@ -1,10 +1,10 @@
 import type { SwapPhase } from "../../metrics/models.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Latencies } from "./latencies.ts";
 import type { SwapReport } from "./status.ts";
 import type { LoadRecord } from "./version-slot.ts";
 
-// What one change of version cost: its phases, and the latencies before, during and after. It only keeps the books.
+// What one change of version cost: its phases, and the latencies before, during and after. It only keeps the books; the long
+// view of latencies is in the metrics.
 
 /** How long before and after a swap counts as "before" and "after". */
 const NEIGHBOURHOOD_MS = 60_000;
@@ -73,5 +73,42 @@ export class SwapTiming {
   /** From the start of loading to a moment. */
   #p99Since(end: number): number | undefined {
     return this.#latencies.percentile(99, this.#began, end);
+  }
+}
+
+/**
+ * When recent requests ended and how long they took, for percentiles over a stretch of time. Bounded: the oldest
+ * are forgotten.
+ */
+export class Latencies {
+  readonly #capacity: number;
+  readonly #ended: Float64Array;
+  readonly #tookMs: Float64Array;
+  #count = 0;
+
+  constructor(capacity = 8192) {
+    this.#capacity = capacity;
+    this.#ended = new Float64Array(capacity);
+    this.#tookMs = new Float64Array(capacity);
+  }
+
+  record(endedAt: number, tookMs: number): void {
+    this.#ended[this.#count % this.#capacity] = endedAt;
+    this.#tookMs[this.#count % this.#capacity] = tookMs;
+    this.#count++;
+  }
+
+  /**
+   * Nearest-rank percentile of the requests that ended in `from <= moment < to`.
+   *
+   * @returns undefined when none did
+   */
+  percentile(percent: number, from: number, to: number): number | undefined {
+    const took: number[] = [];
+    for (let i = 0; i < Math.min(this.#count, this.#capacity); i++) {
+      if (this.#ended[i]! >= from && this.#ended[i]! < to) took.push(this.#tookMs[i]!);
+    }
+    took.sort((a, b) => a - b);
+    return took[Math.max(0, Math.ceil((percent / 100) * took.length) - 1)];
   }
 }

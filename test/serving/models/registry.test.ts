@@ -421,14 +421,14 @@ describe("swapping", () => {
 });
 
 describe("a version that is loaded beside others", () => {
-  let rehearsals: FakeEngine[];
+  let dryRuns: FakeEngine[];
   let bias: number;
   beforeEach(() => {
-    rehearsals = [];
+    dryRuns = [];
     bias = 0;
     models = live({}, () => {
       const engine = new FakeEngine({ immediate: true, bias });
-      rehearsals.push(engine);
+      dryRuns.push(engine);
       return Promise.resolve(engine);
     });
   });
@@ -436,27 +436,27 @@ describe("a version that is loaded beside others", () => {
 
   it("is checked in the background, and only confirmed on the engine that will serve", async () => {
     await models.swap(source("1"));
-    expect(rehearsals).toHaveLength(0);
+    expect(dryRuns).toHaveLength(0);
     const swap = await models.swap(source("2"));
-    expect(lengths(rehearsals[0]!)).toEqual([[8], [32], [64], [8, 32]]);
-    expect(rehearsals[0]!.closed).toBe(true);
+    expect(lengths(dryRuns[0]!)).toEqual([[8], [32], [64], [8, 32]]);
+    expect(dryRuns[0]!.closed).toBe(true);
     expect(lengths(engines[1]!)).toEqual([[8], [32]]);
     await swap.drained;
     expect(Object.keys(swap.report().phaseSeconds)).toEqual(["load", "rehearse", "build", "check", "flip", "drain"]);
   });
 
-  it("is refused when the engine that will serve answers otherwise than in the rehearsal", async () => {
+  it("is refused when the engine that will serve answers otherwise than in the dry run", async () => {
     await models.swap(source("1"));
     bias = 1;
     expect(await refusal(models.load(source("2")))).toMatchObject({ reason: "SELF_CHECK_FAILED" });
-    expect([rehearsals[0]!.closed, engines[1]!.closed, served()]).toEqual([true, true, "1"]);
+    expect([dryRuns[0]!.closed, engines[1]!.closed, served()]).toEqual([true, true, "1"]);
   });
 
-  it("is refused, and its rehearsal ended, when it fails there", async () => {
+  it("is refused, and its dry run ended, when it fails there", async () => {
     await models.swap(source("1"));
     bias = Number.NaN;
     expect(await refusal(models.load(source("2")))).toMatchObject({ reason: "SELF_CHECK_FAILED" });
-    expect([rehearsals[0]!.closed, engines.length, served()]).toEqual([true, 1, "1"]);
+    expect([dryRuns[0]!.closed, engines.length, served()]).toEqual([true, 1, "1"]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Latencies } from "../../../src/serving/models/latencies.ts";
 import { PairedComparison } from "../../../src/serving/models/shadow.ts";
+import { Latencies } from "../../../src/serving/models/swap-report.ts";
 
 describe("PairedComparison", () => {
   const yes = (score: number) => ({ choice: "yes", score });

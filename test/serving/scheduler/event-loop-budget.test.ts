@@ -28,10 +28,10 @@ class WorkingClock extends VirtualClock {
 describe("EventLoopBudget", () => {
   it("puts only a few milliseconds of jobs into one turn, in order of arrival", async () => {
     const clock = new WorkingClock();
-    const turns = new EventLoopBudget(clock);
+    const budget = new EventLoopBudget(clock);
     const order: number[] = [];
     const jobs = [2, 2, 2, 2, 2, 2, 2].map((ms, i) =>
-      turns.run(() => {
+      budget.run(() => {
         order.push(i);
         return clock.work(ms);
       }),
@@ -43,20 +43,20 @@ describe("EventLoopBudget", () => {
 
   it("gives a long job a turn of its own", async () => {
     const clock = new WorkingClock();
-    const turns = new EventLoopBudget(clock);
-    const jobs = [50, 1, 50, 1].map((ms) => turns.run(() => clock.work(ms)));
+    const budget = new EventLoopBudget(clock);
+    const jobs = [50, 1, 50, 1].map((ms) => budget.run(() => clock.work(ms)));
     await clock.settle();
     expect(await Promise.all(jobs)).toEqual([0, 1, 1, 2]);
   });
 
   it("goes on after a job that throws", async () => {
     const clock = new WorkingClock();
-    const turns = new EventLoopBudget(clock);
-    const bad = turns.run(() => {
+    const budget = new EventLoopBudget(clock);
+    const bad = budget.run(() => {
       clock.work(50);
       throw new Error("no");
     });
-    const good = turns.run(() => clock.work(1));
+    const good = budget.run(() => clock.work(1));
     await expect(bad).rejects.toThrow("no");
     await clock.settle();
     expect(await good).toBe(1);
@@ -64,9 +64,9 @@ describe("EventLoopBudget", () => {
 
   it("runs at once when nothing ran before", async () => {
     const clock = new WorkingClock();
-    const turns = new EventLoopBudget(clock);
+    const budget = new EventLoopBudget(clock);
     for (let i = 0; i < 3; i++) {
-      expect(await turns.run(() => clock.work(4))).toBe(i);
+      expect(await budget.run(() => clock.work(4))).toBe(i);
       await clock.settle();
     }
   });

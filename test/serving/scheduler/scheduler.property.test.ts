@@ -167,10 +167,10 @@ class World {
     const ids = step.lengths.map((_, i) => this.#ids++ + (step.poison && i === 0 ? POISON : 0));
     const sequences = step.lengths.map((length, i) => sequence(length, ids[i]!));
     const deadline = now + step.inMs;
-    const patience = AGING * (step.priority === "batch" ? 8 : 1);
+    const aging = AGING * (step.priority === "batch" ? 8 : 1);
     const queued = queue.size;
     const holder = this.rig.submit(queue, { sequences, priority: step.priority, deadline, signal: caller.signal });
-    const due = Math.min(deadline, now + patience);
+    const due = Math.min(deadline, now + aging);
     const expected = { queue, ids, deadline, due, poison: step.poison, caller, holder, cancelled: false };
     this.all.push(expected);
     if (queue.size === queued) return;

@@ -1,0 +1,60 @@
+import type { DeviceKind } from "../runtime/engine.ts";
+import type { TaskLimits } from "../tasks/plan.ts";
+import type { TaskKind, TaskRequest, Tasks } from "../tasks/task-request.ts";
+import type { ModelSelector } from "./models/selection.ts";
+import type { Priority, WorkTiming } from "./scheduler/work.ts";
+
+// What the serving room is asked, and what it gives back. Types alone, free of any protocol.
+
+/** One inference request as plain data. */
+export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskRequest<K> {
+  /** Bounds on what the request may ask for. */
+  readonly limits: TaskLimits;
+  /** Where no model is named, the task's heads choose it. */
+  readonly model: ModelSelector;
+  /** `interactive` unless given. */
+  readonly priority?: Priority;
+  /** Moment after which nobody wants the answer, on the clock of `performance.now()`. Absent: none. */
+  readonly deadlineAt?: number;
+  /** When the request arrived, on the same clock. Absent: now. */
+  readonly receivedAt?: number;
+  /** Aborts when the caller goes away; a reason that is an AlbertError becomes the request's error. */
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds per stage; they add up to `totalMs`. */
+export interface Timings {
+  readonly receiveMs: number;
+  readonly tokenizeMs: number;
+  readonly queueMs: number;
+  readonly assembleMs: number;
+  readonly runMs: number;
+  readonly postMs: number;
+  readonly totalMs: number;
+}
+
+/** Which version answered, and what it cost. */
+export interface ServedMeta {
+  readonly model: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly tokenizerDigest: string;
+  readonly device: DeviceKind;
+  readonly head: string;
+  readonly tokens: number;
+  /** Empty places of attention's rectangular view that this request paid for. */
+  readonly paddedTokens: number;
+  readonly windows: number;
+  readonly truncated: boolean;
+  /** Sequences of all callers in the largest batch that ran a part of this request. */
+  readonly batchSize: number;
+  /** Wait and run time that the scheduler predicted when it accepted the request, and the place it got in the queue. */
+  readonly prediction: WorkTiming["prediction"];
+  readonly timings: Timings;
+}
+
+/** An answer, with which version gave it and what it cost. */
+export interface Answered<K extends TaskKind> {
+  readonly answer: Tasks[K]["answer"];
+  readonly meta: ServedMeta;
+}
