@@ -71,8 +71,10 @@ if kubectl -n $namespace get statefulset albert-training >/dev/null 2>&1; then
   loadtest/second-version.sh sentiment "127.0.0.1:$ADMIN_PORT" >"$out/second-version.log" 2>&1
   k6 run --quiet -e ADDRESS="$address" -e ADMIN="127.0.0.1:$ADMIN_PORT" -e OUT="$out" -e RATE="$rate" -e SWAPS="${SWAPS:-4}" -e PAUSE=5 -e BOUND_FACTOR=1000 \
     loadtest/swap.js || failures=$((failures + 1))
+  echo "champion: $(bin/albert models list --admin "127.0.0.1:$ADMIN_PORT" | grep -m1 "^sentiment .*champion" || true)"
   for pod in $(kubectl -n $namespace get pods -l app.kubernetes.io/component=inference -o name); do
-    echo "$pod: $(kubectl get --raw "/api/v1/namespaces/$namespace/pods/${pod#pod/}:9464/proxy/metrics" | grep '^albert_model_generation{alias="sentiment"}' || true)"
+    metrics=$(kubectl get --raw "/api/v1/namespaces/$namespace/pods/${pod#pod/}:9464/proxy/metrics")
+    echo "$pod: $(grep '^albert_model_state{alias="sentiment".*state="serving"' <<<"$metrics" || true)"
   done
 fi
 
