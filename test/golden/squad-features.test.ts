@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { readSquad, type SquadQuestion } from "../../src/tasks/datasets/squad.ts";
 import {
   prepareContext,
@@ -60,12 +60,13 @@ function officialFeature(feature: SquadFeature, tokenizer: Tokenizer, padTo: num
 }
 
 describe.skipIf(missing("features/squad with the English vocabulary", manifest && vocabulary))("SQuAD features", () => {
-  const tokenizers = new Map(
-    [true, false].map((lowerCase) => [
-      lowerCase,
-      loadTokenizerFile(vocabulary ?? "", { kind: "sentencepiece", lowerCase }),
-    ]),
-  );
+  const tokenizers = new Map<boolean, Tokenizer>();
+  // Not while tests are collected, which happens where they are skipped too.
+  beforeAll(() => {
+    for (const lowerCase of [true, false]) {
+      tokenizers.set(lowerCase, loadTokenizerFile(vocabulary!, { kind: "sentencepiece", lowerCase })); // else skipped
+    }
+  });
 
   it.each(entries)("equal the official ones: $file", (entry) => {
     const tokenizer = tokenizers.get(entry.do_lower_case)!;

@@ -1,3 +1,12 @@
+/** How true and false are written. A map, since an object also has what every object has, such as "constructor". */
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["t", true],
+  ["1", true],
+  ["false", false],
+  ["f", false],
+  ["0", false],
+]);
 /**
  * What a hyperparameter's value may be, and how it is read from text. Every number has both its bounds here, so that a flag, a
  * recipe and a call refuse the same values with the same words.
@@ -106,7 +115,7 @@ export function parseValue(
       return fits(type, value) ? { value } : refused;
     }
     case "boolean": {
-      const value = { true: true, t: true, "1": true, false: false, f: false, "0": false }[written.toLowerCase()];
+      const value = BOOLEANS.get(written.toLowerCase());
       return value === undefined ? refused : { value };
     }
     case "choice": {
