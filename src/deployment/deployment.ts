@@ -1,35 +1,28 @@
-import { setTimeout } from "node:timers/promises";
 import { AlbertError, invalidInput } from "../errors.ts";
-import type { VersionSource } from "../serving/models/loader.ts";
-import type { ServableModel } from "../serving/models/reader.ts";
-import type { ModelRegistry } from "../serving/models/registry.ts";
 import type { SwapReport, Traffic } from "../serving/models/status.ts";
-import { type Alias, CHAMPION, generationMismatch, type ModelAliases } from "../store/aliases.ts";
+import { type Alias, CHAMPION, generationMismatch } from "../store/aliases.ts";
+import { isDamagedRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
-import { latestGateReport } from "./gate/kept-reports.ts";
+import { ChampionFollower, type FollowerOptions } from "./champion-follower.ts";
+import { latestGateReport } from "./gate/gate-report.ts";
 import { storeModel } from "./store-model.ts";
+import { type ActivationOptions, VersionActivation } from "./version-activation.ts";
 
-export interface DeploymentOptions {
+export interface DeploymentOptions
+  extends ActivationOptions,
+    Pick<FollowerOptions, "pollMs" | "onError" | "onFallback"> {
   readonly store: Store;
-  readonly live: ModelRegistry;
   /** Whether this process answers requests; where it does not, changes only concern the store. */
   readonly serves: boolean;
-  /** Between two looks at the store for changes that other processes made. */
-  readonly pollMs: number;
-  /**
-   * Told of a version that could not be brought up after somebody else promoted it, and will be tried again; the old one goes
-   * on serving. Without a model: of a store that could not be asked for its models.
-   */
-  readonly onError: (error: unknown, model: string | undefined) => void;
-  /** Opens a version's directory for serving. */
-  readonly prepareModel: (directory: string) => Promise<ServableModel>;
 }
 
 /** What a promotion or a rollback led to. */
 export interface Deployed {
   readonly alias: Alias;
-  /** Absent when the alias is not the one that serves. */
+  /** Whether the alias pointed at the version before: nothing has changed in the store. */
+  readonly unchanged: boolean;
+  /** How the swap went; absent where none was needed. */
   readonly report?: SwapReport;
 }
 
@@ -38,65 +31,57 @@ export interface PromoteOptions {
   readonly alias?: string;
   /** The generation the caller saw; 0 when the alias must not exist yet. */
   readonly expectedGeneration: number;
-  /** Promote although the gate did not pass. Needs a reason. */
+  /** Promote although the gate did not pass. GcRoots a reason. */
   readonly overrideGate: boolean;
   readonly reason: string;
 }
 
-/** Looks at the aliases between two looks for new models, which list the whole store. */
-const POLLS_BETWEEN_DISCOVERIES = 30;
-/** A version that cannot be brought up is tried again with growing pauses up to this. */
-const LONGEST_RETRY_MS = 30_000;
-
 /**
- * Connects what the store says with what serves: the champion of every model in the store is the version that answers for
- * its name, in this process and in every other one that shares the store.
+ * Changes which stored version of a model serves: the champion of every model in the store answers for its name, in this process
+ * and in every other one that shares the store.
  *
- * A promotion first loads, verifies and warms the version here, then changes the alias, then lets it take over; if anything
+ * A promotion first loads, verifies and warms the version here, then changes the alias, then activates the version; if anything
  * fails before the alias has changed, nothing has happened. Other processes see the alias change and follow.
  */
 export class Deployment {
   readonly #options: DeploymentOptions;
-  readonly #following = new Map<string, Promise<void>>();
-  readonly #stop = new AbortController();
-  #discovering: Promise<void> | undefined;
+  readonly #activation: VersionActivation;
+  readonly #follower: ChampionFollower;
   /** Changes of one model in this process come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(options: DeploymentOptions) {
     this.#options = options;
+    this.#activation = new VersionActivation(options);
+    this.#follower = new ChampionFollower({
+      ...options,
+      activation: this.#activation,
+      exclusively: (model, change) => this.#inTurn(model, change),
+    });
   }
 
   /**
-   * Puts a model directory, or another's checkpoint, into the store and makes it the champion if its model has none yet:
-   * how models that come with the program enter the store on its first start.
+   * Puts a model directory, or a checkpoint of another program, into the store and makes it the champion if its model has none
+   * yet: how models that come with the program enter the store on its first start.
    */
   async seed(model: string, directory: string): Promise<ModelVersion> {
     const { store } = this.#options;
-    const { aliases } = store;
     const { version } = await storeModel(store, model, directory);
-    if ((await aliases.get(model, CHAMPION)) === undefined) {
-      const first = { expectedGeneration: 0, reason: "first version of the model" };
-      await aliases.promote(model, version.version, first).catch((error: unknown) => {
-        if (!isGenerationMismatch(error)) throw error; // another process that starts at the same time was first
-      });
-    }
+    await this.#seedChampion(version).catch((error: unknown) => {
+      // Another process that starts at the same time was first; or the aliases are damaged, which `start` reports.
+      if (!isGenerationMismatch(error) && !isDamagedRecord(error)) throw error;
+    });
     return version;
   }
 
-  /** Brings up the champion of every model in the store, and follows their changes and new models until `close`. */
+  /** Activates the champion of every model in the store, and follows their changes and new models until `close`. */
   async start(): Promise<void> {
-    if (!this.#options.serves) return;
-    for (const model of await this.#options.store.versions.models()) {
-      const champion = await this.#options.store.aliases.get(model, CHAMPION);
-      if (champion !== undefined) await this.#bringUp(champion);
-      this.#follow(model);
-    }
-    this.#discovering = this.#discover();
+    if (this.#options.serves) await this.#follower.start();
   }
 
   /**
-   * Points an alias at a version; for the champion, resolves when the version serves and the one before has drained.
+   * Points an alias at a version; for the champion, resolves when the version serves and the one before has drained. An alias that
+   * points at the version already stays as it is.
    *
    * @throws AlbertError precondition GATE_FAILED; conflict GENERATION_MISMATCH; whatever loading the version throws
    */
@@ -108,22 +93,18 @@ export class Deployment {
     const { store, serves } = this.#options;
     return this.#inTurn(model, async () => {
       const stored = await store.versions.get(model, version);
-      if (alias !== CHAMPION) return { alias: await store.aliases.promote(model, version, options) };
-      const champion = await store.aliases.get(model, CHAMPION);
-      const replaces = champion !== undefined && champion.version !== version;
-      if (!overrideGate && replaces) await this.#requireGate(stored);
-      if ((champion?.generation ?? 0) !== expectedGeneration) {
-        throw generationMismatch(model, CHAMPION, expectedGeneration, champion);
+      const before = await store.aliases.get(model, alias);
+      if ((before?.generation ?? 0) !== expectedGeneration) {
+        throw generationMismatch(model, alias, expectedGeneration, before);
       }
-      const release = serves ? await this.#bringIn(stored) : undefined;
+      if (before?.version === version) return this.#unchanged(before);
+      if (alias !== CHAMPION) {
+        return { alias: await store.aliases.point(model, version, options), unchanged: false };
+      }
+      if (!overrideGate && before !== undefined) await this.#requireGate(stored);
       const change = { expectedGeneration, reason: reason === "" ? "promoted" : reason };
-      const changed = await store.aliases.promote(model, version, change).catch(async (error: unknown) => {
-        await release?.();
-        throw error;
-      });
-      if (!serves) return { alias: changed };
-      this.#follow(model);
-      return this.#deployed(changed);
+      if (!serves) return { alias: await store.aliases.point(model, version, change), unchanged: false };
+      return this.#pointChampion(stored, change);
     });
   }
 
@@ -136,15 +117,10 @@ export class Deployment {
     const { alias = CHAMPION, expectedGeneration } = options;
     const change = { alias, expectedGeneration, reason: options.reason || "rolled back" };
     return this.#inTurn(model, async () => {
-      if (alias !== CHAMPION || !serves) return { alias: await store.aliases.rollback(model, change) };
+      if (alias !== CHAMPION || !serves)
+        return { alias: await store.aliases.rollback(model, change), unchanged: false };
       const stored = await store.versions.get(model, await store.aliases.versionBefore(model, alias));
-      const release = await this.#bringIn(stored);
-      const changed = await store.aliases.promote(model, stored.version, change).catch(async (error: unknown) => {
-        await release();
-        throw error;
-      });
-      this.#follow(model);
-      return this.#deployed(changed);
+      return this.#pointChampion(stored, change);
     });
   }
 
@@ -152,7 +128,7 @@ export class Deployment {
   async load(model: string, version: number): Promise<ModelVersion> {
     this.#requireServing();
     const stored = await this.#options.store.versions.get(model, version);
-    await this.#inTurn(model, () => this.#options.live.load(this.#source(stored)));
+    await this.#inTurn(model, () => this.#activation.load(stored));
     return stored;
   }
 
@@ -171,107 +147,44 @@ export class Deployment {
     return live.status(model);
   }
 
-  #requireServing(): void {
-    if (this.#options.serves) return;
-    throw new AlbertError("precondition", "this process trains and serves no models; ask one that serves", {
-      reason: "ROLE_WITHOUT_SERVING",
-    });
-  }
-
   /** Stops following. What serves goes on. */
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#discovering;
-    await Promise.all(this.#following.values());
+  close(): Promise<void> {
+    return this.#follower.close();
   }
 
-  /** Follows models that other processes put into the store. */
-  async #discover(): Promise<void> {
-    const { store, pollMs, onError } = this.#options;
-    while (await this.#wait(pollMs * POLLS_BETWEEN_DISCOVERIES)) {
-      try {
-        for (const model of await store.versions.models()) this.#follow(model);
-      } catch (error) {
-        onError(error, undefined);
-      }
-    }
-  }
-
-  /** @returns false when this is being closed */
-  async #wait(ms: number): Promise<boolean> {
-    await setTimeout(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
-    return !this.#stop.signal.aborted;
-  }
-
-  #follow(model: string): void {
-    if (this.#following.has(model)) return;
-    const { store, pollMs, onError } = this.#options;
-    const follow = async () => {
-      const changes = store.aliases.watch(model, {
-        intervalMs: pollMs,
-        signal: this.#stop.signal,
-        onError: (error) => onError(error, model),
-      });
-      for await (const { aliases } of changes) await this.#obeyAtLast(model, aliases);
-    };
-    this.#following.set(model, follow());
-  }
-
-  /** Obeys, and tries again what failed, for a store or a disk may come back; by then the aliases may say something else. */
-  async #obeyAtLast(model: string, seen: ModelAliases["aliases"]): Promise<void> {
-    const { store, pollMs, onError } = this.#options;
-    let aliases = seen;
-    for (let waitMs = pollMs; ; waitMs = Math.min(2 * waitMs, Math.max(pollMs, LONGEST_RETRY_MS))) {
-      try {
-        return await this.#obey(aliases);
-      } catch (error) {
-        onError(error, model);
-      }
-      if (!(await this.#wait(waitMs))) return;
-      aliases = await store.aliases.list(model).then(
-        (now) => now.aliases,
-        () => aliases,
-      );
-    }
-  }
-
-  async #obey(aliases: ModelAliases["aliases"]): Promise<void> {
-    const champion = aliases[CHAMPION];
-    if (champion === undefined) return;
-    await this.#inTurn(champion.model, async () => {
-      // A change that this process made itself has been obeyed already.
-      const current = await this.#options.store.aliases.get(champion.model, CHAMPION);
-      if (current?.generation === champion.generation) await this.#bringUp(champion);
-    });
-  }
-
-  async #bringUp(champion: Alias): Promise<SwapReport | undefined> {
-    const { live, store } = this.#options;
-    const current = live.list().find(({ name }) => name === champion.model)?.current;
-    if (current === String(champion.version)) return live.status(champion.model).lastSwap;
-    await live.load(this.#source(await store.versions.get(champion.model, champion.version)));
-    return this.#takeOver(champion);
-  }
-
-  /** Loads a version. @returns what unloads it again, unless it had been in memory before */
-  async #bringIn(stored: ModelVersion): Promise<() => Promise<void>> {
-    const { live, onError } = this.#options;
+  /** Loads a version, makes it the champion and activates it. What was loaded for a change that failed is unloaded. */
+  async #pointChampion(
+    stored: ModelVersion,
+    change: { readonly expectedGeneration: number; readonly reason: string },
+  ): Promise<Deployed> {
     const { model, version } = stored;
-    const held = live.list().find(({ name }) => name === model)?.versions ?? [];
-    await live.load(this.#source(stored));
-    if (held.some((known) => known.version === String(version))) return async () => {};
-    return () => live.unload(model, String(version)).catch((error: unknown) => onError(error, model));
+    const release = await this.#activation.load(stored);
+    const alias = await this.#options.store.aliases
+      .point(model, version, { ...change, alias: CHAMPION })
+      .catch(async (error: unknown) => {
+        await release();
+        throw error;
+      });
+    this.#follower.follow(model);
+    return this.#activated(alias, false);
   }
 
-  async #deployed(alias: Alias): Promise<Deployed> {
-    const report = await this.#bringUp(alias);
-    return { alias, ...(report === undefined ? {} : { report }) };
+  /** An alias that points where it should. A champion that this process could not activate before is tried again. */
+  async #unchanged(alias: Alias): Promise<Deployed> {
+    if (alias.name !== CHAMPION || !this.#options.serves) return { alias, unchanged: true };
+    return this.#activated(alias, true);
   }
 
-  async #takeOver({ model, version }: Alias): Promise<SwapReport> {
-    const swap = this.#options.live.activate(model, String(version));
-    await swap.drained;
-    return swap.report();
+  async #activated(alias: Alias, unchanged: boolean): Promise<Deployed> {
+    const report = await this.#activation.activate(alias);
+    return { alias, unchanged, ...(report === undefined ? {} : { report }) };
+  }
+
+  async #seedChampion({ model, version }: ModelVersion): Promise<void> {
+    const { aliases } = this.#options.store;
+    if (await aliases.wasSetAside(model)) return; // a person chooses what serves instead of what was lost
+    if ((await aliases.get(model, CHAMPION)) !== undefined) return;
+    await aliases.point(model, version, { expectedGeneration: 0, reason: "first version of the model" });
   }
 
   async #requireGate({ model, version }: ModelVersion): Promise<void> {
@@ -288,14 +201,11 @@ export class Deployment {
     );
   }
 
-  #source(stored: ModelVersion): VersionSource {
-    const { store, prepareModel } = this.#options;
-    return {
-      name: stored.model,
-      version: String(stored.version),
-      digest: stored.digest,
-      open: () => store.versions.open(stored, prepareModel),
-    };
+  #requireServing(): void {
+    if (this.#options.serves) return;
+    throw new AlbertError("precondition", "this process trains and serves no models; ask one that serves", {
+      reason: "ROLE_WITHOUT_SERVING",
+    });
   }
 
   async #inTurn<T>(model: string, run: () => Promise<T>): Promise<T> {
@@ -309,7 +219,7 @@ export class Deployment {
   }
 }
 
-/** Whether somebody else changed the alias first. */
+/** Whether another caller changed the alias first. */
 export function isGenerationMismatch(error: unknown): boolean {
   return error instanceof AlbertError && error.reason === "GENERATION_MISMATCH";
 }

@@ -6,12 +6,12 @@ import { type ModelVersion, versionName } from "../store/versions.ts";
 import type { DataFiles } from "./data-files.ts";
 import { type Deployment, isGenerationMismatch } from "./deployment.ts";
 import { evaluationDataOf } from "./gate/evaluation-data.ts";
-import { keepGateReport } from "./gate/kept-reports.ts";
-import { type JudgeOptions, judge } from "./gate/run-gate.ts";
+import { keepGateReport } from "./gate/gate-report.ts";
+import { type GateOptions, runGate } from "./gate/run-gate.ts";
 
-/** What becomes of the models that jobs make: they are stored, judged, and promoted through the deployment. */
+/** What becomes of the models that jobs make: stored, compared by the gate, promoted through the deployment. */
 export function jobPublisher(
-  options: JudgeOptions & { readonly data: DataFiles; readonly deployment: Deployment },
+  options: GateOptions & { readonly data: DataFiles; readonly deployment: Deployment },
 ): ModelPublisher {
   const { store, data, deployment } = options;
   return {
@@ -23,13 +23,13 @@ export function jobPublisher(
       return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
     },
 
-    async judge({ spec }, { version }, signal) {
+    async runGate({ spec }, { version }, signal) {
       if (spec.kind !== "fine-tune") {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
         return { verdict: "inconclusive", better: false, report: { findings } };
       }
       const candidate = await store.versions.get(spec.model, numberOf(version));
-      const report = await judge(
+      const report = await runGate(
         options,
         { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec) },
         signal,
@@ -38,7 +38,7 @@ export function jobPublisher(
       return { verdict: report.verdict, better: report.better, report: { ...report } };
     },
 
-    async promote({ id, spec }, version, { report }) {
+    async promoteIfUnchanged({ id, spec }, version, { report }) {
       const number = numberOf(version);
       const champion = await store.aliases.get(spec.model, CHAMPION);
       if (champion?.version === number) return true;

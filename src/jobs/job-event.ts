@@ -57,6 +57,7 @@ export type JobEventKind =
   | "published"
   | "dataset_stored"
   | "promoted"
+  | "not_promoted"
   | "rolled_back";
 
 /** What is appended to a job's log. */

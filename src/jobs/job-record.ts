@@ -1,3 +1,4 @@
+import type { AlbertError } from "../errors.ts";
 import { EventLog } from "./event-log.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
@@ -11,6 +12,8 @@ export interface JobAccess {
   readonly checkFencing: () => Promise<void>;
   /** Told of every change of what a job needs or has made. */
   readonly onChange: () => void;
+  /** Told of a job whose record is damaged, and of the name under which its directory was set aside. */
+  readonly onDamaged: (error: AlbertError, jobId: string, aside: string) => void;
 }
 
 /** A job with its log. Every change of the job is an event of the log first. */

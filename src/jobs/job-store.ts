@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
@@ -29,16 +29,15 @@ export class JobStore {
   }
 
   /**
-   * Reads every job of a directory.
-   *
-   * @throws AlbertError corrupt (JOB_LOG_CORRUPT) naming the job whose log is damaged other than at its end
+   * Reads every job of a directory. One whose record is damaged other than at the end of its log is renamed to
+   * `.<id>.damaged`, where a person can look at it, and reported; the others go on.
    */
   static async open(directory: string, access: JobAccess): Promise<JobStore> {
     await makeDirectory(directory);
     const store = new JobStore(directory, access);
     for (const name of (await readdir(directory)).sort()) {
       if (PARTIAL.test(name)) await rm(join(directory, name), { recursive: true, force: true });
-      else if (!name.startsWith(".")) await store.#load(name);
+      else if (!name.startsWith(".")) await store.#loadOrSetAside(name);
     }
     return store;
   }
@@ -101,17 +100,27 @@ export class JobStore {
     return { record: await this.#load(identity.id), replayed: false };
   }
 
+  async #loadOrSetAside(id: string): Promise<void> {
+    try {
+      await this.#load(id);
+    } catch (error) {
+      if (!(error instanceof AlbertError) || error.code !== "corrupt") throw error;
+      await this.#access.checkFencing();
+      const aside = `.${id}.damaged`;
+      await rename(join(this.#directory, id), join(this.#directory, aside));
+      this.#access.onDamaged(error, id, aside);
+    }
+  }
+
   async #load(id: string): Promise<JobRecord> {
     const directory = join(this.#directory, id);
     const text = await readFile(join(directory, IDENTITY_FILE), "utf8").catch((cause: unknown) => {
       throw corrupt(`job ${id} has no readable ${IDENTITY_FILE}`, { reason: "JOB_LOG_CORRUPT", cause });
     });
-    const record = await JobRecord.open(directory, JSON.parse(text) as JobIdentity, this.#access).catch(
-      (error: unknown) => {
-        if (!(error instanceof AlbertError)) throw error;
-        throw new AlbertError(error.code, `job ${id}: ${error.message}`, { reason: error.reason, cause: error });
-      },
-    );
+    const record = await JobRecord.open(directory, identityOf(id, text), this.#access).catch((error: unknown) => {
+      if (!(error instanceof AlbertError)) throw error;
+      throw new AlbertError(error.code, `job ${id}: ${error.message}`, { reason: error.reason, cause: error });
+    });
     this.#records.set(id, record);
     if (record.job.requestId !== "") this.#byRequest.set(record.job.requestId, record);
     return record;
@@ -122,5 +131,13 @@ export class JobStore {
     const time = new Date(createdMs).toISOString().replace(/[-:]/g, "").replace(".", "").slice(0, 18).toLowerCase();
     const id = `${time}-${randomBytes(3).toString("hex")}`;
     return this.#records.has(id) ? this.#newId(createdMs) : id;
+  }
+}
+
+function identityOf(id: string, text: string): JobIdentity {
+  try {
+    return JSON.parse(text) as JobIdentity; // `create` wrote it
+  } catch (cause) {
+    throw corrupt(`the ${IDENTITY_FILE} of job ${id} is not JSON`, { reason: "JOB_LOG_CORRUPT", cause });
   }
 }

@@ -37,6 +37,8 @@ export interface Job extends JobIdentity {
   readonly gateReport: string;
   /** Whether the job has made that version the champion. */
   readonly promoted: boolean;
+  /** Why the policy `auto-if-better` left the champion as it was; empty where it did not. */
+  readonly notPromoted: string;
 }
 
 /** Why a job became preempted whose server was killed: told by the next one, when it starts. */
@@ -59,6 +61,7 @@ export function newJob(identity: JobIdentity): Job {
     dataset: "",
     gateReport: "",
     promoted: false,
+    notPromoted: "",
   };
 }
 
@@ -92,18 +95,20 @@ function productOf({ detail }: JobEvent): JobProduct {
 }
 
 function publicationAfter(
-  { modelVersion, gateReport, promoted }: Job,
+  { modelVersion, gateReport, promoted, notPromoted }: Job,
   { kind, detail = {} }: JobEvent,
-): Pick<Job, "modelVersion" | "gateReport" | "promoted"> {
+): Pick<Job, "modelVersion" | "gateReport" | "promoted" | "notPromoted"> {
   switch (kind) {
     case "published":
-      return { modelVersion: String(detail["version"]), gateReport: "", promoted: false };
+      return { modelVersion: String(detail["version"]), gateReport: "", promoted: false, notPromoted: "" };
     case "gate_result":
-      return { modelVersion, gateReport: JSON.stringify(detail), promoted };
+      return { modelVersion, gateReport: JSON.stringify(detail), promoted, notPromoted };
     case "promoted":
-      return { modelVersion, gateReport, promoted: true };
+      return { modelVersion, gateReport, promoted: true, notPromoted: "" };
+    case "not_promoted":
+      return { modelVersion, gateReport, promoted, notPromoted: String(detail["why"]) };
     default:
-      return { modelVersion, gateReport, promoted };
+      return { modelVersion, gateReport, promoted, notPromoted };
   }
 }
 

@@ -38,6 +38,8 @@ export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "pu
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
   /** Told of every change of what a job needs or has made: its state, the version it starts from, the one it published. */
   readonly onChange?: () => void;
+  /** Told of a job whose record is damaged, and of the name under which its directory was set aside. */
+  readonly onDamaged?: (error: AlbertError, jobId: string, aside: string) => void;
 }
 
 /** Between two looks at serving's pressure. */
@@ -47,7 +49,7 @@ const PRESSURE_INTERVAL_MS = 50;
  * Opens the jobs of a directory and begins to run them, one at a time. Jobs that were at work when the process ended
  * become preempted and continue by themselves.
  *
- * @throws AlbertError precondition (JOBS_LOCKED) when another process works on them; corrupt (JOB_LOG_CORRUPT)
+ * @throws AlbertError precondition (JOBS_LOCKED) when another process works on them
  */
 export async function openJobService(options: JobServiceOptions): Promise<JobService> {
   const clock = options.clock ?? Date.now;
@@ -64,6 +66,7 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
       clock,
       checkFencing: () => lock.checkFencing(),
       onChange: options.onChange ?? (() => {}),
+      onDamaged: options.onDamaged ?? (() => {}),
     });
     service = new DirectoryJobService({ ...options, clock }, store, lock);
     await service.recover();

@@ -1,7 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { AlbertError, corrupt } from "../errors.ts";
+import { createHash, randomUUID } from "node:crypto";
+import { AlbertError } from "../errors.ts";
 import { checkAlias, checkName } from "./names.ts";
-import type { ObjectStore } from "./objects/object-store.ts";
+import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "./records.ts";
 import { type Versions, versionName } from "./versions.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
@@ -58,6 +59,8 @@ interface AliasDocument {
   readonly history: readonly AliasChange[];
   /** Tells two writers of the same change apart. */
   readonly change: string;
+  /** When a damaged record of this model was set aside, until there is a champion again; milliseconds since 1970. */
+  readonly setAside?: number;
 }
 
 const EMPTY: AliasDocument = { aliases: {}, retired: {}, history: [], change: "" };
@@ -70,7 +73,7 @@ export interface AliasesOptions {
 }
 
 /**
- * The aliases of every model. Those of one model lie in one cell, so that several can change together; each change names
+ * The aliases of every model. Those of one model lie in one register, so that several can change together; each change names
  * the generation that it saw, and of two that saw the same one exactly one succeeds.
  */
 export class Aliases {
@@ -119,7 +122,7 @@ export class Aliases {
           document,
         );
         stillHeld();
-        if (await objects.writeCell(cellKey(model), jsonBytes({ ...next, change: randomUUID() }), tag)) {
+        if (await objects.writeRegister(registerKey(model), encodeRecord({ ...next, change: randomUUID() }), tag)) {
           return { model, aliases: next.aliases };
         }
       }
@@ -133,7 +136,7 @@ export class Aliases {
    *
    * @param expectedGeneration  of the alias; 0 when it must not exist yet
    */
-  async promote(
+  async point(
     model: string,
     version: number,
     options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
@@ -174,12 +177,36 @@ export class Aliases {
   ): Promise<Alias> {
     const { alias = CHAMPION } = options;
     const { current, before } = await this.#turnBack(model, alias);
-    return this.promote(model, before, { expectedGeneration: current?.generation ?? 0, ...options, alias });
+    return this.point(model, before, { expectedGeneration: current?.generation ?? 0, ...options, alias });
   }
 
   /** The version that a rollback of an alias would lead to. @throws AlbertError precondition (NOTHING_TO_ROLL_BACK) */
   async versionBefore(model: string, alias: string): Promise<number> {
     return (await this.#turnBack(model, alias)).before;
+  }
+
+  /**
+   * Moves a damaged record of a model's aliases into `quarantine/`, where a person can look at it; the model has no alias then,
+   * until a version of it is made the champion again. A record that is sound stays.
+   */
+  async setAside(model: string): Promise<void> {
+    const { objects, clock } = this.#options;
+    const register = await objects.readRegister(registerKey(model));
+    if (register === undefined) return;
+    try {
+      await this.#read(model);
+    } catch (error) {
+      if (!isDamagedRecord(error)) throw error;
+      const suffix = createHash("sha256").update(register.bytes).digest("hex").slice(0, 8);
+      await objects.putIfAbsent(`quarantine/aliases/${model}/${suffix}`, bytesBody(register.bytes));
+      const empty: AliasDocument = { ...EMPTY, setAside: clock.now(), change: randomUUID() };
+      await objects.writeRegister(registerKey(model), encodeRecord(empty), register.tag); // another process may have been first
+    }
+  }
+
+  /** Whether a model has no champion because its record was damaged and set aside. */
+  async wasSetAside(model: string): Promise<boolean> {
+    return (await this.#read(model)).document.setAside !== undefined;
   }
 
   async #turnBack(
@@ -229,13 +256,12 @@ export class Aliases {
 
   async #read(model: string): Promise<{ document: AliasDocument; tag: string | undefined }> {
     checkName("model", model);
-    const cell = await this.#options.objects.readCell(cellKey(model));
-    if (cell === undefined) return { document: EMPTY, tag: undefined };
-    try {
-      return { document: JSON.parse(Buffer.from(cell.bytes).toString()) as AliasDocument, tag: cell.tag };
-    } catch (cause) {
-      throw corrupt(`the aliases of ${model} are not JSON`, { reason: "RECORD_CORRUPT", cause });
-    }
+    const register = await this.#options.objects.readRegister(registerKey(model));
+    if (register === undefined) return { document: EMPTY, tag: undefined };
+    return {
+      document: decodeRecord<AliasDocument>(register.bytes, `the record of ${model}'s aliases`),
+      tag: register.tag,
+    };
   }
 }
 
@@ -273,6 +299,9 @@ function apply(
     retired: version === undefined ? { ...retired, [alias]: generation } : retired,
     history: [...document.history, change].slice(-HISTORY),
     change: document.change,
+    ...(document.setAside === undefined || (alias === CHAMPION && version !== undefined)
+      ? {}
+      : { setAside: document.setAside }),
   };
 }
 
@@ -299,10 +328,6 @@ function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefine
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
-function cellKey(model: string): string {
+function registerKey(model: string): string {
   return `aliases/${model}`;
-}
-
-function jsonBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
 }

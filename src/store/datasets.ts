@@ -7,6 +7,7 @@ import { makeDirectory } from "../platform/directories.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName, isDigest } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { decodeRecord, encodeRecord } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 /** One immutable dataset: a file, named by the sha256 of its bytes. */
@@ -70,7 +71,7 @@ export class Datasets {
   /** @throws AlbertError not-found */
   async get(digest: string): Promise<DatasetVersion> {
     const bytes = await this.#options.objects.get(recordKey(digest));
-    if (bytes !== undefined) return JSON.parse(Buffer.from(bytes).toString()) as DatasetVersion; // `#record` wrote it
+    if (bytes !== undefined) return decodeRecord(bytes, `the record of dataset ${digest}`);
     throw new AlbertError("not-found", `there is no dataset ${digest}`, {
       reason: "DATASET_NOT_FOUND",
       metadata: { digest },
@@ -82,7 +83,7 @@ export class Datasets {
     const all: DatasetVersion[] = [];
     for await (const { key } of this.#options.objects.list("datasets/")) {
       const bytes = await this.#options.objects.get(key);
-      if (bytes !== undefined) all.push(JSON.parse(Buffer.from(bytes).toString()) as DatasetVersion);
+      if (bytes !== undefined) all.push(decodeRecord(bytes, `the record ${key}`));
     }
     return all.sort((a, b) => a.created - b.created || (a.digest < b.digest ? -1 : 1));
   }
@@ -133,7 +134,7 @@ export class Datasets {
   }
 
   async #record(dataset: DatasetVersion): Promise<DatasetVersion> {
-    const body = bytesBody(Buffer.from(JSON.stringify(dataset)));
+    const body = bytesBody(encodeRecord(dataset));
     const written = await this.#options.objects.putIfAbsent(recordKey(dataset.digest), body);
     return written ? dataset : this.get(dataset.digest);
   }

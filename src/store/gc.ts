@@ -2,23 +2,25 @@ import type { Aliases } from "./aliases.ts";
 import type { Blobs } from "./blobs.ts";
 import type { Datasets } from "./datasets.ts";
 import type { ObjectStore } from "./objects/object-store.ts";
-import type { Holds } from "./references.ts";
+import type { References } from "./references.ts";
 import { type ModelVersion, type Versions, versionName } from "./versions.ts";
 import type { WriteLeases } from "./write-leases.ts";
 
-/** What a garbage collection leaves alone, besides all that an alias, a pin, a hold or a write in progress refers to. */
-export interface Retention {
+// Garbage collection of the store. It decides by gc roots alone and knows no server and no job.
+
+/** What a garbage collection leaves alone, besides all that an alias, a pin, a reference or a write in progress names. */
+export interface GcRules {
   /** Newest versions of each model; at least 1. */
   readonly keepVersions: number;
   /** Latest changes of each model's aliases whose versions stay, so that there is something to roll back to. */
   readonly keepAliasChanges: number;
-  /** Versions that this process needs, as `model@number`; asked while the collection runs, in case they are not held yet. */
-  readonly references?: () => Promise<readonly string[]>;
+  /** Versions that this process needs, as `model@number`; asked during the collection, in case the store has not been told. */
+  readonly roots?: () => Promise<readonly string[]>;
   /** Only says what would be removed. */
   readonly dryRun?: boolean;
 }
 
-export interface GarbageReport {
+export interface GcReport {
   readonly removedVersions: readonly Pick<ModelVersion, "model" | "version" | "digest">[];
   readonly removedBlobs: number;
   readonly freedBytes: number;
@@ -28,9 +30,9 @@ export interface GarbageReport {
 export const ABANDONED_MS = 3_600_000;
 
 /**
- * Removes the versions that retention does not keep, their opened copies on this machine, and then every blob that no
+ * Removes the versions that nothing keeps, their opened copies on this machine, and then every blob that no
  * version, dataset or write in progress refers to. Safe while others publish and promote, see `WriteLeases`, and for what
- * other processes need, see `Holds`.
+ * other processes need, see `References`.
  *
  * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
  */
@@ -39,31 +41,33 @@ export async function collectGarbage(
     readonly objects: ObjectStore;
     readonly blobs: Blobs;
     readonly leases: WriteLeases;
-    readonly holds: Holds;
+    readonly references: References;
     readonly versions: Versions;
     readonly aliases: Aliases;
     readonly datasets: Datasets;
   },
-  retention: Retention,
-): Promise<GarbageReport> {
-  const { objects, blobs, leases, holds, versions, aliases, datasets } = store;
-  const { dryRun = false } = retention;
+  rules: GcRules,
+): Promise<GcReport> {
+  const { objects, blobs, leases, references, versions, aliases, datasets } = store;
+  const { dryRun = false } = rules;
   return leases.collect(async (claims, alive) => {
     const removedVersions: ModelVersion[] = [];
     const needed = new Set(claims.blobs);
-    const held = (await holds.list()).flatMap((hold) => hold.versions);
-    const references = (await retention.references?.()) ?? [];
-    const referenced = new Set([...claims.versions, ...held, ...references]);
+    const registered = (await references.list()).flatMap((reference) => reference.versions);
+    const own = (await rules.roots?.()) ?? [];
+    const roots = new Set([...claims.versions, ...registered, ...own]);
     for (const model of await versions.models()) {
-      for (const version of await aliasedVersions(aliases, model, retention.keepAliasChanges)) {
-        referenced.add(versionName({ model, version }));
+      for (const version of await aliasedVersions(aliases, model, rules.keepAliasChanges)) {
+        roots.add(versionName({ model, version }));
       }
-      const all = await versions.list(model);
-      const newest = new Set(all.slice(-Math.max(1, retention.keepVersions)));
+      const all = await versions.listAll(model);
+      const setAside = await aliases.wasSetAside(model); // its champion is unknown until a person names one
+      const newest = new Set(all.slice(-Math.max(1, rules.keepVersions)));
       for (const version of all) {
         const kept =
+          setAside ||
           newest.has(version) ||
-          referenced.has(versionName(version)) ||
+          roots.has(versionName(version)) ||
           (await versions.isPinned(model, version.version));
         if (kept) {
           for (const { sha256 } of Object.values(version.files)) needed.add(sha256);
@@ -86,7 +90,7 @@ export async function collectGarbage(
       freedBytes += bytes;
     }
     if (!dryRun) {
-      await holds.sweep();
+      await references.sweep();
       await objects.sweep(ABANDONED_MS);
     }
     return {

@@ -32,7 +32,7 @@ export function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-/** Holds that a key has no empty, hidden or climbing part; keys are made by this room from checked names. */
+/** Requires that a key has no empty, hidden or climbing part; keys are made by this room from checked names. */
 export function checkKey(key: string): void {
   const sound = key.split("/").every((part) => KEY_PART.test(part) && !part.includes(".."));
   invariant(sound, `store key ${JSON.stringify(key)}`);

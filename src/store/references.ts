@@ -1,18 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { jsonBytes } from "./records.ts";
 import { CLOCK_SKEW_MS, type StoreClock, type WriteLeases } from "./write-leases.ts";
 
-/** What a server needs of a store, though nothing in the store says so. */
-export interface Needs {
+/** What garbage collection starts from: versions and datasets that must stay, though no alias names them. */
+export interface GcRoots {
   /** Versions as `model@number`. */
   readonly versions: readonly string[];
   /** Digests of datasets. */
   readonly datasets: readonly string[];
 }
 
-/** What somebody needs, until it expires. */
-export interface Hold extends Needs {
+/** The gc roots of one holder, until they expire. */
+export interface Reference extends GcRoots {
   readonly holder: string;
   /** Who that is, for people. */
   readonly description: string;
@@ -20,14 +21,15 @@ export interface Hold extends Needs {
   readonly expiresAt: number;
 }
 
-const HOLDS = "holds/";
+/** Where references lie in a store; released stores have them under this name. */
+const PREFIX = "holds/";
 
 /**
- * What the servers that share a store need of it: `holds/<holder>/<random>.json`, of which the newest counts. Retention leaves
- * alone what anybody holds. A hold expires, so that a server that never comes back holds nothing for ever; one that lives renews
- * what it holds long before.
+ * What the servers that share a store need of it: `holds/<holder>/<random>.json`, of which the newest counts. Garbage collection
+ * leaves alone what a reference names. A reference expires, so that a server that never comes back keeps nothing for ever; a
+ * server that lives renews its own long before.
  */
-export class Holds {
+export class References {
   readonly #objects: ObjectStore;
   readonly #leases: WriteLeases;
   readonly #clock: StoreClock;
@@ -39,59 +41,57 @@ export class Holds {
   }
 
   /**
-   * Says what a holder needs from now on, in place of what it said before. A version that was removed before this returns is gone.
+   * Registers what a holder needs from now on, in place of what it needed before. A version that was removed before this
+   * returns is gone.
    *
-   * @param forMs  how long that counts
+   * @param forMs  how long the reference counts
    * @throws AlbertError unavailable (STORE_COLLECTING) when a collection does not end in time
    */
-  async set(holder: string, description: string, { versions, datasets }: Needs, forMs: number): Promise<void> {
+  async set(holder: string, description: string, { versions, datasets }: GcRoots, forMs: number): Promise<void> {
     checkName("holder", holder);
-    const hold: Hold = { holder, description, versions, datasets, expiresAt: this.#clock.now() + forMs };
-    // A collection either sees the lease, or has begun before it and is waited for, or comes later and sees the hold.
+    const reference: Reference = { holder, description, versions, datasets, expiresAt: this.#clock.now() + forMs };
+    // A collection either sees the lease, or has begun before it and is waited for, or comes later and sees the reference.
     await this.#leases.write({ versions }, async () => {
       const before = await this.#keys(holder);
-      await this.#objects.putIfAbsent(`${HOLDS}${holder}/${randomUUID()}.json`, bytesBody(jsonBytes(hold)));
+      await this.#objects.putIfAbsent(`${PREFIX}${holder}/${randomUUID()}.json`, bytesBody(jsonBytes(reference)));
       for (const key of before) await this.#objects.delete(key);
     });
   }
 
-  /** Lets everything go that a holder needs. */
+  /** Removes the references of a holder. */
   async release(holder: string): Promise<void> {
     checkName("holder", holder);
     for (const key of await this.#keys(holder)) await this.#objects.delete(key);
   }
 
-  /** Every hold that has not expired; of a holder that was killed while it renewed its hold, both. */
-  async list(): Promise<Hold[]> {
-    const holds: Hold[] = [];
-    for await (const { hold } of this.#all()) if (!this.#isExpired(hold)) holds.push(hold);
-    return holds;
+  /** Every reference that has not expired; both of a holder that was killed while it renewed its own. */
+  async list(): Promise<Reference[]> {
+    const references: Reference[] = [];
+    for await (const { reference } of this.#all()) if (!this.#isExpired(reference)) references.push(reference);
+    return references;
   }
 
   /** Removes what has expired. Only for the garbage collection. */
   async sweep(): Promise<void> {
-    for await (const { key, hold } of this.#all()) if (this.#isExpired(hold)) await this.#objects.delete(key);
+    for await (const { key, reference } of this.#all()) if (this.#isExpired(reference)) await this.#objects.delete(key);
   }
 
-  #isExpired({ expiresAt }: Hold): boolean {
+  #isExpired({ expiresAt }: Reference): boolean {
     return expiresAt + CLOCK_SKEW_MS < this.#clock.now();
   }
 
-  async *#all(): AsyncIterable<{ readonly key: string; readonly hold: Hold }> {
-    for await (const { key } of this.#objects.list(HOLDS)) {
+  async *#all(): AsyncIterable<{ readonly key: string; readonly reference: Reference }> {
+    for await (const { key } of this.#objects.list(PREFIX)) {
       const bytes = await this.#objects.get(key);
       if (bytes === undefined) continue;
-      yield { key, hold: JSON.parse(Buffer.from(bytes).toString()) as Hold }; // objects are whole, and this class wrote it
+      const reference = JSON.parse(Buffer.from(bytes).toString()) as Reference; // objects are whole, and this class wrote it
+      yield { key, reference };
     }
   }
 
   async #keys(holder: string): Promise<string[]> {
     const keys: string[] = [];
-    for await (const { key } of this.#objects.list(`${HOLDS}${holder}/`)) keys.push(key);
+    for await (const { key } of this.#objects.list(`${PREFIX}${holder}/`)) keys.push(key);
     return keys;
   }
-}
-
-function jsonBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
 }

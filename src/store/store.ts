@@ -4,10 +4,10 @@ import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
 import { trimCache } from "./cache-sweep.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
-import { ABANDONED_MS, collectGarbage, type GarbageReport, type Retention } from "./gc.ts";
+import { ABANDONED_MS, collectGarbage, type GcReport, type GcRules } from "./gc.ts";
 import { checkName } from "./names.ts";
 import type { ObjectStore } from "./objects/object-store.ts";
-import { Holds } from "./references.ts";
+import { References } from "./references.ts";
 import { type ModelVersion, Versions } from "./versions.ts";
 import { type StoreClock, WriteLeases } from "./write-leases.ts";
 
@@ -19,7 +19,7 @@ export interface Store {
   readonly versions: Versions;
   readonly aliases: Aliases;
   readonly datasets: Datasets;
-  readonly holds: Holds;
+  readonly references: References;
   /**
    * The version that `reference` means: a number ("7"), an alias, or the beginning of a digest; "" is the champion.
    *
@@ -31,7 +31,7 @@ export interface Store {
    *
    * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
    */
-  collectGarbage(retention: Retention): Promise<GarbageReport>;
+  collectGarbage(rules: GcRules): Promise<GcReport>;
   /** Removes this machine's copies of versions and datasets that the store no longer has, unless they are young. */
   trimCache(): Promise<void>;
   close(): Promise<void>;
@@ -54,7 +54,7 @@ const MACHINE_CLOCK: StoreClock = {
 export function createStore({ objects, cacheDirectory, resolvePath, clock = MACHINE_CLOCK }: StoreOptions): Store {
   const leases = new WriteLeases(objects, clock);
   const blobs = new Blobs(objects, clock.now);
-  const holds = new Holds(objects, leases, clock);
+  const references = new References(objects, leases, clock);
   const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory });
   const aliases = new Aliases({ objects, versions, leases, clock });
   const datasets = new Datasets({
@@ -69,10 +69,10 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     versions,
     aliases,
     datasets,
-    holds,
+    references,
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
-    collectGarbage: (retention) =>
-      collectGarbage({ objects, blobs, leases, holds, versions, aliases, datasets }, retention),
+    collectGarbage: (rules) =>
+      collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),
     trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),
   };

@@ -9,6 +9,7 @@ import { createDirectoryAtomically } from "../platform/atomic-files.ts";
 import type { Blobs } from "./blobs.ts";
 import { checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord, jsonBytes } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 /** One immutable version of a model. */
@@ -96,7 +97,7 @@ export class Versions {
         };
         stillHeld();
         // The random part tells this record from one that another publisher writes under the same number.
-        const body = bytesBody(jsonBytes({ ...record, publication: randomUUID() }));
+        const body = bytesBody(encodeRecord({ ...record, publication: randomUUID() }));
         if (await this.#options.objects.putIfAbsent(recordKey(model, version), body)) return record;
       }
     });
@@ -115,13 +116,26 @@ export class Versions {
     });
   }
 
-  /** Every version of a model, oldest first; none for a model that does not exist. */
+  /** Every version of a model whose record can be read, oldest first; none for a model that does not exist. */
   async list(model: string): Promise<ModelVersion[]> {
+    return (await this.#records(model)).map(parseUnlessDamaged).filter((version) => version !== undefined);
+  }
+
+  /**
+   * Every version of a model, oldest first, for callers that remove what is not listed.
+   *
+   * @throws AlbertError corrupt (RECORD_CORRUPT) when one record is damaged
+   */
+  async listAll(model: string): Promise<ModelVersion[]> {
+    return (await this.#records(model)).map(parseRecord);
+  }
+
+  async #records(model: string): Promise<Uint8Array[]> {
     checkName("model", model);
     const records = await Promise.all(
       (await this.#numbers(model, "versions")).map((version) => this.#options.objects.get(recordKey(model, version))),
     );
-    return records.filter((bytes) => bytes !== undefined).map(parseRecord);
+    return records.filter((bytes) => bytes !== undefined);
   }
 
   /** Names of the models that have a version. */
@@ -291,14 +305,18 @@ function numbered(version: number): string {
 }
 
 function parseRecord(bytes: Uint8Array): ModelVersion {
-  try {
-    const { publication: _, ...record } = JSON.parse(Buffer.from(bytes).toString());
-    return record as ModelVersion; // records are whole, and only `publish` writes them
-  } catch (cause) {
-    throw corrupt("a version record of the store is not JSON", { reason: "RECORD_CORRUPT", cause });
-  }
+  const { publication: _, ...record } = decodeRecord<ModelVersion & { readonly publication?: string }>(
+    bytes,
+    "a version record of the store",
+  );
+  return record;
 }
 
-function jsonBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
+function parseUnlessDamaged(bytes: Uint8Array): ModelVersion | undefined {
+  try {
+    return parseRecord(bytes);
+  } catch (error) {
+    if (!isDamagedRecord(error)) throw error;
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { AlbertError, invariant } from "../errors.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { jsonBytes } from "./records.ts";
 
 /** What a writer is about to refer to, so that garbage collection leaves it alone. */
 export interface LeaseClaims {
@@ -119,13 +120,13 @@ export class WriteLeases {
     try {
       return await collect(await this.#claims(), alive);
     } finally {
-      await this.#objects.writeCell(MARKER, jsonBytes({ id, until: 0 }), tag).catch(() => false); // it expires
+      await this.#objects.writeRegister(MARKER, jsonBytes({ id, until: 0 }), tag).catch(() => false); // it expires
     }
   }
 
   async #mark(id: string, tag: string | undefined): Promise<{ tag: string; until: number }> {
     const until = this.#clock.now() + MARKER_MS;
-    if (!(await this.#objects.writeCell(MARKER, jsonBytes({ id, until }), tag))) throw alreadyCollecting();
+    if (!(await this.#objects.writeRegister(MARKER, jsonBytes({ id, until }), tag))) throw alreadyCollecting();
     const written = await this.#readMarker();
     if (written?.id !== id) throw alreadyCollecting();
     return { tag: written.tag, until };
@@ -149,9 +150,12 @@ export class WriteLeases {
   }
 
   async #readMarker(): Promise<{ id: string; until: number; tag: string } | undefined> {
-    const cell = await this.#objects.readCell(MARKER);
-    if (cell === undefined) return undefined;
-    return { ...(JSON.parse(Buffer.from(cell.bytes).toString()) as { id: string; until: number }), tag: cell.tag };
+    const register = await this.#objects.readRegister(MARKER);
+    if (register === undefined) return undefined;
+    return {
+      ...(JSON.parse(Buffer.from(register.bytes).toString()) as { id: string; until: number }),
+      tag: register.tag,
+    };
   }
 }
 
@@ -160,8 +164,4 @@ function alreadyCollecting(): AlbertError {
     reason: "STORE_COLLECTING",
     retryAfterMs: MARKER_MS,
   });
-}
-
-function jsonBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
 }

@@ -1,5 +1,8 @@
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Deployment } from "../../src/deployment/deployment.ts";
+import { Deployment, type DeploymentOptions } from "../../src/deployment/deployment.ts";
+import type { AlbertError } from "../../src/errors.ts";
 import type { VersionSource } from "../../src/serving/models/loader.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
@@ -10,33 +13,42 @@ let made = 0;
 
 /** A deployment over a store with three versions, of which the second serves; versions that fail to load can be named. */
 async function deployed() {
-  const store = await openStore(path(`deployed-${made++}`));
+  const place = path(`deployed-${made++}`);
+  const store = await openStore(place);
   for (let i = 0; i < 3; i++) await store.versions.publish("m", await modelDirectory());
   const failing = new Set<string>();
   const loaded = new Set<string>();
   let current = "";
   const live = {
     list: () => [{ name: "m", current, versions: [...loaded].map((version) => ({ version })) }],
-    load: async ({ version }: VersionSource) => {
+    load: async ({ name, version }: VersionSource) => {
+      if (name !== "m") return;
       if (failing.has(version)) throw new Error(`version ${version} is damaged`);
       loaded.add(version);
     },
     unload: async (_: string, version: string) => void loaded.delete(version),
-    activate: (_: string, version: string) => {
+    activate: (name: string, version: string) => {
       const from = current;
-      current = version;
+      if (name === "m") current = version;
       return { drained: Promise.resolve(), report: () => ({ from, to: version }) };
     },
     status: () => ({ lastSwap: undefined }),
   } as unknown as ModelRegistry;
   // `live` opens nothing.
   const prepareModel = () => Promise.reject(new Error("a version was opened"));
-  const deployment = new Deployment({ store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {} });
+  const options = { store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {}, onFallback: () => {} };
+  const deployment = new Deployment(options);
   const override = { overrideGate: true, reason: "a test" };
   await deployment.promote("m", 1, { expectedGeneration: 0, ...override });
   await deployment.promote("m", 2, { expectedGeneration: 1, ...override });
   const champion = async () => (await store.aliases.get("m", "champion"))!;
-  return { deployment, champion, failing, loaded, serving: () => current };
+  /** A new process over the same store; nothing serves yet. */
+  const restarted = (varied: Partial<DeploymentOptions>) => {
+    current = "";
+    loaded.clear();
+    return new Deployment({ ...options, ...varied });
+  };
+  return { deployment, champion, failing, loaded, place, restarted, serving: () => current, store };
 }
 
 describe("a deployment", () => {
@@ -68,12 +80,85 @@ describe("a deployment", () => {
     await deployment.close();
   });
 
-  it("asks for no gate to let go on what serves already", async () => {
-    const { deployment } = await deployed();
-    const promoted = await deployment.promote("m", 2, { expectedGeneration: 2, overrideGate: false, reason: "" });
-    expect(promoted.alias).toMatchObject({ version: 2, generation: 3 });
-    const other = deployment.promote("m", 3, { expectedGeneration: 3, overrideGate: false, reason: "" });
+  it("changes nothing when what is promoted serves already, and says so", async () => {
+    const { deployment, champion, store } = await deployed();
+    const again = { expectedGeneration: 2, overrideGate: false, reason: "" };
+    const promoted = await deployment.promote("m", 2, again);
+    expect(promoted).toEqual({ alias: await champion(), unchanged: true });
+    expect(promoted.alias).toMatchObject({ version: 2, generation: 2, reason: "a test" });
+    expect(await store.aliases.history("m")).toHaveLength(3); // two promotions, the second with its `previous`
+    const stale = deployment.promote("m", 2, { ...again, expectedGeneration: 1 });
+    await expect(stale).rejects.toMatchObject({ reason: "GENERATION_MISMATCH" });
+    const first = await deployment.promote("m", 1, { ...again, alias: "canary", expectedGeneration: 0 });
+    expect(first).toMatchObject({ unchanged: false, alias: { generation: 1 } });
+    const second = await deployment.promote("m", 1, { ...again, alias: "canary", expectedGeneration: 1 });
+    expect(second).toMatchObject({ unchanged: true, alias: { generation: 1 } });
+    const other = deployment.promote("m", 3, again);
     await expect(other).rejects.toMatchObject({ reason: "GATE_FAILED" });
     await deployment.close();
+  });
+});
+
+describe("a deployment that starts", () => {
+  it("serves the version before a champion that cannot serve, says so, and the champion once it can", async () => {
+    const { deployment, failing, serving, restarted } = await deployed();
+    await deployment.close();
+    failing.add("2");
+    const told: string[] = [];
+    const again = restarted({
+      pollMs: 5,
+      onError: (error, model) => told.push(`${model}: ${(error as Error).message}`),
+      onFallback: (fallback, champion) => told.push(`${fallback.version} for ${champion.version}`),
+    });
+    await again.start();
+    expect(told).toEqual(["m: version 2 is damaged", "1 for 2"]);
+    expect(serving()).toBe("1");
+    failing.delete("2");
+    await expect.poll(serving, { timeout: 20_000 }).toBe("2");
+    await again.close();
+  });
+
+  it("starts although no version of a model can serve", async () => {
+    const { deployment, failing, serving, restarted } = await deployed();
+    await deployment.close();
+    failing.add("1").add("2");
+    const told: string[] = [];
+    const again = restarted({ onError: (error) => told.push((error as Error).message) });
+    await again.start();
+    expect(told.slice(0, 2)).toEqual(["version 2 is damaged", "version 1 is damaged"]);
+    expect(serving()).toBe("");
+    await again.close();
+  });
+
+  it("sets damaged aliases of one model aside, keeps its versions, and serves the others", async () => {
+    const { deployment, place, store, serving, restarted } = await deployed();
+    await deployment.close();
+    await store.versions.publish("n", await modelDirectory());
+    await store.aliases.point("n", 1, { reason: "a test" });
+    const register = join(place, "cells", "aliases", "n");
+    const [latest] = (await readdir(register)).sort().reverse();
+    const text = await readFile(join(register, latest!), "utf8");
+    await chmod(join(register, latest!), 0o644);
+    await writeFile(join(register, latest!), text.replace('"version":1', '"version":7'));
+    const told: unknown[] = [];
+    const again = restarted({ onError: (error, model) => told.push([model, (error as AlbertError).reason]) });
+    await again.seed("n", await modelDirectory()); // as the models that come with the program are
+    await again.start();
+    expect(told).toEqual([["n", "RECORD_CORRUPT"]]);
+    expect(serving()).toBe("2");
+    expect(await store.aliases.get("n", "champion")).toBeUndefined();
+    const aside = await readdir(join(place, "objects", "quarantine", "aliases", "n"));
+    expect(await readFile(join(place, "objects", "quarantine", "aliases", "n", aside[0]!), "utf8")).toContain(
+      '"version":7',
+    );
+    await again.seed("n", await modelDirectory());
+    expect(await store.aliases.get("n", "champion")).toBeUndefined(); // a person chooses
+    await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 });
+    expect((await store.versions.list("n")).map(({ version }) => version)).toEqual([1, 2, 3]);
+    const chosen = { expectedGeneration: 0, overrideGate: true, reason: "it served before" };
+    expect(await again.promote("n", 1, chosen)).toMatchObject({ alias: { version: 1, generation: 1 } });
+    await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 });
+    expect((await store.versions.list("n")).map(({ version }) => version)).toEqual([1, 3]);
+    await again.close();
   });
 });

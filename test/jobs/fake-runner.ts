@@ -83,7 +83,7 @@ export class RecordingPublisher implements ModelPublisher {
   promotes = true;
   failing: Error | undefined;
   /** Whether the gate works until it is stopped. */
-  judgesUntilStopped = false;
+  gateRunsUntilStopped = false;
 
   async keep({ name }: { readonly name: string }): Promise<string> {
     this.calls.push(`keep ${name}`);
@@ -97,17 +97,17 @@ export class RecordingPublisher implements ModelPublisher {
     return { version };
   }
 
-  async judge(_job: Job, { version }: { readonly version: string }, signal: AbortSignal) {
-    this.calls.push(`judge ${version}`);
-    if (this.judgesUntilStopped) {
+  async runGate(_job: Job, { version }: { readonly version: string }, signal: AbortSignal) {
+    this.calls.push(`runGate ${version}`);
+    if (this.gateRunsUntilStopped) {
       await new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
       });
     }
-    return { verdict: this.verdict, better: this.better, report: { difference: 0.1 } };
+    return { verdict: this.verdict, better: this.better, report: { difference: 0.1, findings: ["as the gate found"] } };
   }
 
-  async promote(_job: Job, version: string): Promise<boolean> {
+  async promoteIfUnchanged(_job: Job, version: string): Promise<boolean> {
     this.calls.push(`promote ${version}`);
     return this.promotes;
   }

@@ -59,8 +59,8 @@ export async function openJobs(directory: string) {
       publish: async (job, modelDirectory) => ({
         version: versionName(await store.versions.publish(job.spec.model, modelDirectory)),
       }),
-      judge: async () => ({ verdict: "inconclusive", better: false, report: {} }),
-      promote: async () => true,
+      runGate: async () => ({ verdict: "inconclusive", better: false, report: {} }),
+      promoteIfUnchanged: async () => true,
     },
     checkSpec: checkJobSpec,
     onDefect: (error) => {

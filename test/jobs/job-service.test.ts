@@ -93,7 +93,7 @@ describe("a job", () => {
       "promoted",
       "succeeded",
     ]);
-    expect(publisher.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(publisher.calls).toEqual(["publish mood@1", "runGate mood@1", "promote mood@1"]);
     expect(service.get(job.id)).toMatchObject({ modelVersion: "mood@1", lastSequence: events.length });
     expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
     expect(await eventsOf(service, job.id, 9)).toEqual(events.slice(9));
@@ -114,7 +114,20 @@ describe("a job", () => {
       runner.current.hooks.phase("trained");
       runner.current.finish(FINISHED);
       await reaches(job.id, "succeeded");
-      expect(publisher.calls).toEqual(["publish mood@1", "judge mood@1"]);
+      expect(publisher.calls).toEqual(["publish mood@1", "runGate mood@1"]);
+      const told = (await eventsOf(service, job.id)).filter(({ kind }) => kind === "not_promoted");
+      const why = {
+        pass: /does not show that it is better/,
+        fail: /gate is fail/,
+        inconclusive: /gate is inconclusive/,
+      };
+      if (policy === "manual") expect([told, service.get(job.id).notPromoted]).toEqual([[], ""]);
+      else {
+        expect(told).toHaveLength(1);
+        expect(told[0]?.summary).toMatch(/^mood@1 was not promoted: /);
+        expect(service.get(job.id).notPromoted).toMatch(why[verdict]);
+        expect(service.get(job.id).notPromoted).toContain("as the gate found");
+      }
     });
   }
 
@@ -159,7 +172,7 @@ describe("a publisher that a crash cuts short", () => {
   const promoted = specOf({ promote: "auto-if-better" });
 
   /** Lets a job come to a call of its publisher, and opens a copy of the disk as it is then in a new process. */
-  async function crashedAt(call: "publish" | "judge" | "promote", when: "before" | "after") {
+  async function crashedAt(call: "publish" | "runGate" | "promoteIfUnchanged", when: "before" | "after") {
     const { service, runner, publisher } = await open();
     let release = () => {};
     const released = new Promise<void>((resolve) => {
@@ -191,11 +204,11 @@ describe("a publisher that a crash cuts short", () => {
   }
 
   for (const [call, when, calls] of [
-    ["publish", "before", ["publish", "judge", "promote"]],
-    ["publish", "after", ["publish", "judge", "promote"]],
-    ["judge", "after", ["publish", "judge", "promote"]],
-    ["promote", "before", ["publish", "promote"]],
-    ["promote", "after", ["publish", "promote"]],
+    ["publish", "before", ["publish", "runGate", "promote"]],
+    ["publish", "after", ["publish", "runGate", "promote"]],
+    ["runGate", "after", ["publish", "runGate", "promote"]],
+    ["promoteIfUnchanged", "before", ["publish", "promote"]],
+    ["promoteIfUnchanged", "after", ["publish", "promote"]],
   ] as const) {
     it(`${when} ${call} is taken up again, and its log tells everything once`, async () => {
       const { service, runner, publisher, reaches, job } = await crashedAt(call, when);
@@ -212,13 +225,13 @@ describe("a publisher that a crash cuts short", () => {
 
   it("is taken up without the work that led to it, which is in the job's directory", async () => {
     const { service, runner, publisher, reaches } = await open();
-    publisher.judgesUntilStopped = true;
+    publisher.gateRunsUntilStopped = true;
     const { job } = await service.create("", promoted);
     const model = await makeModel(job.id);
     walk(runner);
     runner.current.hooks.phase("trained");
     runner.current.finish({ ...FINISHED, stoppedBy: "max_steps", modelDirectory: model });
-    await until(() => publisher.calls.includes("judge mood@1"), "judge");
+    await until(() => publisher.calls.includes("runGate mood@1"), "runGate");
     await reaches(job.id, "evaluating");
     await service.close(); // does not wait for the gate
     expect(service.get(job.id).state.kind).toBe("preempted");
@@ -232,7 +245,7 @@ describe("a publisher that a crash cuts short", () => {
       "the model, which is in the store, is removed",
     );
     expect(again.runner.started).toEqual([]);
-    expect(again.publisher.calls).toEqual(["publish mood@1", "judge mood@1", "promote mood@1"]);
+    expect(again.publisher.calls).toEqual(["publish mood@1", "runGate mood@1", "promote mood@1"]);
     expect(again.service.get(job.id).state).toMatchObject({
       result: { modelVersion: "mood@1", metrics: FINISHED.metrics, stoppedBy: "max_steps" },
     });
@@ -269,12 +282,12 @@ describe("a publisher that a crash cuts short", () => {
 
   it("ends when its job is cancelled, though the gate is at work", async () => {
     const { service, runner, publisher, reaches } = await open();
-    publisher.judgesUntilStopped = true;
+    publisher.gateRunsUntilStopped = true;
     const { job } = await service.create("", promoted);
     walk(runner);
     runner.current.hooks.phase("trained");
     runner.current.finish(FINISHED);
-    await until(() => publisher.calls.includes("judge mood@1"), "judge");
+    await until(() => publisher.calls.includes("runGate mood@1"), "runGate");
     await service.cancel(job.id);
     await reaches(job.id, "cancelled");
     expect(publisher.calls).not.toContain("promote mood@1");
@@ -282,13 +295,13 @@ describe("a publisher that a crash cuts short", () => {
   });
 
   it("is not promoted over a champion that the gate did not know", async () => {
-    const { service, runner, publisher, reaches, job } = await crashedAt("promote", "before");
+    const { service, runner, publisher, reaches, job } = await crashedAt("promoteIfUnchanged", "before");
     publisher.promotes = false;
     runner.current.finish(FINISHED);
     await reaches(job.id, "succeeded");
     const events = await eventsOf(service, job.id);
     expect(events.map(({ kind }) => kind)).not.toContain("promoted");
-    expect(events.find(({ kind }) => kind === "warning")?.summary).toMatch(/champion changed since/);
+    expect(events.find(({ kind }) => kind === "not_promoted")?.summary).toMatch(/champion changed since/);
   });
 });
 
@@ -304,20 +317,31 @@ describe("creating jobs", () => {
     expect(service.list()).toHaveLength(2);
   });
 
-  it("says whose log is damaged when it cannot open them", async () => {
-    const first = await open();
-    const { job } = await first.service.create("", specOf());
-    await first.reaches(job.id, "validating");
-    const copy = join(directory, "damaged");
-    await cp(join(directory, "jobs"), copy, { recursive: true });
-    const log = join(copy, job.id, "events.log");
-    await writeFile(log, (await readFile(log, "utf8")).replace("queued", "QUEUED"));
-    const opening = open({ directory: copy });
-    await expect(opening).rejects.toMatchObject({
-      reason: "JOB_LOG_CORRUPT",
-      message: expect.stringContaining(job.id),
-    });
-  });
+  it.each([
+    ["a line in the middle of its log", "events.log", (text: string) => text.replace("queued", "QUEUED")],
+    ["its identity", "job.json", (text: string) => text.slice(0, 20)],
+  ])(
+    "sets a job aside when %s is damaged, tells whose it was, and goes on with the others",
+    async (_, file, damage) => {
+      const first = await open();
+      const { job: damaged } = await first.service.create("", specOf());
+      const { job: sound } = await first.service.create("", specOf());
+      await first.reaches(damaged.id, "validating");
+      const copy = join(directory, "damaged");
+      await cp(join(directory, "jobs"), copy, { recursive: true });
+      await writeFile(join(copy, damaged.id, file), damage(await readFile(join(copy, damaged.id, file), "utf8")));
+      const told: (readonly [string, string])[] = [];
+      const onDamaged: JobServiceOptions["onDamaged"] = ({ reason, message }, id) => {
+        expect(message).toContain(damaged.id);
+        told.push([reason, id]);
+      };
+      const again = await open({ directory: copy, onDamaged });
+      expect(told).toEqual([["JOB_LOG_CORRUPT", damaged.id]]);
+      expect(again.service.list().map(({ id }) => id)).toEqual([sound.id]);
+      await again.reaches(sound.id, "validating");
+      expect(await readdir(copy)).toEqual([`.${damaged.id}.damaged`, sound.id]);
+    },
+  );
 
   it("remembers request ids after a restart", async () => {
     const first = await open();

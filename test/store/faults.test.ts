@@ -168,9 +168,9 @@ for (const kind of KINDS) {
           fault,
           async (store) => {
             for (const directory of [first, second]) await store.versions.publish("m", directory);
-            await store.aliases.promote("m", 1, { reason: "before" });
+            await store.aliases.point("m", 1, { reason: "before" });
           },
-          (store) => store.aliases.promote("m", 2, { expectedGeneration: 1, reason: "now" }),
+          (store) => store.aliases.point("m", 2, { expectedGeneration: 1, reason: "now" }),
           async (store, failed) => {
             const { aliases } = await store.aliases.list("m");
             const versions = [aliases["champion"]?.version, aliases["previous"]?.version];
@@ -192,7 +192,7 @@ for (const kind of KINDS) {
             fault,
             async (store) => {
               for (const directory of [first, second]) await store.versions.publish("m", directory);
-              await store.aliases.promote("m", 2, { reason: "x" });
+              await store.aliases.point("m", 2, { reason: "x" });
             },
             (store) => store.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 }),
             async (store, _failed, objects, clock) => {

@@ -5,6 +5,6 @@ const [storeDirectory, ...directories] = process.argv.slice(2);
 const store = await openStore(storeDirectory!);
 for (let round = 0; ; round++) {
   const { version } = await store.versions.publish("m", directories[round % directories.length]!);
-  await store.aliases.promote("m", version, { reason: `round ${round}` });
+  await store.aliases.point("m", version, { reason: `round ${round}` });
   process.stdout.write(`${version}\n`);
 }

@@ -84,21 +84,21 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     const { versions, aliases } = await store("aliases");
     for (let i = 0; i < 3; i++) await versions.publish("m", await modelDirectory());
     expect(await aliases.get("m", "champion")).toBeUndefined();
-    expect(await aliases.promote("m", 1, { expectedGeneration: 0, reason: "first" })).toMatchObject({
+    expect(await aliases.point("m", 1, { expectedGeneration: 0, reason: "first" })).toMatchObject({
       version: 1,
       generation: 1,
       reason: "first",
     });
-    await expect(aliases.promote("m", 2, { expectedGeneration: 0, reason: "late" })).rejects.toMatchObject({
+    await expect(aliases.point("m", 2, { expectedGeneration: 0, reason: "late" })).rejects.toMatchObject({
       code: "conflict",
       reason: "GENERATION_MISMATCH",
       metadata: { expected: "0", current: "1", version: "1" },
     });
-    await aliases.promote("m", 3, { expectedGeneration: 1, reason: "better" });
+    await aliases.point("m", 3, { expectedGeneration: 1, reason: "better" });
     const { aliases: now } = await aliases.list("m");
     expect(now["champion"]).toMatchObject({ version: 3, generation: 2 });
     expect(now["previous"]).toMatchObject({ version: 1, generation: 1 });
-    await expect(aliases.promote("m", 9, { reason: "no such" })).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
+    await expect(aliases.point("m", 9, { reason: "no such" })).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
   });
 
   it("lets exactly one of two promoters win", async () => {
@@ -107,7 +107,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     for (let generation = 0; generation < 4; generation++) {
       const outcomes = await Promise.allSettled(
         [1, 2, 3, 1].map((version, i) =>
-          stores[i % 2]!.aliases.promote("m", version, { expectedGeneration: generation, reason: `${i}` }),
+          stores[i % 2]!.aliases.point("m", version, { expectedGeneration: generation, reason: `${i}` }),
         ),
       );
       const won = outcomes.filter(({ status }) => status === "fulfilled");
@@ -123,7 +123,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
   it("loses no promotion of those that do not care what was there", async () => {
     const { versions, aliases } = await store("unconditional");
     for (let i = 0; i < 2; i++) await versions.publish("m", await modelDirectory());
-    await Promise.all([1, 2, 1, 2].map((version) => aliases.promote("m", version, { reason: "any" })));
+    await Promise.all([1, 2, 1, 2].map((version) => aliases.point("m", version, { reason: "any" })));
     expect((await aliases.get("m", "champion"))!.generation).toBe(4);
     const history = await aliases.history("m", "champion");
     expect(history.map(({ generation }) => generation)).toEqual([4, 3, 2, 1]);
@@ -134,9 +134,9 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     const { versions, aliases } = await store("rollback");
     for (let i = 0; i < 2; i++) await versions.publish("m", await modelDirectory());
     await expect(aliases.rollback("m", { reason: "x" })).rejects.toMatchObject({ reason: "NOTHING_TO_ROLL_BACK" });
-    await aliases.promote("m", 1, { reason: "a" });
+    await aliases.point("m", 1, { reason: "a" });
     await expect(aliases.rollback("m", { reason: "x" })).rejects.toMatchObject({ reason: "NOTHING_TO_ROLL_BACK" });
-    await aliases.promote("m", 2, { reason: "b" });
+    await aliases.point("m", 2, { reason: "b" });
     await expect(aliases.rollback("m", { expectedGeneration: 1, reason: "x" })).rejects.toMatchObject({
       code: "conflict",
     });
@@ -150,10 +150,10 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
   it("lets an alias go, and counts its generations on when it comes back", async () => {
     const { versions, aliases } = await store("removed-alias");
     await versions.publish("m", await modelDirectory());
-    await aliases.promote("m", 1, { alias: "canary", reason: "try" });
+    await aliases.point("m", 1, { alias: "canary", reason: "try" });
     await aliases.update("m", [{ alias: "canary", expectedGeneration: 1 }], "enough");
     expect(await aliases.get("m", "canary")).toBeUndefined();
-    expect(await aliases.promote("m", 1, { alias: "canary", reason: "again" })).toMatchObject({ generation: 3 });
+    expect(await aliases.point("m", 1, { alias: "canary", reason: "again" })).toMatchObject({ generation: 3 });
   });
 
   it("tells watchers of other processes what changed, once each", async () => {
@@ -164,7 +164,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     for await (const { aliases } of reader.aliases.watch("m", { intervalMs: 5, signal: stop.signal })) {
       seen.push(aliases["champion"]?.version);
       if (seen.length === 3) stop.abort();
-      else await writer.aliases.promote("m", seen.length, { reason: "next" });
+      else await writer.aliases.point("m", seen.length, { reason: "next" });
     }
     expect(seen).toEqual([undefined, 1, 2]);
   });
@@ -175,7 +175,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
       await versions.publish("m", await modelDirectory()),
       await versions.publish("m", await modelDirectory()),
     ];
-    await aliases.promote("m", 2, { reason: "x" });
+    await aliases.point("m", 2, { reason: "x" });
     expect((await resolve("m", "1")).digest).toBe(one.digest);
     expect((await resolve("m", "")).digest).toBe(two.digest);
     expect((await resolve("m", "champion")).digest).toBe(two.digest);
@@ -202,12 +202,12 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
   it("collects what nothing refers to, and nothing else", async () => {
     const { versions, aliases, collectGarbage } = await store("garbage");
     for (let i = 0; i < 7; i++) await versions.publish("m", await modelDirectory(`g${i}`));
-    await aliases.promote("m", 1, { reason: "served long ago" });
-    await aliases.promote("m", 2, { reason: "previous" });
-    await aliases.promote("m", 3, { reason: "champion" });
+    await aliases.point("m", 1, { reason: "served long ago" });
+    await aliases.point("m", 2, { reason: "previous" });
+    await aliases.point("m", 3, { reason: "champion" });
     await versions.setPinned("m", 4, true);
     for (const version of await versions.list("m")) await versions.materialise(version);
-    const report = await collectGarbage({ ...retention, references: async () => ["m@5"] });
+    const report = await collectGarbage({ ...retention, roots: async () => ["m@5"] });
     expect(readdirSync(path(`${kind}-garbage-cache/models`))).toHaveLength(5);
     expect(report.removedVersions.map(({ version }) => version)).toEqual([1, 6]);
     expect(report.removedBlobs).toBeGreaterThan(0);
@@ -242,24 +242,26 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     await objects.close();
   });
 
-  it("leaves alone what anybody holds, until that is released or has expired", async () => {
-    const { versions, holds, collectGarbage } = await store("held");
+  it("leaves alone what a server references, until that is released or has expired", async () => {
+    const { versions, references, collectGarbage } = await store("held");
     for (let i = 0; i < 4; i++) await versions.publish("m", await modelDirectory());
     const hold = (holder: string, ...names: string[]) =>
-      holds.set(holder, "a test", { versions: names, datasets: ["d"] }, HOUR);
+      references.set(holder, "a test", { versions: names, datasets: ["d"] }, HOUR);
     const collected = async () => (await collectGarbage(retention)).removedVersions.map(({ version }) => version);
     await hold("a", "m@1");
     await hold("a", "m@2");
     await hold("b", "m@3");
-    expect((await holds.list()).map(({ holder, versions, datasets }) => [holder, versions, datasets]).sort()).toEqual([
+    expect(
+      (await references.list()).map(({ holder, versions, datasets }) => [holder, versions, datasets]).sort(),
+    ).toEqual([
       ["a", ["m@2"], ["d"]],
       ["b", ["m@3"], ["d"]],
     ]);
     expect(await collected()).toEqual([1]);
-    await holds.release("b");
+    await references.release("b");
     expect(await collected()).toEqual([3]);
     clock.time += 2 * HOUR;
-    expect(await holds.list()).toEqual([]);
+    expect(await references.list()).toEqual([]);
     expect(await collected()).toEqual([2]);
   });
 
@@ -277,7 +279,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     const { versions, collectGarbage } = createStore({ objects, cacheDirectory: path("c"), clock });
     const directory = await modelDirectory();
     const marker = { id: "other", until: clock.now() + 5 * HOUR };
-    await objects.writeCell("collecting", Buffer.from(JSON.stringify(marker)), undefined);
+    await objects.writeRegister("collecting", Buffer.from(JSON.stringify(marker)), undefined);
     await expect(versions.publish("m", directory)).rejects.toMatchObject({
       code: "unavailable",
       reason: "STORE_COLLECTING",
@@ -344,7 +346,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
       await expect(versions.publish(name, directory)).rejects.toMatchObject(refused);
       await expect(versions.list(name)).rejects.toMatchObject(refused);
       await expect(aliases.list(name)).rejects.toMatchObject(refused);
-      await expect(aliases.promote("m", 1, { alias: name === "" ? "12" : name, reason: "" })).rejects.toMatchObject(
+      await expect(aliases.point("m", 1, { alias: name === "" ? "12" : name, reason: "" })).rejects.toMatchObject(
         refused,
       );
     },

@@ -214,7 +214,7 @@ function printJob(flags: AdminFlags, job: Job): void {
 }
 
 function details(job: Job): string[] {
-  const { progress, history, gateReportJson, stoppedBy, dataset } = job;
+  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted } = job;
   return [
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
@@ -224,6 +224,7 @@ function details(job: Job): string[] {
       [enumWord(JobStateSchema, to), reason, detail].filter(Boolean).join("  "),
     ),
     ...(gateReportJson === "" ? [] : gateLines(JSON.parse(gateReportJson))),
+    ...(notPromoted === "" ? [] : [`not promoted: ${notPromoted}`]),
   ];
 }
 

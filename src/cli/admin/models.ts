@@ -98,7 +98,7 @@ export function registerModels(program: Command): void {
           overrideGate: flags.override ?? false,
           reason: flags.reason ?? "",
         });
-        print(flags, PromoteResponseSchema, reply, () => changed(reply.alias!, reply.report));
+        print(flags, PromoteResponseSchema, reply, () => changed(reply.alias!, reply.report, reply.unchanged));
       }),
     );
   addChangeOptions(models.command("rollback <model>").description("let the version before answer again")).action(
@@ -183,8 +183,14 @@ async function expected({ models }: AdminClient, model: string, { alias, expect 
   return aliases.find(({ name }) => name === alias)?.generation ?? 0;
 }
 
-function changed({ model, name, version, generation }: Alias, report: SwapReport | undefined): string[] {
-  const line = `${name} of ${model} is version ${version} (generation ${generation})`;
+function changed(
+  { model, name, version, generation }: Alias,
+  report: SwapReport | undefined,
+  unchanged = false,
+): string[] {
+  const line = unchanged
+    ? `${name} of ${model} is version ${version} already (generation ${generation}): nothing changed`
+    : `${name} of ${model} is version ${version} (generation ${generation})`;
   if (report === undefined) return [line];
   const seconds = Object.values(report.phaseSeconds).reduce((sum, value) => sum + value, 0);
   return [line, `swapped in ${seconds.toFixed(2)} s, ${report.requestsFailed} failed requests`];

@@ -1,13 +1,14 @@
-import { setImmediate } from "node:timers/promises";
 import { invariant } from "../../errors.ts";
 import { bootstrapRng } from "./bootstrap-rng.ts";
 import type { GateReport } from "./gate-report.ts";
 import { mcnemar } from "./mcnemar.ts";
 
+// Compares two models by what each example contributes to their metric. Pure arithmetic: it opens no model and reads no data.
+
 /** A metric that is a function of sums over examples, so that it can be computed anew for any sample of them. */
-export interface Measure {
+export interface GateMetric {
   /** Official name. Higher is better. */
-  readonly metric: string;
+  readonly name: string;
   /** The metric's range: 1, or 100 for percentages. */
   readonly fullScale: number;
   /** Numbers that each example contributes. */
@@ -19,7 +20,7 @@ export interface Measure {
 /** What one model got on the set. */
 export interface ScoredSet {
   readonly examples: number;
-  /** [examples * width] what each example contributes to the measure. */
+  /** [examples * width] what each example contributes to the metric. */
   readonly terms: Float64Array;
   /** [examples] 1 where the answer is right; absent where answers are not right or wrong. */
   readonly right?: Uint8Array;
@@ -40,8 +41,6 @@ export const GATE_RULES: GateRules = { margin: 0.01, minExamples: 50, resamples:
 
 /** Two-sided level of every test: intervals hold 95 %. */
 const LEVEL = 0.05;
-/** Rng between two turns that are left to others of this thread. */
-const DRAWS_PER_TURN = 200_000;
 
 export type Comparison = Pick<
   Required<GateReport>,
@@ -57,23 +56,23 @@ export type Comparison = Pick<
  * too small, is inconclusive. It is better when the whole interval is above zero and, where answers are right or wrong,
  * McNemar's test agrees.
  */
-export async function compareOnSet(
-  measure: Measure,
+export function compareModels(
+  metric: GateMetric,
   champion: ScoredSet,
   candidate: ScoredSet,
   rules: GateRules = GATE_RULES,
-): Promise<Comparison> {
+): Comparison {
   const { examples } = champion;
   invariant(examples === candidate.examples && examples > 0, "both models answered the same examples");
-  const championValue = measure.value(totals(champion, measure.width));
-  const candidateValue = measure.value(totals(candidate, measure.width));
-  const difference = await bootstrapDifference(measure, champion, candidate, rules);
+  const championValue = metric.value(totals(champion, metric.width));
+  const candidateValue = metric.value(totals(candidate, metric.width));
+  const difference = bootstrapDifference(metric, champion, candidate, rules);
   const mcnemarP =
     champion.right === undefined || candidate.right === undefined
       ? undefined
       : mcnemar(champion.right, candidate.right);
   const [low, high] = difference;
-  const margin = rules.margin * measure.fullScale;
+  const margin = rules.margin * metric.fullScale;
   const findings: string[] = [];
   const enough = examples >= rules.minExamples;
   if (!enough) findings.push(`${examples} examples decide nothing; at least ${rules.minExamples} are needed`);
@@ -82,7 +81,7 @@ export async function compareOnSet(
   if (enough && !passes) {
     findings.push(
       high < 0
-        ? `${measure.metric} is worse, and a loss of ${margin} or more cannot be excluded`
+        ? `${metric.name} is worse, and a loss of ${margin} or more cannot be excluded`
         : `a loss of ${margin} or more cannot be excluded, nor is the candidate shown to be worse: use more examples`,
     );
   }
@@ -90,7 +89,7 @@ export async function compareOnSet(
   return {
     verdict,
     better,
-    metric: measure.metric,
+    metric: metric.name,
     championValue,
     candidateValue,
     difference,
@@ -101,18 +100,17 @@ export async function compareOnSet(
 }
 
 /** Percentile interval of candidate minus champion over samples of the examples, drawn with replacement and paired. */
-async function bootstrapDifference(
-  { width, value }: Measure,
+function bootstrapDifference(
+  { width, value }: GateMetric,
   champion: ScoredSet,
   candidate: ScoredSet,
   { resamples, seed }: GateRules,
-): Promise<[number, number]> {
+): [number, number] {
   const { examples } = champion;
   const drawn = bootstrapRng(examples, seed);
   const differences = new Float64Array(resamples);
   const before = new Float64Array(width);
   const after = new Float64Array(width);
-  let draws = 0;
   for (let sample = 0; sample < resamples; sample++) {
     before.fill(0);
     after.fill(0);
@@ -124,11 +122,6 @@ async function bootstrapDifference(
       }
     }
     differences[sample] = value(after) - value(before);
-    draws += examples;
-    if (draws >= DRAWS_PER_TURN) {
-      draws = 0;
-      await setImmediate(); // serving shares this thread
-    }
   }
   differences.sort();
   const at = (share: number) => differences[Math.min(resamples - 1, Math.floor(share * resamples))]!;

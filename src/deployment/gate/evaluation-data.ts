@@ -30,7 +30,7 @@ export async function wholeData(data: DataFiles, source: DataSource, field: stri
   return source.kind === "dataset" ? { kind: "whole", path, digest: source.digest } : { kind: "whole", path };
 }
 
-/** What a job's result is judged on: its evaluation data, else the part of its training data it did not see. */
+/** What a job's result is compared on: its evaluation data, else the part of its training data it did not see. */
 export async function evaluationDataOf(data: DataFiles, spec: JobSpec): Promise<EvaluationData> {
   const reading = readingOf(splitRecipe(spec, "spec.recipe.").own);
   if (spec.eval !== undefined) return { ...(await wholeData(data, spec.eval, "spec.eval.path")), reading };
@@ -50,7 +50,7 @@ export async function openEvaluationSet(data: EvaluationData, task: Task, head: 
   const holdOut = { share: HELD_OUT_SHARE, seed: data.seed };
   const checked = await checkData({ task, train: data.path, holdOut, ...reading }, [head]);
   if (checked.eval === undefined || checked.eval.count === 0) {
-    throw new AlbertError("precondition", "no evaluation data is left to judge on", { reason: "NO_EXAMPLES" });
+    throw new AlbertError("precondition", "no evaluation data is left to compare on", { reason: "NO_EXAMPLES" });
   }
   return { digest: checked.eval.digest, examples: checked.eval.examples };
 }

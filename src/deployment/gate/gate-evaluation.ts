@@ -7,14 +7,16 @@ import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { compareWithBaseline, trivialBaseline } from "../../training/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
-import { type Comparison, compareOnSet, type GateRules, totals } from "./compare.ts";
+import { type Comparison, compareModels, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
 import { type Scored, scoreExamples } from "./metrics.ts";
 
+// Lets one or two models answer one set. It runs on the gate's own thread and writes nothing.
+
 /** One or two models, and what they are to answer: data that can cross to another thread. */
-export interface Exam {
+export interface GateEvaluation {
   readonly task: Task;
-  /** Directory of the model to judge. */
+  /** Directory of the model that may take over. */
   readonly candidate: string;
   /** Directory of the model to compare with; absent: the candidate is measured alone. */
   readonly champion?: string;
@@ -26,8 +28,8 @@ export interface Exam {
   readonly background: boolean;
 }
 
-/** What came of it. */
-export interface ExamResult {
+/** What an evaluation found. */
+export interface GateEvaluationResult {
   /** Official name of the metric that decides. */
   readonly metric: string;
   readonly candidateValue: number;
@@ -43,17 +45,17 @@ export interface ExamResult {
 /**
  * Lets both models answer the same set through the serving graph, and compares them.
  *
- * @param signal  aborting it ends the exam after the batch in hand
+ * @param signal  aborting it ends the evaluation after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit it
  */
-export async function sitExam(exam: Exam, signal: AbortSignal): Promise<ExamResult> {
-  const candidate = await openModelDirectory(exam.candidate);
-  const head = selectHead(taskModel(candidate), headKindsOf(exam.task), undefined);
-  const set = await openEvaluationSet(exam.data, exam.task, head);
-  const own = await answer(exam, candidate, set, signal);
+export async function evaluateForGate(request: GateEvaluation, signal: AbortSignal): Promise<GateEvaluationResult> {
+  const candidate = await openModelDirectory(request.candidate);
+  const head = selectHead(taskModel(candidate), headKindsOf(request.task), undefined);
+  const set = await openEvaluationSet(request.data, request.task, head);
+  const own = await answer(request, candidate, set, signal);
   if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
-  const { metric, value, width } = own.measure;
+  const { name: metric, value, width } = own.metric;
   const candidateValue = value(totals(own.set, width));
   const rows = { count: own.set.examples, examples: set.examples };
   const baseline = await trivialBaseline(head, rows, rows);
@@ -66,25 +68,25 @@ export async function sitExam(exam: Exam, signal: AbortSignal): Promise<ExamResu
     dataset: set.digest,
     ...(trivial === undefined ? {} : { trivial }),
   };
-  if (exam.champion === undefined) return result;
-  const other = await answerIfAble(exam, await openModelDirectory(exam.champion), set, signal);
-  if (!("measure" in other))
+  if (request.champion === undefined) return result;
+  const other = await answerIfAble(request, await openModelDirectory(request.champion), set, signal);
+  if (!("metric" in other))
     return { ...result, champion: { incomparable: `cannot answer this set: ${other.message}` } };
-  if (other.measure.metric !== metric) {
-    return { ...result, champion: { incomparable: `is measured by ${other.measure.metric}` } };
+  if (other.metric.name !== metric) {
+    return { ...result, champion: { incomparable: `is measured by ${other.metric.name}` } };
   }
-  return { ...result, champion: { comparison: await compareOnSet(own.measure, other.set, own.set, exam.rules) } };
+  return { ...result, champion: { comparison: compareModels(own.metric, other.set, own.set, request.rules) } };
 }
 
 /** What a champion answers, or why it cannot: it may have other heads, or other labels. */
 async function answerIfAble(
-  exam: Exam,
+  request: GateEvaluation,
   champion: Model,
   set: EvaluationSet,
   signal: AbortSignal,
 ): Promise<Scored | AlbertError> {
   try {
-    return await answer(exam, champion, set, signal);
+    return await answer(request, champion, set, signal);
   } catch (error) {
     if (error instanceof AlbertError && (error.code === "invalid-input" || error.code === "precondition")) return error;
     throw error;
@@ -92,7 +94,7 @@ async function answerIfAble(
 }
 
 async function answer(
-  { task, engine: options }: Exam,
+  { task, engine: options }: GateEvaluation,
   model: Model,
   set: EvaluationSet,
   signal: AbortSignal,

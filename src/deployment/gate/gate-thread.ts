@@ -1,10 +1,10 @@
 import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
-import { type Exam, type ExamResult, sitExam } from "./gate-evaluation.ts";
+import { evaluateForGate, type GateEvaluation, type GateEvaluationResult } from "./gate-evaluation.ts";
 
 // The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.
 
-await answerCall<Exam, ExamResult>(async (exam, signal) => {
-  if (exam.background) lowerThreadPriority();
-  return await sitExam(exam, signal);
+await answerCall<GateEvaluation, GateEvaluationResult>(async (request, signal) => {
+  if (request.background) lowerThreadPriority();
+  return await evaluateForGate(request, signal);
 });

@@ -5,11 +5,13 @@ import { type DatasetEvaluation, selectionMetricOf } from "../../tasks/evaluatio
 import { matthewsCorrelation } from "../../tasks/metrics/classification-metrics.ts";
 import { answerScores } from "../../tasks/metrics/squad-metrics.ts";
 import { predictedText } from "../../tasks/question-answering/squad-predictions.ts";
-import type { Measure, ScoredSet } from "./compare.ts";
+import type { GateMetric, ScoredSet } from "./compare.ts";
+
+// What each example contributes to the metric of its task, so that `compare.ts` can sample examples.
 
 /** A model's answers in the terms of the metric that decides. */
 export interface Scored {
-  readonly measure: Measure;
+  readonly metric: GateMetric;
   readonly set: ScoredSet;
 }
 
@@ -61,12 +63,12 @@ export function scoreExamples(
 
 function accuracyOf<T>(rows: readonly T[], isRight: (row: T, index: number) => boolean): Scored {
   const right = Uint8Array.from(rows, (row, i) => (isRight(row, i) ? 1 : 0));
-  const { measure, set } = meanOf("eval_accuracy", 1, rows, (_, i) => right[i]!);
-  return { measure, set: { ...set, right } };
+  const { metric, set } = meanOf("eval_accuracy", 1, rows, (_, i) => right[i]!);
+  return { metric, set: { ...set, right } };
 }
 
 function meanOf<T>(
-  metric: string,
+  name: string,
   fullScale: number,
   rows: readonly T[],
   scoreOf: (row: T, index: number) => number,
@@ -77,7 +79,7 @@ function meanOf<T>(
     terms[2 * i + 1] = 1;
   });
   return {
-    measure: { metric, fullScale, width: 2, value: ([sum, count]) => sum! / count! },
+    metric: { name, fullScale, width: 2, value: ([sum, count]) => sum! / count! },
     set: { examples: rows.length, terms },
   };
 }
@@ -95,7 +97,7 @@ function matthewsOf(labels: number, golds: readonly number[], ids: readonly numb
     );
   const right = Uint8Array.from(golds, (gold, i) => (gold === ids[i] ? 1 : 0));
   return {
-    measure: { metric: "matthew_corr", fullScale: 1, width, value },
+    metric: { name: "matthew_corr", fullScale: 1, width, value },
     set: { examples: golds.length, terms, right },
   };
 }
@@ -107,7 +109,7 @@ function pearsonOf(pairs: readonly (readonly [number, number])[]): Scored {
     return spread > 0 ? (xy! - (x! * y!) / n!) / Math.sqrt(spread) : 0;
   };
   return {
-    measure: { metric: "pearson", fullScale: 1, width: 6, value },
+    metric: { name: "pearson", fullScale: 1, width: 6, value },
     set: {
       examples: pairs.length,
       terms: Float64Array.from(pairs.flatMap(([x, y]) => [1, x, y, x * x, y * y, x * y])),

@@ -7,22 +7,25 @@ import { type ModelVersion, versionName } from "../../store/versions.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { GATE_RULES, type GateRules } from "./compare.ts";
 import type { EvaluationData } from "./evaluation-data.ts";
-import type { Exam, ExamResult } from "./gate-evaluation.ts";
+import type { GateEvaluation, GateEvaluationResult } from "./gate-evaluation.ts";
 import type { GateReport } from "./gate-report.ts";
 
-export interface JudgeOptions {
+// Runs the gate for one version: finds what it replaces, evaluates both on the gate's thread, and writes the report. It promotes
+// nothing.
+
+export interface GateOptions {
   readonly store: Store;
   /** What would serve. */
   readonly engine: () => Promise<Pick<EngineOptions, "device" | "precision" | "threads">>;
   readonly rules?: GateRules;
-  /** Whether judging stands back for other threads, such as those that serve. */
+  /** Whether the gate stands back for other threads, such as those that serve. */
   readonly background: boolean;
-  /** Told of each judgement. */
-  readonly onJudged?: (report: GateReport) => void;
+  /** Told of each report. */
+  readonly onReport?: (report: GateReport) => void;
 }
 
-/** What is to be judged, and by what. */
-export interface Case {
+/** The version that may take over, and what it is evaluated on. */
+export interface GateInput {
   readonly candidate: ModelVersion;
   readonly task: Task;
   readonly data: EvaluationData;
@@ -33,23 +36,23 @@ export interface Case {
  * compares them. Without a champion, or when the candidate is it, whatever can be evaluated passes. A champion that cannot
  * answer the set makes the verdict inconclusive: a person must decide about replacing it.
  *
- * @param signal  aborting it ends the judgement after the batch in hand
+ * @param signal  aborting it ends the gate after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit
  */
-export async function judge(
-  options: JudgeOptions,
-  { candidate, task, data }: Case,
+export async function runGate(
+  options: GateOptions,
+  { candidate, task, data }: GateInput,
   signal: AbortSignal,
 ): Promise<GateReport> {
-  const report = await examine(options, { candidate, task, data }, signal);
-  options.onJudged?.(report);
+  const report = await evaluateAndCompare(options, { candidate, task, data }, signal);
+  options.onReport?.(report);
   return report;
 }
 
-async function examine(
-  options: JudgeOptions,
-  { candidate, task, data }: Case,
+async function evaluateAndCompare(
+  options: GateOptions,
+  { candidate, task, data }: GateInput,
   signal: AbortSignal,
 ): Promise<GateReport> {
   const { store, engine, background, rules = GATE_RULES } = options;
@@ -58,7 +61,7 @@ async function examine(
     alias === undefined || alias.version === candidate.version
       ? undefined
       : await store.versions.get(candidate.model, alias.version);
-  const exam: Exam = {
+  const request: GateEvaluation = {
     task,
     data,
     rules,
@@ -72,7 +75,7 @@ async function examine(
     champion: outcome,
     trivial,
     ...measured
-  } = await callThread<Exam, ExamResult>(entry, import.meta.url, exam, signal);
+  } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal);
   const id = reportId(candidate, champion, measured.dataset, rules);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
   const learnt = trivial === undefined ? [] : [trivial];
@@ -89,7 +92,7 @@ async function examine(
   return { id, ...result, ...comparison, findings: [compared, ...comparison.findings, ...learnt] };
 }
 
-/** The same judgement has the same id. */
+/** The same evaluation has the same id. */
 function reportId(
   candidate: ModelVersion,
   champion: ModelVersion | undefined,

@@ -3,12 +3,12 @@ import type { Job } from "../../jobs/job.ts";
 import { isTerminal } from "../../jobs/job-state.ts";
 import { datasetsOf, referenceOf } from "../../jobs/runner/resolved-spec.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
-import type { Needs } from "../../store/references.ts";
+import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 import { versionName } from "../../store/versions.ts";
 
 /** Versions in memory. */
-export function needsOfServing(live: readonly ModelStatus[]): Needs {
+export function rootsOfServing(live: readonly ModelStatus[]): GcRoots {
   const versions = live.flatMap(({ name: model, versions }) =>
     versions.map(({ version }) => versionName({ model, version: Number(version) })),
   );
@@ -16,7 +16,7 @@ export function needsOfServing(live: readonly ModelStatus[]): Needs {
 }
 
 /** What unfinished jobs start from, have made, and read. */
-export async function needsOfJobs(store: Store, jobs: readonly Job[]): Promise<Needs> {
+export async function rootsOfJobs(store: Store, jobs: readonly Job[]): Promise<GcRoots> {
   const unfinished = jobs.filter(({ state }) => !isTerminal(state));
   const made = unfinished.map(({ modelVersion }) => modelVersion).filter((version) => version !== "");
   const starts = await Promise.all(unfinished.map((job) => startOf(store, job)));

@@ -1,13 +1,13 @@
 import { AlbertError } from "../../errors.ts";
-import type { GarbageReport } from "../../store/gc.ts";
+import type { GcReport } from "../../store/gc.ts";
 
-export interface CollectionsOptions {
-  readonly collect: () => Promise<GarbageReport>;
+export interface GcScheduleOptions {
+  readonly collect: () => Promise<GcReport>;
   /** Removes from this machine's cache what some process has removed from the store. */
   readonly trimCache: () => Promise<void>;
   /** Between two collections. */
   readonly intervalMs: number;
-  readonly onCollected: (report: GarbageReport) => void;
+  readonly onCollected: (report: GcReport) => void;
   readonly onError: (error: unknown) => void;
   /** Calls back once after so many milliseconds, unless the returned function is called before. */
   readonly after?: (milliseconds: number, callback: () => void) => () => void;
@@ -20,13 +20,13 @@ const FIRST_MS = 60_000;
  * Collects the store's garbage again and again until `close`. Processes that share a store need not agree on who does it:
  * where one collects, the others let it, and only tidy up their own machine's cache.
  */
-export class Collections {
-  readonly #options: CollectionsOptions;
+export class GcSchedule {
+  readonly #options: GcScheduleOptions;
   #stop: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(options: CollectionsOptions) {
+  constructor(options: GcScheduleOptions) {
     this.#options = options;
     this.#plan(Math.min(FIRST_MS, options.intervalMs));
   }

@@ -1,14 +1,14 @@
 import { everyUnreferenced } from "../../jobs/every.ts";
-import type { Needs } from "../../store/references.ts";
+import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 
-export interface HoldingOptions {
-  readonly store: Pick<Store, "holds">;
+export interface KeepAliveOptions {
+  readonly store: Pick<Store, "references">;
   readonly holder: string;
   /** Who that is, for people. */
   readonly description: string;
   /** What is needed now. */
-  readonly needs: () => Needs | Promise<Needs>;
+  readonly roots: () => GcRoots | Promise<GcRoots>;
   /** How long the store keeps what was needed when nobody says so again. */
   readonly lastsMs: number;
   readonly onError: (error: unknown) => void;
@@ -18,18 +18,18 @@ export interface HoldingOptions {
 
 /** Between two looks at what is needed. */
 const LOOK_MS = 60_000;
-/** The part of its time after which a hold is renewed although nothing has changed. */
+/** The part of its time after which a reference is renewed although nothing has changed. */
 const RENEWED_AFTER = 0.25;
 
 /** Keeps the store informed of what this server needs of it, so that no other server removes it. */
-export class Holding {
-  readonly #options: HoldingOptions;
+export class KeepAlive {
+  readonly #options: KeepAliveOptions;
   readonly #stop: () => void;
   #last: Promise<void> = Promise.resolve();
   #waiting = false;
-  #told: { readonly needs: string; readonly atMs: number } | undefined;
+  #told: { readonly roots: string; readonly atMs: number } | undefined;
 
-  constructor(options: HoldingOptions) {
+  constructor(options: KeepAliveOptions) {
     this.#options = options;
     this.#stop = (options.every ?? everyUnreferenced)(LOOK_MS, () => void this.update());
   }
@@ -50,18 +50,18 @@ export class Holding {
     this.#stop();
     await this.#last;
     const { store, holder, onError } = this.#options;
-    if (release && this.#told !== undefined) await store.holds.release(holder).catch(onError);
+    if (release && this.#told !== undefined) await store.references.release(holder).catch(onError);
   }
 
   async #tell(): Promise<void> {
     const { store, holder, description, lastsMs } = this.#options;
-    const needs = await this.#options.needs();
-    const text = JSON.stringify(needs);
+    const roots = await this.#options.roots();
+    const text = JSON.stringify(roots);
     const nowMs = Date.now();
     const fresh = this.#told !== undefined && nowMs - this.#told.atMs < RENEWED_AFTER * lastsMs;
-    if (fresh && this.#told?.needs === text) return;
-    if (needs.versions.length + needs.datasets.length === 0) await store.holds.release(holder);
-    else await store.holds.set(holder, description, needs, lastsMs);
-    this.#told = { needs: text, atMs: nowMs };
+    if (fresh && this.#told?.roots === text) return;
+    if (roots.versions.length + roots.datasets.length === 0) await store.references.release(holder);
+    else await store.references.set(holder, description, roots, lastsMs);
+    this.#told = { roots: text, atMs: nowMs };
   }
 }

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import type { Job } from "../../jobs/job.ts";
 import { writeNewFile } from "../../platform/atomic-files.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
-import type { GarbageReport } from "../../store/gc.ts";
+import type { GcReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";
-import { needsOfJobs, needsOfServing } from "./gc-roots.ts";
-import { Collections } from "./gc-schedule.ts";
-import { Holding } from "./keep-alive.ts";
+import { rootsOfJobs, rootsOfServing } from "./gc-roots.ts";
+import { GcSchedule } from "./gc-schedule.ts";
+import { KeepAlive } from "./keep-alive.ts";
 
 export interface RetentionOptions {
   readonly store: Store;
@@ -24,46 +24,46 @@ export interface RetentionOptions {
   readonly keepAliasChanges: number;
   /** Between two collections; 0: none but those that are asked for. */
   readonly intervalMs: number;
-  readonly onCollected: (report: GarbageReport) => void;
+  readonly onCollected: (report: GcReport) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Jobs wait for a server that is down; one that stays away for longer holds nothing any more. */
-const JOBS_HOLD_MS = 30 * 86_400_000;
+/** Jobs wait for a server that is down; one that stays away for longer keeps nothing any more. */
+const JOBS_REFERENCE_MS = 30 * 86_400_000;
 /** What a server had in memory means nothing after its end. */
-const SERVING_HOLD_MS = 3_600_000;
+const SERVING_REFERENCE_MS = 3_600_000;
 
-/** What this server needs of a store that others use too, and the removal of what nobody needs. */
+/** What this server needs of a store that others use too, and the removal of what nobody roots. */
 export class Retention {
   readonly #options: RetentionOptions;
-  readonly #ofServing: Holding;
-  readonly #ofJobs: Holding | undefined;
-  readonly #collections: Collections | undefined;
+  readonly #ofServing: KeepAlive;
+  readonly #ofJobs: KeepAlive | undefined;
+  readonly #collections: GcSchedule | undefined;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
     const { store, live, jobs, intervalMs, onCollected, onError } = options;
-    this.#ofServing = new Holding({
+    this.#ofServing = new KeepAlive({
       store,
       holder: `serving-${randomUUID()}`,
       description: `the memory of a server on ${hostname()}`,
-      needs: () => needsOfServing(live.list()),
-      lastsMs: SERVING_HOLD_MS,
+      roots: () => rootsOfServing(live.list()),
+      lastsMs: SERVING_REFERENCE_MS,
       onError,
     });
     if (jobs !== undefined) {
-      this.#ofJobs = new Holding({
+      this.#ofJobs = new KeepAlive({
         store,
         holder: jobs.holder,
         description: `jobs of a server on ${hostname()}`,
-        needs: () => needsOfJobs(store, jobs.list()),
-        lastsMs: JOBS_HOLD_MS,
+        roots: () => rootsOfJobs(store, jobs.list()),
+        lastsMs: JOBS_REFERENCE_MS,
         onError,
       });
     }
     if (intervalMs > 0) {
       const collect = () => this.#collect(false);
-      this.#collections = new Collections({
+      this.#collections = new GcSchedule({
         collect,
         trimCache: () => store.trimCache(),
         intervalMs,
@@ -85,32 +85,32 @@ export class Retention {
    * @param dryRun  only says what would be removed
    * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
    */
-  async collect(dryRun: boolean): Promise<GarbageReport> {
+  async collect(dryRun: boolean): Promise<GcReport> {
     const report = await this.#collect(dryRun);
     if (!dryRun) this.#options.onCollected(report);
     return report;
   }
 
-  /** Ends what runs. What its jobs need stays held: they go on when the server comes back. */
+  /** Ends what runs. What its jobs need stays registered: they go on when the server comes back. */
   async close(): Promise<void> {
     await this.#collections?.close();
     await this.#ofJobs?.close({ release: false });
     await this.#ofServing.close({ release: true });
   }
 
-  #collect(dryRun: boolean): Promise<GarbageReport> {
+  #collect(dryRun: boolean): Promise<GcReport> {
     const { store, live, jobs, keepVersions, keepAliasChanges } = this.#options;
-    const references = async () => [
-      ...needsOfServing(live.list()).versions,
-      ...(await needsOfJobs(store, jobs?.list() ?? [])).versions,
+    const roots = async () => [
+      ...rootsOfServing(live.list()).versions,
+      ...(await rootsOfJobs(store, jobs?.list() ?? [])).versions,
     ];
-    return store.collectGarbage({ keepVersions, keepAliasChanges, references, dryRun });
+    return store.collectGarbage({ keepVersions, keepAliasChanges, roots, dryRun });
   }
 }
 
 const HOLDER_FILE = "jobs.holder";
 
-/** The name under which the jobs of a directory hold what they need, made when there is none yet. */
+/** The name under which the jobs of a directory register what they need, made when there is none yet. */
 export async function holderOf(directory: string): Promise<string> {
   const path = join(directory, HOLDER_FILE);
   const known = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {

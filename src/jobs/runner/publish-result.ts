@@ -6,10 +6,10 @@ import type { JobRecord } from "../job-record.ts";
 import type { JobResult } from "../job-state.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY } from "./job-control.ts";
 
-// What becomes of the result of a job: stored, judged by the gate, promoted. Each step is in the job's log before the next, so
+// What becomes of the result of a job: stored, compared by the gate, promoted. Each step is in the job's log before the next, so
 // that none is repeated after a crash.
 
-/** The gate's judgement of a new version. */
+/** What the gate found about a new version. */
 export interface GateVerdict {
   readonly verdict: "pass" | "fail" | "inconclusive";
   /** Better than the champion beyond chance, or there is none to compare with. */
@@ -28,7 +28,7 @@ export interface ModelPublisher {
    *
    * @param signal  aborted when the job is to stop; then it rejects soon, and keeps nothing
    */
-  judge(
+  runGate(
     job: Job,
     published: { readonly version: string; readonly modelDirectory: string },
     signal: AbortSignal,
@@ -39,15 +39,15 @@ export interface ModelPublisher {
    *
    * @returns whether it is the champion now
    */
-  promote(job: Job, version: string, verdict: GateVerdict): Promise<boolean>;
+  promoteIfUnchanged(job: Job, version: string, verdict: GateVerdict): Promise<boolean>;
 }
 
 /**
- * Stores what a job made, has the gate judge it and promotes it, as the job's policy says. Whatever an earlier attempt, which
+ * Stores what a job made, runs the gate on it and promotes it, as the job's policy says. Whatever an earlier attempt, which
  * the end of a server cut short, has in the log already is not repeated.
  *
  * @param signal  aborting it ends the gate's work
- * @throws whatever storing, judging or promoting throws; the signal's reason
+ * @throws whatever storing, the gate or promoting throws; the signal's reason
  */
 export async function publishResult(
   record: JobRecord,
@@ -61,7 +61,7 @@ export async function publishResult(
   return { ...result, ...(await publish(record, modelDirectory, publisher, signal)) };
 }
 
-/** Notes in the log that a job's work is done, so that nothing but its publisher is left whatever happens. */
+/** Records in the log that a job's run is done, so that nothing but its publication is left whatever happens. */
 export async function recordProduct(record: JobRecord, product: JobProduct): Promise<void> {
   if (record.job.product !== undefined) return;
   const summary = "its work is done; what it made is to be kept";
@@ -113,24 +113,48 @@ async function publish(
   if (record.job.modelVersion !== version) {
     await record.append({ kind: "published", summary: `published as ${version}`, detail: { version } });
   }
-  const verdict = await judge(record, { version, modelDirectory }, publisher, signal);
+  const verdict = await gateVerdict(record, { version, modelDirectory }, publisher, signal);
   signal.throwIfAborted();
-  const promotes = record.job.spec.promote === "auto-if-better" && verdict.verdict === "pass" && verdict.better;
-  if (promotes && !record.job.promoted) {
-    if (await publisher.promote(record.job, version, verdict)) {
-      await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
-    } else {
-      const summary = `${version} was not promoted: the champion changed since the gate compared them`;
-      await record.append({ kind: "warning", summary, detail: { version } });
-    }
-  }
+  if (record.job.spec.promote === "auto-if-better") await promoteIfBetter(record, version, verdict, publisher);
   return { modelVersion: version, gateReport: record.job.gateReport };
+}
+
+/** Makes the version the champion, or says in the log why it does not. */
+async function promoteIfBetter(
+  record: JobRecord,
+  version: string,
+  verdict: GateVerdict,
+  publisher: ModelPublisher,
+): Promise<void> {
+  if (record.job.promoted || record.job.notPromoted !== "") return;
+  let why = reasonAgainst(verdict);
+  if (why === undefined) {
+    if (await publisher.promoteIfUnchanged(record.job, version, verdict)) {
+      await record.append({ kind: "promoted", summary: `${version} is the champion`, detail: { version } });
+      return;
+    }
+    why = "the champion changed since the gate compared them";
+  }
+  await record.append({
+    kind: "not_promoted",
+    summary: `${version} was not promoted: ${why}`,
+    detail: { version, why },
+  });
+}
+
+/** Why the policy `auto-if-better` leaves the champion as it is; undefined where it does not. */
+function reasonAgainst({ verdict, better, report }: GateVerdict): string | undefined {
+  if (verdict === "pass" && better) return undefined;
+  const found =
+    verdict === "pass" ? "the gate does not show that it is better than the champion" : `the gate is ${verdict}`;
+  const { findings = [] } = report as { readonly findings?: readonly string[] };
+  return [found, ...findings].join("; ");
 }
 
 /** A gate's verdict as the log keeps it. */
 type Known = Pick<GateVerdict, "verdict" | "better"> & GateVerdict["report"];
 
-async function judge(
+async function gateVerdict(
   record: JobRecord,
   published: { readonly version: string; readonly modelDirectory: string },
   publisher: ModelPublisher,
@@ -141,11 +165,11 @@ async function judge(
     const { verdict, better, ...report } = JSON.parse(known) as Known; // written below
     return { verdict, better, report };
   }
-  const judged = await publisher.judge(record.job, published, signal);
-  const { verdict, better, report } = judged;
+  const found = await publisher.runGate(record.job, published, signal);
+  const { verdict, better, report } = found;
   const detail: Known = { ...report, verdict, better };
   await record.append({ kind: "gate_result", summary: `gate: ${verdict}${better ? ", better" : ""}`, detail });
-  return judged;
+  return found;
 }
 
 /** What a job needs until it has succeeded and is of no use afterwards: its model and its file are in the store by then. */

@@ -72,7 +72,7 @@ export class ThreadJobRunner implements JobRunner {
       done: work(),
       stop() {
         set(FLAGS.stop, true);
-        // Whatever it reads before its data has been judged, nothing has been made that anybody needs.
+        // Before its data has been checked, the job has made nothing that must be kept.
         if (!validated) thread?.end();
       },
       setYield: (yielding) => set(FLAGS.yield, yielding),

@@ -19,7 +19,7 @@ export interface DatasetServiceOptions {
   readonly store: Store;
   readonly uploads: Uploads;
   readonly jobs: JobService;
-  /** Under which the jobs of this server hold what they need in the store. */
+  /** Under which the jobs of this server register what they need in the store. */
   readonly holder: string;
   /** Largest chunk of an upload. */
   readonly maxChunkBytes: number;
@@ -77,7 +77,9 @@ export function datasetService(options: DatasetServiceOptions): ServiceHandlers<
 /** Jobs that are not over, here and on other servers, and versions that came from it. */
 async function referencesTo(digest: string, { store, jobs, holder }: DatasetServiceOptions): Promise<string[]> {
   const own = jobs.list().filter(({ state, spec }) => !isTerminal(state) && datasetsOf(spec).includes(digest));
-  const others = (await store.holds.list()).filter((hold) => hold.holder !== holder && hold.datasets.includes(digest));
+  const others = (await store.references.list()).filter(
+    (reference) => reference.holder !== holder && reference.datasets.includes(digest),
+  );
   const references = [...own.map(({ id }) => `job ${id}`), ...others.map(({ description }) => description)];
   for (const model of await store.versions.models()) {
     for (const version of await store.versions.list(model)) {

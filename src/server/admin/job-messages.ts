@@ -132,6 +132,7 @@ export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
     dataset: job.dataset,
     stoppedBy: state.kind === "succeeded" ? (state.result.stoppedBy ?? "") : "",
     gateReportJson: job.gateReport,
+    notPromoted: job.notPromoted,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate/gate-report.ts";
-import { latestGateReport } from "../../deployment/gate/kept-reports.ts";
+import { latestGateReport } from "../../deployment/gate/gate-report.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
 import {
   type ModelService,
@@ -11,7 +11,7 @@ import {
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
-import type { GarbageReport } from "../../store/gc.ts";
+import type { GcReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 import type { ServiceHandlers } from "../call/call.ts";
@@ -36,9 +36,9 @@ export interface ModelServiceOptions {
     path: string,
   ) => Promise<{ readonly version: ModelVersion; readonly summary: string }>;
   /** Removes from the store what nothing keeps, or only says what that is. */
-  readonly collectGarbage: (dryRun: boolean) => Promise<GarbageReport>;
+  readonly collectGarbage: (dryRun: boolean) => Promise<GcReport>;
   /** Compares a version with the champion and stores the gate's report, unless the signal is aborted before. */
-  readonly judge: (
+  readonly runGate: (
     request: {
       readonly model: string;
       readonly version: number;
@@ -108,7 +108,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
 
     async validateVersion({ model, version, task, dataset, path }, { signal }) {
       requireOne({ dataset, path });
-      return { report: gateReportMessage(await options.judge({ model, version, task, dataset, path }, signal)) };
+      return { report: gateReportMessage(await options.runGate({ model, version, task, dataset, path }, signal)) };
     },
 
     async loadVersion({ model, version }) {
@@ -120,7 +120,8 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
     },
 
     async promote(request) {
-      return deployedMessage(await deployment.promote(request.model, request.version, promoteOptions(request)));
+      const deployed = await deployment.promote(request.model, request.version, promoteOptions(request));
+      return { ...deployedMessage(deployed), unchanged: deployed.unchanged };
     },
 
     async rollback({ model, alias, expectedGeneration, reason }) {

@@ -4,8 +4,8 @@ import type { Config } from "../../config/settings.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/gate/evaluation-data.ts";
-import { keepGateReport } from "../../deployment/gate/kept-reports.ts";
-import { type JudgeOptions, judge } from "../../deployment/gate/run-gate.ts";
+import { keepGateReport } from "../../deployment/gate/gate-report.ts";
+import { type GateOptions, runGate } from "../../deployment/gate/run-gate.ts";
 import { jobPublisher } from "../../deployment/job-publisher.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
 import { holderOf, Retention } from "../../deployment/retention/retention.ts";
@@ -43,7 +43,7 @@ export interface AdminOptions {
   readonly metrics: Pick<Metrics, "jobs" | "store">;
   readonly prepareModel: (directory: string) => Promise<ServableModel>;
   /** On what the gate compares: what serves, with the threads of training. */
-  readonly gateEngine: JudgeOptions["engine"];
+  readonly gateEngine: GateOptions["engine"];
   readonly executor: ExecutorOptions;
 }
 
@@ -88,13 +88,18 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       metrics.store.followFailed();
       log.error({ err: error, model }, "the store's champions could not be followed");
     },
+    onFallback: (fallback, champion) =>
+      log.error(
+        { model: champion.model, champion: champion.version, serving: fallback.version },
+        "the champion cannot serve: the version before it serves until it can",
+      ),
     prepareModel,
   });
-  const judging: JudgeOptions = {
+  const gate: GateOptions = {
     store,
     engine: options.gateEngine,
     background: config.training.priority === "low",
-    onJudged: ({ verdict }) => metrics.store.judged(verdict),
+    onReport: ({ verdict }) => metrics.store.judged(verdict),
   };
   let retention: Retention | undefined;
   const onChange = () => void retention?.update();
@@ -102,7 +107,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   let holder = "";
   try {
     if (role !== "inference") {
-      jobs = await openJobs(options, { store, data, deployment, judging, resolvePath, onChange });
+      jobs = await openJobs(options, { store, data, deployment, gate, resolvePath, onChange });
       holder = await holderOf(workDirectory(config));
     }
   } catch (error) {
@@ -134,7 +139,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           importCheckpoint: async (model, path) =>
             storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),
           collectGarbage: (dryRun) => retention.collect(dryRun),
-          judge: (request, signal) => judgeVersion(request, judging, data, signal),
+          runGate: (request, signal) => validateVersion(request, gate, data, signal),
         }),
       );
       if (jobs === undefined) return;
@@ -147,7 +152,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           holder,
           uploads,
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
-          validate: (request, signal) => validateData({ data, store, background: judging.background }, request, signal),
+          validate: (request, signal) => validateData({ data, store, background: gate.background }, request, signal),
         }),
       );
     },
@@ -182,7 +187,7 @@ interface JobParts {
   readonly store: Store;
   readonly data: DataFiles;
   readonly deployment: Deployment;
-  readonly judging: JudgeOptions;
+  readonly gate: GateOptions;
   readonly resolvePath: (path: string, field?: string) => Promise<string>;
   readonly onChange: () => void;
 }
@@ -212,7 +217,7 @@ function openRetention(
 }
 
 function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {
-  const { store, resolvePath, judging } = parts;
+  const { store, resolvePath, gate } = parts;
   const directory = workDirectory(config);
   const cache = join(directory, "features");
   const resolveSpec = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
@@ -225,29 +230,31 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
         log.error({ err: error }, "this server was silent for so long that another has taken its jobs"),
     },
     runner: new ThreadJobRunner(resolveSpec, { background: config.training.priority === "low" }),
-    publisher: jobPublisher({ ...judging, ...parts }),
+    publisher: jobPublisher({ ...gate, ...parts }),
     checkSpec: async (spec) => {
       checkJobSpec(spec);
       await checkSources(spec, parts);
     },
     pressure: { predictedWaitMs: () => serving.scheduler.predictedWaitMs(), boundMs: config.training.yieldMs },
     onChange: parts.onChange,
+    onDamaged: (error, jobId, aside) =>
+      log.error({ err: error, job: jobId, aside }, "a job's record is damaged: it was set aside, the others go on"),
     onDefect: (error, jobId) => log.error({ err: error, job: jobId }, "a job failed in an unexpected way"),
   });
 }
 
-async function judgeVersion(
+async function validateVersion(
   request: { model: string; version: number; task: string; dataset: string; path: string },
-  judging: JudgeOptions,
+  gate: GateOptions,
   data: DataFiles,
   signal: AbortSignal,
 ) {
-  const { versions } = judging.store;
+  const { versions } = gate.store;
   const task = taskOf(request.task, "task");
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const report = await judge(judging, { candidate, task, data: await wholeData(data, source, "path") }, signal);
+  const report = await runGate(gate, { candidate, task, data: await wholeData(data, source, "path") }, signal);
   await keepGateReport(versions, candidate.model, candidate.version, report);
   return report;
 }

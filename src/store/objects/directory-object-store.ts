@@ -6,13 +6,20 @@ import { AlbertError } from "../../errors.ts";
 import { syncDirectory } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { checkKey } from "../names.ts";
-import { bytesBody, type Cell, type ObjectBody, type ObjectInfo, type ObjectStore, readBody } from "./object-store.ts";
+import {
+  bytesBody,
+  type ObjectBody,
+  type ObjectInfo,
+  type ObjectStore,
+  readBody,
+  type VersionedRegister,
+} from "./object-store.ts";
 
 /**
  * Keeps objects as files below one directory, for one or many processes of one file system:
  *
  *     objects/<key>          an object, read-only
- *     cells/<key>/<number>   a cell's values so far; the highest number is the present one
+ *     cells/<key>/<number>   a register's values so far; the highest number is the present one
  *     tmp/                   files being written
  *
  * A file is written in `tmp/`, flushed, and given its name with `link`, which fails when the name is taken: that makes
@@ -68,7 +75,7 @@ export class DirectoryObjectStore implements ObjectStore {
     }
   }
 
-  async readCell(key: string): Promise<Cell | undefined> {
+  async readRegister(key: string): Promise<VersionedRegister | undefined> {
     const directory = await this.#path("cells", key);
     for (;;) {
       const latest = await latestNumber(directory);
@@ -78,7 +85,7 @@ export class DirectoryObjectStore implements ObjectStore {
     }
   }
 
-  async writeCell(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
+  async writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
     const directory = await this.#path("cells", key);
     return this.#writeNew(join(directory, numberName(Number(tag ?? 0) + 1)), bytesBody(bytes));
   }
@@ -91,8 +98,8 @@ export class DirectoryObjectStore implements ObjectStore {
     }
     const values = new Map<string, { name: string; old: boolean }[]>();
     for await (const { key, info } of this.#walk("cells", "")) {
-      const cell = dirname(key);
-      values.set(cell, [...(values.get(cell) ?? []), { name: key, old: info.mtimeMs < before }]);
+      const register = dirname(key);
+      values.set(register, [...(values.get(register) ?? []), { name: key, old: info.mtimeMs < before }]);
     }
     for (const numbered of values.values()) {
       const superseded = numbered.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, -1);
@@ -119,13 +126,13 @@ export class DirectoryObjectStore implements ObjectStore {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      return this.#holds(path, body);
+      return this.#holdsSame(path, body);
     } finally {
       await rm(temporary, { force: true });
     }
   }
 
-  async #holds(path: string, body: ObjectBody): Promise<boolean> {
+  async #holdsSame(path: string, body: ObjectBody): Promise<boolean> {
     const info = await this.#stat(path);
     if (info?.size !== body.size) return false;
     return (await readFile(path)).equals(await readBody(body));
@@ -171,7 +178,7 @@ export class DirectoryObjectStore implements ObjectStore {
   }
 }
 
-/** Highest number among a cell's values; 0 when there is none. */
+/** Highest number among a register's values; 0 when there is none. */
 async function latestNumber(directory: string): Promise<number> {
   const names = await absentAs([], () => readdir(directory));
   return Math.max(0, ...names.filter((name) => /^\d+$/.test(name)).map(Number));

@@ -40,8 +40,9 @@ export function measuredObjectStore(objects: ObjectStore, onOperation: Operation
         onOperation("list", outcome, (performance.now() - began) / 1000);
       }
     },
-    readCell: (key) => measured("read_cell", () => objects.readCell(key)),
-    writeCell: (key, bytes, tag) => measured("write_cell", () => objects.writeCell(key, bytes, tag), cameSecond),
+    readRegister: (key) => measured("read_register", () => objects.readRegister(key)),
+    writeRegister: (key, bytes, tag) =>
+      measured("write_register", () => objects.writeRegister(key, bytes, tag), cameSecond),
     sweep: (olderThanMs) => measured("sweep", () => objects.sweep(olderThanMs)),
     close: () => objects.close(),
   };

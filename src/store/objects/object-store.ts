@@ -6,7 +6,7 @@ import { corrupt } from "../../errors.ts";
  * The little that the store needs of a place to keep bytes. Two places implement it: a directory, and S3-compatible object
  * storage. Keys are `/`-separated names that `checkKey` accepts.
  *
- * There are two kinds of things. An *object* is written once and never changes. A *cell* is a small value that changes
+ * There are two kinds of things. An *object* is written once and never changes. A *register* is a small value that changes
  * only by compare-and-swap. Both are durable and visible to every process when the call that wrote them returns, and both
  * are whole or absent whatever happens to the writer.
  */
@@ -32,14 +32,14 @@ export interface ObjectStore {
   /** Every object whose key begins with `prefix`, in no particular order. */
   list(prefix: string): AsyncIterable<ObjectInfo>;
 
-  /** A cell's value and the tag that `writeCell` must show to change it, or undefined. */
-  readCell(key: string): Promise<Cell | undefined>;
+  /** A register's value and the tag that `writeRegister` must show to change it, or undefined. */
+  readRegister(key: string): Promise<VersionedRegister | undefined>;
   /**
-   * Changes a cell if its tag still is `tag`; undefined makes a cell that must not exist yet.
+   * Changes a register if its tag still is `tag`; undefined makes a register that must not exist yet.
    *
    * @returns false when another writer came first
    */
-  writeCell(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean>;
+  writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean>;
 
   /** Removes what interrupted writers left behind more than `olderThanMs` ago and nobody can see. */
   sweep(olderThanMs: number): Promise<void>;
@@ -51,7 +51,7 @@ export interface ObjectInfo {
   readonly size: number;
 }
 
-export interface Cell {
+export interface VersionedRegister {
   readonly bytes: Uint8Array;
   readonly tag: string;
 }

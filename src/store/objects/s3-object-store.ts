@@ -14,7 +14,14 @@ import {
 } from "@aws-sdk/client-s3";
 import { AlbertError, spreadRetry } from "../../errors.ts";
 import { checkKey } from "../names.ts";
-import { bytesBody, type Cell, type ObjectBody, type ObjectInfo, type ObjectStore, readBody } from "./object-store.ts";
+import {
+  bytesBody,
+  type ObjectBody,
+  type ObjectInfo,
+  type ObjectStore,
+  readBody,
+  type VersionedRegister,
+} from "./object-store.ts";
 
 export interface S3Location {
   readonly bucket: string;
@@ -132,13 +139,13 @@ export class S3ObjectStore implements ObjectStore {
     } while (token !== undefined);
   }
 
-  async readCell(key: string): Promise<Cell | undefined> {
-    return this.#read(this.#cell(key));
+  async readRegister(key: string): Promise<VersionedRegister | undefined> {
+    return this.#read(this.#register(key));
   }
 
-  async writeCell(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
+  async writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
     const condition = tag === undefined ? { IfNoneMatch: "*" } : { IfMatch: tag };
-    return this.#put(this.#cell(key), bytesBody(bytes), condition);
+    return this.#put(this.#register(key), bytesBody(bytes), condition);
   }
 
   /** Nothing to do: an interrupted PUT leaves nothing. */
@@ -153,12 +160,12 @@ export class S3ObjectStore implements ObjectStore {
     return `${this.#prefix}objects/${key}`;
   }
 
-  #cell(key: string): string {
+  #register(key: string): string {
     checkKey(key);
     return `${this.#prefix}cells/${key}`;
   }
 
-  async #read(fullKey: string): Promise<Cell | undefined> {
+  async #read(fullKey: string): Promise<VersionedRegister | undefined> {
     return this.#attempt(async () => {
       const answer = await this.#ifPresent(() =>
         this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: fullKey })),
@@ -175,7 +182,8 @@ export class S3ObjectStore implements ObjectStore {
   ): Promise<boolean> {
     const small = body.size <= SMALL_BYTES ? await readBody(body) : undefined;
     // A service refuses a long body by hanging up in its middle, which looks like a broken network: better ask first.
-    if (small === undefined && (await this.#sizeOf(fullKey)) !== undefined) return this.#holds(fullKey, body, small);
+    if (small === undefined && (await this.#sizeOf(fullKey)) !== undefined)
+      return this.#holdsSame(fullKey, body, small);
     const target = {
       Bucket: this.#bucket,
       Key: fullKey,
@@ -196,7 +204,7 @@ export class S3ObjectStore implements ObjectStore {
       // Absent is what If-Match asks for. A connection that broke may have been a refusal: the object's presence tells.
       if (statusOf(cause) !== 412 && !isAbsence(cause) && !hungUp) throw error;
       if (hungUp && (await this.#sizeOf(fullKey)) === undefined) throw error;
-      return this.#holds(fullKey, body, small);
+      return this.#holdsSame(fullKey, body, small);
     }
   }
 
@@ -214,7 +222,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /** Whether a refused write had in truth succeeded before, its answer lost. */
-  async #holds(fullKey: string, body: ObjectBody, small: Uint8Array | undefined): Promise<boolean> {
+  async #holdsSame(fullKey: string, body: ObjectBody, small: Uint8Array | undefined): Promise<boolean> {
     if ((await this.#sizeOf(fullKey)) !== body.size) return false;
     const expected = small ?? (await readBody(body));
     return Buffer.from((await this.#read(fullKey))?.bytes ?? []).equals(expected);

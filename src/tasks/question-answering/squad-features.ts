@@ -20,7 +20,7 @@ export const SQUAD_LENGTHS: SquadLengths = { maxSequenceLength: 384, docStride: 
 /**
  * How pieces are placed in the original text.
  *
- * - `official`: as Google's code aligns them, dropping questions it cannot align. Needs a SentencePiece tokenizer.
+ * - `official`: as Google's code aligns them, dropping questions it cannot align. GcRoots a SentencePiece tokenizer.
  * - `exact`: the tokenizer's own offsets; nothing is dropped.
  */
 export type OffsetSource = "official" | "exact";

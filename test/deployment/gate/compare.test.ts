@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compareOnSet, GATE_RULES, type Measure, type ScoredSet } from "../../../src/deployment/gate/compare.ts";
+import { compareModels, GATE_RULES, type GateMetric, type ScoredSet } from "../../../src/deployment/gate/compare.ts";
 import { mcnemar } from "../../../src/deployment/gate/mcnemar.ts";
 import { deriveSeed, RandomStream } from "../../../src/model/random.ts";
 
-const ACCURACY: Measure = {
-  metric: "eval_accuracy",
+const ACCURACY: GateMetric = {
+  name: "eval_accuracy",
   fullScale: 1,
   width: 2,
   value: ([right, count]) => right! / count!,
@@ -22,19 +22,19 @@ function drawn(examples: number, chance: number, ...seed: readonly (string | num
 }
 
 describe("the gate", () => {
-  it("passes a candidate that answers as the champion does, but does not call it better", async () => {
+  it("passes a candidate that answers as the champion does, but does not call it better", () => {
     const same = drawn(400, 0.8, "same");
-    const report = await compareOnSet(ACCURACY, same, same);
+    const report = compareModels(ACCURACY, same, same);
     expect(report).toMatchObject({ verdict: "pass", better: false, difference: [0, 0], mcnemarP: 1, examples: 400 });
   });
 
-  it("fails or prefers one of two equally good models no more often than its level allows", async () => {
+  it("fails or prefers one of two equally good models no more often than its level allows", () => {
     const rounds = 200;
     let failed = 0;
     let better = 0;
     for (let round = 0; round < rounds; round++) {
       const rules = { ...GATE_RULES, resamples: 200, seed: round };
-      const report = await compareOnSet(ACCURACY, drawn(300, 0.8, "a", round), drawn(300, 0.8, "b", round), rules);
+      const report = compareModels(ACCURACY, drawn(300, 0.8, "a", round), drawn(300, 0.8, "b", round), rules);
       if (report.verdict === "fail") failed++;
       if (report.better) better++;
     }
@@ -43,43 +43,56 @@ describe("the gate", () => {
     expect(better).toBeLessThan(13);
   });
 
-  it("fails a candidate that is worse by more than the margin", async () => {
-    const report = await compareOnSet(ACCURACY, drawn(1000, 0.9, "good"), drawn(1000, 0.8, "bad"));
+  it("fails a candidate that is worse by more than the margin", () => {
+    const report = compareModels(ACCURACY, drawn(1000, 0.9, "good"), drawn(1000, 0.8, "bad"));
     expect(report).toMatchObject({ verdict: "fail", better: false });
     expect(report.difference[1]).toBeLessThan(0);
     expect(report.findings).toHaveLength(1);
   });
 
-  it("prefers a candidate that is better beyond chance", async () => {
-    const report = await compareOnSet(ACCURACY, drawn(1000, 0.8, "old"), drawn(1000, 0.9, "new"));
+  it("prefers a candidate that is better beyond chance", () => {
+    const report = compareModels(ACCURACY, drawn(1000, 0.8, "old"), drawn(1000, 0.9, "new"));
     expect(report).toMatchObject({ verdict: "pass", better: true });
     expect(report.mcnemarP).toBeLessThan(0.001);
     expect(report.difference[0]).toBeLessThan(report.candidateValue - report.championValue);
     expect(report.difference[1]).toBeGreaterThan(report.candidateValue - report.championValue);
   });
 
-  it("decides nothing on a tiny set, however clear it looks", async () => {
+  it("decides nothing on a tiny set, however clear it looks", () => {
     const wrong = answers(new Uint8Array(GATE_RULES.minExamples - 1));
     const right = answers(new Uint8Array(GATE_RULES.minExamples - 1).fill(1));
-    expect(await compareOnSet(ACCURACY, wrong, right)).toMatchObject({ verdict: "inconclusive", better: false });
-    expect(await compareOnSet(ACCURACY, right, wrong)).toMatchObject({ verdict: "inconclusive", better: false });
+    expect(compareModels(ACCURACY, wrong, right)).toMatchObject({ verdict: "inconclusive", better: false });
+    expect(compareModels(ACCURACY, right, wrong)).toMatchObject({ verdict: "inconclusive", better: false });
   });
 
-  it("is inconclusive when the interval holds both better and too much worse", async () => {
-    const report = await compareOnSet(ACCURACY, drawn(100, 0.8, "x"), drawn(100, 0.8, "y"));
+  it("is inconclusive when the interval holds both better and too much worse", () => {
+    const report = compareModels(ACCURACY, drawn(100, 0.8, "x"), drawn(100, 0.8, "y"));
     expect(report.verdict).toBe("inconclusive");
   });
 
-  it("gives the same report for the same answers", async () => {
-    const [one, other] = [drawn(200, 0.7, 1), drawn(200, 0.75, 2)];
-    expect(await compareOnSet(ACCURACY, one, other)).toEqual(await compareOnSet(ACCURACY, one, other));
+  it("does not prefer a candidate by its interval alone: five wins and no loss may be chance", () => {
+    const before = answers(Uint8Array.from({ length: 50 }, (_, i) => (i < 40 ? 1 : 0)));
+    const after = answers(Uint8Array.from({ length: 50 }, (_, i) => (i < 45 ? 1 : 0)));
+    const comparison = compareModels(ACCURACY, before, after);
+    expect(comparison).toMatchObject({ verdict: "pass", better: false, mcnemarP: 0.0625 });
+    expect(comparison.difference[0]).toBeGreaterThan(0);
+    const sixth = answers(Uint8Array.from({ length: 50 }, (_, i) => (i < 46 ? 1 : 0)));
+    expect(compareModels(ACCURACY, before, sixth)).toMatchObject({
+      better: true,
+      mcnemarP: expect.closeTo(0.03125, 12),
+    });
   });
 
-  it("scales its margin to percentages", async () => {
-    const percent: Measure = { ...ACCURACY, metric: "f1", fullScale: 100, value: ([sum, n]) => (100 * sum!) / n! };
+  it("gives the same report for the same answers", () => {
+    const [one, other] = [drawn(200, 0.7, 1), drawn(200, 0.75, 2)];
+    expect(compareModels(ACCURACY, one, other)).toEqual(compareModels(ACCURACY, one, other));
+  });
+
+  it("scales its margin to percentages", () => {
+    const percent: GateMetric = { ...ACCURACY, name: "f1", fullScale: 100, value: ([sum, n]) => (100 * sum!) / n! };
     const before = answers(Uint8Array.from({ length: 1000 }, (_, i) => (i < 800 ? 1 : 0)));
     const after = answers(Uint8Array.from({ length: 1000 }, (_, i) => (i < 799 ? 1 : 0)));
-    expect(await compareOnSet(percent, before, after)).toMatchObject({ verdict: "pass", better: false });
+    expect(compareModels(percent, before, after)).toMatchObject({ verdict: "pass", better: false });
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { needsOfJobs, needsOfServing } from "../../../src/deployment/retention/gc-roots.ts";
-import { Collections } from "../../../src/deployment/retention/gc-schedule.ts";
+import { rootsOfJobs, rootsOfServing } from "../../../src/deployment/retention/gc-roots.ts";
+import { GcSchedule } from "../../../src/deployment/retention/gc-schedule.ts";
 import { AlbertError } from "../../../src/errors.ts";
 import type { Job } from "../../../src/jobs/job.ts";
 import type { JobState } from "../../../src/jobs/job-state.ts";
@@ -32,7 +32,7 @@ it("collects soon after the start, then at its interval, also after a failure, u
   const told: unknown[] = [];
   let trimmed = 0;
   let outcome: () => Promise<typeof NOTHING> = async () => NOTHING;
-  const collections = new Collections({
+  const collections = new GcSchedule({
     collect: () => outcome(),
     trimCache: async () => {
       trimmed++;
@@ -70,7 +70,7 @@ it("never touches what is referred to while others publish and promote", async (
   const first = await versions.publish("m", await modelDirectory());
   const loaded: ModelStatus = { name: "m", generation: 1, versions: [{ version: "1", state: { kind: "standby" } }] };
   const jobs: Job[] = [];
-  const references = async () => [...needsOfServing([loaded]).versions, ...(await needsOfJobs(store, jobs)).versions];
+  const roots = async () => [...rootsOfServing([loaded]).versions, ...(await rootsOfJobs(store, jobs)).versions];
   let publishing = true;
   const publisher = (async () => {
     for (const directory of directories) {
@@ -79,19 +79,19 @@ it("never touches what is referred to while others publish and promote", async (
       const { version } = await versions.publish("m", directory);
       jobs[index] = job({ kind: "evaluating" }, `m@${version}`);
       await versions.materialise(await versions.get("m", version));
-      await aliases.promote("m", version, { reason: "better" });
+      await aliases.point("m", version, { reason: "better" });
       jobs[index] = job({ kind: "cancelled" }, `m@${version}`);
     }
     publishing = false;
   })();
   const removed: number[] = [];
   while (publishing) {
-    const report = await store.collectGarbage({ ...retention, references });
+    const report = await store.collectGarbage({ ...retention, roots });
     removed.push(...report.removedVersions.map(({ version }) => version));
     for (let turn = 0; turn < 20; turn++) await clock.wait(); // lets a writer in
   }
   await publisher;
-  await store.collectGarbage({ ...retention, references });
+  await store.collectGarbage({ ...retention, roots });
   const left = await versions.list("m");
   const champion = (await aliases.get("m", "champion"))!.version;
   expect(left.map(({ version }) => version)).toEqual([first.version, champion - 1, champion]);
@@ -104,7 +104,7 @@ it("counts what unfinished jobs start from, by whatever name, and what they read
   const store = await openStore(path("starts"));
   const made = [];
   for (let i = 0; i < 4; i++) made.push(await store.versions.publish("m", await modelDirectory()));
-  await store.aliases.promote("m", 2, { reason: "champion" });
+  await store.aliases.point("m", 2, { reason: "champion" });
   const starting = (init: string, state: JobState = { kind: "queued", resuming: false }) => job(state, "", init);
   const [train, vocabulary] = ["a".repeat(64), "b".repeat(64)];
   const begun = { ...starting(""), startVersion: "m@4" }; // when the champion was another
@@ -121,8 +121,8 @@ it("counts what unfinished jobs start from, by whatever name, and what they read
     starting("gone@9"),
     { ...starting(""), spec: { ...starting("").spec, ...reading } } as Job,
   ];
-  expect(await needsOfJobs(store, jobs)).toEqual({ versions: ["m@1", "m@2", "m@3"], datasets: [train, vocabulary] });
-  expect((await needsOfJobs(store, [begun])).versions).toEqual(["m@4"]);
+  expect(await rootsOfJobs(store, jobs)).toEqual({ versions: ["m@1", "m@2", "m@3"], datasets: [train, vocabulary] });
+  expect((await rootsOfJobs(store, [begun])).versions).toEqual(["m@4"]);
   await store.close();
 });
 

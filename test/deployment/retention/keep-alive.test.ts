@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { Holding } from "../../../src/deployment/retention/keep-alive.ts";
-import type { Needs } from "../../../src/store/references.ts";
+import { KeepAlive } from "../../../src/deployment/retention/keep-alive.ts";
+import type { GcRoots } from "../../../src/store/references.ts";
 import type { Store } from "../../../src/store/store.ts";
 
 afterEach(() => vi.useRealTimers());
@@ -9,20 +9,20 @@ it("tells the store what is needed when that changes, again before it expires, a
   vi.useFakeTimers();
   const told: string[] = [];
   let failing = false;
-  const holds = {
-    set: async (holder: string, _: string, { versions }: Needs) => {
+  const references = {
+    set: async (holder: string, _: string, { versions }: GcRoots) => {
       if (failing) throw new Error("disk");
       told.push(`${holder} ${versions}`);
     },
     release: async (holder: string) => void told.push(`release ${holder}`),
-  } as unknown as Store["holds"];
+  } as unknown as Store["references"];
   let versions: string[] = [];
   const errors: unknown[] = [];
-  const holding = new Holding({
-    store: { holds },
+  const holding = new KeepAlive({
+    store: { references },
     holder: "h",
     description: "a test",
-    needs: () => ({ versions, datasets: [] }),
+    roots: () => ({ versions, datasets: [] }),
     lastsMs: 3_600_000,
     onError: (error) => errors.push(error),
   });

@@ -80,14 +80,14 @@ describe("a job on its own thread", { timeout: 300_000 }, () => {
     const before = await openJobs(directory);
     const first = await before.service.create("", TINY_JOB);
     for await (const _ of before.service.watch(first.job.id, 0));
-    await before.store.aliases.promote("mood", 1, { reason: "a test" });
+    await before.store.aliases.point("mood", 1, { reason: "a test" });
     const recipe = { train_step: "400", train_batch_size: "8", save_checkpoints_steps: "5" };
     const { job } = await before.service.create("", { ...TINY_JOB, recipe });
     for await (const { kind } of before.service.watch(job.id, 0)) if (kind === "checkpoint_written") break;
     await before.service.close();
     expect(before.service.get(job.id).state.kind).toBe("preempted");
     const other = await before.store.versions.publish("mood", await writeTinyModel());
-    await before.store.aliases.promote("mood", other.version, { reason: "a test" });
+    await before.store.aliases.point("mood", other.version, { reason: "a test" });
     await before.store.close();
 
     const { store, service } = await openJobs(directory);

@@ -1,4 +1,9 @@
-import type { Cell, ObjectBody, ObjectInfo, ObjectStore } from "../../../src/store/objects/object-store.ts";
+import type {
+  ObjectBody,
+  ObjectInfo,
+  ObjectStore,
+  VersionedRegister,
+} from "../../../src/store/objects/object-store.ts";
 
 /** Whether the write that fails has happened all the same, its answer lost, or not. */
 export type Fault = "before" | "after";
@@ -34,8 +39,8 @@ export class FaultyObjectStore implements ObjectStore {
     return this.#inner.list(prefix);
   }
 
-  readCell(key: string): Promise<Cell | undefined> {
-    return this.#inner.readCell(key);
+  readRegister(key: string): Promise<VersionedRegister | undefined> {
+    return this.#inner.readRegister(key);
   }
 
   putIfAbsent(key: string, body: ObjectBody): Promise<boolean> {
@@ -46,8 +51,8 @@ export class FaultyObjectStore implements ObjectStore {
     return this.#write(() => this.#inner.delete(key));
   }
 
-  writeCell(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
-    return this.#write(() => this.#inner.writeCell(key, bytes, tag));
+  writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
+    return this.#write(() => this.#inner.writeRegister(key, bytes, tag));
   }
 
   sweep(olderThanMs: number): Promise<void> {

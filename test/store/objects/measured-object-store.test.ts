@@ -15,9 +15,9 @@ it("tells each operation with how it ended: done, beaten by another writer, or f
   expect(await objects.putIfAbsent("a/b", bytesBody(bytes("one")))).toBe(true);
   expect(await objects.putIfAbsent("a/b", bytesBody(bytes("two")))).toBe(false);
   expect(await objects.get("a/b")).toEqual(bytes("one"));
-  expect(await objects.writeCell("cell", bytes("1"), undefined)).toBe(true);
-  expect(await objects.writeCell("cell", bytes("2"), undefined)).toBe(false);
-  expect((await objects.readCell("cell"))?.bytes).toEqual(bytes("1"));
+  expect(await objects.writeRegister("register", bytes("1"), undefined)).toBe(true);
+  expect(await objects.writeRegister("register", bytes("2"), undefined)).toBe(false);
+  expect((await objects.readRegister("register"))?.bytes).toEqual(bytes("1"));
   const keys: string[] = [];
   for await (const { key } of objects.list("a/")) keys.push(key);
   expect(keys).toEqual(["a/b"]);
@@ -27,9 +27,9 @@ it("tells each operation with how it ended: done, beaten by another writer, or f
     "put ok",
     "put conflict",
     "get ok",
-    "write_cell ok",
-    "write_cell conflict",
-    "read_cell ok",
+    "write_register ok",
+    "write_register conflict",
+    "read_register ok",
     "list ok",
     "get error",
   ]);

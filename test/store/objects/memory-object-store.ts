@@ -1,16 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import {
-  type Cell,
   type ObjectBody,
   type ObjectInfo,
   type ObjectStore,
   readBody,
+  type VersionedRegister,
 } from "../../../src/store/objects/object-store.ts";
 
 /** The contract in memory, for loops that would spend their time in the disk. */
 export class MemoryObjectStore implements ObjectStore {
   readonly objects = new Map<string, Uint8Array>();
-  readonly cells = new Map<string, Cell>();
+  readonly cells = new Map<string, VersionedRegister>();
 
   async get(key: string): Promise<Uint8Array | undefined> {
     return this.objects.get(key);
@@ -42,11 +42,11 @@ export class MemoryObjectStore implements ObjectStore {
     for (const [key, bytes] of [...this.objects]) if (key.startsWith(prefix)) yield { key, size: bytes.length };
   }
 
-  async readCell(key: string): Promise<Cell | undefined> {
+  async readRegister(key: string): Promise<VersionedRegister | undefined> {
     return this.cells.get(key);
   }
 
-  async writeCell(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
+  async writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
     const there = this.cells.get(key);
     if (there?.tag !== tag) return there !== undefined && Buffer.from(there.bytes).equals(bytes);
     this.cells.set(key, { bytes, tag: String(Number(tag ?? 0) + 1) });

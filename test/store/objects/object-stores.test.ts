@@ -115,29 +115,29 @@ function contract(open: () => Promise<ObjectStore>): void {
     expect(await keys(other, "nothing/")).toEqual([]);
   });
 
-  it("changes a cell only for a writer that saw its present value", async () => {
-    expect(await store.readCell("cells/one")).toBeUndefined();
-    expect(await store.writeCell("cells/one", Buffer.from("1"), undefined)).toBe(true);
-    expect(await other.writeCell("cells/one", Buffer.from("x"), undefined)).toBe(false);
-    const seen = (await other.readCell("cells/one"))!;
+  it("changes a register only for a writer that saw its present value", async () => {
+    expect(await store.readRegister("cells/one")).toBeUndefined();
+    expect(await store.writeRegister("cells/one", Buffer.from("1"), undefined)).toBe(true);
+    expect(await other.writeRegister("cells/one", Buffer.from("x"), undefined)).toBe(false);
+    const seen = (await other.readRegister("cells/one"))!;
     expect(text(seen.bytes)).toBe("1");
-    expect(await other.writeCell("cells/one", Buffer.from("2"), seen.tag)).toBe(true);
-    expect(await store.writeCell("cells/one", Buffer.from("3"), seen.tag)).toBe(false);
-    expect(await other.writeCell("cells/one", Buffer.from("2"), seen.tag)).toBe(true); // its own write, repeated
-    expect(text((await store.readCell("cells/one"))!.bytes)).toBe("2");
+    expect(await other.writeRegister("cells/one", Buffer.from("2"), seen.tag)).toBe(true);
+    expect(await store.writeRegister("cells/one", Buffer.from("3"), seen.tag)).toBe(false);
+    expect(await other.writeRegister("cells/one", Buffer.from("2"), seen.tag)).toBe(true); // its own write, repeated
+    expect(text((await store.readRegister("cells/one"))!.bytes)).toBe("2");
   });
 
-  it("lets exactly one of many writers of a cell win, each time", async () => {
+  it("lets exactly one of many writers of a register win, each time", async () => {
     for (let round = 0; round < 5; round++) {
-      const before = await store.readCell("cells/raced");
+      const before = await store.readRegister("cells/raced");
       const contents = Array.from({ length: 6 }, () => randomUUID());
       const won = await Promise.all(
         contents.map((content, i) =>
-          (i % 2 ? store : other).writeCell("cells/raced", Buffer.from(content), before?.tag),
+          (i % 2 ? store : other).writeRegister("cells/raced", Buffer.from(content), before?.tag),
         ),
       );
       expect(won.filter(Boolean)).toHaveLength(1);
-      expect(text((await store.readCell("cells/raced"))!.bytes)).toBe(contents[won.indexOf(true)]);
+      expect(text((await store.readRegister("cells/raced"))!.bytes)).toBe(contents[won.indexOf(true)]);
     }
   });
 
@@ -146,7 +146,7 @@ function contract(open: () => Promise<ObjectStore>): void {
     async (key) => {
       await expect(store.get(key)).rejects.toThrow("store key");
       await expect(store.putIfAbsent(key, body("x"))).rejects.toThrow("store key");
-      await expect(store.writeCell(key, Buffer.from("x"), undefined)).rejects.toThrow("store key");
+      await expect(store.writeRegister(key, Buffer.from("x"), undefined)).rejects.toThrow("store key");
     },
   );
 }
@@ -159,11 +159,11 @@ describe("a directory as object store", () => {
     expect(readdirSync(join(root, "tmp"))).toEqual([]);
   });
 
-  it("sweeps half-written files and superseded cell values, but neither fresh ones nor the present value", async () => {
+  it("sweeps half-written files and superseded register values, but neither fresh ones nor the present value", async () => {
     const store = await DirectoryObjectStore.open(join(scratch, "sweep"));
     const at = (...path: string[]) => join(scratch, "sweep", ...path);
     for (const content of ["1", "2", "3"]) {
-      await store.writeCell("c", Buffer.from(content), (await store.readCell("c"))?.tag);
+      await store.writeRegister("c", Buffer.from(content), (await store.readRegister("c"))?.tag);
     }
     writeFileSync(at("tmp/old"), "half");
     writeFileSync(at("tmp/fresh"), "half");
@@ -174,7 +174,7 @@ describe("a directory as object store", () => {
     await store.sweep(5_000);
     expect(readdirSync(at("tmp"))).toEqual(["fresh"]);
     expect(readdirSync(at("cells/c")).sort()).toEqual(["000000000002", "000000000003"]);
-    expect(text((await store.readCell("c"))!.bytes)).toBe("3");
+    expect(text((await store.readRegister("c"))!.bytes)).toBe("3");
   });
 
   it("refuses symbolic links, wherever they lead", async () => {

@@ -1,0 +1,147 @@
+import { setTimeout } from "node:timers/promises";
+import { CHAMPION, type ModelAliases, PREVIOUS } from "../store/aliases.ts";
+import { isDamagedRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import type { VersionActivation, VersionNumber } from "./version-activation.ts";
+
+export interface FollowerOptions {
+  readonly store: Pick<Store, "aliases" | "versions">;
+  readonly activation: VersionActivation;
+  /** Between two looks at the store for changes that other processes made. */
+  readonly pollMs: number;
+  /**
+   * Told of a champion that cannot serve, and will be tried again; what served before goes on. Without a model: of a store that
+   * could not be asked for its models.
+   */
+  readonly onError: (error: unknown, model: string | undefined) => void;
+  /** Told of an earlier version that serves because the champion cannot. */
+  readonly onFallback: (fallback: VersionNumber, champion: VersionNumber) => void;
+  /** Runs changes of one model in this process one after the other. */
+  readonly exclusively: <T>(model: string, change: () => Promise<T>) => Promise<T>;
+}
+
+/** Looks at the aliases between two looks for new models, which list the whole store. */
+const POLLS_BETWEEN_DISCOVERIES = 30;
+/** A champion that cannot be activated is tried again with growing pauses up to this. */
+const LONGEST_RETRY_MS = 30_000;
+
+/**
+ * Reconciles what this process serves with what the store says: the champion of every model in the store answers for its name.
+ * One damaged model is reported and never keeps the others from serving. It points no alias at another version.
+ */
+export class ChampionFollower {
+  readonly #options: FollowerOptions;
+  readonly #following = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+  #discovering: Promise<void> | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Activates the champion of every model in the store, then follows their changes and new models until `close`. */
+  async start(): Promise<void> {
+    for (const model of await this.#options.store.versions.models()) {
+      await this.#activateAtStart(model);
+      this.follow(model);
+    }
+    this.#discovering = this.#discover();
+  }
+
+  /** Follows the changes of a model's aliases, unless it does already. */
+  follow(model: string): void {
+    if (this.#following.has(model)) return;
+    const { store, pollMs, onError } = this.#options;
+    const follow = async () => {
+      const changes = store.aliases.watch(model, {
+        intervalMs: pollMs,
+        signal: this.#stop.signal,
+        onError: (error) => onError(error, model),
+      });
+      for await (const { aliases } of changes) await this.#reconcileWithRetry(model, aliases);
+    };
+    this.#following.set(model, follow());
+  }
+
+  /** Stops following. What serves goes on. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#discovering;
+    await Promise.all(this.#following.values());
+  }
+
+  /** A champion that cannot serve gives way to its predecessor until it can; a damaged record of aliases is set aside. */
+  async #activateAtStart(model: string): Promise<void> {
+    const { store, activation, onError, onFallback } = this.#options;
+    let aliases: ModelAliases["aliases"];
+    try {
+      ({ aliases } = await store.aliases.list(model));
+    } catch (error) {
+      onError(error, model);
+      if (isDamagedRecord(error))
+        await store.aliases.setAside(model).catch((failure: unknown) => onError(failure, model));
+      return;
+    }
+    const { [CHAMPION]: champion, [PREVIOUS]: previous } = aliases;
+    if (champion === undefined) return;
+    try {
+      await activation.activate(champion);
+    } catch (error) {
+      onError(error, model);
+      if (previous === undefined || previous.version === champion.version) return;
+      try {
+        await activation.activate(previous);
+        onFallback(previous, champion);
+      } catch (failure) {
+        onError(failure, model);
+      }
+    }
+  }
+
+  /** Follows models that other processes put into the store. */
+  async #discover(): Promise<void> {
+    const { store, pollMs, onError } = this.#options;
+    while (await this.#wait(pollMs * POLLS_BETWEEN_DISCOVERIES)) {
+      try {
+        for (const model of await store.versions.models()) this.follow(model);
+      } catch (error) {
+        onError(error, undefined);
+      }
+    }
+  }
+
+  /** Reconciles, and tries again what failed, for a store or a disk may come back; by then the aliases may have changed. */
+  async #reconcileWithRetry(model: string, seen: ModelAliases["aliases"]): Promise<void> {
+    const { store, pollMs, onError } = this.#options;
+    let aliases = seen;
+    for (let waitMs = pollMs; ; waitMs = Math.min(2 * waitMs, Math.max(pollMs, LONGEST_RETRY_MS))) {
+      try {
+        return await this.#reconcile(aliases);
+      } catch (error) {
+        onError(error, model);
+      }
+      if (!(await this.#wait(waitMs))) return;
+      aliases = await store.aliases.list(model).then(
+        (now) => now.aliases,
+        () => aliases,
+      );
+    }
+  }
+
+  async #reconcile(aliases: ModelAliases["aliases"]): Promise<void> {
+    const { store, activation, exclusively } = this.#options;
+    const champion = aliases[CHAMPION];
+    if (champion === undefined) return;
+    await exclusively(champion.model, async () => {
+      // A change that this process made itself has been reconciled already.
+      const current = await store.aliases.get(champion.model, CHAMPION);
+      if (current?.generation === champion.generation) await activation.activate(champion);
+    });
+  }
+
+  /** @returns false when this is being closed */
+  async #wait(ms: number): Promise<boolean> {
+    await setTimeout(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+    return !this.#stop.signal.aborted;
+  }
+}

@@ -1,0 +1,74 @@
+import type { VersionSource } from "../serving/models/loader.ts";
+import type { ServableModel } from "../serving/models/reader.ts";
+import type { ModelRegistry } from "../serving/models/registry.ts";
+import type { SwapReport } from "../serving/models/status.ts";
+import type { Store } from "../store/store.ts";
+import type { ModelVersion } from "../store/versions.ts";
+
+export interface ActivationOptions {
+  readonly store: Pick<Store, "versions">;
+  readonly live: ModelRegistry;
+  /** Opens a version's directory for serving. */
+  readonly prepareModel: (directory: string) => Promise<ServableModel>;
+  readonly onError: (error: unknown, model: string | undefined) => void;
+}
+
+/** A version of a model, by its number. */
+export type VersionNumber = Pick<ModelVersion, "model" | "version">;
+
+/** Brings stored versions into this process's memory and lets them answer. It changes nothing in the store. */
+export class VersionActivation {
+  readonly #options: ActivationOptions;
+
+  constructor(options: ActivationOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a version answers for its model's name. */
+  isActive({ model, version }: VersionNumber): boolean {
+    return this.#statusOf(model)?.current === String(version);
+  }
+
+  /**
+   * Loads a version without giving it traffic.
+   *
+   * @returns a function that unloads it again, unless it had been in memory before
+   */
+  async load(stored: ModelVersion): Promise<() => Promise<void>> {
+    const { live, onError } = this.#options;
+    const { model, version } = stored;
+    const before = this.#statusOf(model)?.versions ?? [];
+    await live.load(this.#source(stored));
+    if (before.some((known) => known.version === String(version))) return async () => {};
+    return () => live.unload(model, String(version)).catch((error: unknown) => onError(error, model));
+  }
+
+  /**
+   * Lets a version answer for its model's name, loading it if need be, and resolves when the one before has drained.
+   *
+   * @returns undefined when it did already
+   */
+  async activate(wanted: VersionNumber): Promise<SwapReport | undefined> {
+    const { live, store } = this.#options;
+    const { model, version } = wanted;
+    if (this.isActive(wanted)) return undefined;
+    await live.load(this.#source(await store.versions.get(model, version)));
+    const swap = live.activate(model, String(version));
+    await swap.drained;
+    return swap.report();
+  }
+
+  #statusOf(model: string) {
+    return this.#options.live.list().find(({ name }) => name === model);
+  }
+
+  #source(stored: ModelVersion): VersionSource {
+    const { store, prepareModel } = this.#options;
+    return {
+      name: stored.model,
+      version: String(stored.version),
+      digest: stored.digest,
+      open: () => store.versions.open(stored, prepareModel),
+    };
+  }
+}
