@@ -286,11 +286,15 @@ async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: 
 }
 
 function diverged({ message, reason }: Divergence, step: number): AlbertError {
-  return new AlbertError(
-    "backend",
-    `training diverged (${message}). Lower the learning rate or lengthen the warmup; the last good checkpoint is kept`,
-    { reason: "DIVERGED", metadata: { step: String(step), cause: reason } },
-  );
+  // One answer throughout is what a rate far too high leaves, and where one far too low has not moved from.
+  const advice =
+    reason === "NON_FINITE"
+      ? "Lower the learning rate or lengthen the warmup"
+      : "Try a lower learning rate or a longer warmup, or a higher rate where this one is small for the model (--plan says which fits), and look whether the labels follow from the texts";
+  return new AlbertError("backend", `training diverged (${message}). ${advice}; the last good checkpoint is kept`, {
+    reason: "DIVERGED",
+    metadata: { step: String(step), cause: reason },
+  });
 }
 
 /** The state whose weights are kept: of the best evaluation, else of the last step. */

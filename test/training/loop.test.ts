@@ -232,6 +232,14 @@ describe("a run that goes wrong", () => {
     expect(outcome.progress).toMatchObject({ step: TOTAL, attempt: 1 });
   });
 
+  it("fails with advice that fits where every prediction stays the same", async () => {
+    await expect(runWith({ fake: { collapsed: () => true } })).rejects.toThrow(
+      /or a higher rate where this one is small/,
+    );
+    const fake = { explodeAt: { step: 25, aboveRate: 0 } };
+    await expect(runWith({ name: "nan", fake })).rejects.toThrow(/Lower the learning rate or lengthen the warmup; the/);
+  });
+
   it("ends in the same bytes when interrupted after a roll-back", async () => {
     const fake = { explodeAt: { step: 25, aboveRate: 0.02 } };
     const whole = await runWith({ name: "whole", fake });
