@@ -123,6 +123,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   // Looked for while the rest starts; whoever needs it meets the error.
   if (options.openEngine === undefined) device().catch(() => {});
   void sweep(log);
+  if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");
   const inference = createInference(options, device);
   const { serving, metrics, handlers } = inference;
   const live = serving.models;

@@ -215,13 +215,21 @@ export const SETTINGS = {
       roles: SERVES,
       doc: "Waiting sequences looked at, beyond those taken, to fill a batch.",
     }),
-    patienceMs: integer({
+    agingMs: integer({
       default: 1000,
       min: 1,
       max: 3_600_000,
       unit: "ms",
       roles: SERVES,
       doc: "Waiting time after which an interactive request goes before later ones whatever their deadlines; 8 times that for priority batch.",
+    }),
+    patienceMs: integer({
+      default: 0,
+      min: 0,
+      max: 3_600_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Deprecated name of `serving.aging_ms`, which it replaces where it is set; 0: not set.",
     }),
     quarantineMs: integer({
       default: 600_000,

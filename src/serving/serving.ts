@@ -60,7 +60,7 @@ export class Serving {
     this.#eventLoop = new EventLoopBudget(clock);
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
-    const limits = { ...config, agingMs: config.patienceMs };
+    const limits = { ...config, agingMs: config.patienceMs > 0 ? config.patienceMs : config.agingMs };
     this.scheduler = new Scheduler({ clock, limits, metrics, quarantine: this.quarantine, random });
     const { openEngine, openDryRunEngine } = options;
     const { scheduler } = this;

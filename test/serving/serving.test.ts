@@ -195,6 +195,35 @@ describe("answer", () => {
     expect(await page()).toContain('albert_poison_total{cause="non-finite"} 1');
   });
 
+  it.each([
+    ["its name", { agingMs: 10 }, [8, 9]],
+    ["its former name", { patienceMs: 10 }, [8, 9]],
+    ["neither", {}, [9, 8]],
+  ])("takes the aging time from %s", async (_, config, order) => {
+    nextEngine = () => new FakeEngine({ tokenBudget: 3 });
+    start(config);
+    const swapping = swapTo("1");
+    for (let i = 0; i < 8; i++) {
+      await clock.settle();
+      engines[0]?.held[0]?.finish();
+    }
+    await swapping;
+    const [engine] = engines;
+    const before = engine!.ran.length;
+    const asked = [serving.answer(request({}, 1)), serving.answer(request({}, 2))];
+    await clock.settle();
+    asked.push(serving.answer(request({ priority: "batch" }, 8)));
+    await clock.advance(100);
+    asked.push(serving.answer(request({ deadlineAt: clock.now() + 50 }, 9)));
+    for (let i = 0; i < 4; i++) {
+      await clock.settle();
+      engine!.held[0]?.finish();
+    }
+    await Promise.all(asked);
+    const letters = engine!.ran.slice(before).map(([sequence]) => sequence!.inputIds[1]! - 10);
+    expect(letters).toEqual([1, 2, ...order]);
+  });
+
   it("predicts the cost of a request without running it", async () => {
     await swapTo("1");
     expect(serving.predictMs({ name: "m" }, [10, 20])).toBe(30);
