@@ -147,9 +147,10 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       log,
       ...(config.server.role === "training" ? {} : { inference: handlers }),
       ...(admin === undefined ? {} : { admin }),
-      ready: () => live.ready || config.server.role === "training",
     });
-    const updateHealth = followHealth(live, () => live.ready, server.health, metrics, watching.signal, log);
+    // A server that only trains answers administrators from the moment it listens.
+    const isReady = () => config.server.role === "training" || live.ready;
+    const updateHealth = followHealth(live, isReady, server.health, metrics, watching.signal, log);
     if (admin === undefined) for (const model of models) await inference.serve(model);
     else {
       for (const { name, directory } of models) await admin.deployment.seed(name, directory);

@@ -26,8 +26,6 @@ export interface InferenceServerOptions {
   readonly authorizer?: Authorizer;
   /** The services of the admin listener; without them it is not opened. */
   readonly admin?: { readonly register: (services: ServiceRegistrar) => void; readonly authorizer?: Authorizer };
-  /** Whether requests can be answered now, for `/readyz`. */
-  readonly ready: () => boolean;
 }
 
 /** Addresses in use, each `host:port` with the port that was bound. */
@@ -102,7 +100,13 @@ export class InferenceServer {
           calls: callSettings(name, options, draining.signal, authorizer),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
         },
-        register,
+        (services) =>
+          register({
+            add: (service, handlers) => {
+              if (service.typeName !== Health.typeName) health.addService(service.typeName);
+              services.add(service, handlers);
+            },
+          }),
       );
       opened.push(listener);
       return listener;
@@ -128,7 +132,7 @@ export class InferenceServer {
           : await MetricsListener.open({
               address: config.server.metricsAddress,
               metricsPage: () => options.metrics.page(),
-              ready: () => options.ready() && !draining.signal.aborted,
+              ready: () => health.ready,
             });
       const page = config.server.consoleAddress === "" ? undefined : await openConsole(options, draining.signal);
       return new InferenceServer(options, { publicListener, adminListener, http, page, health, draining });

@@ -142,7 +142,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     when: "Because of what waits before it, the request cannot be answered before its deadline.",
     detail: "QuotaFailure",
     retry: "later",
-    metadata: ["predicted_ms", "remaining_ms"],
+    metadata: ["predicted_ms", "remaining_ms", "given_ms"],
   },
   {
     reason: "DEADLINE_TOO_SHORT",
@@ -150,7 +150,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     when: "The deadline is shorter than the input's own predicted run time.",
     detail: "none",
     retry: "no",
-    metadata: ["minimum_ms", "remaining_ms"],
+    metadata: ["minimum_ms", "remaining_ms", "given_ms"],
   },
   {
     reason: "DEADLINE_PASSED",

@@ -1,4 +1,3 @@
-import { InferenceService } from "../../gen/albert/v1/inference_pb.js";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ServerLog } from "../log.ts";
@@ -21,10 +20,8 @@ export function followHealth(
 ): () => void {
   let lost = false;
   const setAll = () => {
-    const serving = ready() && !lost;
-    health.set("", serving);
-    health.set(InferenceService.typeName, serving);
-    metrics.process.ready(serving);
+    health.setServer(ready() && !lost);
+    metrics.process.ready(health.ready);
   };
   const follow = async () => {
     for await (const { name, current, versions } of live.watch(signal)) {

@@ -7,13 +7,32 @@ import type { ServiceHandlers } from "../call/call.ts";
 const MAX_LISTED = 100;
 
 /**
- * Which names answer calls now: "" for the server as a whole, each service, and `model/<name>` for each model. Whoever
- * owns a name sets it; watchers hear of every change. After `drain` everything is NOT_SERVING for good.
+ * Which names answer calls now: "" for the server as a whole, each service, and `model/<name>` for each model. The one source
+ * of every probe: gRPC health, `/readyz` and the `albert_ready` metric cannot disagree. Watchers hear of every change. After
+ * `drain` everything is NOT_SERVING for good.
  */
 export class HealthStates {
-  readonly #serving = new Map<string, boolean>();
+  readonly #serving = new Map<string, boolean>([["", false]]);
+  readonly #services = new Set<string>([""]);
   readonly #watchers = new Set<() => void>();
   #draining = false;
+
+  /** Whether the server as a whole gets traffic. */
+  get ready(): boolean {
+    return this.status("") === ServingStatus.SERVING;
+  }
+
+  /** A service that some listener serves: it is as healthy as the server. */
+  addService(name: string): void {
+    this.#services.add(name);
+    this.set(name, this.#serving.get("") ?? false);
+  }
+
+  /** The server as a whole, and each of its services. */
+  setServer(serving: boolean): void {
+    for (const name of this.#services) this.#serving.set(name, serving);
+    this.#notify();
+  }
 
   set(name: string, serving: boolean): void {
     this.#serving.set(name, serving);

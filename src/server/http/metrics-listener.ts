@@ -14,7 +14,8 @@ export interface MetricsListenerOptions {
 }
 
 /**
- * Plain HTTP for machines that watch the process: `/metrics` for Prometheus, `/healthz` while the main thread runs at all,
+ * Plain HTTP for machines that watch the process: `/metrics` for Prometheus, `/livez` (or `/healthz`) while the main thread
+ * runs at all,
  * `/readyz` while calls are answered.
  */
 export class MetricsListener {
@@ -38,13 +39,13 @@ export class MetricsListener {
           ({ contentType, body }) => reply(response, 200, contentType, body),
           () => reply(response, 500, "text/plain", "the metrics could not be collected\n"),
         );
-      } else if (path === "/healthz") {
+      } else if (path === "/healthz" || path === "/livez") {
         reply(response, 200, "text/plain", "alive\n");
       } else if (path === "/readyz") {
         const ready = options.ready();
         reply(response, ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
       } else {
-        reply(response, 404, "text/plain", "there are /metrics, /healthz and /readyz\n");
+        reply(response, 404, "text/plain", "there are /metrics, /livez, /healthz and /readyz\n");
       }
     });
     await listen(server, options.address);

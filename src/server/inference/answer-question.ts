@@ -1,9 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AnswerQuestionRequest, AnswerQuestionResponseSchema } from "../../gen/albert/v1/inference_pb.js";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
-import { answerFields } from "./reply-parts.ts";
-import { readOffsetUnit } from "./request-options.ts";
+import type { Operation } from "./handler.ts";
+import { answerFields } from "./reply-fields.ts";
+import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
 export const answerQuestion: Operation<
   AnswerQuestionRequest,
@@ -14,12 +13,12 @@ export const answerQuestion: Operation<
   read: (request, { run, fields }) => {
     const { question, context, nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold } = request;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-    const chosen = defined({ nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold });
+    const chosen = omitUndefined({ nBest, maxAnswerTokens, docStride, maxQuestionTokens, nullThreshold });
     return { ...run, question, context, offsetUnit, ...chosen };
   },
   reply: (answer) => ({
     answers: answerFields(answer),
     answerable: !answer.noAnswer,
-    ...defined({ nullScore: answer.nullScore, nullThreshold: answer.nullThreshold }),
+    ...omitUndefined({ nullScore: answer.nullScore, nullThreshold: answer.nullThreshold }),
   }),
 };

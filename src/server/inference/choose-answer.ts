@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ChooseAnswerRequest, ChooseAnswerResponseSchema } from "../../gen/albert/v1/inference_pb.js";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation } from "./handler.ts";
+import { omitUndefined } from "./request-fields.ts";
 
 export const chooseAnswer: Operation<
   ChooseAnswerRequest,
@@ -14,7 +14,7 @@ export const chooseAnswer: Operation<
       const description = `must hold at most ${limits.maxChoices} choices, got ${choices.length}`;
       fields.violations.push({ field: "choices", description });
     }
-    return { ...run, question, choices, ...defined({ context }) };
+    return { ...run, question, choices, ...omitUndefined({ context }) };
   },
   reply: ({ best, choices }) => ({
     index: best,

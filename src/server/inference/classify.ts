@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ClassifyRequest, ClassifyResponseSchema } from "../../gen/albert/v1/inference_pb.js";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
-import { classificationFields } from "./reply-parts.ts";
+import type { Operation } from "./handler.ts";
+import { classificationFields } from "./reply-fields.ts";
+import { omitUndefined } from "./request-fields.ts";
 
 export const classify: Operation<ClassifyRequest, "classify", MessageInitShape<typeof ClassifyResponseSchema>> = {
   task: "classify",
@@ -10,7 +10,7 @@ export const classify: Operation<ClassifyRequest, "classify", MessageInitShape<t
     ...run,
     text,
     labels,
-    ...defined({ textPair, topK, threshold }),
+    ...omitUndefined({ textPair, topK, threshold }),
   }),
   reply: (answer, { returnLogits }) => classificationFields(answer, returnLogits),
 };

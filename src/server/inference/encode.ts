@@ -5,10 +5,9 @@ import {
   Pooling as PoolingField,
 } from "../../gen/albert/v1/inference_pb.js";
 import type { Pooling } from "../../tasks/masked-lm/encoding.ts";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
-import { tokenFields } from "./reply-parts.ts";
-import { byNumber, readOffsetUnit } from "./request-options.ts";
+import type { Operation } from "./handler.ts";
+import { tokenFields } from "./reply-fields.ts";
+import { byNumber, omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
 const POOLINGS = byNumber<Pooling>({
   [PoolingField.UNSPECIFIED]: "pooler",
@@ -24,7 +23,7 @@ export const encode: Operation<EncodeRequest, "encode", MessageInitShape<typeof 
     const { text, textPair, normalize, returnTokens } = request;
     const pooling = fields.read("pooling", request.pooling, POOLINGS);
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-    return { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...defined({ textPair }) };
+    return { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...omitUndefined({ textPair }) };
   },
   reply: ({ embedding, tokens }) => ({
     embedding: Array.from(embedding),

@@ -1,15 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { FillMaskRequest, FillMaskResponseSchema } from "../../gen/albert/v1/inference_pb.js";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
-import { maskFields } from "./reply-parts.ts";
-import { readOffsetUnit } from "./request-options.ts";
+import type { Operation } from "./handler.ts";
+import { maskFields } from "./reply-fields.ts";
+import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
 export const fillMask: Operation<FillMaskRequest, "fill_mask", MessageInitShape<typeof FillMaskResponseSchema>> = {
   task: "fill_mask",
   read: ({ text, topK, offsetUnit }, { run, fields }) => {
     const unit = readOffsetUnit(offsetUnit, fields);
-    return { ...run, text, offsetUnit: unit, ...defined({ topK }) };
+    return { ...run, text, offsetUnit: unit, ...omitUndefined({ topK }) };
   },
   reply: ({ masks }) => ({ masks: maskFields(masks) }),
 };

@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeadResultSchema, InferRequest, InferResponseSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { HeadAnswer } from "../../tasks/inference.ts";
-import { defined } from "./defined.ts";
-import type { Operation } from "./operation.ts";
-import { answerFields, classificationFields, maskFields } from "./reply-parts.ts";
-import { readOffsetUnit } from "./request-options.ts";
+import type { Operation } from "./handler.ts";
+import { answerFields, classificationFields, maskFields } from "./reply-fields.ts";
+import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
 export const infer: Operation<InferRequest, "infer", MessageInitShape<typeof InferResponseSchema>> = {
   task: "infer",
@@ -13,9 +12,9 @@ export const infer: Operation<InferRequest, "infer", MessageInitShape<typeof Inf
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
     const heads = request.heads.map(({ head, topK, threshold, maxAnswerTokens }) => ({
       head,
-      ...defined({ topK, threshold, maxAnswerTokens }),
+      ...omitUndefined({ topK, threshold, maxAnswerTokens }),
     }));
-    return { ...run, text, heads, returnPooled, offsetUnit, ...defined({ textPair }) };
+    return { ...run, text, heads, returnPooled, offsetUnit, ...omitUndefined({ textPair }) };
   },
   reply: ({ heads, pooled }) => ({
     results: heads.map(headResult),
@@ -36,7 +35,7 @@ function headResult(answer: HeadAnswer): MessageInitShape<typeof HeadResultSchem
     }
     default: {
       const { noAnswer, nullScore } = answer.answer;
-      const value = { answers: answerFields(answer.answer), answerable: !noAnswer, ...defined({ nullScore }) };
+      const value = { answers: answerFields(answer.answer), answerable: !noAnswer, ...omitUndefined({ nullScore }) };
       return { head, result: { case: "answers", value } };
     }
   }

@@ -1,23 +1,40 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { invalidInput } from "../../errors.ts";
-import { type InferItem, type InferItemResultSchema, InferItemSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { CallContext } from "../call/call.ts";
+import {
+  type InferenceService,
+  type InferItem,
+  type InferItemResultSchema,
+  InferItemSchema,
+} from "../../gen/albert/v1/inference_pb.js";
+import type { CallContext, ServiceHandlers } from "../call/call.ts";
 import { type IncidentLog, toAlbertError, toWireError } from "../errors/status.ts";
-import type { InferenceCalls } from "./calls.ts";
 
-type Result = MessageInitShape<typeof InferItemResultSchema>;
+/**
+ * One item of a batch or stream: which call answers it, what becomes of its failure, and when the next may follow. It knows
+ * no model and no text.
+ */
+
+/** The calls that answer one request each: what batches and streams are made of. */
+export type InferenceCalls = Pick<
+  ServiceHandlers<typeof InferenceService>,
+  "classify" | "answerQuestion" | "chooseAnswer" | "encode" | "fillMask" | "tokenize" | "infer"
+>;
+
+/** How one item ended. */
+export type ItemResult = MessageInitShape<typeof InferItemResultSchema>;
 
 /**
  * Answers one item of a batch or stream exactly as the call of that kind would, and turns its failure into the status
- * which that call would have ended with. Never rejects: nobody may be listening
- * any more when the whole call has ended.
+ * which that call would have ended with. Never rejects: by then the whole
+ * call may have ended, with no one left to listen.
  */
 export async function answerItem(
   item: InferItem,
   calls: InferenceCalls,
   context: CallContext,
   logIncident: IncidentLog,
-): Promise<Result> {
+): Promise<ItemResult> {
   const { correlationId } = item;
   try {
     return { correlationId, outcome: await outcomeOf(item, calls, context) };
@@ -31,7 +48,7 @@ async function outcomeOf(
   item: InferItem,
   calls: InferenceCalls,
   context: CallContext,
-): Promise<NonNullable<Result["outcome"]>> {
+): Promise<NonNullable<ItemResult["outcome"]>> {
   const { request } = item;
   switch (request.case) {
     case "classify":
@@ -56,4 +73,26 @@ async function outcomeOf(
 function emptyItem(): Error {
   const kinds = InferItemSchema.oneofs[0]!.fields.map(({ name }) => name).join(", ");
   return invalidInput([{ field: "request", description: `must be one of ${kinds}` }]);
+}
+
+/** Longest nap between two looks at the queue. */
+const LOOK_EVERY_MS = 50;
+
+/** What backpressure needs to know of the queue. */
+export interface QueueLoad {
+  /** Predicted milliseconds that work arriving now would wait. */
+  predictedWaitMs(): number;
+}
+
+/**
+ * Holds back the next item of a batch or stream while the queue is half full, so that one caller's items wait here, where
+ * its own deadline and window bound them, instead of being refused and crowding out others.
+ *
+ * @throws the signal's reason when it aborts meanwhile
+ */
+export async function backpressure(queue: QueueLoad, maxQueueMs: number, signal: AbortSignal): Promise<void> {
+  for (let excess = queue.predictedWaitMs() - maxQueueMs / 2; excess > 0; ) {
+    await delay(Math.min(excess, LOOK_EVERY_MS), undefined, { signal }).catch(() => signal.throwIfAborted());
+    excess = queue.predictedWaitMs() - maxQueueMs / 2;
+  }
 }

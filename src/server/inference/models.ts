@@ -4,7 +4,7 @@ import type { Model } from "../../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
-import { PROBLEM_TYPES } from "./reply-parts.ts";
+import { PROBLEM_TYPES } from "./reply-fields.ts";
 
 /** The version of every name that answers requests now; a name that is still loading is not among them. */
 export function listModels(live: ModelRegistry): ServedModel[] {

@@ -1,21 +1,19 @@
 import { performance } from "node:perf_hooks";
-import { invalidInput } from "../../errors.ts";
-import type { BatchInferRequest, InferenceService } from "../../gen/albert/v1/inference_pb.js";
+import type { InferenceService, InferItem } from "../../gen/albert/v1/inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
 import type { IncidentLog } from "../errors/status.ts";
 import { answerQuestion } from "./answer-question.ts";
-import { answerRequest } from "./answer-request.ts";
-import type { InferenceCalls } from "./calls.ts";
+import { batchInfer } from "./batch.ts";
 import { chooseAnswer } from "./choose-answer.ts";
 import { classify } from "./classify.ts";
 import { encode } from "./encode.ts";
 import { fillMask } from "./fill-mask.ts";
+import { answerRequest } from "./handler.ts";
 import { infer } from "./infer.ts";
-import { answerItem } from "./items.ts";
+import { answerItem, backpressure, type InferenceCalls } from "./items.ts";
 import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
-import { awaitTurn } from "./pacing.ts";
-import { modelSelector } from "./request-options.ts";
+import { modelSelector } from "./request-fields.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
 
@@ -45,29 +43,16 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
     tokenize: async (request, context) => tokenize(serving, limits, request, context),
     infer: (request, context) => answerRequest(serving, limits, infer, request, context),
   };
+  /** How the items of one batch or stream are answered; an item of a stream has a context of its own. */
+  const itemsOf = (context: CallContext, contextOf: (whole: CallContext) => CallContext = (whole) => whole) => ({
+    backpressure: () => backpressure(scheduler, maxQueueMs, context.signal),
+    answer: (item: InferItem) => answerItem(item, calls, contextOf(context), logIncident),
+  });
   return {
     ...calls,
-    batchInfer: async ({ items }: BatchInferRequest, context: CallContext) => {
-      if (items.length < 1 || items.length > maxBatchItems) {
-        throw invalidInput([
-          { field: "items", description: `must hold 1 to ${maxBatchItems} items, got ${items.length}` },
-        ]);
-      }
-      const results: ReturnType<typeof answerItem>[] = [];
-      for (const item of items) {
-        await awaitTurn(scheduler, maxQueueMs, context.signal);
-        results.push(answerItem(item, calls, context, logIncident));
-      }
-      const outcomes = await Promise.all(results);
-      context.signal.throwIfAborted();
-      return { results: outcomes };
-    },
+    batchInfer: (request, context) => batchInfer(request, context, { maxItems: maxBatchItems, ...itemsOf(context) }),
     streamInfer: (requests, context) =>
-      streamInfer(requests, context, {
-        window: streamWindow,
-        turn: () => awaitTurn(scheduler, maxQueueMs, context.signal),
-        answer: (item) => answerItem(item, calls, itemContext(context), logIncident),
-      }),
+      streamInfer(requests, context, { window: streamWindow, ...itemsOf(context, itemContext) }),
     listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
     getModel: async ({ model, pin }) => ({
       model: modelInfo(findModel(live, modelSelector(model, pin)), options.limits),

@@ -2,54 +2,52 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { invalidInput } from "../../errors.ts";
 import {
   type InferItem,
-  type InferItemResultSchema,
   type StreamInferRequest,
   type StreamInferResponseSchema,
   StreamOrder,
 } from "../../gen/albert/v1/inference_pb.js";
 import { draining } from "../../serving/errors.ts";
 import type { CallContext } from "../call/call.ts";
-import { ItemsInHand } from "./items-in-hand.ts";
-
-type Result = MessageInitShape<typeof InferItemResultSchema>;
+import { InFlightWindow } from "./in-flight-window.ts";
+import type { ItemResult } from "./items.ts";
 
 export interface StreamOptions {
   /** Items in work, or answered and not yet taken by the caller, at one time. */
   readonly window: number;
   /** Resolves when the queue has room for another item. */
-  readonly turn: () => Promise<void>;
+  readonly backpressure: () => Promise<void>;
   /** Answers one item; its failures are results too. */
-  readonly answer: (item: InferItem) => Promise<Result>;
+  readonly answer: (item: InferItem) => Promise<ItemResult>;
 }
 
 /**
- * Answers a stream of items: announces the window, keeps at most that many items in hand, and gives results as they are
+ * Answers a stream of items: announces the window, keeps at most that many items in flight, and gives results as they are
  * ready or in the order of the items. Reading pauses while the window is full, so a caller that does not read its
- * results is slowed down by flow control, not buffered. When the server drains, the items in hand are answered and the
+ * results is slowed down by flow control, not buffered. When the server drains, the items in flight are answered and the
  * stream ends with UNAVAILABLE.
  */
 export async function* streamInfer(
   requests: AsyncIterable<StreamInferRequest>,
   context: CallContext,
-  { window, turn, answer }: StreamOptions,
+  { window, backpressure, answer }: StreamOptions,
 ): AsyncGenerator<MessageInitShape<typeof StreamInferResponseSchema>> {
   yield { message: { case: "window", value: { items: window } } };
-  const hand = new ItemsInHand<Result>(window);
-  const onDrain = () => hand.end();
-  const onAbort = () => hand.end(context.signal.reason);
+  const inFlight = new InFlightWindow<ItemResult>(window);
+  const onDrain = () => inFlight.end();
+  const onAbort = () => inFlight.end(context.signal.reason);
   context.draining.addEventListener("abort", onDrain, { once: true });
   context.signal.addEventListener("abort", onAbort, { once: true });
-  readItems(requests, hand, { turn, answer }).then(
-    () => hand.end(),
-    (error) => hand.end(error),
+  readItems(requests, inFlight, { backpressure, answer }).then(
+    () => inFlight.end(),
+    (error) => inFlight.end(error),
   );
   try {
-    for (let result = await hand.take(); result !== undefined; result = await hand.take()) {
+    for (let result = await inFlight.take(); result !== undefined; result = await inFlight.take()) {
       yield { message: { case: "result", value: result } };
     }
     if (context.draining.aborted) throw draining();
   } finally {
-    hand.end();
+    inFlight.end();
     context.draining.removeEventListener("abort", onDrain);
     context.signal.removeEventListener("abort", onAbort);
   }
@@ -57,19 +55,19 @@ export async function* streamInfer(
 
 async function readItems(
   requests: AsyncIterable<StreamInferRequest>,
-  hand: ItemsInHand<Result>,
-  { turn, answer }: Pick<StreamOptions, "turn" | "answer">,
+  inFlight: InFlightWindow<ItemResult>,
+  { backpressure, answer }: Pick<StreamOptions, "backpressure" | "answer">,
 ): Promise<void> {
   let first = true;
   for await (const { message } of requests) {
-    if (hand.ended) return;
-    if (message.case === "settings") hand.ordered = readOrder(message.value.order, first);
+    if (inFlight.ended) return;
+    if (message.case === "settings") inFlight.ordered = readOrder(message.value.order, first);
     else if (message.case === "item") {
-      await turn();
-      hand.add(answer(message.value));
+      await backpressure();
+      inFlight.add(answer(message.value));
     } else throw invalidInput([{ field: "message", description: "must be settings or item" }]);
     first = false;
-    await hand.room();
+    await inFlight.room();
   }
 }
 

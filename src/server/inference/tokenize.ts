@@ -4,10 +4,9 @@ import type { TokenizeRequest, TokenizeResponseSchema } from "../../gen/albert/v
 import type { Serving } from "../../serving/serving.ts";
 import { tokenizeRequest } from "../../tasks/text-request.ts";
 import type { CallContext } from "../call/call.ts";
-import { defined } from "./defined.ts";
-import type { RequestLimits } from "./operation.ts";
-import { tokenFields } from "./reply-parts.ts";
-import { EnumFields, readOffsetUnit, readOptions } from "./request-options.ts";
+import type { RequestLimits } from "./handler.ts";
+import { tokenFields } from "./reply-fields.ts";
+import { EnumFields, omitUndefined, readOffsetUnit, readOptions } from "./request-fields.ts";
 
 /**
  * Cuts a text into pieces. GcRoots no device and therefore no place in the queue: it is over before another call begins.
@@ -27,7 +26,7 @@ export function tokenize(
   try {
     const { version } = lease;
     const { text, textPair } = request;
-    const asked = { ...run, text, offsetUnit, ...defined({ textPair }) };
+    const asked = { ...run, text, offsetUnit, ...omitUndefined({ textPair }) };
     const startedAt = performance.now();
     const { tokens, maxTokens, fits } = fields.joined(() => tokenizeRequest(asked, version.task, limits));
     const endedAt = performance.now();

@@ -2170,7 +2170,7 @@ export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
  */
 export const TruncationPolicy = {
   /**
-   * The server's configured default; `ERROR` unless it was changed.
+   * As `ERROR`.
    *
    * @generated from enum value: TRUNCATION_POLICY_UNSPECIFIED = 0;
    */

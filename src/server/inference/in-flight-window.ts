@@ -1,4 +1,4 @@
-/** One item from its arrival to the moment its result is taken. */
+/** One item of a stream, from its arrival to the moment its result is taken. */
 interface Slot<Result> {
   settled?: { readonly result: Result };
 }
@@ -7,7 +7,7 @@ interface Slot<Result> {
  * The items of one stream that are in work, or answered and not yet taken. Bounded by a window: whoever adds items waits
  * for `room` first. Results are taken in order of completion, or, if `ordered`, of arrival. One adder, one taker.
  */
-export class ItemsInHand<Result> {
+export class InFlightWindow<Result> {
   /** May be set until the first item is added. */
   ordered = false;
   readonly #window: number;

@@ -9,7 +9,6 @@ import type { ModelSelector } from "../../serving/models/selection.ts";
 import type { Priority } from "../../serving/scheduler/work.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
-import { defined } from "./defined.ts";
 
 /** The options of a request in the program's own terms. */
 export interface ReadOptions {
@@ -72,7 +71,7 @@ export function readOptions(options: RequestOptions | undefined, fields: EnumFie
     selector: modelSelector(options?.model ?? "", options?.pin),
     priority: fields.read("options.priority", options?.priority ?? 0, PRIORITIES),
     run: {
-      ...defined({ head: options?.head || undefined, maxTokens: options?.maxTokens }),
+      ...omitUndefined({ head: options?.head || undefined, maxTokens: options?.maxTokens }),
       truncation: fields.read("options.truncation", options?.truncation ?? 0, TRUNCATIONS),
     },
   };
@@ -101,4 +100,11 @@ export function byNumber<T>(table: Readonly<Record<number, T>>): readonly [T, ..
     .sort((a, b) => a - b)
     .map((number) => table[number]!);
   return [first!, ...rest];
+}
+
+/** The fields that have a value; what the caller left out stays left out, so that defaults apply where they are declared. */
+export function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
+  // Object.fromEntries forgets the keys' types; filtering changed nothing else.
+  return Object.fromEntries(present) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

@@ -1,0 +1,37 @@
+import { invalidInput } from "../../errors.ts";
+import type { BatchInferRequest } from "../../gen/albert/v1/inference_pb.js";
+import type { CallContext } from "../call/call.ts";
+import type { ItemResult } from "./items.ts";
+
+/** What a batch is answered with. */
+export interface BatchOptions {
+  readonly maxItems: number;
+  /** Resolves when the queue has room for another item. */
+  readonly backpressure: () => Promise<void>;
+  /** Answers one item; its failures are results too. */
+  readonly answer: (item: BatchInferRequest["items"][number]) => Promise<ItemResult>;
+}
+
+/**
+ * Answers the items of one batch at the same time, each with an outcome of its own, in the order of the request. The batch
+ * fails as a whole only when it holds too few or too many items, or nobody waits for it any more.
+ *
+ * @throws AlbertError invalid-input for a wrong number of items; the reason with which the call was aborted
+ */
+export async function batchInfer(
+  { items }: BatchInferRequest,
+  { signal }: Pick<CallContext, "signal">,
+  { maxItems, backpressure, answer }: BatchOptions,
+): Promise<{ results: ItemResult[] }> {
+  if (items.length < 1 || items.length > maxItems) {
+    throw invalidInput([{ field: "items", description: `must hold 1 to ${maxItems} items, got ${items.length}` }]);
+  }
+  const outcomes: Promise<ItemResult>[] = [];
+  for (const item of items) {
+    await backpressure();
+    outcomes.push(answer(item));
+  }
+  const results = await Promise.all(outcomes);
+  signal.throwIfAborted();
+  return { results };
+}

@@ -1,0 +1,81 @@
+import type { Message, MessageInitShape } from "@bufbuild/protobuf";
+import type { RequestOptions, ResponseMetaSchema } from "../../gen/albert/v1/inference_pb.js";
+import type { ServedMeta } from "../../serving/answer.ts";
+import type { Serving } from "../../serving/serving.ts";
+import type { RunOptions, TaskLimits } from "../../tasks/plan.ts";
+import type { TaskKind, Tasks } from "../../tasks/task-request.ts";
+import type { CallContext } from "../call/call.ts";
+import { EnumFields, readOptions } from "./request-fields.ts";
+
+/**
+ * What the calls that answer one request have in common: each says how it reads its request and writes its reply, and
+ * `answerRequest` does the rest. It decides nothing about models, queues or texts; serving and tasks do.
+ */
+
+/** Bounds that the server sets on one request. */
+export interface RequestLimits extends TaskLimits {
+  readonly maxChoices: number;
+}
+
+/** A request of any of the calls that answer one. */
+export type InferenceRequestMessage = Message & { readonly options?: RequestOptions | undefined };
+
+/** What reading a request may look at. */
+export interface Reading {
+  readonly limits: RequestLimits;
+  /** The request's own options. */
+  readonly run: RunOptions;
+  /** Where violations of fields are collected that the task's input cannot hold. */
+  readonly fields: EnumFields;
+}
+
+/**
+ * One call that answers a request: how its message becomes a task's input, and the answer a reply. All else (choosing the
+ * model, admission, planning, deadlines, timing, metrics) is the same for every call and lives in the serving room.
+ */
+export interface Operation<Request extends InferenceRequestMessage, K extends TaskKind, Reply> {
+  readonly task: K;
+  read(request: Request, reading: Reading): Tasks[K]["input"];
+  /** The reply without its `meta`. */
+  reply(answer: Tasks[K]["answer"], request: Request): Reply;
+}
+
+/** Fields of `ResponseMeta`. */
+export type MetaFields = MessageInitShape<typeof ResponseMetaSchema>;
+
+/**
+ * Answers one request of any kind, however it arrived.
+ *
+ * @throws AlbertError as in docs/errors.md
+ */
+export async function answerRequest<Request extends InferenceRequestMessage, K extends TaskKind, Reply extends object>(
+  serving: Serving,
+  limits: RequestLimits,
+  operation: Operation<Request, K, Reply>,
+  request: Request,
+  context: CallContext,
+): Promise<Reply & { readonly meta: MetaFields }> {
+  const { task, read, reply } = operation;
+  const fields = new EnumFields();
+  const { selector, priority, run } = readOptions(request.options, fields);
+  const input = read(request, { limits, run, fields });
+  const { answer, meta } = await serving.answer<K>({
+    task,
+    input,
+    violations: fields.violations,
+    limits,
+    model: selector,
+    priority,
+    deadlineAt: context.deadlineAt,
+    receivedAt: context.receivedAt,
+    signal: context.signal,
+  });
+  context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
+  return { ...reply(answer, request), meta: metaFields(meta, context) };
+}
+
+function metaFields({ prediction, head, paddedTokens, ...meta }: ServedMeta, { requestId }: CallContext): MetaFields {
+  // The trunk's own outputs are no heads.
+  const headName = head.startsWith("@") ? "" : head;
+  return { ...meta, head: headName, paddedTokens: Math.round(paddedTokens), requestId };
+}

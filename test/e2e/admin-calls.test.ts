@@ -1,0 +1,43 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
+
+describe("calls of administrators over a connection", () => {
+  let server: RunningServer;
+  let admin: AdminClient;
+
+  beforeAll(async () => {
+    const store = { directory: mkdtempSync(join(tmpdir(), "albert-admin-")) };
+    server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }], config: { store } });
+    admin = connectAdmin(server.app.addresses.admin ?? "", { maxAttempts: 1 });
+  });
+  afterAll(async () => {
+    admin.close();
+    await server.close();
+  });
+
+  it("collect no garbage where everything is needed, and say so", async () => {
+    expect((await admin.models.collectGarbage({ dryRun: true })).versions).toEqual([]);
+    expect((await admin.models.collectGarbage({})).versions).toEqual([]);
+    expect((await server.client.classify({ text: "a cat", options: { head: "sentiment" } })).labels).toHaveLength(2);
+  });
+
+  it("show which version serves as soon as it is watched", async () => {
+    for await (const { update } of admin.models.watchServing({ model: "tiny" })) {
+      expect(update).toMatchObject({ case: "model", value: { model: "tiny" } });
+      break;
+    }
+  });
+
+  it("refuse to pause, resume or clone a job that does not exist", async () => {
+    const missing = { status: "NOT_FOUND", reason: "JOB_NOT_FOUND" };
+    const jobId = "no-such-job";
+    await expect(admin.training.pauseJob({ jobId })).rejects.toMatchObject(missing);
+    await expect(admin.training.resumeJob({ jobId })).rejects.toMatchObject(missing);
+    await expect(admin.training.cloneJob({ jobId, requestId: "clone-1" })).rejects.toMatchObject(missing);
+  });
+});
