@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
 import { type RunningServer, runServer } from "../server/running-server.ts";
@@ -64,6 +67,23 @@ describe("commands that ask a model", () => {
   it("refuse flags that contradict each other", async () => {
     await expect(albert("classify", "x", "--model", directory, ...there())).rejects.toThrow(/give one of them/);
   });
+
+  it("read a long document from a file where no server limits it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "albert-ask-"));
+    const path = join(folder, "long.txt");
+    const text = `${"the cat sat on the mat . ".repeat(4500)}a dog`; // more characters and windows than a server allows
+    writeFileSync(path, text);
+    try {
+      const reply = JSON.parse(
+        await albert("ask", "what", "--file", path, "--model", directory, "--head", "span", "--json"),
+      );
+      const [{ text: answer, start, end }] = reply.answers;
+      expect(text.slice(start, end)).toBe(answer);
+      expect(reply.meta.windows).toBeGreaterThan(32);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 120_000);
 
   it("ask a model without a server", async () => {
     const reply = JSON.parse(await albert("tokenize", "the cat", "--model", directory, "--json"));

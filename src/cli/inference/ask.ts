@@ -16,7 +16,9 @@ import {
 export function registerAsk(program: Command): void {
   const command = program
     .command("ask")
-    .description("answer a question from a document of any length")
+    .description(
+      "answer a question from a document; with --model of up to about two megabytes, a server has its own limits (inputs.*)",
+    )
     .argument("<question>")
     .argument("[context]", "the document; - reads standard input")
     .option("--file <path>", "read the document from this file (UTF-8 text, plain or gzip)")

@@ -158,6 +158,9 @@ async function connect(address: string): Promise<OpenTarget> {
   return { target: client, explain, close: async () => client.close() };
 }
 
+/** Here are no other callers from whom a long document would take time; two megabytes of English are 4,096 windows. */
+const OWN_LIMITS = { "inputs-max-chars": "10000000", "inputs-max-windows": "4096" };
+
 /** The same handlers that a server runs, called without a connection. */
 async function loadHere(directory: string, device: string): Promise<OpenTarget> {
   const [{ createInference }, { loadConfig }] = await Promise.all([
@@ -165,7 +168,7 @@ async function loadHere(directory: string, device: string): Promise<OpenTarget> 
     import("../../config/load.ts"),
   ]);
   await requireModel(directory);
-  const { config } = loadConfig({ flags: { device } });
+  const { config } = loadConfig({ flags: { device, ...OWN_LIMITS } });
   const silent = () => {};
   const inference = createInference({ config, log: { debug: silent, info: silent, warn: silent, error: silent } });
   await inference.serve({ name: directory, directory });
