@@ -204,6 +204,31 @@ describe("a lock between processes", () => {
     await lock.checkFencing();
     await lock.release();
   });
+
+  it("is not believed by a holder that was suspended until another took it: its fencing check asks the disk", async () => {
+    const place = newPlace();
+    const onLost = vi.fn();
+    // No sign of life falls due during the test, as none does in a process that is stopped.
+    const lock = await DirectoryLock.take(place, { times: { heartbeatMs: 600_000, leaseTimeoutMs: 1000 }, onLost });
+    await lock.checkFencing();
+    writeFileSync(join(place, "000002"), "{}"); // as another host does after the lease has timed out
+    const now = Date.now();
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => now + 1001);
+    try {
+      await expect(lock.checkFencing()).rejects.toMatchObject(LOCKED);
+      expect(onLost).toHaveBeenCalledOnce();
+      clock.mockImplementation(() => now); // also when the clock was set back meanwhile
+      await expect(lock.checkFencing()).rejects.toMatchObject(LOCKED);
+    } finally {
+      clock.mockRestore();
+    }
+    await lock.release();
+    expect(
+      readdirSync(place)
+        .filter((name) => !name.endsWith(".life"))
+        .sort(),
+    ).toEqual(["000001", "000002"]);
+  });
 });
 
 describe("the jobs of a directory", () => {
