@@ -17,6 +17,59 @@ export type HeadKind =
   | "masked-lm"
   | "sentence-order";
 
+/** What the program must know of a kind of head, whatever the model it sits on. */
+export interface HeadTraits {
+  /** What it reads: one pooled vector per sequence, every token's, or those of the masked positions. */
+  readonly reads: "pooled" | "tokens" | "masked-positions";
+  /** How many sequences one answer needs: a choice is between several, everything else is about one. */
+  readonly sequences: "one" | "several";
+  /**
+   * Whether its variables have names of its own in Google's code, so that a checkpoint shows that it has this head. Two
+   * kinds share `output_weights`.
+   */
+  readonly variables: "own" | "shared";
+  /** The class of Hugging Face's library for a model with this head alone; null where there is none. */
+  readonly architecture: string | null;
+}
+
+/** Every kind of head, in the order in which people read them. A kind that is added to `HeadKind` must have its row. */
+export const HEADS = {
+  classification: {
+    reads: "pooled",
+    sequences: "one",
+    variables: "shared",
+    architecture: "AlbertForSequenceClassification",
+  },
+  span: { reads: "tokens", sequences: "one", variables: "own", architecture: "AlbertForQuestionAnswering" },
+  "span-answerability": { reads: "tokens", sequences: "one", variables: "own", architecture: null },
+  "multiple-choice": {
+    reads: "pooled",
+    sequences: "several",
+    variables: "shared",
+    architecture: "AlbertForMultipleChoice",
+  },
+  "masked-lm": { reads: "masked-positions", sequences: "one", variables: "own", architecture: "AlbertForMaskedLM" },
+  "sentence-order": { reads: "pooled", sequences: "one", variables: "own", architecture: null },
+} as const satisfies Record<HeadKind, HeadTraits>;
+
+/** Every kind of head. */
+export const HEAD_KINDS = Object.keys(HEADS) as readonly HeadKind[];
+
+/** The kinds for which a trait has a value. */
+export type HeadKindWith<Trait extends keyof HeadTraits, Value extends HeadTraits[Trait]> = {
+  [Kind in HeadKind]: (typeof HEADS)[Kind][Trait] extends Value ? Kind : never;
+}[HeadKind];
+
+/** Whether a value names a kind of head. */
+export function isHeadKind(value: unknown): value is HeadKind {
+  return typeof value === "string" && Object.hasOwn(HEADS, value);
+}
+
+/** Whether a head reads the pooled output. */
+export function readsPooled(kind: HeadKind): boolean {
+  return HEADS[kind].reads === "pooled";
+}
+
 /** What a classification head's logits mean. */
 export type ProblemType = "single-label" | "multi-label" | "regression";
 

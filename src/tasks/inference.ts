@@ -1,4 +1,4 @@
-import type { Head } from "../model/heads.ts";
+import { HEAD_KINDS, HEADS, type Head, type HeadKindWith, readsPooled } from "../model/heads.ts";
 import { type OutputName, POOLED_OUTPUT, type SequenceInput, type SequenceOutput } from "../runtime/engine.ts";
 import {
   type ClassificationAnswer,
@@ -66,7 +66,10 @@ export interface InferenceAnswer {
   readonly pooled?: Float32Array;
 }
 
-const SHARED_KINDS = ["classification", "span", "span-answerability", "masked-lm", "sentence-order"] as const;
+/** The heads that one text (or pair) can be given to together. */
+type SharedKind = HeadKindWith<"sequences", "one">;
+
+const SHARED_KINDS = HEAD_KINDS.filter((kind): kind is SharedKind => HEADS[kind].sequences === "one");
 
 /**
  * Asks several heads about one text (or pair) in a single pass of the trunk. For a question-answering head the first text
@@ -99,7 +102,7 @@ export function planInference(
   const first = masked ?? tokenizer.tokenize(request.text);
   const second = request.textPair === undefined ? undefined : tokenizer.tokenize(request.textPair);
   const encoded = encodeTexts(tokenizer, first, second, maxTokens);
-  const mustFit = heads.some(({ kind }) => kind === "span" || kind === "span-answerability" || kind === "masked-lm");
+  const mustFit = heads.some(({ kind }) => !readsPooled(kind));
   if (encoded.truncated && (mustFit || request.truncation === "error")) {
     const tokens = first.ids.length + (second?.ids.length ?? 0) + 3;
     throw inputTooLong(tokens, maxTokens, mustFit ? "ask these heads one by one" : "allow truncation");
@@ -136,7 +139,7 @@ type AnswerReader = (output: SequenceOutput | undefined, documentOffset: number)
 function headQuestion(
   checks: RequestChecks,
   prefix: string,
-  selected: Head & { readonly kind: (typeof SHARED_KINDS)[number] },
+  selected: Head & { readonly kind: SharedKind },
   asked: {
     readonly request: InferenceRequest;
     readonly model: TaskModel;

@@ -1,4 +1,4 @@
-import type { Head } from "../../model/heads.ts";
+import { type Head, readsPooled } from "../../model/heads.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import { DATA_TYPE } from "../onnx/tensors.ts";
 import type { HeadValue } from "./heads.ts";
@@ -97,8 +97,7 @@ function packInside(g: GraphBuilder, heads: readonly Head[]): PackedInside {
   };
   for (const { name, kind } of heads) {
     if (kind !== "span-answerability") {
-      const perText = kind === "classification" || kind === "multiple-choice" || kind === "sentence-order";
-      values[headInput(name, "index")] = upTo(perText ? batch : g.op("Shape", [places]));
+      values[headInput(name, "index")] = upTo(readsPooled(kind) ? batch : g.op("Shape", [places]));
       continue;
     }
     const answerMask = g.inputs.some((input) => input.name === "answer_mask")

@@ -1,6 +1,6 @@
 import { corrupt } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
-import type { Head, HeadKind } from "../heads.ts";
+import { HEAD_KINDS, type Head } from "../heads.ts";
 import { headParameters, type ParameterSpec } from "../parameters.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 
@@ -68,12 +68,9 @@ function huggingFaceNaming(prefix: string): Naming {
 }
 
 /** A head of each kind; labels do not enter the names. */
-const ONE_HEAD_OF_EACH: readonly Head[] = [
-  { kind: "classification", name: "", problemType: "single-label", labels: ["", ""] },
-  ...(["span", "span-answerability", "multiple-choice", "masked-lm", "sentence-order"] as const).map(
-    (kind: Exclude<HeadKind, "classification">) => ({ kind, name: "" }),
-  ),
-];
+const ONE_HEAD_OF_EACH: readonly Head[] = HEAD_KINDS.map((kind) =>
+  kind === "classification" ? { kind, name: "", problemType: "single-label", labels: ["", ""] } : { kind, name: "" },
+);
 
 const KNOWN_HEAD_NAMES = knownHeadNames();
 

@@ -1,24 +1,17 @@
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
-import type { ClassificationHead, Head, HeadKind, ProblemType } from "../heads.ts";
+import { type ClassificationHead, HEAD_KINDS, HEADS, type Head, type HeadKind, type ProblemType } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import { detectNaming } from "./checkpoint-naming.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import { labelsOfConfig } from "./head-labels.ts";
 
 /** What a person may say about a foreign checkpoint's heads. */
-export const HEAD_CHOICES = [
-  "classification",
-  "multi-label",
-  "regression",
-  "span",
-  "span-answerability",
-  "multiple-choice",
-  "masked-lm",
-  "sentence-order",
-] as const;
+export const HEAD_CHOICES: readonly HeadChoice[] = HEAD_KINDS.flatMap((kind) =>
+  kind === "classification" ? ([kind, "multi-label", "regression"] as const) : [kind],
+);
 
-export type HeadChoice = (typeof HEAD_CHOICES)[number];
+export type HeadChoice = HeadKind | Exclude<ProblemType, "single-label">;
 
 export interface HeadHints {
   /** Exactly these heads; an empty list means the trunk alone. Absent: whatever the checkpoint says and holds. */
@@ -71,10 +64,12 @@ export function inferHeads(
 const ARCHITECTURES: Readonly<Record<string, readonly HeadKind[]>> = {
   AlbertModel: [],
   AlbertForPreTraining: ["masked-lm", "sentence-order"],
-  AlbertForMaskedLM: ["masked-lm"],
-  AlbertForSequenceClassification: ["classification"],
-  AlbertForQuestionAnswering: ["span"],
-  AlbertForMultipleChoice: ["multiple-choice"],
+  ...Object.fromEntries(
+    HEAD_KINDS.flatMap((kind) => {
+      const { architecture } = HEADS[kind];
+      return architecture === null ? [] : [[architecture, [kind]]];
+    }),
+  ),
 };
 
 function choicesOfArchitecture(json: Readonly<Record<string, unknown>>): readonly HeadChoice[] | undefined {
@@ -93,8 +88,9 @@ function choicesOfArchitecture(json: Readonly<Record<string, unknown>>): readonl
 }
 
 function choicesOfTensors(rowsOf: (head: Head) => number | undefined, outputRows: number | undefined): HeadChoice[] {
-  const kinds = ["span", "span-answerability", "masked-lm", "sentence-order"] as const;
-  const present: HeadChoice[] = kinds.filter((kind) => rowsOf({ kind, name: "" }) !== undefined);
+  const present: HeadChoice[] = HEAD_KINDS.filter(
+    (kind) => kind !== "classification" && HEADS[kind].variables === "own" && rowsOf({ kind, name: "" }) !== undefined,
+  );
   if (outputRows === 1) {
     throw invalidInput([
       {

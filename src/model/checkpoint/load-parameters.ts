@@ -1,6 +1,6 @@
 import { corrupt } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
-import type { Head } from "../heads.ts";
+import { type Head, readsPooled } from "../heads.ts";
 import { modelParameters, type ParameterSpec, trunkParameters } from "../parameters.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 import { detectNaming, type Naming } from "./checkpoint-naming.ts";
@@ -38,7 +38,12 @@ export async function loadParameters(
 ): Promise<LoadedParameters> {
   const naming = detectNaming(reader);
   const projected = await withProjectionAsStored(reader, naming, config);
-  const plan = planReads(reader, naming, modelParameters(projected, heads), heads.some(readsPooledOutput));
+  const plan = planReads(
+    reader,
+    naming,
+    modelParameters(projected, heads),
+    heads.some(({ kind }) => readsPooled(kind)),
+  );
   const parameters = new Map<string, Tensor>();
   const narrowed: Narrowing[] = [];
   for (const { spec, file } of plan.reads) {
@@ -102,10 +107,6 @@ interface ReadPlan {
   readonly reads: readonly PlannedRead[];
   readonly absentPooler: readonly ParameterSpec[];
   readonly unused: readonly string[];
-}
-
-function readsPooledOutput({ kind }: Head): boolean {
-  return kind === "classification" || kind === "multiple-choice" || kind === "sentence-order";
 }
 
 /** Compares the table of contents with what is wanted, and reports everything that is wrong at once. */

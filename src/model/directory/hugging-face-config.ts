@@ -1,6 +1,6 @@
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import { type AlbertConfig, albertConfigToJson } from "../config.ts";
-import type { Head, HeadKind, ProblemType } from "../heads.ts";
+import { HEADS, type Head, type ProblemType } from "../heads.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** Keys of a `config.json` that say what the model is for or how Hugging Face's library handles it, not what it is. */
@@ -23,13 +23,6 @@ const LIBRARY_KEYS: ReadonlySet<string> = new Set([
   "dtype",
   "_name_or_path",
 ]);
-
-const ARCHITECTURE_OF_KIND: Readonly<Partial<Record<HeadKind, string>>> = {
-  classification: "AlbertForSequenceClassification",
-  span: "AlbertForQuestionAnswering",
-  "multiple-choice": "AlbertForMultipleChoice",
-  "masked-lm": "AlbertForMaskedLM",
-};
 
 const PROBLEM_TYPE_NAMES: Readonly<Record<ProblemType, string>> = {
   "single-label": "single_label_classification",
@@ -84,8 +77,8 @@ export function withoutLibraryKeys(json: Readonly<Record<string, unknown>>): Rec
 
 function architectureOf(heads: readonly Head[]): string {
   const kinds = new Set(heads.map((head) => head.kind));
-  const known = heads.map((head) => ARCHITECTURE_OF_KIND[head.kind]).filter((name) => name !== undefined);
-  if (known[0] === ARCHITECTURE_OF_KIND["masked-lm"] && kinds.has("sentence-order")) return "AlbertForPreTraining";
+  const known = heads.map((head) => HEADS[head.kind].architecture).filter((name) => name !== null);
+  if (known[0] === HEADS["masked-lm"].architecture && kinds.has("sentence-order")) return "AlbertForPreTraining";
   return known[0] ?? "AlbertModel";
 }
 

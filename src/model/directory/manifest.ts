@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { corrupt, type FieldViolation } from "../../errors.ts";
 import { checkClassification } from "../checkpoint/infer-heads.ts";
 import type { AlbertConfig } from "../config.ts";
-import type { Head, HeadKind } from "../heads.ts";
+import { type Head, isHeadKind } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import type { ModelManifest } from "./model-directory.ts";
 import { isVocabularyKind } from "./vocabulary.ts";
@@ -96,19 +96,10 @@ function manifestProblems(json: Record<string, unknown>): string[] {
   return problems;
 }
 
-const KINDS: ReadonlySet<unknown> = new Set<HeadKind>([
-  "classification",
-  "span",
-  "span-answerability",
-  "multiple-choice",
-  "masked-lm",
-  "sentence-order",
-]);
-
 function headProblems(heads: readonly unknown[]): string[] {
   return heads.flatMap((head, i) => {
     if (!isObject(head)) return [`heads[${i}] is not an object`];
-    if (!KINDS.has(head["kind"])) return [`heads[${i}] is of unknown kind ${JSON.stringify(head["kind"])}`];
+    if (!isHeadKind(head["kind"])) return [`heads[${i}] is of unknown kind ${JSON.stringify(head["kind"])}`];
     if (typeof head["name"] !== "string") return [`heads[${i}] has no name`];
     if (head["scope"] !== undefined && typeof head["scope"] !== "string") return [`heads[${i}].scope is not a text`];
     if (head["kind"] !== "classification") return [];

@@ -1,8 +1,8 @@
 import { type HeadInput, headInput } from "../../graph/serving/packed-inputs.ts";
-import type { Head } from "../../model/heads.ts";
+import { HEADS, type Head } from "../../model/heads.ts";
 import type { SequenceInput } from "../engine.ts";
 import type { HostTensor, HostTensors } from "../session/ort.ts";
-import { indexesWhere, int32, readsPooled, rowsOf } from "./row-selection.ts";
+import { indexesWhere, int32, rowsOf } from "./row-selection.ts";
 
 /** Official beam widths of the SQuAD v2 scripts. */
 const DEFAULT_TOP_N = 5;
@@ -23,12 +23,20 @@ export function selectHead(head: Head, view: HeadView): HostTensors {
   const asking = indexesWhere(sequences, ({ outputs }) => outputs.includes(head.name));
   if (head.kind === "span-answerability") return selectSpans(head, view, asking);
   const name = headInput(head.name, "index");
-  if (readsPooled(head.kind)) return { [name]: int32(asking.map((sequence) => pooledEntry.get(sequence)!)) };
-  if (head.kind === "span") return { [name]: int32(rowsOf(sequences, starts, head.name)) };
-  const rows = asking.flatMap((sequence) =>
-    Array.from(sequences[sequence]!.maskedPositions ?? [], (position) => starts[sequence]! + position),
-  );
-  return { [name]: int32(rows) };
+  return { [name]: int32(readRows()) };
+
+  function readRows(): number[] {
+    switch (HEADS[head.kind].reads) {
+      case "pooled":
+        return asking.map((sequence) => pooledEntry.get(sequence)!);
+      case "tokens":
+        return rowsOf(sequences, starts, head.name);
+      case "masked-positions":
+        return asking.flatMap((sequence) =>
+          Array.from(sequences[sequence]!.maskedPositions ?? [], (position) => starts[sequence]! + position),
+        );
+    }
+  }
 }
 
 /** Beam widths of a sequence: as asked, but never more than it has positions. */

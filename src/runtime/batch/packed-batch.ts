@@ -1,11 +1,11 @@
 import { invariant } from "../../errors.ts";
 import type { Target } from "../../graph/serving/lowering.ts";
 import { ATTENTION_INPUTS, PACKED_INPUTS } from "../../graph/serving/packed-inputs.ts";
-import type { Head } from "../../model/heads.ts";
+import { type Head, readsPooled } from "../../model/heads.ts";
 import { POOLED_OUTPUT, SEQUENCE_OUTPUT, type SequenceInput } from "../engine.ts";
 import type { HostTensor, HostTensors } from "../session/ort.ts";
 import { selectHead } from "./gather-indices.ts";
-import { indexesWhere, int32, readsPooled, rowsOf } from "./row-selection.ts";
+import { indexesWhere, int32, rowsOf } from "./row-selection.ts";
 
 /** What decides which inputs a serving graph has. */
 export interface BatchLayout {
@@ -40,9 +40,9 @@ export function packBatch({ target, heads }: BatchLayout, sequences: readonly Se
     starts[index + 1] = starts[index]! + sequence.inputIds.length;
   });
   const tokens = starts[sequences.length]!;
-  const kinds = new Map(heads.map((head) => [head.name, head.kind]));
+  const pooledHeads = new Set(heads.filter(({ kind }) => readsPooled(kind)).map(({ name }) => name));
   const pooledSequences = indexesWhere(sequences, ({ outputs }) =>
-    outputs.some((output) => output === POOLED_OUTPUT || readsPooled(kinds.get(output))),
+    outputs.some((output) => output === POOLED_OUTPUT || pooledHeads.has(output)),
   );
   const rows: PackedRows = { starts, pooledSequences };
   const pooledEntry = new Map(pooledSequences.map((sequence, entry) => [sequence, entry]));

@@ -1,11 +1,5 @@
-import type { Head } from "../../model/heads.ts";
 import type { SequenceInput } from "../engine.ts";
 import type { HostTensor } from "../session/ort.ts";
-
-/** Whether a head works on the pooled output rather than on token rows. */
-export function readsPooled(kind: Head["kind"] | undefined): boolean {
-  return kind === "classification" || kind === "multiple-choice" || kind === "sentence-order";
-}
 
 /** A one-dimensional int32 input. */
 export function int32(values: readonly number[] | Int32Array): HostTensor {

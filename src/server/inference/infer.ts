@@ -33,7 +33,8 @@ function headResult(answer: HeadAnswer): MessageInitShape<typeof HeadResultSchem
       const { inOrder, swapped } = answer;
       return { head, result: { case: "sentenceOrder", value: { inOrder, swapped } } };
     }
-    default: {
+    case "span":
+    case "span-answerability": {
       const { noAnswer, nullScore } = answer.answer;
       const value = { answers: answerFields(answer.answer), answerable: !noAnswer, ...omitUndefined({ nullScore }) };
       return { head, result: { case: "answers", value } };

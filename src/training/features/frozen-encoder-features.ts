@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { invariant } from "../../errors.ts";
-import type { Head } from "../../model/heads.ts";
+import { type Head, readsPooled } from "../../model/heads.ts";
 import { trunkParameters } from "../../model/parameters.ts";
 import { type Engine, POOLED_OUTPUT, SEQUENCE_OUTPUT, type SequenceInput } from "../../runtime/engine.ts";
 import { createEngine } from "../../runtime/packed-engine.ts";
@@ -29,7 +29,7 @@ export async function openTrunkOutputs(
 
 /** The trunk's output that a head reads. */
 export function outputOf(head: Head): typeof POOLED_OUTPUT | typeof SEQUENCE_OUTPUT {
-  return head.kind === "span" || head.kind === "span-answerability" ? SEQUENCE_OUTPUT : POOLED_OUTPUT;
+  return readsPooled(head.kind) ? POOLED_OUTPUT : SEQUENCE_OUTPUT;
 }
 
 async function* trunkOutputs(
