@@ -160,9 +160,9 @@ function publish(g: GraphBuilder, { head, values, prefix, scatter }: PublishedHe
     });
     g.output(g.op("Squeeze", [start!, g.ints([2])]), "float32", ["B", "S"], `${prefix}start_logits`);
     g.output(g.op("Squeeze", [end!, g.ints([2])]), "float32", ["B", "S"], `${prefix}end_logits`);
-  } else if (head.kind === "masked-lm") {
-    g.output(scatter(value), "float32", ["B", "S", dims[1]!], `${prefix}logits`);
-  } else {
+  } else if (readsPooled(head.kind)) {
     g.output(value, "float32", ["B", dims[1]!], `${prefix}logits`);
+  } else {
+    g.output(scatter(value), "float32", ["B", "S", dims[1]!], `${prefix}logits`);
   }
 }

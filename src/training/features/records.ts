@@ -69,7 +69,9 @@ export function recordParameters(options: Omit<RecordOptions, "onDropped">): Rec
       return { ...common, docStride, maxQueryLength, offsets: offsetsOf(tokenizer) };
     case "multiple-choice":
       return { ...common, maxQaLength };
-    default:
+    case "classification":
+    case "masked-lm":
+    case "sentence-order":
       return common;
   }
 }
