@@ -51,6 +51,23 @@ const OFFICIAL_DEFAULTS: Readonly<Record<string, number | string>> = {
   layer_norm_eps: 1e-12,
 };
 
+/**
+ * Largest values that are taken, far beyond any ALBERT there is: with larger ones a damaged file would ask for more tensors,
+ * or larger ones, than any machine holds.
+ */
+const LARGEST: Readonly<Record<string, number>> = {
+  vocab_size: 10_000_000,
+  embedding_size: 1 << 20,
+  hidden_size: 1 << 20,
+  intermediate_size: 1 << 20,
+  max_position_embeddings: 1 << 24,
+  type_vocab_size: 1 << 16,
+  num_attention_heads: 1 << 16,
+  num_hidden_layers: 1_000,
+  num_hidden_groups: 1_000,
+  inner_group_num: 100,
+};
+
 /** Keys without which a file is most likely not an ALBERT configuration at all. */
 const TELLING_KEYS = ["embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"];
 
@@ -86,6 +103,11 @@ export function parseAlbertConfig(json: unknown): ParsedConfig {
         field: key,
         description: `expected ${kind} >= ${minimum}, got ${JSON.stringify(source[key]) ?? "nothing"}`,
       });
+      return minimum;
+    }
+    const largest = LARGEST[key];
+    if (largest !== undefined && value > largest) {
+      violations.push({ field: key, description: `expected at most ${largest}, got ${value}` });
       return minimum;
     }
     return value;

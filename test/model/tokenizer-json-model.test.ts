@@ -5,40 +5,15 @@ import { exportHuggingFace, exportTensorFlow } from "../../src/model/checkpoint/
 import { importCheckpoint } from "../../src/model/checkpoint/import-checkpoint.ts";
 import { openCheckpoint } from "../../src/model/checkpoint/open-checkpoint.ts";
 import { openModelDirectory } from "../../src/model/directory/open-model-directory.ts";
+import { tinyTokenizerJson } from "../tokenizer/tiny-tokenizer-json.ts";
 import { scratchDirectory, tinyModel } from "./tiny-model.ts";
 
 const scratch = scratchDirectory();
 const model = tinyModel();
 const five = scratch("five");
 
-const special = (name: string, type: number) => ({ SpecialToken: { id: name, type_id: type } });
-const sequence = (name: string, type: number) => ({ Sequence: { id: name, type_id: type } });
-const single = [special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0)];
-
 /** The tiny vocabulary as transformers 5 saves it. */
-const tokenizer = {
-  version: "1.0",
-  added_tokens: [{ id: 4, content: "[MASK]", special: true }],
-  normalizer: {
-    type: "BertNormalizer",
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: null,
-    lowercase: true,
-  },
-  pre_tokenizer: { type: "BertPreTokenizer" },
-  post_processor: {
-    type: "TemplateProcessing",
-    single,
-    pair: [...single, sequence("B", 1), special("[SEP]", 1)],
-    special_tokens: { "[CLS]": { id: "[CLS]", ids: [2] }, "[SEP]": { id: "[SEP]", ids: [3] } },
-  },
-  model: {
-    type: "WordPiece",
-    unk_token: "[UNK]",
-    vocab: { "[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, a: 5, b: 6, "##b": 7, c: 8 },
-  },
-};
+const tokenizer = tinyTokenizerJson("WordPiece");
 
 beforeAll(async () => {
   await exportHuggingFace(five, model);
