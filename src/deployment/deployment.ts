@@ -1,4 +1,5 @@
 import { AlbertError, invalidInput } from "../errors.ts";
+import { KeyedSerialQueue } from "../platform/serial-queue.ts";
 import type { SwapReport, Traffic } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch } from "../store/aliases.ts";
 import { isDamagedRecord } from "../store/records.ts";
@@ -48,7 +49,7 @@ export class Deployment {
   readonly #activation: VersionActivation;
   readonly #follower: ChampionFollower;
   /** Changes of one model in this process come one after the other. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #changes = new KeyedSerialQueue();
 
   constructor(options: DeploymentOptions) {
     this.#options = options;
@@ -56,7 +57,7 @@ export class Deployment {
     this.#follower = new ChampionFollower({
       ...options,
       activation: this.#activation,
-      exclusively: (model, change) => this.#inTurn(model, change),
+      exclusively: (model, change) => this.#changes.run(model, change),
     });
   }
 
@@ -91,7 +92,7 @@ export class Deployment {
       throw invalidInput([{ field: "reason", description: "passing over the gate needs a reason" }]);
     }
     const { store, serves } = this.#options;
-    return this.#inTurn(model, async () => {
+    return this.#changes.run(model, async () => {
       const stored = await store.versions.get(model, version);
       const before = await store.aliases.get(model, alias);
       if ((before?.generation ?? 0) !== expectedGeneration) {
@@ -116,7 +117,7 @@ export class Deployment {
     const { store, serves } = this.#options;
     const { alias = CHAMPION, expectedGeneration } = options;
     const change = { alias, expectedGeneration, reason: options.reason || "rolled back" };
-    return this.#inTurn(model, async () => {
+    return this.#changes.run(model, async () => {
       if (alias !== CHAMPION || !serves)
         return { alias: await store.aliases.rollback(model, change), unchanged: false };
       const stored = await store.versions.get(model, await store.aliases.versionBefore(model, alias));
@@ -128,7 +129,7 @@ export class Deployment {
   async load(model: string, version: number): Promise<ModelVersion> {
     this.#requireServing();
     const stored = await this.#options.store.versions.get(model, version);
-    await this.#inTurn(model, () => this.#activation.load(stored));
+    await this.#changes.run(model, () => this.#activation.load(stored));
     return stored;
   }
 
@@ -206,16 +207,6 @@ export class Deployment {
     throw new AlbertError("precondition", "this process trains and serves no models; ask one that serves", {
       reason: "ROLE_WITHOUT_SERVING",
     });
-  }
-
-  async #inTurn<T>(model: string, run: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(model) ?? Promise.resolve();
-    const mine = before.then(run, run);
-    this.#turns.set(
-      model,
-      mine.catch(() => {}),
-    );
-    return mine;
   }
 }
 

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { corrupt } from "../errors.ts";
 import { crc32c } from "../model/formats/crc32c.ts";
 import { syncDirectory } from "../platform/atomic-files.ts";
+import { SerialQueue } from "../platform/serial-queue.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
 
 /**
@@ -18,8 +19,7 @@ export class EventLog {
   readonly #clock: () => number;
   readonly #checkFencing: () => Promise<void>;
   #position: number;
-  /** Appends run one behind the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #appends = new SerialQueue();
   #waiting: (() => void)[] = [];
   #closed = false;
 
@@ -62,9 +62,7 @@ export class EventLog {
 
   /** Writes one event durably, then shows it. */
   append(event: NewJobEvent): Promise<JobEvent> {
-    const appended = this.#last.then(() => this.#write(event));
-    this.#last = appended.catch(() => {}); // whoever appended meets the error; the next append tries again
-    return appended;
+    return this.#appends.run(() => this.#write(event));
   }
 
   /** Resolves once there is an event after `sequence`, or when the signal is aborted. */
@@ -87,7 +85,7 @@ export class EventLog {
   }
 
   async close(): Promise<void> {
-    await this.#last;
+    await this.#appends.drained();
     this.#closed = true;
     await this.#file.close();
     for (const wake of [...this.#waiting]) wake();

@@ -1,4 +1,5 @@
 import type { AlbertError } from "../errors.ts";
+import { SerialQueue } from "../platform/serial-queue.ts";
 import { EventLog } from "./event-log.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
@@ -22,8 +23,8 @@ export class JobRecord {
   readonly #log: EventLog;
   readonly #onChange: () => void;
   #job: Job;
-  /** Changes run one behind the other, each upon the outcome of the one before. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Each change is made upon the outcome of the one before. */
+  readonly #changes = new SerialQueue();
 
   private constructor(directory: string, identity: JobIdentity, log: EventLog, onChange: () => void) {
     this.directory = directory;
@@ -43,7 +44,7 @@ export class JobRecord {
 
   /** Appends an event and folds it in. */
   append(event: NewJobEvent): Promise<Job> {
-    return this.#exclusively(() => this.#append(event));
+    return this.#changes.run(() => this.#append(event));
   }
 
   /**
@@ -56,7 +57,7 @@ export class JobRecord {
     transition: JobTransition,
     why: { readonly reason?: JobReason; readonly detail?: string } = {},
   ): Promise<Job> {
-    return this.#exclusively(() => {
+    return this.#changes.run(() => {
       const from = this.#job.state;
       const to = nextState(from, transition);
       const words = why.detail === undefined ? "" : `: ${why.detail}`;
@@ -76,12 +77,6 @@ export class JobRecord {
     const same = before.startVersion === startVersion && before.modelVersion === modelVersion;
     if (before.state !== state || !same) this.#onChange();
     return this.#job;
-  }
-
-  #exclusively<T>(change: () => T | Promise<T>): Promise<T> {
-    const changed = this.#last.then(change);
-    this.#last = changed.catch(() => {}); // whoever asked for the change meets the error
-    return changed;
   }
 
   /** Events after a sequence number, then each new one; ends after the job has ended. */

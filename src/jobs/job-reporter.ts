@@ -1,4 +1,5 @@
 import { invariant } from "../errors.ts";
+import { SerialQueue } from "../platform/serial-queue.ts";
 import type { NewJobEvent } from "./job-event.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { JobHooks, JobPhase } from "./job-runner.ts";
@@ -9,7 +10,7 @@ export class JobReporter {
   readonly #record: JobRecord;
   readonly #onDefect: (error: unknown) => void;
   readonly #throttle: MetricsThrottle;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #writes = new SerialQueue();
 
   /** @param onDefect  told of what could not be written */
   constructor(record: JobRecord, clock: () => number, onDefect: (error: unknown) => void) {
@@ -20,14 +21,12 @@ export class JobReporter {
 
   /** Writes after all that was added before. @returns when it is written, or has failed */
   add(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
-    const written = this.#last.then(() => write(this.#record)).then(() => {}, this.#onDefect);
-    this.#last = written;
-    return written;
+    return this.#writes.run(() => write(this.#record)).then(() => {}, this.#onDefect);
   }
 
   /** Resolves once everything is written. */
   async drained(): Promise<void> {
-    await this.#last;
+    await this.#writes.drained();
   }
 
   /** What work calls. */

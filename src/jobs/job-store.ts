@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
+import { SerialQueue } from "../platform/serial-queue.ts";
 import type { JobIdentity } from "./job.ts";
 import { type JobAccess, JobRecord } from "./job-record.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";
@@ -20,8 +21,8 @@ export class JobStore {
   readonly #access: JobAccess;
   readonly #records = new Map<string, JobRecord>();
   readonly #byRequest = new Map<string, JobRecord>();
-  /** Creations run one behind the other, so that two with one request id make one job. */
-  #creating: Promise<unknown> = Promise.resolve();
+  /** One creation at a time, so that two with one request id make one job. */
+  readonly #creations = new SerialQueue();
 
   private constructor(directory: string, access: JobAccess) {
     this.#directory = directory;
@@ -65,13 +66,11 @@ export class JobStore {
     spec: JobSpec,
     check: (spec: JobSpec) => void | Promise<void>,
   ): Promise<{ readonly record: JobRecord; readonly replayed: boolean }> {
-    const created = this.#creating.then(() => this.#create(requestId, spec, check));
-    this.#creating = created.catch(() => {}); // the caller meets the error
-    return created;
+    return this.#creations.run(() => this.#create(requestId, spec, check));
   }
 
   async close(): Promise<void> {
-    await this.#creating;
+    await this.#creations.drained();
     for (const record of this.#records.values()) await record.close();
   }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
 import { writeNewFile } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
+import { KeyedSerialQueue } from "../platform/serial-queue.ts";
 import type { Datasets, DatasetVersion } from "./datasets.ts";
 import { checkName } from "./names.ts";
 
@@ -33,7 +34,7 @@ export interface UploadsOptions {
  */
 export class Uploads {
   readonly #options: UploadsOptions;
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #queues = new KeyedSerialQueue();
 
   constructor(options: UploadsOptions) {
     this.#options = options;
@@ -61,7 +62,7 @@ export class Uploads {
       );
     }
     if ((await this.#stored(digest)) !== undefined) return { uploadId, receivedBytes: bytes };
-    return this.#inTurn(uploadId, async () => {
+    return this.#queues.run(uploadId, async () => {
       await makeDirectory(this.#options.directory);
       const plan = (await this.#plan(uploadId)) ?? (await this.#keepPlan({ name, bytes, digest }));
       if (plan.bytes !== bytes) {
@@ -81,7 +82,7 @@ export class Uploads {
    */
   async append(uploadId: string, offset: number, data: Uint8Array): Promise<UploadProgress> {
     checkId("upload_id", uploadId);
-    return this.#inTurn(uploadId, async () => {
+    return this.#queues.run(uploadId, async () => {
       const plan = await this.#requirePlan(uploadId);
       const received = await this.#received(uploadId);
       if (!Number.isSafeInteger(offset) || offset < 0 || offset > received) {
@@ -103,7 +104,7 @@ export class Uploads {
    */
   async commit(uploadId: string): Promise<DatasetVersion> {
     checkId("upload_id", uploadId);
-    return this.#inTurn(uploadId, async () => {
+    return this.#queues.run(uploadId, async () => {
       const stored = await this.#stored(uploadId);
       if (stored !== undefined) {
         await this.#forget(uploadId);
@@ -139,7 +140,7 @@ export class Uploads {
     const ids = new Set(names.flatMap((name) => /^([0-9a-f]{64})\.(part|json)$/.exec(name)?.[1] ?? []));
     const removed: string[] = [];
     for (const uploadId of ids) {
-      await this.#inTurn(uploadId, async () => {
+      await this.#queues.run(uploadId, async () => {
         const files = [this.#part(uploadId), this.#planFile(uploadId)];
         const written = await Promise.all(files.map((file) => stat(file).catch(() => undefined)));
         if (written.some((info) => info !== undefined && info.mtimeMs >= before)) return;
@@ -220,19 +221,6 @@ export class Uploads {
 
   #part(uploadId: string): string {
     return join(this.#options.directory, `${uploadId}.part`);
-  }
-
-  /** Runs what concerns one upload after all that came before. */
-  async #inTurn<T>(uploadId: string, run: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(uploadId) ?? Promise.resolve();
-    const mine = before.then(run, run);
-    const settled = mine.catch(() => {});
-    this.#queues.set(uploadId, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#queues.get(uploadId) === settled) this.#queues.delete(uploadId);
-    }
   }
 }
 

@@ -1,0 +1,39 @@
+/** Runs tasks one after the other, in the order in which they were given. A task that fails stops none of those behind it. */
+export class SerialQueue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Runs a task after all that were given before. @returns what the task returns, or rejects as it does */
+  run<T>(task: () => T | Promise<T>): Promise<T> {
+    const done = this.#last.then(task);
+    this.#last = done.catch(() => {}); // the caller of this task meets its error
+    return done;
+  }
+
+  /** Resolves when every task that was given so far has ended. Never rejects. */
+  async drained(): Promise<void> {
+    await this.#last;
+  }
+}
+
+/** Serial queues by key: tasks of one key run one after the other, those of different keys side by side. */
+export class KeyedSerialQueue {
+  readonly #queues = new Map<string, { readonly queue: SerialQueue; waiting: number }>();
+
+  /** Runs a task after all that were given before with the same key. @returns as `SerialQueue.run` */
+  async run<T>(key: string, task: () => T | Promise<T>): Promise<T> {
+    const entry = this.#queues.get(key) ?? { queue: new SerialQueue(), waiting: 0 };
+    this.#queues.set(key, entry);
+    entry.waiting++;
+    try {
+      return await entry.queue.run(task);
+    } finally {
+      entry.waiting--;
+      if (entry.waiting === 0) this.#queues.delete(key);
+    }
+  }
+
+  /** Keys of which a task runs or waits. */
+  get size(): number {
+    return this.#queues.size;
+  }
+}
