@@ -1,8 +1,9 @@
-// Compiles src/ to dist/ when a source is newer than the last build. `--force` builds regardless. What is there already stays
+// Compiles src/ to dist/ when a source is newer than the last build, and readies what `npm pack` carries. `--force` builds regardless. What is there already stays
 // whole until the new build is complete, so an interrupted build, or two at a time, leave no half of one.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { carryRuntime } from "./carried-runtime.mjs";
 
 const root = join(import.meta.dirname, "..");
 const stamp = join(root, "dist/.built");
@@ -21,6 +22,7 @@ function run(program, ...args) {
   execFileSync(process.execPath, [join(root, "node_modules", program), ...args], { cwd: root, stdio: "inherit" });
 }
 
+carryRuntime(root);
 const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest));
 if (!upToDate || process.argv.includes("--force")) {
   const startedAt = new Date();

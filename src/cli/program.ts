@@ -5,6 +5,7 @@ import { programVersion } from "../config/program-version.ts";
 /** The subcommands in the order of the help. A module loads when its command is wanted: some of them carry all of training. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./serve.ts")).registerServe,
+  health: async () => (await import("./health.ts")).registerHealth,
   classify: async () => (await import("./inference/classify.ts")).registerClassify,
   ask: async () => (await import("./inference/ask.ts")).registerAsk,
   choose: async () => (await import("./inference/choose.ts")).registerChoose,

@@ -1,0 +1,96 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { CallError, toCallError } from "../client/call-error.ts";
+import { openChannel } from "../client/channel.ts";
+import { serviceClient } from "../client/service-client.ts";
+import { loadProcessConfig } from "../config/sources.ts";
+import { AlbertError } from "../errors.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatusSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../gen/grpc/health/v1/health_pb.js";
+
+/** Where and what to ask, and how long to wait. */
+interface HealthFlags {
+  readonly server?: string;
+  readonly service: string;
+  readonly timeoutMs: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 3000;
+const LONGEST_TIMEOUT_MS = 600_000;
+
+/** Adds `albert health`: what a server says of itself, for health checks of containers and for people. */
+export function registerHealth(program: Command): void {
+  program
+    .command("health")
+    .description("ask a running server whether it serves; exit status 0 if so, else 1")
+    .option("--server <host:port>", "its gRPC address (default: the one that the settings of this environment name)")
+    .option("--service <name>", "a service, or model/<name>; the server as a whole unless given", "")
+    .option("--timeout-ms <ms>", "longest wait for its answer", milliseconds, DEFAULT_TIMEOUT_MS)
+    .action(async (flags: HealthFlags) => {
+      const address = flags.server ?? configuredAddress();
+      const status = await askHealth(address, flags);
+      const what = flags.service === "" ? "" : ` ${flags.service}`;
+      process.stdout.write(`${address}${what}: ${statusName(status)}\n`);
+      process.exitCode = status === ServingStatus.SERVING ? 0 : 1;
+    });
+}
+
+/**
+ * The standard health call, once: who checks health wants to know what is now.
+ *
+ * @throws AlbertError unavailable (NO_SERVER) when nobody answers in time, not-found (HEALTH_UNKNOWN) for an unknown name
+ */
+async function askHealth(address: string, { service, timeoutMs }: HealthFlags): Promise<ServingStatus> {
+  const { channel, headers } = openChannel(address, [Health], { maxAttempts: 1 });
+  try {
+    const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, headers }).check({ service });
+    return status;
+  } catch (thrown) {
+    const error = toCallError(thrown);
+    if (!(error instanceof CallError)) throw error;
+    if (error.status === "NOT_FOUND") {
+      throw new AlbertError(
+        "not-found",
+        `${address} knows no "${service}": ask without --service, or list its models`,
+        {
+          reason: "HEALTH_UNKNOWN",
+          cause: error,
+        },
+      );
+    }
+    const advice = "start a server, or name its address with --server";
+    throw new AlbertError(
+      "unavailable",
+      `${address} did not answer within ${timeoutMs} ms (${error.status}): ${advice}`,
+      {
+        reason: "NO_SERVER",
+        cause: error,
+      },
+    );
+  } finally {
+    channel.close();
+  }
+}
+
+function statusName(status: ServingStatus): string {
+  return HealthCheckResponse_ServingStatusSchema.value[status]?.name ?? String(status);
+}
+
+/** The address a server of this environment listens on: the public one, the admin one where there is no other. */
+function configuredAddress(): string {
+  const { server } = loadProcessConfig().config;
+  const address =
+    server.role === "training" || server.publicAddress === "" ? server.adminAddress : server.publicAddress;
+  // "Every address of this machine" is where to listen, not where to ask.
+  return address.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > LONGEST_TIMEOUT_MS) {
+    throw new InvalidArgumentError(`expected 1 to ${LONGEST_TIMEOUT_MS} milliseconds`);
+  }
+  return value;
+}

@@ -1,0 +1,46 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+let server: RunningServer;
+beforeAll(async () => {
+  server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }] });
+});
+afterAll(() => server.close());
+
+/** Exit status and everything said by `albert health`. */
+function health(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: unknown; said: string }> {
+  return new Promise((resolve) => {
+    const command = ["--import", "tsx", MAIN, "health", ...args];
+    execFile(process.execPath, command, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
+      resolve({ status: error?.code ?? 0, said: stdout + stderr }),
+    );
+  });
+}
+
+it("says SERVING of a server that serves, of its services and models", async () => {
+  for (const service of ["", "albert.v1.InferenceService", "model/tiny"]) {
+    const { status, said } = await health(["--server", server.address, "--service", service]);
+    expect(said).toBe(`${server.address}${service === "" ? "" : ` ${service}`}: SERVING\n`);
+    expect(status).toBe(0);
+  }
+}, 90_000);
+
+it("asks where the environment's settings let a server listen", async () => {
+  const address = server.address.replace(/^.*:/, "0.0.0.0:");
+  const { status, said } = await health([], { ALBERT_SERVER_PUBLIC_ADDRESS: address });
+  expect(said).toMatch(/^127\.0\.0\.1:\d+: SERVING\n$/);
+  expect(status).toBe(0);
+}, 60_000);
+
+it("ends with status 1 and one line when a name is unknown or nobody answers", async () => {
+  const unknown = await health(["--server", server.address, "--service", "model/none"]);
+  expect(unknown.status).toBe(1);
+  expect(unknown.said).toMatch(/^albert: .* knows no "model\/none": .*\n$/);
+  const nobody = await health(["--server", "127.0.0.1:1", "--timeout-ms", "500"]);
+  expect(nobody.status).toBe(1);
+  expect(nobody.said).toMatch(/^albert: 127\.0\.0\.1:1 did not answer within 500 ms \(\w+\): .*\n$/);
+}, 60_000);
