@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs an image as a cluster would (read-only root, an unprivileged user, a memory limit) and holds it to what docs/docker.md
+# promises: size, healthy, an answer, Node as process 1, no npm, a stop within its grace. `scripts/docker/smoke.sh IMAGE`
+set -euo pipefail
+
+image=${1:?usage: scripts/docker/smoke.sh IMAGE}
+docker=${DOCKER:-docker}
+most_bytes=$((700 * 1000 * 1000))
+fail() { echo "smoke: $1" >&2; "$docker" logs "$container" 2>&1 | tail -20 >&2; exit 1; }
+
+container=$("$docker" run --detach --read-only --tmpfs /tmp --user 65532 --memory 2g "$image")
+trap '"$docker" rm --force "$container" >/dev/null' EXIT
+
+bytes=$("$docker" image inspect --format '{{.Size}}' "$image")
+[ "$bytes" -lt "$most_bytes" ] || fail "the image has $bytes bytes"
+echo "image: $((bytes / 1000000)) MB"
+
+for _ in $(seq 90); do
+  health=$("$docker" inspect --format '{{.State.Health.Status}}' "$container")
+  if [ "$health" = healthy ]; then break; fi
+  sleep 1
+done
+[ "$health" = healthy ] || fail "health is $health"
+echo "health: $("$docker" exec "$container" albert health)"
+
+answer=$("$docker" exec "$container" albert classify --server 127.0.0.1:50051 "A gripping, honest film.")
+grep -q 'positive' <<<"$answer" || fail "Classify said: $answer"
+echo "classify: $(head -1 <<<"$answer" | sed 's/^ *//')"
+
+first=$("$docker" exec "$container" cat /proc/1/cmdline | tr '\0' ' ')
+[ "${first%% *}" = node ] || fail "process 1 is $first"
+echo "process 1: $first"
+if "$docker" exec "$container" sh -c 'command -v npm npx gcc make python3'; then fail "there are build tools in the image"; fi
+
+began=$(date +%s%N)
+"$docker" stop --time 30 "$container" >/dev/null
+took=$((($(date +%s%N) - began) / 1000000))
+status=$("$docker" inspect --format '{{.State.ExitCode}} {{.State.OOMKilled}}' "$container")
+[ "$status" = "0 false" ] || fail "it ended with $status (exit status, out of memory)"
+echo "docker stop: ended by itself, status 0, after $took ms"
