@@ -130,6 +130,7 @@ describe("the table of reasons", () => {
     const neverOnTheWire = new Set([
       "ADDRESS_UNAVAILABLE",
       "BATCH_CANCELLED",
+      "TENSOR_TYPE",
       "NO_EXAMPLES",
       "DATASET_ROOT_MISSING",
       "CACHE_FORBIDDEN",
