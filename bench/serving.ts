@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { GraphBuilder } from "../src/graph/onnx/graph-builder.ts";
+import { encodeModel } from "../src/graph/onnx/serialise.ts";
 import { float32 } from "../src/graph/onnx/tensors.ts";
 import { buildServingGraph } from "../src/graph/serving/serving-graph.ts";
 import type { AlbertConfig } from "../src/model/config.ts";
@@ -29,13 +30,13 @@ export async function benchServing(flags: ReadonlySet<string>): Promise<unknown>
 async function packedGraph() {
   const model = randomAlbert("base");
   const threads = availableThreads();
-  const session = await OrtSession.create(buildServingGraph(model, { target: "cpu" }).toModelBytes(), {
+  const session = await OrtSession.create(encodeModel(buildServingGraph(model, { target: "cpu" })).bytes, {
     device: "cpu",
     threads,
   });
   const gemm = await matrixProducts(model.config, 1024, threads);
   const rounded8 = buildServingGraph(model, { target: "cpu", precision: "int8" });
-  const int8 = await OrtSession.create(rounded8.toModelBytes(), { device: "cpu", threads });
+  const int8 = await OrtSession.create(encodeModel(rounded8).bytes, { device: "cpu", threads });
   const run = (on: OrtSession, lengths: readonly number[]) => {
     const { feeds } = packBatch({ target: "cpu", heads: model.heads }, lengths.map(randomSequence));
     return () => on.run(feeds);
@@ -165,7 +166,7 @@ async function matrixProducts({ hiddenSize: H, intermediateSize: F }: AlbertConf
     graph.output(graph.op("MatMul", [x, weight]), "float32", [rows, columns], `y${index}`);
     feeds[`x${index}`] = { dtype: "float32", dims: [rows, inner], data: new Float32Array(rows * inner).fill(0.1) };
   });
-  const session = await OrtSession.create(graph.toModelBytes(), { device: "cpu", threads });
+  const session = await OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads });
   const into = Object.fromEntries(
     shapes.map(([, columns], index) => {
       const data = new Float32Array(rows * columns);

@@ -14,53 +14,21 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   tokenizer: [],
   model: ["tokenizer"],
   graph: ["model"],
-  runtime: ["graph", "model", "config"],
-  tasks: ["tokenizer", "model", "runtime"],
-  serving: ["tasks", "runtime", "graph", "model", "tokenizer", "config", "metrics"],
-  training: ["tasks", "tokenizer", "model", "graph", "runtime", "config"],
-  pretraining: ["training", "tasks", "tokenizer", "model", "graph", "runtime", "config"],
-  store: ["model", "config"],
-  deployment: ["jobs", "store", "serving", "tasks", "training", "runtime", "model", "tokenizer", "config", "metrics"],
-  jobs: ["pretraining", "training", "tasks", "store", "runtime", "graph", "model", "tokenizer", "config", "metrics"],
-  server: [
-    "deployment",
-    "jobs",
-    "serving",
-    "store",
-    "pretraining",
-    "training",
-    "tasks",
-    "runtime",
-    "model",
-    "tokenizer",
-    "config",
-    "metrics",
-    "gen",
-  ],
+  runtime: ["graph", "model"],
+  tasks: ["runtime", "model", "tokenizer"],
+  serving: ["tasks", "runtime", "model", "tokenizer", "metrics", "config"],
+  training: ["tasks", "runtime", "graph", "model", "tokenizer", "config"],
+  pretraining: ["training", "tasks", "runtime", "model", "tokenizer"],
+  store: ["model"],
+  jobs: ["store", "pretraining", "training", "tasks", "runtime", "model", "tokenizer"],
+  deployment: ["jobs", "store", "training", "serving", "tasks", "runtime", "model"],
+  server: ["deployment", "jobs", "store", "training", "serving", "tasks", "model", "metrics", "config", "gen"],
   client: ["gen"],
-  app: [
-    "deployment",
-    "server",
-    "jobs",
-    "serving",
-    "store",
-    "pretraining",
-    "training",
-    "tasks",
-    "runtime",
-    "graph",
-    "model",
-    "tokenizer",
-    "config",
-    "metrics",
-  ],
+  app: ["server", "serving", "runtime", "metrics", "config"],
   cli: [
     "app",
     "client",
     "server",
-    "jobs",
-    "serving",
-    "store",
     "pretraining",
     "training",
     "tasks",
@@ -69,7 +37,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "model",
     "tokenizer",
     "config",
-    "metrics",
     "gen",
   ],
 };
@@ -114,6 +81,23 @@ function roomOf(file: string): string | undefined {
   return rest.length === 0 ? (first === "app.ts" ? "app" : undefined) : first;
 }
 
+/** The circles that a depth-first walk along the arrows meets, each from its first file back to it. */
+function circles(arrows: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const walk = (file: string) => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file]);
+    if (done.has(file) || path.includes(file)) return;
+    path.push(file);
+    for (const target of arrows.get(file) ?? []) walk(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of arrows.keys()) walk(file);
+  return found;
+}
+
 describe("the house", () => {
   const imports = sourceFiles().flatMap(importsOf);
 
@@ -130,6 +114,35 @@ describe("the house", () => {
       return (ROOMS[from] ?? []).includes(to) ? [] : [`${relative(root, file)} -> ${to}`];
     });
     expect(wrong).toEqual([]);
+  });
+
+  it("lists in ARCHITECTURE the same rooms and arrows as here", () => {
+    const page = readFileSync(join(root, "docs/ARCHITECTURE.md"), "utf8");
+    const table = page.slice(page.indexOf("## The rooms"), page.indexOf("\n## ", page.indexOf("## The rooms") + 5));
+    const rows = [...table.matchAll(/^\| `([a-z]+)(?:\/|\.ts)` \| [^|]+ \| ([^|]+) \|$/gm)].map(
+      ([, room, arrows]) => [room!, arrows!.trim() === "-" ? [] : arrows!.trim().split(", ").sort()] as const,
+    );
+    const enforced = Object.entries(ROOMS).map(([room, arrows]) => [room, [...arrows].sort()] as const);
+    const byName = (a: readonly [string, unknown], b: readonly [string, unknown]) => (a[0] < b[0] ? -1 : 1);
+    expect([...rows].sort(byName)).toEqual([...enforced].sort(byName));
+  });
+
+  it("has no circle of files, not even of types", () => {
+    const arrows = new Map<string, string[]>();
+    for (const { file, target } of imports) {
+      if (target.startsWith("."))
+        arrows.set(file, [...(arrows.get(file) ?? []), normalize(join(dirname(file), target))]);
+    }
+    expect(circles(arrows).map((circle) => circle.map((file) => relative(src, file)))).toEqual([]);
+  });
+
+  it("has no folder of more than 20 files", () => {
+    const counts = new Map<string, number>();
+    for (const file of readdirSync(src, { recursive: true, encoding: "utf8" })) {
+      if (!/\.tsx?$/.test(file)) continue;
+      counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+    }
+    expect([...counts].filter(([, count]) => count > 20)).toEqual([]);
   });
 
   it("gives every external package one door", () => {

@@ -1,5 +1,5 @@
 import type { FieldViolation } from "../errors.ts";
-import type { Origin } from "./load.ts";
+import type { Origin } from "./origin.ts";
 import { parseAddress } from "./setting.ts";
 import { type Config, NAMED_SETTINGS } from "./settings.ts";
 

@@ -1,13 +1,8 @@
 import { AlbertError, type FieldViolation } from "../errors.ts";
 import { contradictions } from "./contradictions.ts";
 import { nearest } from "./nearest.ts";
+import { type Origin, say } from "./origin.ts";
 import { type Config, NAMED_SETTINGS, type NamedSetting } from "./settings.ts";
-
-/** Where a value came from. `detail` is the variable, flag or file that set it; absent for a default. */
-export interface Origin {
-  readonly source: "default" | "file" | "environment" | "flag";
-  readonly detail?: string;
-}
 
 /** Where values may come from, weakest first. Absent sources set nothing. */
 export interface ConfigSources {
@@ -71,11 +66,6 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   violations.push(...contradictions(config, origins));
   if (violations.length > 0) throw configInvalid(violations);
   return { config, origins };
-}
-
-/** An origin in words: "the default", "ALBERT_LOG_LEVEL", "--log-level". */
-export function say(origin: Origin): string {
-  return origin.detail ?? "the default";
 }
 
 function configInvalid(violations: readonly FieldViolation[]): AlbertError {

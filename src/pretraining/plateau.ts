@@ -5,8 +5,8 @@ export interface PlateauRule {
   readonly unigramNats: number;
   /** Steps before this one are not judged. */
   readonly fromStep: number;
-  /** Steps of one stretch; its mean loss is judged. */
-  readonly stretch: number;
+  /** Steps of one window; its mean loss is judged. */
+  readonly windowSteps: number;
 }
 
 /** Above this share of the unigram entropy the model has learned frequencies at best. */
@@ -14,11 +14,11 @@ const CLEARLY_BELOW = 0.97;
 
 /**
  * Watches for the plateau on which many runs from random weights stay: the masked-LM loss falls to the entropy of the token
- * frequencies and no further. Says so once for each stretch that ends there.
+ * frequencies and no further. Says so once for each window that ends there.
  */
 export class PlateauWatch {
   readonly #rule: PlateauRule;
-  #stretchFrom: number;
+  #windowFrom: number;
   #reported = 0;
   /** Sum over steps of the masked-LM loss, and those steps. */
   #loss = 0;
@@ -26,10 +26,10 @@ export class PlateauWatch {
 
   constructor(rule: PlateauRule) {
     this.#rule = rule;
-    this.#stretchFrom = rule.fromStep;
+    this.#windowFrom = rule.fromStep;
   }
 
-  /** @returns a warning when a stretch ended on the plateau */
+  /** @returns a warning when a window ended on the plateau */
   watch(event: TrainingEvent): Extract<TrainingEvent, { kind: "warning" }> | undefined {
     if (event.kind === "started") this.#reported = event.firstStep;
     if (event.kind !== "step_metrics") return undefined;
@@ -38,10 +38,10 @@ export class PlateauWatch {
     if (event.step <= this.#rule.fromStep) return undefined;
     this.#loss += event.metrics["masked_lm_loss"] ?? 0;
     this.#steps += steps;
-    if (event.step - this.#stretchFrom < this.#rule.stretch) return undefined;
+    if (event.step - this.#windowFrom < this.#rule.windowSteps) return undefined;
     const mean = this.#loss / this.#steps;
-    const from = this.#stretchFrom;
-    this.#stretchFrom = event.step;
+    const from = this.#windowFrom;
+    this.#windowFrom = event.step;
     this.#loss = 0;
     this.#steps = 0;
     const { unigramNats } = this.#rule;

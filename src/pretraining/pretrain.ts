@@ -130,7 +130,7 @@ export async function runPretraining(
       : new PlateauWatch({
           unigramNats: data.entropy.nats,
           fromStep: settings.numWarmupSteps,
-          stretch: Math.max(50, Math.ceil(settings.numTrainSteps * 0.1)),
+          windowSteps: Math.max(50, Math.ceil(settings.numTrainSteps * 0.1)),
         });
   return train({
     ...rest,
@@ -159,7 +159,7 @@ export async function runPretraining(
             run: (parameters: ReadonlyMap<string, Tensor>) => evaluateWeights(prepared, parameters),
           },
         }),
-    divergence: { fromStep: settings.numWarmupSteps, stretch: Number.MAX_SAFE_INTEGER },
+    divergence: { fromStep: settings.numWarmupSteps, windowSteps: Number.MAX_SAFE_INTEGER },
     maxRestarts: settings.maxRestarts,
     stepsPerRun: settings.iterationsPerLoop,
   });

@@ -7,7 +7,7 @@ import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { replaceFile, syncDirectory } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
-import type { WatchedStretch } from "./divergence.ts";
+import type { DivergenceWindow } from "./divergence.ts";
 import type { TrainState } from "./step/training-step.ts";
 
 /** The best evaluation so far. */
@@ -34,7 +34,7 @@ export interface TrainingProgress {
   /** Evaluations since the best one: early stopping's patience. */
   readonly evaluationsSinceBest: number;
   /** What the watch for a collapse has added up so far. */
-  readonly watched: WatchedStretch;
+  readonly watched: DivergenceWindow;
 }
 
 /** All that decides the next bit of a run. */

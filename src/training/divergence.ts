@@ -1,7 +1,7 @@
 import type { StepResult, TrainState } from "./step/training-step.ts";
 
-/** Sums of the stretch of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
-export interface WatchedStretch {
+/** Sums of the window of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
+export interface DivergenceWindow {
   readonly steps: number;
   readonly examples: number;
   readonly lossSum: number;
@@ -9,15 +9,15 @@ export interface WatchedStretch {
   readonly predicted: readonly number[];
 }
 
-export const EMPTY_STRETCH: WatchedStretch = { steps: 0, examples: 0, lossSum: 0, predicted: [] };
+export const EMPTY_WINDOW: DivergenceWindow = { steps: 0, examples: 0, lossSum: 0, predicted: [] };
 
 export interface DivergenceRule {
   /** Labels of a single-label classification; absent for other objectives, of which only NaN and infinity are watched. */
   readonly labels?: number;
   /** Steps before this one are not judged: the warmup. */
   readonly fromStep: number;
-  /** Steps of one stretch; 2 % of the run and at least 50 is a good choice. */
-  readonly stretch: number;
+  /** Steps of one window; 2 % of the run and at least 50 is a good choice. */
+  readonly windowSteps: number;
 }
 
 /** What is wrong with a run. */
@@ -31,39 +31,39 @@ const CHANCE = 0.97;
 
 /**
  * Judges one step. A run has diverged when its loss or gradient is not finite; it has collapsed when over a whole
- * stretch the model answered one and the same label while its loss stayed at that of guessing (ln C).
+ * window the model answered one and the same label while its loss stayed at that of guessing (ln C).
  */
-export function watch(
+export function detectDivergence(
   rule: DivergenceRule,
-  stretch: WatchedStretch,
+  window: DivergenceWindow,
   step: number,
   result: StepResult,
-): { readonly stretch: WatchedStretch; readonly divergence?: Divergence } {
+): { readonly window: DivergenceWindow; readonly divergence?: Divergence } {
   if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
     const message = `step ${step}: loss ${result.loss}, gradient norm ${result.gradNorm}`;
-    return { stretch: EMPTY_STRETCH, divergence: { reason: "NON_FINITE", message } };
+    return { window: EMPTY_WINDOW, divergence: { reason: "NON_FINITE", message } };
   }
-  if (rule.labels === undefined || rule.labels < 2 || step < rule.fromStep) return { stretch };
-  const grown: WatchedStretch = {
-    steps: stretch.steps + 1,
-    examples: stretch.examples + (result.metrics["weight"] ?? 0),
-    lossSum: stretch.lossSum + result.loss,
+  if (rule.labels === undefined || rule.labels < 2 || step < rule.fromStep) return { window };
+  const grown: DivergenceWindow = {
+    steps: window.steps + 1,
+    examples: window.examples + (result.metrics["weight"] ?? 0),
+    lossSum: window.lossSum + result.loss,
     predicted: Array.from(
       { length: rule.labels },
-      (_, label) => (stretch.predicted[label] ?? 0) + (result.metrics[`predicted_${label}`] ?? 0),
+      (_, label) => (window.predicted[label] ?? 0) + (result.metrics[`predicted_${label}`] ?? 0),
     ),
   };
-  if (grown.steps < rule.stretch) return { stretch: grown };
+  if (grown.steps < rule.windowSteps) return { window: grown };
   const predictions = grown.predicted.reduce((sum, count) => sum + count, 0);
   const loss = grown.lossSum / grown.steps;
   const collapsed =
     predictions > 0 && Math.max(...grown.predicted) >= predictions * 0.999 && loss >= CHANCE * Math.log(rule.labels);
-  if (!collapsed) return { stretch: EMPTY_STRETCH };
+  if (!collapsed) return { window: EMPTY_WINDOW };
   const label = grown.predicted.indexOf(Math.max(...grown.predicted));
   const message =
     `steps ${step - grown.steps + 1} to ${step}: every prediction was label ${label} and the loss ${loss.toFixed(4)} ` +
     `is that of guessing (ln ${rule.labels} = ${Math.log(rule.labels).toFixed(4)})`;
-  return { stretch: EMPTY_STRETCH, divergence: { reason: "CONSTANT_PREDICTIONS", message } };
+  return { window: EMPTY_WINDOW, divergence: { reason: "CONSTANT_PREDICTIONS", message } };
 }
 
 /**

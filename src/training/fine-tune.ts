@@ -9,18 +9,24 @@ import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
+import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./evaluation/final-evaluation.ts";
+import {
+  compareAverages,
+  compareWithBaseline,
+  type Finding,
+  lookAtLosses,
+  trivialBaseline,
+} from "./evaluation/findings.ts";
+import { goalOf, metricsOf } from "./evaluation/head-metrics.ts";
+import { checkSelection, type Selection } from "./evaluation/selection.ts";
 import type { TrainingEvent } from "./events.ts";
 import { type FeatureStore, openFeatures } from "./features/feature-cache.ts";
 import { openTrunkOutputs, outputOf } from "./features/frozen-encoder-features.ts";
 import { recordParameters, recordsOf } from "./features/records.ts";
 import { type CheckedData, checkData, type TaskDataSpec } from "./features/task-data.ts";
-import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./final-evaluation.ts";
-import { compareAverages, compareWithBaseline, type Finding, lookAtLosses, trivialBaseline } from "./findings.ts";
-import { goalOf, metricsOf } from "./head-metrics.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import type { Schedule } from "./schedule.ts";
-import { checkSelection, type Selection } from "./selection.ts";
 import type { GivenSettings } from "./settings/fine-tuning.ts";
 import { SHORTEST_TESTED_RUN, testedRate } from "./settings/rate-test.ts";
 import { type AlbertVersion, recipeOf } from "./settings/recipes.ts";
@@ -248,7 +254,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
           ? { labels: head.labels.length }
           : {}),
         fromStep: settings.warmupStep,
-        stretch: Math.max(50, Math.ceil(settings.trainStep * 0.02)),
+        windowSteps: Math.max(50, Math.ceil(settings.trainStep * 0.02)),
       },
       maxRestarts: settings.maxRestarts,
       stepsPerRun: settings.iterationsPerLoop,

@@ -2,10 +2,10 @@ import { AlbertError } from "../errors.ts";
 import { deriveSeed } from "../model/random.ts";
 import { sizeOf, type Tensor } from "../model/tensor.ts";
 import type { Checkpoint, CheckpointStore, TrainingProgress } from "./checkpoints.ts";
-import { type Divergence, type DivergenceRule, EMPTY_STRETCH, nonFiniteState, watch } from "./divergence.ts";
+import { type Divergence, type DivergenceRule, detectDivergence, EMPTY_WINDOW, nonFiniteState } from "./divergence.ts";
+import { better, type Selection } from "./evaluation/selection.ts";
 import type { StopReason, TrainingEvent } from "./events.ts";
 import { learningRateAt, type Schedule } from "./schedule.ts";
-import { better, type Selection } from "./selection.ts";
 import { StepGroups, takeSteps } from "./step/multi-step-batches.ts";
 import type { StepSource } from "./step/step-data.ts";
 import type { Executor, StepOptions, TrainState } from "./step/training-step.ts";
@@ -168,7 +168,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
       for (const [i, result] of results.entries()) {
         const step = first + i;
         const batch = group.data[i]!;
-        const { stretch, divergence } = watch(run.divergence, progress.watched, step, result);
+        const { window, divergence } = detectDivergence(run.divergence, progress.watched, step, result);
         if (divergence !== undefined) {
           await goBack(divergence);
           break;
@@ -178,7 +178,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
           step: step + 1,
           examplesSeen: progress.examplesSeen + batch.examples,
           tokensSeen: progress.tokensSeen + batch.tokens,
-          watched: stretch,
+          watched: window,
         };
         losses.push(result.loss);
         throughput.stepEnded(batch, result);
@@ -238,7 +238,7 @@ async function startingPoint(run: TrainingRun): Promise<Checkpoint> {
       examplesSeen: 0,
       tokensSeen: 0,
       evaluationsSinceBest: 0,
-      watched: EMPTY_STRETCH,
+      watched: EMPTY_WINDOW,
     },
   };
   if (!run.resume) {
@@ -277,7 +277,7 @@ async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: 
     attempt,
     learningRateScale,
     evaluationsSinceBest: 0,
-    watched: EMPTY_STRETCH,
+    watched: EMPTY_WINDOW,
   };
   await checkpoints.discardAfter(good.progress.step);
   await checkpoints.write({ state: good.state, progress });

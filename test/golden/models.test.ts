@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { loadParameters } from "../../src/model/checkpoint/load-parameters.ts";
 import { parseAlbertConfig } from "../../src/model/config.ts";
@@ -44,7 +45,7 @@ describe.skipIf(missing("golden models", cases.length > 0))("the packed serving 
     });
     expect(wanted.length).toBeGreaterThan(0);
     const graph = buildServingGraph({ config, heads: HEADS, parameters }, { target: "cpu", layerOutputs: true });
-    const session = await OrtSession.create(graph.toModelBytes(), { device: "cpu", threads: 1 });
+    const session = await OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads: 1 });
     const batch = packBatch(
       { target: "cpu", heads: HEADS },
       wanted.map(({ input }) => input),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import type { Precision } from "../../src/graph/serving/dense.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
@@ -13,7 +14,7 @@ import { bits, sequencesFor } from "../runtime/any-sequence.ts";
 async function runnerOf(model: ReturnType<typeof randomModel>, precision: Precision = "fp32") {
   const { heads } = model;
   const graph = buildServingGraph(model, { target: "cpu", precision });
-  const session = await OrtSession.create(graph.toModelBytes(), { device: "cpu", threads: 2 });
+  const session = await OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads: 2 });
   const run = async (sequences: readonly SequenceInput[]) => {
     const batch = packBatch({ target: "cpu", heads }, sequences);
     return splitOutputs(heads, batch, await session.run(batch.feeds)).map(bits);

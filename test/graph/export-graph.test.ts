@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import { buildExportGraph } from "../../src/graph/serving/export-graph.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
@@ -24,7 +25,7 @@ describe("an exported model", () => {
         answerMask: Uint8Array.from({ length }, (_, position) => (position % 3 === 1 ? 1 : 0)),
       }),
     );
-    const serving = await OrtSession.create(buildServingGraph(model, { target: "cpu" }).toModelBytes(), {
+    const serving = await OrtSession.create(encodeModel(buildServingGraph(model, { target: "cpu" })).bytes, {
       device: "cpu",
       threads: 1,
     });
@@ -32,7 +33,7 @@ describe("an exported model", () => {
     const expected = splitOutputs(model.heads, batch, await serving.run(batch.feeds));
     await serving.dispose();
 
-    const exported = await OrtSession.create(buildExportGraph(model, "cpu").toModelBytes(), {
+    const exported = await OrtSession.create(encodeModel(buildExportGraph(model, "cpu")).bytes, {
       device: "cpu",
       threads: 1,
     });
@@ -75,7 +76,7 @@ describe("an exported model", () => {
 
   it("with one head names its outputs plainly", async () => {
     const model = randomModel({ heads: [{ kind: "span", name: "anything" }] });
-    const session = await OrtSession.create(buildExportGraph(model, "cpu").toModelBytes(), {
+    const session = await OrtSession.create(encodeModel(buildExportGraph(model, "cpu")).bytes, {
       device: "cpu",
       threads: 1,
     });
@@ -86,7 +87,7 @@ describe("an exported model", () => {
 });
 
 it("an exported model for CUDA is valid up to the one operator that only CUDA has", async () => {
-  const bytes = buildExportGraph(randomModel(), "cuda").toModelBytes();
+  const bytes = encodeModel(buildExportGraph(randomModel(), "cuda")).bytes;
   const create = OrtSession.create(bytes, { device: "cpu", threads: 1 });
   await expect(create).rejects.toThrow("Could not find an implementation for PackedMultiHeadAttention");
 });

@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import type { TracedType } from "../../src/graph/trace/recorder.ts";
 import { type Feeds, toGraph, trace } from "../../src/graph/trace/trace.ts";
 import { floatValues, hostTensor, TrainingSession } from "../../src/runtime/session/training-session.ts";
@@ -26,7 +27,7 @@ export async function traced(
     });
     return run(Object.fromEntries(inputs));
   });
-  const session = await TrainingSession.open(toGraph("test", graph).toModelBytes(), { device: "cpu", threads: 1 });
+  const session = await TrainingSession.open(encodeModel(toGraph("test", graph)).bytes, { device: "cpu", threads: 1 });
   return {
     run: async (fed) => {
       const inputs = graph.inputs.map(({ name }) => [name, hostTensor(fed[name]!.data, fed[name]!.shape)] as const);

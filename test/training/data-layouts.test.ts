@@ -5,8 +5,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Example, TaskName } from "../../src/tasks/datasets/examples.ts";
 import { officialExamples } from "../../src/tasks/datasets/official-examples.ts";
 import type { DatasetReport, IssueKind } from "../../src/training/data/dataset-report.ts";
-import { parseColumns } from "../../src/training/data/fields.ts";
-import { acceptedExamples, type DatasetSpec } from "../../src/training/data/rows.ts";
+import { acceptedExamples, type DatasetSpec } from "../../src/training/data/rows/dataset-rows.ts";
+import { parseColumns } from "../../src/training/data/rows/fields.ts";
 import { validateDataset } from "../../src/training/data/validate-dataset.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "albert-layouts-"));

@@ -1,8 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { Head } from "../../src/model/heads.ts";
 import type { Example } from "../../src/tasks/datasets/examples.ts";
+import {
+  compareAverages,
+  compareWithBaseline,
+  lookAtLosses,
+  trivialBaseline,
+} from "../../src/training/evaluation/findings.ts";
 import type { TaskData } from "../../src/training/features/task-data.ts";
-import { compareAverages, compareWithBaseline, lookAtLosses, trivialBaseline } from "../../src/training/findings.ts";
 
 const location = { file: "rows.csv", line: 1, column: 1 };
 const rows = (labels: readonly (string | number | readonly string[])[]): TaskData => ({

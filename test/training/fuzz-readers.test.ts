@@ -9,9 +9,9 @@ import { GLUE_TASKS } from "../../src/tasks/datasets/glue.ts";
 import { jsonLayout } from "../../src/tasks/datasets/json-layout.ts";
 import { parseJson } from "../../src/tasks/datasets/json-text.ts";
 import { articlesInOrder } from "../../src/tasks/datasets/race.ts";
-import { jsonDocumentRows, jsonLineRows } from "../../src/training/data/json-rows.ts";
-import { glueRows, raceRows, squadRows } from "../../src/training/data/official-rows.ts";
-import { delimitedRows } from "../../src/training/data/tabular-rows.ts";
+import { jsonDocumentRows, jsonLineRows } from "../../src/training/data/rows/json-rows.ts";
+import { glueRows, raceRows, squadRows } from "../../src/training/data/rows/official-rows.ts";
+import { delimitedRows } from "../../src/training/data/rows/tabular-rows.ts";
 import { ANY_WINDOWS_TEXT } from "../../src/training/data/windows-text.ts";
 
 /** Mutated files that are read; `ALBERT_TEST_FUZZ=1000000` reads more of them. */

@@ -1,3 +1,4 @@
+import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import "@tensorflow/tfjs-backend-cpu";
 import {
   type Scalar,
@@ -83,7 +84,7 @@ function eager(spec: StepSpec, parameters: Parameters, batch: Batch): Gradients 
 
 async function onRuntime(spec: StepSpec, parameters: Parameters, batch: Batch): Promise<Gradients> {
   const traced = traceAccumulation({ spec, device: "cpu", parameters }, batchSignature(spec, batch));
-  const session = await TrainingSession.open(toGraph("test", traced.graph).toModelBytes(), {
+  const session = await TrainingSession.open(encodeModel(toGraph("test", traced.graph)).bytes, {
     device: "cpu",
     threads: 2,
   });

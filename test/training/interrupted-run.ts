@@ -23,7 +23,7 @@ const outcome = await train({
     selection: { metric: "norm", goal: "highest" },
     run: async (parameters) => ({ norm: Math.hypot(...parameters.get("weights")!.data) }),
   },
-  divergence: { labels: 2, fromStep: 10, stretch: 50 },
+  divergence: { labels: 2, fromStep: 10, windowSteps: 50 },
   maxRestarts: 1,
   logEvery: 1,
   onEvent: (event) => {

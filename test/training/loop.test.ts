@@ -56,7 +56,7 @@ async function runWith(varied: Varied = {}) {
     checkpoints,
     resume: false,
     checkpointEvery: 10,
-    divergence: { labels: 2, fromStep: 6, stretch: 10 },
+    divergence: { labels: 2, fromStep: 6, windowSteps: 10 },
     maxRestarts: 1,
     logEvery: 5,
     onEvent: (event) => events.push(event),

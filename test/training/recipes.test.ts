@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Head } from "../../src/model/heads.ts";
 import { publishedConfig } from "../../src/model/published-configs.ts";
-import { defaultMetric, goalOf, metricsOf, possibleMetrics } from "../../src/training/head-metrics.ts";
-import { checkSelection } from "../../src/training/selection.ts";
+import { defaultMetric, goalOf, metricsOf, possibleMetrics } from "../../src/training/evaluation/head-metrics.ts";
+import { checkSelection } from "../../src/training/evaluation/selection.ts";
 import { recipeOf, TASKS } from "../../src/training/settings/recipes.ts";
 import { resolveSettings } from "../../src/training/settings/resolve.ts";
 import { recipeSteps, warmupStepsOf } from "../../src/training/settings/run-length.ts";

@@ -6,7 +6,7 @@ import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
 import { isOfficialTask, type OfficialTaskName, officialExamples } from "../../tasks/datasets/official-examples.ts";
 import { refuseUnusable, warningsOf } from "../../training/data/report-text.ts";
-import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../../training/data/rows.ts";
+import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
 import { validateDataset } from "../../training/data/validate-dataset.ts";
 
 export interface DatasetRequest extends ReadingOptions {

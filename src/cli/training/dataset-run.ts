@@ -7,12 +7,9 @@ import type { DeviceKind } from "../../runtime/engine.ts";
 import { createEngine } from "../../runtime/packed-engine.ts";
 import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
-import {
-  type DatasetEvaluation,
-  type EvaluationOptions,
-  evaluateDataset,
-} from "../../tasks/evaluation/evaluate-dataset.ts";
+import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
+import type { DatasetEvaluation, EvaluationOptions } from "../../tasks/evaluation/prediction.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { barText, StatusLine, type StatusPart } from "../status-line.ts";

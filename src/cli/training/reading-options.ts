@@ -1,7 +1,7 @@
 /** Flags by which a person says how data files are to be read. */
 import { type Command, InvalidArgumentError } from "commander";
-import { parseColumns } from "../../training/data/fields.ts";
-import type { ReadingOptions } from "../../training/data/rows.ts";
+import type { ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
+import { parseColumns } from "../../training/data/rows/fields.ts";
 
 export interface ReadingFlags {
   readonly columns?: string;

@@ -5,7 +5,7 @@ import { type FieldViolation, invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import type { ProblemType } from "../../model/heads.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
-import { openTaskEvaluator } from "../../training/evaluate.ts";
+import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import { LABEL_SOURCES, type LabelsFrom, type TaskDataSpec } from "../../training/features/task-data.ts";
 import {

@@ -4,7 +4,7 @@ import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { HELD_OUT_SHARE } from "../../jobs/runner/job-control.ts";
 import type { Head, ProblemType } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
-import { acceptedExamples, type ReadingOptions } from "../../training/data/rows.ts";
+import { acceptedExamples, type ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
 import { checkData } from "../../training/features/task-data.ts";
 import type { Task } from "../../training/settings/recipes.ts";

@@ -5,7 +5,7 @@ import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
-import { compareWithBaseline, trivialBaseline } from "../../training/findings.ts";
+import { compareWithBaseline, trivialBaseline } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { type Comparison, compareModels, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";

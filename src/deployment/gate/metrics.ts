@@ -1,7 +1,8 @@
 import { invalidInput, invariant } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { type Example, labelIdOf, type TaskName } from "../../tasks/datasets/examples.ts";
-import { type DatasetEvaluation, selectionMetricOf } from "../../tasks/evaluation/evaluate-dataset.ts";
+import { selectionMetricOf } from "../../tasks/evaluation/evaluate-dataset.ts";
+import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { matthewsCorrelation } from "../../tasks/metrics/classification-metrics.ts";
 import { answerScores } from "../../tasks/metrics/squad-metrics.ts";
 import { predictedText } from "../../tasks/question-answering/squad-predictions.ts";

@@ -1,5 +1,4 @@
 import { invariant } from "../../errors.ts";
-import { encodeModel, type SerialiseOptions } from "./serialise.ts";
 import { type OnnxTensor, type OnnxType, tensor } from "./tensors.ts";
 
 /** One dimension of an input or output: a size, or the name of a size that is known only when the graph runs. */
@@ -147,11 +146,6 @@ export class GraphBuilder {
   freshName(stem: string): string {
     this.#root.#fresh += 1;
     return `${stem}_${this.#root.#fresh}`;
-  }
-
-  /** The encoded ModelProto with all constants inside it; at most 2 GB, the limit of the format. */
-  toModelBytes(options: SerialiseOptions = {}): Uint8Array {
-    return encodeModel(this, options).bytes;
   }
 
   #define(name: string): void {

@@ -2,8 +2,9 @@ import { type AlbertConfig, groupOfLayer } from "../../model/config.ts";
 import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
+import type { Attention } from "./attention.ts";
 import { dense, type Precision } from "./dense.ts";
-import type { Attention, Lowering } from "./lowering.ts";
+import type { Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
 import type { Kernel, Weights } from "./weights.ts";
 

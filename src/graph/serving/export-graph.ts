@@ -1,7 +1,7 @@
 import { type Head, readsPooled } from "../../model/heads.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import { DATA_TYPE } from "../onnx/tensors.ts";
-import type { HeadValue } from "./heads.ts";
+import type { HeadValue } from "./head-context.ts";
 import type { Target } from "./lowering.ts";
 import { ATTENTION_INPUTS, type Feed, headInput, PACKED_INPUTS } from "./packed-inputs.ts";
 import { emitModel, type ServingModel } from "./serving-graph.ts";

@@ -1,31 +1,10 @@
-import type { AlbertConfig } from "../../model/config.ts";
 import type { Head } from "../../model/heads.ts";
-import type { Dim, GraphBuilder } from "../onnx/graph-builder.ts";
+import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import { layerNorm } from "./encoder.ts";
-import { type Feed, type HeadOutput, headInput } from "./packed-inputs.ts";
+import type { HeadContext, HeadValue } from "./head-context.ts";
+import { headInput } from "./packed-inputs.ts";
 import { spanAnswerability } from "./span-answerability.ts";
-import type { Weights } from "./weights.ts";
-
-/** What a head may build on. */
-export interface HeadContext {
-  readonly config: AlbertConfig;
-  readonly weights: Weights;
-  /** float32 [T, H] last block's output. */
-  readonly hidden: string;
-  /** float32 [P, H] pooled outputs of the sequences in `first_index`. */
-  readonly pooled: string;
-  readonly feed: Feed;
-}
-
-/** One output of a head, not yet published. */
-export interface HeadValue {
-  readonly output: HeadOutput;
-  readonly value: string;
-  readonly dtype: "float32" | "int32";
-  /** [rows or sequences, ...] */
-  readonly dims: readonly Dim[];
-}
 
 /**
  * Writes one head. It works only on the rows that its own index inputs name, so a batch in which nobody asked for it

@@ -1,5 +1,5 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import type { AttentionShape, Projections } from "./lowering.ts";
+import type { AttentionShape, Projections } from "./attention.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 
 /** The [B, S] view of a batch's rows, and how its padded keys are kept out of attention. */

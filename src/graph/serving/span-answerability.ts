@@ -1,7 +1,7 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { DATA_TYPE } from "../onnx/tensors.ts";
 import { layerNorm } from "./encoder.ts";
-import type { HeadContext, HeadValue } from "./heads.ts";
+import type { HeadContext, HeadValue } from "./head-context.ts";
 import { headInput } from "./packed-inputs.ts";
 
 /** What the official code subtracts where no answer may start or end. */

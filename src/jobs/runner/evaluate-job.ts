@@ -5,7 +5,7 @@ import { createEngine } from "../../runtime/packed-engine.ts";
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { selectHead, taskModel } from "../../tasks/plan.ts";
-import { acceptedExamples } from "../../training/data/rows.ts";
+import { acceptedExamples } from "../../training/data/rows/dataset-rows.ts";
 import { checkEvaluationData } from "../../training/features/task-data.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import { readingOf, splitRecipe } from "../job-recipe.ts";

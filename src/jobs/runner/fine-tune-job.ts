@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { openTaskEvaluator } from "../../training/evaluate.ts";
+import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import {
   type FineTuneSpec,

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
+import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { float32 } from "../../graph/onnx/tensors.ts";
 import type { DeviceKind } from "../engine.ts";
 import { OrtSession } from "./ort.ts";
@@ -44,7 +45,7 @@ function matrixProduct(): Uint8Array {
   const x = graph.input("x", "float32", [SIZE, SIZE]);
   const w = graph.initializer("w", float32([SIZE, SIZE], new Float32Array(SIZE * SIZE).fill(0.5)));
   graph.output(graph.op("MatMul", [x, w]), "float32", [SIZE, SIZE], "y");
-  return graph.toModelBytes();
+  return encodeModel(graph).bytes;
 }
 
 // The thread that devices.ts starts: drivers are loaded there, not beside the event loop.

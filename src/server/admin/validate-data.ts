@@ -8,7 +8,7 @@ import { callThread } from "../../platform/worker-rpc.ts";
 import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
-import type { DatasetSpec } from "../../training/data/rows.ts";
+import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";
 import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import type { Validation } from "./validation-thread.ts";
 

@@ -5,7 +5,7 @@ import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { SequenceLengths } from "../../training/data/length-statistics.ts";
-import type { DatasetSpec } from "../../training/data/rows.ts";
+import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";
 import { type ValidationOptions, validateDataset } from "../../training/data/validate-dataset.ts";
 import { type LabelsFrom, labelRule } from "../../training/features/task-data.ts";
 

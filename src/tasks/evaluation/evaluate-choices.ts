@@ -4,7 +4,7 @@ import { argmax, crossEntropy } from "../metrics/classification-metrics.ts";
 import { defaultQaLength, encodeChoices } from "../multiple-choice/choice-sequence.ts";
 import { finiteOutput } from "../outputs.ts";
 import { softmax } from "../probabilities.ts";
-import type { ChoicePrediction, DatasetEvaluation, EvaluationInput } from "./evaluate-dataset.ts";
+import type { ChoicePrediction, DatasetEvaluation, EvaluationInput } from "./prediction.ts";
 import { runSequences } from "./run-sequences.ts";
 
 /** Evaluates questions with choices; accuracy over all and, for RACE, for each level. */

@@ -14,7 +14,7 @@ import {
 import { meanSquaredError, pearsonCorrelation, spearmanCorrelation } from "../metrics/regression-metrics.ts";
 import { finiteOutput } from "../outputs.ts";
 import { sigmoid, softmax } from "../probabilities.ts";
-import type { ClassificationPrediction, DatasetEvaluation, EvaluationInput } from "./evaluate-dataset.ts";
+import type { ClassificationPrediction, DatasetEvaluation, EvaluationInput } from "./prediction.ts";
 import { runSequences } from "./run-sequences.ts";
 
 /** Evaluates texts or pairs under a classification or regression head. */

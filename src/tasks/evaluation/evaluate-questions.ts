@@ -17,7 +17,7 @@ import {
   type SquadPrediction,
   type WindowResult,
 } from "../question-answering/squad-predictions.ts";
-import type { DatasetEvaluation, EvaluationInput, EvaluationOptions } from "./evaluate-dataset.ts";
+import type { DatasetEvaluation, EvaluationInput, EvaluationOptions } from "./prediction.ts";
 import { runSequences } from "./run-sequences.ts";
 
 /** Which head answers; only a span-answerability (v2) head knows "no answer". */

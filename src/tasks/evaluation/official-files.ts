@@ -1,6 +1,6 @@
 import { pythonFloat } from "../python-json.ts";
 import { nBestJson, nullOddsJson, predictionsJson } from "../question-answering/squad-predictions.ts";
-import type { ClassificationPrediction, DatasetPredictions } from "./evaluate-dataset.ts";
+import type { ClassificationPrediction, DatasetPredictions } from "./prediction.ts";
 
 /** A file to write, by its official name. */
 export interface OfficialFile {

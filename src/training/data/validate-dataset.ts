@@ -12,7 +12,8 @@ import { contentKey, labelKey } from "./example-keys.ts";
 import { IssueTally, type RowIssue, rowIssue, severityOf } from "./issues.ts";
 import { type LabelRows, labelIssues } from "./label-checks.ts";
 import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
-import { acceptedExamples, type DatasetRow, type DatasetSpec, datasetRows } from "./rows.ts";
+import type { DatasetRow } from "./rows/dataset-row.ts";
+import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows/dataset-rows.ts";
 
 export interface ValidationOptions {
   /** Of an existing classification head: the labels that the data must not leave. */

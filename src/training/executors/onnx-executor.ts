@@ -1,4 +1,5 @@
 import { invalidInput, invariant } from "../../errors.ts";
+import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { toGraph } from "../../graph/trace/trace.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import {
@@ -177,7 +178,7 @@ export class OnnxExecutor implements Executor {
     const outputs = traced.graph.outputs.map(({ name }) => name);
     const graph =
       loops === 1 ? toGraph(kind, traced.graph) : loopSteps(traced, loops, new Set(this.#state.feeds.keys()));
-    const session = await TrainingSession.open(graph.toModelBytes(), {
+    const session = await TrainingSession.open(encodeModel(graph).bytes, {
       device,
       keepMemory,
       ...(threads === undefined ? {} : { threads }),

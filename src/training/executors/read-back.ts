@@ -1,4 +1,5 @@
 import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
+import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/session/training-session.ts";
 import type { ExecutorOptions } from "../step/training-step.ts";
 
@@ -21,7 +22,7 @@ export async function readBack(
   for (const [name, tensor] of Object.entries(remote)) {
     graph.output(graph.input(name, "float32", tensor.dims), "float32", tensor.dims, `value/${name}`);
   }
-  const session = await TrainingSession.open(graph.toModelBytes(), { device });
+  const session = await TrainingSession.open(encodeModel(graph).bytes, { device });
   try {
     const outputs = Object.fromEntries(Object.keys(remote).map((name) => [`value/${name}`, null]));
     const results = await session.run(remote, outputs);

@@ -4,7 +4,7 @@ import type { ClassificationHead, Head, ProblemType } from "../../model/heads.ts
 import { type Example, headKindsOf, officialLabels } from "../../tasks/datasets/examples.ts";
 import type { DatasetReport } from "../data/dataset-report.ts";
 import { refuseUnusable, warningsOf } from "../data/report-text.ts";
-import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../data/rows.ts";
+import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../data/rows/dataset-rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "../data/split.ts";
 import { type ValidationOptions, validateDataset } from "../data/validate-dataset.ts";
 import type { Task } from "../settings/recipes.ts";

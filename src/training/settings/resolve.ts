@@ -2,7 +2,7 @@ import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../../model/config.ts";
 import type { FineTuningHints } from "../../model/directory/model-directory.ts";
 import type { Head } from "../../model/heads.ts";
-import { defaultMetric } from "../head-metrics.ts";
+import { defaultMetric } from "../evaluation/head-metrics.ts";
 import { checkSchedule } from "../schedule.ts";
 import { FINE_TUNING, type GivenSettings, type SettingName, type TrainingSettings } from "./fine-tuning.ts";
 import { type FittingRate, fittingRate } from "./fitting-rate.ts";

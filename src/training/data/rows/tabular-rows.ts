@@ -1,11 +1,11 @@
 /** Rows of CSV and TSV files, each a record under the header's names. */
-import { type DataSource, textLines } from "../../tasks/datasets/data-source.ts";
+import { type DataSource, textLines } from "../../../tasks/datasets/data-source.ts";
+import { type RowIssue, rejectsRow, rowIssue } from "../issues.ts";
+import { lineIssues, type WindowsText } from "../windows-text.ts";
 import { type DelimitedRecord, delimitedRecords } from "./delimited.ts";
 import { recogniseFormat } from "./delimited-format.ts";
 import { type ColumnNames, choiceKeys, type FieldName, type FieldRow, fieldKey, withoutEmptyEnd } from "./fields.ts";
-import { type RowIssue, rejectsRow, rowIssue } from "./issues.ts";
 import { missingFields, type RequiredFields } from "./required-fields.ts";
-import { lineIssues, type WindowsText } from "./windows-text.ts";
 
 /** A row, or what is wrong with the file as a whole. */
 export type TabularRow =

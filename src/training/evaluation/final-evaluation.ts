@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Tensor } from "../model/tensor.ts";
-import { makeDirectory } from "../platform/directories.ts";
-import type { DatasetPredictions } from "../tasks/evaluation/evaluate-dataset.ts";
-import { evaluationFile, predictionFiles } from "../tasks/evaluation/official-files.ts";
+import type { Tensor } from "../../model/tensor.ts";
+import { makeDirectory } from "../../platform/directories.ts";
+import { evaluationFile, predictionFiles } from "../../tasks/evaluation/official-files.ts";
+import type { DatasetPredictions } from "../../tasks/evaluation/prediction.ts";
 
 /** What the weights that a run keeps answer on one of its evaluation sets. */
 export interface FinalEvaluation {

@@ -1,5 +1,5 @@
-import type { Head, ProblemType } from "../model/heads.ts";
-import type { Recipe } from "./settings/recipes.ts";
+import type { Head, ProblemType } from "../../model/heads.ts";
+import type { Recipe } from "../settings/recipes.ts";
 
 /** Metrics that an evaluation of this head always reports, official names. */
 export function metricsOf(head: Head): readonly string[] {

@@ -1,6 +1,6 @@
-import type { Head } from "../model/heads.ts";
-import type { Example } from "../tasks/datasets/examples.ts";
-import type { TaskData } from "./features/task-data.ts";
+import type { Head } from "../../model/heads.ts";
+import type { Example } from "../../tasks/datasets/examples.ts";
+import type { TaskData } from "../features/task-data.ts";
 
 /** As much of a data set as a baseline needs. */
 type Rows = Pick<TaskData, "count" | "examples">;

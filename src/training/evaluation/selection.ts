@@ -1,6 +1,6 @@
-import { nearest } from "../config/nearest.ts";
-import { invalidInput } from "../errors.ts";
-import type { BestResult } from "./checkpoints.ts";
+import { nearest } from "../../config/nearest.ts";
+import { invalidInput } from "../../errors.ts";
+import type { BestResult } from "../checkpoints.ts";
 
 /** Which evaluation is the best one, and how long a run goes on without a better. */
 export interface Selection {

@@ -1,32 +1,27 @@
 /** The rows of data sets of every task and format, each checked on its own. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { AlbertError } from "../../errors.ts";
-import type { ProblemType } from "../../model/heads.ts";
-import { folderArticles, tarArticles } from "../../tasks/datasets/article-files.ts";
-import {
-  type DataLocation,
-  type DataSource,
-  decodedText,
-  fileSource,
-  notReadable,
-} from "../../tasks/datasets/data-source.ts";
-import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
-import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
-import { jsonLayout } from "../../tasks/datasets/json-layout.ts";
-import { parseJson } from "../../tasks/datasets/json-text.ts";
-import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
-import { type ArticleFile, articlesInOrder } from "../../tasks/datasets/race.ts";
-import { isFlat } from "../../tasks/datasets/squad.ts";
-import { exampleIssues } from "./example-checks.ts";
+import { AlbertError } from "../../../errors.ts";
+import type { ProblemType } from "../../../model/heads.ts";
+import { folderArticles, tarArticles } from "../../../tasks/datasets/article-files.ts";
+import { type DataSource, decodedText, fileSource, notReadable } from "../../../tasks/datasets/data-source.ts";
+import type { Example, TaskName } from "../../../tasks/datasets/examples.ts";
+import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../../tasks/datasets/glue.ts";
+import { jsonLayout } from "../../../tasks/datasets/json-layout.ts";
+import { parseJson } from "../../../tasks/datasets/json-text.ts";
+import { isOfficialTask } from "../../../tasks/datasets/official-examples.ts";
+import { type ArticleFile, articlesInOrder } from "../../../tasks/datasets/race.ts";
+import { isFlat } from "../../../tasks/datasets/squad.ts";
+import { exampleIssues } from "../example-checks.ts";
+import { rejectsRow } from "../issues.ts";
+import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, textMarks, type WindowsText } from "../windows-text.ts";
+import type { DatasetRow } from "./dataset-row.ts";
 import type { ColumnNames } from "./fields.ts";
-import { type RowIssue, rejectsRow } from "./issues.ts";
 import { jsonDocumentRows, jsonLineRows } from "./json-rows.ts";
 import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
 import type { RequiredFields } from "./required-fields.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
 import { delimitedRows, type RowReading, type TabularRow } from "./tabular-rows.ts";
-import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, textMarks, type WindowsText } from "./windows-text.ts";
 
 /** What a user says about how files are to be read. */
 export interface ReadingOptions {
@@ -53,25 +48,6 @@ export interface DatasetSpec extends ReadingOptions {
   /** Whether rows of a user's own data may lack their label or answer, as data to be predicted does. False when left out. */
   readonly unlabelled?: boolean;
 }
-
-/** One row of a dataset: an example, or what is wrong with it. */
-export type DatasetRow =
-  /** Something to count: `example` is absent where the row is rejected. `locate` finds its place, where that costs time. */
-  | {
-      readonly kind: "row";
-      readonly issues: readonly RowIssue[];
-      readonly example?: Example;
-      readonly locate?: () => DataLocation;
-      /** As it stands in the file, for writing it elsewhere; its lines where there are several. Absent in official documents. */
-      readonly text?: string;
-    }
-  /** Something about the file that is no row. */
-  | {
-      readonly kind: "file";
-      readonly issues: readonly RowIssue[];
-      /** The header, as it stands in the file. */
-      readonly header?: string;
-    };
 
 /**
  * Every row of a dataset in order, each checked on its own. Reading is a stream; only SQuAD files are held whole.

@@ -1,12 +1,13 @@
-import { invariant } from "../errors.ts";
-import type { Parameters } from "../model/tensor.ts";
-import { createEngine } from "../runtime/packed-engine.ts";
-import type { TaskName } from "../tasks/datasets/examples.ts";
-import { type DatasetEvaluation, evaluateDataset } from "../tasks/evaluation/evaluate-dataset.ts";
-import { offsetsOf } from "./features/records.ts";
-import type { TaskData } from "./features/task-data.ts";
+import { invariant } from "../../errors.ts";
+import type { Parameters } from "../../model/tensor.ts";
+import { createEngine } from "../../runtime/packed-engine.ts";
+import type { TaskName } from "../../tasks/datasets/examples.ts";
+import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
+import { offsetsOf } from "../features/records.ts";
+import type { TaskData } from "../features/task-data.ts";
+import type { Evaluator, PreparedFineTune } from "../fine-tune.ts";
 import type { FinalEvaluation } from "./final-evaluation.ts";
-import type { Evaluator, PreparedFineTune } from "./fine-tune.ts";
 
 /**
  * Evaluates through the serving graph: the weights go into an engine like any model that serves, so that the numbers of
