@@ -1,6 +1,5 @@
 import { AlbertError } from "../errors.ts";
-import { DirectoryLock, type LockOptions } from "./directory-lock.ts";
-import { everyUnreferenced } from "./every.ts";
+import { everyUnreferenced } from "../platform/clock.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
@@ -10,6 +9,7 @@ import type { JobFilter, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
+import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
 
 // Opens the jobs of a directory and lets them run, one at a time. What a job does is in runner/; what it wrote, in its log.
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, 
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { DirectoryLock, type LockHolder } from "../../src/jobs/directory-lock.ts";
+import { DirectoryLock, type LockHolder } from "../../src/jobs/lock/directory-lock.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { bootId, processTable, startOf } from "../../src/platform/process-identity.ts";
 import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";

@@ -1,4 +1,4 @@
-import { DirectoryLock } from "../../src/jobs/directory-lock.ts";
+import { DirectoryLock } from "../../src/jobs/lock/directory-lock.ts";
 
 /** Takes the lock of its command line at each line of its input, says how that went, and keeps what it has until killed. */
 process.stdout.write("ready\n");

@@ -1,4 +1,4 @@
-import { everyUnreferenced } from "../../jobs/every.ts";
+import { everyUnreferenced } from "../../platform/clock.ts";
 import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 

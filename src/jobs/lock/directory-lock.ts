@@ -3,9 +3,9 @@ import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from "no
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { AlbertError } from "../errors.ts";
-import { makeDirectory } from "../platform/directories.ts";
-import { isAlive, processTable, startOf } from "../platform/process-identity.ts";
+import { AlbertError } from "../../errors.ts";
+import { makeDirectory } from "../../platform/directories.ts";
+import { isAlive, processTable, startOf } from "../../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
 /** The process that a lock belongs to, as the lock's file tells it. */

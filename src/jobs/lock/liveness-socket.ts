@@ -1,7 +1,7 @@
 import { lstat, open, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { bootId } from "../platform/process-identity.ts";
+import { bootId } from "../../platform/process-identity.ts";
 
 /** Which socket of which kernel: a process that finds the same one has the same kernel, which knows whether anybody listens. */
 export interface SocketIdentity {
