@@ -36,11 +36,11 @@ it("asks where the environment's settings let a server listen", async () => {
   expect(status).toBe(0);
 }, 60_000);
 
-it("ends with status 1 and one line when a name is unknown or nobody answers", async () => {
+it("ends with the status of the failure and one line when a name is unknown or no server answers", async () => {
   const unknown = await health(["--server", server.address, "--service", "model/none"]);
-  expect(unknown.status).toBe(1);
+  expect(unknown.status).toBe(3);
   expect(unknown.said).toMatch(/^albert: .* knows no "model\/none": .*\n$/);
   const nobody = await health(["--server", "127.0.0.1:1", "--timeout-ms", "500"]);
-  expect(nobody.status).toBe(1);
+  expect(nobody.status).toBe(5);
   expect(nobody.said).toMatch(/^albert: 127\.0\.0\.1:1 did not answer within 500 ms \(\w+\): .*\n$/);
 }, 60_000);

@@ -40,15 +40,19 @@ export class Weights {
     return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));
   }
 
-  /** The kernel rounded to int8 [in, out], symmetrically, with a float32 scale for each output [out]. */
-  int8Kernel({ name, parts = [name] }: Kernel): { values: string; scales: string } {
+  /**
+   * The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out]: as int8, or as uint8
+   * with 128 for zero. Both hold the same numbers.
+   */
+  int8Kernel({ name, parts = [name] }: Kernel, dtype: "int8" | "uint8"): { values: string; scales: string } {
     const [values, scales] = [`${name}/int8`, `${name}/scales`];
     const shape = this.#kernelShape(parts);
     const columns = shape[1]!;
     this.#add(scales, () => ({ shape: [columns], data: () => columnScales(this.#kernelValues(parts), columns) }));
     if (!this.#added.has(values)) {
-      const data = () => roundColumns(this.#kernelValues(parts), columns);
-      this.#graph.initializer(values, { dtype: "int8", dims: shape, data });
+      const rounded = () => roundColumns(this.#kernelValues(parts), columns);
+      const data = dtype === "int8" ? rounded : () => Uint8Array.from(rounded(), (value) => value + UINT8_ZERO);
+      this.#graph.initializer(values, { dtype, dims: shape, data });
       this.#added.add(values);
     }
     return { values, scales };
@@ -125,6 +129,8 @@ function sideBySide(parts: readonly Tensor[]): Float32Array {
 }
 
 const INT8_MAX = 127;
+/** What 0 is stored as in an unsigned kernel. */
+export const UINT8_ZERO = 128;
 
 /** What 1 stands for in each column after rounding to int8. */
 function columnScales(values: Float32Array, columns: number): Float32Array {
