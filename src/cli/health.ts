@@ -24,7 +24,9 @@ const LONGEST_TIMEOUT_MS = 600_000;
 export function registerHealth(program: Command): void {
   program
     .command("health")
-    .description("ask a running server whether it serves; exit status 0 if so, 1 if it says no, else that of the failure (docs/cli.md)")
+    .description(
+      "ask a running server whether it serves; exit status 0 if so, 1 if it says no, else that of the failure (docs/cli.md)",
+    )
     .option("--server <host:port>", "its gRPC address (default: the one that the settings of this environment name)")
     .option("--service <name>", "a service, or model/<name>; the server as a whole unless given", "")
     .option("--timeout-ms <ms>", "longest wait for its answer", milliseconds, DEFAULT_TIMEOUT_MS)

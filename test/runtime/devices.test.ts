@@ -34,7 +34,7 @@ describe("choosing a device", () => {
     await expect(chooseDevice(kind, machine([lacking(kind)]))).rejects.toMatchObject({
       code: "precondition",
       reason: "DEVICE_UNAVAILABLE",
-      message: expect.stringMatching(/needs a graphics driver|npm rebuild onnxruntime-node/),
+      message: expect.stringMatching(/needs a graphics driver|node scripts\/cuda-provider\.mjs/),
     });
     expect(await chooseDevice(kind, machine([found(kind, 1)]))).toBe(kind);
   });

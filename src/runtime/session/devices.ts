@@ -18,8 +18,8 @@ const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
     "WebGPU needs a graphics driver: Vulkan on Linux (the package libvulkan1 and the vendor's driver; vulkaninfo must list a device), " +
     "Metal on macOS, Direct3D 12 on Windows.",
   cuda:
-    "The CUDA provider is not part of the npm package: run ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node " +
-    "--ignore-scripts=false on Linux x64 with CUDA 12 and cuDNN 9. On the same card --device webgpu needs neither.",
+    "The CUDA provider is not part of the npm package: run node scripts/cuda-provider.mjs in a checkout of albert-serve, on Linux " +
+    "x64 with CUDA 13 and cuDNN 9. On the same card --device webgpu needs neither.",
 };
 
 /** Files by which Linux shows graphics cards: of any vendor, NVIDIA's own, of WSL, and of two makers of phones. */
