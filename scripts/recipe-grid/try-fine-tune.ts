@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openTaskEvaluator } from "../../src/training/evaluation/evaluate.ts";
-import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import type { Finding } from "../../src/training/evaluation/findings.ts";
+import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { prepareFineTune, runFineTune } from "../../src/training/fine-tune.ts";
 import type { StartSpec } from "../../src/training/starting-model.ts";
 import { csvOf, type GeneratedSet } from "./generated-sets.ts";
