@@ -65,13 +65,25 @@ describe("a stream of items", () => {
       release = resolve;
     });
     const first: string[] = [];
-    const texts = [slow, "b", "c"];
     // Only the slow item is held; it is longer than the others by its tokens.
-    server.script.before = (sequences) =>
-      sequences.some(({ inputIds }) => inputIds.length > 5) ? released : undefined;
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    server.script.before = (sequences) => {
+      if (!sequences.some(({ inputIds }) => inputIds.length > 5)) return undefined;
+      begin();
+      return released;
+    };
+    // The others are sent when the slow one runs, so that they cannot share its batch.
+    async function* messages() {
+      yield item("0", slow);
+      await begun;
+      yield item("1", "b");
+      yield item("2", "c");
+    }
     const reading = (async () => {
-      const messages = texts.map((text, i) => item(`${i}`, text));
-      for await (const { message } of server.client.streamInfer(messages)) {
+      for await (const { message } of server.client.streamInfer(messages())) {
         if (message.case !== "result") continue;
         first.push(message.value.correlationId);
         if (first.length === 2) release();

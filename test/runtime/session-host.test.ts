@@ -143,7 +143,7 @@ describe("a session worker", () => {
     await expect(start).rejects.toMatchObject({ code: "backend", reason: "RUNTIME_REFUSED" });
   });
 
-  it("leaves no batch without an answer, whatever happens to it", async () => {
+  it("leaves no batch without an answer, whatever happens to it", { timeout: 120_000 }, async () => {
     const kind = fc.constantFrom(0, 0, 0, FAULTS.dieBeforeBeginning, FAULTS.dieAfterBeginning);
     await fc.assert(
       fc.asyncProperty(fc.array(kind, { minLength: 1, maxLength: 12 }), async (kinds) => {
