@@ -30,11 +30,14 @@ describe("choosing a device", () => {
     expect(likelyDevices(() => false, "darwin")).toEqual(DEVICE_KINDS);
   });
 
-  it.each(["webgpu", "cuda"] as const)("says how to get %s when it is asked for and missing", async (kind) => {
+  it.each([
+    ["webgpu", /needs a graphics driver/],
+    ["cuda", /node scripts\/cuda-provider\.mjs/],
+  ] as const)("says how to get %s when it is asked for and missing", async (kind, advice) => {
     await expect(chooseDevice(kind, machine([lacking(kind)]))).rejects.toMatchObject({
       code: "precondition",
       reason: "DEVICE_UNAVAILABLE",
-      message: expect.stringMatching(/needs a graphics driver|node scripts\/cuda-provider\.mjs/),
+      message: expect.stringMatching(advice),
     });
     expect(await chooseDevice(kind, machine([found(kind, 1)]))).toBe(kind);
   });
