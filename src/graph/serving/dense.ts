@@ -1,6 +1,5 @@
-import { hasExactSignedProducts } from "../../platform/processor.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import { type Kernel, UINT8_ZERO, type Weights } from "./weights.ts";
+import { type Kernel, type RoundedKernel, UINT8_ZERO, type Weights } from "./weights.ts";
 
 /**
  * How the trunk's matrix products are computed. `int8` keeps weights as 8-bit integers with one scale per output column,
@@ -11,8 +10,6 @@ export type Precision = "fp32" | "int8";
 
 /** Largest magnitude of a symmetric 8-bit integer. */
 const INT8_MAX = 127;
-/** Kernels are signed where this processor multiplies them exactly, which is faster there, and else unsigned. */
-const KERNEL_TYPE = hasExactSignedProducts() ? "int8" : "uint8";
 /** Scale of a row of zeros, which any scale represents. */
 const LEAST_SCALE = 1e-9;
 
@@ -26,16 +23,16 @@ const LEAST_SCALE = 1e-9;
 export function dense(graph: GraphBuilder, weights: Weights, x: string, kernel: Kernel, precision: Precision): string {
   return precision === "fp32"
     ? graph.op("MatMul", [x, weights.kernel(kernel)])
-    : int8Product(graph, x, weights.int8Kernel(kernel, KERNEL_TYPE));
+    : int8Product(graph, x, weights.roundedKernel(kernel));
 }
 
-function int8Product(g: GraphBuilder, x: string, { values, scales }: { values: string; scales: string }): string {
+function int8Product(g: GraphBuilder, x: string, { values, scales, dtype }: RoundedKernel): string {
   const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ints([-1])], { keepdims: { int: 0 } }); // [rows]
   const rowScales = g.op("Max", [g.op("Mul", [largest, g.float(1 / INT8_MAX)]), g.float(LEAST_SCALE)]);
   const zero = g.constant("uint8", [], [UINT8_ZERO]);
   const zeros = g.op("Expand", [zero, g.op("Shape", [rowScales])]);
   const rounded = g.op("QuantizeLinear", [x, rowScales, zeros], { axis: { int: 0 } }); // uint8 [rows, in]
-  const kernelZero = KERNEL_TYPE === "uint8" ? [zero] : [];
+  const kernelZero = dtype === "uint8" ? [zero] : [];
   const product = g.fused("MatMulIntegerToFloat", [rounded, values, g.float(1), scales, zero, ...kernelZero]);
   return g.op("Mul", [product, g.op("Unsqueeze", [rowScales, g.ints([1])])]);
 }

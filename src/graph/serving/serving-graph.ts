@@ -3,6 +3,7 @@ import type { AlbertConfig } from "../../model/config.ts";
 import type { Head } from "../../model/heads.ts";
 import { modelParameters } from "../../model/parameters.ts";
 import type { Parameters } from "../../model/tensor.ts";
+import { hasExactSignedProducts } from "../../platform/processor.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { Precision } from "./dense.ts";
 import { type EncoderContext, embeddings, encoder } from "./encoder.ts";
@@ -10,7 +11,7 @@ import type { HeadValue } from "./head-context.ts";
 import { emitHead } from "./heads.ts";
 import { loweringFor, type Target } from "./lowering.ts";
 import { type Feed, headOutput, PACKED_INPUTS, TRUNK_OUTPUTS } from "./packed-inputs.ts";
-import { Weights } from "./weights.ts";
+import { type RoundedType, Weights } from "./weights.ts";
 
 /** What a serving graph computes: one trunk and any number of heads on it. */
 export interface ServingModel {
@@ -23,6 +24,8 @@ export interface ServingGraphOptions {
   readonly target: Target;
   /** Default fp32; int8 needs the target cpu. */
   readonly precision?: Precision;
+  /** How int8 stores kernels. Default: signed where this processor multiplies them exactly, else unsigned. */
+  readonly roundedType?: RoundedType;
   /** Also publish `embedding_output` [T, E] and every block's output `layer_<i>` [T, H], for comparison with goldens. */
   readonly layerOutputs?: boolean;
 }
@@ -78,14 +81,15 @@ export function emitModel(
   graph: GraphBuilder,
   { config, heads, parameters }: ServingModel,
   feed: Feed,
-  { target, precision = "fp32", layerOutputs = false }: ServingGraphOptions,
+  { target, precision = "fp32", roundedType, layerOutputs = false }: ServingGraphOptions,
 ): EmittedModel {
   if (precision === "int8" && target !== "cpu") {
     throw new AlbertError("precondition", `int8 runs on the cpu only, not on ${target}; choose precision fp32 there`, {
       reason: "PRECISION_UNAVAILABLE",
     });
   }
-  const weights = new Weights(graph, parameters, modelParameters(config, heads));
+  const stored = roundedType ?? (precision === "int8" && !hasExactSignedProducts() ? "uint8" : "int8");
+  const weights = new Weights(graph, parameters, modelParameters(config, heads), stored);
   const { layers, prepare } = loweringFor(target);
   const blocks: string[] = [];
   const context: EncoderContext = {

@@ -10,6 +10,16 @@ export interface Kernel {
   readonly parts?: readonly string[];
 }
 
+/** How kernels of 8 bits are stored: both hold the same numbers, an unsigned one with 128 for zero. */
+export type RoundedType = "int8" | "uint8";
+
+/** The names of a rounded kernel's constants. */
+export interface RoundedKernel {
+  readonly values: string;
+  readonly scales: string;
+  readonly dtype: RoundedType;
+}
+
 /**
  * A model's weights as constants of a graph. Each is added when a node first asks for it and exists once, however many
  * layers and heads use it.
@@ -18,13 +28,20 @@ export class Weights {
   readonly #graph: GraphBuilder;
   readonly #parameters: Parameters;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
+  readonly #roundedType: RoundedType;
   readonly #added = new Set<string>();
 
   /** @param specs every variable that the model may ask for; shapes are checked against them */
-  constructor(graph: GraphBuilder, parameters: Parameters, specs: readonly ParameterSpec[]) {
+  constructor(
+    graph: GraphBuilder,
+    parameters: Parameters,
+    specs: readonly ParameterSpec[],
+    roundedType: RoundedType = "int8",
+  ) {
     this.#graph = graph;
     this.#parameters = parameters;
     this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+    this.#roundedType = roundedType;
   }
 
   /** The variable of this official name. @returns the constant's name, which is the same */
@@ -40,22 +57,20 @@ export class Weights {
     return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));
   }
 
-  /**
-   * The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out]: as int8, or as uint8
-   * with 128 for zero. Both hold the same numbers.
-   */
-  int8Kernel({ name, parts = [name] }: Kernel, dtype: "int8" | "uint8"): { values: string; scales: string } {
-    const [values, scales] = [`${name}/int8`, `${name}/scales`];
+  /** The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out]. */
+  roundedKernel({ name, parts = [name] }: Kernel): RoundedKernel {
+    const [values, scales] = [`${name}/rounded`, `${name}/scales`];
     const shape = this.#kernelShape(parts);
     const columns = shape[1]!;
+    const dtype = this.#roundedType;
     this.#add(scales, () => ({ shape: [columns], data: () => columnScales(this.#kernelValues(parts), columns) }));
     if (!this.#added.has(values)) {
-      const rounded = () => roundColumns(this.#kernelValues(parts), columns);
-      const data = dtype === "int8" ? rounded : () => Uint8Array.from(rounded(), (value) => value + UINT8_ZERO);
+      const signed = () => roundColumns(this.#kernelValues(parts), columns);
+      const data = dtype === "int8" ? signed : () => Uint8Array.from(signed(), (value) => value + UINT8_ZERO);
       this.#graph.initializer(values, { dtype, dims: shape, data });
       this.#added.add(values);
     }
-    return { values, scales };
+    return { values, scales, dtype };
   }
 
   /** Several vectors end to end. */
