@@ -32,7 +32,7 @@ export interface PromoteOptions {
   readonly alias?: string;
   /** The generation the caller saw; 0 when the alias must not exist yet. */
   readonly expectedGeneration: number;
-  /** Promote although the gate did not pass. GcRoots a reason. */
+  /** Promote although the gate did not pass. Needs a reason. */
   readonly overrideGate: boolean;
   readonly reason: string;
 }

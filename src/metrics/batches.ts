@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Histogram, type Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, RATIO_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
+import { readGauge } from "./series.ts";
 
 /** One batch that a device computed. */
 export interface BatchObservation {
@@ -90,14 +91,8 @@ export function batchMetrics(registry: Registry): BatchMetrics {
     registers,
   });
   let quarantineSize = () => 0;
-  new Gauge({
-    name: "albert_quarantine_entries",
-    help: "Inputs now refused because they made the runtime fail.",
-    registers,
-    collect() {
-      this.set(quarantineSize());
-    },
-  });
+  const help = "Inputs now refused because they made the runtime fail.";
+  readGauge(registry, "albert_quarantine_entries", help, () => quarantineSize());
   return {
     ran: (batch) => {
       const { device } = batch;

@@ -1,26 +1,18 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import { Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { readGauge } from "./series.ts";
 
 /** Interval at which the event loop's timeliness is sampled. */
 const RESOLUTION_MS = 10;
 
 /** How late and how busy the main thread is, since the last scrape. */
 export function eventLoopMetrics(registry: Registry): { close(): void } {
-  const registers = [registry];
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   // The histogram holds the whole time between two samples; what exceeds the interval is the delay.
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1e3);
   const late = { median: 0, p99: 0, max: 0 };
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  const gauge = (name: string, help: string, read: () => number) => readGauge(registry, name, help, read);
   // One page shows one interval: the first of the three reads it, and the next one begins.
   gauge(
     "nodejs_eventloop_delay_p50_seconds",

@@ -1,7 +1,8 @@
 import { constants, PerformanceObserver } from "node:perf_hooks";
-import { Gauge, Histogram, type Registry } from "prom-client";
+import { Histogram, type Registry } from "prom-client";
 import { memoryLimitBytes } from "../platform/memory-limit.ts";
 import { DURATION_BUCKETS } from "./buckets.ts";
+import { readGauge } from "./series.ts";
 
 /** Names of V8's collections, by the numbers that Node reports. */
 const COLLECTIONS: Readonly<Record<number, string>> = {
@@ -21,15 +22,7 @@ interface Collection {
 /** Memory of the process, its limit, and the main thread's garbage collections. */
 export function memoryMetrics(registry: Registry): { close(): void } {
   const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  const gauge = (name: string, help: string, read: () => number) => readGauge(registry, name, help, read);
   gauge("process_resident_memory_bytes", "Memory of the process that is held in RAM.", () => process.memoryUsage.rss());
   gauge(
     "nodejs_heap_used_bytes",

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { eventLoopMetrics } from "./event-loop.ts";
 import { memoryMetrics } from "./memory.ts";
+import { readGauge } from "./series.ts";
 
 /** Every open file of this process is an entry here, on Linux. */
 const OPEN_FILES = "/proc/self/fd";
@@ -34,14 +35,7 @@ export function processMetrics(registry: Registry, version: string): ProcessMetr
     help: "When the process started, in seconds since 1970.",
     registers,
   }).set(Date.now() / 1000 - process.uptime());
-  new Gauge({
-    name: "process_open_fds",
-    help: "Open files and connections; 0 where the system does not tell.",
-    registers,
-    collect() {
-      this.set(openFiles());
-    },
-  });
+  readGauge(registry, "process_open_fds", "Open files and connections; 0 where the system does not tell.", openFiles);
   new Gauge({
     name: "albert_build_info",
     help: "1, labelled with the version of the program and of Node.",

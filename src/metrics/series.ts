@@ -1,4 +1,4 @@
-import type { Metric } from "prom-client";
+import { Gauge, type Metric, type Registry } from "prom-client";
 
 /**
  * Removes every series of a metric whose labels hold all of `match`, so that what no longer exists (a retired version, a
@@ -11,4 +11,16 @@ export async function removeSeries(metric: Metric, match: Readonly<Record<string
     // `le` is the bucket bound of a histogram's own output, not a label it was observed with.
     if (matches) metric.remove(Object.fromEntries(Object.entries(labels).filter(([name]) => name !== "le")));
   }
+}
+
+/** Adds a gauge without labels whose value is read at each scrape. */
+export function readGauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
 }

@@ -5,7 +5,7 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 /**
  * Starts a worker thread from a module of this project.
  *
- * @param entry  URL of the worker's module without its extension, as in `new URL("./session-worker", import.meta.url)`.
+ * @param entry  URL of the worker's module without its extension, as in `new URL("./session-thread", import.meta.url)`.
  *               The extension follows the caller's own: `.js` when built, `.ts` (compiled by tsx) in the test suite.
  * @param caller the caller's `import.meta.url`
  */

@@ -8,14 +8,6 @@ export type PretrainingMetrics = Readonly<
   Record<"masked_lm_accuracy" | "masked_lm_loss" | "sentence_order_accuracy" | "sentence_order_loss" | "loss", number>
 >;
 
-export const PRETRAINING_METRICS: readonly (keyof PretrainingMetrics)[] = [
-  "masked_lm_accuracy",
-  "masked_lm_loss",
-  "sentence_order_accuracy",
-  "sentence_order_loss",
-  "loss",
-];
-
 /** Tokens handed to the engine at once. */
 const BATCH_TOKENS = 4096;
 

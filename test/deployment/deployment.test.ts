@@ -1,5 +1,6 @@
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Deployment, type DeploymentOptions } from "../../src/deployment/deployment.ts";
 import type { AlbertError } from "../../src/errors.ts";
@@ -18,11 +19,14 @@ async function deployed() {
   for (let i = 0; i < 3; i++) await store.versions.publish("m", await modelDirectory());
   const failing = new Set<string>();
   const loaded = new Set<string>();
+  /** What the loading of a version waits for. */
+  const held = new Map<string, Promise<void>>();
   let current = "";
   const live = {
     list: () => [{ name: "m", current, versions: [...loaded].map((version) => ({ version })) }],
     load: async ({ name, version }: VersionSource) => {
       if (name !== "m") return;
+      await held.get(version);
       if (failing.has(version)) throw new Error(`version ${version} is damaged`);
       loaded.add(version);
     },
@@ -48,7 +52,7 @@ async function deployed() {
     loaded.clear();
     return new Deployment({ ...options, ...varied });
   };
-  return { deployment, champion, failing, loaded, place, restarted, serving: () => current, store };
+  return { deployment, champion, failing, held, loaded, place, restarted, serving: () => current, store };
 }
 
 describe("a deployment", () => {
@@ -115,6 +119,27 @@ describe("a deployment that starts", () => {
     expect(serving()).toBe("1");
     failing.delete("2");
     await expect.poll(serving, { timeout: 20_000 }).toBe("2");
+    await again.close();
+  });
+
+  it("does not put back what it read first over a version that is promoted meanwhile", async () => {
+    const { deployment, held, serving, restarted } = await deployed();
+    await deployment.close();
+    let release = () => {};
+    held.set(
+      "2",
+      new Promise((resolve) => {
+        release = resolve;
+      }),
+    );
+    const again = restarted({});
+    const started = again.start();
+    await setTimeout(20); // the start has read that version 2 is the champion, and loads it
+    const promoted = again.promote("m", 3, { expectedGeneration: 2, overrideGate: true, reason: "a job" });
+    await Promise.race([promoted, setTimeout(100)]);
+    release();
+    await Promise.all([started, promoted]);
+    expect(serving()).toBe("3");
     await again.close();
   });
 

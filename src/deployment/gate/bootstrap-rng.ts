@@ -1,7 +1,7 @@
 import { deriveSeed } from "../../model/random.ts";
 
 /**
- * Rng indices below `bound` with replacement: xoshiro128** (Blackman and Vigna, 2018), which is a few nanoseconds a draw
+ * Draws indices below `bound` with replacement: xoshiro128** (Blackman and Vigna, 2018), which is a few nanoseconds a draw
  * where a bootstrap makes tens of millions. Equal seeds draw equal indices.
  */
 export function bootstrapRng(bound: number, seed: number): () => number {

@@ -33,7 +33,7 @@ const JOBS_REFERENCE_MS = 30 * 86_400_000;
 /** What a server had in memory means nothing after its end. */
 const SERVING_REFERENCE_MS = 3_600_000;
 
-/** What this server needs of a store that others use too, and the removal of what nobody roots. */
+/** What this server needs of a store that others use too, and the removal of what no server needs. */
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #ofServing: KeepAlive;

@@ -19,7 +19,7 @@ export type SessionResult = Omit<Extract<WorkerReply, { kind: "done" }>, "kind" 
 
 export interface SessionHostOptions {
   readonly task: WorkerTask;
-  /** Starts the worker's thread. Default: `session-worker.ts` of this directory. */
+  /** Starts the worker's thread. Default: `session-thread.ts` of this directory. */
   readonly spawn?: (task: WorkerTask) => Worker;
   /** Called when a worker was lost, with the machine reason; for logs and metrics. */
   readonly onLost?: (reason: LostReason) => void;

@@ -9,7 +9,7 @@ import { tokenFields } from "./reply-fields.ts";
 import { EnumFields, omitUndefined, readOffsetUnit, readOptions } from "./request-fields.ts";
 
 /**
- * Cuts a text into pieces. GcRoots no device and therefore no place in the queue: it is over before another call begins.
+ * Cuts a text into pieces. Needs no device and therefore no place in the queue: it is over before another call begins.
  *
  * @throws AlbertError as in docs/errors.md
  */

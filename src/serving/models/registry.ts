@@ -1,5 +1,6 @@
 import { AlbertError } from "../../errors.ts";
 import type { HeadKind } from "../../model/heads.ts";
+import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { Decision } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
 import type { Swap } from "./active-version.ts";
@@ -33,7 +34,7 @@ export class ModelRegistry {
   readonly #models = new Map<string, ServedModel>();
   readonly #watchers = new Watchers<ModelStatus>();
   /** Loads run one after the other: loading is the heaviest thing that happens beside serving. */
-  #lastLoad: Promise<unknown> = Promise.resolve();
+  readonly #loads = new SerialQueue();
   #starting = false;
   #closed = false;
 
@@ -75,8 +76,7 @@ export class ModelRegistry {
     const known = model.slot(source.version);
     if (known?.loaded !== undefined) return known.loaded;
     if (known?.loading !== undefined) return known.loading;
-    const loaded: Promise<LoadedVersion> = this.#lastLoad.then(() => this.#loadInto(model, slot, source));
-    this.#lastLoad = loaded.catch(() => undefined);
+    const loaded: Promise<LoadedVersion> = this.#loads.run(() => this.#loadInto(model, slot, source));
     const record = { began: this.#options.clock.now(), phaseSeconds: {}, rssBeforeBytes: 0 };
     const slot: VersionSlot = new VersionSlot(source.version, loaded, record, (changed) => model.changed(changed));
     model.add(slot);
@@ -173,7 +173,7 @@ export class ModelRegistry {
   /** Releases everything. Requests in progress may finish for the drain time. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#lastLoad;
+    await this.#loads.drained();
     for (const model of [...this.#models.values()]) await model.close();
     this.#watchers.close();
   }

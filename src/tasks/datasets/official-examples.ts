@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { pythonStrip } from "../python-text.ts";
 import { folderArticles, tarArticles } from "./article-files.ts";
 import { fileSource, notReadable, wholeText } from "./data-source.ts";
@@ -55,13 +55,6 @@ export async function readRace(path: string, filter: RaceFilter): Promise<RaceQu
   const source = fileSource(path, basename(path));
   if (/\.(tar|tgz|tar\.gz)$/.test(path)) return raceQuestions(tarArticles(source), filter, source.name);
   return articleQuestions({ path: basename(path), text: await wholeText(source) });
-}
-
-/** Path of a GLUE task's split inside an official download: `<data>/<task folder>/<file>`. */
-export function glueFile(dataDirectory: string, task: GlueTaskName, split: GlueSplit): string | undefined {
-  const { directory, files } = GLUE_TASKS.get(task)!;
-  const file = files[split];
-  return file === undefined ? undefined : join(dataDirectory, directory, file);
 }
 
 /** A GLUE row of a split as an example: test rows have no label to know. */

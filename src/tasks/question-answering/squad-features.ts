@@ -14,13 +14,10 @@ export interface SquadLengths {
   readonly maxQueryLength: number;
 }
 
-/** The official scripts' defaults. */
-export const SQUAD_LENGTHS: SquadLengths = { maxSequenceLength: 384, docStride: 128, maxQueryLength: 64 };
-
 /**
  * How pieces are placed in the original text.
  *
- * - `official`: as Google's code aligns them, dropping questions it cannot align. GcRoots a SentencePiece tokenizer.
+ * - `official`: as Google's code aligns them, dropping questions it cannot align. Needs a SentencePiece tokenizer.
  * - `exact`: the tokenizer's own offsets; nothing is dropped.
  */
 export type OffsetSource = "official" | "exact";
