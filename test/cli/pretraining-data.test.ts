@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
+import { readRecords } from "../../src/model/formats/tf-record.ts";
 import { TokenStore } from "../../src/pretraining/corpus/token-store.ts";
 import { fromExample } from "../../src/pretraining/records/official-features.ts";
 import { decodeExample } from "../../src/pretraining/records/tf-example.ts";
-import { readRecords } from "../../src/pretraining/records/tf-record.ts";
 import { fixture, missing, officialVocabulary } from "../fixtures.ts";
 import { tinyText } from "../pretraining/english.ts";
 

@@ -1,7 +1,7 @@
 import { createReadStream, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { readRecords } from "../../src/model/formats/tf-record.ts";
 import { decodeExample } from "../../src/pretraining/records/tf-example.ts";
-import { readRecords } from "../../src/pretraining/records/tf-record.ts";
 import { folderArticles } from "../../src/tasks/datasets/article-files.ts";
 import { fileSource } from "../../src/tasks/datasets/data-source.ts";
 import {

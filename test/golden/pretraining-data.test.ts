@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
+import { frameRecord, readRecords } from "../../src/model/formats/tf-record.ts";
 import { deriveSeed } from "../../src/model/random.ts";
 import {
   type PackedTokens,
@@ -21,7 +22,6 @@ import { PythonRng } from "../../src/pretraining/instances/python-random.ts";
 import { type Rng, SeededRng } from "../../src/pretraining/instances/rng.ts";
 import { toExample } from "../../src/pretraining/records/official-features.ts";
 import { decodeExample, encodeExample, type FeatureValues } from "../../src/pretraining/records/tf-example.ts";
-import { frameRecord, readRecords } from "../../src/pretraining/records/tf-record.ts";
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
 import { preprocessText } from "../../src/tokenizer/sentencepiece/preprocess.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";

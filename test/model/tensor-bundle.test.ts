@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
 import type { ArrayTensor } from "../../src/model/checkpoint/checkpoint-reader.ts";
@@ -7,7 +8,6 @@ import { maskedCrc32c } from "../../src/model/formats/crc32c.ts";
 import { readSortedTable, writeSortedTable } from "../../src/model/formats/sstable.ts";
 import { openTensorBundle } from "../../src/model/formats/tensor-bundle.ts";
 import { writeTensorBundle } from "../../src/model/formats/tensor-bundle-writer.ts";
-import { pushBytesField, pushFixed32Field, pushVarintField } from "../../src/model/formats/wire-format.ts";
 import { scratchDirectory } from "./tiny-model.ts";
 
 const scratch = scratchDirectory();
@@ -34,17 +34,27 @@ async function readEverything(prefix: string): Promise<Map<string, ArrayTensor>>
   return read;
 }
 
-/** A bundle of one tensor whose index entry is built field by field. */
-async function withEntry(name: string, entry: number[], header?: number[]): Promise<string> {
+/** A message of numbers and bytes, by field. */
+function message(fields: Readonly<Record<number, number | Uint8Array>>): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [field, value] of Object.entries(fields)) {
+    if (typeof value === "number") writer.tag(Number(field), WireType.Varint).uint64(value);
+    else writer.tag(Number(field), WireType.LengthDelimited).bytes(value);
+  }
+  return writer.finish();
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** A bundle of one tensor whose index entry, and header, are built field by field. */
+async function withEntry(name: string, entry: Uint8Array, header = message({ 1: 1 })): Promise<string> {
   const prefix = scratch(`${name}/m`);
   mkdirSync(dirname(prefix), { recursive: true });
-  const defaultHeader: number[] = [];
-  pushVarintField(defaultHeader, 1, 1);
   writeFileSync(
     `${prefix}.index`,
     writeSortedTable([
-      ["", Uint8Array.from(header ?? defaultHeader)],
-      ["x", Uint8Array.from(entry)],
+      ["", header],
+      ["x", entry],
     ]),
   );
   writeFileSync(prefix + DATA, new Uint8Array(8));
@@ -64,20 +74,10 @@ describe("a TensorFlow bundle", () => {
   it("spreads over several data files", async () => {
     const prefix = scratch("sharded/m");
     mkdirSync(dirname(prefix), { recursive: true });
-    const header: number[] = [];
-    pushVarintField(header, 1, 2);
     const entry = (shard: number, bytes: Uint8Array) => {
-      const fields: number[] = [];
-      pushVarintField(fields, 1, 1);
-      const dimension: number[] = [];
-      pushVarintField(dimension, 1, bytes.length / 4);
-      const shape: number[] = [];
-      pushBytesField(shape, 2, dimension);
-      pushBytesField(fields, 2, shape);
-      pushVarintField(fields, 3, shard);
-      pushVarintField(fields, 5, bytes.length);
-      pushFixed32Field(fields, 6, maskedCrc32c(bytes));
-      return Uint8Array.from(fields);
+      const shape = message({ 2: message({ 1: bytes.length / 4 }) });
+      const crc = new BinaryWriter().tag(6, WireType.Bit32).fixed32(maskedCrc32c(bytes)).finish();
+      return Buffer.concat([message({ 1: 1, 2: shape, 3: shard, 5: bytes.length }), crc]);
     };
     const [first, second] = [Float32Array.of(1, 2), Float32Array.of(3)].map((data) => new Uint8Array(data.buffer)) as [
       Uint8Array,
@@ -88,7 +88,7 @@ describe("a TensorFlow bundle", () => {
     writeFileSync(
       `${prefix}.index`,
       writeSortedTable([
-        ["", Uint8Array.from(header)],
+        ["", message({ 1: 2 })],
         ["a", entry(0, first)],
         ["b", entry(1, second)],
       ]),
@@ -149,61 +149,17 @@ describe("a damaged bundle is refused:", () => {
   });
 
   it("slices, big-endian numbers, unknown types, wrong sizes and shards, each by name", async () => {
-    const float = (extra: (fields: number[]) => void) => {
-      const fields: number[] = [];
-      pushVarintField(fields, 1, 1);
-      pushBytesField(fields, 2, []);
-      extra(fields);
-      return fields;
-    };
-    const big: number[] = [];
-    pushVarintField(big, 1, 1);
-    pushVarintField(big, 2, 1);
-    const text: number[] = [];
-    pushVarintField(text, 1, 7);
     const cases: [string, string, RegExp][] = [
-      [
-        await withEntry(
-          "slices",
-          float((fields) => pushBytesField(fields, 7, [])),
-        ),
-        "unimplemented",
-        /x is partitioned/,
-      ],
-      [
-        await withEntry(
-          "endian",
-          float(() => {}),
-          big,
-        ),
-        "unimplemented",
-        /big-endian/,
-      ],
-      [
-        await withEntry(
-          "size",
-          float((fields) => pushVarintField(fields, 5, 8)),
-        ),
-        "corrupt",
-        /x: shape \[\].* 4 bytes, not 8/,
-      ],
-      [
-        await withEntry(
-          "shard",
-          float((fields) => {
-            pushVarintField(fields, 3, 3);
-            pushVarintField(fields, 5, 4);
-          }),
-        ),
-        "corrupt",
-        /data file 3/,
-      ],
-      [await withEntry("wire", [0x0f]), "corrupt", /tensor x: field 1 has unknown wire type 7/],
+      [await withEntry("slices", message({ 1: 1, 2: EMPTY, 7: EMPTY })), "unimplemented", /x is partitioned/],
+      [await withEntry("endian", message({ 1: 1, 2: EMPTY }), message({ 1: 1, 2: 1 })), "unimplemented", /big-endian/],
+      [await withEntry("size", message({ 1: 1, 2: EMPTY, 5: 8 })), "corrupt", /x: shape \[\].* 4 bytes, not 8/],
+      [await withEntry("shard", message({ 1: 1, 2: EMPTY, 3: 3, 5: 4 })), "corrupt", /data file 3/],
+      [await withEntry("wire", Uint8Array.of(0x0f)), "corrupt", /tensor x: the field at byte 0 of 1 .*wire type 7/],
     ];
-    for (const [prefix, code, message] of cases) {
-      await expect(openTensorBundle(prefix)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    for (const [prefix, code, problem] of cases) {
+      await expect(openTensorBundle(prefix)).rejects.toMatchObject({ code, message: expect.stringMatching(problem) });
     }
-    await expect(readEverything(await withEntry("text", text))).rejects.toThrow("checksum");
+    await expect(readEverything(await withEntry("text", message({ 1: 7 })))).rejects.toThrow("checksum");
   });
 });
 

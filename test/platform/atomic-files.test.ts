@@ -19,9 +19,18 @@ vi.mock("node:fs/promises", async (original) => {
       const handle = await real.open(path, flags);
       const note = (what: string) => done.push(`${what} ${basename(path).replace(/\.[0-9a-f]{12}\./, ".")}`);
       const { writeFile, sync, close } = handle;
-      handle.writeFile = async (...given) => (note("write"), writeFile.apply(handle, given));
-      handle.sync = async () => (note("sync"), sync.call(handle));
-      handle.close = async () => (note("close"), close.call(handle));
+      handle.writeFile = (...given) => {
+        note("write");
+        return writeFile.apply(handle, given);
+      };
+      handle.sync = () => {
+        note("sync");
+        return sync.call(handle);
+      };
+      handle.close = () => {
+        note("close");
+        return close.call(handle);
+      };
       return handle;
     },
     async rename(from: string, to: string) {

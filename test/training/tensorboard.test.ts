@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { maskedCrc32c } from "../../src/model/formats/crc32c.ts";
-import { readFields } from "../../src/model/formats/wire-format.ts";
+import { protobufFields } from "../../src/platform/protobuf-fields.ts";
 import { TensorBoardWriter } from "../../src/training/tensorboard.ts";
 
 let directory: string;
@@ -33,12 +33,13 @@ describe("TensorBoard event files", () => {
     const [version, event] = [...records(await readFile(join(directory, name!)))];
     expect(Buffer.from(version!).toString("latin1")).toContain("brain.Event:2");
     expect(Buffer.from(event!).readDoubleLE(1)).toBe(1_700_000_000.5);
-    const fields = readFields(event!);
-    expect(fields.find(({ number }) => number === 2)?.value).toBe(7n);
-    const summary = readFields(fields.find(({ number }) => number === 5)!.value as Uint8Array);
-    const points = summary.map(({ value }) => readFields(value as Uint8Array));
+    const fieldsOf = (message: Uint8Array) => [...protobufFields(message, "event")];
+    const fields = fieldsOf(event!);
+    expect(fields.find(({ number }) => number === 2)?.value).toBe(7);
+    const summary = fieldsOf(fields.find(({ number }) => number === 5)!.bytes);
+    const points = summary.map(({ bytes }) => fieldsOf(bytes));
     const floats = points.map((point) => {
-      const bits = Number(point.find(({ number }) => number === 2)!.value);
+      const bits = point.find(({ number }) => number === 2)!.value;
       return new Float32Array(Uint32Array.of(bits).buffer)[0];
     });
     expect(floats).toEqual([0.5, 0]);

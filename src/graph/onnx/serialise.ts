@@ -1,6 +1,6 @@
 import { invariant } from "../../errors.ts";
 import type { Attribute, GraphBuilder, GraphNode, ValueInfo } from "./graph-builder.ts";
-import { ProtobufWriter } from "./protobuf.ts";
+import { ProtobufWriter } from "./protobuf-writer.ts";
 import { byteLengthOf, DATA_TYPE, type OnnxTensor, rawBytes } from "./tensors.ts";
 
 export interface SerialiseOptions {

@@ -1,6 +1,6 @@
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { corrupt } from "../../errors.ts";
 import { maskedCrc32c } from "./crc32c.ts";
-import { pushVarint, readVarint, WireFormatError } from "./wire-format.ts";
 
 /**
  * LevelDB's sorted string table, as TensorFlow writes checkpoint indexes: blocks of prefix-compressed entries, an index
@@ -68,15 +68,20 @@ interface FilePosition {
 }
 
 function readHandle(bytes: Uint8Array, start: number, { name, base }: FilePosition): readonly [BlockHandle, number] {
-  try {
-    const [offset, afterOffset] = readVarint(bytes, start);
-    const [size, end] = readVarint(bytes, afterOffset);
+  const reader = new BinaryReader(bytes);
+  reader.pos = start;
+  const number = (): number => {
+    const from = reader.pos;
+    const value = Number(reader.uint64());
     // A number with zero bytes at its end is a shorter one whose last byte was damaged: the footer has no checksum.
-    const padded = (from: number, to: number) => to - from > 1 && bytes[to - 1] === 0;
-    if (padded(start, afterOffset) || padded(afterOffset, end)) throw new WireFormatError("overlong number", start);
-    return [{ offset: Number(offset), size: Number(size) }, end];
+    if (reader.pos - from > 1 && bytes[reader.pos - 1] === 0) throw new RangeError("overlong number");
+    return value;
+  };
+  try {
+    const offset = number();
+    const size = number();
+    return [{ offset, size }, reader.pos];
   } catch (cause) {
-    if (!(cause instanceof WireFormatError)) throw cause;
     throw corrupt(`${name}: unreadable block handle at byte ${base + start}`, { cause });
   }
 }
@@ -95,38 +100,45 @@ function readBlock(file: Uint8Array, { offset, size }: BlockHandle, name: string
       `${name}: the block at byte ${offset} is compressed (type ${file[end]}), which TensorFlow never writes`,
     );
   }
-  try {
-    return parseEntries(file.subarray(offset, end));
-  } catch (cause) {
-    if (!(cause instanceof WireFormatError)) throw cause;
-    throw corrupt(`${name}: ${cause.message} of the block at byte ${offset}`, { cause });
-  }
+  return parseEntries(file.subarray(offset, end), (problem, at) =>
+    corrupt(`${name}: ${problem} at byte ${at} of the block at byte ${offset}`),
+  );
 }
 
-/** Entries of a block: length shared with the key before, rest of the key, value. The restart offsets at the end only serve seeking. */
-function parseEntries(block: Uint8Array): (readonly [string, Uint8Array])[] {
-  if (block.length < 4) throw new WireFormatError("no restart count", 0);
+/**
+ * Entries of a block: length shared with the key before, rest of the key, value. The restart offsets at the end only serve
+ * seeking.
+ *
+ * @param broken  makes the error for a problem at an offset into the block
+ */
+function parseEntries(
+  block: Uint8Array,
+  broken: (problem: string, at: number) => Error,
+): (readonly [string, Uint8Array])[] {
+  if (block.length < 4) throw broken("no restart count", 0);
   const restarts = new DataView(block.buffer, block.byteOffset).getUint32(block.length - 4, true);
   const end = block.length - 4 - 4 * restarts;
-  if (end < 0) throw new WireFormatError(`${restarts} restarts do not fit`, block.length - 4);
+  if (end < 0) throw broken(`${restarts} restarts do not fit`, block.length - 4);
+  const reader = new BinaryReader(block.subarray(0, end));
   const decoder = new TextDecoder();
   const entries: (readonly [string, Uint8Array])[] = [];
   let key = new Uint8Array(0);
-  let at = 0;
-  while (at < end) {
-    const start = at;
-    const lengths: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const [value, next] = readVarint(block, at);
-      lengths.push(Number(value));
-      at = next;
+  const take = (length: number): Uint8Array => {
+    reader.pos += length;
+    return block.subarray(reader.pos - length, reader.pos);
+  };
+  while (reader.pos < end) {
+    const start = reader.pos;
+    let lengths: readonly [shared: number, rest: number, value: number];
+    try {
+      lengths = [reader.uint32(), reader.uint32(), reader.uint32()];
+    } catch {
+      throw broken("unfinished number", start);
     }
-    const [shared, rest, valueLength] = lengths as [number, number, number]; // three were pushed
-    if (shared > key.length || at + rest + valueLength > end) throw new WireFormatError("entry out of bounds", start);
-    key = Buffer.concat([key.subarray(0, shared), block.subarray(at, at + rest)]);
-    at += rest;
-    entries.push([decoder.decode(key), block.subarray(at, at + valueLength)]);
-    at += valueLength;
+    const [shared, rest, valueLength] = lengths;
+    if (shared > key.length || reader.pos + rest + valueLength > end) throw broken("entry out of bounds", start);
+    key = Buffer.concat([key.subarray(0, shared), take(rest)]);
+    entries.push([decoder.decode(key), take(valueLength)]);
   }
   return entries;
 }
@@ -150,10 +162,8 @@ function requireFullCoverage(blocks: readonly BlockHandle[], footerStart: number
 export function writeSortedTable(entries: readonly (readonly [key: string, value: Uint8Array])[]): Uint8Array {
   const parts: Uint8Array[] = [];
   let written = 0;
-  const append = (block: Uint8Array): number[] => {
-    const handle: number[] = [];
-    pushVarint(handle, written);
-    pushVarint(handle, block.length);
+  const append = (block: Uint8Array): Uint8Array => {
+    const handle = new BinaryWriter().uint64(written).uint64(block.length).finish();
     const trailed = Buffer.alloc(block.length + TRAILER_BYTES);
     trailed.set(block);
     trailed.writeUInt32LE(maskedCrc32c(trailed.subarray(0, block.length + 1)), block.length + 1);
@@ -169,7 +179,7 @@ export function writeSortedTable(entries: readonly (readonly [key: string, value
     while (next < keyed.length && builder.size < BLOCK_BYTES) builder.add(...keyed[next++]!);
     const last = keyed[next - 1]![0];
     const separator = next < keyed.length ? shortestBetween(last, keyed[next]![0]) : shortestAfter(last);
-    index.push([separator, Uint8Array.from(append(builder.finish()))]);
+    index.push([separator, append(builder.finish())]);
     start = next;
   }
   const metaHandle = append(new BlockBuilder(RESTART_INTERVAL).finish());
@@ -206,8 +216,12 @@ class BlockBuilder {
       this.#restarts.push(this.#bytes.length);
       this.#sinceRestart = 0;
     }
-    for (const length of [shared, key.length - shared, value.length]) pushVarint(this.#bytes, length);
-    this.#bytes.push(...key.subarray(shared), ...value);
+    const lengths = new BinaryWriter()
+      .uint32(shared)
+      .uint32(key.length - shared)
+      .uint32(value.length)
+      .finish();
+    this.#bytes.push(...lengths, ...key.subarray(shared), ...value);
     this.#lastKey = key;
     this.#sinceRestart++;
   }

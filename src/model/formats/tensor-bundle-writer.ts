@@ -1,10 +1,10 @@
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { ArrayTensor } from "../checkpoint/checkpoint-reader.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 import { writeSortedTable } from "./sstable.ts";
 import { shardPath } from "./tensor-bundle.ts";
-import { pushBytesField, pushFixed32Field, pushVarintField } from "./wire-format.ts";
 
 /**
  * Writes a TensorFlow V2 checkpoint of one data file: `<prefix>.data-00000-of-00001`, `<prefix>.index`, and the text file
@@ -46,27 +46,27 @@ async function writeNew(path: string, chunks: () => Iterable<Uint8Array>): Promi
 
 /** `BundleHeaderProto`: one shard, little-endian, written by producer version 1. */
 function bundleHeader(): Uint8Array {
-  const version: number[] = [];
-  pushVarintField(version, 1, 1);
-  const header: number[] = [];
-  pushVarintField(header, 1, 1);
-  pushBytesField(header, 3, version);
-  return Uint8Array.from(header);
+  const header = new BinaryWriter().tag(1, WireType.Varint).uint32(1);
+  header.tag(3, WireType.LengthDelimited).fork().tag(1, WireType.Varint).uint32(1).join();
+  return header.finish();
 }
 
-/** `BundleEntryProto` of a tensor in shard 0. */
+/** `BundleEntryProto` of a tensor in shard 0. Numbers that are zero are left out, as proto3 asks. */
 function bundleEntry({ shape, data }: ArrayTensor, offset: number, crc: number): Uint8Array {
-  const shapeProto: number[] = [];
+  const entry = new BinaryWriter();
+  const number = (field: number, value: number) => {
+    if (value !== 0) entry.tag(field, WireType.Varint).uint64(value);
+  };
+  number(1, data instanceof Float32Array ? 1 : data instanceof Int32Array ? 3 : 9);
+  entry.tag(2, WireType.LengthDelimited).fork();
   for (const size of shape) {
-    const dimension: number[] = [];
-    pushVarintField(dimension, 1, size);
-    pushBytesField(shapeProto, 2, dimension);
+    entry.tag(2, WireType.LengthDelimited).fork();
+    number(1, size);
+    entry.join();
   }
-  const entry: number[] = [];
-  pushVarintField(entry, 1, data instanceof Float32Array ? 1 : data instanceof Int32Array ? 3 : 9);
-  pushBytesField(entry, 2, shapeProto);
-  pushVarintField(entry, 4, offset);
-  pushVarintField(entry, 5, data.byteLength);
-  pushFixed32Field(entry, 6, crc);
-  return Uint8Array.from(entry);
+  entry.join();
+  number(4, offset);
+  number(5, data.byteLength);
+  if (crc !== 0) entry.tag(6, WireType.Bit32).fixed32(crc);
+  return entry.finish();
 }

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { WireType } from "@bufbuild/protobuf/wire";
 import { AlbertError, corrupt } from "../../errors.ts";
+import { type ProtobufField, protobufFields } from "../../platform/protobuf-fields.ts";
 import {
   type ArrayTensor,
   type CheckpointEntry,
@@ -12,7 +14,6 @@ import { sizeOf } from "../tensor.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 import { withFile } from "./random-access-file.ts";
 import { readSortedTable } from "./sstable.ts";
-import { readFields, type WireField, WireFormatError } from "./wire-format.ts";
 
 /** TensorFlow's number of an element type, with our name for it and its width. */
 const DATA_TYPES: Readonly<Record<number, { readonly name: string; readonly bytes: number }>> = {
@@ -81,7 +82,7 @@ export async function openTensorBundle(prefix: string): Promise<CheckpointReader
 }
 
 function parseHeader(bytes: Uint8Array, indexName: string): number {
-  const fields = fieldsOf(bytes, `${indexName}: bundle header`);
+  const fields = [...protobufFields(bytes, `${indexName}: bundle header`)];
   const shards = numberField(fields, 1);
   const endianness = numberField(fields, 2);
   if (endianness !== 0) {
@@ -95,7 +96,7 @@ function parseHeader(bytes: Uint8Array, indexName: string): number {
 
 function parseEntry(tensor: string, bytes: Uint8Array, indexName: string, shards: number): BundleEntry {
   const where = `${indexName}: tensor ${tensor}`;
-  const fields = fieldsOf(bytes, where);
+  const fields = [...protobufFields(bytes, where)];
   if (fields.some((field) => field.number === 7)) {
     throw new AlbertError(
       "unimplemented",
@@ -105,8 +106,8 @@ function parseEntry(tensor: string, bytes: Uint8Array, indexName: string, shards
   }
   const type = numberField(fields, 1);
   const dtype = DATA_TYPES[type];
-  const shapeBytes = fields.find((field) => field.number === 2)?.value;
-  const shape = shapeBytes instanceof Uint8Array ? parseShape(shapeBytes, where) : [];
+  const shapeProto = fields.find((field) => field.number === 2);
+  const shape = shapeProto === undefined ? [] : parseShape(shapeProto.bytes, where);
   const size = numberField(fields, 5);
   if (dtype !== undefined && size !== sizeOf(shape) * dtype.bytes) {
     throw corrupt(
@@ -127,10 +128,11 @@ function parseEntry(tensor: string, bytes: Uint8Array, indexName: string, shards
 
 /** `TensorShapeProto`: a repeated dimension (field 2), each with its size (field 1). */
 function parseShape(bytes: Uint8Array, where: string): number[] {
-  return fieldsOf(bytes, where)
+  return [...protobufFields(bytes, where)]
     .filter((field) => field.number === 2)
     .map((field) => {
-      const size = field.value instanceof Uint8Array ? numberField(fieldsOf(field.value, where), 1) : -1;
+      const size =
+        field.wireType === WireType.LengthDelimited ? numberField([...protobufFields(field.bytes, where)], 1) : -1;
       if (!Number.isSafeInteger(size) || size < 0) throw corrupt(`${where} has an unreadable shape`);
       return size;
     });
@@ -188,17 +190,7 @@ function decode(where: string, { shape, dtype }: BundleEntry, bytes: Uint8Array<
   }
 }
 
-function fieldsOf(bytes: Uint8Array, where: string): WireField[] {
-  try {
-    return readFields(bytes);
-  } catch (cause) {
-    if (!(cause instanceof WireFormatError)) throw cause;
-    throw corrupt(`${where}: ${cause.message}`, { cause });
-  }
-}
-
 /** A number, or proto3's default of zero for a field that is absent. */
-function numberField(fields: readonly WireField[], number: number): number {
-  const value = fields.find((field) => field.number === number)?.value;
-  return typeof value === "bigint" ? Number(value) : 0;
+function numberField(fields: readonly ProtobufField[], number: number): number {
+  return fields.find((field) => field.number === number)?.value ?? 0;
 }

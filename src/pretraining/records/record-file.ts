@@ -1,12 +1,12 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
+import { readRecords } from "../../model/formats/tf-record.ts";
 import { deriveSeed, permutation } from "../../model/random.ts";
 import type { PretrainingInstance } from "../instances/instance.ts";
 import type { Instances } from "../step-source.ts";
 import { fromExample } from "./official-features.ts";
 import { decodeExample } from "./tf-example.ts";
-import { readRecords } from "./tf-record.ts";
 
 /**
  * Instances that the official script (or `albert pretraining-data`) wrote as TFRecords: masked once and for all, in another

@@ -3,11 +3,11 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { finished } from "node:stream/promises";
+import { frameRecord } from "../../model/formats/tf-record.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import type { PretrainingInstance } from "../instances/instance.ts";
 import { type FeatureSizes, toExample } from "./official-features.ts";
 import { encodeExample } from "./tf-example.ts";
-import { frameRecord } from "./tf-record.ts";
 
 /** What was written. */
 export interface RecordReport {

@@ -1,5 +1,6 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { corrupt } from "../../errors.ts";
-import { protobufFields } from "../../tokenizer/sentencepiece/protobuf-reader.ts";
+import { packedIntegers, protobufFields } from "../../platform/protobuf-fields.ts";
 
 /** The values of one feature of a `tf.train.Example`. */
 export type FeatureValues =
@@ -15,11 +16,17 @@ const LIST_FIELDS = { bytes: 1, float: 2, int64: 3 } as const;
 
 /** Serialises an Example; numbers are packed, as TensorFlow writes them. Integers must be safe and not negative. */
 export function encodeExample(example: Example): Uint8Array {
-  const entries = [...example].map(([name, feature]) => {
-    const list = delimited(LIST_FIELDS[feature.kind], encodeList(feature));
-    return delimited(1, Buffer.concat([delimited(1, Buffer.from(name)), delimited(2, list)]));
-  });
-  return delimited(1, Buffer.concat(entries));
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.LengthDelimited).fork(); // Example.features
+  for (const [name, feature] of example) {
+    writer.tag(1, WireType.LengthDelimited).fork(); // an entry of Features.feature
+    writer.tag(1, WireType.LengthDelimited).string(name);
+    writer.tag(2, WireType.LengthDelimited).fork(); // Feature
+    writer.tag(LIST_FIELDS[feature.kind], WireType.LengthDelimited).fork();
+    writeList(writer, feature);
+    writer.join().join().join();
+  }
+  return writer.join().finish();
 }
 
 /**
@@ -46,14 +53,19 @@ export function decodeExample(bytes: Uint8Array): Example {
   return example;
 }
 
-function encodeList(feature: FeatureValues): Uint8Array {
+function writeList(writer: BinaryWriter, feature: FeatureValues): void {
   switch (feature.kind) {
     case "int64":
-      return delimited(1, Buffer.concat(feature.values.map(varint)));
+      writer.tag(1, WireType.LengthDelimited).fork();
+      for (const value of feature.values) writer.int64(value);
+      writer.join();
+      break;
     case "float":
-      return delimited(1, Buffer.from(Float32Array.from(feature.values).buffer));
+      writer.tag(1, WireType.LengthDelimited).bytes(new Uint8Array(Float32Array.from(feature.values).buffer));
+      break;
     case "bytes":
-      return Buffer.concat(feature.values.map((value) => delimited(1, value)));
+      for (const value of feature.values) writer.tag(1, WireType.LengthDelimited).bytes(value);
+      break;
   }
 }
 
@@ -68,7 +80,9 @@ function decodeFeature(bytes: Uint8Array, what: string): FeatureValues {
       case LIST_FIELDS.int64:
         return {
           kind: "int64",
-          values: items.flatMap((item) => (item.wireType === 2 ? integers(item.bytes, what) : [item.value])),
+          values: items.flatMap((item) =>
+            item.wireType === WireType.LengthDelimited ? packedIntegers(item.bytes, what) : [item.value],
+          ),
         };
     }
   }
@@ -79,33 +93,4 @@ function floats(bytes: Uint8Array, what: string): number[] {
   if (bytes.length % 4 !== 0) throw corrupt(`${what}: a list of floats has ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
-}
-
-function integers(bytes: Uint8Array, what: string): number[] {
-  const values: number[] = [];
-  let value = 0;
-  let shift = 0;
-  for (const byte of bytes) {
-    value += (byte & 0x7f) * 2 ** shift;
-    shift += 7;
-    if (byte < 0x80) {
-      values.push(value);
-      value = 0;
-      shift = 0;
-    }
-  }
-  if (shift !== 0) throw corrupt(`${what}: a list of integers is cut off`);
-  return values;
-}
-
-function delimited(field: number, bytes: Uint8Array): Buffer {
-  return Buffer.concat([varint((field << 3) | 2), varint(bytes.length), bytes]);
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  bytes.push(rest);
-  return Buffer.from(bytes);
 }

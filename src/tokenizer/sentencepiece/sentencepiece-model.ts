@@ -1,5 +1,5 @@
 import { AlbertError, corrupt } from "../../errors.ts";
-import { protobufFields } from "./protobuf-reader.ts";
+import { protobufFields } from "../../platform/protobuf-fields.ts";
 
 /** What a piece may be used for. */
 export type PieceType = "normal" | "unknown" | "control" | "user-defined" | "unused" | "byte";

@@ -1,5 +1,5 @@
 import { corrupt } from "../../errors.ts";
-import { maskedCrc32c } from "../../model/formats/crc32c.ts";
+import { maskedCrc32c } from "./crc32c.ts";
 
 /** Bytes around each record's data: length, its checksum, and the data's checksum. */
 const FRAME_BYTES = 16;
