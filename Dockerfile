@@ -39,6 +39,8 @@ COPY --from=variant /app /app
 # Where a store is kept when one is asked for (--store /data); owned by the user that runs, so that a new volume is too.
 COPY --from=variant --chown=65532:65532 /build/.cache/empty /data
 ENV NODE_ENV=production PATH=/app/bin:$PATH
+# Nothing reaches a container's own network but what whoever runs it publishes (-p): that is the guard, and that person's choice. Administration stays inside.
+ENV ALBERT_SERVER_PUBLIC_ADDRESS=0.0.0.0:50051 ALBERT_SERVER_METRICS_ADDRESS=0.0.0.0:9464 ALBERT_SERVER_TRUST_NETWORK=guarded-elsewhere
 WORKDIR /app
 USER 65532:65532
 EXPOSE 50051 50052 9464 8080

@@ -16,7 +16,7 @@ export const DECIDED_BY_CHART: ReadonlyMap<string, string> = new Map([
   ["server.admin_address", "admin"],
   ["server.metrics_address", "monitoring"],
   ["server.console_address", "(loopback, for kubectl port-forward)"],
-  ["server.console_anywhere", "(loopback, for kubectl port-forward)"],
+  ["server.trust_network", "trustNetwork"],
   ["store.directory", "store"],
   ["training.directory", "training.storage"],
 ]);

@@ -47,6 +47,7 @@ export function chartSchema(settings: object): object {
       nameOverride: text,
       fullnameOverride: text,
       settings,
+      trustNetwork: flag,
       inference: closed({ replicas: count(0), role: words("inference", "all"), ...WORKLOAD }),
       training: closed({ enabled: flag, storage: closed({ size: quantity, storageClassName: text }), ...WORKLOAD }),
       store: closed({

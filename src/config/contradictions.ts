@@ -1,6 +1,6 @@
 import type { FieldViolation } from "../errors.ts";
 import type { Origin } from "./origin.ts";
-import { parseAddress } from "./setting.ts";
+import { isLoopback, parseAddress } from "./setting.ts";
 import { type Config, NAMED_SETTINGS } from "./settings.ts";
 
 /** Rules between settings. Each broken one is a problem of its own; values are already within their own ranges. */
@@ -8,7 +8,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
   return [
     ...ignoredByRole(config, origins),
     ...sharedAddresses(config),
-    ...consoles(config),
+    ...openDoors(config),
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
@@ -27,16 +27,21 @@ function ignoredByRole(config: Config, origins: ReadonlyMap<string, Origin>): Fi
   }));
 }
 
-function sharedAddresses({ server }: Config): FieldViolation[] {
-  const listeners = [
-    ["server.public_address", server.publicAddress],
+/** Every listener's setting and address. */
+function listeners(server: Config["server"]): (readonly [field: string, address: string])[] {
+  return [
+    ["server.public_address", server.role === "training" ? "" : server.publicAddress],
     ["server.admin_address", server.adminAddress],
     ["server.metrics_address", server.metricsAddress],
     ["server.console_address", server.consoleAddress],
-  ] as const;
-  return listeners.flatMap(([field, value], index) => {
+  ];
+}
+
+function sharedAddresses({ server }: Config): FieldViolation[] {
+  const all = listeners(server);
+  return all.flatMap(([field, value], index) => {
     const mine = parseAddress(value);
-    const taken = listeners.slice(0, index).find(([, other]) => {
+    const taken = all.slice(0, index).find(([, other]) => {
       const theirs = parseAddress(other);
       return mine !== undefined && theirs !== undefined && mine.port !== 0 && mine.port === theirs.port;
     });
@@ -46,13 +51,21 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
   });
 }
 
-/** The console administers: it stays on this machine unless somebody says otherwise. */
-function consoles({ server }: Config): FieldViolation[] {
-  const host = parseAddress(server.consoleAddress)?.host;
-  if (host === undefined || server.consoleAnywhere || ["127.0.0.1", "localhost", "::1"].includes(host)) return [];
-  const description = `${server.consoleAddress} can be reached from other machines; use a loopback address, or allow it with server.console_anywhere`;
-  return [{ field: "server.console_address", description }];
+/** What other machines can reach is opened only by somebody who has said what guards it. */
+function openDoors({ server }: Config): FieldViolation[] {
+  if (server.trustNetwork === "guarded-elsewhere") return [];
+  const open = listeners(server).filter(([, value]) => {
+    const host = parseAddress(value)?.host;
+    return host !== undefined && !isLoopback(host);
+  });
+  const [first] = open;
+  if (first === undefined) return [];
+  const which = open.map(([, value]) => value).join(", ");
+  return [{ field: first[0], description: `other machines can reach ${which}: ${ADVICE}` }];
 }
+
+const ADVICE =
+  "listen on 127.0.0.1, or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
 
 function deadlines({ server }: Config): FieldViolation[] {
   const pairs = [

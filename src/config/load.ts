@@ -69,11 +69,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 }
 
 function configInvalid(violations: readonly FieldViolation[]): AlbertError {
-  const lines = violations.map((violation) => `\n  ${violation.field}: ${violation.description}`);
-  return new AlbertError("invalid-input", `the configuration has ${violations.length} problem(s):${lines.join("")}`, {
-    reason: "CONFIG_INVALID",
-    violations,
-  });
+  const lines = violations.map((violation) => `${violation.field}: ${violation.description}`);
+  const [only] = lines;
+  const message =
+    lines.length === 1
+      ? `the configuration has a problem: ${only}`
+      : `the configuration has ${lines.length} problems:${lines.map((line) => `\n  ${line}`).join("")}`;
+  return new AlbertError("invalid-input", message, { reason: "CONFIG_INVALID", violations });
 }
 
 function readFile(

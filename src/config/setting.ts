@@ -130,6 +130,11 @@ export function parseAddress(value: string): { host: string; port: number } | un
   return port <= 65535 ? { host: (match[1] ?? match[2])!, port } : undefined;
 }
 
+/** Whether only this machine can reach a host to listen on: all of 127.0.0.0/8, ::1 and the name localhost. */
+export function isLoopback(host: string): boolean {
+  return /^(127(\.\d{1,3}){3}|::1|0*(:0*){6}:0*1|localhost)$/i.test(host);
+}
+
 /** Decimal numbers. JavaScript reads "", "0x10" and "Infinity" as numbers too; such text stays text, so that it is shown as given. */
 function numberFromText(value: string): unknown {
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value.trim()) ? Number(value) : Number.NaN;

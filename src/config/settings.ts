@@ -16,25 +16,24 @@ export const SETTINGS = {
       doc: "What this process does: serve models, run training jobs, or both.",
     }),
     publicAddress: address({
-      default: "0.0.0.0:50051",
-      roles: SERVES,
-      doc: "Where the inference services listen.",
+      default: "127.0.0.1:50051",
+      doc: "Where the inference services listen; not opened by role training.",
     }),
     adminAddress: address({
       default: "127.0.0.1:50052",
       doc: "Where the model, dataset and training services listen; keep it away from clients.",
     }),
     metricsAddress: address({
-      default: "0.0.0.0:9464",
+      default: "127.0.0.1:9464",
       doc: "Where /metrics and /healthz answer over HTTP.",
     }),
     consoleAddress: address({
       default: "127.0.0.1:8080",
       doc: "Where the console and the same services over Connect (JSON for curl) answer over HTTP, administration included; empty: nowhere.",
     }),
-    consoleAnywhere: toggle({
-      default: false,
-      doc: "Allows a console address that other machines can reach: whoever reaches it can administer.",
+    trustNetwork: choice(["no", "guarded-elsewhere"], {
+      default: "no",
+      doc: "Listeners stay on loopback addresses unless this server checks its callers itself. guarded-elsewhere says that something else stands before every address that other machines can reach (a proxy that ends TLS and knows its callers, or a network that only they can enter), and opens them without: whoever gets through may call, and on the admin and console listeners train, promote and delete.",
     }),
     reflection: toggle({
       default: true,

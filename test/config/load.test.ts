@@ -98,7 +98,7 @@ describe("loadConfig", () => {
 
   it("refuses contradictions between settings", () => {
     const flags = {
-      "server-public-address": "0.0.0.0:9464",
+      "server-public-address": "127.0.0.1:9464",
       "server-default-deadline-ms": "9000",
       "server-max-deadline-ms": "8000",
       "server-admin-default-deadline-ms": "9000",
@@ -118,6 +118,44 @@ describe("loadConfig", () => {
     expect(
       problems({ flags: { "server-public-address": "127.0.0.1:0", "server-admin-address": "127.0.0.1:0" } }),
     ).toEqual({});
+  });
+
+  describe("closed doors", () => {
+    const LISTENERS = ["public", "admin", "metrics", "console"] as const;
+
+    it("leave every listener on a loopback address by default", () => {
+      const { server } = loadConfig({}).config;
+      const hosts = LISTENERS.map((name) => parseAddress(server[`${name}Address`])?.host);
+      expect(hosts).toEqual(LISTENERS.map(() => "127.0.0.1"));
+    });
+
+    it.each(LISTENERS)("refuse the %s address to other machines, in one line that says what to do", (name) => {
+      for (const host of ["0.0.0.0", "[::]", "10.1.2.3", "server.example", "[::ffff:127.0.0.1]", "127.0.0.1.example"]) {
+        const flags = { [`server-${name}-address`]: `${host}:7000` };
+        const [field, description] = Object.entries(problems({ flags }))[0] ?? [];
+        expect([host, field]).toEqual([host, `server.${name}_address`]);
+        expect(description).toContain("server.trust_network guarded-elsewhere");
+        expect(description).toContain(`${host}:7000`);
+        expect(() => loadConfig({ flags })).toThrow(/^the configuration has a problem: [^\n]+$/);
+        expect(problems({ flags: { ...flags, "server-trust-network": "guarded-elsewhere" } })).toEqual({});
+      }
+    });
+
+    it("name all open addresses in the same line", () => {
+      const flags = { "server-public-address": "0.0.0.0:1", "server-metrics-address": "0.0.0.0:2" };
+      expect(problems({ flags })).toEqual({
+        "server.public_address": expect.stringContaining("0.0.0.0:1, 0.0.0.0:2"),
+      });
+    });
+
+    it.each(["127.0.0.1", "127.8.9.1", "[::1]", "localhost", "LOCALHOST"])("take %s for this machine", (host) => {
+      expect(problems({ flags: { "server-admin-address": `${host}:7000` } })).toEqual({});
+    });
+
+    it("do not count an address that the role does not open", () => {
+      const flags = { role: "training", store: "/srv/store", "server-public-address": "0.0.0.0:1" };
+      expect(problems({ flags })).toEqual({});
+    });
   });
 
   it("refuses a setting that the role would ignore", () => {

@@ -108,6 +108,7 @@ s3://{{ required "store.s3.bucket is needed where store.kind is s3" $s3.bucket }
 {{/* Combinations that cannot work are refused here, with what to change. */}}
 {{- define "albert.check" -}}
 {{- $v := .Values -}}
+{{- if not $v.trustNetwork -}}{{- fail "the servers would refuse to open their addresses: set trustNetwork to true if a proxy or network checks who calls" -}}{{- end -}}
 {{- if and $v.training.enabled (eq $v.store.kind "none") -}}{{- fail "training.enabled needs a store: set store.kind to volume or s3" -}}{{- end -}}
 {{- if eq $v.inference.role "all" -}}
 {{- if eq $v.store.kind "none" -}}{{- fail "inference.role all trains, which needs a store: set store.kind to volume or s3" -}}{{- end -}}

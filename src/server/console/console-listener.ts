@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ConnectRouter } from "@connectrpc/connect";
 import send from "send";
+import { isLoopback } from "../../config/setting.ts";
 import type { ByteBudget } from "../call/byte-budget.ts";
 import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
@@ -18,8 +19,6 @@ export interface ConsoleListenerOptions {
   /** What the messages of all calls count against. */
   readonly budget: ByteBudget;
 }
-
-const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "::1"]);
 
 /** Nothing from elsewhere runs in the page, and no other page may frame it. */
 const PAGE_HEADERS: Readonly<Record<string, string>> = {
@@ -47,10 +46,10 @@ export class ConsoleListener {
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE when the address cannot be bound */
   static async open(options: ConsoleListenerOptions): Promise<ConsoleListener> {
-    const loopback = LOOPBACK_NAMES.has(hostOf(options.address).toLowerCase());
+    const loopback = isLoopback(hostOf(options.address));
     const answerCall = connectListener({ ...options, fallback: pageListener(options) });
     const server = createServer((request, response) => {
-      if (loopback && !LOOPBACK_NAMES.has(nameOf(request.headers.host))) {
+      if (loopback && !isLoopback(nameOf(request.headers.host))) {
         response.writeHead(421, { "content-type": "text/plain" }).end("this address answers to loopback names only\n");
         return;
       }
