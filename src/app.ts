@@ -30,7 +30,7 @@ export interface ModelToServe {
 }
 
 /** Name of the only version of a model that is served straight from a directory. */
-export const DIRECTORY_VERSION = "1";
+const DIRECTORY_VERSION = "1";
 
 /** Everything that answers requests, without anything that listens. */
 export function createInference(

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 const root = resolve(import.meta.dirname, "..");
 
 /** Directory of golden fixtures: `ALBERT_FIXTURES`, else the shared tree beside the project, else the bundled copies. */
-export const SHARED_FIXTURES = resolve(root, "../shared/fixtures");
+const SHARED_FIXTURES = resolve(root, "../shared/fixtures");
 export const BUNDLED_FIXTURES = join(root, "test/fixtures");
 export const fixturesDir: string =
   process.env["ALBERT_FIXTURES"] !== undefined
@@ -12,11 +12,6 @@ export const fixturesDir: string =
     : existsSync(SHARED_FIXTURES)
       ? SHARED_FIXTURES
       : BUNDLED_FIXTURES;
-
-/** Real datasets, where a checkout of them lies beside the project. */
-export const DATA_DIR: string | undefined = existsSync(resolve(root, "../shared/data"))
-  ? resolve(root, "../shared/data")
-  : undefined;
 
 /** A path below the fixtures directory, or undefined when this directory does not hold it. */
 export function fixture(...path: string[]): string | undefined {

@@ -54,7 +54,7 @@ export function withPoisonousToken(model: ReturnType<typeof randomModel>, token:
 }
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
+function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

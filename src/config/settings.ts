@@ -8,7 +8,7 @@ const TRAINS = ["all", "training"] as const;
  * environment variables `ALBERT_GROUP_SNAKE_CASE_NAME`, flags `--group-kebab-case-name` unless a row names a shorter one.
  * `docs/configuration.md` is generated from this table. A setting nobody reads does not exist: a test looks for its reader.
  */
-export const SETTINGS = {
+const SETTINGS = {
   server: {
     role: choice(["all", "inference", "training"], {
       default: "all",
@@ -400,22 +400,10 @@ export type Config = {
   readonly [G in keyof Table]: { readonly [K in keyof Table[G]]: ValueOf<Table[G][K]> };
 };
 
-/** Listeners, roles, connection limits and shutdown. */
-export type ServerConfig = Config["server"];
-/** Limits of what one request may hold. */
-export type InputsConfig = Config["inputs"];
 /** Admission, queue, batching and hot swap. */
 export type ServingConfig = Config["serving"];
 /** Devices and sessions. */
 export type RuntimeConfig = Config["runtime"];
-/** Which models are served from the start. */
-export type ModelsConfig = Config["models"];
-/** Where versions, datasets and jobs are kept. */
-export type StoreConfig = Config["store"];
-/** Jobs, their data and how much of the machine they may have. */
-export type TrainingConfig = Config["training"];
-/** What is logged. */
-export type LogConfig = Config["log"];
 
 /** One row of the table with the three names it goes by. */
 export interface NamedSetting {

@@ -3,7 +3,7 @@ import type { TokenStore } from "./corpus/token-store.ts";
 import type { Documents } from "./instances/instance.ts";
 
 /** Some documents of a larger set, under numbers of their own. */
-export class DocumentSubset implements Documents {
+class DocumentSubset implements Documents {
   readonly #documents: Documents;
   readonly #chosen: Uint32Array;
 

@@ -55,7 +55,7 @@ export function deadlinePassed(stage: Stage): AlbertError {
 }
 
 /** The caller went away while the request was in `stage`. */
-export function cancelled(stage: Stage): AlbertError {
+function cancelled(stage: Stage): AlbertError {
   return new AlbertError("cancelled", `the caller cancelled in stage ${stage}`, {
     reason: "CANCELLED",
     metadata: { stage },

@@ -302,7 +302,7 @@ export function hintsOf({ start, resolved }: PreparedFineTune): { readonly fineT
 }
 
 /** The course of the learning rate of a prepared run. */
-export function scheduleOf({ resolved: { settings } }: PreparedFineTune): Schedule {
+function scheduleOf({ resolved: { settings } }: PreparedFineTune): Schedule {
   return {
     shape: settings.schedule,
     learningRate: settings.learningRate,

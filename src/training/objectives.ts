@@ -196,36 +196,8 @@ export function lossTerms(objective: Objective): readonly LossTerm[] {
   ];
 }
 
-/**
- * Names of the sums that `StepResult.metrics` holds for an objective, besides `weight` (of the first loss term):
- * `correct` counts weighted right predictions; `predicted_<i>` how often the model chose label i, by which a collapse to
- * one answer is seen.
- */
-export function metricNames(objective: Objective): readonly string[] {
-  switch (objective.kind) {
-    case "classification":
-      return ["correct", ...range(labelCount(objective.heads[0])).map((label) => `predicted_${label}`)];
-    case "regression":
-      return ["squared_error", "prediction_sum", "prediction_square_sum"];
-    case "multi-label":
-      return ["correct"];
-    case "span":
-      return ["start_correct", "end_correct"];
-    case "span-answerability":
-      return ["start_correct", "end_correct", "answerability_correct"];
-    case "multiple-choice":
-      return ["correct"];
-    case "pretraining":
-      return ["masked_lm_loss", "masked_lm_correct", "sentence_order_loss", "sentence_order_correct"];
-  }
-}
-
 function labelCount(head: Head | undefined): number {
   return head?.kind === "classification" ? head.labels.length : 0;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
 }
 
 function required(sizes: BatchSizes, key: "choices" | "predictions"): number {

@@ -3,8 +3,7 @@ import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { SPECIAL_PIECES, tinyModel } from "../tokenizer/tiny-model.ts";
 
 /** Words that `tinyTokenizer` knows; each is one piece, and "ing" is a piece that continues a word. */
-export const WORDS =
-  "the cat dog bird tree house river walk talk jump run sleep red blue old new big small and or".split(" ");
+const WORDS = "the cat dog bird tree house river walk talk jump run sleep red blue old new big small and or".split(" ");
 
 /** A tokenizer over a few English words, made in memory. */
 export function tinyTokenizer(): Tokenizer {

@@ -10,9 +10,9 @@ import type { Batch, Executor, TrainState } from "../../src/training/step/traini
  * A stand-in for the real executors: logistic regression over bags of token ids, with momentum and seeded dropout, small
  * enough that a run takes milliseconds and exact enough that two equal runs end in equal bytes.
  */
-export const VOCABULARY = 32;
+const VOCABULARY = 32;
 
-export const objective: Objective = {
+const objective: Objective = {
   kind: "classification",
   heads: [{ name: "label", kind: "classification", problemType: "single-label", labels: ["even", "odd"] }],
 };

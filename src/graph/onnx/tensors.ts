@@ -39,7 +39,7 @@ export const DATA_TYPE: Readonly<Record<OnnxType, number>> = {
 };
 
 /** Bytes of one element. */
-export const BYTES_PER_ELEMENT: Readonly<Record<OnnxType, number>> = {
+const BYTES_PER_ELEMENT: Readonly<Record<OnnxType, number>> = {
   float32: 4,
   uint8: 1,
   int8: 1,

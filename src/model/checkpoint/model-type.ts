@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 
 /** The `model_type` that this program opens. */
-export const MODEL_TYPE = "albert";
+const MODEL_TYPE = "albert";
 
 /**
  * Refuses another architecture by the name its configuration gives it, before anything is compared. A file of Google's

@@ -40,7 +40,7 @@ export function predictionBudget(tokens: number, { maskedLmProb, maxPredictionsP
 }
 
 /** Probabilities of run lengths 1..ngram. */
-export function ngramProbabilities({ ngram, favorShorterNgram }: MaskingOptions): number[] {
+function ngramProbabilities({ ngram, favorShorterNgram }: MaskingOptions): number[] {
   const weights = Array.from({ length: ngram }, (_, i) => 1 / (i + 1));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const probabilities = weights.map((weight) => weight / sum);

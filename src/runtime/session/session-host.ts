@@ -288,7 +288,7 @@ export class SessionHost {
 }
 
 /** Starts a thread that serves one session. */
-export function spawnSessionWorker(task: WorkerTask): Worker {
+function spawnSessionWorker(task: WorkerTask): Worker {
   return spawnWorker(new URL("./session-thread", import.meta.url), import.meta.url, { workerData: task });
 }
 

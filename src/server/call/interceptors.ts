@@ -49,7 +49,7 @@ export function listenerInterceptors(options: InterceptorOptions): readonly Inte
 }
 
 /** One line per logged call. Lines hold names, numbers and reasons; never text of a request or an answer. */
-export function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logAll" | "slowMs">): Interceptor {
+function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logAll" | "slowMs">): Interceptor {
   const write = (call: IncomingCall, outcome: string) => {
     const ms = performance.now() - call.receivedAt;
     const slow = slowMs > 0 && ms > slowMs && !call.streaming;
@@ -71,7 +71,7 @@ export function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" 
 }
 
 /** Counts streaming calls while they are open. */
-export function openStreams(count: (change: 1 | -1) => void): Interceptor {
+function openStreams(count: (change: 1 | -1) => void): Interceptor {
   return async (call, proceed) => {
     if (!call.streaming) return proceed();
     count(1);
@@ -84,7 +84,7 @@ export function openStreams(count: (change: 1 | -1) => void): Interceptor {
 }
 
 /** Runs the listener's authorizer before every call of every service, health and reflection included. */
-export function authorize(authorizer: Authorizer): Interceptor {
+function authorize(authorizer: Authorizer): Interceptor {
   return async (call, proceed) => {
     await authorizer(call);
     await proceed();
@@ -95,7 +95,7 @@ export function authorize(authorizer: Authorizer): Interceptor {
 const ANSWERS_TO_THE_END = new Set(["grpc.health.v1.Health"]);
 
 /** Refuses new calls once the server drains; those in progress go on. */
-export const refuseWhileDraining: Interceptor = (call, proceed) => {
+const refuseWhileDraining: Interceptor = (call, proceed) => {
   if (call.draining.aborted && !ANSWERS_TO_THE_END.has(call.service)) throw draining();
   return proceed();
 };
@@ -110,7 +110,7 @@ const GRACE_MS = 5;
  * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: its signal is aborted,
  * and the call fails even while the handler is still winding down.
  */
-export const enforceDeadline: Interceptor = async (call, proceed) => {
+const enforceDeadline: Interceptor = async (call, proceed) => {
   const remainingMs = call.deadlineAt - performance.now();
   if (remainingMs <= 0) throw deadlineExceeded();
   const delayMs = remainingMs + GRACE_MS;

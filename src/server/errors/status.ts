@@ -15,7 +15,7 @@ import type { Retry } from "./error-row.ts";
 import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 
 /** Domain of every `ErrorInfo`. */
-export const ERROR_DOMAIN = "albert";
+const ERROR_DOMAIN = "albert";
 
 /**
  * Bounds on what travels in trailers: clients commonly refuse header blocks of more than 8 KiB, and would then see a
@@ -87,7 +87,7 @@ export function toWireError(error: AlbertError): WireError {
 }
 
 /** Whether and when the same call may be tried again: the reason's row, or what its code says for unlisted reasons. */
-export function retryOf(error: AlbertError): Retry {
+function retryOf(error: AlbertError): Retry {
   if (error.retryAfterMs !== undefined) return "later";
   const row = errorRow(error.reason);
   if (row !== undefined && row.retry !== "later") return row.retry;

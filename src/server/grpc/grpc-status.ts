@@ -6,7 +6,7 @@ import { toWireError } from "../errors/status.ts";
 
 /** Trailers of the gRPC ecosystem: rich details, and when clients that retry by themselves may do so. */
 export const DETAILS_TRAILER = "grpc-status-details-bin";
-export const PUSHBACK_TRAILER = "grpc-retry-pushback-ms";
+const PUSHBACK_TRAILER = "grpc-retry-pushback-ms";
 
 /** An error in the form that grpc-js sends: code, message, and both trailers. */
 export function grpcStatus(error: AlbertError): StatusObject & Error {

@@ -17,7 +17,7 @@ import {
 import type { ArticleFile } from "./race.ts";
 
 /** Text files whose path has a hidden part, or the folder in which macOS archives keep resource forks, are no articles. */
-export function isArticlePath(path: string): boolean {
+function isArticlePath(path: string): boolean {
   const parts = path.split("/");
   return /\.txt(\.gz)?$/.test(path) && !parts.some((part) => part.startsWith(".") || part === "__MACOSX");
 }

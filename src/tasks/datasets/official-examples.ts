@@ -63,7 +63,7 @@ export function splitExample(row: GlueExample, split: GlueSplit): Classification
 }
 
 /** A GLUE row as an example; a label's surrounding white space does not count. */
-export function classificationExample(row: GlueExample): ClassificationExample {
+function classificationExample(row: GlueExample): ClassificationExample {
   const label = typeof row.label === "string" ? pythonStrip(row.label) : row.label;
   return { ...withoutLabel(row), label };
 }

@@ -79,7 +79,7 @@ export function planEncoding(
 }
 
 /** A new vector [H] (or [0] for "none"); the mean is taken in double precision. */
-export function pooledVector(output: SequenceOutput | undefined, pooling: Pooling, tokens: number): Float32Array {
+function pooledVector(output: SequenceOutput | undefined, pooling: Pooling, tokens: number): Float32Array {
   if (pooling === "none") return new Float32Array(0);
   if (pooling === "pooler") return finiteOutput(output, POOLED_OUTPUT, "values").slice();
   const states = finiteOutput(output, SEQUENCE_OUTPUT, "values");

@@ -17,7 +17,7 @@ import { isPythonSpace } from "../python-text.ts";
 import { RequestChecks } from "../request-checks.ts";
 
 /** What a caller writes where the model shall guess a piece. Only here it has this meaning; elsewhere it is plain text. */
-export const MASK_TEXT = "[MASK]";
+const MASK_TEXT = "[MASK]";
 
 /** Masks in a text, and candidates for each, at most. */
 const MAX_MASKS = 64;
@@ -139,7 +139,7 @@ export function fillMaskAnswer(
 }
 
 /** The `topK` most probable pieces of one mask's vocabulary logits [V]. */
-export function maskCandidates(logits: Float32Array, tokenizer: Tokenizer, topK: number): MaskCandidate[] {
+function maskCandidates(logits: Float32Array, tokenizer: Tokenizer, topK: number): MaskCandidate[] {
   const probabilities = softmax(logits);
   return topIndexes(logits, topK).map((id) => {
     const piece = tokenizer.pieceOf(id);

@@ -3,7 +3,7 @@ import { processText } from "../features/process-text.ts";
 import { type EncodedSequence, joinSegments } from "../features/sequence.ts";
 
 /** `--max_qa_length` of the official script. */
-export const MAX_QA_LENGTH = 128;
+const MAX_QA_LENGTH = 128;
 
 /** `--max_seq_length` and `--max_qa_length`. */
 export interface ChoiceLengths {

@@ -14,8 +14,8 @@ import { RequestChecks } from "../request-checks.ts";
 import { defaultQaLength, encodeChoice, questionWithChoice } from "./choice-sequence.ts";
 
 /** Fewest and most choices of one question. */
-export const MIN_CHOICES = 2;
-export const MAX_CHOICES = 64;
+const MIN_CHOICES = 2;
+const MAX_CHOICES = 64;
 
 export interface MultipleChoiceRequest extends RunOptions {
   /** Every "_" in it is where the choice goes; without one, the choice follows it. */
@@ -92,7 +92,7 @@ export function planMultipleChoice(
 }
 
 /** Softmax over the choices' logits. */
-export function choiceAnswer(
+function choiceAnswer(
   logits: Float32Array,
   sequences: readonly { readonly truncated: boolean }[],
 ): MultipleChoiceAnswer {

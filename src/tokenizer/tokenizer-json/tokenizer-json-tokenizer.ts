@@ -137,6 +137,6 @@ function push(lists: PieceLists, piece: string, id: number, start: number, end: 
 }
 
 /** Whether a tokenizer makes no difference between cases. */
-export function lowersCase({ normalizer }: TokenizerDefinition): boolean {
+function lowersCase({ normalizer }: TokenizerDefinition): boolean {
   return normalizer.some((step) => step.type === "lowercase" || (step.type === "bert" && step.lowercase));
 }

@@ -121,7 +121,7 @@ export function rejectsRow(kind: IssueKind): boolean {
 }
 
 /** The beginning of a text on one printable line. */
-export function excerptOf(text: string): string {
+function excerptOf(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
   return line.length <= EXCERPT_LENGTH ? line : `${line.slice(0, EXCERPT_LENGTH - 1)}\u2026`;
 }

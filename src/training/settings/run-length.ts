@@ -23,7 +23,7 @@ export function stepsPerPass(examples: number, batchSize: number): number {
 }
 
 /** Steps after which every example has been seen this many times; a fraction of a pass is a fraction of its steps. */
-export function stepsOfPasses(passes: number, examples: number, batchSize: number): number {
+function stepsOfPasses(passes: number, examples: number, batchSize: number): number {
   return Math.max(1, Math.round(passes * stepsPerPass(examples, batchSize)));
 }
 
