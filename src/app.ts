@@ -15,6 +15,8 @@ import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
 import { Serving } from "./serving/serving.ts";
 
+// The composition root: opens the parts of a server in order, connects them, and closes them in reverse.
+
 /** What the program is made from. */
 export interface AppOptions {
   readonly config: Config;

@@ -1,10 +1,8 @@
-/**
- * The closed family of errors that may cross a room's boundary. Every error carries a stable machine `reason`, and
- * exactly one `code` that `server/errors/error-table.ts` maps to a gRPC status. Anything else that is thrown is a bug.
- *
- * Messages say what was expected, what was got and what to do. They never hold a caller's text, a stack or a path that
- * the caller did not send.
- */
+// The closed family of errors that may cross a room's boundary. Every error carries a stable machine `reason`, and
+// exactly one `code` that `server/errors/error-table.ts` maps to a gRPC status. Anything else that is thrown is a bug.
+//
+// Messages say what was expected, what was got and what to do. They never hold a caller's text, a stack or a path that
+// the caller did not send.
 
 /** What went wrong, in the vocabulary of the caller. `STATUS_OF_CODE` in `server/errors/error-table.ts` maps every member. */
 export type ErrorCode =

@@ -81,6 +81,25 @@ function roomOf(file: string): string | undefined {
   return rest.length === 0 ? (first === "app.ts" ? "app" : undefined) : first;
 }
 
+const IMPORTS = /^(?:#!.*\n)?(?:import\b[^;]*;.*\n+)*/;
+/** Line comments that stand alone and end with a full stop. */
+const HEAD = /^(?:\/\/.*\n)*\/\/ .*\.\n\n/;
+const EXPORTED_VALUE = /^export (?:default )?(?:abstract |async )*(?:function\*?|class|const|let|enum) (\w+)/gm;
+
+/** Whether a file says what it is for: in a head after its imports, or in the docstring of the one thing that it exports. */
+function saysWhatItIsFor(text: string): boolean {
+  const body = text.replace(IMPORTS, "");
+  if (HEAD.test(body)) return true;
+  const values = new Set([...text.matchAll(EXPORTED_VALUE)].map(([, name]) => name!));
+  const exported =
+    values.size > 0
+      ? values
+      : new Set([...text.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name!));
+  if (exported.size !== 1 || /^export (?:type )?[{*]/m.test(text)) return false;
+  const [name] = exported;
+  return new RegExp(`\\*/\\nexport [\\w* ]*\\b${name}\\b`).test(text);
+}
+
 /** The circles that a depth-first walk along the arrows meets, each from its first file back to it. */
 function circles(arrows: ReadonlyMap<string, readonly string[]>): string[][] {
   const found: string[][] = [];
@@ -168,6 +187,14 @@ describe("the house", () => {
       /(^|[/-])(utils?|helpers?|common|manager|misc)[^/]*\.ts$/.test(relative(src, file)),
     );
     expect(wrong.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it("says in each file what it is for", () => {
+    const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter(
+      (path) => /\.tsx?$/.test(path) && !/\.d\.ts$/.test(path) && !path.startsWith("gen"),
+    );
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.filter((path) => !saysWhatItIsFor(readFileSync(join(src, path), "utf8")))).toEqual([]);
   });
 
   it("explains every file over 600 lines at its head", () => {

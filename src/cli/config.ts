@@ -3,6 +3,8 @@ import { type ExplainedSetting, explainConfig, settingOptions } from "../config/
 import type { ConfigSources } from "../config/load.ts";
 import { loadProcessConfig } from "../config/sources.ts";
 
+// The command `albert config`, and the options by which every command takes settings.
+
 /** Adds `albert config`: the configuration a server started with the same flags would use, with each value's origin. */
 export function registerConfig(program: Command): void {
   const command = program

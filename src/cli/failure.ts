@@ -1,8 +1,10 @@
-/** How a command that fails says so: for people on stderr, with `--json` as one object on stdout, and by its exit status. */
 import { CommanderError } from "commander";
 import { CallError } from "../client/call-error.ts";
 import { AlbertError, type FieldViolation } from "../errors.ts";
 import { isSystemError, systemError } from "./system-error.ts";
+
+// How a command that fails says so: for people on stderr, with `--json` as one object on stdout, and by its exit
+// status.
 
 /** What each exit status means; docs/cli.md has the same table. */
 export const EXIT = {

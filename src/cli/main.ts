@@ -2,7 +2,8 @@ import { failureOf, tellFailure } from "./failure.ts";
 import { albertProgram } from "./program.ts";
 import { withDashes } from "./training/official-flags.ts";
 
-/** Runs the command line. Whatever fails is told by one place, with the exit statuses of docs/cli.md; only a bug shows a stack. */
+// The entry point of `albert`: parses the command line, runs one command and turns failures into exit statuses.
+
 const words = withDashes(process.argv);
 const end = words.indexOf("--");
 const json = (end < 0 ? words : words.slice(0, end)).includes("--json");

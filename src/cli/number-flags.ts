@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from "commander";
 import { expectedOf, fits, type NumberType, parseValue } from "../training/settings/value-type.ts";
 
+// Parsers for numeric flags, with the rules that hyperparameters follow.
+
 /**
  * Reads a flag's number by the rules of hyperparameters: decimal, within two bounds, never NaN or infinite.
  *

@@ -1,4 +1,5 @@
-/** One line at the bottom of a terminal that is written over and over, with whole lines above it. Elsewhere only the whole lines. */
+// One line at the bottom of a terminal that is written over and over, with whole lines above it. Elsewhere only the
+// whole lines.
 
 /** What is needed of a stream. */
 export interface TerminalStream {

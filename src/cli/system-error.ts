@@ -1,6 +1,7 @@
-/** What the operating system refuses, said with the path and what to do, instead of a stack. */
 import { tmpdir } from "node:os";
 import { AlbertError } from "../errors.ts";
+
+// What the operating system refuses, said with the path and what to do, instead of a stack.
 
 /** What each code means, and what helps. */
 const MEANINGS: Readonly<Record<string, readonly [what: string, advice: string]>> = {

@@ -2,6 +2,8 @@ import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { type AlbertClientOptions, openChannel } from "./channel.ts";
 import { type ServiceClient, serviceClient } from "./service-client.ts";
 
+// The entry of the client package: everything that it exports, and the client of the inference service.
+
 export { type AdminClient, connectAdmin } from "./admin-client.ts";
 export { CallError, itemError } from "./call-error.ts";
 export type { AlbertClientOptions } from "./channel.ts";

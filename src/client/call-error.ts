@@ -4,6 +4,8 @@ import { type ServiceError, status as statusCodes } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
 
+// The error that every call of the client throws, and how it is made from what the transport or a batch item reports.
+
 /** What a server says about a failure beyond its status. */
 interface FailureDetails {
   /** SCREAMING_SNAKE reason of docs/errors.md; empty when the failure did not come from an albert server. */

@@ -1,6 +1,9 @@
 import type { LoadedConfig } from "./load.ts";
 import { NAMED_SETTINGS, type NamedSetting } from "./settings.ts";
 
+// Everything that is derived from the table of settings for people: options, `albert config`, and
+// docs/configuration.md.
+
 /** A command-line option that sets one setting, in the notation of option parsers. */
 export interface SettingOption {
   /** `--serving-max-requests <number>` */

@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+// The type of a row in the table of settings, and the kinds of values that a row may have. It names no setting.
+
 /** The roles a server process can play; `all` is both of the others in one process. */
 export type Role = "all" | "inference" | "training";
 

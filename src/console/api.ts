@@ -5,6 +5,8 @@ import { ModelService } from "../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
 import { BadRequestSchema } from "../gen/google/rpc/error_details_pb.js";
 
+// The clients through which the console calls its server. No view opens a connection of its own.
+
 /** The same services that gRPC clients call, over Connect on the page's own origin. */
 const transport = createConnectTransport({ baseUrl: window.location.origin });
 

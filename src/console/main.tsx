@@ -6,6 +6,8 @@ import { JobsView } from "./views/jobs.tsx";
 import { ModelsView } from "./views/models.tsx";
 import { TryItView } from "./views/try-it.tsx";
 
+// The entry point of the console: navigation, and the view for the current address.
+
 const VIEWS = [
   { path: "try", title: "Try it", intro: "Ask the models that serve now.", view: TryItView },
   { path: "models", title: "Models", intro: "What is stored, what serves, and how it got there.", view: ModelsView },

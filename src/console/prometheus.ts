@@ -1,3 +1,5 @@
+// Reads the `/metrics` page in the browser and computes sums and quantiles from it.
+
 /** One sample of a Prometheus text page. */
 export interface Sample {
   readonly name: string;

@@ -10,6 +10,8 @@ import { latestGateReport } from "./gate/gate-report.ts";
 import { storeModel } from "./store-model.ts";
 import { type ActivationOptions, VersionActivation } from "./version-activation.ts";
 
+// Changes which stored version of a model serves: promotion, rollback, and traffic for a challenger.
+
 export interface DeploymentOptions
   extends ActivationOptions,
     Pick<FollowerOptions, "pollMs" | "onError" | "onFallback"> {

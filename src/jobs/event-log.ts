@@ -6,6 +6,9 @@ import { syncDirectory } from "../platform/atomic-files.ts";
 import { SerialQueue } from "../platform/serial-queue.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
 
+// The append-only file of a job's events: how it is written, flushed and read back after a crash. It knows no kind of
+// event.
+
 /**
  * A job's log: an append-only file of lines `<crc32c of the json, 8 hex digits> <json>`. Events are numbered from 1
  * without a gap. An event is flushed to the disk before `append` returns, and nobody sees it earlier.

@@ -1,5 +1,7 @@
 import type { JobReason, JobState, JobStateKind } from "./job-state.ts";
 
+// The entries of a job's log. Types, and the empty progress.
+
 /** A move from one state to another, as the log keeps it. */
 export interface StateChange {
   readonly from: JobStateKind | undefined;

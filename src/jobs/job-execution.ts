@@ -12,6 +12,8 @@ import {
   removeSpentFiles,
 } from "./runner/publish-result.ts";
 
+// Runs one job from its start to the state that follows, including the publication of its result.
+
 export interface ExecutionOptions {
   readonly runner: JobRunner;
   readonly publisher: ModelPublisher;

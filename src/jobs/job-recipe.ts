@@ -18,6 +18,8 @@ import {
 } from "../training/settings/value-type.ts";
 import type { JobSpec } from "./job-spec.ts";
 
+// Divides a job's recipe into what the job itself reads and the hyperparameters of its training or of its instances.
+
 /** What a job's recipe says besides the settings of its training. */
 export interface JobRecipe extends ReadingOptions {
   readonly problemType?: ProblemType;

@@ -4,6 +4,8 @@ import type { JobPlan } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { JobStateKind } from "./job-state.ts";
 
+// What administrators can do with jobs. Types only.
+
 export interface JobFilter {
   /** Absent: every state. */
   readonly states?: readonly JobStateKind[];

@@ -1,5 +1,7 @@
 import { AlbertError } from "../errors.ts";
 
+// The states of a job and the transitions between them: a pure state machine without files or timers.
+
 /** Why a job changed its state, where it is not the ordinary course of things. Part of the public contract. */
 export type JobReason =
   | "DATA_INVALID"

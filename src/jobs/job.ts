@@ -3,6 +3,8 @@ import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { type JobState, QUEUED } from "./job-state.ts";
 
+// A job as the fold over its event log. Pure: it reads and writes no file.
+
 /** Who a job is: written once, at creation. */
 export interface JobIdentity {
   readonly id: string;

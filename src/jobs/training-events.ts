@@ -1,6 +1,8 @@
 import type { TrainingEvent } from "../training/events.ts";
 import type { JobProgress, NewJobEvent } from "./job-event.ts";
 
+// Which events of a training run go into its job's log, and how often.
+
 /** What of a run's own events goes into its job's log; undefined for those that the job's states already tell. */
 export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobEvent | undefined {
   switch (event.kind) {

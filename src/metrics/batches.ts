@@ -2,6 +2,8 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, RATIO_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
 import { readGauge } from "./series.ts";
 
+// The series about batches: sizes, durations, wasted work and inputs that made the runtime fail.
+
 /** One batch that a device computed. */
 export interface BatchObservation {
   readonly device: string;

@@ -1,3 +1,5 @@
+// The histogram buckets that all series share.
+
 /**
  * Upper bounds in seconds of every duration histogram: 1 ms to 60 s, each 1.6 times the one before. All stages share them,
  * so that their histograms can be added.

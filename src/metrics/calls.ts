@@ -1,5 +1,7 @@
 import { Gauge, Histogram, type Registry } from "prom-client";
 
+// The series about gRPC calls, whatever a call does.
+
 /** Bounds that the OpenTelemetry conventions give for call durations. */
 const CALL_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 

@@ -1,5 +1,7 @@
 import { Gauge, type Registry } from "prom-client";
 
+// The series about training jobs, read when scraped.
+
 /** States in which jobs rest; each kind of job shows all of them, so that the first that fails is a change and not a new series. */
 const RESTING = ["queued", "paused", "succeeded", "failed", "rejected", "cancelled"] as const;
 

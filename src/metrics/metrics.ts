@@ -8,6 +8,8 @@ import { type QueueMetrics, queueMetrics } from "./queue.ts";
 import { type RequestMetrics, requestMetrics } from "./requests.ts";
 import { type StoreMetrics, storeMetrics } from "./store.ts";
 
+// All series of the process, one member per subject, on one registry.
+
 /**
  * Everything the process counts, one member per subject. Each instance has a registry of its own, so that two servers in
  * one process (as in tests) do not add up.

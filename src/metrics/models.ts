@@ -2,6 +2,8 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
 import { removeSeries } from "./series.ts";
 
+// The series about the models that serve: state, swaps, shadow comparisons.
+
 /**
  * Phases of bringing a version into service and taking its predecessor out. `rehearse` is the dry run on an engine of its
  * own, `flip` the moment at which the name is pointed at the new version: label values that scrapers know.

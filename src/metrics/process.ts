@@ -4,6 +4,8 @@ import { eventLoopMetrics } from "./event-loop.ts";
 import { memoryMetrics } from "./memory.ts";
 import { readGauge } from "./series.ts";
 
+// The series about the process itself: processor time, memory, event loop, readiness.
+
 /** Every open file of this process is an entry here, on Linux. */
 const OPEN_FILES = "/proc/self/fd";
 

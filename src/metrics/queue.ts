@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
 
+// The series about the queue in front of the devices.
+
 /** What waits at this moment in one priority class. */
 export interface QueueDepth {
   readonly requests: number;

@@ -2,6 +2,8 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
 import { removeSeries } from "./series.ts";
 
+// The series about inference requests: outcomes, sizes and the time of each stage.
+
 /** Stages of a request in order; their times add up to its total. */
 export type Stage = "receive" | "tokenize" | "queue" | "assemble" | "run" | "post";
 

@@ -1,5 +1,7 @@
 import { Gauge, type Metric, type Registry } from "prom-client";
 
+// What the files of this room share: gauges that are read at a scrape, and the removal of series.
+
 /**
  * Removes every series of a metric whose labels hold all of `match`, so that what no longer exists (a retired version, a
  * finished job) does not stay on the page for ever.

@@ -1,6 +1,8 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
 
+// The series about the store of versions and data sets.
+
 /** How a store operation ended: done; another writer came first (a lost race, not a fault); or it failed. */
 export type StoreOutcome = "ok" | "conflict" | "error";
 

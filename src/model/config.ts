@@ -1,5 +1,8 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 
+// The architecture of an ALBERT model, read from and written as official JSON. It declares the letters for dimensions
+// that the project uses.
+
 /** Activations Google's ALBERT knows, plus the exact-erf form for weights that were truly trained with it. */
 export type Activation = "gelu" | "gelu_erf" | "relu" | "tanh" | "linear";
 

@@ -1,3 +1,5 @@
+// The kinds of heads and all that the program must know of each, in one table that is exhaustive by type.
+
 /**
  * The heads that can sit on an ALBERT trunk. A model version carries one or more; requests name a head, and one pass of
  * the trunk can feed several.

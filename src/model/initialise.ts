@@ -6,6 +6,8 @@ import { headParameters, type ParameterSpec, trunkParameters } from "./parameter
 import { deriveSeed, RandomStream } from "./random.ts";
 import { type Parameters, sizeOf, type Tensor } from "./tensor.ts";
 
+// The starting values of parameters, as the official code draws them.
+
 /**
  * Starting values of one parameter as the official code draws them: a pure function of (seed, parameter name), so that
  * adding a head or changing the order of parameters changes no other parameter.

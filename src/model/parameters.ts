@@ -1,6 +1,9 @@
 import type { AlbertConfig } from "./config.ts";
 import type { Head } from "./heads.ts";
 
+// Every variable of a model with its shape, initialiser and names: the one table that graphs, checkpoints and
+// optimizers share.
+
 /** How a parameter starts before any checkpoint is read. */
 export type Initializer =
   /** Mean 0; values beyond two standard deviations are drawn again; no variance correction. */

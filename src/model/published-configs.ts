@@ -1,5 +1,7 @@
 import { type AlbertConfig, parseAlbertConfig } from "./config.ts";
 
+// The published ALBERT architectures by name.
+
 /**
  * The architectures Google published for English (vocabulary of 30,000), and small ones in the same proportions for
  * laptops and tests: `4x312` means 4 layers of hidden size 312.

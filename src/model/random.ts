@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
 
-/**
- * Counter-based randomness: every number is a pure function of a 64-bit seed and an index, so whatever is drawn can be
- * drawn again from its position alone. The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
- * as 1, 2, 3", 2011).
- */
+// Counter-based randomness: every number is a pure function of a 64-bit seed and an index, so whatever is drawn can be
+// drawn again from its position alone. The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
+// as 1, 2, 3", 2011).
 
 /** A 64-bit seed as two unsigned 32-bit halves. */
 export type Seed = readonly [number, number];

@@ -4,6 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { makeDirectory } from "./directories.ts";
 
+// Files and directories that appear whole or not at all, also after a loss of power.
+
 /** Writes a new file and flushes it to the disk. @throws when it exists */
 export async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, "wx");

@@ -1,5 +1,6 @@
-/** Files of the control groups (cgroups) that this process runs in: the limits of a container. */
 import { readFileSync } from "node:fs";
+
+// Files of the control groups (cgroups) that this process runs in: the limits of a container.
 
 /** Reads a small text file, or returns undefined when it does not exist. */
 export type ReadText = (path: string) => string | undefined;

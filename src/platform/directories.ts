@@ -1,6 +1,7 @@
-/** Directories that are made where they are needed. */
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+
+// Directories that are made where they are needed.
 
 /**
  * Makes a directory and those above it, as far as they are not there. Node's own recursive form never returns where the system

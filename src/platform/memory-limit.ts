@@ -1,6 +1,7 @@
-/** How much memory the process may have, and how much of that is left: of the machine, cut by the limits of its cgroups. */
 import { freemem, totalmem } from "node:os";
 import { controllerFolders, type ReadText, readText, unifiedGroupFiles } from "./control-groups.ts";
+
+// How much memory the process may have, and how much of that is left: of the machine, cut by the limits of its cgroups.
 
 /** Version 1 says "no limit" with a number near 2^63. */
 const NO_LIMIT = 2 ** 60;

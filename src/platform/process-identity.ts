@@ -1,6 +1,8 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
+// Tells one process from another, also across containers and after a reuse of its number.
+
 /** Field 22 of `/proc/<pid>/stat`, counted from the field after the name: see proc_pid_stat(5). */
 const START_FIELD = 19;
 

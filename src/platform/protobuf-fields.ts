@@ -1,10 +1,8 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { corrupt } from "../errors.ts";
 
-/**
- * Reads Protocol Buffers messages of which only a few fields matter, field by field and without a schema: SentencePiece
- * models, checkpoint indexes, TensorFlow examples. It copies no bytes. Our own API goes through generated code instead.
- */
+// Reads Protocol Buffers messages of which only a few fields matter, field by field and without a schema: SentencePiece
+// models, checkpoint indexes, TensorFlow examples. It copies no bytes. Our own API goes through generated code instead.
 
 /** One field of a message: a varint or a fixed-width word as a number, a length-delimited field as its bytes. */
 export interface ProtobufField {

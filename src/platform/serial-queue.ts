@@ -1,3 +1,5 @@
+// Runs asynchronous tasks one after the other, for all or by key.
+
 /** Runs tasks one after the other, in the order in which they were given. A task that fails stops none of those behind it. */
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { isAlive } from "./process-identity.ts";
 
+// Temporary directories that carry the number of their process, so that those of killed processes can be removed.
+
 /** Processes of other hosts, whose numbers mean nothing here, may share a directory for temporary files. */
 const HOST = hostname().replace(/[^A-Za-z0-9]+/g, "-");
 

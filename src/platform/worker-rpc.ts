@@ -2,6 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { AlbertError, invariant } from "../errors.ts";
 import { spawnWorker } from "./worker.ts";
 
+// Calls a module on a thread of its own, with one request and one answer.
+
 /** What a thread answers, once. Errors of ours cross with everything they say; others as they are. */
 type ThreadReply<Result> =
   | { readonly kind: "result"; readonly result: Result }

@@ -3,6 +3,8 @@ import type { Engine, SequenceInput } from "../runtime/engine.ts";
 import { argmax, crossEntropy } from "../tasks/metrics/classification-metrics.ts";
 import type { Instances } from "./step-source.ts";
 
+// Measures a model on pretraining instances with the official metrics.
+
 /** The official metrics of pretraining, by their official names. */
 export type PretrainingMetrics = Readonly<
   Record<"masked_lm_accuracy" | "masked_lm_loss" | "sentence_order_accuracy" | "sentence_order_loss" | "loss", number>

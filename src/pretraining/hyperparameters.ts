@@ -16,6 +16,8 @@ import {
 } from "../training/settings/value-type.ts";
 import { SINGLE_SENTENCE } from "./corpus/segments.ts";
 
+// The table of pretraining hyperparameters, and what a run's settings are made of.
+
 /** A row whose default is one value for every run: those of the official scripts, with a batch that one machine can hold. */
 function row<const T extends ValueType>(type: T, value: ValueOf<T> | undefined, description: string): Row<T, void> {
   const shown = Array.isArray(value) ? value.join(",") || "none" : value === undefined ? "the configuration's" : value;

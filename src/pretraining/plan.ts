@@ -12,6 +12,8 @@ import type { StepData } from "../training/step/step-data.ts";
 import { PRETRAINING, type PretrainingSettings } from "./hyperparameters.ts";
 import type { PreparedPretraining } from "./pretrain.ts";
 
+// What a pretraining run would do and take, by arithmetic and by measurement.
+
 /** Weights and the two moments of the optimizer. */
 const SLOTS = 3;
 

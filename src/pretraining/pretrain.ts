@@ -19,6 +19,8 @@ import { PlateauWatch } from "./plateau.ts";
 import { openPretrainingData, type PretrainingData } from "./pretraining-data.ts";
 import { type PretrainingStage, PretrainingStepSource } from "./step-source.ts";
 
+// A pretraining run: everything before the first step, the run itself, and the evaluation of its weights.
+
 /** A pretraining run, as a person or a job asks for it. */
 export interface PretrainSpec {
   readonly start: StartSpec;

@@ -16,6 +16,8 @@ import { RecordedInstances, readRecordFiles } from "./records/record-file.ts";
 import type { Instances } from "./step-source.ts";
 import { type UnigramEntropy, unigramEntropy } from "./vocabulary/unigram-entropy.ts";
 
+// Opens the text or the records of a pretraining run.
+
 /** Text or records, ready to be asked for instances. */
 export interface PretrainingData {
   /** sha256 (hex) over the contents of all input files and the vocabulary. */

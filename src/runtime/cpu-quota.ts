@@ -1,6 +1,7 @@
-/** How many threads the process can keep busy. */
 import { availableParallelism } from "node:os";
 import { controllerFolders, type ReadText, readText, unifiedGroupFiles } from "../platform/control-groups.ts";
+
+// How many threads the process can keep busy.
 
 /**
  * How many threads this process can really keep busy: the processors it may run on, cut by the time quota of its cgroup

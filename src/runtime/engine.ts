@@ -1,7 +1,6 @@
-/**
- * The contract between everything that wants numbers from a model and the thing that computes them. An engine holds one
- * model version on one device. It computes whatever mix of sequences and heads it is handed, in one batch, without padding.
- */
+// The contract between everything that wants numbers from a model and the thing that computes them. An engine holds one
+// model version on one device. It computes whatever mix of sequences and heads it is handed, in one batch, without
+// padding.
 
 /** One sequence of a batch. */
 export interface SequenceInput {

@@ -15,6 +15,8 @@ import { type PreparedModel, prepareModel } from "./session/prepared-model.ts";
 import { type LostReason, SessionHost } from "./session/session-host.ts";
 import type { WorkerTask } from "./session/thread-messages.ts";
 
+// The engine that runs packed batches on one device: creation, warm-up, runs, and the watch for a stall.
+
 /** How a prepared model is run. */
 export interface RunningOptions {
   /** Threads inside one operator on the CPU. Default: what the cgroup's quota allows. */

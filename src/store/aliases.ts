@@ -6,6 +6,8 @@ import { decodeRecord, encodeRecord, isDamagedRecord } from "./records.ts";
 import { type Versions, versionName } from "./versions.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
+// The aliases of every model and their history. They change by compare-and-swap only.
+
 /** The alias that serves. */
 export const CHAMPION = "champion";
 /** The alias of the version that served before. */

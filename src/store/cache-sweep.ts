@@ -5,6 +5,8 @@ import type { Datasets } from "./datasets.ts";
 import { markUsed } from "./temporary-cache.ts";
 import type { Versions } from "./versions.ts";
 
+// Removes from a store's local cache what no process needs any more. The store itself stays as it is.
+
 /**
  * Removes from a store's local cache what processes were still fetching when they were killed: everything named
  * `*.partial` that nothing was written to for so long. Younger ones may belong to another process that shares the cache.

@@ -1,5 +1,7 @@
 import { invalidInput, invariant } from "../errors.ts";
 
+// The rules for names of models, aliases, data sets and keys.
+
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/;
 const KEY_PART = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 

@@ -10,6 +10,8 @@ import type { S3Location } from "./objects/s3-object-store.ts";
 import { createStore, type Store, type StoreOptions } from "./store.ts";
 import { openTemporaryCache } from "./temporary-cache.ts";
 
+// Opens the store at a location, a directory or S3.
+
 export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
   /** Local directory for opened versions; by default inside a directory store, and in the temporary directory for S3. */
   readonly cacheDirectory?: string;

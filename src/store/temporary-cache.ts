@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { makeDirectory } from "../platform/directories.ts";
 
+// The local cache of a store that is not a directory of this machine.
+
 const NAME = /^albert-store-[0-9a-f]{16}$/;
 /** A cache that nobody used for so long is of a store that this machine has no more to do with. */
 const UNUSED_MS = 7 * 86_400_000;

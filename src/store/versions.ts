@@ -12,6 +12,9 @@ import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { decodeRecord, encodeRecord, isDamagedRecord, jsonBytes } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
+// The versions of every model: publishing, listing, fetching and removing them. Which one serves is said by the
+// aliases.
+
 /** One immutable version of a model. */
 export interface ModelVersion {
   readonly model: string;

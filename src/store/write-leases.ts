@@ -3,6 +3,8 @@ import { AlbertError, invariant } from "../errors.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { jsonBytes } from "./records.ts";
 
+// Leases that keep the garbage collection from removing what a writer is about to refer to.
+
 /** What a writer is about to refer to, so that garbage collection leaves it alone. */
 export interface LeaseClaims {
   /** sha256 of blobs. */

@@ -1,3 +1,5 @@
+// Converts character offsets between UTF-16 units, code points and UTF-8 bytes.
+
 /** What a character offset counts: UTF-16 units (JavaScript, Java), code points (Python, SQuAD files) or UTF-8 bytes (Go, Rust). */
 export type OffsetUnit = "utf-16" | "code-point" | "utf-8";
 

@@ -1,6 +1,8 @@
 import { AlbertError, invariant } from "../errors.ts";
 import type { OutputName, SequenceOutput } from "../runtime/engine.ts";
 
+// Takes the tensors of one sequence out of an engine's output, and refuses numbers that are not finite.
+
 /**
  * A float tensor of one sequence's output.
  *

@@ -4,6 +4,8 @@ import type { Head, HeadKind } from "../model/heads.ts";
 import type { SequenceInput, SequenceOutput } from "../runtime/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
+// What every task shares: the model it needs, the limits of a request, and the plan that a request becomes.
+
 /** What a task needs to know of a model version; `taskModel` makes one from an opened directory. */
 export interface TaskModel {
   readonly tokenizer: Tokenizer;

@@ -1,3 +1,5 @@
+// Softmax, sigmoid and the choice of the largest values.
+
 /** Softmax in double precision, shifted by the largest logit. */
 export function softmax(logits: ArrayLike<number>): Float64Array {
   let largest = Number.NEGATIVE_INFINITY;

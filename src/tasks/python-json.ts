@@ -1,3 +1,5 @@
+// JSON and floats as Python writes them, for files that must equal those of the official scripts.
+
 /** A value that the official scripts write as JSON. Every number in it is a Python float. */
 export type FloatJson = string | number | boolean | null | readonly FloatJson[] | { readonly [key: string]: FloatJson };
 

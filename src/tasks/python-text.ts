@@ -1,3 +1,5 @@
+// White space and string methods as Python defines them.
+
 /**
  * Python's idea of white space, which the official scripts strip and split by. JavaScript's `\s` lacks U+001C..1F and
  * U+0085, and wrongly includes U+FEFF.

@@ -4,6 +4,8 @@ import { convertOffsets, type OffsetUnit } from "./offset-units.ts";
 import { inputTooLong, type RunOptions, refuseIfAny, type TaskLimits, type TaskModel, UNLIMITED } from "./plan.ts";
 import { RequestChecks } from "./request-checks.ts";
 
+// What tasks over one text or a pair of texts share: checks, the encoded sequence, its tokens.
+
 /** A request about one text or a pair of texts. */
 export interface TextRequest extends RunOptions {
   readonly text: string;

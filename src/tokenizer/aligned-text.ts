@@ -1,3 +1,5 @@
+// Text that remembers, through every rewriting, which part of the original each unit came from.
+
 /**
  * Text that remembers where it came from. `units[i]` is one UTF-16 unit of a rewritten text; `starts[i]..ends[i]` is the
  * half-open range of UTF-16 units of the *original* text that it stands for. Both arrays never decrease, whatever was

@@ -8,6 +8,8 @@ import { TokenizerJsonTokenizer } from "./tokenizer-json/tokenizer-json-tokenize
 import { WordPieceTokenizer } from "./wordpiece/wordpiece-tokenizer.ts";
 import { readWordPieceVocabulary } from "./wordpiece/wordpiece-vocabulary.ts";
 
+// Builds the tokenizer of a vocabulary file of any kind.
+
 export interface TokenizerSource {
   /** The vocabulary: a SentencePiece `.model`, a WordPiece `vocab.txt`, or a `tokenizer.json`. */
   readonly bytes: Uint8Array;

@@ -1,3 +1,5 @@
+// What a tokenizer is and what it returns. Types only.
+
 /** Ids of the special pieces every ALBERT vocabulary has. */
 export interface SpecialIds {
   readonly pad: number;

@@ -1,7 +1,5 @@
-/**
- * Unicode 14 character facts, as Python 3.11 reports them: the official text code ran on these tables, and JavaScript has
- * no property for the combining class at all. Each table is a list of inclusive hexadecimal ranges of code points.
- */
+// Unicode 14 character facts, as Python 3.11 reports them: the official text code ran on these tables, and JavaScript
+// has no property for the combining class at all. Each table is a list of inclusive hexadecimal ranges of code points.
 
 /** A set of code points with a constant-time membership test. */
 export class CodePointSet {

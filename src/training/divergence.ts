@@ -1,5 +1,7 @@
 import type { StepResult, TrainState } from "./step/training-step.ts";
 
+// Tells whether a run has diverged, from its losses, gradients and weights. What then happens is decided by the loop.
+
 /** Sums of the window of steps that is being watched; part of a checkpoint, so that a resumed run decides alike. */
 export interface DivergenceWindow {
   readonly steps: number;

@@ -1,5 +1,7 @@
 import type { BestResult } from "./checkpoints.ts";
 
+// What a run reports while it goes on. Types only.
+
 /** Why a run ended without an error. */
 export type StopReason =
   /** All steps of the schedule were taken. */

@@ -35,6 +35,8 @@ import { openStart, type StartingModel, type StartSpec } from "./starting-model.
 import { FeatureStepSource } from "./step/step-source.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
 
+// A fine-tuning run: everything before the first step, the run itself, and the result.
+
 /** A fine-tuning run, as a person or a job asks for it. */
 export interface FineTuneSpec {
   readonly data: TaskDataSpec;

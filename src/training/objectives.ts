@@ -1,6 +1,9 @@
 import { invalidInput } from "../errors.ts";
 import type { Head, HeadKind } from "../model/heads.ts";
 
+// What training minimises for each kind of head: the tensors of a batch and the terms of the loss. The arithmetic is
+// elsewhere.
+
 /**
  * What a training run minimises.
  *

@@ -10,6 +10,8 @@ import type { Bucket } from "./step/length-buckets.ts";
 import type { StepData } from "./step/step-data.ts";
 import type { Batch, ExecutorOptions, OpenExecutor } from "./step/training-step.ts";
 
+// What a fine-tuning run would do and take, by arithmetic and by measurement.
+
 /** One setting of a run as a person reads it. */
 export interface AppliedSetting {
   readonly name: string;

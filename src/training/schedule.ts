@@ -1,5 +1,7 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 
+// The learning rate of each step. Pure arithmetic.
+
 /**
  * How the learning rate moves over a run.
  *

@@ -6,6 +6,9 @@ import { CallError } from "../../client/call-error.ts";
 import { AlbertError } from "../../errors.ts";
 import { serverAddress } from "../inference/server-address.ts";
 
+// What every command that speaks to a server's admin listener shares: its flags, the connection, and how replies are
+// printed.
+
 /** Flags of every command that speaks to a server's admin listener. */
 export interface AdminFlags {
   readonly admin: string;

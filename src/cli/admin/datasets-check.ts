@@ -1,5 +1,3 @@
-/** `albert datasets check`: everything that is wrong with a file of this machine, and a file of the rows that are not. */
-
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { type Command, Option } from "commander";
@@ -18,6 +16,8 @@ import { refuseExisting } from "../new-output.ts";
 import { TASK_NAMES } from "../training/dataset-run.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
 import { table } from "./admin-call.ts";
+
+// `albert datasets check`: everything that is wrong with a file of this machine, and a file of the rows that are not.
 
 interface CheckFlags extends ReadingFlags {
   readonly task: TaskName;

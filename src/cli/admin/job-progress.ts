@@ -13,6 +13,8 @@ import { barText, StatusLine, type TerminalStream } from "../status-line.ts";
 import { durationText, LINE_SECONDS } from "../training/training-progress.ts";
 import { enumWord } from "./admin-call.ts";
 
+// Follows a job of a server and shows its events, on a terminal or as JSON lines.
+
 export interface WatchJobFlags {
   readonly json?: true;
   /** Shows events after this number only. */

@@ -8,6 +8,8 @@ import type { CallContext } from "../../server/call/call.ts";
 import { fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
 import { serverAddress } from "./server-address.ts";
 
+// Where a command that asks a model sends its question: to a server, or to a model directory opened in this process.
+
 /** Options that every command asking a model has. */
 export interface TargetFlags {
   readonly server?: string;

@@ -1,5 +1,6 @@
-/** The address of a server as a person gives it. */
 import { type AlbertError, invalidInput } from "../../errors.ts";
+
+// The address of a server as a person gives it.
 
 /** @throws AlbertError invalid-input for anything but host:port */
 export function serverAddress(text: string, flag: string, usualPort: number): string {

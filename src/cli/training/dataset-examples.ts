@@ -1,4 +1,3 @@
-/** The examples of a data file for `albert evaluate` and `albert predict`, checked before anything is computed. */
 import { basename } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import type { Head } from "../../model/heads.ts";
@@ -8,6 +7,8 @@ import { isOfficialTask, type OfficialTaskName, officialExamples } from "../../t
 import { refuseUnusable, warningsOf } from "../../training/data/report-text.ts";
 import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
 import { validateDataset } from "../../training/data/validate-dataset.ts";
+
+// The examples of a data file for `albert evaluate` and `albert predict`, checked before anything is computed.
 
 export interface DatasetRequest extends ReadingOptions {
   readonly task: TaskName;

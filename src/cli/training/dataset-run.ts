@@ -17,6 +17,9 @@ import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
 import { durationText } from "./training-progress.ts";
 
+// What `albert predict` and `albert evaluate` share: reading a data file and running it through a model in this
+// process.
+
 /** Differences of logits. */
 const SCORE = { kind: "number", minimum: -1_000_000, maximum: 1_000_000 } as const;
 

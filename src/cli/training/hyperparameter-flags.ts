@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { nameOf, type Table } from "../../training/settings/table.ts";
 
+// Turns a table of hyperparameters into flags. The rows of the table check the values, not this file.
+
 /** Adds a flag for each row of a table; what a flag may say is judged where recipes of jobs are judged too, by the row. */
 export function addHyperparameters(command: Command, table: Table): void {
   for (const [key, { type, description, default: fallback }] of Object.entries(table)) {

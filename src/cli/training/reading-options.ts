@@ -1,7 +1,8 @@
-/** Flags by which a person says how data files are to be read. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
 import { parseColumns } from "../../training/data/rows/fields.ts";
+
+// Flags by which a person says how data files are to be read.
 
 export interface ReadingFlags {
   readonly columns?: string;

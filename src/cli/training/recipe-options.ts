@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { pairs } from "../admin/admin-call.ts";
 
+// The flags from which commands build the recipe of a job.
+
 /** Flags that make the recipe of a job, or of the job that is to read data. */
 export interface RecipeFlags {
   readonly set?: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
-/** A training run as it goes, for a person. */
 import type { TrainingEvent } from "../../training/events.ts";
 import { barText, StatusLine, type TerminalStream } from "../status-line.ts";
+
+// A training run as it goes, for a person.
 
 /** Seconds between lines where there is no terminal to write over. */
 export const LINE_SECONDS = 10;

@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { explain } from "../api.ts";
 
+// Hooks that connect a view to calls of the server: one call at a time, or repeated reads.
+
 /** A call in the making: nothing yet, running, an answer, or the sentences that say why there is none. */
 export type Call<T> =
   | { readonly state: "idle" }

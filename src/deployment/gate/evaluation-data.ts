@@ -10,6 +10,8 @@ import { checkData } from "../../training/features/task-data.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import type { DataFiles } from "../data-files.ts";
 
+// Which rows the gate compares two versions on, and how they are opened. It evaluates nothing.
+
 /** Which rows models are compared on, as files of this machine. */
 export type EvaluationData =
   /** Every row of a file; its sha256 where it is known. */

@@ -1,5 +1,7 @@
 import type { Versions } from "../../store/versions.ts";
 
+// The gate's report about a version, and how it is kept in the store with that version.
+
 /** Whether a version may take over. */
 export type Verdict = "pass" | "fail" | "inconclusive";
 

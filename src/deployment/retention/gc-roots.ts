@@ -7,6 +7,8 @@ import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 import { versionName } from "../../store/versions.ts";
 
+// What this server still needs of the store, as roots for its garbage collection. It removes nothing.
+
 /** Versions in memory. */
 export function rootsOfServing(live: readonly ModelStatus[]): GcRoots {
   const versions = live.flatMap(({ name: model, versions }) =>

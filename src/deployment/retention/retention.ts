@@ -11,6 +11,8 @@ import { rootsOfJobs, rootsOfServing } from "./gc-roots.ts";
 import { GcSchedule } from "./gc-schedule.ts";
 import { KeepAlive } from "./keep-alive.ts";
 
+// Registers what this server needs of a shared store, and collects what no server needs.
+
 export interface RetentionOptions {
   readonly store: Store;
   readonly live: Pick<ModelRegistry, "list">;

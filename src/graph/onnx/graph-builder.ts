@@ -1,6 +1,8 @@
 import { invariant } from "../../errors.ts";
 import { type OnnxTensor, type OnnxType, tensor } from "./tensors.ts";
 
+// Builds an ONNX graph node by node and checks it as it grows. It knows nothing of ALBERT.
+
 /** One dimension of an input or output: a size, or the name of a size that is known only when the graph runs. */
 export type Dim = number | string;
 

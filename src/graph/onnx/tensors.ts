@@ -1,6 +1,8 @@
 import { invariant } from "../../errors.ts";
 import { sizeOf } from "../../model/tensor.ts";
 
+// Constants of an ONNX graph: element types, values and their bytes.
+
 /** Element types that our graphs use, in ONNX Runtime's spelling. */
 export type OnnxType = "float32" | "uint8" | "int8" | "int32" | "int64" | "bool" | "uint32" | "uint64" | "float64";
 

@@ -8,6 +8,8 @@ import type { Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
 import type { Kernel, Weights } from "./weights.ts";
 
+// Writes embeddings and encoder into a serving graph, on packed rows. Attention is left to the device's lowering.
+
 /** What the encoder's parts share while it is being written. */
 export interface EncoderContext {
   readonly config: AlbertConfig;

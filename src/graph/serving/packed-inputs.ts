@@ -1,6 +1,8 @@
 import type { Dim } from "../onnx/graph-builder.ts";
 import type { OnnxType } from "../onnx/tensors.ts";
 
+// The inputs and outputs of serving graphs, by name and type: the contract between the graph and what feeds it.
+
 /**
  * Where a graph finds one of the values that describe a batch: a serving graph declares an input of that name and type, an
  * exported graph computes it. @returns the value's name in the graph

@@ -2,6 +2,8 @@ import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { AttentionShape, Projections } from "./attention.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 
+// Attention over a padded view of the packed rows, for devices whose fused operator needs one.
+
 /** The [B, S] view of a batch's rows, and how its padded keys are kept out of attention. */
 export interface PaddedView {
   readonly padIndex: string;

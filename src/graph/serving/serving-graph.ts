@@ -13,6 +13,8 @@ import { loweringFor, type Target } from "./lowering.ts";
 import { type Feed, headOutput, PACKED_INPUTS, TRUNK_OUTPUTS } from "./packed-inputs.ts";
 import { type RoundedType, Weights } from "./weights.ts";
 
+// Writes the whole graph that serves a model: encoder and all heads, for one device.
+
 /** What a serving graph computes: one trunk and any number of heads on it. */
 export interface ServingModel {
   readonly config: AlbertConfig;

@@ -4,6 +4,8 @@ import { type Parameters, sizeOf, type Tensor } from "../../model/tensor.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { float32 } from "../onnx/tensors.ts";
 
+// Adds a model's weights to a graph as constants, in float32 or rounded to 8 bits.
+
 /** The kernel of a dense layer: one variable, or several of equal height whose outputs are wanted side by side. */
 export interface Kernel {
   readonly name: string;

@@ -12,6 +12,8 @@ import {
 } from "./recorder.ts";
 import { recordWith } from "./trace-backend.ts";
 
+// Turns a function of TensorFlow.js tensors into an ONNX graph by running it once with symbolic tensors.
+
 /** Hands symbolic tensors to the function that is traced. */
 export interface Feeds {
   /** A value that the caller feeds when the graph runs. */

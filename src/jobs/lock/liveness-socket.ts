@@ -3,6 +3,8 @@ import { createConnection, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { bootId } from "../../platform/process-identity.ts";
 
+// Tells whether the process that holds a lock is alive, by a Unix socket that closes when the process ends.
+
 /** Which socket of which kernel: a process that finds the same one has the same kernel, which knows whether anybody listens. */
 export interface SocketIdentity {
   /** One boot of one kernel. */

@@ -12,6 +12,8 @@ import { readingOf, splitRecipe } from "../job-recipe.ts";
 import { type JobControl, required, taskOf } from "./job-control.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 
+// The evaluation job: its run and its plan.
+
 /** Measures a model on a data set, through the serving graph. */
 export async function evaluateJob(
   resolved: ResolvedSpec,

@@ -16,6 +16,8 @@ import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } fro
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
+// The fine-tuning job: its run and its plan.
+
 /** Fine-tunes a model on a task. */
 export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const { hooks } = control;

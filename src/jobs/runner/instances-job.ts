@@ -25,6 +25,8 @@ import { appliedSetting, type JobControl, NO_OP_CONTROL, required, WORK_DIRECTOR
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { requireResources } from "./resources.ts";
 
+// The job that makes pretraining instances: its run and its plan.
+
 /** Everything that making instances needs to know. */
 interface InstancePlan {
   readonly text: string;

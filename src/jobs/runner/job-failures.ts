@@ -2,6 +2,8 @@ import { AlbertError } from "../../errors.ts";
 import type { JobOutcome } from "../job-outcome.ts";
 import type { JobProblem, JobReason } from "../job-state.ts";
 
+// Turns the error that ended a job into the state and the problems that its caller sees.
+
 type Rejected = Extract<JobOutcome, { kind: "rejected" }>;
 type Failed = Extract<JobOutcome, { kind: "failed" }>;
 

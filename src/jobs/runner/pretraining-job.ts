@@ -8,6 +8,8 @@ import { type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
+// The pretraining job: its run and its plan.
+
 /** Pretrains a model on text. */
 export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const spec = pretrainSpec(resolved);

@@ -19,6 +19,8 @@ import { appliedSetting, type JobControl, required, WORK_DIRECTORY } from "./job
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { requireResources } from "./resources.ts";
 
+// The job that trains a vocabulary: its run and its plan.
+
 /** Trains a SentencePiece vocabulary; the result is its `.model` file. */
 export async function vocabularyJob(resolved: ResolvedSpec, { hooks, signal }: JobControl): Promise<JobOutcome> {
   const training = vocabularyTraining(resolved);

@@ -1,5 +1,7 @@
 import type { Tensor } from "../tensor.ts";
 
+// An open checkpoint as every format presents it, and the conversion of its floats to float32.
+
 /** A tensor as a file holds it, with 16-bit floats widened and float64 narrowed to float32. */
 export interface ArrayTensor {
   readonly shape: readonly number[];

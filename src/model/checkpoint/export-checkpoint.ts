@@ -12,6 +12,8 @@ import type { Parameters } from "../tensor.ts";
 import type { ArrayTensor } from "./checkpoint-reader.ts";
 import { toHuggingFaceTensors } from "./hugging-face-tensors.ts";
 
+// Writes a model as a checkpoint for Google's code or for Hugging Face.
+
 /** What an export takes of a model. */
 export interface ExportedModel {
   readonly config: AlbertConfig;

@@ -1,9 +1,7 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 
-/**
- * Label names of a classification head from a Hugging Face `config.json`, where three keys speak of them: `id2label`,
- * `label2id` and `num_labels`. Names may be texts or numbers; ids may be numbers or their texts.
- */
+// Label names of a classification head from a Hugging Face `config.json`, where three keys speak of them: `id2label`,
+// `label2id` and `num_labels`. Names may be texts or numbers; ids may be numbers or their texts.
 
 /**
  * Names in logit order: those of `id2label`, else of `label2id`, else `LABEL_0`, `LABEL_1`, ... as Hugging Face's library

@@ -4,6 +4,8 @@ import type { Head } from "../heads.ts";
 import { modelParameters } from "../parameters.ts";
 import { type Parameters, sizeOf, type Tensor } from "../tensor.ts";
 
+// Converts parameters to Hugging Face's names and layouts.
+
 /** Where a Hugging Face file keeps the E -> H projection, which it holds even where the official code has none. */
 export const HF_PROJECTION = "albert.encoder.embedding_hidden_mapping_in";
 

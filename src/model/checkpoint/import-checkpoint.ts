@@ -14,6 +14,8 @@ import { modelParameters } from "../parameters.ts";
 import { PUBLISHED_CONFIG_NAMES, publishedConfig } from "../published-configs.ts";
 import { type Checkpoint, type CheckpointOptions, openCheckpoint } from "./open-checkpoint.ts";
 
+// Makes a model directory from a foreign checkpoint, or one with random starting values.
+
 /** What the model directory that an import makes says of itself. */
 export interface ImportedIdentity {
   readonly name: string;

@@ -6,6 +6,8 @@ import { detectNaming } from "./checkpoint-naming.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import { labelsOfConfig } from "./head-labels.ts";
 
+// Finds out which heads a foreign checkpoint has, from hints, its `config.json` or its tensors.
+
 /** What a person may say about a foreign checkpoint's heads. */
 export const HEAD_CHOICES: readonly HeadChoice[] = HEAD_KINDS.flatMap((kind) =>
   kind === "classification" ? ([kind, "multi-label", "regression"] as const) : [kind],

@@ -3,6 +3,8 @@ import { type AlbertConfig, albertConfigToJson } from "../config.ts";
 import { HEADS, type Head, type ProblemType } from "../heads.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
+// Writes the `config.json` and `tokenizer_config.json` with which Hugging Face's library opens a model directory.
+
 /** Keys of a `config.json` that say what the model is for or how Hugging Face's library handles it, not what it is. */
 const LIBRARY_KEYS: ReadonlySet<string> = new Set([
   "architectures",

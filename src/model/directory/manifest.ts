@@ -7,6 +7,8 @@ import { headParameters } from "../parameters.ts";
 import type { ModelManifest } from "./model-directory.ts";
 import { isVocabularyKind } from "./vocabulary.ts";
 
+// Reads, checks and writes `manifest.json`, and computes the digest of a model.
+
 /** The file that is written last: a directory without it is not a model. */
 export const MANIFEST_FILE = "manifest.json";
 

@@ -4,6 +4,8 @@ import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
+// What a model directory contains and what an opened model is. Types only.
+
 /** Where a version came from: digests, never paths. */
 export interface Lineage {
   /** Digest of the version it was fine-tuned from. */

@@ -17,6 +17,8 @@ import type { Model, ModelManifest } from "./model-directory.ts";
 import { requireRegularFile, settledDirectory } from "./regular-files.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 
+// Opens and verifies a model directory. Nothing is used before its digest is checked.
+
 export interface OpenOptions extends CheckpointOptions {
   /** Name of a model without a manifest; its directory's name unless given. */
   readonly name?: string;

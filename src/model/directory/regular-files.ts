@@ -2,11 +2,9 @@ import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
 
-/**
- * Which files of a model directory are read: regular ones, and symbolic links whose target stays inside the mount. That is
- * how Kubernetes mounts volumes (`file -> ..data/file`, `..data -> ..2026_01`) and how Hugging Face's download cache
- * looks (`snapshots/<revision>/file -> ../../blobs/<digest>`).
- */
+// Which files of a model directory are read: regular ones, and symbolic links whose target stays inside the mount. That
+// is how Kubernetes mounts volumes (`file -> ..data/file`, `..data -> ..2026_01`) and how Hugging Face's download cache
+// looks (`snapshots/<revision>/file -> ../../blobs/<digest>`).
 
 /**
  * Follows the link of a directory's `file`, so that every further file is read beside its target: a volume that is

@@ -5,6 +5,8 @@ import { readJsonObject } from "../../platform/json-file.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { VocabularyKind } from "../../tokenizer/tokenizer.ts";
 
+// The vocabulary file of a model directory: its kinds, its name, and how it is read.
+
 /** A model's vocabulary file, and how it is to be used. */
 export interface Vocabulary {
   readonly kind: VocabularyKind;

@@ -1,3 +1,5 @@
+// CRC-32C, plain and in the masked form that TensorFlow stores.
+
 /** Reflected Castagnoli polynomial. */
 const POLYNOMIAL = 0x82f63b78;
 

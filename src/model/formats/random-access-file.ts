@@ -3,6 +3,8 @@ import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
 
+// Reads bytes at any position, from an open file or from memory.
+
 /** Bytes that can be read at any position: an open file, or a block of memory. */
 export interface ByteSource {
   /** How error messages call it: a file's name without its directory. */

@@ -1,6 +1,8 @@
 import { open } from "node:fs/promises";
 import type { ArrayTensor } from "../checkpoint/checkpoint-reader.ts";
 
+// Writes safetensors files.
+
 /**
  * Writes a safetensors file and flushes it to the disk. The same tensors give the same bytes, in whatever order they
  * come: as in the reference implementation, wider element types come first, then names in order.

@@ -9,6 +9,8 @@ import {
 import { sizeOf } from "../tensor.ts";
 import { type ByteSource, bytesSource, withFile } from "./random-access-file.ts";
 
+// Reads safetensors files and refuses any header that does not describe the file exactly.
+
 /** Every element type of the format, and its width in bytes. Types not listed are refused. */
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   F64: 8,

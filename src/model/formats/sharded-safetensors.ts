@@ -6,6 +6,8 @@ import type { CheckpointEntry, CheckpointReader } from "../checkpoint/checkpoint
 import { withFile } from "./random-access-file.ts";
 import { openSafetensors } from "./safetensors.ts";
 
+// Opens several safetensors files that share one index as one checkpoint.
+
 /** Ending of the file that says which of several safetensors files holds which tensor. */
 export const INDEX_ENDING = ".safetensors.index.json";
 

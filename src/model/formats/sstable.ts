@@ -2,10 +2,8 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { corrupt } from "../../errors.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 
-/**
- * LevelDB's sorted string table, as TensorFlow writes checkpoint indexes: blocks of prefix-compressed entries, an index
- * block with a key and a handle for each, and a footer of 48 bytes. Every block is followed by its type and its CRC.
- */
+// LevelDB's sorted string table, as TensorFlow writes checkpoint indexes: blocks of prefix-compressed entries, an index
+// block with a key and a handle for each, and a footer of 48 bytes. Every block is followed by its type and its CRC.
 
 const FOOTER_BYTES = 48;
 const MAGIC = 0xdb4775248b80fb57n;

@@ -15,6 +15,8 @@ import { maskedCrc32c } from "./crc32c.ts";
 import { withFile } from "./random-access-file.ts";
 import { readSortedTable } from "./sstable.ts";
 
+// Reads TensorFlow V2 checkpoints and verifies every checksum.
+
 /** TensorFlow's number of an element type, with our name for it and its width. */
 const DATA_TYPES: Readonly<Record<number, { readonly name: string; readonly bytes: number }>> = {
   1: { name: "float32", bytes: 4 },

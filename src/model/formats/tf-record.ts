@@ -1,6 +1,8 @@
 import { corrupt } from "../../errors.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 
+// Reads and writes the frames of TFRecord files. It does not look into the records.
+
 /** Bytes around each record's data: length, its checksum, and the data's checksum. */
 const FRAME_BYTES = 16;
 

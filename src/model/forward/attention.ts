@@ -17,6 +17,8 @@ import type { TrunkInputs } from "./embeddings.ts";
 import { softmax } from "./softmax.ts";
 import type { Variables } from "./variables.ts";
 
+// Self-attention in TensorFlow.js ops, without the output projection.
+
 /** Added to the scores of keys that must not be seen; finite, as in the official code. */
 const MASKED = -10000;
 

@@ -12,6 +12,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "./fused-kernels.ts";
 
+// Dropout whose masks are a pure function of seed, step and place, so that every executor drops the same elements.
+
 /** Randomness of one forward pass in training. */
 export interface DropoutKeys {
   /**

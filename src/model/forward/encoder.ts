@@ -9,6 +9,8 @@ import { embed, type TrunkInputs } from "./embeddings.ts";
 import { layerNorm } from "./layer-norm.ts";
 import { type Variables, vector } from "./variables.ts";
 
+// ALBERT from token ids to hidden states in TensorFlow.js ops. Heads and losses are elsewhere.
+
 /** Final hidden states of a batch of sequences, tokens laid end to end: what every head starts from. */
 export interface HiddenStates {
   /** B and S. */

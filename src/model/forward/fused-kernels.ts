@@ -7,6 +7,8 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 
+// Fused kernels that a TensorFlow.js backend may offer, and how they are called.
+
 /**
  * Kernels beyond TensorFlow.js's own that a backend may register under these names. Only the tracing backend does; the
  * callers compose the same function from ordinary operations elsewhere.

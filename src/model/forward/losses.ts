@@ -21,6 +21,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import { hasFused, runFused } from "./fused-kernels.ts";
 
+// Losses of single rows in TensorFlow.js ops. Weights and means are the caller's.
+
 /**
  * -log softmax(logits)[label] of each row.
  *

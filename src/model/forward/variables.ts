@@ -1,6 +1,8 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import { invariant } from "../../errors.ts";
 
+// Access to a model's parameters as TensorFlow.js tensors, by official variable name.
+
 /** A model's parameters as TensorFlow.js tensors, by official variable name. */
 export type Variables = ReadonlyMap<string, Tensor>;
 

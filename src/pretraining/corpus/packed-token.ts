@@ -1,5 +1,7 @@
 import type { TokenizedText } from "../../tokenizer/tokenizer.ts";
 
+// A token of a training text in 32 bits, and the rules that tell where words begin.
+
 /**
  * A token of a training text in 32 bits: its id, and in the highest bit whether it continues the word of the token before
  * it. The bit is decided from the piece's text, which an unknown piece's id no longer tells.

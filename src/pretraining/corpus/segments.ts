@@ -2,6 +2,9 @@ import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
 import type { Rng } from "../instances/rng.ts";
 import type { PackedTokens } from "./packed-token.ts";
 
+// Cuts documents into chunks and pairs of segments, as the official script does. It reads lengths, and tokens only
+// where they are joined.
+
 /**
  * What becomes of a chunk that holds a single sentence, so that no order of sentences can be asked of it.
  *

@@ -4,6 +4,8 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { continuesWord, type PackedTokens, packTokens } from "./packed-token.ts";
 import { readTextLines } from "./text-lines.ts";
 
+// Reads text files as tokenised documents: one sentence a line, a blank line between documents.
+
 export interface DocumentOptions {
   /**
    * The official behaviour where it is a flaw: the last document of a file goes on in the next file unless a blank line

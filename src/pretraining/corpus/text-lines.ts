@@ -2,6 +2,8 @@ import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { AlbertError } from "../../errors.ts";
 
+// Reads the lines of a text file, plain or gzipped, in constant memory.
+
 /** A longer line is cut, so that memory stays bounded whatever a file holds. */
 export const MAX_LINE_BYTES = 1 << 20;
 

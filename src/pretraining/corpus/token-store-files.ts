@@ -2,6 +2,8 @@ import { corrupt } from "../../errors.ts";
 import type { SpecialIds, VocabularyKind } from "../../tokenizer/tokenizer.ts";
 import type { TextReport } from "./text-documents.ts";
 
+// The layout of a token store on the disk. The store itself is written and read elsewhere.
+
 /**
  * Layout of a token store directory. All numbers are unsigned 32-bit, little-endian. A document lies in one shard.
  *

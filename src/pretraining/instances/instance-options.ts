@@ -1,6 +1,8 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { InstanceOptions } from "./instance.ts";
 
+// Refuses options from which no instances can be made.
+
 /** @throws {AlbertError} `invalid-input` listing every option that no instance can be made with */
 export function checkInstanceOptions(options: InstanceOptions): void {
   const violations: FieldViolation[] = [];

@@ -4,6 +4,8 @@ import { type Chunk, joinPair, type SegmentOptions, type SegmentPair, truncateRa
 import { type MaskingOptions, maskTokens } from "./masking.ts";
 import type { Rng } from "./rng.ts";
 
+// Makes one pretraining example from a chunk of a document.
+
 /** Everything that decides what instances a text gives, besides the draws. */
 export interface InstanceOptions extends SegmentOptions, MaskingOptions {}
 

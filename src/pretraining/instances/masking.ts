@@ -2,6 +2,8 @@ import type { SpecialIds } from "../../tokenizer/tokenizer.ts";
 import { continuesWord, type PackedTokens, tokenId } from "../corpus/packed-token.ts";
 import type { Rng } from "./rng.ts";
 
+// The official n-gram masking of one sequence.
+
 export interface MaskingOptions {
   /** Share of all tokens, special ones included, to predict. 0 masks nothing. */
   readonly maskedLmProb: number;

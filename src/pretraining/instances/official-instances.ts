@@ -3,6 +3,8 @@ import { cutDocument } from "../corpus/segments.ts";
 import { buildInstance, type Documents, type InstanceOptions, type PretrainingInstance } from "./instance.ts";
 import type { Rng } from "./rng.ts";
 
+// The official script's own way to make instances, with all documents in memory.
+
 /** Documents in memory: one array of sentences each. */
 export class DocumentsInMemory implements Documents {
   readonly #documents: readonly (readonly PackedTokens[])[];

@@ -4,6 +4,8 @@ import { batchTensors, type Objective } from "../../training/objectives.ts";
 import type { Batch } from "../../training/step/training-step.ts";
 import type { PretrainingInstance } from "./instance.ts";
 
+// Lays several instances into each row of a training batch.
+
 /** Shape of a micro-batch of packed rows. */
 export interface PackedSizes {
   /** B: rows. */

@@ -7,6 +7,8 @@ import { createOfficialInstances } from "../instances/official-instances.ts";
 import { PythonRng } from "../instances/python-random.ts";
 import { type RecordReport, writeRecordFiles } from "./record-writer.ts";
 
+// Writes instances of a text as TFRecord files.
+
 /** How text becomes instances, and where they go. */
 export interface InstanceRecords {
   readonly options: InstanceOptions;

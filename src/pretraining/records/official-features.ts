@@ -2,6 +2,8 @@ import { corrupt } from "../../errors.ts";
 import type { PretrainingInstance } from "../instances/instance.ts";
 import type { Example, FeatureValues } from "./tf-example.ts";
 
+// Converts an instance to the features of an official record, and back.
+
 export interface FeatureSizes {
   readonly maxSequenceLength: number;
   /** `max_predictions_per_seq`, doubled with permutation. */

@@ -8,6 +8,8 @@ import type { Instances } from "../step-source.ts";
 import { fromExample } from "./official-features.ts";
 import { decodeExample } from "./tf-example.ts";
 
+// Reads instances from TFRecord files, and orders them for every epoch.
+
 /**
  * Instances that the official script (or `albert pretraining-data`) wrote as TFRecords: masked once and for all, in another
  * order in every epoch. They are read into memory, about eight bytes a token.

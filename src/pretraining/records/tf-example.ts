@@ -2,6 +2,8 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { corrupt } from "../../errors.ts";
 import { packedIntegers, protobufFields } from "../../platform/protobuf-fields.ts";
 
+// Reads and writes `tf.train.Example` messages.
+
 /** The values of one feature of a `tf.train.Example`. */
 export type FeatureValues =
   | { readonly kind: "int64"; readonly values: readonly number[] }

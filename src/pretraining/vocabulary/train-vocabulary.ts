@@ -13,6 +13,8 @@ import { preprocessText } from "../../tokenizer/sentencepiece/preprocess.ts";
 import { readSentencePieceModel } from "../../tokenizer/sentencepiece/sentencepiece-model.ts";
 import { readTextLines } from "../corpus/text-lines.ts";
 
+// Trains a SentencePiece vocabulary with the trainer that is installed on the machine.
+
 /** Symbols that are always pieces of their own in the published English vocabulary. */
 export const OFFICIAL_USER_SYMBOLS: readonly string[] = ["(", ")", '"', "-", ".", "\u2013", "\u00a3", "\u20ac"];
 

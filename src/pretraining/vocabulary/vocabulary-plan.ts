@@ -5,6 +5,8 @@ import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts"
 import type { TextSize } from "../corpus/text-size.ts";
 import { trainVocabulary, type VocabularyTraining } from "./train-vocabulary.ts";
 
+// What the training of a vocabulary would take, by estimate and by measurement.
+
 /** What the training of a vocabulary takes. */
 export interface VocabularyNeeds {
   /** Of the trainer, a process of its own. */

@@ -4,6 +4,8 @@ import type { SequenceInput } from "../engine.ts";
 import type { HostTensor, HostTensors } from "../session/ort.ts";
 import { indexesWhere, int32, rowsOf } from "./row-selection.ts";
 
+// Which rows of a packed batch each head reads.
+
 /** Official beam widths of the SQuAD v2 scripts. */
 const DEFAULT_TOP_N = 5;
 

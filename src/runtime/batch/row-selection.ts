@@ -1,6 +1,8 @@
 import type { SequenceInput } from "../engine.ts";
 import type { HostTensor } from "../session/ort.ts";
 
+// Picks rows and sequences of a packed batch for the heads that read them.
+
 /** A one-dimensional int32 input. */
 export function int32(values: readonly number[] | Int32Array): HostTensor {
   const data = values instanceof Int32Array ? values : Int32Array.from(values);

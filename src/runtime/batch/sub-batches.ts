@@ -1,6 +1,8 @@
 import type { CostModel } from "../profile/cost-model.ts";
 import { runShape } from "../profile/cost-model.ts";
 
+// Splits a batch into runs of similar length where that is predicted to be faster.
+
 /**
  * Splits a batch into runs of similar length where that is predicted to be cheaper: attention computes a padded view, so
  * one long text among many short ones would make all of them pay for its length. Sequences are sorted by length and cut

@@ -1,3 +1,5 @@
+// Predicts how long a run takes, from the runs seen so far. It measures nothing itself.
+
 /** What a run's duration depends on. */
 export interface RunShape {
   /** T: rows of every dense layer. */

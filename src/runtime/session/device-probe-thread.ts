@@ -5,6 +5,8 @@ import { float32 } from "../../graph/onnx/tensors.ts";
 import type { DeviceKind } from "../engine.ts";
 import { OrtSession } from "./ort.ts";
 
+// The entry point of the thread that tries devices, since a driver may end or block its thread.
+
 /** What probing one kind of device found. */
 export type ProbeResult =
   | { readonly kind: DeviceKind; readonly available: true; readonly gflops: number }

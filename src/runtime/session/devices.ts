@@ -6,6 +6,8 @@ import { availableThreads } from "../cpu-quota.ts";
 import type { DeviceKind } from "../engine.ts";
 import type { ProbeResult, ProbeTask } from "./device-probe-thread.ts";
 
+// Finds the devices of this machine and chooses one.
+
 /** What a person may ask for. */
 export type DeviceChoice = "auto" | DeviceKind;
 

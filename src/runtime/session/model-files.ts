@@ -4,6 +4,8 @@ import type { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 
+// Writes a graph and its weights to the files from which sessions are opened, and removes them.
+
 const WEIGHTS_FILE = "weights.bin";
 
 /** A model on disk in the form that sessions load: a small graph, and its weights in a file that is mapped. */

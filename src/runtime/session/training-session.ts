@@ -3,6 +3,8 @@ import { AlbertError } from "../../errors.ts";
 import { sizeOf } from "../../model/tensor.ts";
 import type { DeviceKind } from "../engine.ts";
 
+// A session for training on the thread that calls it. It knows no optimizer and no model.
+
 /** A tensor that a session can read or fill: over memory of this process, or on a device. */
 export type SessionTensor = Tensor;
 

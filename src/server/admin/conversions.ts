@@ -15,6 +15,8 @@ import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../s
 import type { Alias } from "../../store/aliases.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 
+// Converts versions, aliases, gate reports and swap reports to the messages of the administrators' services.
+
 export function timestamp(milliseconds: number): Timestamp {
   return timestampFromMs(milliseconds);
 }

@@ -1,3 +1,5 @@
+// Adds heartbeats to a stream of values, so that a reader can tell a quiet stream from a broken one.
+
 /** One of the source's values, or word that nothing came for a while. */
 export type Beat<T> =
   | { readonly kind: "value"; readonly value: T }

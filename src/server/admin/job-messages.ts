@@ -18,6 +18,8 @@ import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { isTerminal, type JobStateKind } from "../../jobs/job-state.ts";
 import { timestamp } from "./conversions.ts";
 
+// Converts jobs, their specifications and events from and to messages.
+
 const KINDS = {
   [JobKind.FINE_TUNE]: "fine-tune",
   [JobKind.PRETRAIN]: "pretrain",

@@ -1,9 +1,7 @@
 import { AlbertError, spreadRetry } from "../../errors.ts";
 
-/**
- * Bounds the memory that messages take. Requests that do not fit are refused at once, nothing waits; replies always fit, for
- * their work is done, but while they wait for a slow reader they leave less room for new requests.
- */
+// Bounds the memory that messages take. Requests that do not fit are refused at once, nothing waits; replies always
+// fit, for their work is done, but while they wait for a slow reader they leave less room for new requests.
 
 /** A refused caller may come back when about one typical request has been answered. */
 const RETRY_AFTER_MS = 100;

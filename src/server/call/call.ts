@@ -1,6 +1,8 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { AlbertError } from "../../errors.ts";
 
+// A call as handlers and interceptors see it, whatever its transport. Types only.
+
 /**
  * What a handler knows about the call it answers. Nothing here belongs to one transport, so that the same handler can be
  * served over gRPC, over HTTP, or called inside the process.

@@ -1,5 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 
+// How long a call may take, and the errors with which one ends that is late or cancelled.
+
 /** The deadlines of a listener's calls. */
 export interface DeadlineSettings {
   /** Deadline of unary calls that set none, and the longest one honoured, in milliseconds. */

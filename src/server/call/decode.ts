@@ -2,6 +2,8 @@ import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/proto
 import { configureTextEncoding } from "@bufbuild/protobuf/wire";
 import { invalidInput } from "../../errors.ts";
 
+// Decodes the messages of callers, with every character kept.
+
 /**
  * Makes the decoder keep a leading U+FEFF: the runtime's default drops it, after which every offset into the caller's text
  * would be off by one. Strings of proto3 are still checked strictly. Call once, before the first message is decoded.

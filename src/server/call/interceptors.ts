@@ -5,10 +5,8 @@ import type { ServerLog } from "../log.ts";
 import type { IncomingCall } from "./call.ts";
 import { deadlineExceeded } from "./deadline.ts";
 
-/**
- * What happens around every call, whatever its transport and handler: log line, count of open streams, authorisation,
- * drain, deadline. The interceptors know calls only by their context, never their messages.
- */
+// What happens around every call, whatever its transport and handler: log line, count of open streams, authorisation,
+// drain, deadline. The interceptors know calls only by their context, never their messages.
 
 /**
  * Wraps the whole of a call, unary or streaming: `proceed` resolves when the last message has been handed to the

@@ -1,5 +1,7 @@
 import type { ErrorCode } from "../../errors.ts";
 
+// What the public contract says of one error reason. Types only.
+
 /** Which typed detail, besides `ErrorInfo`, a reason carries. */
 export type DetailKind = "BadRequest" | "QuotaFailure" | "PreconditionFailure" | "ResourceInfo" | "none";
 

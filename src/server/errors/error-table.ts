@@ -2,6 +2,8 @@ import type { ErrorCode } from "../../errors.ts";
 import { ADMIN_ERROR_ROWS } from "./admin-error-table.ts";
 import type { ErrorRow } from "./error-row.ts";
 
+// The table of all error reasons that callers of the public services can meet, and the gRPC status of every error code.
+
 /** Names and numbers of the gRPC statuses. */
 export const GRPC_STATUS = {
   OK: 0,

@@ -14,6 +14,8 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import type { Retry } from "./error-row.ts";
 import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 
+// The one place where an error becomes the status that a caller sees. What a caller must not see goes to the log.
+
 /** Domain of every `ErrorInfo`. */
 const ERROR_DOMAIN = "albert";
 

@@ -4,6 +4,8 @@ import type { AlbertError } from "../../errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import { toWireError } from "../errors/status.ts";
 
+// An error in the form that grpc-js sends.
+
 /** Trailers of the gRPC ecosystem: rich details, and when clients that retry by themselves may do so. */
 export const DETAILS_TRAILER = "grpc-status-details-bin";
 const PUSHBACK_TRAILER = "grpc-retry-pushback-ms";

@@ -3,6 +3,8 @@ import { type Health, HealthCheckResponse_ServingStatus as ServingStatus } from 
 import { draining } from "../../serving/errors.ts";
 import type { ServiceHandlers } from "../call/call.ts";
 
+// The one source of every health probe, and the standard health service over it.
+
 /** Most names `List` may return; part of the protocol. */
 const MAX_LISTED = 100;
 

@@ -2,6 +2,8 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { AlbertError } from "../../errors.ts";
 
+// Addresses of HTTP listeners: host, port, and the port that was bound.
+
 /** Host of a `host:port`, without brackets. */
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");

@@ -4,6 +4,8 @@ import type { Operation } from "./handler.ts";
 import { answerFields } from "./reply-fields.ts";
 import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
+// The RPC `AnswerQuestion`: its request as the task's input, the task's answer as its reply.
+
 export const answerQuestion: Operation<
   AnswerQuestionRequest,
   "answer_question",

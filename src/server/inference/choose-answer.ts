@@ -3,6 +3,8 @@ import type { ChooseAnswerRequest, ChooseAnswerResponseSchema } from "../../gen/
 import type { Operation } from "./handler.ts";
 import { omitUndefined } from "./request-fields.ts";
 
+// The RPC `ChooseAnswer`: its request as the task's input, the task's answer as its reply.
+
 export const chooseAnswer: Operation<
   ChooseAnswerRequest,
   "choose_answer",

@@ -9,6 +9,8 @@ import type { Operation } from "./handler.ts";
 import { tokenFields } from "./reply-fields.ts";
 import { byNumber, omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
+// The RPC `Encode`: its request as the task's input, the task's answer as its reply.
+
 const POOLINGS = byNumber<Pooling>({
   [PoolingField.UNSPECIFIED]: "pooler",
   [PoolingField.POOLER]: "pooler",

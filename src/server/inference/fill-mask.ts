@@ -4,6 +4,8 @@ import type { Operation } from "./handler.ts";
 import { maskFields } from "./reply-fields.ts";
 import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
+// The RPC `FillMask`: its request as the task's input, the task's answer as its reply.
+
 export const fillMask: Operation<FillMaskRequest, "fill_mask", MessageInitShape<typeof FillMaskResponseSchema>> = {
   task: "fill_mask",
   read: ({ text, topK, offsetUnit }, { run, fields }) => {

@@ -7,10 +7,8 @@ import type { TaskKind, Tasks } from "../../tasks/task-request.ts";
 import type { CallContext } from "../call/call.ts";
 import { EnumFields, readOptions } from "./request-fields.ts";
 
-/**
- * What the calls that answer one request have in common: each says how it reads its request and writes its reply, and
- * `answerRequest` does the rest. It decides nothing about models, queues or texts; serving and tasks do.
- */
+// What the calls that answer one request have in common: each says how it reads its request and writes its reply, and
+// `answerRequest` does the rest. It decides nothing about models, queues or texts; serving and tasks do.
 
 /** Bounds that the server sets on one request. */
 export interface RequestLimits extends TaskLimits {

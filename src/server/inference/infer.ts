@@ -5,6 +5,8 @@ import type { Operation } from "./handler.ts";
 import { answerFields, classificationFields, maskFields } from "./reply-fields.ts";
 import { omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
+// The RPC `Infer`: one request for any head; the head decides the form of the reply.
+
 export const infer: Operation<InferRequest, "infer", MessageInitShape<typeof InferResponseSchema>> = {
   task: "infer",
   read: (request, { run, fields }) => {

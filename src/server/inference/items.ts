@@ -10,10 +10,8 @@ import {
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
 import { type IncidentLog, toAlbertError, toWireError } from "../errors/status.ts";
 
-/**
- * One item of a batch or stream: which call answers it, what becomes of its failure, and when the next may follow. It knows
- * no model and no text.
- */
+// One item of a batch or stream: which call answers it, what becomes of its failure, and when the next may follow. It
+// knows no model and no text.
 
 /** The calls that answer one request each: what batches and streams are made of. */
 export type InferenceCalls = Pick<

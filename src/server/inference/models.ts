@@ -6,6 +6,8 @@ import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
 import { PROBLEM_TYPES } from "./reply-fields.ts";
 
+// What `ListModels` and `GetModel` tell of the versions that serve. It changes none.
+
 /** The version of every name that answers requests now; a name that is still loading is not among them. */
 export function listModels(live: ModelRegistry): ServedModel[] {
   const names = live.list().filter(({ current }) => current !== undefined);

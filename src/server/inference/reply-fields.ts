@@ -12,6 +12,8 @@ import type { FilledMask } from "../../tasks/masked-lm/fill-mask.ts";
 import type { QuestionAnswer } from "../../tasks/question-answering/span-answer.ts";
 import type { SequenceToken } from "../../tasks/text-request.ts";
 
+// The parts of replies that several RPCs share.
+
 /** What a classification head's scores mean, as a field. A sentence-order head is one with two labels. */
 export const PROBLEM_TYPES: Readonly<Record<ProblemType, ProblemTypeField>> = {
   "single-label": ProblemTypeField.SINGLE_LABEL,

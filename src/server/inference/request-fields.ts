@@ -10,6 +10,8 @@ import type { Priority } from "../../serving/scheduler/work.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
 
+// The parts of requests that several RPCs share, with the defaults of the public contract.
+
 /** The options of a request in the program's own terms. */
 export interface ReadOptions {
   readonly selector: ModelSelector;

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { corrupt } from "../../errors.ts";
 
+// What the store needs of a place to keep bytes: the contract of the directory and the S3 implementation.
+
 /**
  * The little that the store needs of a place to keep bytes. Two places implement it: a directory, and S3-compatible object
  * storage. Keys are `/`-separated names that `checkKey` accepts.

@@ -6,6 +6,8 @@ import { sigmoid, softmax } from "../probabilities.ts";
 import { RequestChecks } from "../request-checks.ts";
 import { checkTexts, encodeRequest, type TextRequest } from "../text-request.ts";
 
+// Classification of a text or a pair: from the request to a plan, from logits to labels. It runs no model.
+
 /** How to turn a classification head's logits into an answer. */
 export interface LabelOptions {
   /** Return at most this many labels; all of them when left out. */

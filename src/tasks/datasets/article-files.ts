@@ -1,4 +1,3 @@
-/** The articles of a RACE folder or archive, without what operating systems and version control leave among them. */
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
@@ -15,6 +14,8 @@ import {
   unpackedBytes,
 } from "./data-source.ts";
 import type { ArticleFile } from "./race.ts";
+
+// The articles of a RACE folder or archive, without what operating systems and version control leave among them.
 
 /** Text files whose path has a hidden part, or the folder in which macOS archives keep resource forks, are no articles. */
 function isArticlePath(path: string): boolean {

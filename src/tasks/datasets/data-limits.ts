@@ -1,5 +1,7 @@
-/** How much of a data file may have to be held at once. A file that would need more is refused before it is read further. */
 import { AlbertError } from "../../errors.ts";
+
+// How much of a data file may have to be held at once. A file that would need more is refused before it is read
+// further.
 
 /** Bytes of one line, of one record of several lines, and of one line's JSON. */
 export const MAX_LINE_BYTES = 16 * 2 ** 20;

@@ -1,9 +1,10 @@
-/** Data files as bytes, lines and whole texts, with places in them and bounds on what is held of them. */
 import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { AlbertError } from "../../errors.ts";
 import { MAX_LINE_BYTES, MAX_TEXT_BYTES, tooLarge } from "./data-limits.ts";
 import { isGzip, unpackedGzip } from "./gzip.ts";
+
+// Data files as bytes, lines and whole texts, with places in them and bounds on what is held of them.
 
 /** Bytes with a name for error messages; may be opened again and again, each time from the beginning. */
 export interface DataSource {

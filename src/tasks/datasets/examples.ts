@@ -2,6 +2,8 @@ import type { ClassificationHead, HeadKind } from "../../model/heads.ts";
 import type { DataLocation } from "./data-source.ts";
 import { GLUE_TASKS, type GlueTaskName } from "./glue.ts";
 
+// The examples of every task, and the labels that tasks have.
+
 /** Every task that data can be for: the official ones, and a user's own. */
 export type TaskName = GlueTaskName | "squad-v1" | "squad-v2" | "race" | "classification" | "qa" | "multiple-choice";
 

@@ -9,6 +9,8 @@ import {
   textLines,
 } from "./data-source.ts";
 
+// The GLUE tasks in their official layout: rows, texts and labels.
+
 export type GlueSplit = "train" | "dev" | "test";
 
 export type GlueTaskName =

@@ -1,7 +1,8 @@
-/** Gzip streams, unpacked only as far as their size is believable. */
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MAX_UNPACKING_RATIO, tooLarge, UNPACKED_BYTES_AT_ONCE } from "./data-limits.ts";
+
+// Gzip streams, unpacked only as far as their size is believable.
 
 /** Whether a file that begins with these bytes is gzip. */
 export function isGzip(head: Uint8Array): boolean {

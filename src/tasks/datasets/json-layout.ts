@@ -1,5 +1,6 @@
-/** Whether a JSON data file is one document, or JSON Lines: programs write both under either name. */
 import { type DataSource, unpackedBytes } from "./data-source.ts";
+
+// Whether a JSON data file is one document, or JSON Lines: programs write both under either name.
 
 /** Lines: an object on every line. Document: one value over the whole file. */
 export type JsonLayout = "lines" | "document";

@@ -1,7 +1,8 @@
-/** JSON whose failures and values can be named by line and column. */
 import type { AlbertError } from "../../errors.ts";
 import { MAX_JSON_DEPTH, tooLarge } from "./data-limits.ts";
 import { type DataLocation, dataError, formatLocation, locationAt } from "./data-source.ts";
+
+// JSON whose failures and values can be named by line and column.
 
 /**
  * `JSON.parse` whose failure says where, and which refuses what is nested so deeply that walking over it could exhaust the stack.

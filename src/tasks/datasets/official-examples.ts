@@ -9,6 +9,8 @@ import { articleQuestions, type RaceFilter, type RaceQuestion, raceQuestions } f
 import type { SquadQuestion } from "./squad.ts";
 import { readSquadFile } from "./squad-file.ts";
 
+// Reads a file in the official layout of any task as examples.
+
 /** Tasks whose data comes in an official layout. */
 export type OfficialTaskName = Exclude<TaskName, "classification" | "qa" | "multiple-choice">;
 

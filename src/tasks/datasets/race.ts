@@ -3,6 +3,8 @@ import { MAX_ARTICLES_BYTES, tooLarge } from "./data-limits.ts";
 import { type DataLocation, dataError } from "./data-source.ts";
 import { parseJson } from "./json-text.ts";
 
+// RACE in its official layout: articles, their order and their questions.
+
 /** One file of a RACE folder or archive. */
 export interface ArticleFile {
   /** Path below the folder or inside the archive, with forward slashes. */

@@ -1,4 +1,3 @@
-/** A file of SQuAD questions, as one JSON document or as JSON Lines, item by item with their places. */
 import { AlbertError } from "../../errors.ts";
 import {
   type DataLocation,
@@ -13,6 +12,8 @@ import {
 import { jsonLayout } from "./json-layout.ts";
 import { JsonPlaces, locateInJson, parseJson } from "./json-text.ts";
 import { flatQuestions, jsonPath, type SquadQuestion, squadQuestions } from "./squad.ts";
+
+// A file of SQuAD questions, as one JSON document or as JSON Lines, item by item with their places.
 
 /** One thing met in a file. Finding a place may cost time, and is put off until it is to be shown. */
 export type SquadItem =

@@ -1,8 +1,7 @@
-/**
- * SQuAD questions, in the official layout (documents of paragraphs of questions) and in the flat one in which data set libraries hand
- * them out (a record for each question).
- */
 import { AlbertError } from "../../errors.ts";
+
+// SQuAD questions, in the official layout (documents of paragraphs of questions) and in the flat one in which data set
+// libraries hand them out (a record for each question).
 
 /** One question of a SQuAD file. */
 export interface SquadQuestion {

@@ -8,6 +8,8 @@ import { evaluateQuestions } from "./evaluate-questions.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "./prediction.ts";
 import type { SequenceRunner } from "./run-sequences.ts";
 
+// Runs a data set through an engine and computes predictions and metrics.
+
 /**
  * Runs a dataset through an engine: the one way in which training, jobs and the command line predict and measure. Every
  * sequence goes through the serving graph.

@@ -2,6 +2,8 @@ import { pythonFloat } from "../python-json.ts";
 import { nBestJson, nullOddsJson, predictionsJson } from "../question-answering/squad-predictions.ts";
 import type { ClassificationPrediction, DatasetPredictions } from "./prediction.ts";
 
+// The prediction and result files of the official scripts, as text. It writes none to the disk.
+
 /** A file to write, by its official name. */
 export interface OfficialFile {
   readonly name: string;

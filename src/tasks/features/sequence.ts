@@ -1,5 +1,7 @@
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 
+// Joins texts into one sequence with special tokens, cut by the official rules.
+
 /** Ids of one sequence with its special tokens, without padding. */
 export interface EncodedSequence {
   readonly inputIds: Int32Array;

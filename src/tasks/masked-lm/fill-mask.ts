@@ -16,6 +16,8 @@ import { softmax, topIndexes } from "../probabilities.ts";
 import { isPythonSpace } from "../python-text.ts";
 import { RequestChecks } from "../request-checks.ts";
 
+// Fill-mask: from a text with masks to a plan, from logits to candidates. It runs no model.
+
 /** What a caller writes where the model shall guess a piece. Only here it has this meaning; elsewhere it is plain text. */
 const MASK_TEXT = "[MASK]";
 

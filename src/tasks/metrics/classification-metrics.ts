@@ -1,3 +1,5 @@
+// Metrics of classification over labels and predictions. Pure arithmetic.
+
 /** Index of the largest logit; of equal ones the first, as in the official code. */
 export function argmax(logits: ArrayLike<number>): number {
   let best = 0;

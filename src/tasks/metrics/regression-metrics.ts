@@ -1,3 +1,5 @@
+// Metrics of regression. Pure arithmetic.
+
 /** Mean of squared differences; NaN for no rows. */
 export function meanSquaredError(labels: readonly number[], predictions: readonly number[]): number {
   return labels.reduce((total, label, i) => total + (label - predictions[i]!) ** 2, 0) / labels.length;

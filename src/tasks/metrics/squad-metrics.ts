@@ -1,5 +1,7 @@
 import { pythonSplit } from "../python-text.ts";
 
+// Exact match and F1 of answers, and the official SQuAD v1.1 report.
+
 /** Which official evaluation: they differ in what two empty answers are worth, and in what counts as a gold answer. */
 export type SquadVersion = "v1.1" | "v2.0";
 

@@ -1,5 +1,7 @@
 import { type AnswerScores, type GoldAnswers, rawScores } from "./squad-metrics.ts";
 
+// The official SQuAD v2.0 report, and the search for null-score thresholds.
+
 /** Percentages under the official names; every value but `total` is 0 to 100 or a threshold. */
 export type SquadV2Report = Readonly<Record<string, number>>;
 

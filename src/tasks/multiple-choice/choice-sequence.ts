@@ -2,6 +2,8 @@ import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { processText } from "../features/process-text.ts";
 import { type EncodedSequence, joinSegments } from "../features/sequence.ts";
 
+// The sequence of a question with one of its choices, by the official rules.
+
 /** `--max_qa_length` of the official script. */
 const MAX_QA_LENGTH = 128;
 

@@ -1,5 +1,7 @@
 import { topIndexes } from "../probabilities.ts";
 
+// Finds the spans of one window that may be answers, with their scores.
+
 /** A possible answer inside one window: first and last piece, counted from the window's first document piece. */
 export interface ScoredSpan {
   readonly start: number;

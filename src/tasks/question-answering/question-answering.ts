@@ -16,6 +16,8 @@ import { RequestChecks } from "../request-checks.ts";
 import { type QuestionAnswer, type SpanAnswerOptions, spanAnswer } from "./span-answer.ts";
 import { countWindows, documentWindows } from "./windows.ts";
 
+// Question answering: from a request to windows and a plan, from logits to spans. It runs no model.
+
 /**
  * `--doc_stride`, `--max_query_length`, `--n_best_size`, `--max_answer_length`, `--start_n_top` and `--end_n_top` of the
  * official scripts.

@@ -15,6 +15,8 @@ import {
 import { rankAnswers } from "./n-best.ts";
 import type { DocumentWindow } from "./windows.ts";
 
+// Chooses the best spans over all windows of a document.
+
 export interface SpanAnswer {
   /** Exactly the characters of the caller's context at `start..end`. */
   readonly text: string;

@@ -7,6 +7,8 @@ import { alignPieces, type PieceAlignment } from "./alignment.ts";
 import { answerMask } from "./question-answering.ts";
 import { documentWindows } from "./windows.ts";
 
+// The windows of SQuAD questions as training features, by the official rules.
+
 /** `--max_seq_length`, `--doc_stride` and `--max_query_length`. */
 export interface SquadLengths {
   readonly maxSequenceLength: number;

@@ -3,6 +3,8 @@ import { pythonStrip } from "../python-text.ts";
 import type { ScoredSpan } from "./candidates.ts";
 import { rankAnswers } from "./n-best.ts";
 
+// The official predictions for SQuAD questions and their files, as text.
+
 /** One entry of `nbest_predictions.json`, under its official names. */
 export interface NBestEntry {
   readonly text: string;

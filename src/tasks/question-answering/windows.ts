@@ -1,3 +1,5 @@
+// Cuts a long document into overlapping windows. It sees lengths only.
+
 /** A run of a document's pieces that goes into one sequence. */
 export interface DocumentWindow {
   /** Index of its first piece in the document. */

@@ -2,6 +2,8 @@ import { invariant } from "../../errors.ts";
 import { type AlignedText, AlignedTextBuilder, isHighSurrogate, isLowSurrogate, textOf } from "../aligned-text.ts";
 import { COMBINING, WHITESPACE } from "../unicode.ts";
 
+// The cleaning that ALBERT gives every text before SentencePiece.
+
 export interface PreprocessOptions {
   /** Lower-case after normalisation (full Unicode lower-casing, final sigma included). */
   readonly lowerCase: boolean;

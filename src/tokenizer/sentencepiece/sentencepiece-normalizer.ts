@@ -3,6 +3,8 @@ import { Charsmap, type CharsmapMatch } from "./charsmap.ts";
 import { codePointAt } from "./preprocess.ts";
 import type { SentencePieceModelFile } from "./sentencepiece-model.ts";
 
+// SentencePiece's own normaliser.
+
 /** U+2581, the visible stand-in for a space inside pieces. */
 export const SPACE_SYMBOL = "\u2581";
 const SPACE_UNIT = 0x2581;

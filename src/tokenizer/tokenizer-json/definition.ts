@@ -1,6 +1,5 @@
-/**
- * What a `tokenizer.json` says, as far as it decides pieces: checked, and with nothing in it that this program does not do.
- */
+// What a `tokenizer.json` says, as far as it decides pieces: checked, and with nothing in it that this program does not
+// do.
 
 /** One step of the rewriting that a text gets before it is cut. */
 export type NormalizerStep =

@@ -1,5 +1,7 @@
 import { AlbertError, corrupt } from "../../errors.ts";
 
+// Reads values of a `tokenizer.json` by type and refuses any other with its place in the file.
+
 /** A value of a `tokenizer.json` that knows its place in the file, so that every refusal can name it. */
 export interface Node {
   readonly value: unknown;

@@ -2,6 +2,8 @@ import { type AlignedText, isHighSurrogate, isLowSurrogate, textOf } from "../al
 import { PieceTrie } from "../sentencepiece/piece-trie.ts";
 import type { PieceModel } from "./definition.ts";
 
+// The models of a `tokenizer.json`, which cut a word into pieces.
+
 /** One piece of a word: its id, its text, and the units of the word that it covers. */
 export interface Cut {
   readonly id: number;

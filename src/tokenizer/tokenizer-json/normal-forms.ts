@@ -2,6 +2,8 @@ import { type AlignedText, AlignedTextBuilder, textOf } from "../aligned-text.ts
 import { codePointAt } from "../sentencepiece/preprocess.ts";
 import { UNKNOWN_TO_NORMALIZATION } from "./library-unicode.ts";
 
+// Unicode's normal forms of an aligned text.
+
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
 /**

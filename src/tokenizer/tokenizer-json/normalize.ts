@@ -6,6 +6,8 @@ import { CONTROLS, MARKS, NMT_DELETED, NMT_SPACES, NONSPACING_MARKS, UNKNOWN_TO_
 import { isAscii, sizeAt, toNormalForm } from "./normal-forms.ts";
 import { PrecompiledNormalizer } from "./precompiled.ts";
 
+// The normalisers of a `tokenizer.json`, which rewrite a text before it is cut.
+
 /** Rewrites a text; every unit of the outcome knows what it came from. */
 export type Normalize = (text: AlignedText) => AlignedText;
 

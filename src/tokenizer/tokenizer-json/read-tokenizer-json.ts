@@ -5,6 +5,8 @@ import { readNormalizer } from "./read-normalizer.ts";
 import { readSpecialPieces } from "./read-post-processor.ts";
 import { readPreTokenizer } from "./read-pre-tokenizer.ts";
 
+// Builds a tokenizer from a `tokenizer.json`, and refuses what this program does not compute exactly as the library.
+
 /** Longest `tokenizer.json` that is read, in bytes: some ten times the largest published one of these kinds. */
 const MOST_BYTES = 256 << 20;
 /** Largest id of an added token: a table of embeddings of that many rows would not fit anywhere. */

@@ -1,5 +1,7 @@
 import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 
+// What a pass over a data set found. Types only.
+
 /**
  * What can be wrong with data.
  *

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Example } from "../../tasks/datasets/examples.ts";
 
+// Short keys that tell whether two examples are alike. They are compared, never shown.
+
 /** A short key of what an example asks, without its label or place: equal for equal questions. */
 export function contentKey(example: Example): string {
   switch (example.kind) {

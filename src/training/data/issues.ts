@@ -1,6 +1,8 @@
 import type { DataLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetIssue, IssueKind, IssueOccurrence, IssueSeverity } from "./dataset-report.ts";
 
+// What can be wrong with a row, how severe it is, and the count of each kind.
+
 /** One thing found at one place. Finding the place may cost time, and is put off until it is to be shown. */
 export interface RowIssue extends Omit<IssueOccurrence, "location"> {
   readonly kind: IssueKind;

@@ -1,8 +1,9 @@
-/** What a full pass over data found, as a refusal and as warnings. */
 import { basename } from "node:path";
 import { AlbertError, type FieldViolation } from "../../errors.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetIssue, DatasetReport, IssueOccurrence } from "./dataset-report.ts";
+
+// What a full pass over data found, as a refusal and as warnings.
 
 /**
  * Refuses data that nothing can be done with.

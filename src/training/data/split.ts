@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { groupKey } from "./example-keys.ts";
 
+// Decides which examples are held out for evaluation.
+
 /** How much is held out for evaluation, and which choice of it. */
 export interface SplitRule {
   /** 0 to 1. */

@@ -1,4 +1,3 @@
-/** The full pass over a data set before anything is trained on it. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { invalidInput } from "../../errors.ts";
@@ -14,6 +13,8 @@ import { type LabelRows, labelIssues } from "./label-checks.ts";
 import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
 import type { DatasetRow } from "./rows/dataset-row.ts";
 import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows/dataset-rows.ts";
+
+// The full pass over a data set before anything is trained on it.
 
 export interface ValidationOptions {
   /** Of an existing classification head: the labels that the data must not leave. */

@@ -1,7 +1,8 @@
-/** What Windows programs leave in text: byte order marks and carriage returns. */
 import type { DataLocation, DecodedText, TextLine } from "../../tasks/datasets/data-source.ts";
 import type { GlueTask } from "../../tasks/datasets/glue.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
+
+// What Windows programs leave in text: byte order marks and carriage returns.
 
 /**
  * What is accepted of the marks that Windows programs leave in text: a byte order mark at the beginning of a file, carriage

@@ -5,6 +5,8 @@ import { makeDirectory } from "../../platform/directories.ts";
 import { evaluationFile, predictionFiles } from "../../tasks/evaluation/official-files.ts";
 import type { DatasetPredictions } from "../../tasks/evaluation/prediction.ts";
 
+// The evaluation of the weights that a run keeps, and the files it leaves.
+
 /** What the weights that a run keeps answer on one of its evaluation sets. */
 export interface FinalEvaluation {
   /** Empty for the run's own evaluation data, else the name of the further set, such as `mnli-mm`. */

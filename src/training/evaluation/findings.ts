@@ -2,6 +2,8 @@ import type { Head } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import type { TaskData } from "../features/task-data.ts";
 
+// Tells what the figures of a finished run do not say by themselves, such as a model that learnt nothing.
+
 /** As much of a data set as a baseline needs. */
 type Rows = Pick<TaskData, "count" | "examples">;
 

@@ -1,6 +1,8 @@
 import type { Head, ProblemType } from "../../model/heads.ts";
 import type { Recipe } from "../settings/recipes.ts";
 
+// Which metrics the evaluation of each head reports, and which of them chooses the best checkpoint.
+
 /** Metrics that an evaluation of this head always reports, official names. */
 export function metricsOf(head: Head): readonly string[] {
   switch (head.kind) {

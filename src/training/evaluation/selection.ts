@@ -2,6 +2,8 @@ import { nearest } from "../../config/nearest.ts";
 import { invalidInput } from "../../errors.ts";
 import type { BestResult } from "../checkpoints.ts";
 
+// Chooses the best evaluation of a run.
+
 /** Which evaluation is the best one, and how long a run goes on without a better. */
 export interface Selection {
   readonly metric: string;

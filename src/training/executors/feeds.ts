@@ -5,6 +5,8 @@ import type { StepGraph } from "../step/step-graph.ts";
 import type { Batch, StepOptions, StepSpec } from "../step/training-step.ts";
 import { lossScales } from "./gradient-accumulation.ts";
 
+// The inputs of step graphs, made from batches, seeds and weights of the loss.
+
 /** A value for one input of a graph. */
 export type Feed = readonly [name: string, tensor: SessionTensor];
 

@@ -4,6 +4,8 @@ import { type BatchSizes, batchTensors, type LossTerm, lossTerms, type Objective
 import type { BatchSignature } from "../step/step-graph.ts";
 import type { Batch, StepSpec } from "../step/training-step.ts";
 
+// What lets the gradients of several micro-batches add up to that of one batch.
+
 /**
  * What a batch looks like; batches with equal signatures run through the same graph.
  *

@@ -2,6 +2,8 @@ import { invariant } from "../../errors.ts";
 import { sizeOf, type Tensor } from "../../model/tensor.ts";
 import { floatValues, hostTensor, type SessionTensor } from "../../runtime/session/training-session.ts";
 
+// The tensors that each step reads and replaces, in memory of this process or on the device.
+
 /**
  * Named float32 tensors that every run of a graph reads and replaces: input `x` becomes output `next/x`. Only `commit`
  * makes the new values current, so a failed run leaves the old ones whole.

@@ -1,5 +1,7 @@
 import type { StepResult } from "../step/training-step.ts";
 
+// Takes losses and norms out of what a step graph returns.
+
 /** What a run reports, by output name: one value per step. */
 export type Reports = ReadonlyMap<string, Float32Array>;
 

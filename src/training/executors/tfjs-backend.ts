@@ -1,6 +1,8 @@
 import { createRequire } from "node:module";
 import { enableProdMode, getBackend, setBackend } from "@tensorflow/tfjs-core";
 
+// Loads and selects a TensorFlow.js backend.
+
 /** Packages that bring a TensorFlow.js backend, best first. The last is a dependency; the others a user may install. */
 const BACKENDS = [
   { package: "@tensorflow/tfjs-node-gpu", backend: "tensorflow" },

@@ -7,6 +7,8 @@ import { replaceFile, syncDirectory } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { recordLength, type TrainingRecord } from "../step/collate.ts";
 
+// Features on the disk: written once for each key, checked whenever they are opened.
+
 /** Everything that changes the features, and nothing else: never batch sizes, threads or paths. */
 export interface FeatureKey {
   /** Digest of the examples as read. */

@@ -8,6 +8,8 @@ import type { StartingModel } from "../starting-model.ts";
 import { sequencesOf, type TrainingRecord } from "../step/collate.ts";
 import { type FeatureKey, type FeatureStore, openFeatures } from "./feature-cache.ts";
 
+// Computes once what a frozen encoder gives for every record, so that only the head is trained.
+
 /**
  * What a frozen trunk makes of every record, computed once through the serving graph: the pooled output for heads that
  * read it, the sequence output for span heads. Training the head on these takes seconds.

@@ -20,6 +20,8 @@ import {
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { TrainingRecord } from "../step/collate.ts";
 
+// Turns examples into training records.
+
 export interface RecordOptions {
   readonly task: TaskName;
   readonly head: Head;

@@ -9,6 +9,8 @@ import { isHeldOut, phraseSplit, type SplitRule } from "../data/split.ts";
 import { type ValidationOptions, validateDataset } from "../data/validate-dataset.ts";
 import type { Task } from "../settings/recipes.ts";
 
+// Reads and checks the data of a fine-tuning run before its first step.
+
 /** The data of a run. */
 export interface TaskDataSpec extends ReadingOptions {
   readonly task: Task;

@@ -6,6 +6,8 @@ import type { Recipe } from "./recipes.ts";
 import { parseTable, type Row, type ValuesOf } from "./table.ts";
 import { between, choice, flag, integer, LARGEST_SEED, list, share, text, type ValueType } from "./value-type.ts";
 
+// The table of fine-tuning hyperparameters, and what a run's settings are made of.
+
 /** What the defaults of a fine-tune may depend on. */
 export interface Defaults {
   readonly recipe: Recipe;

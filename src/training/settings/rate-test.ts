@@ -8,6 +8,8 @@ import type { StepSource } from "../step/step-data.ts";
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../step/training-step.ts";
 import type { FittingRate } from "./fitting-rate.ts";
 
+// Tests which learning rate a model bears, on a copy of its starting weights.
+
 /**
  * A learning-rate range test (Smith, "Cyclical learning rates", 2017): a few steps on a copy of the starting weights at rates that
  * grow from far below to far above a guess. Where the loss turns upward is the highest rate that the model bears.

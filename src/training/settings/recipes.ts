@@ -1,6 +1,8 @@
 import type { HeadKind } from "../../model/heads.ts";
 import type { OptimizerOptions } from "../step/training-step.ts";
 
+// The published fine-tuning settings of every task.
+
 /** Tasks that `albert train --task` knows. */
 export const TASKS = [
   "sst-2",

@@ -1,5 +1,7 @@
 import type { Recipe, WarmupLength } from "./recipes.ts";
 
+// How many steps a run and its warmup take where nothing was given.
+
 /** How much a run has to learn from. */
 export interface DataSize {
   /** Examples that one pass sees; windows, where long contexts are cut into several. */

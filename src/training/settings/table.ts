@@ -2,6 +2,9 @@ import { nearest } from "../../config/nearest.ts";
 import type { FieldViolation } from "../../errors.ts";
 import { expectedOf, fits, parseValue, type ValueOf, type ValueType } from "./value-type.ts";
 
+// The type of a table of hyperparameters, and how values are read, checked and completed by it. It names no
+// hyperparameter.
+
 /**
  * A table of hyperparameters: one row is all there is to know of one. Flags, keys of recipes, checks, `--plan`, help texts and
  * docs/hyperparameters.md are made from its rows.

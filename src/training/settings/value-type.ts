@@ -1,3 +1,5 @@
+// The kinds of values that a hyperparameter may have, with their bounds.
+
 /** How true and false are written. A map, since an object also has what every object has, such as "constructor". */
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ["true", true],

@@ -4,6 +4,8 @@ import { type BatchSizes, type BatchTensorSpec, batchTensors, type Objective } f
 import type { Bucket } from "./length-buckets.ts";
 import type { Batch } from "./training-step.ts";
 
+// Lays training records into the fixed shapes of a batch.
+
 /**
  * One training example: tensors by the names of `batchTensors`, without the batch axis and without padding. `input_ids`
  * and `segment_ids` of several sequences (the choices of a question) lie end to end, and `sequence_lengths` says where

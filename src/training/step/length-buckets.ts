@@ -1,3 +1,5 @@
+// Chooses the few fixed shapes of batches that waste the least padding.
+
 /** One fixed shape that training graphs are built for: `rows` sequences of `sequenceLength` tokens. */
 export interface Bucket {
   readonly sequenceLength: number;

@@ -2,6 +2,8 @@ import { invalidInput } from "../../errors.ts";
 import type { StepData, StepSource } from "./step-data.ts";
 import type { Batch, Executor, StepOptions, StepResult } from "./training-step.ts";
 
+// Groups steps that one run of a graph can take together.
+
 /** Which steps may be taken together. */
 export interface GroupBounds {
   readonly first: number;

@@ -1,5 +1,7 @@
 import type { Batch } from "./training-step.ts";
 
+// The data of one step, and where it comes from. Types only.
+
 /** The data of one optimizer step. */
 export interface StepData {
   readonly microBatches: readonly Batch[];

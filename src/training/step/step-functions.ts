@@ -13,6 +13,8 @@ import {
 } from "../optimizer.ts";
 import type { StepSpec } from "./training-step.ts";
 
+// One training step in TensorFlow.js ops: loss, gradients and update. Executors run it eagerly or trace it.
+
 /** A micro-batch's share of the window's loss, and its gradient. */
 export interface MicroBatchResult {
   readonly loss: Scalar;

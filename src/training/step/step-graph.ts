@@ -9,6 +9,8 @@ import { lossTerms } from "../objectives.ts";
 import { type ApplyInputs, applyGradients, lossAndGradients, type TrainedParameter } from "./step-functions.ts";
 import type { StepSpec } from "./training-step.ts";
 
+// Traces a training step, or its parts, into ONNX graphs. It runs none.
+
 /** Shape and element type of each tensor of a batch, by name: what a graph is traced for. */
 export type BatchSignature = Readonly<Record<string, { shape: readonly number[]; dtype: "int32" | "float32" }>>;
 

@@ -2,6 +2,8 @@ import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/t
 import { invariant } from "../../../errors.ts";
 import type { Recorder, TraceDevice, TracedType } from "../recorder.ts";
 
+// What every lowering of a TensorFlow.js kernel uses: the call, its inputs and its attributes.
+
 /** A TensorFlow.js kernel call while tracing. */
 export interface KernelCall {
   readonly recorder: Recorder;

@@ -22,6 +22,8 @@ import { softmax } from "../softmax.ts";
 import { matrix, type Variables, vector } from "../variables.ts";
 import { headScope } from "./scope.ts";
 
+// The SQuAD v2 head in TensorFlow.js ops.
+
 /** Score of a position where no answer may start or end. */
 const IMPOSSIBLE = 1e30;
 

@@ -1,4 +1,3 @@
-/** The rows of data sets of every task and format, each checked on its own. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError } from "../../../errors.ts";
@@ -22,6 +21,8 @@ import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
 import type { RequiredFields } from "./required-fields.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
 import { delimitedRows, type RowReading, type TabularRow } from "./tabular-rows.ts";
+
+// The rows of data sets of every task and format, each checked on its own.
 
 /** What a user says about how files are to be read. */
 export interface ReadingOptions {

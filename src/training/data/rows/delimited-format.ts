@@ -1,6 +1,7 @@
-/** How the cells of a CSV or TSV file are divided: by its name, unless its header tells otherwise. */
 import { type DataSource, type TextLine, textLines } from "../../../tasks/datasets/data-source.ts";
 import { type DelimitedFormat, delimitedRecords } from "./delimited.ts";
+
+// How the cells of a CSV or TSV file are divided: by its name, unless its header tells otherwise.
 
 /** A format, and what spoke for it. */
 export interface RecognisedFormat {

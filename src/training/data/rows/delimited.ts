@@ -1,6 +1,7 @@
-/** Records of CSV and TSV files with the place of every cell, and going on behind a broken quote. */
 import { MAX_LINE_BYTES } from "../../../tasks/datasets/data-limits.ts";
 import type { DataLocation, TextLine } from "../../../tasks/datasets/data-source.ts";
+
+// Records of CSV and TSV files with the place of every cell, and going on behind a broken quote.
 
 /** One cell, and where it begins. */
 export interface Cell {

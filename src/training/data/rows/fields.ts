@@ -1,7 +1,8 @@
-/** The fields of a row of a user's own data, and under which names they are found. */
 import { type FieldViolation, invalidInput } from "../../../errors.ts";
 import type { DataLocation } from "../../../tasks/datasets/data-source.ts";
 import type { RowIssue } from "../issues.ts";
+
+// The fields of a row of a user's own data, and under which names they are found.
 
 /** Fields a row of a user's own data may have. */
 export type FieldName =

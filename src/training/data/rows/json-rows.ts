@@ -1,4 +1,3 @@
-/** Rows of JSON Lines files, and of JSON documents that are a list of rows. */
 import { AlbertError } from "../../../errors.ts";
 import { type DataSource, type DecodedText, type TextLine, textLines } from "../../../tasks/datasets/data-source.ts";
 import { JsonPlaces, locateInJson, parseJson } from "../../../tasks/datasets/json-text.ts";
@@ -7,6 +6,8 @@ import { lineIssues } from "../windows-text.ts";
 import { type ColumnNames, choiceKeys, type FieldRow, fieldKey, withoutEmptyEnd } from "./fields.ts";
 import { missingFields } from "./required-fields.ts";
 import type { RowReading, TabularRow } from "./tabular-rows.ts";
+
+// Rows of JSON Lines files, and of JSON documents that are a list of rows.
 
 /** Rows of a JSON Lines file: one object a line. */
 export async function* jsonLineRows(source: DataSource, reading: RowReading): AsyncGenerator<TabularRow> {

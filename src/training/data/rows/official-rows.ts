@@ -1,4 +1,3 @@
-/** Rows of the official layouts, each with what is wrong with it. */
 import { AlbertError } from "../../../errors.ts";
 import { type DataSource, textLines } from "../../../tasks/datasets/data-source.ts";
 import { type GlueSplit, type GlueTask, readGlueRow } from "../../../tasks/datasets/glue.ts";
@@ -8,6 +7,8 @@ import { squadItems } from "../../../tasks/datasets/squad-file.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "../issues.ts";
 import { inJson, lineIssues, officialWindowsText, textMarks, type WindowsText } from "../windows-text.ts";
 import type { DatasetRow } from "./dataset-row.ts";
+
+// Rows of the official layouts, each with what is wrong with it.
 
 /** Rows of a GLUE file. */
 export async function* glueRows(

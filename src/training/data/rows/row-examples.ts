@@ -1,9 +1,10 @@
-/** Examples made of the rows of a user's own data. */
 import type { ProblemType } from "../../../model/heads.ts";
 import type { ChoiceExample, ClassificationExample, QuestionExample } from "../../../tasks/datasets/examples.ts";
 import { answerItems } from "../../../tasks/datasets/squad.ts";
 import { type RowIssue, rowIssue } from "../issues.ts";
 import type { Field, FieldRow } from "./fields.ts";
+
+// Examples made of the rows of a user's own data.
 
 /** An example made of a row, or nothing but issues. */
 export interface RowOutcome<E> {

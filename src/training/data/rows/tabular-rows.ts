@@ -1,4 +1,3 @@
-/** Rows of CSV and TSV files, each a record under the header's names. */
 import { type DataSource, textLines } from "../../../tasks/datasets/data-source.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "../issues.ts";
 import { lineIssues, type WindowsText } from "../windows-text.ts";
@@ -6,6 +5,8 @@ import { type DelimitedRecord, delimitedRecords } from "./delimited.ts";
 import { recogniseFormat } from "./delimited-format.ts";
 import { type ColumnNames, choiceKeys, type FieldName, type FieldRow, fieldKey, withoutEmptyEnd } from "./fields.ts";
 import { missingFields, type RequiredFields } from "./required-fields.ts";
+
+// Rows of CSV and TSV files, each a record under the header's names.
 
 /** A row, or what is wrong with the file as a whole. */
 export type TabularRow =
