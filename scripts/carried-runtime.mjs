@@ -15,7 +15,7 @@ export function carryRuntime(root) {
     files: ["bin", "dist"],
     dependencies: { "onnxruntime-common": dependencies["onnxruntime-common"] },
   };
-  // Beside it and then in its place: the file may be one with that of another checkout.
+  // Next to it and then in its place: the file may be one with that of another checkout.
   writeFileSync(`${path}.new`, `${JSON.stringify(carried, null, 2)}\n`);
   renameSync(`${path}.new`, path);
 }

@@ -1,6 +1,6 @@
 // Checks that `npm ci` would install from package-lock.json on every platform that the packages support, and that the lock
 // says nothing of the machine it was made on. A lock made where a registry lacks some platform's optional packages fails here,
-// and not in the hands of whoever has that platform.
+// and not at the users of that platform.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { npm } from "./npm.mjs";

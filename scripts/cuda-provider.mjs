@@ -14,7 +14,7 @@ const INTEGRITY = "sha512-FopIhNE/Ng+v2X65wVc9clPCBCvhvA53Hxo2U0Kf5fGdVsC7iCA+mZ
 const LIBRARIES = ["libonnxruntime_providers_cuda.so", "libonnxruntime_providers_shared.so"];
 
 /**
- * Puts the libraries beside ONNX Runtime's own.
+ * Puts the libraries next to ONNX Runtime's own.
  *
  * @throws Error when the package cannot be had, or is not the one that is known
  */

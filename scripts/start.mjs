@@ -1,5 +1,5 @@
 // `npm start`: installs and builds what is missing, then runs the server until a signal ends it. The server gets every signal
-// that this program gets, and this program ends as the server ends, so that whoever started npm has the server in hand.
+// that this program gets, and this program ends as the server ends, so that the process that started npm controls the server.
 import { execFileSync, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";

@@ -122,7 +122,7 @@ export interface App {
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
   const device = chosenDevice(config);
-  // Looked for while the rest starts; whoever needs it meets the error.
+  // Found while the rest starts; the first part that needs it gets the error.
   if (options.openEngine === undefined) device().catch(() => {});
   void sweep(log);
   if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");

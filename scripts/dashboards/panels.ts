@@ -25,7 +25,7 @@ export interface Row {
 
 const WIDTH = 24;
 const HEIGHT = { timeseries: 8, stat: 4, table: 8 } as const;
-/** The data source that whoever opens the dashboard chooses. */
+/** The data source that the viewer of the dashboard chooses. */
 const DATA_SOURCE = { type: "prometheus", uid: "$datasource" };
 /** What every expression is limited to; the dashboard's own variable. */
 export const JOB = 'job=~"$job"';

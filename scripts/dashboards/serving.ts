@@ -1,6 +1,6 @@
 import { dashboard, gauge, JOB, quantile, rate } from "./panels.ts";
 
-/** Requests, latency, queue, batches and the process: what whoever is on call looks at first. */
+/** Requests, latency, queue, batches and the process: what the person on call looks at first. */
 export const SERVING = dashboard("albert-serving", "albert-serve: serving", [
   {
     title: "Now",

@@ -52,13 +52,13 @@ export const TRAINING = dashboard("albert-training", "albert-serve: training", [
       },
       {
         title: "Tokens a second",
-        description: "Falls while training stands back for requests.",
+        description: "Falls while training yields to requests.",
         kind: "timeseries",
         unit: "short",
         queries: [{ expr: `albert_job_tokens_per_second{${JOB}}`, legend: "{{kind}} {{model}}" }],
       },
       {
-        title: "Requests beside it",
+        title: "Requests meanwhile",
         description: "p99 of interactive requests on servers that do both.",
         kind: "timeseries",
         unit: "s",

@@ -4,7 +4,7 @@
  *
  *     npm run make-models -- --data DATA --output WORK
  *
- * Whoever has a GPU and a published ALBERT starts from that instead, and the official recipes apply:
+ * With a GPU and a published ALBERT, start from that instead; the official recipes then apply:
  *
  *     npm run make-models -- --data DATA --output WORK --init albert_base_v2 --device cuda
  *

@@ -4,7 +4,7 @@ import type { MODELS } from "./settings.ts";
 export type ScoredModel = (typeof MODELS)[number] & { readonly score: unknown; readonly baseline: unknown };
 
 /**
- * The page that stands beside the models: what each is for, its numbers beside those of guessing and of the published
+ * The page of the models' directory: what each is for, its numbers next to those of guessing and of the published
  * ALBERT, and every command.
  */
 export function modelsPage(models: readonly ScoredModel[], commands: readonly string[]): string {

@@ -18,7 +18,7 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** A failure as it is told. */
+/** A failure as it is reported. */
 export interface CommandFailure {
   readonly reason: string;
   readonly message: string;
@@ -38,7 +38,7 @@ const DATA_REASONS: ReadonlySet<string> = new Set([
   "TEXT_WITHOUT_INSTANCES",
 ]);
 
-/** Makes of whatever was thrown what a person or a script is told. */
+/** Turns anything that was thrown into the report for a person or a script. */
 export function failureOf(error: unknown): CommandFailure {
   if (error instanceof CommanderError) {
     const message = error.message.replace(/^error: /, "");

@@ -42,7 +42,7 @@ export function registerHealth(program: Command): void {
 /**
  * The standard health call, once: who checks health wants to know what is now.
  *
- * @throws AlbertError unavailable (NO_SERVER) when nobody answers in time, not-found (HEALTH_UNKNOWN) for an unknown name
+ * @throws AlbertError unavailable (NO_SERVER) when no server answers in time, not-found (HEALTH_UNKNOWN) for an unknown name
  */
 async function askHealth(address: string, { service, timeoutMs }: HealthFlags): Promise<ServingStatus> {
   const { channel, headers } = openChannel(address, [Health], { maxAttempts: 1 });

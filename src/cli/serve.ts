@@ -27,7 +27,7 @@ export function registerServe(program: Command): void {
     ]);
     // Log lines go to stderr at once: what is still buffered when a process dies is what one would want to read.
     const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
-    // A rejection that nobody awaits is a bug, but not one that callers in progress should pay for.
+    // An unhandled rejection is a bug, but calls in progress should not fail because of it.
     process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
     const app = await startApp({ config, log }, models);
     process.stdout.write(startLines(app, listModels(app.serving.models)));

@@ -6,7 +6,7 @@ const TRAINS = ["all", "training"] as const;
 /**
  * Every setting of the program: the only place where one is declared. Keys in a file are `group.snake_case_name`,
  * environment variables `ALBERT_GROUP_SNAKE_CASE_NAME`, flags `--group-kebab-case-name` unless a row names a shorter one.
- * `docs/configuration.md` is generated from this table. A setting nobody reads does not exist: a test looks for its reader.
+ * `docs/configuration.md` is generated from this table. A setting that no code reads does not exist: a test looks for its reader.
  */
 const SETTINGS = {
   server: {
@@ -365,7 +365,7 @@ const SETTINGS = {
     priority: choice(["low", "normal"], {
       default: "low",
       roles: TRAINS,
-      doc: "Priority of the threads of training and of the gate beside those that serve (Linux); low gets about a tenth of a processor that others want.",
+      doc: "Priority of the threads of training and of the gate, compared with those that serve (Linux); low gets about a tenth of a processor that others want.",
     }),
     yieldMs: integer({
       default: 20,

@@ -9,7 +9,7 @@ import type { ServingModel } from "./serving/serving-graph.ts";
 const WEIGHTS_FILE = "weights.bin";
 
 /**
- * Writes a model for ONNX Runtime: `model.onnx` and, beside it, the `weights.bin` that it reads. Inputs and outputs are
+ * Writes a model for ONNX Runtime: `model.onnx` and, next to it, the `weights.bin` that it reads. Inputs and outputs are
  * those of `buildExportGraph`; the heads are described in the model's metadata.
  *
  * @param directory  must not exist

@@ -11,7 +11,7 @@ import type { JobEvent, NewJobEvent } from "./job-event.ts";
 
 /**
  * A job's log: an append-only file of lines `<crc32c of the json, 8 hex digits> <json>`. Events are numbered from 1
- * without a gap. An event is flushed to the disk before `append` returns, and nobody sees it earlier.
+ * without a gap. An event is flushed to the disk before `append` returns, and no reader sees it earlier.
  *
  * A process killed while it appends leaves a torn last line; opening the log drops it. A wrong line that is not the last
  * cannot come from a kill, and is an error.

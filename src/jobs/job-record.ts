@@ -23,7 +23,7 @@ export class JobRecord {
   readonly #log: EventLog;
   readonly #onChange: () => void;
   #job: Job;
-  /** Each change is made upon the outcome of the one before. */
+  /** Each change starts from the outcome of the one before. */
   readonly #changes = new SerialQueue();
 
   private constructor(directory: string, identity: JobIdentity, log: EventLog, onChange: () => void) {

@@ -13,7 +13,7 @@ const IDENTITY_FILE = "job.json";
 const PARTIAL = /^\..*\.partial$/;
 
 /**
- * Every job of a server: a directory each, `job.json` and `events.log` in it, and the job's own files beside them. A job
+ * Every job of a server: a directory each, `job.json` and `events.log` in it, and the job's own files next to them. A job
  * exists from the instant its directory does.
  */
 export class JobStore {

@@ -43,7 +43,7 @@ export interface Job extends JobIdentity {
   readonly notPromoted: string;
 }
 
-/** Why a job became preempted whose server was killed: told by the next one, when it starts. */
+/** Reason of a job that is preempted because its server was killed; the next server records it when it starts. */
 export const SERVER_ENDED = "the server ended";
 
 /** A job of which nothing is known but its identity. */

@@ -13,7 +13,7 @@ import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
 
 // Opens the jobs of a directory and lets them run, one at a time. What a job does is in runner/; what it wrote, in its log.
 
-/** When training stands back for serving. */
+/** When training yields to serving. */
 export interface ServingPressure {
   /** How long a request that came now would wait, in milliseconds. */
   readonly predictedWaitMs: () => number;
@@ -225,7 +225,7 @@ class DirectoryJobService implements JobService {
   }
 }
 
-/** Minutes of waiting that count as one step of priority: no job waits for ever behind more important ones. */
+/** Minutes of waiting that count as one step of priority: no job waits forever behind more important ones. */
 const AGEING_MINUTES = 10;
 
 /** The queued job that runs next: the highest priority, raised by waiting; among equals the one that was created first. */

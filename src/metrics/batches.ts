@@ -17,7 +17,7 @@ export interface BatchObservation {
 
 /** Why a batch took no more sequences: its budget was used up, or nothing (that would pay) was left to take. */
 export type CloseCause = "full" | "idle";
-/** Why device time was spent on an answer nobody received. */
+/** Why device time was spent on an answer that no caller received. */
 export type WasteCause = "cancelled" | "deadline" | "poison";
 /** What a poisonous input did: made the runtime refuse, killed its worker, or came back as NaN. */
 export type PoisonCause = "backend" | "worker" | "non-finite";
@@ -82,7 +82,7 @@ export function batchMetrics(registry: Registry): BatchMetrics {
   });
   const wasted = new Counter({
     name: "albert_wasted_run_seconds_total",
-    help: "Device time spent on answers nobody received.",
+    help: "Device time spent on answers that no caller received.",
     labelNames: ["cause"],
     registers,
   });

@@ -4,7 +4,7 @@ import { Gauge, type Metric, type Registry } from "prom-client";
 
 /**
  * Removes every series of a metric whose labels hold all of `match`, so that what no longer exists (a retired version, a
- * finished job) does not stay on the page for ever.
+ * finished job) does not stay on the page forever.
  */
 export async function removeSeries(metric: Metric, match: Readonly<Record<string, string>>): Promise<void> {
   const { values } = await metric.get();

@@ -35,7 +35,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Calls back every so many milliseconds, and keeps no process alive for it. @returns ends that */
+/** Calls back at a fixed interval in milliseconds without keeping the process alive. @returns a function that stops the calls */
 export function everyUnreferenced(milliseconds: number, callback: () => void): () => void {
   const timer = setInterval(callback, milliseconds).unref();
   return () => clearInterval(timer);

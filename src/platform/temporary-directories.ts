@@ -51,7 +51,7 @@ function unusable(parent: string, cause: unknown): AlbertError {
   });
 }
 
-/** A process is gone when its number is nobody's, or is now that of this process, which began later. */
+/** A process is gone when no process has its number, or when this process, which began later, has it. */
 async function isAbandoned(path: string, pid: number): Promise<boolean> {
   if (pid !== process.pid) return !isAlive(pid);
   const began = Date.now() - process.uptime() * 1000;

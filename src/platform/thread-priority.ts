@@ -2,7 +2,7 @@ import { readlinkSync } from "node:fs";
 import { constants, getPriority, platform, setPriority } from "node:os";
 
 /**
- * Lets the calling thread, and every thread that it starts from now on, stand back where others want the processor: of one
+ * Lets the calling thread, and every thread that it starts from now on, yield where others want the processor: of one
  * that is contended they get about a tenth, so that they slow others down little and still come to an end. There is no way
  * back without privileges, so only threads that do such work to their end may call it.
  *

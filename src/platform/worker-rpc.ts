@@ -54,7 +54,7 @@ export function callThread<Request, Result>(
 /**
  * Answers the request that this thread was started with; does nothing on the main thread, where tests import such modules.
  *
- * @param answer  gets a signal too, which is aborted when nobody waits for the answer any more
+ * @param answer  gets a signal too, which is aborted when the caller no longer waits
  */
 export async function answerCall<Request, Result>(
   answer: (request: Request, signal: AbortSignal) => Promise<Result>,

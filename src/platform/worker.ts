@@ -16,7 +16,7 @@ export function spawnWorker(entry: URL, caller: string, options: WorkerOptions =
 
 /** A module that first teaches the new thread to read TypeScript: `--import tsx` reaches only the main thread. */
 function compiling(entry: string, caller: string): URL {
-  // `require` finds the CommonJS twin, whose `register` does not work; the module that `import` would find lies beside it.
+  // `require` finds the CommonJS twin, whose `register` does not work; the module that `import` would find lies next to it.
   const tsx = pathToFileURL(createRequire(caller).resolve("tsx/esm/api").replace(/cjs$/, "mjs")).href;
   const source = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(entry)});`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);

@@ -44,7 +44,7 @@ export const PRETRAINING = {
   maxSeqLength: row(integer(5, 65_536), 512, "longest instance in tokens, special tokens included"),
   maxPredictionsPerSeq: row(integer(1, 65_536), 20, "most masked tokens of an instance"),
   saveCheckpointsSteps: row(integer(1), 5000, "steps between checkpoints and evaluations"),
-  keepCheckpointMax: row(integer(1, 10_000), 5, "newest checkpoints kept beside the best one"),
+  keepCheckpointMax: row(integer(1, 10_000), 5, "newest checkpoints kept besides the best one"),
   evalInstances: row(integer(1), 6400, "instances of one evaluation"),
   seed: row(integer(0, LARGEST_SEED), 12345, "seed of initial weights, instances and dropout"),
   dropout: row(share, undefined, "dropout of hidden states and attention, instead of the configuration's"),

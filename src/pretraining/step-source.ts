@@ -6,7 +6,7 @@ import { type PretrainingInstance, trainingRecord } from "./instances/instance.t
 import { type PackedSizes, packedBatch } from "./instances/packed-batch.ts";
 import { packRows } from "./instances/packing.ts";
 
-/** Instances by epoch and position; the same arguments give the same instance for ever. */
+/** Instances by epoch and position; the same arguments give the same instance forever. */
 export interface Instances {
   /** Instances of every epoch. */
   readonly length: number;

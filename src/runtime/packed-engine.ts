@@ -25,7 +25,7 @@ export interface RunningOptions {
   readonly calibrationMs?: number;
   /** Remembers measurements, so that another model of the same shape need not be measured. */
   readonly profiles?: ProfileCache;
-  /** Stands back for other threads to its end (see `lowerThreadPriority`). */
+  /** Yields to other threads until it ends (see `lowerThreadPriority`). */
   readonly background?: boolean;
   /** Called when the worker died or stalled and is being replaced. */
   readonly onWorkerLost?: (reason: LostReason) => void;

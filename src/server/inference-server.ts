@@ -39,7 +39,7 @@ export interface ServerAddresses {
 
 /**
  * Everything that listens: the public gRPC listener (inference, health, reflection), the admin listener, HTTP for machines
- * that watch, and the console for people. Owns the health states; whoever owns a model sets its name there.
+ * that watch, and the console for people. Owns the health states; the owner of a model sets its name there.
  */
 export class InferenceServer {
   readonly addresses: ServerAddresses;
@@ -147,7 +147,7 @@ export class InferenceServer {
    * in progress get `drainTimeoutMs`; what is left is cut. Always ends within about the sum of both. Closing again waits
    * for the first.
    *
-   * @param delayMs  in place of the configured delay, such as 0 when nobody balances
+   * @param delayMs  in place of the configured delay, such as 0 when there is no load balancer
    * @returns whether every call finished by itself
    */
   close(delayMs: number = this.#options.config.server.drainDelayMs): Promise<boolean> {
@@ -202,7 +202,7 @@ function callSettings(
   };
 }
 
-/** The browser's way in: inference and, where it is served, administration, for whoever may use this address. */
+/** The browser's way in: inference and, where it is served, administration, for everyone who may use this address. */
 function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
   const { config, metrics, inference, admin } = options;
   const budget = new ByteBudget(config.server.inflightBytes);

@@ -14,7 +14,7 @@ export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskReques
   readonly model: ModelSelector;
   /** `interactive` unless given. */
   readonly priority?: Priority;
-  /** Moment after which nobody wants the answer, on the clock of `performance.now()`. Absent: none. */
+  /** Moment after which the answer is useless, on the clock of `performance.now()`. Absent: none. */
   readonly deadlineAt?: number;
   /** When the request arrived, on the same clock. Absent: now. */
   readonly receivedAt?: number;

@@ -6,7 +6,7 @@ import { fileBody, type ObjectStore } from "./objects/object-store.ts";
 
 const BLOBS = "blobs/";
 
-/** Files by the sha256 of their bytes: the same bytes are kept once, whoever stored them. */
+/** Files by the sha256 of their bytes: the same bytes are kept once, however often they are stored. */
 export class Blobs {
   readonly #objects: ObjectStore;
   readonly #now: () => number;

@@ -23,7 +23,7 @@ export async function sweepCache(cacheDirectory: string, olderThanMs: number): P
 }
 
 /**
- * Notes that a store's local cache is in use, and removes from it the copies of versions and datasets that the store no longer has, whoever removed them there.
+ * Notes that a store's local cache is in use, and removes from it the copies of versions and datasets that the store no longer has, whichever process removed them.
  * Younger ones may have come into the store since it was asked.
  */
 export async function trimCache(

@@ -26,7 +26,7 @@ export interface GcReport {
   readonly freedBytes: number;
 }
 
-/** Half-written files this old belong to nobody. */
+/** No writer still needs half-written files of this age. */
 export const ABANDONED_MS = 3_600_000;
 
 /**

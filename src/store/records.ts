@@ -33,7 +33,7 @@ export function decodeRecord<T extends object>(bytes: Uint8Array, what: string):
   return record as unknown as T; // `encodeRecord` wrote it
 }
 
-/** Whether an error tells of a damaged record. */
+/** Whether an error reports a damaged record. */
 export function isDamagedRecord(error: unknown): boolean {
   return error instanceof AlbertError && error.reason === "RECORD_CORRUPT";
 }

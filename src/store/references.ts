@@ -26,7 +26,7 @@ const PREFIX = "holds/";
 
 /**
  * What the servers that share a store need of it: `holds/<holder>/<random>.json`, of which the newest counts. Garbage collection
- * leaves alone what a reference names. A reference expires, so that a server that never comes back keeps nothing for ever; a
+ * leaves alone what a reference names. A reference expires, so that a server that never comes back keeps nothing forever; a
  * server that lives renews its own long before.
  */
 export class References {

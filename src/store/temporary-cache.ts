@@ -7,7 +7,7 @@ import { makeDirectory } from "../platform/directories.ts";
 // The local cache of a store that is not a directory of this machine.
 
 const NAME = /^albert-store-[0-9a-f]{16}$/;
-/** A cache that nobody used for so long is of a store that this machine has no more to do with. */
+/** A cache that was unused for this long belongs to a store that this machine no longer uses. */
 const UNUSED_MS = 7 * 86_400_000;
 
 /**

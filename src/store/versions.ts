@@ -85,7 +85,7 @@ export class Versions {
       }
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
       for (;;) {
-        // The number first: whoever publishes the same contents meanwhile is either seen below or takes this very number.
+        // The number first: another process that publishes the same contents meanwhile is either seen below or takes this very number.
         const version = 1 + (await this.#highestNumber(model));
         const existing = (await this.list(model)).find((known) => known.digest === digest);
         if (existing !== undefined) return existing;
@@ -242,7 +242,7 @@ export class Versions {
   }
 
   /**
-   * Attaches a report to a version, for ever.
+   * Attaches a report to a version, forever.
    *
    * @param kind  such as "gate"; one version has one report of a kind
    * @throws AlbertError already-exists when it has another report of this kind

@@ -25,7 +25,7 @@ export interface TokenizedText {
 
 /**
  * Text -> pieces, exactly as the official ALBERT code does it; of a `tokenizer.json`, as the library that wrote it. Pure and synchronous: the same text gives the same pieces
- * for ever, and nothing is kept between calls.
+ * forever, and nothing is kept between calls.
  */
 export interface Tokenizer {
   readonly kind: VocabularyKind;

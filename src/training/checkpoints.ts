@@ -17,7 +17,7 @@ export interface BestResult {
   readonly step: number;
 }
 
-/** Where a run stands, beside its tensors. Data order, dropout and schedule follow from `step`, `seed` and `attempt`. */
+/** The progress of a run, without its tensors. Data order, dropout and schedule follow from `step`, `seed` and `attempt`. */
 export interface TrainingProgress {
   /** Optimizer steps applied. */
   readonly step: number;
@@ -66,7 +66,7 @@ export interface LoadedCheckpoint extends Checkpoint, CheckpointIdentity {
 export interface CheckpointStoreOptions {
   readonly directory: string;
   readonly identity: CheckpointIdentity;
-  /** Newest checkpoints to keep beside the best and the pinned ones (`keep_checkpoint_max`). */
+  /** Newest checkpoints to keep besides the best and the pinned ones (`keep_checkpoint_max`). */
   readonly keepLast: number;
 }
 
@@ -74,7 +74,7 @@ const MANIFEST = "manifest.json";
 const PIN = "pinned";
 
 /**
- * The checkpoints of one run, each a directory `step-<n>` of safetensors files. A checkpoint is written beside its final
+ * The checkpoints of one run, each a directory `step-<n>` of safetensors files. A checkpoint is written next to its final
  * name, flushed, and renamed: at any instant a directory under its final name is complete. One writer at a time.
  */
 export class CheckpointStore {

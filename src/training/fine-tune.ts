@@ -83,7 +83,7 @@ export interface PreparedFineTune {
  * Opens the model, reads and checks all data, resolves every setting and makes (or finds) the features. Nothing is
  * trained.
  *
- * @param openExecutor  for a short test of learning rates where nobody has measured one that fits; without it, the rule's applies
+ * @param openExecutor  for a short test of learning rates where no fitting rate is known; without it, the rule's applies
  * @throws AlbertError naming what is wrong with the model, the data (file:line:column) or the settings
  */
 export async function prepareFineTune(

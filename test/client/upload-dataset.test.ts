@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import type { AdminClient } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 
-it("gives up an upload of a file that becomes shorter meanwhile, instead of sending nothing for ever", async () => {
+it("gives up an upload of a file that becomes shorter meanwhile, instead of sending nothing forever", async () => {
   const directory = mkdtempSync(join(tmpdir(), "albert-upload-"));
   const path = join(directory, "rows.jsonl");
   writeFileSync(path, "0123456789");

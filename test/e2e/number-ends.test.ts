@@ -122,7 +122,7 @@ describe("every number of every request", { timeout: 120_000 }, () => {
         const response = await post(service.typeName, method.name, withValue(BASE[method.name] ?? {}, path, value));
         const reply = (await response.json()) as { readonly code?: string; readonly message?: string };
         const said = `${JSON.stringify(value)}: ${reply.code} ${reply.message}`;
-        // What the caller sent is never our fault, and no number makes a call wait for ever.
+        // What the caller sent is never our fault, and no number makes a call wait forever.
         expect(["internal", "unknown", "data_loss", "deadline_exceeded"], said).not.toContain(reply.code);
         expect(said).not.toMatch(/\n\s+at |this is a bug/);
       }

@@ -95,7 +95,7 @@ describe("weights in several safetensors files", () => {
     [
       "a file elsewhere",
       (_, index) => Object.assign(index["weight_map"] as object, { [word]: "../model.safetensors" }),
-      /expected the name of a .safetensors file beside the index/,
+      /expected the name of a .safetensors file next to the index/,
     ],
     ["no map", (_, index) => void delete index["weight_map"], /expected an object weight_map .* got none/],
   ])("are refused for %s", async (name, edit, message) => {
@@ -203,7 +203,7 @@ describe("what a checkpoint says of itself", () => {
     expect((await openCheckpoint(directory)).location.weights).toBe(join(directory, "model.ckpt-best"));
     point(`model_checkpoint_path: "model.ckpt-900"\nall_model_checkpoint_paths: "model.ckpt-best"\n`);
     await expect(openCheckpoint(directory)).rejects.toThrow(
-      /the file checkpoint names model.ckpt-900, but model.ckpt-900.index is not beside it; model.ckpt-best is;/,
+      /the file checkpoint names model.ckpt-900, but model.ckpt-900.index is not next to it; model.ckpt-best is;/,
     );
     point("");
     await expect(openCheckpoint(directory)).rejects.toThrow(/names no model_checkpoint_path/);

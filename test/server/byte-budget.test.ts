@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ByteBudget, CallBytes } from "../../src/server/call/byte-budget.ts";
 
 describe("the byte budget of a listener", () => {
-  it("refuses a request that does not fit beside what is held, and says when to come back", () => {
+  it("refuses a request that does not fit in addition to what is held, and says when to come back", () => {
     const budget = new ByteBudget(100);
     budget.acquire(60);
     expect(() => budget.acquire(41)).toThrow(

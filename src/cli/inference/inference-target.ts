@@ -207,7 +207,7 @@ async function requireModel(path: string): Promise<void> {
   );
 }
 
-/** A call that nobody limits: the person at the terminal can end the process. */
+/** A call without a deadline: the person at the terminal can end the process. */
 function localContext(method: DescMethod): CallContext {
   const never = new AbortController().signal;
   return {

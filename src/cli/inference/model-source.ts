@@ -10,7 +10,7 @@ import type { Vocabulary } from "../../model/directory/vocabulary.ts";
 import type { Head } from "../../model/heads.ts";
 import type { Parameters } from "../../model/tensor.ts";
 
-/** A model that may be nobody's directory yet: what `inspect` and `export` need, and no vocabulary required. */
+/** A model that may not be a model directory yet: what `inspect` and `export` need. It needs no vocabulary. */
 export interface ModelSource {
   readonly format: "model directory" | CheckpointLocation["kind"];
   readonly config: AlbertConfig;

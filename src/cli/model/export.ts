@@ -23,7 +23,7 @@ export function registerExport(program: Command): void {
     .addOption(
       new Option("--target <device>", "device the ONNX graph is for (default: cpu)").choices(["cpu", "webgpu", "cuda"]),
     )
-    .option("--config <file>", "configuration, where it is not beside the weights")
+    .option("--config <file>", "configuration, where it is not next to the weights")
     .action(async (path: string, { output, format, target, config }: ExportFlags) => {
       if (target !== undefined && format !== "onnx") {
         throw invalidInput([{ field: "target", description: `--format ${format} is the same for every device` }]);

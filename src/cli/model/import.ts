@@ -34,10 +34,10 @@ export function registerImport(program: Command): void {
     .option("--description <text>", "what the model is for")
     .option(
       "--vocab <file>",
-      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not beside the weights",
+      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not next to the weights",
     )
     .option("--cased", "do not lower-case text")
-    .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
+    .option("--config <file>", "albert_config.json or config.json, where it is not next to the weights")
     .addOption(new Option("--head <kinds...>", "heads to take").choices([...HEAD_CHOICES, "none"]))
     .addOption(
       new Option("--labels <names>", "label names of a classification in logit order, comma-separated").argParser(

@@ -10,7 +10,7 @@ export function registerInspect(program: Command): void {
     .command("inspect")
     .description("verify a model and print its configuration, heads and tensors")
     .argument("<model>", "model directory, Hugging Face or TensorFlow checkpoint")
-    .option("--config <file>", "configuration, where it is not beside the weights")
+    .option("--config <file>", "configuration, where it is not next to the weights")
     .option("--json", "print JSON")
     .action(async (path: string, flags: { config?: string; json?: true }) => {
       const source = await readModelSource(path, flags.config === undefined ? {} : { config: flags.config });
@@ -44,7 +44,7 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   lines.push(`parameters  ${count(report.parameters.total)} (trunk ${count(report.parameters.trunk)})`);
   const { vocabulary } = report;
   const casing = vocabulary?.lowerCase ? "lower-cased" : "cased";
-  lines.push(`vocabulary  ${vocabulary === null ? "none beside the weights" : `${vocabulary.kind}, ${casing}`}`);
+  lines.push(`vocabulary  ${vocabulary === null ? "none next to the weights" : `${vocabulary.kind}, ${casing}`}`);
   for (const head of report.heads) {
     const labels = head.kind === "classification" ? `, ${head.problemType}: ${head.labels.join(", ")}` : "";
     lines.push(`head        ${head.name} (${head.kind}${labels}), ${count(head.parameters)} parameters`);

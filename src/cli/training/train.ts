@@ -69,9 +69,9 @@ export function registerTrain(program: Command): void {
     )
     .option(
       "--vocab <file>",
-      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not beside the weights",
+      "SentencePiece .model, WordPiece .txt or tokenizer.json, where it is not next to the weights",
     )
-    .option("--config <file>", "albert_config.json or config.json, where it is not beside the weights")
+    .option("--config <file>", "albert_config.json or config.json, where it is not next to the weights")
     .option("--cased", "do not lower-case text")
     .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
     .option("--eval <path>", "evaluation data; without it a part of the training data is held out")

@@ -1,7 +1,7 @@
 const WIDTH = 120;
 const HEIGHT = 28;
 
-/** The recent course of a number, newest at the right; a picture only, for the number itself is written beside it. */
+/** The recent course of a number, newest at the right; only a picture, because the number itself is written next to it. */
 export function Sparkline({ values, length }: { readonly values: readonly number[]; readonly length: number }) {
   const highest = Math.max(...values.filter(Number.isFinite), Number.MIN_VALUE);
   const x = (index: number) => WIDTH - ((values.length - 1 - index) * WIDTH) / (length - 1);

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { Problems } from "./problems.tsx";
 import type { Call } from "./use-call.ts";
 
-/** A form beside what came of it: nothing yet, an answer, or the reason why there is none. Ctrl+Enter sends it. */
+/** A form and, next to it, its outcome: nothing yet, an answer, or the reason why there is none. Ctrl+Enter sends it. */
 export function Workbench<T>({
   action,
   call,

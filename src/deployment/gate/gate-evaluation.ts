@@ -24,7 +24,7 @@ export interface GateEvaluation {
   /** What would serve. */
   readonly engine: Pick<EngineOptions, "device" | "precision" | "threads">;
   readonly rules: GateRules;
-  /** Whether it stands back for other threads. */
+  /** Whether it yields to other threads. */
   readonly background: boolean;
 }
 

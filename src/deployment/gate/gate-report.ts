@@ -5,7 +5,7 @@ import type { Versions } from "../../store/versions.ts";
 /** Whether a version may take over. */
 export type Verdict = "pass" | "fail" | "inconclusive";
 
-/** What the gate found about a version, stored with it for ever. */
+/** What the gate found about a version, stored with it forever. */
 export interface GateReport {
   readonly id: string;
   readonly verdict: Verdict;

@@ -18,7 +18,7 @@ export interface GateOptions {
   /** What would serve. */
   readonly engine: () => Promise<Pick<EngineOptions, "device" | "precision" | "threads">>;
   readonly rules?: GateRules;
-  /** Whether the gate stands back for other threads, such as those that serve. */
+  /** Whether the gate yields to other threads, such as those that serve. */
   readonly background: boolean;
   /** Told of each report. */
   readonly onReport?: (report: GateReport) => void;

@@ -9,7 +9,7 @@ export interface KeepAliveOptions {
   readonly description: string;
   /** What is needed now. */
   readonly roots: () => GcRoots | Promise<GcRoots>;
-  /** How long the store keeps what was needed when nobody says so again. */
+  /** How long the store keeps what a server needed after that server's last sign. */
   readonly lastsMs: number;
   readonly onError: (error: unknown) => void;
   /** Calls back every so many milliseconds until the returned function is called. */

@@ -9,7 +9,7 @@ export interface SerialiseOptions {
   /** Notes for people and tools, written as the model's metadata. */
   readonly metadata?: Readonly<Record<string, string>>;
   /**
-   * Keeps large constants out of the model: the file name they will be read from, beside the model. Without it they are
+   * Keeps large constants out of the model: the name of the file next to the model from which they will be read. Without it they are
    * written inside.
    */
   readonly externalFile?: string;

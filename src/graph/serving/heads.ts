@@ -7,7 +7,7 @@ import { headInput } from "./packed-inputs.ts";
 import { spanAnswerability } from "./span-answerability.ts";
 
 /**
- * Writes one head. It works only on the rows that its own index inputs name, so a batch in which nobody asked for it
+ * Writes one head. It works only on the rows that its own index inputs name, so a batch in which no sequence asks for it
  * costs it nothing.
  */
 export function emitHead(graph: GraphBuilder, context: HeadContext, head: Head): HeadValue[] {

@@ -61,7 +61,7 @@ const HELD = new Set<string>();
  * and takes a number that was removed since finds a higher one, and gives way.
  *
  * A holder whose process can be looked at is dead when its process is, and one in another container of the same machine when
- * nobody listens on its socket: what a kill leaves is taken over at once. Of any other, on another host, signs of life decide,
+ * no process listens on its socket: what a kill leaves is taken over at once. Of any other, on another host, signs of life decide,
  * and no clock but that of the one who waits.
  */
 export class DirectoryLock {

@@ -58,7 +58,7 @@ export async function isListening(
 ): Promise<boolean | undefined> {
   if (place.boot !== bootId()) return undefined;
   const found = await identityOf(join(directory, name)).catch(() => undefined);
-  // Another file of that name, as one sees it through another mount of a network: nobody listens there, and that says nothing.
+  // Another file of that name, as one sees it through another mount of a network: no process listens there, and that says nothing about the holder.
   if (found === undefined || found.device !== place.device || found.inode !== place.inode) return undefined;
   const failure = await throughDirectory(directory, name, async (address) => {
     const connection = createConnection(address);

@@ -11,7 +11,7 @@ export interface ThreadTask {
   readonly resolved: ResolvedSpec;
   readonly mode: "work" | "plan";
   readonly flags: Int32Array<SharedArrayBuffer>;
-  /** Whether it stands back for other threads. */
+  /** Whether it yields to other threads. */
   readonly background: boolean;
 }
 

@@ -17,7 +17,7 @@ export class ThreadJobRunner implements JobRunner {
   readonly #planning = new Set<Thread<JobPlan>>();
   #closed = false;
 
-  /** @param background  whether jobs stand back for other threads, such as those that serve */
+  /** @param background  whether jobs yield to other threads, such as those that serve */
   constructor(resolve: ResolveSpec, { background = false }: { readonly background?: boolean } = {}) {
     this.#resolve = resolve;
     this.#background = background;

@@ -116,19 +116,19 @@ async function namedByPointer(pointer: string, prefixes: readonly string[]): Pro
       : `${prefixes.slice(0, 5).join(", ")} ${prefixes.length === 1 ? "is" : "are"}`;
   if (latest === "") {
     throw corrupt(
-      `the file checkpoint names no model_checkpoint_path, so that which one is meant stays open; ${found} beside it; name the checkpoint itself, or remove the file`,
+      `the file checkpoint names no model_checkpoint_path, so that which one is meant stays open; ${found} next to it; name the checkpoint itself, or remove the file`,
       { reason: "CHECKPOINT_POINTER_UNREADABLE" },
     );
   }
   if (prefixes.includes(latest)) return latest;
   throw new AlbertError(
     "not-found",
-    `the file checkpoint names ${latest}, but ${latest}.index is not beside it; ${found}; copy the missing files, or name the checkpoint itself`,
+    `the file checkpoint names ${latest}, but ${latest}.index is not next to it; ${found}; copy the missing files, or name the checkpoint itself`,
     { reason: "CHECKPOINT_NOT_FOUND" },
   );
 }
 
-/** Looks beside the weights, and where a TF-Hub module keeps its assets. */
+/** Looks next to the weights, and where a TF-Hub module keeps its assets. */
 async function near(weights: Pick<CheckpointLocation, "kind" | "weights">): Promise<CheckpointLocation> {
   const directory = dirname(weights.weights);
   const directories = [directory];

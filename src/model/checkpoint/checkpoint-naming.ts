@@ -17,7 +17,7 @@ export interface Naming {
   belongsToHead(fileName: string): boolean;
 }
 
-/** Slots that the official optimizers store beside each variable, and the step counter. */
+/** Slots that the official optimizers store with each variable, and the step counter. */
 const OPTIMIZER_STATE = /(^|\/)(adam_m|adam_v|lamb_m|lamb_v)$|^(module\/)?global_step$/;
 
 /** Buffers of older Hugging Face files, and aliases of the tied masked-LM output. */

@@ -49,7 +49,7 @@ export async function importCheckpoint(
   if (vocabulary === undefined) {
     throw new AlbertError(
       "not-found",
-      "no vocabulary (spiece.model, 30k-clean.model, vocab.txt or tokenizer.json) lies beside the weights; name it with --vocab",
+      "no vocabulary (spiece.model, 30k-clean.model, vocab.txt or tokenizer.json) lies next to the weights; name it with --vocab",
       { reason: "VOCABULARY_NOT_FOUND" },
     );
   }

@@ -18,9 +18,9 @@ import { unwrapNames } from "./wrapper-prefixes.ts";
 export interface CheckpointOptions {
   /** What the checkpoint's own files do not tell about its heads. */
   readonly heads?: HeadHints;
-  /** Path of the configuration, where it does not lie beside the weights. */
+  /** Path of the configuration, where it does not lie next to the weights. */
   readonly config?: string;
-  /** Path of the vocabulary, where it does not lie beside the weights. */
+  /** Path of the vocabulary, where it does not lie next to the weights. */
   readonly vocabulary?: string;
   readonly lowerCase?: boolean;
 }
@@ -29,7 +29,7 @@ export interface CheckpointOptions {
 export interface Checkpoint extends LoadedParameters {
   readonly location: CheckpointLocation;
   readonly heads: readonly Head[];
-  /** Absent when there is none beside the weights and none was named. */
+  /** Absent when there is none next to the weights and none was named. */
   readonly vocabulary: Vocabulary | undefined;
 }
 
@@ -45,7 +45,7 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
   if (configPath === undefined) {
     throw new AlbertError(
       "not-found",
-      "no config.json or albert_config.json lies beside the weights; name it with --config",
+      "no config.json or albert_config.json lies next to the weights; name it with --config",
       {
         reason: "CONFIG_NOT_FOUND",
       },

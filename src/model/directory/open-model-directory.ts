@@ -104,7 +104,7 @@ async function openForeign(path: string, options: OpenOptions): Promise<Model> {
   if (vocabulary === undefined) {
     throw new AlbertError(
       "not-found",
-      "no vocabulary (spiece.model, 30k-clean.model, vocab.txt or tokenizer.json) lies beside the weights; name it with --vocab",
+      "no vocabulary (spiece.model, 30k-clean.model, vocab.txt or tokenizer.json) lies next to the weights; name it with --vocab",
       { reason: "VOCABULARY_NOT_FOUND" },
     );
   }

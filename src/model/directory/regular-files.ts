@@ -7,7 +7,7 @@ import { AlbertError, corrupt } from "../../errors.ts";
 // looks (`snapshots/<revision>/file -> ../../blobs/<digest>`).
 
 /**
- * Follows the link of a directory's `file`, so that every further file is read beside its target: a volume that is
+ * Follows the link of a directory's `file`, so that every further file is read from its target's directory: a volume that is
  * exchanged meanwhile then cannot mix two versions.
  *
  * @returns the directory to read; `directory` itself where `file` is no link into a directory of its own

@@ -32,7 +32,7 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
 }
 
 /**
- * A CRC as TensorFlow and LevelDB store it beside the data it covers: rotated and offset, so that a CRC over bytes that
+ * A CRC as TensorFlow and LevelDB store it next to the data it covers: rotated and offset, so that a CRC over bytes that
  * hold CRCs stays useful.
  */
 export function maskedCrc32c(bytes: Uint8Array): number {

@@ -14,7 +14,7 @@ export const INDEX_ENDING = ".safetensors.index.json";
 /** Files that are open at one time at most; published checkpoints have a few dozen. */
 const MOST_SHARDS = 1000;
 
-/** Names that shards may have: files beside the index, nowhere else. */
+/** Names that shards may have: files next to the index, nowhere else. */
 const SHARD_NAME = /^(?!\.)[^/\\\0]+\.safetensors$/;
 
 /** Problems shown of one kind before the rest is only counted. */
@@ -40,7 +40,7 @@ export async function withShardedSafetensors<T>(
   const absent = shards.filter((shard) => !there.has(shard));
   if (absent.length > 0) {
     throw corrupt(
-      `${name} names ${shards.length} files, of which ${absent.length} are not beside it: ${listOf(absent)}; copy them there`,
+      `${name} names ${shards.length} files, of which ${absent.length} are not next to it: ${listOf(absent)}; copy them there`,
       { reason: "SHARD_MISSING" },
     );
   }
@@ -68,7 +68,7 @@ async function readWeightMap(index: string, name: string): Promise<ReadonlyMap<s
   const wrong = entries.find(([, file]) => typeof file !== "string" || !SHARD_NAME.test(file));
   if (wrong !== undefined) {
     throw corrupt(
-      `${name}: weight_map gives tensor ${wrong[0]} the file ${JSON.stringify(wrong[1])}; expected the name of a .safetensors file beside the index`,
+      `${name}: weight_map gives tensor ${wrong[0]} the file ${JSON.stringify(wrong[1])}; expected the name of a .safetensors file next to the index`,
     );
   }
   const shardOf = new Map(entries as [string, string][]); // checked just above

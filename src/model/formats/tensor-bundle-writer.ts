@@ -8,7 +8,7 @@ import { shardPath } from "./tensor-bundle.ts";
 
 /**
  * Writes a TensorFlow V2 checkpoint of one data file: `<prefix>.data-00000-of-00001`, `<prefix>.index`, and the text file
- * `checkpoint` beside them that names it as the latest. Tensors lie in the order of their names, as TensorFlow's own
+ * `checkpoint` next to them that names it as the latest. Tensors lie in the order of their names, as TensorFlow's own
  * saver leaves them, and the same tensors give the same bytes.
  *
  * @param prefix  path without extension, such as `DIR/model.ckpt-best`; none of the files may exist yet

@@ -85,7 +85,7 @@ const summation: Rule = {
 
 /**
  * The gradient of every TensorFlow.js kernel that the forward pass differentiates through. Kernels with a cheaper gradient
- * than their parts' (gelu, layer normalisation, softmax, cross-entropy, lookup) are custom gradients beside their functions.
+ * than their parts' (gelu, layer normalisation, softmax, cross-entropy, lookup) are custom gradients next to their functions.
  */
 const RULES: Readonly<Record<string, Rule>> = {
   Add: broadcasting((dy) => ({ a: () => dy, b: () => dy })),

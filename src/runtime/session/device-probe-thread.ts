@@ -50,7 +50,7 @@ function matrixProduct(): Uint8Array {
   return encodeModel(graph).bytes;
 }
 
-// The thread that devices.ts starts: drivers are loaded there, not beside the event loop.
+// The thread that devices.ts starts: drivers are loaded there, not on the thread of the event loop.
 if (parentPort !== null) {
   const { kinds, threads } = workerData as ProbeTask;
   for (const kind of kinds) parentPort.postMessage(await probe(kind, threads));

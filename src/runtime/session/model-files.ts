@@ -10,7 +10,7 @@ const WEIGHTS_FILE = "weights.bin";
 
 /** A model on disk in the form that sessions load: a small graph, and its weights in a file that is mapped. */
 export interface ModelFiles {
-  /** Path of the graph; the weights lie beside it, and nothing else does. */
+  /** Path of the graph; the weights lie next to it, and nothing else does. */
   readonly modelPath: string;
   /** Bytes of graph and weights: about what a session takes in memory at rest. */
   readonly fileBytes: number;

@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly deviceOutputs?: readonly string[];
 }
 
-/** A value that lives on the device. Whoever holds it must call `dispose`. */
+/** A value that lives on the device. Its holder must call `dispose`. */
 export type DeviceTensor = ort.Tensor;
 
 /**
@@ -36,7 +36,7 @@ export class OrtSession {
   }
 
   /**
-   * @param model  an encoded model, or the path of a model file (needed when its constants are in a file beside it)
+   * @param model  an encoded model, or the path of a model file (needed when its constants are in a file next to it)
    * @throws AlbertError backend when the runtime refuses the model or lacks the device
    */
   static async create(model: Uint8Array | string, options: SessionOptions): Promise<OrtSession> {

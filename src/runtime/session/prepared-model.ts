@@ -5,7 +5,7 @@ import { type ModelFiles, writeModelFiles } from "./model-files.ts";
 
 /**
  * A model whose graph and weights lie in files that sessions load: all that an engine needs. Plain data without a weight in
- * it, so that one thread can prepare what the engines of another run. Whoever prepared it removes its files in the end, when
+ * it, so that one thread can prepare what the engines of another run. The preparer removes its files in the end, when
  * the last engine on it has been closed (`removeModelFiles`).
  */
 export interface PreparedModel extends Pick<ServingModel, "config" | "heads">, ModelFiles, EngineTarget {}

@@ -217,7 +217,7 @@ export class SessionHost {
   #lose(reason: LostReason, cause?: unknown): void {
     if (!("worker" in this.#state) || this.#state.worker === undefined) return;
     const { worker, kind } = this.#state;
-    // A stalled thread ends when its native call returns, if ever; nobody listens to it any more.
+    // A stalled thread ends when its native call returns, if ever; its messages are ignored.
     worker.removeAllListeners();
     worker.on("error", () => {});
     worker.unref();
@@ -248,7 +248,7 @@ export class SessionHost {
       this.#finishClosing();
       return;
     }
-    // A successor that could not even start takes its queue with it: nobody waits for a second try.
+    // A successor that could not even start fails its queue too: there is no second try.
     if (kind === "starting") this.#failAll(error);
     const pause = Math.min(MAX_BACKOFF_MS, (this.#options.backoffMs ?? FIRST_BACKOFF_MS) * 2 ** this.#failures);
     this.#failures += 1;

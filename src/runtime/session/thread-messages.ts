@@ -2,10 +2,10 @@ import type { HostTensors, SessionOptions } from "./ort.ts";
 
 /** What a session worker is started with. */
 export interface WorkerTask {
-  /** Path of the model file; its constants lie beside it. */
+  /** Path of the model file; its constants lie next to it. */
   readonly modelPath: string;
   readonly session: SessionOptions;
-  /** Whether the session stands back for other threads. */
+  /** Whether the session yields to other threads. */
   readonly background?: boolean;
 }
 

@@ -29,7 +29,7 @@ export async function* withHeartbeats<T>(source: AsyncIterable<T>, intervalMs: n
     }
   } finally {
     if (!ended) {
-      next.catch(() => {}); // nobody waits for it any more
+      next.catch(() => {}); // its reader is gone
       await values.return?.();
     }
   }

@@ -57,7 +57,7 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** Room that a message needs beside the bytes of an upload's chunk. */
+/** Room that a message needs besides the bytes of an upload's chunk. */
 const CHUNK_OVERHEAD = 1024;
 
 /**
@@ -171,13 +171,13 @@ function jobReading({ spec, state, progress, updatedMs }: Job): JobReading {
   return { kind: spec.kind, model: spec.model, state: state.kind, active: isActive(state), ...numbers };
 }
 
-/** An upload that nobody has gone on with for so long is given up. */
+/** An upload without a new chunk for this long is removed. */
 const ABANDONED_UPLOAD_MS = 7 * 86_400_000;
 
 async function sweepUploads(uploads: Uploads, log: ServerLog): Promise<void> {
   try {
     const removed = await uploads.sweep(ABANDONED_UPLOAD_MS);
-    if (removed.length > 0) log.info({ uploads: removed }, "removed uploads that nobody has gone on with for a week");
+    if (removed.length > 0) log.info({ uploads: removed }, "removed uploads that were not continued for a week");
   } catch (error) {
     log.warn({ err: error }, "old uploads could not be removed");
   }
@@ -259,7 +259,7 @@ async function validateVersion(
   return report;
 }
 
-/** Where jobs and uploads live: beside the store's own files unless the configuration says otherwise. */
+/** Where jobs and uploads live: next to the store's own files unless the configuration says otherwise. */
 function workDirectory({ store, training }: Pick<Config, "store" | "training">): string {
   return resolve(training.directory === "" ? store.directory : training.directory);
 }

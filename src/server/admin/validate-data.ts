@@ -25,7 +25,7 @@ export interface DataCheck {
 /**
  * Reads a whole set, as a fine-tune with this recipe would, and reports every problem with its line.
  *
- * @param background  whether it stands back for other threads, such as those that serve
+ * @param background  whether it yields to other threads, such as those that serve
  * @throws AlbertError invalid-input for an unknown task or a recipe that no job would accept; not-found for an absent set or model;
  *   the signal's reason
  */

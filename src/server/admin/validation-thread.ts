@@ -21,7 +21,7 @@ export interface Validation {
     readonly labelsFrom?: LabelsFrom;
     readonly lengths: Partial<SequenceLengths>;
   };
-  /** Whether it stands back for other threads. */
+  /** Whether it yields to other threads. */
   readonly background: boolean;
 }
 

@@ -25,7 +25,7 @@ export class ByteBudget {
    * else is held.
    *
    * @param begun  bytes of the same message that are held already
-   * @throws AlbertError overloaded MEMORY_BUDGET when they do not fit beside what is held
+   * @throws AlbertError overloaded MEMORY_BUDGET when they do not fit in addition to what is held
    */
   acquire(bytes: number, begun = 0): void {
     if (this.#held > begun && this.#held + bytes > this.#limit) {

@@ -16,7 +16,7 @@ export interface CallContext {
   readonly receivedAt: number;
   /** When the caller stops waiting, on the same clock. */
   readonly deadlineAt: number;
-  /** Aborts when nobody waits any more; its reason is an `AlbertError` of code deadline, cancelled or unavailable. */
+  /** Aborts when the caller no longer waits; its reason is an `AlbertError` of code deadline, cancelled or unavailable. */
   readonly signal: AbortSignal;
   /** Aborts when the server begins to drain: long-lived streams should finish what they have and end. */
   readonly draining: AbortSignal;

@@ -34,7 +34,7 @@ export interface InterceptorOptions {
   readonly authorizer?: Authorizer;
 }
 
-/** The interceptors of a listener, outermost first. A refused caller is logged too, and nobody is authorised twice. */
+/** The interceptors of a listener, outermost first. A refused caller is logged too, and no call is authorised twice. */
 export function listenerInterceptors(options: InterceptorOptions): readonly Interceptor[] {
   const { authorizer } = options;
   return [
@@ -120,7 +120,7 @@ const enforceDeadline: Interceptor = async (call, proceed) => {
     if (call.signal.aborted) onAbort();
   });
   const work = proceed();
-  // Whichever loses the race may still reject later; nobody is left to hear it.
+  // The loser of the race may still reject later; that rejection is ignored.
   work.catch(() => {});
   aborted.catch(() => {});
   try {

@@ -9,7 +9,7 @@ import { connectError } from "./connect-error.ts";
 
 /**
  * How messages look as JSON: every field without presence is there, also when it is 0, false or empty, so that a caller need
- * not know defaults; details of failed items are spelled out. A field that the contract does not have is a mistake of whoever
+ * not know defaults; details of failed items are spelled out. A field that the contract does not have is a mistake of the client that
  * wrote the JSON, which would else be ignored silently.
  */
 const JSON_OPTIONS = {

@@ -29,7 +29,7 @@ Calls of the services for administrators can fail with all of these, and with:
 ${table(ADMIN_ERROR_ROWS)}
 
 Importing a checkpoint also fails with reasons that name what is wrong with its files, such as \`CHECKPOINT_NOT_FOUND\` or
-\`VOCABULARY_MISMATCH\`. What is wrong with a job's data or settings is told by the job itself: it is rejected, with every
+\`VOCABULARY_MISMATCH\`. A job reports what is wrong with its data or settings itself: it is rejected, with every
 problem in its log. The status of a reason that no table lists follows the kind of error:
 
 | kind | status |

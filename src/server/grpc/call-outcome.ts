@@ -5,11 +5,11 @@ import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { type GrpcStatusName, statusName } from "../errors/error-table.ts";
 import { DETAILS_TRAILER, grpcStatus } from "./grpc-status.ts";
 
-/** Receives how each call ended, exactly once per call, whoever ended it. */
+/** Receives how each call ended, exactly once per call, whichever side ended it. */
 export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: number) => void;
 
 /**
- * Sees the final status of every call, including those the library ends by itself before or beside any handler: an
+ * Sees the final status of every call, including those the library ends itself before or without any handler: an
  * oversized or undecodable message, a passed deadline, a wrong number of messages. Those get the same details and trailers
  * as ours. Replies count against the budget until the connection has taken them. The library offers no hook for its own
  * statuses nor for the moment when a message was sent, so `sendStatus` and `sendMessage` of the call object that it hands to

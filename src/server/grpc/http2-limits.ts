@@ -10,7 +10,7 @@ import { invariant } from "../../errors.ts";
 const MAX_HEADER_PAIRS = 64;
 
 /**
- * Streams that a connection's peer may reset: so many at once, and so many a second for ever. Callers whose deadline passes
+ * Streams that a connection's peer may reset: so many at once, and so many a second forever. Callers whose deadline passes
  * reset theirs: a thousand at once must not cost the connection, as they do with the defaults (1,000 and 33). An attacker who
  * opens streams only to reset them is cut within seconds. Node knows these options since 22.10; an older one keeps the defaults.
  */

@@ -71,7 +71,7 @@ function withDependencies(file: DescFile, seen: Set<DescFile> = new Set()): Desc
 
 function allFiles(services: readonly DescService[]): Map<string, DescFile> {
   const seen = new Set<DescFile>();
-  // No file imports the details of errors, but whoever shows an error wants to read them.
+  // No file imports the details of errors, but a client that shows an error needs them.
   const roots = [...services.map(({ file }) => file), file_google_rpc_error_details];
   const files = roots.flatMap((file) => withDependencies(file, seen));
   return new Map(files.map((file) => [file.proto.name, file]));

@@ -144,7 +144,7 @@ async function runOn(
 }
 
 function endStream(done: Promise<void>, surface: ReplyStream): void {
-  // After a cancellation the stream is already destroyed; there is nobody to send a status to.
+  // After a cancellation the stream is already destroyed; no caller is left to send a status to.
   surface.on("error", () => {});
   done.then(
     () => surface.end(),

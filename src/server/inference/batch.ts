@@ -14,7 +14,7 @@ export interface BatchOptions {
 
 /**
  * Answers the items of one batch at the same time, each with an outcome of its own, in the order of the request. The batch
- * fails as a whole only when it holds too few or too many items, or nobody waits for it any more.
+ * fails as a whole only when it holds too few or too many items, or its caller has gone.
  *
  * @throws AlbertError invalid-input for a wrong number of items; the reason with which the call was aborted
  */

@@ -4,7 +4,7 @@ interface Slot<Result> {
 }
 
 /**
- * The items of one stream that are in work, or answered and not yet taken. Bounded by a window: whoever adds items waits
+ * The items of one stream that are in work, or answered and not yet taken. Bounded by a window: the producer waits
  * for `room` first. Results are taken in order of completion, or, if `ordered`, of arrival. One adder, one taker.
  */
 export class InFlightWindow<Result> {

@@ -27,7 +27,7 @@ export interface VersionLoaderOptions {
   readonly scheduler: Scheduler;
   readonly openEngine: (model: ServableModel) => Promise<Engine>;
   /**
-   * Builds an engine that stands back for those that serve. With it, a version that is loaded beside others is tried out
+   * Builds an engine that yields to those that serve. With it, a version that is loaded while others serve is tried out
    * there, so that they are hardly disturbed; absent: every check runs on the engine that will serve.
    */
   readonly openDryRunEngine?: (model: ServableModel) => Promise<Engine>;

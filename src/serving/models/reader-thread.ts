@@ -2,7 +2,7 @@ import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
 import type { ReadModel, ReadRequest } from "./reader.ts";
 
-// The entry point of the reading thread, which stands back for the serving ones: even while it loads its modules.
+// The entry point of the reading thread, which yields to the serving threads even while it loads its modules.
 
 await answerCall<ReadRequest, ReadModel>(async ({ path, options, target }) => {
   lowerThreadPriority();

@@ -33,7 +33,7 @@ export class ModelRegistry {
   /** In the order in which they came. */
   readonly #models = new Map<string, ServedModel>();
   readonly #watchers = new Watchers<ModelStatus>();
-  /** Loads run one after the other: loading is the heaviest thing that happens beside serving. */
+  /** Loads run one after the other: loading is the heaviest work that happens during serving. */
   readonly #loads = new SerialQueue();
   #starting = false;
   #closed = false;

@@ -81,7 +81,7 @@ export class BatchRunner {
     }
   }
 
-  /** Device time that was spent on a request which nobody waits for any more. */
+  /** Device time that was spent on a request whose caller no longer waits. */
   #countWaste({ state }: QueuedRequest, own: readonly OwnOutput[], { tokens, runMs }: BatchResult["cost"]): void {
     if (state.kind !== "failed" || state.failure === "failed") return;
     const share = own.reduce((sum, { sequence }) => sum + sequence.length, 0) / Math.max(1, tokens);
@@ -119,7 +119,7 @@ export class BatchRunner {
   }
 }
 
-/** A signal that aborts when nobody waits for any sequence of a batch any more, so that the engine need not begin it. */
+/** A signal that aborts when no caller waits for any sequence of a batch, so that the engine need not begin it. */
 function abortWhenUnwanted(batch: readonly QueuedSequence[]): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const wanted = new Set(batch.map(({ request }) => request));

@@ -18,7 +18,7 @@ export interface NextBatch {
 }
 
 /**
- * Chooses the next batch. The head of the queue always goes: that is what keeps the order and starves nobody. Then
+ * Chooses the next batch. The head of the queue always goes: this keeps the order and starves no request. Then
  * later sequences join, in order, as long as they fit the budget. Their lengths need not be alike: an engine computes
  * without padding, and splits a batch where attention's view of it would pay for its longest sequence.
  *

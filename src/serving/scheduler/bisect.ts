@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { QueuedSequence } from "./queued-request.ts";
 
-// Finds the input that made a batch fail. It only decides what to compute again; whom that concerns is told the caller.
+// Finds the input that made a batch fail. It decides only what to compute again; the caller maps the result to requests.
 
 /** How to compute again, how to tell whether the engine works at all, and whom to tell. */
 export interface BisectSteps {

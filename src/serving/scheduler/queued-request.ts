@@ -2,7 +2,7 @@ import type { BatchCost, SequenceInput, SequenceOutput } from "../../runtime/eng
 import type { Prediction, Work, WorkResult, WorkTiming } from "./work.ts";
 
 // One accepted request on its way through the scheduler: its place in the queue, its state, its outputs. It knows neither
-// queues nor devices; nobody but itself changes its state.
+// queues nor devices; only the request itself changes its state.
 
 /** One sequence of a request: what is queued and what batches are made of. */
 export interface QueuedSequence {

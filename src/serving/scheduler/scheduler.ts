@@ -35,8 +35,8 @@ const BATCH_AGING = 8;
 
 /**
  * Bounded by requests, tokens and predicted time (`Admission`); what exceeds a bound is refused, never kept waiting.
- * Ordered, within a model, by due time: the deadline, or the end of the aging time where that is earlier, so that nobody
- * is overtaken for ever. Between models the one that has had least device time goes first. A device is never idle while
+ * Ordered, within a model, by due time: the deadline, or the end of the aging time where that is earlier, so that no request
+ * is overtaken forever. Between models the one that has had least device time goes first. A device is never idle while
  * something waits for it, and nothing waits on purpose. Cancelled and expired work leaves the queue at once and never
  * reaches a device; if it has, its outputs are dropped. Closing a queue answers everything that is in it.
  *

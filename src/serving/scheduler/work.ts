@@ -9,7 +9,7 @@ export type Priority = "interactive" | "batch";
 export interface Work {
   readonly sequences: readonly SequenceInput[];
   readonly priority: Priority;
-  /** Moment on the scheduler's clock after which nobody wants the answer; Infinity for none. */
+  /** Moment on the scheduler's clock after which the answer is useless; Infinity for none. */
   readonly deadline: number;
   /** Aborted when the caller goes away. */
   readonly signal?: AbortSignal;

@@ -8,7 +8,7 @@ import type { ObjectStore } from "./object-store.ts";
  */
 export type OperationListener = (operation: string, outcome: "ok" | "conflict" | "error", seconds: number) => void;
 
-/** An object store whose operations are told to a listener, with how they ended and how long they took. */
+/** An object store that reports each operation to a listener, with its outcome and duration. */
 export function measuredObjectStore(objects: ObjectStore, onOperation: OperationListener): ObjectStore {
   const measured = async <T>(operation: string, run: () => Promise<T>, lost?: (result: T) => boolean): Promise<T> => {
     const began = performance.now();

@@ -43,7 +43,7 @@ export interface ObjectStore {
    */
   writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean>;
 
-  /** Removes what interrupted writers left behind more than `olderThanMs` ago and nobody can see. */
+  /** Removes what interrupted writers left behind more than `olderThanMs` ago and no reader can see. */
   sweep(olderThanMs: number): Promise<void>;
   close(): Promise<void>;
 }

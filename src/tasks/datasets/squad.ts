@@ -38,7 +38,7 @@ export interface SquadProblem {
  * with `paragraphs`, or a record with `id`, `context`, `question` and `answers`. `plausible_answers` are not read.
  *
  * @param json   the parsed file
- * @param report is told of everything that is not as it must be; such a question (or paragraph) is left out
+ * @param report  receives everything that is wrong; such a question (or paragraph) is left out
  */
 export function* squadQuestions(json: unknown, report: Report): Generator<SquadQuestion> {
   const top: Path = Array.isArray(json) ? [] : ["data"];

@@ -45,7 +45,7 @@ export async function* runSequences<Item extends RunnableItem>(
     if (flights.length >= IN_FLIGHT) await flights.shift();
     signal?.throwIfAborted();
     const flight = runBatch(engine, placed);
-    flight.catch(() => {}); // whoever awaits it meets the error
+    flight.catch(() => {}); // the caller that awaits it gets the error
     flights.push(flight);
   };
   for await (const item of items) {

@@ -196,7 +196,7 @@ export interface SpanSequenceParts {
   readonly knowsNoAnswer: boolean;
 }
 
-/** `[CLS] question [SEP] window [SEP]` with what the head needs beside it. */
+/** `[CLS] question [SEP] window [SEP]` with what the head needs in addition. */
 export function spanSequence({ tokenizer, query, segment, head, knowsNoAnswer }: SpanSequenceParts): SequenceInput {
   const sequence = { ...joinSegments(tokenizer, query, segment), outputs: [head] };
   if (!knowsNoAnswer) return sequence;

@@ -96,7 +96,7 @@ export function squadFeatures(
   const room = lengths.maxSequenceLength - query.length - 3;
   if (room < 1) {
     throw new RangeError(
-      `sequences of ${lengths.maxSequenceLength} tokens leave no room beside ${query.length} of the question`,
+      `sequences of ${lengths.maxSequenceLength} tokens leave no room after the ${query.length} of the question`,
     );
   }
   return documentWindows(ids.length, room, lengths.docStride).map(({ start, length, maxContext }, window) => ({

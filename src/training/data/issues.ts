@@ -140,7 +140,7 @@ export class IssueTally {
 
   readonly #onIssue: ((issue: RowIssue) => void) | undefined;
 
-  /** @param onIssue  is told of each one */
+  /** @param onIssue  receives each one */
   constructor(kept: number, onIssue?: (issue: RowIssue) => void) {
     this.#kept = kept;
     this.#onIssue = onIssue;

@@ -28,7 +28,7 @@ export interface PhraseSplit {
 }
 
 /**
- * Splits texts of which some are phrases of others, such as SST-2's training data, where every sentence stands beside its
+ * Splits texts of which some are phrases of others, such as SST-2's training data, which holds every sentence together with its
  * own parts. Only whole texts (phrases of no other) are held out, and no phrase of a held-out text stays for training.
  *
  * @param texts  white space separates words

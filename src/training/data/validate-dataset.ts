@@ -29,9 +29,9 @@ export interface ValidationOptions {
   readonly purpose?: "training" | "evaluation";
   /** Occurrences kept of each kind of issue; 10 when left out. */
   readonly kept?: number;
-  /** Is told of every issue of every row, and of the set as a whole, in order. */
+  /** Receives every issue of every row, and of the set as a whole, in order. */
   readonly onIssue?: (issue: RowIssue) => void;
-  /** Is told of the header and of every accepted row, in order. */
+  /** Receives the header and every accepted row, in order. */
   readonly onAccepted?: (row: DatasetRow) => void;
   readonly onProgress?: (rows: number) => void;
   readonly signal?: AbortSignal;

@@ -188,7 +188,7 @@ async function* filtered(
 
 /**
  * What the labels of training data must be like: those of the model's head of the task's own name, which goes on being trained
- * unless a new one is asked for. Beside any other head they may be what they like.
+ * unless a new one is asked for. With any other head the labels are free.
  */
 export function labelRule(
   {

@@ -118,7 +118,7 @@ export const FINE_TUNING = {
     ],
     default: "the recipe's, and at least four in a run",
   }),
-  keepCheckpointMax: row(integer(1, 10_000), "newest checkpoints kept beside the best one", {
+  keepCheckpointMax: row(integer(1, 10_000), "newest checkpoints kept besides the best one", {
     otherwise: () => [5, `${OFFICIAL}; the best one is kept besides`],
     default: "5",
   }),

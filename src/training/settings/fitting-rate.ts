@@ -16,7 +16,7 @@ export interface Learner {
 export interface FittingRate {
   readonly rate: number;
   readonly why: string;
-  /** Who knows it: the model's maker, whoever published rates for its size, a test on this run's data, or a rule alone. */
+  /** Its source: the model's maker, published rates for its size, a test on this run's data, or a rule alone. */
   readonly source: "maker" | "published" | "test" | "rule";
 }
 

@@ -30,7 +30,7 @@ function stepsOfPasses(passes: number, examples: number, batchSize: number): num
 }
 
 /**
- * Steps of a run whose length nobody gave. Official recipes keep their steps; those of SQuAD, which are given in passes, keep
+ * Steps of a run whose length was not given. Official recipes keep their steps; those of SQuAD, which are given in passes, keep
  * Google's `int(questions / batch * passes)` for the data they were published for, whose windows it does not see quite as often.
  * All other data is passed over a whole number of times, more often where that would be few steps.
  */

@@ -18,7 +18,7 @@ export interface Row<T extends ValueType, Context> {
   readonly otherwise?: (context: Context) => readonly [value: ValueOf<T>, why: string];
   /** The default in words, where it depends on the run. */
   readonly default?: string;
-  /** Keys of rows that cannot be given beside this one. */
+  /** Keys of rows that cannot be given together with this one. */
   readonly excludes?: readonly string[];
 }
 

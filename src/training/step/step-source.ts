@@ -33,7 +33,7 @@ export class FeatureStepSource implements StepSource {
     const data = ahead?.step === step && ahead.attempt === attempt ? ahead.data : this.#read(step, attempt);
     const found = await data;
     const next = this.#read(step + 1, attempt);
-    next.catch(() => {}); // whoever asks for that step meets the error
+    next.catch(() => {}); // the caller that asks for that step gets the error
     this.#ahead = { step: step + 1, attempt, data: next };
     return found;
   }

@@ -48,7 +48,7 @@ describe("order", () => {
     expect(ranIds(engine).flat()).toEqual([1, 2, 4, 6, 5, 3]);
   });
 
-  it("overtakes nobody for ever: a steady stream of urgent work cannot starve what has aged", async () => {
+  it("overtakes nobody forever: a steady stream of urgent work cannot starve what has aged", async () => {
     const { queue, engine } = start({ agingMs: 100 }).queue({ tokenBudget: 10, predictMs: () => 10 });
     const patient = rig.submit(queue, { sequences: [sequence(10, 1)], priority: "batch" });
     for (let step = 0; step < 200 && patient.outcome === undefined; step++) {

@@ -1,6 +1,6 @@
 import { type ColumnNames, choiceKeys, type FieldName, fieldKey, fieldNames, namedChoices } from "./fields.ts";
 
-// Which fields rows must have, and how a row or header that lacks one is told.
+// Which fields rows must have, and how a missing one is reported.
 
 /** Which fields a file must have; of each inner list at least one. */
 export type RequiredFields = readonly (readonly FieldName[])[];
