@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configurationPage, settingOptions } from "../../src/config/explain.ts";
@@ -28,6 +28,16 @@ describe("the table of settings", () => {
 
   it("explains each row in one sentence", () => {
     for (const { key, setting } of NAMED_SETTINGS) expect(setting.doc, key).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it("has no row that nothing reads", () => {
+    const rooms = ["app.ts", "serving", "server", "training", "cli", "config/contradictions.ts"];
+    const code = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && rooms.some((room) => path.startsWith(room)))
+      .map((path) => readFileSync(join(root, "src", path), "utf8"))
+      .join("\n");
+    const unread = NAMED_SETTINGS.filter(({ name }) => !new RegExp(`(?:\\.|[{,]\\s*)${name}\\b`).test(code));
+    expect(unread.map(({ key }) => key)).toEqual([]);
   });
 
   it("offers each row as an option", () => {
