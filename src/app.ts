@@ -11,6 +11,7 @@ import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
+import { Certificates } from "./server/tls/certificates.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
 import { Serving } from "./serving/serving.ts";
@@ -131,17 +132,20 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const live = serving.models;
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
+  let certificates: Certificates | undefined;
   const watching = new AbortController();
   // Before anything listens: a caller must not be told that a model which is still on its way does not exist.
   const endStartup = live.beginStartup();
   const close = async (drainDelayMs?: number) => {
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
+    certificates?.close();
     await admin?.close();
     await inference.close();
     return clean;
   };
   try {
+    if (config.tls.certificateFile !== "") certificates = await Certificates.open(config.tls, log);
     if (config.store.directory !== "") admin = await openStoreOf(options, inference, device);
     server = await InferenceServer.open({
       config,
@@ -149,6 +153,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       log,
       ...(config.server.role === "training" ? {} : { inference: handlers }),
       ...(admin === undefined ? {} : { admin }),
+      ...(certificates === undefined ? {} : { certificates }),
     });
     // A server that only trains answers administrators from the moment it listens.
     const isReady = () => config.server.role === "training" || live.ready;

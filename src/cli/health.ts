@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { type Command, InvalidArgumentError } from "commander";
 import { CallError, toCallError } from "../client/call-error.ts";
 import { openChannel } from "../client/channel.ts";
@@ -9,9 +11,10 @@ import {
   HealthCheckResponse_ServingStatusSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../gen/grpc/health/v1/health_pb.js";
+import { addConnectionOptions, type ConnectionFlags, connectionOf } from "./server-connection.ts";
 
 /** Where and what to ask, and how long to wait. */
-interface HealthFlags {
+interface HealthFlags extends ConnectionFlags {
   readonly server?: string;
   readonly service: string;
   readonly timeoutMs: number;
@@ -22,8 +25,7 @@ const LONGEST_TIMEOUT_MS = 600_000;
 
 /** Adds `albert health`: what a server says of itself, for health checks of containers and for people. */
 export function registerHealth(program: Command): void {
-  program
-    .command("health")
+  addConnectionOptions(program.command("health"))
     .description(
       "ask a running server whether it serves; exit status 0 if so, 1 if it says no, else that of the failure (docs/cli.md)",
     )
@@ -31,8 +33,14 @@ export function registerHealth(program: Command): void {
     .option("--service <name>", "a service, or model/<name>; the server as a whole unless given", "")
     .option("--timeout-ms <ms>", "longest wait for its answer", milliseconds, DEFAULT_TIMEOUT_MS)
     .action(async (flags: HealthFlags) => {
-      const address = flags.server ?? configuredAddress();
-      const status = await askHealth(address, flags);
+      const configured = flags.server === undefined ? configuredServer() : undefined;
+      const address = flags.server ?? configured?.address ?? "";
+      const given = connectionOf(flags, address);
+      const connection =
+        given.credentials === undefined && configured?.credentials !== undefined
+          ? { credentials: configured.credentials }
+          : given;
+      const status = await askHealth(address, flags, connection);
       const what = flags.service === "" ? "" : ` ${flags.service}`;
       process.stdout.write(`${address}${what}: ${statusName(status)}\n`);
       process.exitCode = status === ServingStatus.SERVING ? 0 : 1;
@@ -44,8 +52,12 @@ export function registerHealth(program: Command): void {
  *
  * @throws AlbertError unavailable (NO_SERVER) when no server answers in time, not-found (HEALTH_UNKNOWN) for an unknown name
  */
-async function askHealth(address: string, { service, timeoutMs }: HealthFlags): Promise<ServingStatus> {
-  const { channel, headers } = openChannel(address, [Health], { maxAttempts: 1 });
+async function askHealth(
+  address: string,
+  { service, timeoutMs }: HealthFlags,
+  connection: Connection,
+): Promise<ServingStatus> {
+  const { channel, headers } = openChannel(address, [Health], { maxAttempts: 1, ...connection });
   try {
     const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, headers }).check({ service });
     return status;
@@ -80,13 +92,24 @@ function statusName(status: ServingStatus): string {
   return HealthCheckResponse_ServingStatusSchema.value[status]?.name ?? String(status);
 }
 
-/** The address a server of this environment listens on: the public one, the admin one where there is no other. */
-function configuredAddress(): string {
-  const { server } = loadProcessConfig().config;
-  const address =
+type Connection = ReturnType<typeof connectionOf>;
+
+/**
+ * Where a server of this environment listens, the public address or the admin one where there is no other, and how it is
+ * reached there. Its certificate is not for the name under which its own machine asks: it is not checked, and no token is sent.
+ * Where certificates of clients are needed, the server's own is shown.
+ */
+function configuredServer(): { readonly address: string; readonly credentials?: ChannelCredentials } {
+  const { server, tls } = loadProcessConfig().config;
+  const listening =
     server.role === "training" || server.publicAddress === "" ? server.adminAddress : server.publicAddress;
   // "Every address of this machine" is where to listen, not where to ask.
-  return address.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+  const address = listening.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+  if (tls.certificateFile === "") return { address };
+  const [key, cert] =
+    tls.clientCaFile === "" ? [null, null] : [readFileSync(tls.keyFile), readFileSync(tls.certificateFile)];
+  const unchecked = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
+  return { address, credentials: credentials.createSsl(null, key, cert, unchecked) };
 }
 
 function milliseconds(text: string): number {

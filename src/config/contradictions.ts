@@ -9,6 +9,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...ignoredByRole(config, origins),
     ...sharedAddresses(config),
     ...openDoors(config),
+    ...certificates(config, origins),
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
@@ -66,6 +67,16 @@ function openDoors({ server }: Config): FieldViolation[] {
 
 const ADVICE =
   "listen on 127.0.0.1, or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
+
+/** A certificate is nothing without its key, and what clients must show means nothing without either. */
+function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
+  const needs = (field: string, other: string) => [{ field, description: `needs ${other} beside it` }];
+  if (tls.certificateFile !== "" && tls.keyFile === "") return needs("tls.certificate_file", "tls.key_file");
+  if (tls.certificateFile === "" && tls.keyFile !== "") return needs("tls.key_file", "tls.certificate_file");
+  if (tls.clientCaFile !== "" && tls.certificateFile === "") return needs("tls.client_ca_file", "tls.certificate_file");
+  const demanded = origins.get("tls.client_certificates")?.source !== "default";
+  return tls.clientCaFile === "" && demanded ? needs("tls.client_certificates", "tls.client_ca_file") : [];
+}
 
 function deadlines({ server }: Config): FieldViolation[] {
   const pairs = [

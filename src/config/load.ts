@@ -1,4 +1,5 @@
 import { AlbertError, type FieldViolation } from "../errors.ts";
+import { CLIENT_VARIABLES } from "./client-environment.ts";
 import { contradictions } from "./contradictions.ts";
 import { nearest } from "./nearest.ts";
 import { type Origin, say } from "./origin.ts";
@@ -26,8 +27,8 @@ interface Given {
   readonly origin: Origin;
 }
 
-/** Variables with our prefix that are no settings: the configuration file's path, and the test suite's fixtures. */
-const OTHER_VARIABLES = new Set(["ALBERT_CONFIG", "ALBERT_FIXTURES"]);
+/** Variables with our prefix that are no settings: the configuration file's path, the test suite's fixtures, and what clients use. */
+const OTHER_VARIABLES = new Set(["ALBERT_CONFIG", "ALBERT_FIXTURES", ...Object.values(CLIENT_VARIABLES)]);
 
 /**
  * What Kubernetes puts into every container for a Service called `albert-...`. These are not ours and must not stop a

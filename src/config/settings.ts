@@ -137,6 +137,27 @@ const SETTINGS = {
       doc: "On SIGTERM, longest time given to calls in progress; what is left then is cut.",
     }),
   },
+  tls: {
+    certificateFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "Certificate of the server in PEM, with the chain that leads to its authority; every listener then speaks TLS (1.2 or newer) and nothing else. Read again when it changes; so are the other files of this group.",
+    }),
+    keyFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "Private key of that certificate, in PEM without a passphrase.",
+    }),
+    clientCaFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "Authorities in PEM that vouch for certificates of clients (mutual TLS); empty: clients are asked for none.",
+    }),
+    clientCertificates: choice(["required", "optional"], {
+      default: "required",
+      doc: "With tls.client_ca_file: whether a connection without a certificate is refused. Probes of the metrics listener need none.",
+    }),
+  },
   inputs: {
     maxChars: integer({
       default: 100_000,
@@ -400,6 +421,8 @@ export type Config = {
   readonly [G in keyof Table]: { readonly [K in keyof Table[G]]: ValueOf<Table[G][K]> };
 };
 
+/** Certificates of the server and of its clients. */
+export type TlsConfig = Config["tls"];
 /** Admission, queue, batching and hot swap. */
 export type ServingConfig = Config["serving"];
 /** Devices and sessions. */

@@ -15,9 +15,13 @@ import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./gr
 import { HealthStates, healthHandlers } from "./health/health-states.ts";
 import { MetricsListener } from "./http/metrics-listener.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
+import type { Certificates } from "./tls/certificates.ts";
+import { GrpcCredentials } from "./tls/grpc-credentials.ts";
 
 export interface InferenceServerOptions {
   readonly config: Pick<Config, "server" | "log">;
+  /** TLS on every listener; plain text without. */
+  readonly certificates?: Certificates;
   readonly metrics: Metrics;
   readonly log: ServerLog;
   /** The public services; without them the public listener is not opened. */
@@ -80,7 +84,8 @@ export class InferenceServer {
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
   static async open(options: InferenceServerOptions): Promise<InferenceServer> {
     keepByteOrderMarks();
-    const { config, admin, inference } = options;
+    const { config, admin, inference, certificates } = options;
+    const secure = certificates === undefined ? {} : { certificates };
     const health = new HealthStates();
     const draining = new AbortController();
     // Every open stream listens; their number is bounded by the limit of streams.
@@ -99,6 +104,7 @@ export class InferenceServer {
           reflection: config.server.reflection,
           calls: callSettings(name, options, draining.signal, authorizer),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
+          ...(certificates === undefined ? {} : { credentials: new GrpcCredentials(certificates) }),
         },
         (services) =>
           register({
@@ -133,6 +139,7 @@ export class InferenceServer {
               address: config.server.metricsAddress,
               metricsPage: () => options.metrics.page(),
               ready: () => health.ready,
+              ...secure,
             });
       const page = config.server.consoleAddress === "" ? undefined : await openConsole(options, draining.signal);
       return new InferenceServer(options, { publicListener, adminListener, http, page, health, draining });
@@ -204,7 +211,7 @@ function callSettings(
 
 /** The browser's way in: inference and, where it is served, administration, for everyone who may use this address. */
 function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
-  const { config, metrics, inference, admin } = options;
+  const { config, metrics, inference, admin, certificates } = options;
   const budget = new ByteBudget(config.server.inflightBytes);
   const settings = callSettings("public", options, draining, options.authorizer, budget);
   const adminSettings = callSettings("admin", options, draining, admin?.authorizer, budget);
@@ -214,6 +221,7 @@ function openConsole(options: InferenceServerOptions, draining: AbortSignal): Pr
     maxMessageBytes: config.server.maxMessageBytes,
     budget,
     metricsPage: () => metrics.page(),
+    ...(certificates === undefined ? {} : { certificates }),
     routes: (router) => {
       if (inference !== undefined) addConnectService(router, InferenceService, inference, settings);
       admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminSettings) });

@@ -158,6 +158,16 @@ describe("loadConfig", () => {
     });
   });
 
+  it("needs the files of TLS together", () => {
+    const found = (flags: Record<string, string>) => Object.keys(problems({ flags }));
+    expect(found({ "tls-certificate-file": "c" })).toEqual(["tls.certificate_file"]);
+    expect(found({ "tls-key-file": "k" })).toEqual(["tls.key_file"]);
+    expect(found({ "tls-client-ca-file": "a" })).toEqual(["tls.client_ca_file"]);
+    expect(found({ "tls-client-certificates": "optional" })).toEqual(["tls.client_certificates"]);
+    const all = { "tls-certificate-file": "c", "tls-key-file": "k", "tls-client-ca-file": "a" };
+    expect(found({ ...all, "tls-client-certificates": "optional" })).toEqual([]);
+  });
+
   it("refuses a setting that the role would ignore", () => {
     const flags = { role: "training", "serving-max-requests": "4" };
     expect(problems({ flags })["serving.max_requests"]).toContain("has no effect with server.role training");

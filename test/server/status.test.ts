@@ -129,6 +129,7 @@ describe("the table of reasons", () => {
     // Of start-up, of jobs (which tell it in their logs), and of stores that no server opens.
     const neverOnTheWire = new Set([
       "ADDRESS_UNAVAILABLE",
+      "TLS_UNUSABLE",
       "BATCH_CANCELLED",
       "TENSOR_TYPE",
       "NO_EXAMPLES",

@@ -5,19 +5,20 @@ import { type AdminClient, connectAdmin } from "../../client/admin-client.ts";
 import { CallError } from "../../client/call-error.ts";
 import { AlbertError } from "../../errors.ts";
 import { serverAddress } from "../inference/server-address.ts";
+import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
 
 // What every command that speaks to a server's admin listener shares: its flags, the connection, and how replies are
 // printed.
 
 /** Flags of every command that speaks to a server's admin listener. */
-export interface AdminFlags {
+export interface AdminFlags extends ConnectionFlags {
   readonly admin: string;
   readonly json?: true;
 }
 
-/** Adds `--admin` and `--json`. */
+/** Adds `--admin`, `--json` and what says how to connect. */
 export function addAdminOptions(command: Command): Command {
-  return command
+  return addConnectionOptions(command)
     .option("--admin <host:port>", "admin address of the server", "127.0.0.1:50052")
     .option("--json", "print JSON");
 }
@@ -26,8 +27,10 @@ export function addAdminOptions(command: Command): Command {
 const PATIENCE_MS = 3_600_000;
 
 /** Runs something with a connection to the admin listener, and closes it. @throws CallError */
-export async function withAdmin<T>({ admin }: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
-  const client = connectAdmin(serverAddress(admin, "--admin", 50052), { deadlineMs: PATIENCE_MS });
+export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
+  const { admin } = flags;
+  const address = serverAddress(admin, "--admin", 50052);
+  const client = connectAdmin(address, { deadlineMs: PATIENCE_MS, ...connectionOf(flags, address) });
   try {
     return await run(client);
   } catch (error) {

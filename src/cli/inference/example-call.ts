@@ -27,7 +27,11 @@ const EXAMPLES: readonly (readonly [kinds: readonly HeadKind[], example: Example
 ];
 
 /** A command line that asks one of the models something it can answer, ready to be pasted into a shell; at least one model. */
-export function exampleCall(address: string, models: readonly ServedModel[]): string {
+export function exampleCall(
+  address: string,
+  models: readonly ServedModel[],
+  transport: "plaintext" | "tls" = "plaintext",
+): string {
   const able = (kinds: readonly HeadKind[]) =>
     models.filter(({ model }) => model.heads.some(({ kind }) => kinds.includes(kind)));
   const [kinds, { method, request }] = EXAMPLES.find(([kinds]) => able(kinds).length > 0) ?? [
@@ -43,5 +47,5 @@ export function exampleCall(address: string, models: readonly ServedModel[]): st
   };
   const body = Object.keys(options).length > 0 ? { options, ...request } : request;
   const reachable = address.replace(/^(0\.0\.0\.0|\[::\]):/, "localhost:");
-  return `grpcurl -plaintext -d '${JSON.stringify(body)}' ${reachable} albert.v1.InferenceService/${method}`;
+  return `grpcurl ${transport === "tls" ? "-cacert ca.crt" : "-plaintext"} -d '${JSON.stringify(body)}' ${reachable} albert.v1.InferenceService/${method}`;
 }

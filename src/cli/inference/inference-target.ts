@@ -6,12 +6,13 @@ import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../../server/call/call.ts";
 import { fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
+import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
 import { serverAddress } from "./server-address.ts";
 
 // Where a command that asks a model sends its question: to a server, or to a model directory opened in this process.
 
 /** Options that every command asking a model has. */
-export interface TargetFlags {
+export interface TargetFlags extends ConnectionFlags {
   readonly server?: string;
   readonly model?: string;
   readonly servedModel?: string;
@@ -34,7 +35,7 @@ const DEFAULT_SERVER = "localhost:50051";
 
 /** Gives a command the options by which a person says which model is meant, and how to print. */
 export function addTargetOptions(command: Command): Command {
-  return command
+  return addConnectionOptions(command)
     .option("--server <host:port>", `ask a running server (default: ${DEFAULT_SERVER})`)
     .option("--model <directory>", "load this model and ask it here, without a server")
     .option("--device <device>", "with --model: auto, cpu, webgpu or cuda", "cpu")
@@ -122,7 +123,8 @@ interface OpenTarget {
   close(): Promise<void>;
 }
 
-async function openTarget({ server, model, servedModel, device }: TargetFlags): Promise<OpenTarget> {
+async function openTarget(flags: TargetFlags): Promise<OpenTarget> {
+  const { server, model, servedModel, device } = flags;
   const violations = [
     ...(server !== undefined && model !== undefined
       ? [{ field: "--model", description: "asks a model here, --server asks one there: give one of them" }]
@@ -132,12 +134,13 @@ async function openTarget({ server, model, servedModel, device }: TargetFlags): 
       : []),
   ];
   if (violations.length > 0) throw invalidInput(violations);
-  return model === undefined ? connect(server ?? DEFAULT_SERVER) : loadHere(model, device);
+  return model === undefined ? connect(server ?? DEFAULT_SERVER, flags) : loadHere(model, device);
 }
 
-async function connect(address: string): Promise<OpenTarget> {
+async function connect(given: string, flags: ConnectionFlags): Promise<OpenTarget> {
+  const address = serverAddress(given, "--server", 50051);
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
-  const client = connectAlbert(serverAddress(address, "--server", 50051));
+  const client = connectAlbert(address, connectionOf(flags, address));
   const explain = (error: unknown) => {
     if (!(error instanceof CallError)) return error;
     const { status, reason, message, violations } = error;

@@ -1,10 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { ConnectRouter } from "@connectrpc/connect";
 import send from "send";
 import { isLoopback } from "../../config/setting.ts";
 import type { ByteBudget } from "../call/byte-budget.ts";
 import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
+import { httpServer } from "../http/http-server.ts";
+import type { Certificates } from "../tls/certificates.ts";
 
 export interface ConsoleListenerOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -18,6 +20,8 @@ export interface ConsoleListenerOptions {
   readonly maxMessageBytes: number;
   /** What the messages of all calls count against. */
   readonly budget: ByteBudget;
+  /** TLS; plain text without. */
+  readonly certificates?: Certificates;
 }
 
 /** Nothing from elsewhere runs in the page, and no other page may frame it. */
@@ -48,7 +52,7 @@ export class ConsoleListener {
   static async open(options: ConsoleListenerOptions): Promise<ConsoleListener> {
     const loopback = isLoopback(hostOf(options.address));
     const answerCall = connectListener({ ...options, fallback: pageListener(options) });
-    const server = createServer((request, response) => {
+    const server = httpServer({}, options.certificates, true, (request, response) => {
       if (loopback && !isLoopback(nameOf(request.headers.host))) {
         response.writeHead(421, { "content-type": "text/plain" }).end("this address answers to loopback names only\n");
         return;

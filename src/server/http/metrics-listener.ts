@@ -1,5 +1,8 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { TLSSocket } from "node:tls";
+import type { Certificates } from "../tls/certificates.ts";
 import { boundPort, listen } from "./http-address.ts";
+import { httpServer } from "./http-server.ts";
 
 /** Slow or silent peers of an endpoint that answers in milliseconds are cut off early. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -11,6 +14,8 @@ export interface MetricsListenerOptions {
   readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
+  /** TLS; plain text without. */
+  readonly certificates?: Certificates;
 }
 
 /**
@@ -30,10 +35,13 @@ export class MetricsListener {
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE when the address cannot be bound */
   static async open(options: MetricsListenerOptions): Promise<MetricsListener> {
-    const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    const { certificates } = options;
+    const server = httpServer({ requestTimeout: REQUEST_TIMEOUT_MS }, certificates, false, (request, response) => {
       const path = request.url?.split("?")[0];
       if (request.method !== "GET" && request.method !== "HEAD") {
         reply(response.setHeader("allow", "GET, HEAD"), 405, "text/plain", "only GET and HEAD\n");
+      } else if (path === "/metrics" && certificates?.clients === "required" && !hasCertificate(request)) {
+        reply(response, 401, "text/plain", "a client certificate is needed\n");
       } else if (path === "/metrics") {
         options.metricsPage().then(
           ({ contentType, body }) => reply(response, 200, contentType, body),
@@ -57,6 +65,11 @@ export class MetricsListener {
     this.#server.closeAllConnections();
     await closed;
   }
+}
+
+/** Whether the connection showed a certificate that the client authorities vouch for. */
+function hasCertificate({ socket }: IncomingMessage): boolean {
+  return socket instanceof TLSSocket && socket.authorized;
 }
 
 function reply(response: ServerResponse, status: number, contentType: string, body: string): void {

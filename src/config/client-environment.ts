@@ -1,0 +1,35 @@
+// How commands that ask a server reach it where their flags say nothing: variables of the environment, which are no settings.
+
+/** What the environment says of the connection to a server; absent where it says nothing. */
+export interface ClientEnvironment {
+  /** Authorities in PEM that vouch for the server. */
+  readonly caFile?: string;
+  readonly certificateFile?: string;
+  readonly keyFile?: string;
+  /** TLS with the authorities that Node knows. */
+  readonly tls: boolean;
+  readonly token?: string;
+  readonly tokenFile?: string;
+}
+
+/** The variables, for `--help`, the documentation, and the check for unknown ones. */
+export const CLIENT_VARIABLES = {
+  caFile: "ALBERT_CLIENT_CA",
+  certificateFile: "ALBERT_CLIENT_CERTIFICATE",
+  keyFile: "ALBERT_CLIENT_KEY",
+  tls: "ALBERT_CLIENT_TLS",
+  token: "ALBERT_TOKEN",
+  tokenFile: "ALBERT_TOKEN_FILE",
+} as const;
+
+/** @param environment  of this process unless given */
+export function clientEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ClientEnvironment {
+  const { tls, ...texts } = CLIENT_VARIABLES;
+  const given = Object.entries(texts).flatMap(([name, variable]) => {
+    const value = environment[variable];
+    return value === undefined || value === "" ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(given), tls: /^(1|true|yes)$/i.test(environment[tls] ?? "") };
+}

@@ -1,0 +1,88 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RunningServer, runServer } from "../server/running-server.ts";
+import { TestAuthority, tlsFiles } from "../server/test-certificates.ts";
+import { writeTinyModel } from "../server/tiny-model.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+
+/** Exit status and everything said by a command. */
+function albert(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: unknown; said: string }> {
+  return new Promise((resolve) => {
+    const command = ["--import", "tsx", MAIN, ...args];
+    execFile(process.execPath, command, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
+      resolve({ status: error?.code ?? 0, said: stdout + stderr }),
+    );
+  });
+}
+
+describe("commands over mutual TLS", { timeout: 120_000 }, () => {
+  let directory: string;
+  let server: RunningServer;
+  let files: ReturnType<typeof tlsFiles>;
+  let flags: string[];
+  let environment: NodeJS.ProcessEnv;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "albert-secure-"));
+    const authority = await TestAuthority.create();
+    files = tlsFiles(directory, await authority.issue(["dns:localhost", "ip:127.0.0.1"]), authority.pem);
+    const client = await authority.issue(["dns:client.example"]);
+    const [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map((name) => join(directory, name));
+    writeFileSync(ca!, authority.pem);
+    writeFileSync(cert!, client.cert);
+    writeFileSync(key!, client.key);
+    flags = ["--ca", ca!, "--cert", cert!, "--key", key!];
+    environment = { ALBERT_CLIENT_CA: ca!, ALBERT_CLIENT_CERTIFICATE: cert!, ALBERT_CLIENT_KEY: key! };
+    server = await runServer({
+      models: [{ name: "tiny", directory: await writeTinyModel() }],
+      config: { tls: files, store: { directory: join(directory, "store") } },
+    });
+  });
+  afterAll(async () => {
+    await server.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("ask, administer and look after health with certificates by flags", async () => {
+    const { public: address, admin } = server.app.addresses;
+    const answer = await albert(["classify", "a cat", "--head", "sentiment", "--server", address, ...flags]);
+    expect(answer).toMatchObject({ status: 0, said: expect.stringContaining(" %  ") });
+    const versions = await albert(["models", "list", "--admin", admin!, ...flags]);
+    expect(versions).toMatchObject({ status: 0, said: expect.stringContaining("tiny") });
+    expect(await albert(["health", "--server", address, ...flags])).toMatchObject({ status: 0 });
+  });
+
+  it("or by the environment, which may also hold a server's settings", async () => {
+    const { public: address, admin } = server.app.addresses;
+    expect(await albert(["models", "list", "--admin", admin!], environment)).toMatchObject({ status: 0 });
+    const settings = { ...environment, ALBERT_SERVER_PUBLIC_ADDRESS: address };
+    expect(await albert(["health"], settings)).toMatchObject({ status: 0 });
+  });
+
+  it("look after health by the settings of the server alone", async () => {
+    const settings = {
+      ALBERT_SERVER_PUBLIC_ADDRESS: server.app.addresses.public,
+      ALBERT_TLS_CERTIFICATE_FILE: files.certificateFile,
+      ALBERT_TLS_KEY_FILE: files.keyFile,
+      ALBERT_TLS_CLIENT_CA_FILE: join(directory, "ca.crt"),
+    };
+    expect(await albert(["health"], settings)).toMatchObject({ status: 0, said: expect.stringContaining("SERVING") });
+  });
+
+  it("say what is wrong with what they were given", async () => {
+    const admin = ["models", "list", "--admin"];
+    const plain = await albert([...admin, server.app.addresses.admin!]);
+    expect(plain.status).toBe(5);
+    const half = await albert([...admin, "localhost:1", "--cert", "c.pem"]);
+    expect(half).toMatchObject({ status: 2, said: expect.stringContaining("needs --key") });
+    const token = join(directory, "token");
+    writeFileSync(token, "secret\n");
+    const open = await albert([...admin, "server.example:1", "--token-file", token]);
+    expect(open).toMatchObject({ status: 2, said: expect.stringContaining("plain text") });
+    const absent = await albert([...admin, "localhost:1", "--ca", join(directory, "absent.pem")]);
+    expect(absent).toMatchObject({ status: 6, said: expect.stringContaining("absent.pem") });
+  });
+});
