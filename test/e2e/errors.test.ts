@@ -289,7 +289,6 @@ const ELSEWHERE = [
   // the services for administrators
   "GENERATION_MISMATCH",
   "VERSION_IN_USE",
-  "NO_PREVIOUS",
   "MEMORY_INSUFFICIENT",
   "THREAD_LOST",
   "SELF_CHECK_FAILED",

@@ -276,13 +276,6 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
-    reason: "NO_PREVIOUS",
-    code: "precondition",
-    when: "There is no previous version in memory to go back to.",
-    detail: "PreconditionFailure",
-    retry: "no",
-  },
-  {
     reason: "MEMORY_INSUFFICIENT",
     code: "precondition",
     when: "Loading the version would not leave enough memory free.",

@@ -1,10 +1,11 @@
 import { ADMIN_ERROR_ROWS } from "./admin-error-table.ts";
+import { type CallErrors, callErrors, EVERY_CALL } from "./call-errors.ts";
 import type { ErrorRow, Retry } from "./error-row.ts";
 import { ERROR_ROWS, STATUS_OF_CODE } from "./error-table.ts";
 
 /** The whole of `docs/errors.md`. */
 export function errorsPage(): string {
-  const codes = Object.entries(STATUS_OF_CODE).map(([code, status]) => `| ${code} | ${status} |`);
+  const codes = Object.entries(STATUS_OF_CODE).map(([kind, status]) => `| ${kind} | ${status} |`);
   return `# Errors
 
 This page is generated from \`src/server/errors/error-table.ts\` by \`npm run docs\`; a test fails when it differs.
@@ -35,7 +36,25 @@ problem in its log. The status of a reason that no table lists follows the kind 
 | kind | status |
 |---|---|
 ${codes.join("\n")}
+
+## By call
+
+Every call can fail with ${EVERY_CALL.map(code).join(", ")}. Besides:
+
+| call | reasons |
+|---|---|
+${callErrors().map(callRow).join("\n")}
+
+Items of \`BatchInfer\` and \`StreamInfer\` fail one by one, with the reasons of the call that each stands for.
 `;
+}
+
+function callRow({ service, call, reasons }: CallErrors): string {
+  return `| \`${service}/${call}\` | ${reasons.length === 0 ? "none" : reasons.map(code).join(", ")} |`;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
 }
 
 function table(rows: readonly ErrorRow[]): string {

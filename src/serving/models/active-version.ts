@@ -1,5 +1,4 @@
 import type { ServingConfig } from "../../config/settings.ts";
-import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { generationMismatch } from "../errors.ts";
@@ -78,24 +77,14 @@ export class ActiveVersion {
   }
 
   /**
-   * Points the name at a loaded version: one assignment.
+   * Points the name at a loaded version: one assignment. Going back to the version before counts as a rollback.
    *
    * @param expectedGeneration  the generation the caller saw; absent: whatever it is
    * @throws AlbertError conflict GENERATION_MISMATCH
    */
   activate(slot: VersionSlot, expectedGeneration?: number): Swap {
     this.checkGeneration(expectedGeneration);
-    return this.#swapTo(slot, "promoted");
-  }
-
-  /** @throws AlbertError conflict GENERATION_MISMATCH; precondition NO_PREVIOUS */
-  rollback(expectedGeneration?: number): Swap {
-    this.checkGeneration(expectedGeneration);
-    if (this.#previous === undefined) {
-      const message = `${this.#owner.name} has no previous version in memory; promote an older one instead`;
-      throw new AlbertError("precondition", message, { reason: "NO_PREVIOUS" });
-    }
-    return this.#swapTo(this.#previous.slot, "rolled_back");
+    return this.#swapTo(slot, this.#previous?.slot === slot ? "rolled_back" : "promoted");
   }
 
   /** @throws AlbertError conflict GENERATION_MISMATCH when a caller saw another generation */

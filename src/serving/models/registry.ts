@@ -100,15 +100,6 @@ export class ModelRegistry {
   }
 
   /**
-   * Points a name back at the version it served before.
-   *
-   * @throws AlbertError precondition NO_PREVIOUS when that is no longer loaded
-   */
-  rollback(name: string, expectedGeneration?: number): Swap {
-    return this.#find(name).rollback(expectedGeneration);
-  }
-
-  /**
    * Gives a loaded challenger a share of a name's traffic, or takes it away.
    *
    * @throws AlbertError precondition VERSION_NOT_LOADED or VERSION_IN_USE when the challenger is the serving version

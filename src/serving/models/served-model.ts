@@ -128,15 +128,6 @@ export class ServedModel {
   }
 
   /**
-   * Points the name back at the version it served before.
-   *
-   * @throws AlbertError conflict GENERATION_MISMATCH; precondition NO_PREVIOUS when that is no longer loaded
-   */
-  rollback(expectedGeneration?: number): Swap {
-    return this.#active.rollback(expectedGeneration);
-  }
-
-  /**
    * Gives a loaded challenger a share of the traffic, or takes it away.
    *
    * @throws AlbertError precondition VERSION_NOT_LOADED or VERSION_IN_USE when the challenger is the serving version

@@ -332,15 +332,20 @@ describe("swapping", () => {
     await rig.clock.advance(10 * MINUTE);
     expect([models.status("m").previous, state("1"), engines[0]!.closed]).toEqual([undefined, undefined, true]);
     expect((await rig.metrics.page()).body).not.toContain('version="1"');
-    expect((await refusal(() => models.rollback("m"))).reason).toBe("NO_PREVIOUS");
+    expect((await refusal(() => models.activate("m", "1"))).reason).toBe("VERSION_NOT_LOADED");
   });
 
-  it("rolls back in one call, and forward again", async () => {
+  it("goes back to the version before at once, and forward again; both count as rollbacks", async () => {
     await models.swap(source("1"));
     await models.swap(source("2"));
-    expect(models.rollback("m", 2).generation).toBe(3);
+    expect(models.activate("m", "1", 2).generation).toBe(3);
     expect([served(), models.status("m").previous]).toEqual(["1", "2"]);
-    expect(models.rollback("m").report()).toMatchObject({ from: "1", to: "2", result: "rolled_back", generation: 4 });
+    expect(models.activate("m", "2").report()).toMatchObject({
+      from: "1",
+      to: "2",
+      result: "rolled_back",
+      generation: 4,
+    });
     await rig.clock.advance(10 * MINUTE);
     expect([engines[0]!.closed, engines[1]!.closed]).toEqual([true, false]);
   });
@@ -349,7 +354,7 @@ describe("swapping", () => {
     await models.swap(source("1"));
     const ref = models.acquire({ name: "m" });
     const { drained } = await models.swap(source("2"));
-    models.rollback("m");
+    models.activate("m", "1");
     ref.release();
     await drained;
     await rig.clock.advance(10 * MINUTE);
