@@ -2,10 +2,8 @@ import { InferenceService } from "../../gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
 
-/**
- * Which reasons each call can fail with. A call that is added to a service does not compile without its row here;
- * `docs/errors.md` is generated from it, and a test looks for reasons that no call has.
- */
+// Which reasons each call can fail with. A call that is added to a service does not compile without its row here;
+// `docs/errors.md` is generated from it, and a test looks for reasons that no call has.
 
 /** Reasons of every call, whatever it does. */
 export const EVERY_CALL = [
