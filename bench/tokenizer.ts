@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { deriveSeed, RandomStream } from "../src/model/random.ts";
 import { loadTokenizer } from "../src/tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.ts";
-import { officialVocabulary } from "../test/fixtures.ts";
+import { officialVocabulary } from "../test/support/fixtures.ts";
 import { rounded } from "./timing.ts";
 
 const TEXTS = 2_000;

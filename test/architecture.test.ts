@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -54,6 +54,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   zod: ["config"],
 };
+
+/** Folders of tests that mirror no room: goldens, whole servers, and what lies outside of `src/`. */
+const TESTS_OF_SEVERAL_ROOMS: readonly string[] = ["golden", "e2e", "deploy", "docs", "loadtest", "scripts"];
 
 const root = join(import.meta.dirname, "..");
 const src = join(root, "src");
@@ -195,6 +198,17 @@ describe("the house", () => {
     );
     expect(files.length).toBeGreaterThan(100);
     expect(files.filter((path) => !saysWhatItIsFor(readFileSync(join(src, path), "utf8")))).toEqual([]);
+  });
+
+  it("has its tests in folders of the same names", () => {
+    const folders = new Set(
+      readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+        .filter((path) => path.endsWith(".test.ts"))
+        .map(dirname)
+        .filter((folder) => folder !== "." && !TESTS_OF_SEVERAL_ROOMS.includes(folder)),
+    );
+    expect(folders.size).toBeGreaterThan(20);
+    expect([...folders].filter((folder) => !existsSync(join(src, folder)))).toEqual([]);
   });
 
   it("explains every file over 600 lines at its head", () => {

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 let server: RunningServer;

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { TestAuthority, tlsFiles } from "../server/test-certificates.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
+import { TestAuthority, tlsFiles } from "../support/test-certificates.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, it } from "vitest";
 import * as source from "../../src/client/albert-client.ts";
-import { runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { runServer } from "../support/running-server.ts";
 
 const root = join(import.meta.dirname, "../..");
 const built = join(root, `.cache/client-package-${process.pid}`);

@@ -7,8 +7,8 @@ import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/chromium.ts";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 /** Tokens that the small models take: enough for the console's own examples in a vocabulary that knows few words. */

@@ -2,9 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { missing } from "../fixtures.ts";
-import { runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { missing } from "../support/fixtures.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { runServer } from "../support/running-server.ts";
 import {
   accessibilityProblems,
   type ConsoleRig,

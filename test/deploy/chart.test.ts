@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chartFiles, DECIDED_BY_CHART } from "../../scripts/chart/make-files.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { NAMED_SETTINGS } from "../../src/config/settings.ts";
-import { missing } from "../fixtures.ts";
+import { missing } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const chart = join(root, "helm/albert-serve");

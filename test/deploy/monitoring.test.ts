@@ -5,9 +5,9 @@ import { delimiter, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DASHBOARDS, dashboardText } from "../../scripts/dashboards/make-dashboards.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
-import { missing } from "../fixtures.ts";
-import { runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { missing } from "../support/fixtures.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { runServer } from "../support/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const monitoring = join(root, "deploy/monitoring");

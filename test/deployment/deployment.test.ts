@@ -7,7 +7,7 @@ import type { AlbertError } from "../../src/errors.ts";
 import type { VersionSource } from "../../src/serving/models/loader.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
-import { workshop } from "../store/stores.ts";
+import { workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 let made = 0;

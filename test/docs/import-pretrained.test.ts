@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
-import { fixture, officialVocabulary } from "../fixtures.ts";
+import { fixture, officialVocabulary } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const page = readFileSync(join(root, "docs/import-pretrained.md"), "utf8");

@@ -4,9 +4,9 @@ import { dirname, join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import type { Config } from "../../src/config/settings.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { scriptedEngine } from "../server/scripted-engine.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
+import { scriptedEngine } from "../support/scripted-engine.ts";
 
 const LOADING_MS = 80;
 

@@ -10,8 +10,8 @@ import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { JobKind, JobState } from "../../src/gen/albert/v1/training_pb.js";
 import { ADMIN_ERROR_ROWS } from "../../src/server/errors/admin-error-table.ts";
 import { errorRow, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const MODEL = "reviews";
 const ROWS = '{"text": "good day", "label": "positive"}\n{"text": "bad day", "label": "negative"}\n';
@@ -340,7 +340,7 @@ const ELSEWHERE: readonly string[] = [
   "PATH_IS_LINK",
   "NO_ROOT",
   "ROLE_WITHOUT_SERVING", // test/e2e/shared-store.test.ts
-  "JOBS_LOCKED", // test/jobs/directory-lock.test.ts
+  "JOBS_LOCKED", // test/jobs/lock/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
   "REPORT_EXISTS",
   "STORE_COLLECTING",

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const names = readdirSync(join(root, "models")).filter((name) => statSync(join(root, "models", name)).isDirectory());

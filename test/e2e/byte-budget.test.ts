@@ -4,9 +4,9 @@ import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.js";
-import { encoded, rawFailure } from "../server/raw-call.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { encoded, rawFailure } from "../support/raw-call.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const { tokenize } = InferenceService.method;
 

@@ -3,9 +3,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { missing } from "../fixtures.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { missing } from "../support/fixtures.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 /** The tool's path, when it is on this machine. */
 function tool(name: string, versionFlag: string): string | undefined {

@@ -6,6 +6,7 @@ import { InferenceService, StreamOrder } from "../../src/gen/albert/v1/inference
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.js";
 import type { Engine } from "../../src/runtime/engine.ts";
 import { ERROR_ROWS, errorRow, GRPC_STATUS, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import {
   compressedFailure,
   encoded,
@@ -13,10 +14,9 @@ import {
   failureOf,
   type RawCallOptions,
   rawFailure,
-} from "../server/raw-call.ts";
-import { type Overrides, type RunningServer, runServer } from "../server/running-server.ts";
-import { scriptedEngine } from "../server/scripted-engine.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+} from "../support/raw-call.ts";
+import { type Overrides, type RunningServer, runServer } from "../support/running-server.ts";
+import { scriptedEngine } from "../support/scripted-engine.ts";
 
 /** A word of the callers' texts that must never come back in an error, a log line or a metric. */
 const CANARY = "xyzzycanary";

@@ -4,8 +4,8 @@ import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { missing } from "../fixtures.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
+import { missing } from "../support/fixtures.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const PATH = [process.env["PATH"], join(homedir(), "go/bin")].join(delimiter);

@@ -9,9 +9,9 @@ import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { moodRows } from "../server/mood-rows.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { moodRows } from "../support/mood-rows.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const MODEL = "reviews";
 

@@ -7,8 +7,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { serviceClient } from "../../src/client/service-client.ts";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.js";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 /** A free port of this machine, found by taking and releasing it. */
 async function freeAddress(): Promise<string> {

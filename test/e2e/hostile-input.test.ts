@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TruncationPolicy } from "../../src/gen/albert/v1/inference_pb.js";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 /** Strange texts that are nevertheless texts. */
 const TEXTS: readonly (readonly [what: string, text: string])[] = [

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
-import { encoded, rawFailure } from "../server/raw-call.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { encoded, rawFailure } from "../support/raw-call.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const { classify } = InferenceService.method;
 const REQUEST = { text: "a cat", options: { head: "sentiment" } };

@@ -8,8 +8,8 @@ import {
   StreamOrder,
   TruncationPolicy,
 } from "../../src/gen/albert/v1/inference_pb.js";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 describe("the inference service", () => {
   let server: RunningServer;

@@ -8,9 +8,9 @@ import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { missing } from "../fixtures.ts";
-import { tinyText } from "../pretraining/english.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
+import { tinyText } from "../support/english.ts";
+import { missing } from "../support/fixtures.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 const spmTrain = spawnSync("spm_train", ["--version"]).error === undefined;
 

@@ -11,10 +11,10 @@ import { readLog } from "../../src/jobs/event-log.ts";
 import { isTerminal } from "../../src/jobs/job-state.ts";
 import { RandomStream } from "../../src/model/random.ts";
 import { openStore } from "../../src/store/open-store.ts";
-import { moodRows } from "../server/mood-rows.ts";
-import { type ServerProcess, startServerProcess } from "../server/server-process.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
-import { expectSound } from "../store/sound.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { moodRows } from "../support/mood-rows.ts";
+import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { expectSound } from "../support/sound.ts";
 
 /** Kills that must hit an unfinished job; each takes two to four seconds. */
 const KILLS = Number(process.env["SERVER_KILLS"] ?? 5);

@@ -9,9 +9,9 @@ import { startApp } from "../../src/app.ts";
 import { CallError, connectAlbert } from "../../src/client/albert-client.ts";
 import { serviceClient } from "../../src/client/service-client.ts";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
-import { type Overrides, type RunningServer, runServer, testConfig } from "../server/running-server.ts";
-import { scriptedEngine } from "../server/scripted-engine.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type Overrides, type RunningServer, runServer, testConfig } from "../support/running-server.ts";
+import { scriptedEngine } from "../support/scripted-engine.ts";
 
 const classifyRequest = { text: "a cat", options: { head: "sentiment" } };
 

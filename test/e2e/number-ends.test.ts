@@ -7,8 +7,8 @@ import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../src/gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../src/gen/albert/v1/training_pb.js";
 import { heartbeatMs } from "../../src/server/admin/heartbeats.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
 
 type Json = { readonly [name: string]: unknown };
 

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { type Job, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
-import { missing } from "../fixtures.ts";
-import { moodRows } from "../server/mood-rows.ts";
-import { type RunningServer, runServer } from "../server/running-server.ts";
-import { ALL_HEADS, writeTinyModel } from "../server/tiny-model.ts";
-import { installedS3Server, startS3Server } from "../store/objects/s3-server.ts";
+import { missing } from "../support/fixtures.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { moodRows } from "../support/mood-rows.ts";
+import { type RunningServer, runServer } from "../support/running-server.ts";
+import { installedS3Server, startS3Server } from "../support/s3-server.ts";
 
 const MODEL = "reviews";
 const POLL_MS = 50;

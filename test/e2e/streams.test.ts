@@ -8,8 +8,8 @@ import {
   StreamInferRequestSchema,
   StreamOrder,
 } from "../../src/gen/albert/v1/inference_pb.js";
-import { type Overrides, type RunningServer, runServer } from "../server/running-server.ts";
-import { writeTinyModel } from "../server/tiny-model.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { type Overrides, type RunningServer, runServer } from "../support/running-server.ts";
 
 type StreamMessage = Parameters<RunningServer["client"]["streamInfer"]>[0] extends
   | Iterable<infer M>

@@ -9,7 +9,7 @@ import { readSafetensors } from "../../src/model/formats/safetensors.ts";
 import { serializeSafetensors } from "../../src/model/formats/safetensors-writer.ts";
 import { openTensorBundle } from "../../src/model/formats/tensor-bundle.ts";
 import { writeTensorBundle } from "../../src/model/formats/tensor-bundle-writer.ts";
-import { fixture, fixturesDir, missing } from "../fixtures.ts";
+import { fixture, fixturesDir, missing } from "../support/fixtures.ts";
 
 interface Variable {
   readonly name: string;

@@ -17,7 +17,7 @@ import { processText } from "../../src/tasks/features/process-text.ts";
 import { type EncodedSequence, encodeTexts } from "../../src/tasks/features/sequence.ts";
 import { encodeChoices, questionWithChoice } from "../../src/tasks/multiple-choice/choice-sequence.ts";
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
-import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+import { fixture, missing, officialVocabulary } from "../support/fixtures.ts";
 import { jsonFile, jsonLines } from "./json-lines.ts";
 
 const vocabulary = officialVocabulary();

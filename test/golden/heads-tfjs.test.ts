@@ -34,8 +34,8 @@ import type { Tensor as Parameter } from "../../src/model/tensor.ts";
 import { readJsonObject } from "../../src/platform/json-file.ts";
 import { objectiveLoss } from "../../src/training/objective-loss.ts";
 import { objectiveOf } from "../../src/training/objectives.ts";
-import { expectClose } from "../closeness.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { expectClose } from "../support/closeness.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { type FixtureTensors, fixtureTensor, trunkInputs, variablesOf } from "./forward-inputs.ts";
 
 const TOLERANCE = { absolute: 2e-5 };

@@ -11,8 +11,8 @@ import type { Tensor } from "../../src/model/tensor.ts";
 import { readJsonObject } from "../../src/platform/json-file.ts";
 import type { Engine, OutputTensors, SequenceInput } from "../../src/runtime/engine.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
-import { fixture, missing } from "../fixtures.ts";
-import { expectClose } from "../tensors-close.ts";
+import { expectClose } from "../support/closeness.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { ExpectedTensors } from "./expected-tensors.ts";
 
 const TOLERANCE = 2e-5;
@@ -47,7 +47,7 @@ describe.skipIf(missing("golden heads", cases.length > 0)).each(cases)("the head
     return sequences.map(({ row, input }, index) => ({ row, input, tensors: outputs[index]!.get("head")! }));
   };
   const close = (actual: ArrayLike<number>, wanted: ArrayLike<number>, what: string) =>
-    expectClose(actual, wanted, { absolute: TOLERANCE, what });
+    expectClose(actual, wanted, { absolute: TOLERANCE }, what);
 
   it("gives Google's outputs", async () => {
     if (head.kind === "span-answerability") return compareBeams(expected, run);
@@ -93,7 +93,7 @@ async function compareBeams(
       ] as const;
       for (const [ours, theirs] of pairs) {
         const wanted = expected.floatRow(`${prefix}${theirs}`, row);
-        expectClose(tensors[ours]!, wanted, { absolute: TOLERANCE, what: `${prefix}${theirs} of row ${row}` });
+        expectClose(tensors[ours]!, wanted, { absolute: TOLERANCE }, `${prefix}${theirs} of row ${row}`);
       }
       const starts = expected.intRow(`${prefix}start_top_index`, row);
       expect([...tensors["startIndexes"]!], `${prefix} starts of row ${row}`).toEqual([...starts]);

@@ -22,8 +22,8 @@ import { maskedLmLogits } from "../../src/model/forward/heads/masked-lm.ts";
 import { crossEntropy } from "../../src/model/forward/losses.ts";
 import { pool } from "../../src/model/forward/pooler.ts";
 import { readJsonObject } from "../../src/platform/json-file.ts";
-import { expectClose } from "../closeness.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { expectClose } from "../support/closeness.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { fixtureTensor, trunkInputs, variablesOf } from "./forward-inputs.ts";
 
 const models = fixture("models");

@@ -12,8 +12,8 @@ import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
 import { packBatch } from "../../src/runtime/batch/packed-batch.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
 import { OrtSession } from "../../src/runtime/session/ort.ts";
-import { fixture, missing } from "../fixtures.ts";
-import { expectClose } from "../tensors-close.ts";
+import { expectClose } from "../support/closeness.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { ExpectedTensors } from "./expected-tensors.ts";
 
 const HIDDEN = 2e-5;
@@ -61,10 +61,12 @@ describe.skipIf(missing("golden models", cases.length > 0))("the packed serving 
       const inputRows = (name: string, width: number) =>
         (outputs[name]!.data as Float32Array).subarray(start * width, (start + length) * width);
       const close = (actual: ArrayLike<number>, name: string, absolute: number, of?: number) =>
-        expectClose(actual, expected.floatRow(name, row).subarray(0, of ?? actual.length), {
-          absolute,
-          what: `row ${row} of ${name}`,
-        });
+        expectClose(
+          actual,
+          expected.floatRow(name, row).subarray(0, of ?? actual.length),
+          { absolute },
+          `row ${row} of ${name}`,
+        );
       if (expected.has("embedding_output")) {
         close(inputRows("embedding_output", config.embeddingSize), "embedding_output", HIDDEN);
       }
@@ -95,7 +97,7 @@ function compareMasked(expected: ExpectedTensors, row: number, input: SequenceIn
     const own = logits.subarray(taken * V, (taken + 1) * V);
     taken += 1;
     const close = (actual: ArrayLike<number>, wanted: ArrayLike<number>, name: string) =>
-      expectClose(actual, wanted, { absolute: LOGITS, what: `${name} of row ${row}, slot ${slot}` });
+      expectClose(actual, wanted, { absolute: LOGITS }, `${name} of row ${row}, slot ${slot}`);
     if (expected.has("mlm_logits")) close(own, expected.floatRow("mlm_logits", flat, rows), "mlm_logits");
     if (expected.has("mlm_logits_first2_rows") && flat < 2) {
       close(own, expected.floatRow("mlm_logits_first2_rows", flat), "mlm_logits_first2_rows");

@@ -19,8 +19,8 @@ import { optimizerSettings, updateParameter } from "../../src/training/optimizer
 import { learningRateAt } from "../../src/training/schedule.ts";
 import { lossAndGradients } from "../../src/training/step/step-functions.ts";
 import type { Batch, Executor, StepSpec, TrainState } from "../../src/training/step/training-step.ts";
-import { expectClose } from "../closeness.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { expectClose } from "../support/closeness.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 
 // Seconds on an idle machine; the limit only has to survive a busy one.
 vi.setConfig({ testTimeout: 120_000 });

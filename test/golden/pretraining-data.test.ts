@@ -25,7 +25,7 @@ import { decodeExample, encodeExample, type FeatureValues } from "../../src/pret
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
 import { preprocessText } from "../../src/tokenizer/sentencepiece/preprocess.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+import { fixture, missing, officialVocabulary } from "../support/fixtures.ts";
 
 /** What a TFRecord file holds: each record as its features by name, whatever their order in the file. */
 async function decodedRecords(file: Uint8Array): Promise<Record<string, FeatureValues>[]> {

@@ -10,7 +10,7 @@ import {
 } from "../../src/tasks/question-answering/squad-features.ts";
 import { loadTokenizerFile } from "../../src/tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+import { fixture, missing, officialVocabulary } from "../support/fixtures.ts";
 import { jsonFile, jsonLines } from "./json-lines.ts";
 
 interface ManifestEntry {

@@ -24,7 +24,7 @@ import {
   type SquadPrediction,
   type WindowResult,
 } from "../../src/tasks/question-answering/squad-predictions.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { jsonFile, jsonLines } from "./json-lines.ts";
 
 interface RawResult {

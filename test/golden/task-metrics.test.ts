@@ -13,7 +13,7 @@ import {
   pearsonCorrelation,
   spearmanCorrelation,
 } from "../../src/tasks/metrics/regression-metrics.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 import { jsonFile } from "./json-lines.ts";
 
 interface MetricCase {

@@ -7,7 +7,7 @@ import { SentencePieceModel } from "../../src/tokenizer/sentencepiece/sentencepi
 import * as unicode from "../../src/tokenizer/unicode.ts";
 import { basicTokenize } from "../../src/tokenizer/wordpiece/basic-tokenizer.ts";
 import { readWordPieceVocabulary } from "../../src/tokenizer/wordpiece/wordpiece-vocabulary.ts";
-import { fixture, missing, officialVocabulary } from "../fixtures.ts";
+import { fixture, missing, officialVocabulary } from "../support/fixtures.ts";
 
 /** Every case of a fixture is compared and all differences are reported together: one `it` per case would be thousands. */
 function readLines<Case>(path: string): Case[] {

@@ -7,7 +7,7 @@ import { applyEvent, newJob } from "../../src/jobs/job.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/job-state.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
-import { SCRATCH } from "../scratch.ts";
+import { SCRATCH } from "../support/scratch.ts";
 import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 let directory: string;

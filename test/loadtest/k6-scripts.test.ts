@@ -5,7 +5,7 @@ import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServerProcess, startServer } from "../../loadtest/scenarios/server-process.ts";
-import { missing } from "../fixtures.ts";
+import { missing } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const env = { ...process.env, PATH: [process.env["PATH"], join(homedir(), "go/bin")].join(delimiter) };

@@ -4,7 +4,7 @@ import { huggingFaceConfig } from "../../src/model/directory/hugging-face-config
 import { parseManifest, serializeManifest } from "../../src/model/directory/manifest.ts";
 import { HEAD_KINDS, HEADS, type Head, isHeadKind } from "../../src/model/heads.ts";
 import { headParameters } from "../../src/model/parameters.ts";
-import { tinyConfig, tinyVocabulary } from "./tiny-model.ts";
+import { tinyConfig, tinyVocabulary } from "../support/models/tiny-model.ts";
 
 const headOf = (kind: (typeof HEAD_KINDS)[number]): Head =>
   kind === "classification"

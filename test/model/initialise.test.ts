@@ -4,7 +4,7 @@ import { initialiseParameter, initialiseParameters, parametersForHeads } from ".
 import { modelParameters, trunkParameters } from "../../src/model/parameters.ts";
 import { PUBLISHED_CONFIG_NAMES, publishedConfig } from "../../src/model/published-configs.ts";
 import { sizeOf } from "../../src/model/tensor.ts";
-import { pretrainingHeads, tinyConfig, tinyModel } from "./tiny-model.ts";
+import { pretrainingHeads, tinyConfig, tinyModel } from "../support/models/tiny-model.ts";
 
 const normal = (name: string, shape: number[], stddev = 0.02) =>
   ({ name, shape, initializer: { kind: "truncated-normal", stddev }, hfName: name, hfTransposed: false }) as const;

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { ProfileCache } from "../../src/runtime/profile/profile-cache.ts";
-import { randomModel, withPoisonousToken } from "../random-model.ts";
-import { bits, sequencesFor } from "./any-sequence.ts";
+import { bits, sequencesFor } from "../support/models/any-sequence.ts";
+import { randomModel, withPoisonousToken } from "../support/models/random-model.ts";
 
 const model = randomModel();
 const V = model.config.vocabSize;

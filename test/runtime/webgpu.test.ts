@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine, SequenceInput } from "../../src/runtime/engine.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { probeDevices } from "../../src/runtime/session/devices.ts";
-import { missing } from "../fixtures.ts";
-import { randomModel } from "../random-model.ts";
-import { expectClose } from "../tensors-close.ts";
-import { OUTPUTS } from "./any-sequence.ts";
+import { expectClose } from "../support/closeness.ts";
+import { missing } from "../support/fixtures.ts";
+import { OUTPUTS } from "../support/models/any-sequence.ts";
+import { randomModel } from "../support/models/random-model.ts";
 
 /** Largest difference between the two devices: other orders of summation, other approximations of exp and tanh. */
 const TOLERANCE = 1e-4;
@@ -43,7 +43,7 @@ describe.skipIf(missing("a Vulkan device (apt-get install chromium libvulkan1)",
       for (const [name, tensors] of output) {
         for (const [key, values] of Object.entries(tensors)) {
           const actual = gpu!.outputs[sequence]!.get(name)![key]!;
-          expectClose(actual, values, { absolute: TOLERANCE, what: `${name} ${key} of sequence ${sequence}` });
+          expectClose(actual, values, { absolute: TOLERANCE }, `${name} ${key} of sequence ${sequence}`);
         }
       }
     });

@@ -5,8 +5,8 @@ import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { missing } from "../fixtures.ts";
-import { tinyText } from "../pretraining/english.ts";
+import { tinyText } from "../support/english.ts";
+import { missing } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
-import { workshop } from "./stores.ts";
+import { workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 const TWO_HOURS_AGO = Date.now() / 1000 - 7200;

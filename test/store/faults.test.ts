@@ -9,13 +9,13 @@ import type { ObjectStore } from "../../src/store/objects/object-store.ts";
 import { S3ObjectStore } from "../../src/store/objects/s3-object-store.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
-import { missing } from "../fixtures.ts";
-import { SCRATCH } from "../scratch.ts";
+import { missing } from "../support/fixtures.ts";
+import { installedS3Server, type S3Server, startS3Server } from "../support/s3-server.ts";
+import { SCRATCH } from "../support/scratch.ts";
+import { expectSound } from "../support/sound.ts";
+import { TestClock, workshop } from "../support/stores.ts";
 import { type Fault, FaultyObjectStore } from "./objects/faulty-object-store.ts";
 import { MemoryObjectStore } from "./objects/memory-object-store.ts";
-import { installedS3Server, type S3Server, startS3Server } from "./objects/s3-server.ts";
-import { expectSound } from "./sound.ts";
-import { TestClock, workshop } from "./stores.ts";
 
 const { path, modelDirectory } = workshop(SCRATCH);
 const HOUR = 3_600_000;

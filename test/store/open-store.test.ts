@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { openStore, parseS3Location } from "../../src/store/open-store.ts";
-import { workshop } from "./stores.ts";
+import { workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 

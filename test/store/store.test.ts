@@ -8,9 +8,9 @@ import { bytesBody, type ObjectStore } from "../../src/store/objects/object-stor
 import { S3ObjectStore } from "../../src/store/objects/s3-object-store.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
-import { missing } from "../fixtures.ts";
-import { installedS3Server, type S3Server, startS3Server } from "./objects/s3-server.ts";
-import { TestClock, workshop } from "./stores.ts";
+import { missing } from "../support/fixtures.ts";
+import { installedS3Server, type S3Server, startS3Server } from "../support/s3-server.ts";
+import { TestClock, workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 const retention = { keepVersions: 1, keepAliasChanges: 0 };

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
 import { Uploads } from "../../src/store/uploads.ts";
-import { workshop } from "./stores.ts";
+import { workshop } from "../support/stores.ts";
 
 const { path } = workshop();
 let made = 0;

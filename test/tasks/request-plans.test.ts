@@ -9,7 +9,7 @@ import { planFillMask } from "../../src/tasks/masked-lm/fill-mask.ts";
 import { planMultipleChoice } from "../../src/tasks/multiple-choice/multiple-choice.ts";
 import { planQuestionAnswering } from "../../src/tasks/question-answering/question-answering.ts";
 import { tokenizeRequest } from "../../src/tasks/text-request.ts";
-import { output, piecesOf, toyModel } from "./toy-model.ts";
+import { output, piecesOf, toyModel } from "../support/models/toy-model.ts";
 
 const sentiment: ClassificationHead = {
   name: "sentiment",

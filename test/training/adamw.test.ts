@@ -7,7 +7,7 @@ import { excludedFromDecay } from "../../src/model/parameters.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { optimizerSettings, updateParameter } from "../../src/training/optimizer.ts";
 import type { TrainState } from "../../src/training/step/training-step.ts";
-import { expectClose } from "../closeness.ts";
+import { expectClose } from "../support/closeness.ts";
 import { OBJECTIVES, randomBatch, randomNumbers, SIZES, TINY, tinySpec, tinyState } from "./tiny-training.ts";
 
 /** Computed by adamw/make.py in 50 digits, from the paper's formula. */

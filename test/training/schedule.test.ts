@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkSchedule, learningRateAt, type Schedule } from "../../src/training/schedule.ts";
-import { fixture, missing } from "../fixtures.ts";
+import { fixture, missing } from "../support/fixtures.ts";
 
 const optimizer = fixture("optimizer");
 

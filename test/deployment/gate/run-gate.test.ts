@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type GateOptions, runGate } from "../../../src/deployment/gate/run-gate.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { ALL_HEADS, writeTinyModel } from "../../server/tiny-model.ts";
+import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 
 describe("the gate", { timeout: 60_000 }, () => {
   const base = mkdtempSync(join(tmpdir(), "albert-gate-"));

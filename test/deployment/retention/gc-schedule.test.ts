@@ -7,7 +7,7 @@ import type { JobState } from "../../../src/jobs/job-state.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import type { ModelStatus } from "../../../src/serving/models/status.ts";
 import { openStore } from "../../../src/store/open-store.ts";
-import { workshop } from "../../store/stores.ts";
+import { workshop } from "../../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 const NOTHING = { removedVersions: [], removedBlobs: 0, freedBytes: 0 };

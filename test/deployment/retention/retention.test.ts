@@ -6,7 +6,7 @@ import type { Job } from "../../../src/jobs/job.ts";
 import type { ModelStatus } from "../../../src/serving/models/status.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { workshop } from "../../store/stores.ts";
+import { workshop } from "../../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
 

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
 import { planJob } from "../../../src/jobs/runner/run-job.ts";
-import { missing } from "../../fixtures.ts";
-import { tinyText } from "../../pretraining/english.ts";
-import { ALL_HEADS, writeTinyModel } from "../../server/tiny-model.ts";
+import { tinyText } from "../../support/english.ts";
+import { missing } from "../../support/fixtures.ts";
+import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 
 const base = mkdtempSync(join(tmpdir(), "albert-plans-"));
 const text = join(base, "text.txt");

@@ -9,8 +9,8 @@ import { readLog } from "../../../src/jobs/event-log.ts";
 import type { JobEvent } from "../../../src/jobs/job-event.ts";
 import { RandomStream } from "../../../src/model/random.ts";
 import { openStore } from "../../../src/store/open-store.ts";
-import { writeTinyModel } from "../../server/tiny-model.ts";
-import { openJobs, TINY_JOB, writeData } from "../job-server.ts";
+import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { openJobs, TINY_JOB, writeData } from "./job-server.ts";
 
 const KILLS = 3;
 
@@ -122,13 +122,9 @@ async function runToEnd(place: string, kills: number): Promise<Buffer> {
   const random = new RandomStream([Date.now() >>> 0, process.pid]);
   const log = join(place, "jobs", job.id, "events.log");
   for (let killed = 0; ; killed++) {
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", join(import.meta.dirname, "..", "job-server.ts"), place],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "job-server.ts"), place], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const ended = once(child, "exit");
     if (killed < kills) {
       await Promise.race([once(child.stdout, "data"), ended]);

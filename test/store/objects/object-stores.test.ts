@@ -16,8 +16,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryObjectStore } from "../../../src/store/objects/directory-object-store.ts";
 import { bytesBody, fileBody, type ObjectStore } from "../../../src/store/objects/object-store.ts";
 import { type S3Location, S3ObjectStore } from "../../../src/store/objects/s3-object-store.ts";
-import { missing } from "../../fixtures.ts";
-import { installedS3Server, type S3Server, startS3Server } from "./s3-server.ts";
+import { missing } from "../../support/fixtures.ts";
+import { installedS3Server, type S3Server, startS3Server } from "../../support/s3-server.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "albert-objects-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

@@ -1,0 +1,268 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { albertProgram } from "../../../src/cli/program.ts";
+import { openEngine } from "../../../src/runtime/packed-engine.ts";
+import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { moodRows } from "../../support/mood-rows.ts";
+import { type RunningServer, runServer } from "../../support/running-server.ts";
+
+const base = mkdtempSync(join(tmpdir(), "albert-commands-"));
+let server: RunningServer;
+const admin = () => ["--admin", server.app.addresses.admin!];
+
+beforeAll(async () => {
+  const directory = await writeTinyModel(ALL_HEADS.slice(0, 1));
+  mkdirSync(join(base, "checkpoints"));
+  cpSync(await writeTinyModel(ALL_HEADS.slice(0, 1), 2), join(base, "checkpoints/other"), { recursive: true });
+  writeFileSync(join(base, "rows.jsonl"), moodRows(120));
+  writeFileSync(join(base, "wrong.jsonl"), `${moodRows(4)}{"text": "no label"}\nnot json\n`);
+  writeFileSync(join(base, "windows.jsonl"), `\ufeff${moodRows(40).replaceAll("\n", "\r\n")}`);
+  server = await runServer({
+    models: [{ name: "m", directory }],
+    config: {
+      store: { directory: join(base, "store"), pollMs: 50, checkpointRoots: [join(base, "checkpoints")] },
+      training: { datasetRoots: [base], threads: 1 },
+      runtime: { device: "cpu" },
+    },
+    openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
+  });
+}, 60_000);
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+afterAll(async () => {
+  await server?.close();
+  rmSync(base, { recursive: true, force: true });
+});
+
+/** What a command prints, and the exit status it asks for. */
+async function albert(...args: string[]): Promise<{ out: string; err: string; status: number }> {
+  const printed = { out: "", err: "" };
+  const capture = (stream: "out" | "err") => (text: string | Uint8Array) => {
+    printed[stream] += text;
+    return true;
+  };
+  vi.spyOn(process.stdout, "write").mockImplementation(capture("out"));
+  vi.spyOn(process.stderr, "write").mockImplementation(capture("err"));
+  process.exitCode = 0;
+  try {
+    await (await albertProgram()).parseAsync([...args, ...admin()], { from: "user" });
+    return { ...printed, status: Number(process.exitCode) };
+  } finally {
+    vi.restoreAllMocks();
+    process.exitCode = undefined;
+  }
+}
+
+const json = async (...args: string[]) => JSON.parse((await albert(...args, "--json")).out);
+/** The cells of a table's rows, its heading included. */
+const cells = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/ {2,}/));
+
+const RECIPE = ["--set", "train_step=30", "--set", "train_batch_size=16", "--set", "max_seq_length=16"];
+const FINE_TUNE = ["--model", "m", "--task", "classification", "--train", "rows.jsonl", ...RECIPE];
+
+describe("albert jobs", { timeout: 300_000 }, () => {
+  it("plans a job, and says why another would be rejected", async () => {
+    const planned = await albert("jobs", "plan", ...FINE_TUNE);
+    expect(planned.status).toBe(0);
+    expect(planned.out).toMatch(
+      /^steps +30\ntokens +[\d,]+, \d+ % padding\nmemory +\d+ MB\ndisk +\d+ MB\ntime +about /m,
+    );
+    expect(cells(planned.out)).toContainEqual(["train_step", "30", "given"]);
+    const windows = ["--train", "windows.jsonl", "--accept-windows-text"];
+    expect((await albert("jobs", "plan", ...FINE_TUNE, ...windows)).status).toBe(0);
+    const refused = await albert("jobs", "plan", ...FINE_TUNE, "--train", "wrong.jsonl");
+    expect(refused.out).toMatch(/^! wrong\.jsonl:5/);
+    expect(refused.status).toBe(1);
+  });
+
+  it("creates one, watches it to its end, and shows it", async () => {
+    const created = await albert("jobs", "create", ...FINE_TUNE, "--label", "who=me", "--watch");
+    const [id, state] = created.out.trim().split(/ +/);
+    expect(state).toBe("queued");
+    expect(created.err).toMatch(
+      /^queued$[\s\S]*^running$[\s\S]*^step \d+\/30 {2}loss [\s\S]*^gate: \w+[^\n]*\n {2}\w[\s\S]*^succeeded$/m,
+    );
+    expect(created.status).toBe(0);
+
+    const listed = cells((await albert("jobs", "list", "--model", "m", "--state", "succeeded")).out);
+    expect(listed[0]).toEqual(["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT"]);
+    expect(listed[1]).toEqual([id, "succeeded", "fine-tune", "m", "classification", "30/30", "m@2"]);
+    expect((await json("jobs", "list")).jobs).toHaveLength(1);
+
+    const shown = (await albert("jobs", "get", id!)).out;
+    expect(shown).toMatch(/^validating$[\s\S]*^succeeded$[\s\S]*^gate (pass|fail|inconclusive): eval_accuracy /m);
+    expect((await json("jobs", "get", id!)).job).toMatchObject({ state: "JOB_STATE_SUCCEEDED", terminal: true });
+
+    const events = (await albert("jobs", "watch", id!, "--after", "3", "--json")).out.trim().split("\n");
+    expect(events.map((line) => JSON.parse(line).sequence)).toEqual(events.map((_, i) => i + 4));
+  });
+
+  it("steers one: pause, resume, cancel, clone", async () => {
+    const { id } = await json("jobs", "create", ...FINE_TUNE, "--set", "train_step=100000", "--request-id", "long");
+    expect((await json("jobs", "create", ...FINE_TUNE, "--set", "train_step=100000", "--request-id", "long")).id).toBe(
+      id,
+    );
+    await reached(id, "running");
+    expect((await albert("jobs", "pause", id)).out).toBe(`${id}  paused\n`);
+    await expect(albert("jobs", "pause", id)).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
+    expect((await json("jobs", "resume", id)).state).toBe("queued");
+    await reached(id, "running");
+    expect((await json("jobs", "cancel", id)).state).toBe("cancelling");
+    expect((await albert("jobs", "watch", id)).status).toBe(1); // it did not succeed
+
+    const { id: clone } = await json("jobs", "clone", id, "--set", "train_step=2", "--seed", "9", "--label", "of=it");
+    expect((await albert("jobs", "watch", clone)).status).toBe(0);
+    const { spec } = (await json("jobs", "get", clone)).job;
+    expect(spec).toMatchObject({
+      seed: "9",
+      labels: { of: "it" },
+      recipe: { train_step: "2", train_batch_size: "16" },
+    });
+  });
+
+  it("refuses wrong specifications with every wrong field", async () => {
+    const refused = albert("jobs", "create", "--model", "m", "--set", "learnin_rate=1", "--priority", "-1001");
+    await expect(refused).rejects.toThrow(/spec\.task: .*spec\.train: .*spec\.priority: .*spec\.recipe\.learnin_rate/);
+    const from = ["--train", "rows.jsonl", "--set", "random-init=nonsense"];
+    const random = albert("jobs", "create", "--model", "m", "--kind", "pretrain", ...from);
+    await expect(random).rejects.toThrow(/^spec\.recipe\.random_init: .*spec\.recipe\.vocabulary: /);
+    expect(await albert("jobs", "list", "--state", "paused")).toMatchObject({
+      out: "there are no such jobs\n",
+      status: 0,
+    });
+  });
+
+  async function reached(id: string, state: string): Promise<void> {
+    const signal = AbortSignal.timeout(120_000);
+    while ((await json("jobs", "list", "--state", state)).jobs?.every((job: { id: string }) => job.id !== id) ?? true) {
+      signal.throwIfAborted();
+    }
+  }
+});
+
+describe("albert models", { timeout: 120_000 }, () => {
+  it("imports a version, lets it answer, and goes back", async () => {
+    const imported = await albert("models", "import", "m", "other");
+    const version = /^m@(\d+)\n/.exec(imported.out)![1]!;
+    await expect(albert("models", "promote", "m", version)).rejects.toThrow(/the gate of version \d+ of m never ran/);
+    const override = ["--override", "--reason", "a test"];
+    const promoted = await albert("models", "promote", "m", version, ...override);
+    expect(promoted.out).toMatch(
+      new RegExp(
+        `^champion of m is version ${version} \\(generation 2\\)\nswapped in \\d+\\.\\d+ s, 0 failed requests\n$`,
+      ),
+    );
+    const listed = cells((await albert("models", "list", "m")).out);
+    expect(listed[0]).toEqual(["MODEL", "VERSION", "STATE", "ALIASES", "DIGEST", "METRICS"]);
+    expect(listed.find(([, number]) => number === version)?.slice(1, 4)).toEqual([version, "serving", "champion"]);
+    const stale = albert("models", "promote", "m", "1", ...override, "--expect", "1");
+    await expect(stale).rejects.toMatchObject({ reason: "GENERATION_MISMATCH" });
+
+    const shadow = await albert("models", "traffic", "m", "1", "--mode", "shadow", "--percent", "50");
+    expect(shadow.out).toMatch(/^m\n( {2}\d+ \w+ \w*\n)+ {2}shadow 1 50 %: \d+ of \d+ differ\n$/);
+    expect((await json("models", "traffic", "m", "--mode", "off")).model.trafficMode).toBe("TRAFFIC_MODE_OFF");
+    expect((await albert("models", "rollback", "m", "--reason", "a test")).out).toMatch(/^champion of m is version 1 /);
+    expect((await json("models", "get", "m")).version).toMatchObject({ version: 1, aliases: ["champion"] });
+    expect((await albert("models", "get", "m", version)).out).toMatch(/^MODEL [\s\S]*the gate never ran\n$/);
+  });
+
+  it("lists nothing in a sentence, and refuses what is not there", async () => {
+    expect((await albert("models", "list", "nobody")).out).toBe("there are no versions of nobody\n");
+    await expect(albert("models", "get", "m", "99")).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
+    await expect(albert("models", "get", "nobody")).rejects.toThrow("there is no model nobody");
+    await expect(albert("models", "traffic", "m")).rejects.toThrow(/^version: name the challenger/);
+    await expect(albert("models", "import", "m", "../checkpoints")).rejects.toThrow(/relative path of plain names/);
+  });
+});
+
+describe("albert datasets", { timeout: 60_000 }, () => {
+  it("uploads, registers, checks, lists and deletes", async () => {
+    const uploaded = await json("datasets", "upload", join(base, "rows.jsonl"), "--name", "mine.jsonl");
+    expect(uploaded).toMatchObject({ name: "mine.jsonl", digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    const wrong = await json("datasets", "register", "wrong.jsonl");
+    const checked = await albert("datasets", "validate", uploaded.digest, "--task", "classification", "--model", "m");
+    expect(checked.out).toMatch(/^usable: 120 rows read, 120 accepted, 0 rejected\nLABEL +ROWS\n/);
+    expect(checked.status).toBe(0);
+    const refused = await albert("datasets", "validate", "wrong.jsonl", "--task", "classification");
+    expect(refused.out).toMatch(
+      /^not usable: 6 rows read, 4 accepted, 2 rejected[\s\S]*^bad-json: 1: .*\n {2}wrong\.jsonl:6:1$/m,
+    );
+    expect(refused.status).toBe(4);
+
+    const validate = ["datasets", "validate", "windows.jsonl", "--task", "classification", "--model", "m"];
+    expect((await albert(...validate)).out).toMatch(/^usable: 40 rows read, 40 accepted/); // its byte order mark is no fault
+    expect((await albert(...validate, "--accept-windows-text")).out).toMatch(/^usable: 40 rows read, 40 accepted/);
+    expect((await albert(...validate, "--set", "accept_windows_text=true")).status).toBe(0);
+    const misspelt = albert(...validate, "--set", "accept_window_text=true");
+    await expect(misspelt).rejects.toThrow(/^recipe\.accept_window_text: /);
+
+    const listed = cells((await albert("datasets", "list")).out);
+    expect(listed[0]).toEqual(["DIGEST", "BYTES", "NAME", "PATH"]);
+    expect(listed.map(([digest]) => digest)).toEqual(expect.arrayContaining([uploaded.digest, wrong.digest]));
+    expect((await albert("datasets", "delete", wrong.digest)).out).toBe(`${wrong.digest}  deleted\n`);
+    expect(await json("datasets", "delete", uploaded.digest)).toEqual({});
+    await expect(albert("datasets", "delete", wrong.digest)).rejects.toMatchObject({ reason: "DATASET_NOT_FOUND" });
+    expect((await albert("models", "gc", "--dry-run")).out).toBe("would remove 1 file, 0.0 MB\n"); // the uploaded bytes
+    expect(await json("models", "gc")).toMatchObject({ files: 1 });
+    expect((await albert("models", "gc")).out).toBe("removed nothing\n");
+    await expect(albert("datasets", "upload", join(base, "absent"))).rejects.toThrow(/cannot be read/);
+    await expect(albert("datasets", "upload", base)).rejects.toThrow(/is no file/);
+    writeFileSync(join(base, "empty.jsonl"), "");
+    await expect(albert("datasets", "upload", join(base, "empty.jsonl"))).rejects.toThrow(/is empty/);
+    const task = albert("datasets", "validate", "rows.jsonl", "--task", "poetry");
+    await expect(task).rejects.toMatchObject({ violations: [{ field: "task" }] });
+  });
+
+  it("judges data as the job would: beside a head of another name it makes a new one for other labels", async () => {
+    writeFileSync(join(base, "topics.jsonl"), moodRows(40).replaceAll("positive", "sport"));
+    const data = ["--task", "classification", "--model", "m"];
+    const validated = await albert("datasets", "validate", "topics.jsonl", ...data);
+    expect(validated.out).toMatch(/^usable: 40 rows read/);
+    const plan = await albert("jobs", "plan", ...data, "--train", "topics.jsonl");
+    expect(plan.status).toBe(0);
+  });
+});
+
+describe("the program itself", { timeout: 120_000 }, () => {
+  /** Runs it in a process of its own. */
+  async function process_(...args: string[]): Promise<{ out: string; err: string; status: number | null }> {
+    const main = join(import.meta.dirname, "../../../src/cli/main.ts");
+    const child = spawn(process.execPath, ["--import", "tsx", main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (text) => {
+      out += text;
+    });
+    child.stderr.on("data", (text) => {
+      err += text;
+    });
+    await once(child, "close");
+    return { out, err, status: child.exitCode };
+  }
+
+  it("ends with 0 and a table, or with a status for what is wrong and one line that says what to do", async () => {
+    const [listed, absent, nobody, misspelt] = await Promise.all([
+      process_("models", "list", ...admin()),
+      process_("jobs", "get", "none", ...admin()),
+      process_("jobs", "list", "--admin", "127.0.0.1:1"),
+      process_("models", "promote", "m", "first", ...admin()),
+    ]);
+    expect(listed).toMatchObject({ status: 0, err: "", out: expect.stringMatching(/^MODEL +VERSION/) });
+    expect(absent).toEqual({ status: 3, out: "", err: "albert: there is no job of this id\n" });
+    expect(nobody.status).toBe(5);
+    expect(nobody.err).toMatch(
+      /^albert: no server answers administrators at 127\.0\.0\.1:1: start a server with --store/,
+    );
+    expect(misspelt.status).toBe(2);
+    expect(misspelt.err).toMatch(/^error: .*'first' is invalid for argument 'version'\. expected a whole number/);
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { albertProgram } from "../../../src/cli/program.ts";
+import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../../support/running-server.ts";
+
+/** Runs a command and returns what it printed. */
+async function albert(...args: string[]): Promise<string> {
+  let printed = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed += text;
+    return true;
+  });
+  await (await albertProgram()).parseAsync(["node", "albert", ...args]);
+  return printed;
+}
+
+describe("commands that ask a model", () => {
+  let directory: string;
+  let server: RunningServer;
+  beforeAll(async () => {
+    directory = await writeTinyModel();
+    server = await runServer({ models: [{ name: "tiny", directory }] });
+  });
+  afterEach(() => vi.restoreAllMocks());
+  afterAll(() => server.close());
+  const there = () => ["--server", server.address];
+
+  it("print labels with their probabilities, best first", async () => {
+    const lines = (await albert("classify", "good film", "--head", "sentiment", ...there())).trimEnd().split("\n");
+    expect(lines.map((line) => line.trim().split(/ {2,}/)[1]).sort()).toEqual(["negative", "positive"]);
+    expect(lines[0]).toMatch(/^ *\d+\.\d %/);
+  });
+
+  it("print answers with their places", async () => {
+    expect(await albert("ask", "who", "the cat sat", "--head", "span", ...there())).toMatch(
+      / % {2}\S.* {2}\(\d+-\d+\)\n$/,
+    );
+  });
+
+  it("mark the chosen answer", async () => {
+    const lines = (await albert("choose", "what", "a cat", "a dog", ...there())).trimEnd().split("\n");
+    expect(lines.filter((line) => line.startsWith("*"))).toHaveLength(1);
+    expect(lines.map((line) => line.slice(11))).toEqual(["a cat", "a dog"]);
+  });
+
+  it("print vectors, gaps and pieces", async () => {
+    expect((await albert("encode", "a cat", ...there())).trim().split(" ")).toHaveLength(16);
+    expect((await albert("fill-mask", "the [MASK]", "--top", "3", ...there())).trimEnd().split("\n")).toHaveLength(3);
+    expect(await albert("tokenize", "the cat", ...there())).toMatch(/0-3 +the\n.*4-7 +cat\n(.*\n)+4 tokens\n$/);
+  });
+
+  it("print the whole answer as JSON, with every field", async () => {
+    const reply = JSON.parse(await albert("classify", "good", "--head", "sentiment", "--json", ...there()));
+    expect(reply.labels).toHaveLength(2);
+    expect(reply.meta).toMatchObject({ model: "tiny", truncated: false });
+  });
+
+  it("say what the server refused", async () => {
+    await expect(albert("classify", "", "--head", "sentiment", ...there())).rejects.toThrow(
+      /answered INVALID_ARGUMENT: text: must not be empty/,
+    );
+  });
+
+  it("refuse flags that contradict each other", async () => {
+    await expect(albert("classify", "x", "--model", directory, ...there())).rejects.toThrow(/give one of them/);
+  });
+
+  it("read a long document from a file where no server limits it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "albert-ask-"));
+    const path = join(folder, "long.txt");
+    const text = `${"the cat sat on the mat . ".repeat(4500)}a dog`; // more characters and windows than a server allows
+    writeFileSync(path, text);
+    try {
+      const reply = JSON.parse(
+        await albert("ask", "what", "--file", path, "--model", directory, "--head", "span", "--json"),
+      );
+      const [{ text: answer, start, end }] = reply.answers;
+      expect(text.slice(start, end)).toBe(answer);
+      expect(reply.meta.windows).toBeGreaterThan(32);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 120_000);
+
+  it("ask a model without a server", async () => {
+    const reply = JSON.parse(await albert("tokenize", "the cat", "--model", directory, "--json"));
+    expect(reply.tokens.map(({ piece }: { piece: string }) => piece)).toEqual(["[CLS]", "the", "cat", "[SEP]"]);
+  });
+});

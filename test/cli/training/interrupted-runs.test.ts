@@ -1,0 +1,118 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { RandomStream } from "../../../src/model/random.ts";
+import { tinyText } from "../../support/english.ts";
+import { AlbertProcess } from "../process.ts";
+import { type TinyFolder, tinyFolder } from "../tiny-run.ts";
+
+/** Kills of the pretraining test. */
+const KILLS = Number(process.env["ALBERT_TEST_KILLS"] ?? 5);
+
+let folder: TinyFolder;
+beforeAll(() => {
+  folder = tinyFolder();
+});
+afterAll(() => folder.remove());
+
+const at = (...parts: string[]) => join(folder.path, ...parts);
+const weights = (output: string) => readFileSync(at(output, "model.safetensors"));
+
+/** A run that has ended by itself, and how long it took from its first sign of life. */
+async function complete(args: readonly string[]): Promise<number> {
+  const run = new AlbertProcess(...args);
+  await run.until(/./);
+  const from = performance.now();
+  expect(await run.ended(), run.said).toBe(0);
+  return performance.now() - from;
+}
+
+describe("albert train", () => {
+  const rows = Array.from({ length: 40 }, (_, i) =>
+    i % 2 ? `a fine film ${"and ".repeat(i % 7)}\t1` : "a dull bore\t0",
+  );
+  const args = (output: string) => [
+    ...["train", "--task", "sst-2", "--train", at("train.tsv"), ...folder.start, "--output", at(output)],
+    ...[
+      "--train-step",
+      "400",
+      "--train-batch-size",
+      "4",
+      "--max-seq-length",
+      "16",
+      "--dropout",
+      "0.1",
+      "--eval-share",
+      "0",
+    ],
+    ...["--save-checkpoints-steps", "50", "--learning-rate", "0.01", "--max-restarts", "0", "--threads", "1"],
+  ];
+
+  it("leaves a valid checkpoint at SIGINT, from which --resume ends in the same bytes", {
+    timeout: 300_000,
+  }, async () => {
+    folder.write("train.tsv", ["sentence\tlabel", ...rows, ""].join("\n"));
+    await complete(args("whole"));
+    const run = new AlbertProcess(...args("cut"));
+    await run.until(/step \d+\/400/);
+    run.kill("SIGINT");
+    expect(await run.ended(), run.said).toBe(130);
+    const [, stopped] = /stopped at step (\d+); continue with --resume/.exec(run.said) ?? [];
+    expect(Number(stopped), run.said).toBeLessThan(400);
+    expect(existsSync(at("cut"))).toBe(false);
+    const checkpoint = join(`${at("cut")}.run`, "checkpoints");
+    expect(existsSync(join(checkpoint, `step-${String(stopped).padStart(9, "0")}`, "manifest.json"))).toBe(true);
+    await complete([...args("cut"), "--resume"]);
+    expect(weights("cut").equals(weights("whole"))).toBe(true);
+  });
+});
+
+describe("albert pretrain", () => {
+  const args = (output: string) => [
+    ...["pretrain", "--input", at("text.txt"), "--config", at("tiny.json"), "--vocab", at("vocab.txt")],
+    ...["--output", at(output), "--num-train-steps", "120", "--num-warmup-steps", "10", "--train-batch-size", "4"],
+    ...[
+      "--max-seq-length",
+      "16",
+      "--max-predictions-per-seq",
+      "3",
+      "--save-checkpoints-steps",
+      "10",
+      "--dropout",
+      "0.1",
+    ],
+    ...["--held-out", "0", "--threads", "1"],
+  ];
+
+  it(`ends in the same bytes when it is killed ${KILLS} times at random instants`, {
+    timeout: 300_000 + KILLS * 60_000,
+  }, async () => {
+    folder.write(
+      "text.txt",
+      tinyText(40, () => 6),
+    );
+    const milliseconds = await complete(args("pretrained"));
+    const together = ["--iterations-per-loop", "5"]; // changes no number, so it need not stay the same either
+    const random = new RandomStream([Date.now() >>> 0, process.pid]);
+    let kills = 0;
+    // Several runs share the kills: each begins anew when the one before it has come to its end.
+    for (let round = 0; kills < KILLS; round++) {
+      const output = `killed-${round}`;
+      while (!existsSync(at(output))) {
+        if (kills === KILLS) {
+          await complete([...args(output), ...together, "--resume"]);
+          break;
+        }
+        const run = new AlbertProcess(...args(output), ...together, "--resume");
+        await run.until(/./);
+        await Promise.race([wait(random.below(Math.ceil(milliseconds))), run.ended()]);
+        run.kill("SIGKILL");
+        const end = await run.ended();
+        if (end === "SIGKILL") kills++;
+        else expect(end, run.said).toBe(0);
+      }
+      expect(weights(output).equals(weights("pretrained")), `run ${round} after ${kills} kills`).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import type { ProbeResult } from "../../../src/runtime/session/device-probe-thread.ts";
+import { chooseDevice, DEVICE_KINDS, likelyDevices, probeDevices } from "../../../src/runtime/session/devices.ts";
+
+const found = (kind: ProbeResult["kind"], gflops: number): ProbeResult => ({ kind, available: true, gflops });
+const lacking = (kind: ProbeResult["kind"]): ProbeResult => ({ kind, available: false, reason: "no driver" });
+const machine = (results: readonly ProbeResult[]) => async (kinds: readonly string[]) =>
+  results.filter(({ kind }) => kinds.includes(kind));
+
+describe("choosing a device", () => {
+  it.each<[string, readonly ProbeResult[], string]>([
+    ["the only one", [found("cpu", 90), lacking("webgpu"), lacking("cuda")], "cpu"],
+    ["a real graphics card", [found("cpu", 90), found("webgpu", 9000), lacking("cuda")], "webgpu"],
+    ["the processor before its imitation of a card", [found("cpu", 90), found("webgpu", 0.3), lacking("cuda")], "cpu"],
+    ["the faster of two providers", [found("cpu", 90), found("webgpu", 9000), found("cuda", 20_000)], "cuda"],
+  ])("auto takes %s", async (_, results, expected) => {
+    expect(await chooseDevice("auto", machine(results), DEVICE_KINDS)).toBe(expected);
+  });
+
+  it("auto takes the processor without asking any driver where nothing shows a card", async () => {
+    const never = () => Promise.reject(new Error("a driver was asked"));
+    expect(
+      await chooseDevice(
+        "auto",
+        never,
+        likelyDevices(() => false, "linux"),
+      ),
+    ).toBe("cpu");
+    expect(likelyDevices((path) => path === "/dev/dri", "linux")).toEqual(DEVICE_KINDS);
+    expect(likelyDevices(() => false, "darwin")).toEqual(DEVICE_KINDS);
+  });
+
+  it.each([
+    ["webgpu", /needs a graphics driver/],
+    ["cuda", /node scripts\/cuda-provider\.mjs/],
+  ] as const)("says how to get %s when it is asked for and missing", async (kind, advice) => {
+    await expect(chooseDevice(kind, machine([lacking(kind)]))).rejects.toMatchObject({
+      code: "precondition",
+      reason: "DEVICE_UNAVAILABLE",
+      message: expect.stringMatching(advice),
+    });
+    expect(await chooseDevice(kind, machine([found(kind, 1)]))).toBe(kind);
+  });
+
+  it("finds the processor of this machine", async () => {
+    expect(await probeDevices(["cpu"])).toEqual([{ kind: "cpu", available: true, gflops: expect.any(Number) }]);
+  });
+});
