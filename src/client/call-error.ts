@@ -61,7 +61,7 @@ function readDetails(bytes: Uint8Array): FailureDetails | undefined {
   try {
     return detailsOf(fromBinary(StatusSchema, bytes));
   } catch {
-    // Some proxy's idea of details; the status itself still counts.
+    // Details of a proxy; the status itself still counts.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, credentials } from "@grpc/grpc-js";
 
-/** How to reach a server and how patient to be. */
+/** How to reach a server and how long to wait for it. */
 export interface AlbertClientOptions {
   /** Deadline of unary calls that set none, retries included. 10,000 unless given; 120,000 for an administrator. */
   readonly deadlineMs?: number;

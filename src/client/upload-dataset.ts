@@ -8,7 +8,7 @@ import type { AdminClient } from "./admin-client.ts";
 export interface UploadOptions {
   /** File name whose ending says the format; that of the file unless given. */
   readonly name?: string;
-  /** Told of the bytes that the server holds, after each chunk. */
+  /** Receives the number of bytes that the server holds, after each chunk. */
   readonly onProgress?: (receivedBytes: number, totalBytes: number) => void;
 }
 

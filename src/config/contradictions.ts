@@ -52,7 +52,7 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
   });
 }
 
-/** What other machines can reach is opened only by somebody who has said what guards it. */
+/** An address that other machines can reach is opened only when the configuration says what guards it. */
 function openDoors({ server }: Config): FieldViolation[] {
   if (server.trustNetwork === "guarded-elsewhere") return [];
   const open = listeners(server).filter(([, value]) => {

@@ -10,11 +10,11 @@ export interface FollowerOptions {
   /** Between two looks at the store for changes that other processes made. */
   readonly pollMs: number;
   /**
-   * Told of a champion that cannot serve, and will be tried again; what served before goes on. Without a model: of a store that
+   * Called for a champion that cannot serve and will be tried again; what served before goes on. Without a model: for a store that
    * could not be asked for its models.
    */
   readonly onError: (error: unknown, model: string | undefined) => void;
-  /** Told of an earlier version that serves because the champion cannot. */
+  /** Called for an earlier version that serves because the champion cannot. */
   readonly onFallback: (fallback: VersionNumber, champion: VersionNumber) => void;
   /** Runs changes of one model in this process one after the other. */
   readonly exclusively: <T>(model: string, change: () => Promise<T>) => Promise<T>;

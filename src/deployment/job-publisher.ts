@@ -9,7 +9,7 @@ import { evaluationDataOf } from "./gate/evaluation-data.ts";
 import { keepGateReport } from "./gate/gate-report.ts";
 import { type GateOptions, runGate } from "./gate/run-gate.ts";
 
-/** What becomes of the models that jobs make: stored, compared by the gate, promoted through the deployment. */
+/** Stores the models that jobs make, runs the gate on them, and promotes them through the deployment. */
 export function jobPublisher(
   options: GateOptions & { readonly data: DataFiles; readonly deployment: Deployment },
 ): ModelPublisher {

@@ -36,7 +36,7 @@ export class EventLog {
 
   /**
    * @param clock    milliseconds since 1970
-   * @param checkFencing  rejects when this process may not write the log any more
+   * @param checkFencing  rejects when this process may no longer write the log
    */
   static async open(
     path: string,

@@ -11,7 +11,7 @@ export interface StateChange {
   readonly detail?: string;
 }
 
-/** How far a job is; the newest values of everything that was ever reported. */
+/** The progress of a job: the newest value of everything that was reported. */
 export interface JobProgress {
   readonly step: number;
   readonly totalSteps: number;

@@ -19,7 +19,7 @@ export interface ExecutionOptions {
   readonly publisher: ModelPublisher;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Told of defects: no caller waits for them. */
+  /** Receives defects, for which no caller waits. */
   readonly onDefect: (error: unknown, jobId: string) => void;
 }
 
@@ -62,7 +62,7 @@ export class JobExecution {
     if (intent !== "pause") this.#stopping.abort();
   }
 
-  /** Stops without another word in the job's log: another process works on it now. */
+  /** Stops and writes nothing more to the job's log: another process works on it now. */
   abandon(): void {
     this.#abandoned = true;
     this.#run.stop();
@@ -157,7 +157,7 @@ export class JobExecution {
   }
 }
 
-/** Frees the disk that a job which has succeeded does not need; a disk that fails at that changes nothing about the job. */
+/** Frees the disk that a job which has succeeded does not need; a failure to do so changes nothing about the job. */
 export async function freeSpentFiles(
   { job, directory }: JobRecord,
   onDefect: ExecutionOptions["onDefect"],

@@ -9,11 +9,11 @@ import { isTerminal, type JobReason, type JobTransition, nextState } from "./job
 export interface JobAccess {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Rejects when the jobs are not this process's any more. */
+  /** Rejects when the jobs no longer belong to this process. */
   readonly checkFencing: () => Promise<void>;
-  /** Told of every change of what a job needs or has made. */
+  /** Called on every change of what a job needs or has made. */
   readonly onChange: () => void;
-  /** Told of a job whose record is damaged, and of the name under which its directory was set aside. */
+  /** Called for a job whose record is damaged, with the name under which its directory was set aside. */
   readonly onDamaged: (error: AlbertError, jobId: string, aside: string) => void;
 }
 

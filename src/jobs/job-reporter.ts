@@ -5,14 +5,14 @@ import type { JobRecord } from "./job-record.ts";
 import type { JobHooks, JobPhase } from "./job-runner.ts";
 import { jobEventOf, MetricsThrottle } from "./training-events.ts";
 
-/** Writes what work says about itself into its job's log, in order, though the work does not wait for it. */
+/** Writes the events of a run into its job's log, in order. The run does not wait for the writes. */
 export class JobReporter {
   readonly #record: JobRecord;
   readonly #onDefect: (error: unknown) => void;
   readonly #throttle: MetricsThrottle;
   readonly #writes = new SerialQueue();
 
-  /** @param onDefect  told of what could not be written */
+  /** @param onDefect  receives what could not be written */
   constructor(record: JobRecord, clock: () => number, onDefect: (error: unknown) => void) {
     this.#record = record;
     this.#onDefect = onDefect;
@@ -29,7 +29,7 @@ export class JobReporter {
     await this.#writes.drained();
   }
 
-  /** What work calls. */
+  /** The hooks that a run calls. */
   hooks(): JobHooks {
     const append = (event: NewJobEvent) => this.add((record) => record.append(event));
     return {
@@ -61,7 +61,7 @@ export class JobReporter {
   }
 }
 
-/** A resumed job is past validation already; a cancelled one goes nowhere any more. */
+/** A resumed job is past validation already; a cancelled one changes no more. */
 async function advance(record: JobRecord, phase: JobPhase): Promise<void> {
   const { kind } = record.job.state;
   if (phase === "validated" && kind === "validating") await record.transition({ kind: "validated" });

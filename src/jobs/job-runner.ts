@@ -5,7 +5,7 @@ import type { JobSpec } from "./job-spec.ts";
 
 // The contract between the service, which keeps the logs, and whatever runs a job: a thread in a server, a stand-in in tests.
 
-/** How far the run of a job has come. */
+/** The progress of a job's run. */
 export type JobPhase = "validated" | "prepared" | "trained";
 
 /** What a run reports while it goes on. */
@@ -19,7 +19,7 @@ export interface JobHooks {
   activity(text: string): void;
   planned(plan: JobPlan): void;
   event(event: TrainingEvent): void;
-  /** The run stood still for serving. */
+  /** The run waited for serving. */
   yielded(milliseconds: number): void;
 }
 

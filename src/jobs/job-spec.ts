@@ -32,7 +32,7 @@ export interface JobSpec {
   /** Bounds; reaching one ends the job as succeeded with `stoppedBy`. 0: none. */
   readonly maxWallSeconds: number;
   readonly maxSteps: number;
-  /** Free labels, shown back. */
+  /** Free labels, returned unchanged. */
   readonly labels: Readonly<Record<string, string>>;
 }
 

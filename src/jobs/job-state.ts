@@ -40,7 +40,7 @@ export interface JobProblem {
 }
 
 /**
- * Where a job stands, with the data that each state owns.
+ * The state of a job, with the data of that state.
  *
  * `rejected` is not `failed`: the caller's data or specification is at fault and no device time was spent.
  */

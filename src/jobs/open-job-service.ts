@@ -11,7 +11,7 @@ import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
 
-// Opens the jobs of a directory and lets them run, one at a time. What a job does is in runner/; what it wrote, in its log.
+// Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.
 
 /** When training yields to serving. */
 export interface ServingPressure {
@@ -34,11 +34,11 @@ export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "pu
   readonly pressure?: ServingPressure;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
-  /** Calls back every so many milliseconds until the returned function is called. */
+  /** Calls back at a fixed interval in milliseconds until the returned function is called. */
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
-  /** Told of every change of what a job needs or has made: its state, the version it starts from, the one it published. */
+  /** Called on every change of what a job needs or has made: its state, the version it starts from, the one it published. */
   readonly onChange?: () => void;
-  /** Told of a job whose record is damaged, and of the name under which its directory was set aside. */
+  /** Called for a job whose record is damaged, with the name under which its directory was set aside. */
   readonly onDamaged?: (error: AlbertError, jobId: string, aside: string) => void;
 }
 
@@ -84,7 +84,7 @@ class DirectoryJobService implements JobService {
   readonly #stopWatchingPressure: () => void;
   #active: JobExecution | undefined;
   #closing = false;
-  /** Why the jobs are not this process's any more. */
+  /** Why the jobs no longer belong to this process. */
   #lost: AlbertError | undefined;
 
   constructor(options: JobServiceOptions & ExecutionOptions, store: JobStore, lock: DirectoryLock) {
@@ -194,7 +194,7 @@ class DirectoryJobService implements JobService {
     await this.#lock.release();
   }
 
-  /** Stops all work without another word in any log: another process has the jobs now. */
+  /** Stops all work and writes nothing more to any log: another process has the jobs now. */
   giveUp(error: AlbertError): void {
     this.#lost = error;
     this.#active?.abandon();

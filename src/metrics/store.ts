@@ -6,13 +6,13 @@ import { DURATION_BUCKETS } from "./buckets.ts";
 /** How a store operation ended: done; another writer came first (a lost race, not a fault); or it failed. */
 export type StoreOutcome = "ok" | "conflict" | "error";
 
-/** What the store of versions and datasets, and those who follow it, record. */
+/** What the store of versions and datasets, and the processes that follow it, record. */
 export interface StoreMetrics {
   /** @param operation  one of the object store's methods, such as "fetch" */
   operated(operation: string, outcome: StoreOutcome, seconds: number): void;
   /** A collection removed what nothing refers to. */
   collected(versions: number, files: number, bytes: number): void;
-  /** A look at the store's champions failed, or a version that another process promoted could not be brought up. */
+  /** A look at the store's champions failed, or a version that another process promoted could not be activated. */
   followFailed(): void;
   /** The gate has judged a version. */
   judged(verdict: string): void;

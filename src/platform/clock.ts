@@ -1,12 +1,12 @@
 import { performance } from "node:perf_hooks";
 
-// Time as the serving room sees it. Nothing here reads a clock or sets a timer by any other way.
+// Time as the serving room sees it. That room reads clocks and sets timers only through it.
 
-/** Time as the serving room sees it, so that tests can turn it by hand. */
+/** Time as the serving room sees it, so that tests can set it. */
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */
   now(): number;
-  /** Calls `action` once after `delayMs`; never for an infinite delay. @returns a function that calls it off */
+  /** Calls `action` once after `delayMs`; never for an infinite delay. @returns a function that cancels it */
   after(delayMs: number, action: () => void): () => void;
   /** Calls `action` once when what has already arrived has been taken in. */
   soon(action: () => void): void;

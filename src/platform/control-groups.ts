@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 export type ReadText = (path: string) => string | undefined;
 
 /**
- * What a file of this process's group of version 2, and of every group above it, says.
+ * The contents of a file in this process's group of version 2 and in every group above it.
  *
  * @param file  such as `cpu.max`
  * @returns undefined where the process is in no group of version 2

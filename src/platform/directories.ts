@@ -1,10 +1,10 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-// Directories that are made where they are needed.
+// Creates directories where they are missing.
 
 /**
- * Makes a directory and those above it, as far as they are not there. Node's own recursive form never returns where the system
+ * Makes a directory and its missing parents. Node's own recursive form never returns where the system
  * answers ENOENT below a directory that exists, as /proc does.
  *
  * @param mode  permissions of those that are made

@@ -1,7 +1,7 @@
 import { freemem, totalmem } from "node:os";
 import { controllerFolders, type ReadText, readText, unifiedGroupFiles } from "./control-groups.ts";
 
-// How much memory the process may have, and how much of that is left: of the machine, cut by the limits of its cgroups.
+// How much memory the process may use, and how much is left, by the machine and the limits of its cgroups.
 
 /** Version 1 says "no limit" with a number near 2^63. */
 const NO_LIMIT = 2 ** 60;

@@ -26,7 +26,7 @@ export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false; // else it is somebody else's
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false; // otherwise it belongs to another user
   }
   return !/^[ZX]/.test(statOf(pid)?.[0] ?? "");
 }

@@ -7,7 +7,7 @@ export class SerialQueue {
   /** Runs a task after all that were given before. @returns what the task returns, or rejects as it does */
   run<T>(task: () => T | Promise<T>): Promise<T> {
     const done = this.#last.then(task);
-    this.#last = done.catch(() => {}); // the caller of this task meets its error
+    this.#last = done.catch(() => {}); // the caller of this task gets its error
     return done;
   }
 

@@ -15,7 +15,7 @@ export function lowerThreadPriority(): boolean {
   try {
     // The link leads to <process>/task/<thread>; reading it synchronously asks for the thread that calls.
     const thread = Number(readlinkSync("/proc/thread-self").split("/").at(-1));
-    // Seen from the main thread, which may have been started with a low priority itself; a parent may have stood back already.
+    // Seen from the main thread, which may have been started with a low priority itself; a parent may have lowered its priority already.
     const background = getPriority(process.pid) + constants.priority.PRIORITY_BELOW_NORMAL;
     const lowest = constants.priority.PRIORITY_LOW;
     setPriority(thread, Math.max(getPriority(thread), Math.min(lowest, background)));

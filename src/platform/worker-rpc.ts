@@ -4,7 +4,7 @@ import { spawnWorker } from "./worker.ts";
 
 // Calls a module on a thread of its own, with one request and one answer.
 
-/** What a thread answers, once. Errors of ours cross with everything they say; others as they are. */
+/** A thread's one answer. An AlbertError crosses with all its fields, any other error as it is. */
 type ThreadReply<Result> =
   | { readonly kind: "result"; readonly result: Result }
   | {
@@ -13,11 +13,11 @@ type ThreadReply<Result> =
     }
   | { readonly kind: "bug"; readonly error: unknown };
 
-/** The one thing that is said to a thread after its request. */
+/** The only message that a thread gets after its request. */
 const ABORT = "abort";
 
 /**
- * Has a module of this project answer one request on a thread of its own, which ends with the answer.
+ * Calls a module of this project on a thread of its own with one request. The thread ends with the answer.
  *
  * @param entry   URL of the module without its extension, as for `spawnWorker`; it must call `answerCall`
  * @param request anything that can be cloned
@@ -62,8 +62,8 @@ export async function answerCall<Request, Result>(
   if (parentPort === null) return;
   invariant(workerData !== undefined, "a thread was started without a request");
   const unwanted = new AbortController();
-  parentPort.once("message", () => unwanted.abort()); // `callThread` says nothing else
-  parentPort.unref(); // and what it says keeps no thread from ending
+  parentPort.once("message", () => unwanted.abort()); // `callThread` sends nothing else
+  parentPort.unref(); // and the listener does not keep the thread alive
   try {
     const result = await answer(workerData as Request, unwanted.signal); // `callThread` gave it
     parentPort.postMessage({ kind: "result", result } satisfies ThreadReply<Result>);

@@ -21,7 +21,7 @@ import type { WorkerTask } from "./session/thread-messages.ts";
 export interface RunningOptions {
   /** Threads inside one operator on the CPU. Default: what the cgroup's quota allows. */
   readonly threads?: number;
-  /** How long measuring the device's knee may take. Default 500 ms; 0 only warms up. */
+  /** How long measuring the device's saturation point may take. Default 500 ms; 0 only warms up. */
   readonly calibrationMs?: number;
   /** Remembers measurements, so that another model of the same shape need not be measured. */
   readonly profiles?: ProfileCache;

@@ -2,8 +2,8 @@ import { nearest } from "../config/nearest.ts";
 import { AlbertError, spreadRetry } from "../errors.ts";
 import type { Stage } from "../metrics/requests.ts";
 
-// Every error with which the serving room refuses or ends a request, and every refused change of versions. No decisions:
-// who throws one has found out what is wrong.
+// The errors with which the serving room refuses or ends a request, or refuses a change of versions. It decides nothing:
+// the code that throws has found out what is wrong.
 
 /** Which bound a request would have broken. */
 export type QueueLimit = "requests" | "tokens" | "predicted-ms";
@@ -98,7 +98,7 @@ export function nonFinite(): AlbertError {
   });
 }
 
-/** The input is known to make the runtime fail and is refused unseen for a while. */
+/** The input is known to make the runtime fail and is refused without a run for a while. */
 export function quarantined(remainingMs: number): AlbertError {
   return new AlbertError(
     "precondition",

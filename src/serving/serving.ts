@@ -16,7 +16,7 @@ import { Quarantine } from "./scheduler/quarantine.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { WorkTiming } from "./scheduler/work.ts";
 
-// The way of one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
+// Takes one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
 // knows no protocol.
 
 export interface ServingOptions {
@@ -30,7 +30,7 @@ export interface ServingOptions {
   readonly memory?: () => MemoryReading;
   /** In [0, 1). */
   readonly random?: () => number;
-  /** Told of errors that belong to no request, such as a shadow version's. */
+  /** Receives errors that belong to no request, such as a shadow version's. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -224,7 +224,7 @@ export class Serving {
   }
 }
 
-/** How far a request has come. */
+/** The stage that a request has reached. */
 interface Progress {
   stage: Stage;
   ref?: VersionRef;

@@ -325,7 +325,7 @@ export function generationMismatch(
   });
 }
 
-/** A value of a record by a name that somebody gave, which may be the name of something every object inherits. */
+/** A value of a record by a name that a caller gave, which may be the name of a property that every object inherits. */
 function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }

@@ -29,7 +29,7 @@ export function checkAlias(alias: string): void {
   if (/^\d+$/.test(alias)) throw invalidInput([{ field: "alias", description: "an alias is not a number" }]);
 }
 
-/** Whether a text is a whole sha256 in hex, as datasets are called by. */
+/** Whether a text is a whole sha256 in hex, the name of a dataset. */
 export function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }

@@ -15,7 +15,7 @@ import { openTemporaryCache } from "./temporary-cache.ts";
 export interface OpenStoreOptions extends Omit<StoreOptions, "objects" | "cacheDirectory"> {
   /** Local directory for opened versions; by default inside a directory store, and in the temporary directory for S3. */
   readonly cacheDirectory?: string;
-  /** Told of each operation on the place where bytes are kept. */
+  /** Called for each operation on the place where bytes are kept. */
   readonly onOperation?: OperationListener;
 }
 

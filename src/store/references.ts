@@ -15,7 +15,7 @@ export interface GcRoots {
 /** The gc roots of one holder, until they expire. */
 export interface Reference extends GcRoots {
   readonly holder: string;
-  /** Who that is, for people. */
+  /** A description of the holder, for people. */
   readonly description: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;

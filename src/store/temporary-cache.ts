@@ -22,7 +22,7 @@ export async function openTemporaryCache(name: string, parent: string = tmpdir()
   const path = join(parent, `albert-store-${name}`);
   await makeDirectory(path, 0o700);
   if (!(await isOurs(path))) {
-    // Anybody may write there; what is opened from it must not be another's.
+    // Every user may write there; what is opened from it must belong to this user.
     const advice = "remove it, or set store.cache_directory";
     throw new AlbertError("forbidden", `the store's cache ${path} belongs to another user: ${advice}`, {
       reason: "CACHE_FORBIDDEN",
@@ -42,7 +42,7 @@ export async function openTemporaryCache(name: string, parent: string = tmpdir()
 /** Notes that a cache is in use. */
 export async function markUsed(path: string): Promise<void> {
   const now = new Date();
-  await utimes(path, now, now).catch(() => {}); // somebody may just be deleting the cache, which makes no difference
+  await utimes(path, now, now).catch(() => {}); // another process may be deleting the cache, which makes no difference
 }
 
 async function isOurs(path: string): Promise<boolean> {

@@ -130,7 +130,7 @@ export class Uploads {
     });
   }
 
-  /** Removes uploads to which nothing was added for so long. @returns their ids */
+  /** Removes uploads to which nothing was added for the given time. @returns their ids */
   async sweep(olderThanMs: number): Promise<string[]> {
     const before = Date.now() - olderThanMs;
     const names = await readdir(this.#options.directory).catch((error: NodeJS.ErrnoException) => {

@@ -20,7 +20,7 @@ export interface GateOptions {
   readonly rules?: GateRules;
   /** Whether the gate yields to other threads, such as those that serve. */
   readonly background: boolean;
-  /** Told of each report. */
+  /** Receives each report. */
   readonly onReport?: (report: GateReport) => void;
 }
 

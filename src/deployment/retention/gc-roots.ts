@@ -28,7 +28,7 @@ export async function rootsOfJobs(store: Store, jobs: readonly Job[]): Promise<G
   };
 }
 
-/** The version a job starts from; undefined when there is none, which the job will be told. */
+/** The version a job starts from; undefined when there is none, which the job then reports. */
 async function startOf(store: Store, { spec, startVersion }: Job): Promise<string | undefined> {
   if (startVersion !== "") return startVersion;
   try {

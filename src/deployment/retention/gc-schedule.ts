@@ -9,7 +9,7 @@ export interface GcScheduleOptions {
   readonly intervalMs: number;
   readonly onCollected: (report: GcReport) => void;
   readonly onError: (error: unknown) => void;
-  /** Calls back once after so many milliseconds, unless the returned function is called before. */
+  /** Calls back once after the given milliseconds, unless the returned function is called before. */
   readonly after?: (milliseconds: number, callback: () => void) => () => void;
 }
 
@@ -18,7 +18,7 @@ const FIRST_MS = 60_000;
 
 /**
  * Collects the store's garbage again and again until `close`. Processes that share a store need not agree on who does it:
- * where one collects, the others let it, and only tidy up their own machine's cache.
+ * where one collects, the others leave it to that one and tidy up only their own machine's cache.
  */
 export class GcSchedule {
   readonly #options: GcScheduleOptions;

@@ -5,14 +5,14 @@ import type { Store } from "../../store/store.ts";
 export interface KeepAliveOptions {
   readonly store: Pick<Store, "references">;
   readonly holder: string;
-  /** Who that is, for people. */
+  /** A description of the holder, for people. */
   readonly description: string;
   /** What is needed now. */
   readonly roots: () => GcRoots | Promise<GcRoots>;
   /** How long the store keeps what a server needed after that server's last sign. */
   readonly lastsMs: number;
   readonly onError: (error: unknown) => void;
-  /** Calls back every so many milliseconds until the returned function is called. */
+  /** Calls back at a fixed interval in milliseconds until the returned function is called. */
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
 }
 
@@ -45,7 +45,7 @@ export class KeepAlive {
     return this.#last;
   }
 
-  /** Looks no more. @param release  whether nothing is needed any more */
+  /** Stops looking. @param release  whether nothing is needed any more */
   async close({ release }: { readonly release: boolean }): Promise<void> {
     this.#stop();
     await this.#last;

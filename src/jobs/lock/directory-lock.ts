@@ -10,7 +10,7 @@ import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-soc
 
 /** The process that a lock belongs to, as the lock's file tells it. */
 export interface LockHolder {
-  /** Different for every taking of a lock. */
+  /** Different each time a lock is taken. */
   readonly token: string;
   readonly host: string;
   readonly pid: number;
@@ -24,18 +24,18 @@ export interface LockHolder {
   readonly sinceMs: number;
 }
 
-/** How a holder shows that it lives to those who cannot look at its process. */
+/** How a holder proves that it is alive to processes that cannot inspect it. */
 export interface LockTimes {
   /** Between two signs of life. */
   readonly heartbeatMs: number;
-  /** Without a sign for so long, a holder is taken for dead. */
+  /** A holder without a sign for this long is taken for dead. */
   readonly leaseTimeoutMs: number;
 }
 
 export interface LockOptions {
-  /** Told once before waiting for a sign of life, which takes at most `leaseTimeoutMs`. */
+  /** Called once before waiting for a sign of life, which takes at most `leaseTimeoutMs`. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
-  /** Told when another process has taken the lock from this one, which was silent for too long. */
+  /** Called when another process has taken the lock from this one, which was silent for too long. */
   readonly onLost?: (error: AlbertError) => void;
   readonly times?: LockTimes;
 }
@@ -57,12 +57,12 @@ const HELD = new Set<string>();
  *     <token>.life    a socket on which the holder listens while it lives
  *
  * The lock is taken with the next number by `link`, which fails when another process was first, so that of many that want
- * a lock exactly one gets it; it then removes all lower numbers. Numbers never go down, hence one who looked too early
+ * a lock exactly one gets it; it then removes all lower numbers. Numbers never go down, so a process that looked too early
  * and takes a number that was removed since finds a higher one, and gives way.
  *
- * A holder whose process can be looked at is dead when its process is, and one in another container of the same machine when
- * no process listens on its socket: what a kill leaves is taken over at once. Of any other, on another host, signs of life decide,
- * and no clock but that of the one who waits.
+ * A holder whose process can be inspected is dead when its process is, and one in another container of the same machine when
+ * no process listens on its socket: a lock left by a kill is taken over at once. For a holder on another host signs of life decide,
+ * measured by the clock of the waiting process alone.
  */
 export class DirectoryLock {
   readonly #directory: string;
@@ -89,7 +89,7 @@ export class DirectoryLock {
     this.#life = life;
     this.#options = options;
     this.#times = options.times ?? TIMES;
-    // A disk that fails now may work at the next sign; who wants to write meets its error.
+    // A disk that fails now may work at the next sign; a writer gets its error.
     this.#timer = setInterval(() => this.#giveSign().catch(() => {}), this.#times.heartbeatMs).unref();
     HELD.add(token);
   }
@@ -207,7 +207,7 @@ async function takeNumber(
   return true;
 }
 
-/** Whether a holder lives; gone: its file is, look again. */
+/** Whether a holder is alive; `gone` when its file has disappeared, so that the caller looks again. */
 async function watchHolder(
   directory: string,
   path: string,

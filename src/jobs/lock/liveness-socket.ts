@@ -71,7 +71,7 @@ export async function isListening(
       connection.destroy();
     }
   });
-  if (failure === undefined || failure === "EAGAIN") return true; // busy, hence alive
+  if (failure === undefined || failure === "EAGAIN") return true; // busy, so alive
   return failure === "ECONNREFUSED" ? false : undefined;
 }
 

@@ -47,7 +47,7 @@ export function taskOf(name: string, field = "spec.task"): Task {
   throw invalidInput([{ field, description: `expected one of ${TASKS.join(", ")}` }]);
 }
 
-/** A part of the resolved that this kind of job cannot do without. */
+/** A part of the resolved specification that this kind of job requires. */
 export function required<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
   throw invalidInput([{ field: `spec.${field}`, description: "this kind of job needs it" }]);

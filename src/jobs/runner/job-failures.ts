@@ -58,7 +58,7 @@ function reasonOf(error: unknown, otherwise: JobReason): JobReason {
   return error instanceof RangeError && /allocation/i.test(error.message) ? "OUT_OF_MEMORY" : otherwise;
 }
 
-/** Messages of our own errors are for callers; of others only what kind they are. */
+/** Callers see the messages of our own errors, and only the kind of any other. */
 function messageOf(error: unknown): string {
   if (error instanceof AlbertError) return error.message;
   return error instanceof Error ? `unexpected ${error.name}` : "unexpected failure";

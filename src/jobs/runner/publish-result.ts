@@ -6,7 +6,7 @@ import type { JobRecord } from "../job-record.ts";
 import type { JobResult } from "../job-state.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY } from "./job-control.ts";
 
-// What becomes of the result of a job: stored, compared by the gate, promoted. Each step is in the job's log before the next, so
+// Stores the result of a job, runs the gate on it, and promotes it. Each step is in the job's log before the next, so
 // that none is repeated after a crash.
 
 /** What the gate found about a new version. */
@@ -17,7 +17,7 @@ export interface GateVerdict {
   readonly report: Readonly<Record<string, unknown>>;
 }
 
-/** What becomes of a finished model; the composition root connects it with the store and with serving. */
+/** What happens to a finished model; the composition root connects it with the store and with serving. */
 export interface ModelPublisher {
   /** Keeps a file as a dataset; keeping the same bytes again gives the dataset that exists. @returns its digest */
   keep(file: { readonly name: string; readonly path: string }): Promise<string>;

@@ -44,7 +44,7 @@ export async function runJob(resolved: ResolvedSpec, control: JobControl): Promi
   }
 }
 
-/** Says what a job would do, as far as its kind has it. Never throws: what would have it rejected is among the problems. */
+/** Plans a job. Never throws: everything for which the job would be rejected is among the problems. */
 export async function planJob(resolved: ResolvedSpec): Promise<JobPlan> {
   try {
     return await KINDS[resolved.spec.kind].plan(resolved);

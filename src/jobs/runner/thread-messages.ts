@@ -15,7 +15,7 @@ export interface ThreadTask {
   readonly background: boolean;
 }
 
-/** What a job's thread says. */
+/** What a job's thread sends. */
 export type ThreadMessage =
   | { readonly kind: "phase"; readonly phase: JobPhase }
   | { readonly kind: "activity"; readonly text: string }

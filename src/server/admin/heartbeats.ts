@@ -1,6 +1,6 @@
 // Adds heartbeats to a stream of values, so that a reader can tell a quiet stream from a broken one.
 
-/** One of the source's values, or word that nothing came for a while. */
+/** One of the source's values, or a sign that nothing came for a while. */
 export type Beat<T> =
   | { readonly kind: "value"; readonly value: T }
   | { readonly kind: "heartbeat"; readonly timeMs: number };

@@ -1,6 +1,6 @@
 import { AlbertError } from "../../errors.ts";
 
-// How long a call may take, and the errors with which one ends that is late or cancelled.
+// How long a call may take, and the errors of a call that is late or cancelled.
 
 /** The deadlines of a listener's calls. */
 export interface DeadlineSettings {
@@ -20,12 +20,12 @@ export function allowedMs(givenMs: number | undefined, streaming: boolean, setti
   return Math.min(givenMs ?? settings.defaultDeadlineMs, settings.maxDeadlineMs);
 }
 
-/** The reason with which a call ends whose deadline has passed. The stage it had reached is for its handler to tell. */
+/** The reason of a call whose deadline has passed. Its handler reports the stage that it had reached. */
 export function deadlineExceeded(): AlbertError {
   return new AlbertError("deadline", "the deadline passed before the answer was ready", { reason: "DEADLINE_PASSED" });
 }
 
-/** The reason with which a call ends that its caller cancelled, or whose connection broke. */
+/** The reason of a call that its caller cancelled, or whose connection broke. */
 export function callerCancelled(): AlbertError {
   return new AlbertError("cancelled", "the caller went away", { reason: "CANCELLED" });
 }

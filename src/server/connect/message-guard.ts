@@ -11,7 +11,7 @@ const COMPRESSED = 1;
 /**
  * Looks at the one request message of a call before Connect does: counts its bytes, and refuses a binary message that cannot
  * be decoded as the caller's fault, with the details that gRPC gives; Connect would call it a fault of the server's. JSON is
- * left to Connect, which says the right thing.
+ * left to Connect, which reports it correctly.
  */
 export class MessageGuard {
   readonly #method: DescMethod;

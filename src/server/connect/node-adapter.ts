@@ -18,7 +18,7 @@ export interface ConnectAdapterOptions {
   readonly budget: ByteBudget;
   /** Adds the services. */
   readonly routes: (router: ConnectRouter) => void;
-  /** Answers what is no call. */
+  /** Answers requests that are no calls. */
   readonly fallback: (request: IncomingMessage, response: ServerResponse) => void;
 }
 

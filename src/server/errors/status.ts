@@ -71,7 +71,7 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /**
- * The one place where errors become gRPC statuses. Advice when to try again is sent as it is: who refuses spreads it.
+ * The one place where errors become gRPC statuses. Advice when to try again is sent unchanged: the code that refuses has spread it.
  */
 export function toWireError(error: AlbertError): WireError {
   const statusName = STATUS_OF_CODE[error.code];

@@ -4,7 +4,7 @@ import { invariant } from "../../errors.ts";
 
 // Bounds on what one HTTP/2 connection may do, below the level of calls. grpc-js passes two of Node's options on and
 // has no way to give others, so this file, and it alone, reaches into the options that the library will create its
-// HTTP/2 servers with; `test/e2e/http2-limits.test.ts` fails should a version of the library keep them elsewhere.
+// HTTP/2 servers with; `test/e2e/http2-limits.test.ts` fails if a version of the library keeps them elsewhere.
 
 /** Name and value pairs of one header block. An honest call has about ten besides its caller's own. */
 const MAX_HEADER_PAIRS = 64;

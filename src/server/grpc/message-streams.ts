@@ -1,8 +1,8 @@
 import { create, type DescMethod, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 
-// Messages of streaming calls over grpc-js's stream objects, with flow control and cancellation. Knows bytes and the
-// message types of a method; which handler reads and writes them is not its business.
+// Messages of streaming calls over grpc-js's stream objects, with flow control and cancellation. It knows bytes
+// and the message types of a method, but no handler.
 
 /** A stream that replies are written to. */
 export type ReplyStream = ServerWritableStream<Uint8Array, Buffer> | ServerDuplexStream<Uint8Array, Buffer>;

@@ -10,7 +10,7 @@ const MAX_LISTED = 100;
 
 /**
  * Which names answer calls now: "" for the server as a whole, each service, and `model/<name>` for each model. The one source
- * of every probe: gRPC health, `/readyz` and the `albert_ready` metric cannot disagree. Watchers hear of every change. After
+ * of every probe: gRPC health, `/readyz` and the `albert_ready` metric cannot disagree. Watchers see every change. After
  * `drain` everything is NOT_SERVING for good.
  */
 export class HealthStates {

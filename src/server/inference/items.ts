@@ -73,7 +73,7 @@ function emptyItem(): Error {
   return invalidInput([{ field: "request", description: `must be one of ${kinds}` }]);
 }
 
-/** Longest nap between two looks at the queue. */
+/** Longest pause between two looks at the queue. */
 const LOOK_EVERY_MS = 50;
 
 /** What backpressure needs to know of the queue. */

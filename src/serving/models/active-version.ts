@@ -45,7 +45,7 @@ export class ActiveVersion {
   readonly #latencies = new Latencies();
   #generation = 0;
   #current: VersionSlot | undefined;
-  /** What a rollback returns to; `stopTimer` calls off its release. */
+  /** What a rollback returns to; `stopTimer` cancels its release. */
   #previous: { readonly slot: VersionSlot; readonly stopTimer: () => void } | undefined;
   #lastSwap: SwapTiming | undefined;
 
@@ -92,7 +92,7 @@ export class ActiveVersion {
     if (expected !== undefined && expected !== this.#generation) throw generationMismatch(expected, this.#generation);
   }
 
-  /** Keeps the version before no longer; its owner releases it. */
+  /** Stops keeping the previous version; its owner releases it. */
   forgetPrevious(): void {
     this.#previous?.stopTimer();
     this.#previous = undefined;

@@ -9,7 +9,7 @@ import { fits, type MemoryReading, outOfMemory } from "./memory.ts";
 import type { ServableModel } from "./reader.ts";
 import { compareWithDryRun, probeSequence, smokeTest } from "./smoke-test.ts";
 
-// The way of a version into memory, phase by phase, and out again. It gives no version traffic.
+// Loads a version into memory, phase by phase, and releases it again. It gives no version traffic.
 
 /** Where a version comes from. */
 export interface VersionSource {
@@ -28,7 +28,7 @@ export interface VersionLoaderOptions {
   readonly openEngine: (model: ServableModel) => Promise<Engine>;
   /**
    * Builds an engine that yields to those that serve. With it, a version that is loaded while others serve is tried out
-   * there, so that they are hardly disturbed; absent: every check runs on the engine that will serve.
+   * there, so that the others are hardly disturbed; absent: every check runs on the engine that will serve.
    */
   readonly openDryRunEngine?: (model: ServableModel) => Promise<Engine>;
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export interface LoadingConditions {
 /** Called when a phase has ended, with its duration. */
 export type PhaseListener = (phase: SwapPhase, seconds: number) => void;
 
-/** EventLoopBudget stored versions into ones that can answer, and returns all they hold when they are done. */
+/** Turns stored versions into ones that can answer, and releases all they hold when they are done. */
 export class VersionLoader {
   readonly #options: VersionLoaderOptions;
 

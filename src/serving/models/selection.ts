@@ -2,7 +2,7 @@ import type { HeadKind } from "../../model/heads.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import type { PairedComparison } from "./shadow.ts";
 
-// How a request names a version, and what it holds of it while it is worked on.
+// How a request selects a version, and what it holds while it runs.
 
 /** Which version a request wants. */
 export interface ModelSelector {
@@ -25,7 +25,7 @@ export function isPinned(version: LoadedVersion, { version: wanted, digest }: Mo
   return !digest || (digest.length >= DIGEST_PREFIX && version.digest.startsWith(digest.toLowerCase()));
 }
 
-/** What a request holds while it is worked on. */
+/** What a request holds while it runs. */
 export interface VersionRef {
   readonly version: LoadedVersion;
   /** A challenger that should compute the same request for comparison. */

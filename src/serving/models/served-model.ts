@@ -18,7 +18,7 @@ export interface ServedModelOptions extends ActiveVersionOptions {
   readonly random: () => number;
   /** Ends a version's session; resolves with the number of requests that had to be answered with an error. */
   readonly release: (version: LoadedVersion) => Promise<number>;
-  /** Told of every change that watchers may want to see. */
+  /** Called on every change that watchers may want to see. */
   readonly onChange: (model: ServedModel) => void;
 }
 
@@ -53,7 +53,7 @@ export class ServedModel {
     return this.#slots.size === 0;
   }
 
-  /** Whether a version is on its way. */
+  /** Whether a version is being loaded. */
   get loading(): boolean {
     return [...this.#slots.values()].some((slot) => slot.loading !== undefined);
   }

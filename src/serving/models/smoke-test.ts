@@ -3,7 +3,7 @@ import type { Model } from "../../model/directory/model-directory.ts";
 import type { Head } from "../../model/heads.ts";
 import { type Engine, POOLED_OUTPUT, type SequenceInput, type SequenceOutput } from "../../runtime/engine.ts";
 
-// Whether a new engine computes at all, and alike: a smoke test, not an evaluation. It knows no version and no traffic.
+// Checks that a new engine computes at all, and consistently: a smoke test, not an evaluation. It knows no version and no traffic.
 
 /** Lengths of the sequences a new version is tried with, besides its longest. */
 const SHORT = 8;

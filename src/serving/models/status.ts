@@ -3,7 +3,7 @@ import type { Comparison } from "./shadow.ts";
 
 // What watchers, administrators and reports see of the models. Types alone.
 
-/** Where a version stands, with what belongs to that state. */
+/** The state of a version, with the data of that state. */
 export type VersionState =
   | { readonly kind: "loading" }
   | { readonly kind: "warming" }
@@ -49,7 +49,7 @@ export interface ModelStatus {
   readonly lastSwap?: SwapReport;
 }
 
-/** What one change of version cost. Latencies are absent where no request ended in their stretch of time. */
+/** What one change of version cost. Latencies are absent where no request ended in their interval. */
 export interface SwapReport {
   readonly name: string;
   readonly from?: string;

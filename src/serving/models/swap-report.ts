@@ -3,8 +3,8 @@ import type { Clock } from "../../platform/clock.ts";
 import type { SwapReport } from "./status.ts";
 import type { LoadRecord } from "./version-slot.ts";
 
-// What one change of version cost: its phases, and the latencies before, during and after. It only keeps the books; the long
-// view of latencies is in the metrics.
+// What one change of version cost: its phases, and the latencies before, during and after. It only
+// records; long-term latencies are in the metrics.
 
 /** How long before and after a swap counts as "before" and "after". */
 const NEIGHBOURHOOD_MS = 60_000;
@@ -20,7 +20,7 @@ export class SwapTiming {
   readonly #clock: Clock;
   readonly #latencies: Latencies;
   readonly #began: number;
-  /** Percentiles of stretches that are over, which are computed once: reports are asked for many times in a swap. */
+  /** Percentiles of intervals that are over, which are computed once: reports are asked for many times in a swap. */
   readonly #p99Before: number | undefined;
   #drained: { readonly at: number; readonly rssBytes: number; readonly p99During: number | undefined } | undefined;
   #requestsFailed = 0;
@@ -77,7 +77,7 @@ export class SwapTiming {
 }
 
 /**
- * When recent requests ended and how long they took, for percentiles over a stretch of time. Bounded: the oldest
+ * When recent requests ended and how long they took, for percentiles over an interval. Bounded: the oldest
  * are forgotten.
  */
 export class Latencies {

@@ -16,7 +16,7 @@ export interface LoadRecord {
 /** What a version that can answer may be doing. */
 export type LoadedKind = "standby" | "serving" | "shadow" | "canary" | "draining";
 
-/** Where a version stands, with what belongs to that state. */
+/** The state of a version, with the data of that state. */
 export type SlotState =
   /** `warming` once its engine is built; `loaded` resolves when it can answer. */
   | { readonly kind: "loading" | "warming"; readonly loaded: Promise<LoadedVersion>; readonly record: LoadRecord }
@@ -46,7 +46,7 @@ export class VersionSlot {
   readonly #onChange: (slot: VersionSlot) => void;
   #state: SlotState;
 
-  /** @param onChange  told of every change of state */
+  /** @param onChange  called on every change of state */
   constructor(
     version: string,
     loaded: Promise<LoadedVersion>,
@@ -67,7 +67,7 @@ export class VersionSlot {
     return isLoaded(this.#state) ? this.#state.version : undefined;
   }
 
-  /** Resolves when it can answer; undefined unless it is on its way there. */
+  /** Resolves when it can answer; undefined unless it is being loaded. */
   get loading(): Promise<LoadedVersion> | undefined {
     return isLoading(this.#state) ? this.#state.loaded : undefined;
   }
@@ -105,7 +105,7 @@ export class VersionSlot {
     this.#enter({ kind: "failed", reason, message: known ? error.message : "an internal error; see the log" });
   }
 
-  /** Gives a loaded version another part to play. Shadow traffic waits behind all other. */
+  /** Gives a loaded version another role. Shadow traffic waits behind all other. */
   become(kind: LoadedKind): void {
     const { version, record } = this.#expectLoaded(`become ${kind}`);
     version.queue.setBackground(kind === "shadow");

@@ -1,7 +1,7 @@
-// Tells readers what changed. It knows nothing of models.
+// Notifies readers of changes. It knows nothing of models.
 
 /**
- * Tells any number of readers what changed. Bounded by the number of keys: a reader that is slower than the changes gets
+ * Notifies any number of readers of changes. Bounded by the number of keys: a reader that is slower than the changes gets
  * the newest value of each key, not every value. A reader that stops, or whose signal aborts, is forgotten.
  */
 export class Watchers<T> {

@@ -1,7 +1,7 @@
 import { spreadRetry } from "../../errors.ts";
 import { deadlineTooShort, deadlineUnreachable, queueFull } from "../errors.ts";
 
-// Who comes in. It counts places and compares predictions with bounds; it knows no queue and predicts nothing itself.
+// Decides which requests are admitted. It counts places and compares predictions with bounds; it knows no queue and predicts nothing itself.
 
 /** Bounds on what may be in hand at a time. */
 export interface AdmissionLimits {

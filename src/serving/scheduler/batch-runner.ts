@@ -24,7 +24,7 @@ export class BatchRunner {
     this.#options = options;
   }
 
-  /** Computes a batch of one queue and hands out what came of it. Never rejects. */
+  /** Computes a batch of one queue and hands out its outputs. Never rejects. */
   async run(queue: ModelQueue, batch: readonly QueuedSequence[], predictedMs: number): Promise<void> {
     const { signal, release } = abortWhenUnwanted(batch);
     try {
@@ -108,7 +108,7 @@ export class BatchRunner {
 
   /** Fails the request of an input that the runtime fails on, and refuses the input from now on. */
   #reject(queue: ModelQueue, { request, input }: QueuedSequence, error: unknown): void {
-    // What the engine calls invalid is no mystery: the caller is told what is wrong with it.
+    // What the engine calls invalid needs no search: the caller gets its message.
     if (error instanceof AlbertError && error.code === "invalid-input") {
       queue.fail(request, "failed", error);
       return;

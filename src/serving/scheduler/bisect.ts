@@ -3,7 +3,7 @@ import type { QueuedSequence } from "./queued-request.ts";
 
 // Finds the input that made a batch fail. It decides only what to compute again; the caller maps the result to requests.
 
-/** How to compute again, how to tell whether the engine works at all, and whom to tell. */
+/** How to compute again, how to tell whether the engine works at all, and how to report it. */
 export interface BisectSteps {
   /** Computes sequences as a batch and answers them; rejects when the batch fails. */
   readonly run: (batch: readonly QueuedSequence[]) => Promise<void>;

@@ -40,7 +40,7 @@ export class Quarantine {
     if (this.#until.size > this.#capacity && oldest !== undefined) this.#until.delete(oldest);
   }
 
-  /** Milliseconds for which an input is still refused; undefined for one that is welcome. */
+  /** Milliseconds for which an input is still refused; undefined for one that is admitted. */
   remainingMs(model: string, input: SequenceInput): number | undefined {
     if (this.#until.size === 0) return undefined;
     const until = this.#until.get(hashSequence(model, input));

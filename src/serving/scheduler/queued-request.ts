@@ -25,7 +25,7 @@ interface Progress {
   spent: Omit<WorkTiming, "queueMs" | "prediction">;
 }
 
-/** Where a request stands, with what belongs to that state. */
+/** The state of a request, with the data of that state. */
 export type RequestState =
   /** `unsent` of its sequences have not been handed to a device yet. */
   | { readonly kind: "waiting"; readonly unsent: number; readonly progress: Progress }
@@ -78,7 +78,7 @@ export class QueuedRequest {
     return this.#state.kind === "waiting" || this.#state.kind === "running";
   }
 
-  /** How far it has come, for the errors that end it. */
+  /** The stage it has reached, for the errors that end it. */
   get stage(): "queue" | "run" {
     return this.#state.kind === "waiting" ? "queue" : "run";
   }

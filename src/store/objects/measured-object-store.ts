@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { ObjectStore } from "./object-store.ts";
 
 /**
- * Told of each operation that has ended.
+ * Called for each operation that has ended.
  *
  * @param outcome  "conflict" where another writer came first, "error" where it threw
  */

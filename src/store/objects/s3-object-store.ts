@@ -181,7 +181,7 @@ export class S3ObjectStore implements ObjectStore {
     condition: { readonly IfNoneMatch?: string; readonly IfMatch?: string },
   ): Promise<boolean> {
     const small = body.size <= SMALL_BYTES ? await readBody(body) : undefined;
-    // A service refuses a long body by hanging up in its middle, which looks like a broken network: better ask first.
+    // A service refuses a long body by hanging up in its middle, which looks like a broken network, so ask first.
     if (small === undefined && (await this.#sizeOf(fullKey)) !== undefined)
       return this.#holdsSame(fullKey, body, small);
     const target = {
@@ -208,7 +208,7 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  /** The SDK does not watch the stream that it sends: when reading it fails, the request is called off. */
+  /** The SDK does not watch the stream that it sends: when reading it fails, the request is cancelled. */
   async #sendStream(target: Omit<PutObjectCommandInput, "Body">, body: ObjectBody): Promise<void> {
     const failed = new AbortController();
     const stream = Readable.from(body.chunks()).once("error", (error) => failed.abort(error));
