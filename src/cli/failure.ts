@@ -3,7 +3,7 @@ import { CallError } from "../client/call-error.ts";
 import { AlbertError, type FieldViolation } from "../errors.ts";
 import { isSystemError, systemError } from "./system-error.ts";
 
-// How a command that fails says so: for people on stderr, with `--json` as one object on stdout, and by its exit
+// Reports the failure of a command: for people on stderr, with `--json` as one object on stdout, and by its exit
 // status.
 
 /** What each exit status means; docs/cli.md has the same table. */
@@ -63,7 +63,7 @@ export function failureOf(error: unknown): CommandFailure {
   };
 }
 
-/** Tells a failure. @param json  whether stdout is read by a program */
+/** Reports a failure. @param json  whether stdout is read by a program */
 export function tellFailure(failure: CommandFailure, json: boolean): void {
   const { reason, message, fields, exitCode, stack } = failure;
   if (reason !== "USAGE") process.stderr.write(`albert: ${message}\n`);
@@ -82,7 +82,7 @@ function exitCodeOf({ reason, cause }: AlbertError): number {
     : EXIT.failed;
 }
 
-/** Without a reason of ours it was not an albert server that spoke. */
+/** An error without a reason of ours does not come from an albert server. */
 function exitCodeOfCall({ status, reason }: CallError): number {
   return status === "UNAVAILABLE" && reason === "" ? EXIT.unreachable : EXIT.refusedByServer;
 }

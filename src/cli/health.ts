@@ -48,7 +48,7 @@ export function registerHealth(program: Command): void {
 }
 
 /**
- * The standard health call, once: who checks health wants to know what is now.
+ * The standard health call, once and without retries: a health check asks for the present state.
  *
  * @throws AlbertError unavailable (NO_SERVER) when no server answers in time, not-found (HEALTH_UNKNOWN) for an unknown name
  */

@@ -14,7 +14,7 @@ function fail(error: unknown): number {
   return failure.exitCode;
 }
 
-// What reads our output may end before we do, as head does.
+// The reader of our output may end before we do, as `head` does.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : fail(error)));
 // Streams and timers fail outside of the command's promise.
 process.on("uncaughtException", (error) => process.exit(fail(error)));

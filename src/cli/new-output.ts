@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { AlbertError } from "../errors.ts";
 
 /**
- * A run of hours must not find out at its end that it cannot write its result.
+ * Refuses an output that exists already: a run of hours must not fail when it writes its result.
  *
  * @throws AlbertError already-exists
  */

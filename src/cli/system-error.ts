@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { AlbertError } from "../errors.ts";
 
-// What the operating system refuses, said with the path and what to do, instead of a stack.
+// Turns refusals of the operating system into messages with the path and advice in place of a stack.
 
 /** What each code means, and what helps. */
 const MEANINGS: Readonly<Record<string, readonly [what: string, advice: string]>> = {

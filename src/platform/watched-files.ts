@@ -37,7 +37,7 @@ export class WatchedFiles {
     return watched;
   }
 
-  /** Looks now instead of at the next turn. */
+  /** Looks now instead of at the next interval. */
   async check(): Promise<void> {
     try {
       const contents = await readAll(this.#paths);

@@ -17,7 +17,7 @@ import type { PreparedPretraining } from "./pretrain.ts";
 /** Weights and the two moments of the optimizer. */
 const SLOTS = 3;
 
-/** A stretch of a run whose steps are alike, and one of them. */
+/** A part of a run whose steps are alike, and one of them. */
 interface SampledStage {
   readonly steps: number;
   readonly sample: StepData;

@@ -13,7 +13,7 @@ export interface Instances {
   instance(epoch: number, position: number): PretrainingInstance;
 }
 
-/** A stretch of a run with sequences of one length. A run has one stage, or several with growing lengths. */
+/** A part of a run with sequences of one length. A run has one stage, or several with growing lengths. */
 export interface PretrainingStage {
   /** First step of the stage; 0 for the first. */
   readonly fromStep: number;
@@ -94,7 +94,11 @@ function packed(objective: Objective, instances: readonly PretrainingInstance[],
   const { segments, predictions } = stage.packing!; // the caller looked
   const order = Uint32Array.from(instances.keys());
   const lengths = instances.map(({ inputIds }) => inputIds.length);
-  const plan = packRows(order, lengths, { rowLength: sequenceLength, maxSegments: segments, window: instances.length });
+  const plan = packRows(order, lengths, {
+    rowLength: sequenceLength,
+    maxSegments: segments,
+    bufferSize: instances.length,
+  });
   const filled = Array.from({ length: plan.starts.length - 1 }, (_, row) =>
     Array.from(plan.instances.subarray(plan.starts[row]!, plan.starts[row + 1]!), (index) => instances[index]!),
   );

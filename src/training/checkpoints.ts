@@ -33,11 +33,11 @@ export interface TrainingProgress {
   readonly bestMetrics?: Readonly<Record<string, number>>;
   /** Evaluations since the best one: early stopping's patience. */
   readonly evaluationsSinceBest: number;
-  /** What the watch for a collapse has added up so far. */
+  /** The divergence window so far. */
   readonly watched: DivergenceWindow;
 }
 
-/** All that decides the next bit of a run. */
+/** Everything that decides the next bit of a run. */
 export interface Checkpoint {
   readonly state: TrainState;
   readonly progress: TrainingProgress;

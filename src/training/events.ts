@@ -44,7 +44,7 @@ export type TrainingEvent =
       readonly paddingShare: number;
       /** Share of the time spent waiting for data, since the last event of this kind. */
       readonly dataWaitShare: number;
-      /** Seconds to the last scheduled step: from the fastest and from the slowest recent stretch. */
+      /** Seconds to the last scheduled step: from the fastest and from the slowest recent interval. */
       readonly etaSeconds: readonly [low: number, high: number];
       readonly residentBytes: number;
       /** The objective's sums (correct predictions and the like) since the last event of this kind. */

@@ -213,7 +213,7 @@ export interface RunOptions {
 }
 
 export interface FineTuneOutcome extends TrainingOutcome {
-  /** What a person should know of the result besides its figures; told as warnings too. */
+  /** What a person should know of the result besides its figures; also reported as warnings. */
   readonly findings: readonly Finding[];
   /** Paths of the prediction files that the final evaluation left. */
   readonly predictionFiles: readonly string[];

@@ -286,7 +286,7 @@ async function rollBack(run: TrainingRun, failed: TrainingProgress, divergence: 
 }
 
 function diverged({ message, reason }: Divergence, step: number): AlbertError {
-  // One answer throughout is what a rate far too high leaves, and where one far too low has not moved from.
+  // A rate far too high ends in one answer throughout; a rate far too low never leaves it.
   const advice =
     reason === "NON_FINITE"
       ? "Lower the learning rate or lengthen the warmup"

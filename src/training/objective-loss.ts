@@ -250,7 +250,7 @@ function sequences(pass: Pass): Pick<TrunkInputs, "inputIds" | "inputMask" | "se
   };
 }
 
-/** scale * sum(weights * losses): the term's share of the window's loss. */
+/** scale * sum(weights * losses): the term's share of the step's loss. */
 function weighted(pass: Pass, term: LossTerm["name"], losses: Tensor1D, weights: Tensor1D): Scalar {
   const scale = pass.inputs.scales.get(term);
   invariant(scale !== undefined, `no scale is fed for loss term ${term}`);

@@ -5,8 +5,8 @@ import type { TrainingEvent } from "./events.ts";
 import { TensorBoardWriter } from "./tensorboard.ts";
 
 /**
- * Keeps what a run says in files next to its checkpoints: `events.jsonl` (every event), TensorBoard curves, and
- * `eval_results.txt` in the official form. Events are written in order, behind the run's back; `close` waits for the last.
+ * Writes what a run reports to files next to its checkpoints: `events.jsonl` (every event), TensorBoard curves, and
+ * `eval_results.txt` in the official form. Events are written in order and in the background; `close` waits for the last.
  */
 export class ResultFiles {
   readonly #directory: string;

@@ -5,14 +5,14 @@ import type { StepResult } from "./step/training-step.ts";
 
 type StepMetrics = Omit<Extract<TrainingEvent, { kind: "step_metrics" }>, "kind" | "learningRate">;
 
-/** Stretches between reports that the estimate of the remaining time looks back on. */
+/** Intervals between reports on which the estimate of the remaining time rests. */
 const REMEMBERED = 8;
 
 /** Adds up what happened between two reports of a run's speed. */
 export class ThroughputMeter {
   readonly #clock: () => number;
   readonly #totalSteps: number;
-  /** Milliseconds per step of recent stretches. */
+  /** Milliseconds per step of recent intervals. */
   #recent: number[] = [];
   #beganAt = 0;
   #stepMs = 0;
@@ -49,7 +49,7 @@ export class ThroughputMeter {
     for (const [name, value] of Object.entries(metrics)) this.#metrics[name] = (this.#metrics[name] ?? 0) + value;
   }
 
-  /** Reports the stretch since the last report, and begins a new one. */
+  /** Reports the interval since the last report, and begins a new one. */
   report({ step, examplesSeen, tokensSeen }: TrainingProgress, stepsPerEpoch: number): StepMetrics {
     const msPerStep = this.#stepMs / Math.max(this.#steps, 1);
     this.#recent = [...this.#recent, msPerStep].slice(-REMEMBERED);

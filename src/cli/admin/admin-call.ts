@@ -34,7 +34,7 @@ export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient)
   try {
     return await run(client);
   } catch (error) {
-    // Without a reason it was not an albert server that spoke.
+    // An error without a reason does not come from an albert server.
     if (!(error instanceof CallError) || error.reason !== "") throw error;
     if (error.status === "UNIMPLEMENTED") {
       const message = `${admin} does not answer administrators: is it the public address (--server)? the admin one is usually port 50052`;

@@ -144,7 +144,7 @@ class LineFile {
     this.#failed = once(this.#stream, "error").then(([error]) => {
       throw error;
     });
-    this.#failed.catch(() => {}); // told when it is next waited for
+    this.#failed.catch(() => {}); // reported when it is next awaited
   }
 
   /** @throws NodeJS.ErrnoException */

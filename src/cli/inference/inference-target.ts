@@ -118,7 +118,7 @@ async function isPathOfFile(argument: string): Promise<boolean> {
 
 interface OpenTarget {
   readonly target: InferenceTarget;
-  /** Makes of a failed call what the command line can tell a person. */
+  /** Turns a failed call into an error that the command line can report. */
   explain(error: unknown): unknown;
   close(): Promise<void>;
 }
@@ -163,7 +163,7 @@ async function connect(given: string, flags: ConnectionFlags): Promise<OpenTarge
   return { target: client, explain, close: async () => client.close() };
 }
 
-/** Here are no other callers from whom a long document would take time; two megabytes of English are 4,096 windows. */
+/** There are no other callers whom a long document would delay; two megabytes of English are 4,096 windows. */
 const OWN_LIMITS = { "inputs-max-chars": "10000000", "inputs-max-windows": "4096" };
 
 /** The same handlers that a server runs, called without a connection. */

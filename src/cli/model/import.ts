@@ -23,7 +23,7 @@ interface ImportFlags {
   readonly json?: true;
 }
 
-/** Adds `albert import`: makes a model directory from a checkpoint of someone else's making, or from random values. */
+/** Adds `albert import`: makes a model directory from a foreign checkpoint, or from random values. */
 export function registerImport(program: Command): void {
   program
     .command("import")

@@ -78,7 +78,7 @@ export function addDatasetOptions(command: Command): Command {
     );
 }
 
-/** What ran, and what came of it. */
+/** What ran, and its results. */
 export interface DatasetRun extends DatasetEvaluation {
   readonly modelDigest: string;
   readonly modelName: string;

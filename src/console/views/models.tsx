@@ -6,7 +6,7 @@ import { useCall, usePolling } from "../parts/use-call.ts";
 import { PromoteDialog } from "./promote-dialog.tsx";
 import { VersionRow } from "./version-row.tsx";
 
-/** A promotion that somebody is about to decide on. */
+/** A promotion that waits for a person's decision. */
 interface Candidate {
   readonly version: ModelVersion;
   readonly champion: Alias | undefined;

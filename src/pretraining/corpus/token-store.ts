@@ -16,7 +16,7 @@ import {
 } from "./token-store-files.ts";
 
 /** Sentence ends that are read at once; planning an epoch walks through them in order. */
-const WINDOW = 1 << 10;
+const BUFFERED = 1 << 10;
 
 /**
  * Documents that `buildTokenStore` wrote. Tokens and sentence boundaries stay on disk and are read where they are needed;
@@ -112,8 +112,8 @@ class Shard {
   readonly #tokens: number;
   readonly #sentences: number;
   readonly #documents: Uint32Array;
-  #window: Uint32Array = new Uint32Array(0);
-  #windowStart = 0;
+  #buffer: Uint32Array = new Uint32Array(0);
+  #bufferStart = 0;
   readonly #sentenceCount: number;
 
   constructor(directory: string, shard: number, sizes: ShardSizes) {
@@ -143,11 +143,11 @@ class Shard {
         at++;
         continue;
       }
-      if (at < this.#windowStart || at >= this.#windowStart + this.#window.length) {
-        this.#windowStart = at;
-        this.#window = readWords(this.#sentences, at, Math.min(WINDOW, this.#sentenceCount - at));
+      if (at < this.#bufferStart || at >= this.#bufferStart + this.#buffer.length) {
+        this.#bufferStart = at;
+        this.#buffer = readWords(this.#sentences, at, Math.min(BUFFERED, this.#sentenceCount - at));
       }
-      const part = this.#window.subarray(at - this.#windowStart, last - this.#windowStart);
+      const part = this.#buffer.subarray(at - this.#bufferStart, last - this.#bufferStart);
       ends.set(part, at - first + 1);
       at += part.length;
     }

@@ -12,11 +12,11 @@ export interface PackingOptions {
   /** Instances a row holds at most. */
   readonly maxSegments: number;
   /** Instances that are packed among themselves, in order; bounds how far packing moves an instance. */
-  readonly window: number;
+  readonly bufferSize: number;
 }
 
 /**
- * Lays instances of different lengths into rows with as little padding as is easily had: window by window, longest first,
+ * Lays instances of different lengths into rows with as little padding as is easily had: one buffer after the other, longest first,
  * each into the fullest row that still has room (best fit decreasing). The result depends on nothing but its arguments, so a
  * resumed run packs as the uninterrupted one did.
  *
@@ -27,8 +27,8 @@ export function packRows(order: Uint32Array, lengths: ArrayLike<number>, options
   const instances = new Int32Array(order.length);
   const starts: number[] = [0];
   let written = 0;
-  for (let from = 0; from < order.length; from += options.window) {
-    for (const row of packWindow(order.subarray(from, from + options.window), lengths, options)) {
+  for (let from = 0; from < order.length; from += options.bufferSize) {
+    for (const row of packBuffer(order.subarray(from, from + options.bufferSize), lengths, options)) {
       instances.set(row, written);
       written += row.length;
       starts.push(written);
@@ -37,14 +37,14 @@ export function packRows(order: Uint32Array, lengths: ArrayLike<number>, options
   return { instances, starts: Int32Array.from(starts) };
 }
 
-/** Rows of one window, in the order in which their first (longest) instance came. */
-function packWindow(
-  window: Uint32Array,
+/** Rows of one buffer, in the order in which their first (longest) instance came. */
+function packBuffer(
+  buffer: Uint32Array,
   lengths: ArrayLike<number>,
   { rowLength, maxSegments }: PackingOptions,
 ): number[][] {
-  const place = new Map(Array.from(window, (instance, position) => [instance, position]));
-  const longestFirst = Uint32Array.from(window).sort(
+  const place = new Map(Array.from(buffer, (instance, position) => [instance, position]));
+  const longestFirst = Uint32Array.from(buffer).sort(
     (a, b) => lengths[b]! - lengths[a]! || place.get(a)! - place.get(b)!,
   );
   const rows: number[][] = [];

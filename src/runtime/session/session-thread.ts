@@ -22,9 +22,9 @@ export async function serveSession(port: MessagePort, task: WorkerTask): Promise
     return;
   }
   // Messages that arrive during a run wait in the port; chaining keeps their order.
-  let turn = Promise.resolve();
+  let last = Promise.resolve();
   port.on("message", (request: WorkerRequest) => {
-    turn = turn.then(async () => {
+    last = last.then(async () => {
       if (request.kind === "close") {
         await session.dispose();
         port.close();

@@ -22,9 +22,9 @@ export function listModels(live: ModelRegistry): ServedModel[] {
 export function findModel(live: ModelRegistry, selector: ModelSelector): ServedModel {
   const { current } = live.status(selector.name ?? "");
   const pinned = selector.version !== undefined || selector.digest !== undefined || current === undefined;
-  const lease = live.acquire(pinned ? selector : { ...selector, version: current });
-  lease.release();
-  const { version } = lease;
+  const reference = live.acquire(pinned ? selector : { ...selector, version: current });
+  reference.release();
+  const { version } = reference;
   return {
     name: version.name,
     version: version.version,

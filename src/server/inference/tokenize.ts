@@ -22,9 +22,9 @@ export function tokenize(
   const fields = new EnumFields();
   const { selector, run } = readOptions(request.options, fields);
   const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-  const lease = serving.models.acquire(selector);
+  const reference = serving.models.acquire(selector);
   try {
-    const { version } = lease;
+    const { version } = reference;
     const { text, textPair } = request;
     const asked = { ...run, text, offsetUnit, ...omitUndefined({ textPair }) };
     const startedAt = performance.now();
@@ -49,6 +49,6 @@ export function tokenize(
     const predictedRunMs = version.queue.predictMs([Math.min(tokens.length, maxTokens)]);
     return { meta, tokens: tokens.map(tokenFields), maxTokens, fits, predictedRunMs };
   } finally {
-    lease.release();
+    reference.release();
   }
 }

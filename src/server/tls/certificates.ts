@@ -79,7 +79,7 @@ export class Certificates {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Looks at the files now instead of at the next turn. */
+  /** Looks at the files now instead of at the next interval. */
   async check(): Promise<void> {
     await this.#files?.check();
   }

@@ -4,7 +4,7 @@ import type { QueuedSequence } from "./queued-request.ts";
 // Finds the input that made a batch fail. It decides only what to compute again; the caller maps the result to requests.
 
 /** How to compute again, how to tell whether the engine works at all, and how to report it. */
-export interface BisectSteps {
+export interface BisectActions {
   /** Computes sequences as a batch and answers them; rejects when the batch fails. */
   readonly run: (batch: readonly QueuedSequence[]) => Promise<void>;
   /** Computes an input that is known to be good. Rejects when the engine does not work. */
@@ -21,21 +21,21 @@ export interface BisectSteps {
  * input that fails again alone is rejected, provided that the engine still computes a known input; otherwise the engine
  * is at fault and all that is left fails with its error.
  */
-export async function bisect(batch: readonly QueuedSequence[], error: unknown, steps: BisectSteps): Promise<void> {
+export async function bisect(batch: readonly QueuedSequence[], error: unknown, actions: BisectActions): Promise<void> {
   const pending = split(batch, error);
   for (let group = pending.shift(); group !== undefined; group = pending.shift()) {
     const wanted = group.filter(({ request }) => request.wanted);
     const [first] = wanted;
     if (first === undefined) continue;
     try {
-      await steps.run(wanted);
+      await actions.run(wanted);
     } catch (again) {
       if (wanted.length > 1) {
         pending.unshift(...split(wanted, again));
-      } else if (await works(steps)) {
-        steps.reject(first, again);
+      } else if (await works(actions)) {
+        actions.reject(first, again);
       } else {
-        for (const sequence of [first, ...pending.flat()]) steps.failed(sequence, again);
+        for (const sequence of [first, ...pending.flat()]) actions.failed(sequence, again);
         return;
       }
     }
@@ -53,7 +53,7 @@ export function workerLost(error: unknown): boolean {
   return error instanceof AlbertError && (error.reason === "WORKER_LOST" || error.reason === "WORKER_STALLED");
 }
 
-async function works({ probe }: BisectSteps): Promise<boolean> {
+async function works({ probe }: BisectActions): Promise<boolean> {
   try {
     await probe();
     return true;

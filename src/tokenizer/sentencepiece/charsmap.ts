@@ -54,19 +54,19 @@ export class Charsmap {
     for (let i = at; i < text.length; ) {
       const c = codePointAt(text, i);
       if (c < 0x80) {
-        node = this.#step(node, c);
+        node = this.#advance(node, c);
       } else if (c < 0x800) {
-        node = this.#step(node, 0xc0 | (c >> 6));
-        if (node >= 0) node = this.#step(node, 0x80 | (c & 0x3f));
+        node = this.#advance(node, 0xc0 | (c >> 6));
+        if (node >= 0) node = this.#advance(node, 0x80 | (c & 0x3f));
       } else if (c < 0x10000) {
-        node = this.#step(node, 0xe0 | (c >> 12));
-        if (node >= 0) node = this.#step(node, 0x80 | ((c >> 6) & 0x3f));
-        if (node >= 0) node = this.#step(node, 0x80 | (c & 0x3f));
+        node = this.#advance(node, 0xe0 | (c >> 12));
+        if (node >= 0) node = this.#advance(node, 0x80 | ((c >> 6) & 0x3f));
+        if (node >= 0) node = this.#advance(node, 0x80 | (c & 0x3f));
       } else {
-        node = this.#step(node, 0xf0 | (c >> 18));
-        if (node >= 0) node = this.#step(node, 0x80 | ((c >> 12) & 0x3f));
-        if (node >= 0) node = this.#step(node, 0x80 | ((c >> 6) & 0x3f));
-        if (node >= 0) node = this.#step(node, 0x80 | (c & 0x3f));
+        node = this.#advance(node, 0xf0 | (c >> 18));
+        if (node >= 0) node = this.#advance(node, 0x80 | ((c >> 12) & 0x3f));
+        if (node >= 0) node = this.#advance(node, 0x80 | ((c >> 6) & 0x3f));
+        if (node >= 0) node = this.#advance(node, 0x80 | (c & 0x3f));
       }
       if (node < 0) break;
       i += c > 0xffff ? 2 : 1;
@@ -83,18 +83,18 @@ export class Charsmap {
     if (this.#trie.length === 0) return undefined;
     let node = offsetOf(this.#trie[0]!);
     for (const byte of Buffer.from(textOf(text), "utf8")) {
-      node = this.#step(node, byte);
+      node = this.#advance(node, byte);
       if (node < 0) return undefined;
       if (this.#hasLeaf) return this.#replacementAt(this.#trie[node]! & 0x7fffffff);
     }
     return undefined;
   }
 
-  /** Whether the unit that the last `#step` reached ends a rule. */
+  /** Whether the unit that the last `#advance` reached ends a rule. */
   #hasLeaf = false;
 
   /** @returns the position of the child's own children, or -1 when there is no such child */
-  #step(node: number, byte: number): number {
+  #advance(node: number, byte: number): number {
     const child = node ^ byte;
     if (child >= this.#trie.length) return -1;
     const unit = this.#trie[child]!;
@@ -106,10 +106,10 @@ export class Charsmap {
 
   #isPlain(c: number): boolean {
     if (this.#trie.length === 0) return true;
-    const node = this.#step(offsetOf(this.#trie[0]!), c);
+    const node = this.#advance(offsetOf(this.#trie[0]!), c);
     if (node < 0) return true;
     if (this.#hasLeaf) return false;
-    for (let next = 0; next < 128; next++) if (this.#step(node, next) >= 0) return false;
+    for (let next = 0; next < 128; next++) if (this.#advance(node, next) >= 0) return false;
     return true;
   }
 

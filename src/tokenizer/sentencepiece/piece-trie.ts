@@ -10,7 +10,7 @@ export class PieceTrie {
   #mask = this.#slots.length - 1;
   #nodes = 1;
 
-  /** The id of the piece that the last successful `step` completed, or -1. */
+  /** The id of the piece that the last successful `advance` completed, or -1. */
   id = -1;
 
   /** @param pieces text and id of every piece that may be matched; a later duplicate wins */
@@ -23,7 +23,7 @@ export class PieceTrie {
   }
 
   /** @returns the child of `node` along `unit`, or -1; `id` tells which piece ends there */
-  step(node: number, unit: number): number {
+  advance(node: number, unit: number): number {
     const slot = this.#slotOf(node, unit);
     if (this.#slots[slot] === -1) return -1;
     this.id = this.#slots[slot + 3]!;

@@ -58,7 +58,7 @@ export class UnigramModel {
       let single = false; // some piece is exactly this character
       let node = 0;
       for (let end = start; end < length; ) {
-        node = trie.step(node, units[end++]!);
+        node = trie.advance(node, units[end++]!);
         if (node < 0) break;
         const id = trie.id;
         if (id < 0) continue;

@@ -47,7 +47,7 @@ function buildUnigram({ pieces, unknownId }: Extract<PieceModel, { type: "unigra
       const next = start + characterSize(word, start);
       let single = false;
       for (let end = start, node = 0; end < length; ) {
-        node = trie.step(node, units[end++]!);
+        node = trie.advance(node, units[end++]!);
         if (node < 0) break;
         const { id } = trie;
         if (id < 0) continue;

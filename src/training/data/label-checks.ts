@@ -1,7 +1,7 @@
 import { nearest } from "../../config/nearest.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
 
-// Labels that look like slips: values that stand for "none", the same name written twice, classes of a single row.
+// Labels that look like mistakes: values that stand for "none", the same name written twice, classes of a single row.
 
 /** The rows of one label. */
 export interface LabelRows {

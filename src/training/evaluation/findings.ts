@@ -64,7 +64,7 @@ function labelOf(example: Example): string | undefined {
   return Array.isArray(label) ? [...label].sort().join(", ") : String(label);
 }
 
-/** Says so where a run learnt no more than its trivial predictor knows. */
+/** Reports a run that learnt no more than its trivial predictor knows. */
 export function compareWithBaseline(
   { predictor, metric, value, noise }: TrivialBaseline,
   metrics: Readonly<Record<string, number>>,
@@ -85,7 +85,7 @@ const WHAT_TO_TRY =
 const FEWEST = 8;
 
 /**
- * Says so where the training loss still falls when the run ends: its last fifth lies clearly below the fifth before, and far from
+ * Reports a training loss that still falls when the run ends: its last fifth lies clearly below the fifth before, and far from
  * where it could not fall much further.
  *
  * @param losses  of every step, in order
@@ -111,7 +111,7 @@ function describe(values: readonly number[]): { readonly mean: number; readonly 
   return { mean, variance };
 }
 
-/** Says so where averaged and plain weights differ much in the metric that chooses. */
+/** Reports averaged and plain weights that differ much in the selection metric. */
 export function compareAverages(
   metric: string,
   averaged: number | undefined,

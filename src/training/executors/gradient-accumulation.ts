@@ -49,7 +49,7 @@ function sizesOf({ objective, trunk, config }: StepSpec, batch: Batch): BatchSiz
 
 /**
  * For each loss term 1 / (sum of weights over all micro-batches + epsilon), or 0 where nothing has weight. Scaled by it,
- * the micro-batches' losses and gradients simply add up to those of the window as one batch.
+ * the micro-batches' losses and gradients simply add up to those of the step as one batch.
  */
 export function lossScales(objective: Objective, microBatches: readonly Batch[]): Map<LossTerm["name"], number> {
   return new Map(

@@ -64,14 +64,14 @@ export class TfjsExecutor implements Executor {
     for (const batch of microBatches) batchSignature(this.#spec, batch);
     return onBackend(this.#backend, () => {
       const scales = lossScales(this.#spec.objective, microBatches);
-      const window = new GradientWindow();
+      const sum = new GradientSum();
       for (const [index, batch] of microBatches.entries()) {
-        tidy(() => window.add(this.#microBatch(batch, scales, seededDropout(options.seed, index))));
+        tidy(() => sum.add(this.#microBatch(batch, scales, seededDropout(options.seed, index))));
       }
-      const gradNorm = this.#update(window.gradients, options.learningRate);
-      window.dispose();
+      const gradNorm = this.#update(sum.gradients, options.learningRate);
+      sum.dispose();
       this.#globalStep += 1;
-      return { loss: window.loss, gradNorm, metrics: Object.fromEntries(window.metrics) };
+      return { loss: sum.loss, gradNorm, metrics: Object.fromEntries(sum.metrics) };
     });
   }
 
@@ -129,7 +129,7 @@ export class TfjsExecutor implements Executor {
 }
 
 /** Adds up the micro-batches' shares of loss, gradient and metrics. */
-class GradientWindow {
+class GradientSum {
   readonly gradients = new Map<string, TfTensor>();
   readonly metrics = new Map<string, number>();
   loss = 0;

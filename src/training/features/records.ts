@@ -30,7 +30,7 @@ export interface RecordOptions {
   readonly docStride: number;
   readonly maxQueryLength: number;
   readonly maxQaLength: number;
-  /** Told of a question whose context cannot be aligned or whose answer lies on no piece; it makes no record. */
+  /** Called for a question whose context cannot be aligned or whose answer lies on no piece; it makes no record. */
   readonly onDropped: (example: QuestionExample) => void;
 }
 

@@ -15,7 +15,7 @@ import type { StepSpec } from "./training-step.ts";
 
 // One training step in TensorFlow.js ops: loss, gradients and update. Executors run it eagerly or trace it.
 
-/** A micro-batch's share of the window's loss, and its gradient. */
+/** A micro-batch's share of the step's loss, and its gradient. */
 export interface MicroBatchResult {
   readonly loss: Scalar;
   /** By parameter name; parameters that the loss does not depend on are absent. */
@@ -66,7 +66,7 @@ export function averageWeights(decay: number, updates: number): readonly [old: n
   return [warmed, 1 - warmed];
 }
 
-/** Clips the window's gradient by its global norm and updates every parameter that has one. */
+/** Clips the step's gradient by its global norm and updates every parameter that has one. */
 export function applyGradients(
   spec: StepSpec,
   state: ReadonlyMap<string, TrainedParameter>,

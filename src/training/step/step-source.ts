@@ -14,7 +14,7 @@ export interface StepSourceOptions extends Omit<DataOrderOptions, "lengths"> {
 /** Batches from stored features; the order of a restarted attempt is drawn anew. */
 export class FeatureStepSource implements StepSource {
   readonly stepsPerEpoch: number;
-  /** The order of the first attempt: what plans and digests speak of. */
+  /** The order of the first attempt: the one that plans and digests describe. */
   readonly order: DataOrder;
   readonly #options: StepSourceOptions;
   #current: { readonly attempt: number; readonly order: DataOrder };

@@ -65,11 +65,11 @@ export interface StepSpec {
 
 /** What one optimizer step reports. */
 export interface StepResult {
-  /** Loss of the whole accumulation window before the update, weighted as if it were one batch. */
+  /** Loss of the whole step before the update, its micro-batches weighted as if they were one batch. */
   readonly loss: number;
   /** Global norm of the gradient before clipping. */
   readonly gradNorm: number;
-  /** Objective-specific sums over the window by the names of `metricNames`, and `weight`. */
+  /** Objective-specific sums over the step by the names of `metricNames`, and `weight`. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
