@@ -17,9 +17,12 @@ export interface AlbertClient extends ServiceClient<typeof InferenceService> {
 }
 
 const DEFAULT_DEADLINE_MS = 10_000;
+/** As servers give to calls without a deadline: 100 s for a megabyte. */
+const MS_PER_BYTE = 0.1;
 
 /**
- * A client for an albert server. Every unary call has a deadline. Calls that the server refused before it began them
+ * A client for an albert server. Every unary call has a deadline; unless one is given, it is longer the more text is sent,
+ * so that documents of a megabyte are answered too. Calls that the server refused before it began them
  * (RESOURCE_EXHAUSTED, UNAVAILABLE) are tried again, when the server says so or with growing delays; never when it
  * says that this is pointless, and not at all while more than about one call in ten fails.
  *
@@ -31,9 +34,11 @@ const DEFAULT_DEADLINE_MS = 10_000;
  */
 export function connectAlbert(address: string, options: AlbertClientOptions = {}): AlbertClient {
   const { channel, headers } = openChannel(address, [InferenceService], options);
-  const { deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const { deadlineMs } = options;
+  const deadlines =
+    deadlineMs === undefined ? { deadlineMs: DEFAULT_DEADLINE_MS, msPerByte: MS_PER_BYTE } : { deadlineMs };
   return {
-    ...serviceClient(InferenceService, channel, { deadlineMs, headers }),
+    ...serviceClient(InferenceService, channel, { ...deadlines, headers }),
     close: () => channel.close(),
   };
 }

@@ -39,6 +39,8 @@ export type ServiceClient<S extends DescService> = { readonly [K in keyof S["met
 export interface CallDefaults {
   /** For unary calls. Streams have no deadline unless a call sets one. */
   readonly deadlineMs: number;
+  /** How much longer unary calls have for each byte of their request. */
+  readonly msPerByte?: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -76,13 +78,15 @@ function callUnary(
 ): Promise<MessageShape<DescMethod["output"]>> {
   return new Promise((resolve, reject) => {
     options.signal?.throwIfAborted();
+    const bytes = encode(method, request);
+    const deadlineMs = defaults.deadlineMs + (defaults.msPerByte ?? 0) * bytes.length;
     const call = channel.makeUnaryRequest(
       pathOf(method),
-      (message: MessageInitShape<DescMethod["input"]>) => encode(method, message),
-      (bytes: Buffer) => fromBinary(method.output, bytes),
-      request,
+      (encoded: Buffer) => encoded,
+      (received: Buffer) => fromBinary(method.output, received),
+      bytes,
       metadataOf(defaults, options),
-      grpcOptions({ deadlineMs: defaults.deadlineMs, ...options }),
+      grpcOptions({ deadlineMs, ...options }),
       (error, reply) => {
         stop();
         if (error === null) resolve(reply!);

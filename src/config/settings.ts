@@ -40,11 +40,11 @@ const SETTINGS = {
       doc: "Whether the gRPC listeners, public and admin, answer server reflection.",
     }),
     maxMessageBytes: integer({
-      default: 1_048_576,
+      default: 4_194_304,
       min: 1024,
       max: 268_435_456,
       unit: "bytes",
-      doc: "Largest gRPC message accepted on the public listener; a larger one is refused with RESOURCE_EXHAUSTED.",
+      doc: "Largest gRPC message accepted on the public listener; a larger one is refused with RESOURCE_EXHAUSTED. The default takes `inputs.max_chars` of any script.",
     }),
     maxMetadataBytes: integer({
       default: 8192,
@@ -71,7 +71,7 @@ const SETTINGS = {
       min: 1,
       max: 3_600_000,
       unit: "ms",
-      doc: "Deadline of a call on the public listener whose client sets none.",
+      doc: "Deadline of a call on the public listener whose client sets none; 100 s longer for each megabyte that it sends, up to `server.max_deadline_ms`.",
     }),
     maxDeadlineMs: integer({
       default: 120_000,
@@ -160,19 +160,19 @@ const SETTINGS = {
   },
   inputs: {
     maxChars: integer({
-      default: 100_000,
+      default: 1_048_576,
       min: 1,
       max: 10_000_000,
       unit: "UTF-16 units",
       roles: SERVES,
-      doc: "Longest single text accepted; tokenising takes the main thread about 1 ms per 7,000.",
+      doc: "Longest single text accepted. Texts of more than 8,192 are tokenised on a thread of their own.",
     }),
     maxWindows: integer({
-      default: 32,
+      default: 65_536,
       min: 1,
-      max: 4096,
+      max: 1_048_576,
       roles: SERVES,
-      doc: "Most overlapping windows a long context may be cut into.",
+      doc: "Most overlapping windows a long context may be cut into. The default takes a megabyte of any text where windows start every 16 tokens or more; a document without a `doc_stride` has one every 128 tokens, or every half window of a shorter model.",
     }),
     maxChoices: integer({
       default: 64,

@@ -6,7 +6,7 @@ import type { Stage } from "../metrics/requests.ts";
 // the code that throws has found out what is wrong.
 
 /** Which bound a request would have broken. */
-export type QueueLimit = "requests" | "tokens" | "predicted-ms";
+export type QueueLimit = "requests" | "tokens" | "predicted-ms" | "long-text-chars";
 
 /** The server has more work than it may hold. `retryAfterMs` is when there is predicted to be room again. */
 export function queueFull(limit: QueueLimit, value: number, bound: number, retryAfterMs: number): AlbertError {
@@ -38,7 +38,7 @@ export function deadlineUnreachable(predictedMs: number, remainingMs: number, re
 export function deadlineTooShort(minimumMs: number, remainingMs: number): AlbertError {
   return new AlbertError(
     "deadline",
-    `this input takes about ${Math.ceil(minimumMs)} ms on an idle server, the deadline leaves ${Math.floor(remainingMs)} ms`,
+    `this input takes about ${Math.ceil(minimumMs)} ms on an idle server, the deadline leaves ${Math.floor(remainingMs)} ms; set a longer one (the server honours up to server.max_deadline_ms), or send less text`,
     {
       reason: "DEADLINE_TOO_SHORT",
       metadata: { minimum_ms: String(Math.ceil(minimumMs)), ...remaining(remainingMs) },

@@ -4,17 +4,20 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Stage } from "../metrics/requests.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Engine } from "../runtime/engine.ts";
-import { type Decision, decisionOf, headsFor, planTask, type TaskKind } from "../tasks/task-request.ts";
+import type { TaskPlan } from "../tasks/plan.ts";
+import { type Decision, decisionOf, headsFor, type TaskKind } from "../tasks/task-request.ts";
 import type { Answered, AnswerRequest, Timings } from "./answer.ts";
-import { abortError, deadlinePassed } from "./errors.ts";
+import type { LoadedVersion } from "./models/loaded-version.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
 import type { ServableModel } from "./models/reader.ts";
 import { ModelRegistry } from "./models/registry.ts";
 import type { ModelSelector, VersionRef } from "./models/selection.ts";
 import { EventLoopBudget } from "./scheduler/event-loop-budget.ts";
 import { Quarantine } from "./scheduler/quarantine.ts";
+import { runInParts } from "./scheduler/run-in-parts.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
-import type { WorkTiming } from "./scheduler/work.ts";
+import type { Work, WorkTiming } from "./scheduler/work.ts";
+import { Texts } from "./texts/texts.ts";
 
 // Takes one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
 // knows no protocol.
@@ -48,6 +51,7 @@ export class Serving {
   readonly models: ModelRegistry;
   readonly scheduler: Scheduler;
   readonly quarantine: Quarantine;
+  readonly texts: Texts;
   readonly #metrics: Metrics;
   readonly #clock: Clock;
   readonly #eventLoop: EventLoopBudget;
@@ -58,6 +62,7 @@ export class Serving {
     this.#metrics = metrics;
     this.#clock = clock;
     this.#eventLoop = new EventLoopBudget(clock);
+    this.texts = new Texts(clock, this.#eventLoop);
     this.#onError = options.onError ?? (() => undefined);
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     const limits = { ...config, agingMs: config.patienceMs > 0 ? config.patienceMs : config.agingMs };
@@ -113,6 +118,7 @@ export class Serving {
   async close(): Promise<void> {
     this.drain();
     await this.models.close();
+    await this.texts.close();
   }
 
   async #answer<K extends TaskKind>(
@@ -126,22 +132,19 @@ export class Serving {
     progress.ref = ref;
     const { version } = ref;
     const leave = this.scheduler.enter(version.queue, priority, deadlineAt);
+    let forget = () => {};
     try {
       const admittedAt = this.#clock.now();
       progress.stage = "tokenize";
-      const plan = await this.#eventLoop.run(() => {
-        if (signal?.aborted) throw abortError(signal, "tokenize");
-        if (deadlineAt <= this.#clock.now()) throw deadlinePassed("tokenize");
-        return planTask(request, version.task, request.limits);
-      });
+      const { plan, release } = await this.texts.plan(request, version, { deadlineAt, signal });
+      forget = release;
       this.#metrics.requests.input(request.task, plan.tokens, plan.windows, plan.truncated);
       const plannedAt = this.#clock.now();
       progress.stage = "queue";
-      const { sequences } = plan;
-      const work = { sequences, priority, deadline: deadlineAt, ...(signal === undefined ? {} : { signal }) };
-      const { outputs, timing } = await this.scheduler.submit(version.queue, work);
-      progress.stage = "post";
-      const answer = plan.answer(outputs);
+      const work = { priority, deadline: deadlineAt, ...(signal === undefined ? {} : { signal }) };
+      const { answer, timing } = await this.#compute(plan, version, work, () => {
+        progress.stage = "post";
+      });
       const timings = addUp(receivedAt, admittedAt, plannedAt, timing, this.#clock.now());
       this.models.answered(version, timings.totalMs);
       this.#observe(timings);
@@ -165,8 +168,25 @@ export class Serving {
         },
       };
     } finally {
+      forget();
       leave();
     }
+  }
+
+  /** Computes a plan, and makes its answer. @param computed  called when only the answer is left to do */
+  async #compute<Answer>(
+    plan: TaskPlan<Answer>,
+    { queue }: LoadedVersion,
+    work: Omit<Work, "sequences">,
+    computed: () => void = () => {},
+  ): Promise<{ readonly answer: Answer; readonly timing: WorkTiming }> {
+    if (plan.inParts !== undefined) {
+      const target = { scheduler: this.scheduler, queue, eventLoop: this.#eventLoop, clock: this.#clock };
+      return runInParts(plan.inParts(), target, work);
+    }
+    const { outputs, timing } = await this.scheduler.submit(queue, { ...work, sequences: plan.sequences });
+    computed();
+    return { answer: plan.answer(outputs), timing };
   }
 
   /** Computes the same request on the challenger, behind all other work, and compares the decisions. */
@@ -178,17 +198,21 @@ export class Serving {
     if (champion === undefined || version.queue.unfinished.size >= MAX_SHADOWS) return;
     const release = version.retain();
     const compute = async () => {
+      let forget = () => {};
       try {
-        const plan = await this.#eventLoop.run(() => planTask(request, version.task, request.limits));
-        const work = { sequences: plan.sequences, priority: "batch", deadline: Number.POSITIVE_INFINITY } as const;
-        const { outputs } = await this.scheduler.submit(version.queue, work);
-        const challenger = decisionOf(request.task, plan.answer(outputs));
+        const caller = { deadlineAt: Number.POSITIVE_INFINITY, signal: undefined };
+        const planned = await this.texts.plan(request, version, caller);
+        forget = planned.release;
+        const work = { priority: "batch", deadline: caller.deadlineAt } as const;
+        const { answer } = await this.#compute(planned.plan, version, work);
+        const challenger = decisionOf(request.task, answer);
         if (challenger !== undefined) this.models.compared(version, comparison, request.task, [champion, challenger]);
       } catch (error) {
         if (error instanceof AlbertError && error.code === "overloaded") return;
         comparison.addFailure();
         this.#onError(error);
       } finally {
+        forget();
         release();
       }
     };

@@ -27,8 +27,9 @@ import {
   UNLIMITED,
 } from "./plan.ts";
 import { softmax } from "./probabilities.ts";
-import { answerMask, checkSpanOptions, QA_DEFAULTS } from "./question-answering/question-answering.ts";
+import { checkSpanOptions } from "./question-answering/question-answering.ts";
 import { type QuestionAnswer, spanAnswer } from "./question-answering/span-answer.ts";
+import { answerMask, QA_DEFAULTS } from "./question-answering/span-plan.ts";
 import { documentWindows } from "./question-answering/windows.ts";
 import { RequestChecks } from "./request-checks.ts";
 import { checkTexts, type TextRequest } from "./text-request.ts";

@@ -5,21 +5,41 @@ export type OffsetUnit = "utf-16" | "code-point" | "utf-8";
 
 /** UTF-16 offsets into `text`, in any order, as offsets in another unit. */
 export function convertOffsets(text: string, offsets: readonly number[], unit: OffsetUnit): number[] {
-  if (unit === "utf-16") return [...offsets];
-  const order = offsets.map((_, i) => i).sort((a, b) => offsets[a]! - offsets[b]!);
-  const converted = new Array<number>(offsets.length).fill(0);
-  let position = 0;
-  let count = 0;
-  for (const i of order) {
-    const target = Math.min(offsets[i]!, text.length);
-    while (position < target) {
-      const code = text.codePointAt(position)!;
-      position += code > 0xffff ? 2 : 1;
-      count += unit === "code-point" ? 1 : utf8Length(code);
-    }
-    converted[i] = count;
+  return new OffsetConverter(text, unit).convert(offsets);
+}
+
+/** Converts offsets into one text in several goes; what begins where the one before began, or later, is not counted again. */
+export class OffsetConverter {
+  readonly #text: string;
+  readonly #unit: OffsetUnit;
+  /** A place in the text, in both units. */
+  #known = { position: 0, count: 0 };
+
+  constructor(text: string, unit: OffsetUnit) {
+    this.#text = text;
+    this.#unit = unit;
   }
-  return converted;
+
+  /** UTF-16 offsets, in any order, as offsets in the other unit. */
+  convert(offsets: readonly number[]): number[] {
+    if (this.#unit === "utf-16") return [...offsets];
+    const text = this.#text;
+    const order = offsets.map((_, i) => i).sort((a, b) => offsets[a]! - offsets[b]!);
+    const converted = new Array<number>(offsets.length).fill(0);
+    const first = order.length === 0 ? 0 : offsets[order[0]!]!;
+    let { position, count } = first >= this.#known.position ? this.#known : { position: 0, count: 0 };
+    for (const [place, i] of order.entries()) {
+      const target = Math.min(offsets[i]!, text.length);
+      while (position < target) {
+        const code = text.codePointAt(position)!;
+        position += code > 0xffff ? 2 : 1;
+        count += this.#unit === "code-point" ? 1 : utf8Length(code);
+      }
+      converted[i] = count;
+      if (place === 0) this.#known = { position, count };
+    }
+    return converted;
+  }
 }
 
 /** For each code point of `text`, its UTF-16 offset; one more entry for the end. */

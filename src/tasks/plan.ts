@@ -51,6 +51,23 @@ export interface TaskPlan<Answer> {
   readonly truncated: boolean;
   /** @param outputs  one entry for each of `sequences`, in that order */
   answer(outputs: readonly SequenceOutput[]): Answer;
+  /** For plans of many sequences: the same, part by part, so that neither inputs nor outputs are all in memory at once. */
+  readonly inParts?: () => PlanInParts<Answer>;
+}
+
+/**
+ * A plan that is carried out part by part. Take sequences, compute them, give their outputs back in the order in which they
+ * were taken; several parts may be under way. The answer is the one that the whole plan would give.
+ */
+export interface PlanInParts<Answer> {
+  /** Lengths in tokens of all sequences, in order: what the whole will cost. */
+  readonly lengths: readonly number[];
+  /** The next `count` sequences; fewer at the end. */
+  take(count: number): SequenceInput[];
+  /** Takes in the outputs of the oldest sequences that have none yet. */
+  give(outputs: readonly SequenceOutput[]): void;
+  /** When every output has been given. */
+  answer(): Answer;
 }
 
 /** What to do with a text that does not fit: cut it as the official scripts do, or refuse the request. */

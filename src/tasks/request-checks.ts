@@ -35,7 +35,9 @@ export class RequestChecks {
   /** A text that may be empty, but must be well-formed. */
   optionalText(field: string, text: string): void {
     if (text.length > this.#limits.maxCharacters) {
-      this.refuse(field, `must be at most ${this.#limits.maxCharacters} characters, got ${text.length}`);
+      const { maxCharacters } = this.#limits;
+      const description = `must be at most ${maxCharacters} characters (inputs.max_chars), got ${text.length}: send it in parts`;
+      this.refuse(field, description);
     }
     const nul = text.indexOf("\0");
     if (nul >= 0) this.refuse(field, `must not hold U+0000; found one at character ${nul}`);

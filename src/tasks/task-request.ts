@@ -7,7 +7,7 @@ import {
 } from "./classification/classification.ts";
 import { type InferenceAnswer, type InferenceRequest, planInference } from "./inference.ts";
 import { type EncodingAnswer, type EncodingRequest, planEncoding } from "./masked-lm/encoding.ts";
-import { type FillMaskAnswer, type FillMaskRequest, planFillMask } from "./masked-lm/fill-mask.ts";
+import { type FillMaskAnswer, type FillMaskRequest, MASK_TEXT, planFillMask } from "./masked-lm/fill-mask.ts";
 import {
   type MultipleChoiceAnswer,
   type MultipleChoiceRequest,
@@ -114,4 +114,19 @@ export function planTask<K extends TaskKind>(
 /** What an answer decided; undefined for tasks whose answers decide nothing. */
 export function decisionOf<K extends TaskKind>(task: K, answer: Tasks[K]["answer"]): Decision | undefined {
   return TASKS[task].decide?.(answer);
+}
+
+/**
+ * Every text that planning a request will tokenize, so that a caller can do that beforehand; none that the limits refuse
+ * anyway. Texts with masks are tokenized from mask to mask.
+ */
+export function textsOf<K extends TaskKind>(
+  { task, input }: Pick<TaskRequest<K>, "task" | "input">,
+  limits: TaskLimits,
+): string[] {
+  const texts = Object.values(input)
+    .flat()
+    .filter((value): value is string => typeof value === "string" && value.length <= limits.maxCharacters);
+  if (task !== "fill_mask" && task !== "infer") return texts;
+  return texts.flatMap((text) => (text.includes(MASK_TEXT) ? [text, ...text.split(MASK_TEXT)] : [text]));
 }

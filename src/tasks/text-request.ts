@@ -1,6 +1,8 @@
+import { AlbertError } from "../errors.ts";
+import { piecesBetween } from "../tokenizer/packed-text.ts";
 import type { TokenizedText, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type EncodedSequence, encodeTexts } from "./features/sequence.ts";
-import { convertOffsets, type OffsetUnit } from "./offset-units.ts";
+import { OffsetConverter, type OffsetUnit } from "./offset-units.ts";
 import { inputTooLong, type RunOptions, refuseIfAny, type TaskLimits, type TaskModel, UNLIMITED } from "./plan.ts";
 import { RequestChecks } from "./request-checks.ts";
 
@@ -62,70 +64,120 @@ export function sequenceTokens(
   tokenizer: Tokenizer,
   unit: OffsetUnit = "utf-16",
 ): SequenceToken[] {
-  const special = (id: number, segment: 0 | 1): SequenceToken => ({
-    piece: tokenizer.pieceOf(id),
-    id,
-    start: 0,
-    end: 0,
-    segment,
-    special: true,
-  });
+  return tokenReader(request, encoded, tokenizer, unit)(0, Number.POSITIVE_INFINITY);
+}
+
+/** Reads tokens `from..to` of a sequence, as many as there are; in order, each stretch costs its own tokens only. */
+function tokenReader(
+  request: TextRequest,
+  { text, textPair, kept }: Pick<EncodedRequest, "text" | "textPair" | "kept">,
+  tokenizer: Tokenizer,
+  unit: OffsetUnit,
+): (from: number, to: number) => SequenceToken[] {
   const { cls, sep } = tokenizer.special;
-  const tokens = [
-    special(cls, 0),
-    ...textTokens(request.text, encoded.text, encoded.kept[0], 0, unit),
-    special(sep, 0),
+  const special = (id: number, segment: 0 | 1) => [
+    { piece: tokenizer.pieceOf(id), id, start: 0, end: 0, segment, special: true },
   ];
-  if (request.textPair !== undefined && encoded.textPair !== undefined && encoded.kept[1] > 0) {
-    tokens.push(...textTokens(request.textPair, encoded.textPair, encoded.kept[1], 1, unit), special(sep, 1));
+  const parts: { readonly length: number; readonly read: (from: number, to: number) => SequenceToken[] }[] = [
+    { length: 1, read: () => special(cls, 0) },
+    { length: kept[0], read: textReader(request.text, text, 0, unit) },
+    { length: 1, read: () => special(sep, 0) },
+  ];
+  if (request.textPair !== undefined && textPair !== undefined && kept[1] > 0) {
+    parts.push({ length: kept[1], read: textReader(request.textPair, textPair, 1, unit) });
+    parts.push({ length: 1, read: () => special(sep, 1) });
   }
-  return tokens;
+  return (from, to) => {
+    let before = 0;
+    return parts.flatMap(({ length, read }) => {
+      const first = Math.max(0, from - before);
+      const end = Math.min(length, to - before);
+      before += length;
+      return first < end ? read(first, end) : [];
+    });
+  };
 }
 
 /** How a text is cut into pieces. */
 export interface Tokenization {
-  /** As a model would see them if nothing were too long. */
-  readonly tokens: readonly SequenceToken[];
+  /** Tokens of the whole, special ones included, as a model would see them if nothing were too long. */
+  readonly count: number;
   /** Longest sequence allowed. */
   readonly maxTokens: number;
   /** Whether all tokens fit into one sequence. */
   readonly fits: boolean;
+  /** The next `count` tokens of the page; fewer at its end. */
+  readonly page: (count: number) => SequenceToken[];
 }
+
+/** Which of a text's tokens are wanted: from `start` on, at most `size` of them, or all, but never more than `most`. */
+export interface WantedTokens {
+  readonly start: number;
+  readonly size?: number;
+  readonly most: number;
+}
+
+const ALL_TOKENS: WantedTokens = { start: 0, most: Number.POSITIVE_INFINITY };
 
 /**
  * Cuts a text or pair into pieces without running anything.
  *
- * @throws AlbertError invalid-input with every wrong field
+ * @throws AlbertError invalid-input with every wrong field; INPUT_TOO_LONG when all tokens are wanted and are too many
  */
 export function tokenizeRequest(
   request: TextRequest & { readonly offsetUnit?: OffsetUnit },
   model: TaskModel,
   limits: TaskLimits = UNLIMITED,
+  { start, size, most }: WantedTokens = ALL_TOKENS,
 ): Tokenization {
+  const { tokenizer } = model;
   const checks = new RequestChecks(limits);
   checkTexts(checks, request);
+  if (size !== undefined) checks.integer("page_size", size, 0, 0, most);
   const maxTokens = checks.maxTokens(request, model);
   refuseIfAny(checks.violations);
-  const encoded = encodeRequest({ ...request, truncation: "truncate" }, model, Number.MAX_SAFE_INTEGER);
-  const tokens = sequenceTokens(request, encoded, model.tokenizer, request.offsetUnit);
-  return { tokens, maxTokens, fits: tokens.length <= maxTokens };
+  const text = tokenizer.tokenize(request.text);
+  const textPair = request.textPair === undefined ? undefined : tokenizer.tokenize(request.textPair);
+  const kept = [text.ids.length, textPair?.ids.length ?? 0] as const;
+  const count = kept[0] + 2 + (kept[1] > 0 ? kept[1] + 1 : 0);
+  if (size === undefined && count - start > most) {
+    const action = "ask for pages with page_start and page_size, or for token_count alone with page_size 0";
+    throw new AlbertError("invalid-input", `the text has ${count} tokens, one reply holds at most ${most}: ${action}`, {
+      reason: "INPUT_TOO_LONG",
+      metadata: { tokens: String(count), limit: String(most), suggested_policy: "page_size" },
+    });
+  }
+  const read = tokenReader(request, { text, textPair, kept }, tokenizer, request.offsetUnit ?? "utf-16");
+  const end = Math.min(count, start + (size ?? count));
+  let at = start;
+  const page = (wanted: number) => {
+    const next = Math.min(end, at + wanted);
+    const tokens = at < next ? read(at, next) : [];
+    at = Math.max(at, next);
+    return tokens;
+  };
+  return { count, maxTokens, fits: count <= maxTokens, page };
 }
 
-function textTokens(
+/** Reads stretches of the pieces of one text. */
+function textReader(
   text: string,
   pieces: TokenizedText,
-  kept: number,
   segment: 0 | 1,
   unit: OffsetUnit,
-): SequenceToken[] {
-  const ranges = Array.from({ length: 2 * kept }, (_, i) => (i < kept ? pieces.starts[i]! : pieces.ends[i - kept]!));
-  const offsets = convertOffsets(text, ranges, unit);
-  return Array.from({ length: kept }, (_, i) => ({
-    piece: pieces.pieces[i]!,
-    id: pieces.ids[i]!,
-    start: offsets[i]!,
-    end: offsets[kept + i]!,
-    segment,
-    special: false,
-  }));
+): (from: number, to: number) => SequenceToken[] {
+  const offsets = new OffsetConverter(text, unit);
+  return (from, to) => {
+    const count = to - from;
+    const ranges = offsets.convert([...pieces.starts.subarray(from, to), ...pieces.ends.subarray(from, to)]);
+    const texts = piecesBetween(pieces, from, to);
+    return Array.from({ length: count }, (_, i) => ({
+      piece: texts[i]!,
+      id: pieces.ids[from + i]!,
+      start: ranges[i]!,
+      end: ranges[count + i]!,
+      segment,
+      special: false,
+    }));
+  };
 }

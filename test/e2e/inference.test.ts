@@ -215,7 +215,7 @@ describe("the inference service", () => {
     expect(model).toMatchObject({ name: "tiny", version: "1", isDefault: true, ready: true, device: "cpu" });
     expect(model!.heads.map(({ name }) => name)).toEqual(ALL_HEADS.map(({ name }) => name));
     expect(model!.heads[0]).toMatchObject({ kind: HeadKind.CLASSIFICATION, labels: ["negative", "positive"] });
-    expect(model!.limits).toMatchObject({ maxTokens: 64, maxChoices: 64, maxMessageBytes: 1_048_576 });
+    expect(model!.limits).toMatchObject({ maxTokens: 64, maxChoices: 64, maxMessageBytes: 4_194_304 });
     expect(model!.architecture).toMatchObject({ hiddenSize: 16, numHiddenLayers: 2 });
     const pinned = await server.client.getModel({
       model: "tiny",

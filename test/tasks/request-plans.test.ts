@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
 import type { ClassificationHead } from "../../src/model/heads.ts";
-import { POOLED_OUTPUT, SEQUENCE_OUTPUT } from "../../src/runtime/engine.ts";
+import { POOLED_OUTPUT, SEQUENCE_OUTPUT, type SequenceInput, type SequenceOutput } from "../../src/runtime/engine.ts";
 import { planClassification } from "../../src/tasks/classification/classification.ts";
 import { planInference } from "../../src/tasks/inference.ts";
 import { planEncoding } from "../../src/tasks/masked-lm/encoding.ts";
@@ -276,10 +276,9 @@ describe("masks, vectors and tokens", () => {
   });
 
   it("shows all tokens of a pair, and whether they fit", () => {
-    const { tokens, fits, maxTokens } = tokenizeRequest(
-      { text: "a", textPair: "\u00e9 c", offsetUnit: "utf-8" },
-      model,
-    );
+    const asked = { text: "a", textPair: "\u00e9 c", offsetUnit: "utf-8" } as const;
+    const { page, fits, maxTokens } = tokenizeRequest(asked, model);
+    const tokens = page(100);
     expect(tokens.map(({ piece, segment, end }) => `${piece}/${segment}/${end}`)).toEqual([
       "[CLS]/0/0",
       "\u2581a/0/1",
@@ -290,6 +289,45 @@ describe("masks, vectors and tokens", () => {
     ]);
     expect([fits, maxTokens]).toEqual([true, 16]);
     expect(tokenizeRequest({ text: "x ".repeat(20) }, model).fits).toBe(false);
+  });
+
+  it("gives the same answer for a long document, computed at once or in parts", () => {
+    const spans = [
+      { name: "span", kind: "span" },
+      { name: "answer", kind: "span-answerability" },
+    ] as const;
+    const long = toyModel(spans, 24);
+    const words = Array.from({ length: 900 }, (_, i) => `w${(i * i) % 37}`).join(" ");
+    for (const { name, kind } of spans) {
+      const plan = planQuestionAnswering({ head: name, question: "who is", context: words, nBest: 30 }, long);
+      expect(plan.windows).toBeGreaterThan(64);
+      const compute = (sequence: SequenceInput): SequenceOutput => {
+        const scores = (salt: number) => Float32Array.from(sequence.inputIds, (id, i) => Math.sin(id * salt + i * i));
+        if (kind === "span") return output(name, { startLogits: scores(3), endLogits: scores(5) });
+        const indexes = (salt: number, count: number) =>
+          Int32Array.from(
+            { length: count },
+            (_, i) => (sequence.inputIds[5]! * salt + 7 * i) % sequence.inputIds.length,
+          );
+        return output(name, {
+          startLogProbs: scores(2).slice(0, 5),
+          startIndexes: indexes(3, 5),
+          endLogProbs: Float32Array.from({ length: 25 }, (_, i) => Math.cos(i * sequence.inputIds[6]!)),
+          endIndexes: indexes(2, 25),
+          answerabilityLogit: Float32Array.of(Math.sin(sequence.inputIds[4]! * 11)),
+        });
+      };
+      const whole = plan.answer(plan.sequences.map(compute));
+      const parts = plan.inParts!();
+      expect(parts.lengths).toEqual(plan.sequences.map(({ inputIds }) => inputIds.length));
+      const first = parts.take(7);
+      const second = parts.take(5);
+      parts.give(first.map(compute));
+      parts.give(second.map(compute));
+      for (let next = parts.take(40); next.length > 0; next = parts.take(40)) parts.give(next.map(compute));
+      expect(parts.answer()).toEqual(whole);
+      expect(whole.answers.length).toBeGreaterThan(1);
+    }
   });
 
   it("asks several heads in one sequence", () => {

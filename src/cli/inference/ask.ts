@@ -12,12 +12,15 @@ import {
   type TargetFlags,
 } from "./inference-target.ts";
 
+/** Windows up to which nobody wonders what an answer took. */
+const WORTH_TELLING = 32;
+
 /** Adds `albert ask`: the answer to a question, found in a document. */
 export function registerAsk(program: Command): void {
   const command = program
     .command("ask")
     .description(
-      "answer a question from a document; with --model of up to about two megabytes, a server has its own limits (inputs.*)",
+      "answer a question from a document: on a server of up to 1,048,576 characters unless its inputs.max_chars says otherwise, with --model of up to 10,000,000",
     )
     .argument("<question>")
     .argument("[context]", "the document; - reads standard input")
@@ -45,10 +48,18 @@ async function documentOf(argument: string | undefined, file: string | undefined
   return file === undefined ? readText(argument!, `--file ${argument}`) : readTextFile(file); // one of both, as just checked
 }
 
-function printed({ answers, answerable }: AnswerQuestionResponse): string {
+function printed({ answers, answerable, meta }: AnswerQuestionResponse): string {
   const found = answers.map(
     ({ text, score, start, end }) => `${percent(score)}  ${text.replaceAll(/\s+/g, " ")}  (${start}-${end})`,
   );
   const verdict = answerable ? [] : ["the document does not seem to hold the answer; best guesses:"];
-  return [...verdict, ...found].join("\n");
+  return [...verdict, ...found, ...costOf(meta)].join("\n");
+}
+
+/** What a long document took; nothing is said of one that fits into a few windows. */
+function costOf(meta: AnswerQuestionResponse["meta"]): string[] {
+  if (meta === undefined || meta.windows <= WORTH_TELLING) return [];
+  const { windows, tokens, timings } = meta;
+  const seconds = ((timings?.totalMs ?? 0) / 1000).toFixed(1);
+  return [`read in ${windows.toLocaleString("en")} windows, ${tokens.toLocaleString("en")} tokens, ${seconds} s`];
 }

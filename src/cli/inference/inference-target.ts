@@ -163,8 +163,8 @@ async function connect(given: string, flags: ConnectionFlags): Promise<OpenTarge
   return { target: client, explain, close: async () => client.close() };
 }
 
-/** There are no other callers whom a long document would delay; two megabytes of English are 4,096 windows. */
-const OWN_LIMITS = { "inputs-max-chars": "10000000", "inputs-max-windows": "4096" };
+/** There are no other callers whom a long document would delay. */
+const OWN_LIMITS = { "inputs-max-chars": "10000000", "inputs-max-windows": "1048576" };
 
 /** The same handlers that a server runs, called without a connection. */
 async function loadHere(directory: string, device: string): Promise<OpenTarget> {

@@ -2,7 +2,7 @@ import { openModelDirectory } from "../../model/directory/open-model-directory.t
 import { lowerThreadPriority } from "../../platform/thread-priority.ts";
 import { answerCall } from "../../platform/worker-rpc.ts";
 import { taskModel } from "../../tasks/plan.ts";
-import { QA_DEFAULTS } from "../../tasks/question-answering/question-answering.ts";
+import { QA_DEFAULTS } from "../../tasks/question-answering/span-plan.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
 import type { SequenceLengths } from "../../training/data/length-statistics.ts";
 import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";

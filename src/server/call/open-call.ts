@@ -17,6 +17,8 @@ export interface Transport {
   header(name: string): string | undefined;
   /** Time until the deadline that the caller set, in milliseconds; undefined where it set none. */
   readonly remainingMs: number | undefined;
+  /** Size of the request, of unary calls, where the transport knows it. */
+  readonly requestBytes?: number;
 }
 
 /** What a call takes from its listener. */
@@ -47,7 +49,8 @@ export class OpenCall implements IncomingCall {
     this.streaming = method.methodKind !== "unary";
     // Each item of a batch or stream listens; their number is bounded by the limits of both.
     setMaxListeners(0, this.#abort.signal);
-    this.deadlineAt = this.receivedAt + allowedMs(transport.remainingMs, this.streaming, settings);
+    this.deadlineAt =
+      this.receivedAt + allowedMs(transport.remainingMs, this.streaming, settings, transport.requestBytes);
   }
 
   get signal(): AbortSignal {

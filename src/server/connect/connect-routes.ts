@@ -91,5 +91,6 @@ function httpTransport(context: HandlerContext): Transport {
     peer: () => "http",
     header: (name) => context.requestHeader.get(name) ?? undefined,
     remainingMs: context.timeoutMs(),
+    requestBytes: Number(/^\d{1,9}$/.exec(context.requestHeader.get("content-length") ?? "") ?? 0),
   };
 }

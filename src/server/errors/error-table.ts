@@ -286,7 +286,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "THREAD_LOST",
     code: "backend",
-    when: "The thread that read a version or compared two ended before it was done.",
+    when: "The thread that read a version, compared two or cut a long text into tokens ended before it was done.",
     detail: "none",
     retry: "no",
     metadata: ["incident"],

@@ -1,17 +1,12 @@
-import { create, type DescMethod, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
+import { encodeReply } from "./encode-reply.ts";
 
 // Messages of streaming calls over grpc-js's stream objects, with flow control and cancellation. It knows bytes
 // and the message types of a method, but no handler.
 
 /** A stream that replies are written to. */
 export type ReplyStream = ServerWritableStream<Uint8Array, Buffer> | ServerDuplexStream<Uint8Array, Buffer>;
-
-/** A reply as bytes. */
-export function encodeReply(method: DescMethod, reply: MessageInitShape<DescMethod["output"]>): Buffer {
-  const bytes = toBinary(method.output, create(method.output, reply));
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
 
 /**
  * Writes every reply, as fast as the caller reads.
@@ -29,7 +24,7 @@ export async function writeReplies(
   for await (const reply of replies) {
     signal.throwIfAborted();
     // A caller that does not read fills the transport's window; waiting here stops the handler's generator.
-    if (!stream.write(encodeReply(method, reply))) await drained(stream, signal);
+    if (!stream.write(await encodeReply(method, reply))) await drained(stream, signal);
     onWritten();
   }
 }

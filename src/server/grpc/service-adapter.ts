@@ -12,9 +12,10 @@ import type { BidiStreamHandler, ServerStreamHandler, ServiceHandlers, UnaryHand
 import { decodeMessage } from "../call/decode.ts";
 import { OpenCall } from "../call/open-call.ts";
 import { type CallSettings, runCall } from "../call/run-call.ts";
+import { encodeReply } from "./encode-reply.ts";
 import { grpcStatus } from "./grpc-status.ts";
 import { type CallSurface, grpcTransport } from "./grpc-transport.ts";
-import { encodeReply, type ReplyStream, readRequests, writeReplies } from "./message-streams.ts";
+import { type ReplyStream, readRequests, writeReplies } from "./message-streams.ts";
 
 /** A service in the form that grpc-js registers. Messages cross as bytes: decoding is ours, so that its errors are too. */
 export interface AdaptedService {
@@ -75,10 +76,11 @@ function unary(
 ): handleUnaryCall<Uint8Array, Buffer> {
   return (surface, callback) => {
     let reply: Buffer | undefined;
-    runOn(method, surface, settings, async (call, bytes) => {
+    const work = async (call: OpenCall, bytes: CallBytes) => {
       bytes.acquire(surface.request.length);
-      reply = encodeReply(method, await handler(decodeMessage(method.input, surface.request), call));
-    }).then(
+      reply = await encodeReply(method, await handler(decodeMessage(method.input, surface.request), call));
+    };
+    runOn(method, surface, settings, work, surface.request.length).then(
       () => callback(null, reply),
       (error: AlbertError) => callback(grpcStatus(error)),
     );
@@ -132,8 +134,9 @@ async function runOn(
   surface: CancellableSurface,
   settings: CallSettings,
   work: (call: OpenCall, bytes: CallBytes) => Promise<void>,
+  requestBytes = 0,
 ): Promise<void> {
-  const call = new OpenCall(method, grpcTransport(surface), settings);
+  const call = new OpenCall(method, { ...grpcTransport(surface), requestBytes }, settings);
   const bytes = new CallBytes(settings.budget);
   surface.on("cancelled", call.onTransportClosed);
   try {

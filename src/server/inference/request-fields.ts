@@ -35,10 +35,10 @@ export class EnumFields {
   }
 
   /** Runs a task's own validation and joins what both found. */
-  joined<T>(plan: () => T): T {
+  async joined<T>(plan: () => Promise<T>): Promise<T> {
     if (this.violations.length === 0) return plan();
     try {
-      plan();
+      await plan();
     } catch (error) {
       if (error instanceof AlbertError && error.violations.length > 0) {
         throw invalidInput([...this.violations, ...error.violations]);

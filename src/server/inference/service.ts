@@ -40,7 +40,7 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
     chooseAnswer: (request, context) => answerRequest(serving, limits, chooseAnswer, request, context),
     encode: (request, context) => answerRequest(serving, limits, encode, request, context),
     fillMask: (request, context) => answerRequest(serving, limits, fillMask, request, context),
-    tokenize: async (request, context) => tokenize(serving, limits, request, context),
+    tokenize: (request, context) => tokenize(serving, limits, request, context),
     infer: (request, context) => answerRequest(serving, limits, infer, request, context),
   };
   /** How the items of one batch or stream are answered; an item of a stream has a context of its own. */

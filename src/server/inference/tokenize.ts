@@ -1,39 +1,43 @@
 import { performance } from "node:perf_hooks";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { TokenizeRequest, TokenizeResponseSchema } from "../../gen/albert/v1/inference_pb.js";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type TokenizeRequest, type TokenizeResponseSchema, TokenSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
-import { tokenizeRequest } from "../../tasks/text-request.ts";
 import type { CallContext } from "../call/call.ts";
 import type { RequestLimits } from "./handler.ts";
 import { tokenFields } from "./reply-fields.ts";
 import { EnumFields, omitUndefined, readOffsetUnit, readOptions } from "./request-fields.ts";
 
 /**
- * Cuts a text into pieces. Needs no device and therefore no place in the queue: it is over before another call begins.
+ * Cuts a text into pieces. Needs no device and therefore no place in the queue.
  *
  * @throws AlbertError as in docs/errors.md
  */
-export function tokenize(
+export async function tokenize(
   serving: Serving,
   limits: RequestLimits,
   request: TokenizeRequest,
-  context: CallContext,
-): MessageInitShape<typeof TokenizeResponseSchema> {
+  { receivedAt, deadlineAt, signal, requestId }: CallContext,
+): Promise<MessageInitShape<typeof TokenizeResponseSchema>> {
   const fields = new EnumFields();
   const { selector, run } = readOptions(request.options, fields);
   const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
   const reference = serving.models.acquire(selector);
   try {
     const { version } = reference;
-    const { text, textPair } = request;
+    const { text, textPair, pageStart, pageSize } = request;
     const asked = { ...run, text, offsetUnit, ...omitUndefined({ textPair }) };
+    const page = { start: pageStart, ...omitUndefined({ size: pageSize }) };
     const startedAt = performance.now();
-    const { tokens, maxTokens, fits } = fields.joined(() => tokenizeRequest(asked, version.task, limits));
+    const { tokens, count, maxTokens, fits } = await fields.joined(() =>
+      serving.texts.tokenize(asked, { version, limits, page }, { deadlineAt, signal }, (token) =>
+        create(TokenSchema, tokenFields(token)),
+      ),
+    );
     const endedAt = performance.now();
     const timings = {
-      receiveMs: startedAt - context.receivedAt,
+      receiveMs: startedAt - receivedAt,
       tokenizeMs: endedAt - startedAt,
-      totalMs: endedAt - context.receivedAt,
+      totalMs: endedAt - receivedAt,
     };
     const meta = {
       model: version.name,
@@ -41,13 +45,13 @@ export function tokenize(
       digest: version.digest,
       tokenizerDigest: version.tokenizerDigest,
       device: version.engine.device,
-      tokens: tokens.length,
+      tokens: count,
       windows: 1,
       timings,
-      requestId: context.requestId,
+      requestId,
     };
-    const predictedRunMs = version.queue.predictMs([Math.min(tokens.length, maxTokens)]);
-    return { meta, tokens: tokens.map(tokenFields), maxTokens, fits, predictedRunMs };
+    const predictedRunMs = version.queue.predictMs([Math.min(count, maxTokens)]);
+    return { meta, tokens, maxTokens, fits, predictedRunMs, tokenCount: count };
   } finally {
     reference.release();
   }

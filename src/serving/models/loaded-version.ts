@@ -1,3 +1,4 @@
+import type { Vocabulary } from "../../model/directory/vocabulary.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import type { ModelQueue } from "../scheduler/model-queue.ts";
@@ -14,6 +15,8 @@ export class LoadedVersion {
   readonly tokenizerDigest: string;
   readonly model: Omit<ServableModel, "vocabulary" | "remove">;
   readonly task: TaskModel;
+  /** For the thread that tokenizes long texts. */
+  readonly vocabulary: Vocabulary;
   readonly engine: Engine;
   readonly queue: ModelQueue;
   /** About the bytes that it takes in memory: those of its graph and weights. */
@@ -27,9 +30,9 @@ export class LoadedVersion {
     this.version = version;
     this.digest = model.digest;
     this.tokenizerDigest = model.tokenizer.digest;
-    // Nothing asks a loaded version for its vocabulary, which would only take memory.
-    const { vocabulary: _, remove, ...rest } = model;
+    const { vocabulary, remove, ...rest } = model;
     this.model = rest;
+    this.vocabulary = vocabulary;
     this.memoryBytes = model.fileBytes;
     this.#removeFiles = remove;
     this.task = taskModel(model);

@@ -10,7 +10,7 @@ import { predictWaitMs } from "./predict-wait.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { queueDepths } from "./queue-depths.ts";
 import { QueuedRequest } from "./queued-request.ts";
-import type { Priority, Work, WorkResult } from "./work.ts";
+import type { Prediction, Priority, Work, WorkResult } from "./work.ts";
 
 // Decides what every device computes next. It does not tokenise, knows no model names, and runs nothing itself.
 
@@ -111,6 +111,31 @@ export class Scheduler {
     }
   }
 
+  /**
+   * Lets in work that will be submitted in parts, `admitted` each: only two of its parts wait at a time, so its size counts
+   * for its deadline alone.
+   *
+   * @param lengths  of all its sequences, in tokens
+   * @throws AlbertError as `submit`
+   */
+  admit(
+    queue: ModelQueue,
+    lengths: readonly number[],
+    { priority, deadline, signal }: Omit<Work, "sequences">,
+  ): Prediction {
+    return this.#countRefusals(priority, () => {
+      const now = this.#options.clock.now();
+      if (!queue.accepting) throw versionClosed();
+      if (signal?.aborted) throw abortError(signal, "tokenize");
+      if (deadline <= now) throw deadlinePassed("tokenize");
+      const due = this.#due(now, priority, deadline);
+      const waitMs = this.#waitMs(queue, due);
+      const runMs = queue.predictMs(lengths);
+      this.#admission.check({ tokens: 0, runMs, remainingMs: deadline - now, queuedTokens: 0, waitMs });
+      return { waitMs, runMs, position: queue.positionOf(due) };
+    });
+  }
+
   /** Predicted milliseconds that interactive work arriving now would wait in the busiest queue; 0 when idle. */
   predictedWaitMs(): number {
     const due = this.#due(this.#options.clock.now(), "interactive", Number.POSITIVE_INFINITY);
@@ -136,12 +161,16 @@ export class Scheduler {
     queue.stopAccepting();
     let failed = 0;
     const stop = this.#options.clock.after(timeoutMs, () => {
+      this.#queues.delete(queue); // so that no further part of a long request comes in
       for (const request of [...queue.unfinished]) {
         queue.fail(request, "failed", versionClosed());
         failed++;
       }
     });
-    await Promise.allSettled([...queue.unfinished].map((request) => request.result));
+    // Requests that are computed in parts bring the next one while it waits.
+    while (queue.unfinished.size > 0) {
+      await Promise.allSettled([...queue.unfinished].map((request) => request.result));
+    }
     stop();
     this.#queues.delete(queue);
     return failed;
@@ -154,11 +183,11 @@ export class Scheduler {
 
   #accept(queue: ModelQueue, work: Work): QueuedRequest {
     const { clock, quarantine } = this.#options;
-    const { sequences, priority, deadline, signal } = work;
-    if (!queue.accepting) throw versionClosed();
+    const { sequences, priority, deadline, signal, admitted = false } = work;
+    if (!(admitted ? this.#queues.has(queue) : queue.accepting)) throw versionClosed();
     const now = clock.now();
-    if (signal?.aborted) throw abortError(signal, "tokenize");
-    if (deadline <= now) throw deadlinePassed("tokenize");
+    if (signal?.aborted) throw abortError(signal, admitted ? "run" : "tokenize");
+    if (deadline <= now) throw deadlinePassed(admitted ? "run" : "tokenize");
     for (const input of sequences) {
       const remainingMs = quarantine.remainingMs(queue.options.digest, input);
       if (remainingMs !== undefined) throw quarantined(remainingMs);
@@ -169,7 +198,7 @@ export class Scheduler {
     const runMs = queue.predictMs(lengths);
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
     const queuedTokens = [...this.#queues].reduce((sum, other) => sum + other.tokens, 0);
-    this.#admission.check({ tokens, runMs, remainingMs: deadline - now, queuedTokens, waitMs });
+    if (!admitted) this.#admission.check({ tokens, runMs, remainingMs: deadline - now, queuedTokens, waitMs });
     return new QueuedRequest(work, { arrivedAt: now, due }, { waitMs, runMs, position: queue.positionOf(due) });
   }
 

@@ -13,6 +13,8 @@ export interface Work {
   readonly deadline: number;
   /** Aborted when the caller goes away. */
   readonly signal?: AbortSignal;
+  /** A part of work that `Scheduler.admit` has let in: it is not refused for its size or for what waits before it. */
+  readonly admitted?: true;
 }
 
 /** What the scheduler predicted when it let the work in. */

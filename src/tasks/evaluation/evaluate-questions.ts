@@ -7,8 +7,8 @@ import { codePointStarts } from "../offset-units.ts";
 import { finiteOutput } from "../outputs.ts";
 import type { TaskModel } from "../plan.ts";
 import { beamCandidates, pairCandidates } from "../question-answering/candidates.ts";
-import { planSpans, QA_DEFAULTS, spanSequence } from "../question-answering/question-answering.ts";
 import { beamOutput } from "../question-answering/span-answer.ts";
+import { planSpans, QA_DEFAULTS, spanSequence } from "../question-answering/span-plan.ts";
 import { prepareContext, squadFeatures } from "../question-answering/squad-features.ts";
 import {
   NO_SPAN_SCORE,

@@ -19,7 +19,7 @@ import { RequestChecks } from "../request-checks.ts";
 // Fill-mask: from a text with masks to a plan, from logits to candidates. It runs no model.
 
 /** What a caller writes where the model is to guess a piece. It has this meaning only here; elsewhere it is plain text. */
-const MASK_TEXT = "[MASK]";
+export const MASK_TEXT = "[MASK]";
 
 /** Masks in a text, and candidates for each, at most. */
 const MAX_MASKS = 64;

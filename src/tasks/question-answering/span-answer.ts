@@ -12,7 +12,7 @@ import {
   type SearchOptions,
   type SearchWindow,
 } from "./candidates.ts";
-import { rankAnswers } from "./n-best.ts";
+import { bestAnswers, type FoundAnswer, withProbabilities } from "./n-best.ts";
 import type { DocumentWindow } from "./windows.ts";
 
 // Chooses the best spans over all windows of a document.
@@ -46,7 +46,7 @@ export interface QuestionAnswer {
 /** A document as it went into sequences. */
 export interface WindowedDocument {
   readonly context: string;
-  readonly pieces: TokenizedText;
+  readonly pieces: Pick<TokenizedText, "starts" | "ends">;
   readonly windows: readonly DocumentWindow[];
   /** Position in every sequence of its first document piece. */
   readonly documentOffset: number;
@@ -64,38 +64,76 @@ export interface SpanAnswerOptions extends SearchOptions {
   readonly search: "official" | "exhaustive";
 }
 
-type WindowedSpan = ScoredSpan & { readonly window: number };
+/** A span with its window, and the first piece of that in the document. */
+type DocumentSpan = ScoredSpan & { readonly window: number; readonly firstPiece: number };
 
 /** The best spans over all windows of a document. @param outputs  one for each window */
 export function spanAnswer(
   outputs: readonly SequenceOutput[],
-  document: WindowedDocument,
+  { windows, ...document }: WindowedDocument,
   options: SpanAnswerOptions,
 ): QuestionAnswer {
-  const { context } = document;
-  const candidates = document.windows.flatMap((window, i): WindowedSpan[] =>
-    windowCandidates(outputs[i], { ...window, documentOffset: document.documentOffset }, options).map((span) => ({
-      ...span,
-      window: i,
-    })),
-  );
-  const ranked = rankAnswers(candidates, options.nBestSize, (span) => {
-    const [start, end] = characterRange(document, span);
-    return start < end ? context.slice(start, end) : undefined;
-  }).slice(0, options.answers);
-  const ranges = ranked.flatMap(({ span }) => characterRange(document, span));
-  const offsets = convertOffsets(context, ranges, options.offsetUnit);
-  const answers = ranked.map(({ text, span, probability }, i): SpanAnswer => {
-    const { startScore, endScore, window } = span;
-    return { text, start: offsets[2 * i]!, end: offsets[2 * i + 1]!, probability, startScore, endScore, window };
-  });
-  const { nullThreshold } = options;
-  if (nullThreshold === undefined) return { answers, noAnswer: answers.length === 0 };
-  const nullScore = outputs.reduce(
-    (lowest, output) => Math.min(lowest, finiteOutput(output, options.head, "answerabilityLogit")[0]!),
-    Number.POSITIVE_INFINITY,
-  );
-  return { answers, noAnswer: answers.length === 0 || nullScore >= nullThreshold, nullScore, nullThreshold };
+  const search = new SpanSearch(document, options);
+  search.add(windows, outputs);
+  return search.answer();
+}
+
+/** Finds the best spans of a document window by window, and keeps no more than will be ranked. */
+export class SpanSearch {
+  readonly #document: Omit<WindowedDocument, "windows">;
+  readonly #options: SpanAnswerOptions;
+  #best: readonly FoundAnswer<DocumentSpan>[] = [];
+  #windows = 0;
+  #nullScore = Number.POSITIVE_INFINITY;
+
+  constructor(document: Omit<WindowedDocument, "windows">, options: SpanAnswerOptions) {
+    this.#document = document;
+    this.#options = options;
+  }
+
+  /** Takes in the next windows of the document. @param outputs  one for each of them */
+  add(windows: readonly DocumentWindow[], outputs: readonly SequenceOutput[]): void {
+    const { documentOffset } = this.#document;
+    const { head, nullThreshold, nBestSize } = this.#options;
+    const candidates = windows.flatMap((window, i) =>
+      windowCandidates(outputs[i], { ...window, documentOffset }, this.#options).map(
+        (span): DocumentSpan => ({ ...span, window: this.#windows + i, firstPiece: window.start }),
+      ),
+    );
+    this.#windows += windows.length;
+    const found = this.#best.map(({ span }) => span);
+    this.#best = bestAnswers([...found, ...candidates], nBestSize, (span) => this.#textOf(span));
+    if (nullThreshold === undefined) return;
+    for (const output of outputs) {
+      this.#nullScore = Math.min(this.#nullScore, finiteOutput(output, head, "answerabilityLogit")[0]!);
+    }
+  }
+
+  /** The answer from the windows taken in so far. */
+  answer(): QuestionAnswer {
+    const { nullThreshold, offsetUnit } = this.#options;
+    const ranked = withProbabilities(this.#best).slice(0, this.#options.answers);
+    const ranges = ranked.flatMap(({ span }) => this.#characterRange(span));
+    const offsets = convertOffsets(this.#document.context, ranges, offsetUnit);
+    const answers = ranked.map(({ text, span, probability }, i): SpanAnswer => {
+      const { startScore, endScore, window } = span;
+      return { text, start: offsets[2 * i]!, end: offsets[2 * i + 1]!, probability, startScore, endScore, window };
+    });
+    if (nullThreshold === undefined) return { answers, noAnswer: answers.length === 0 };
+    const nullScore = this.#nullScore;
+    return { answers, noAnswer: answers.length === 0 || nullScore >= nullThreshold, nullScore, nullThreshold };
+  }
+
+  #textOf(span: DocumentSpan): string | undefined {
+    const [start, end] = this.#characterRange(span);
+    return start < end ? this.#document.context.slice(start, end) : undefined;
+  }
+
+  /** The characters that a span's pieces came from, without white space at either end. */
+  #characterRange({ firstPiece, start, end }: DocumentSpan): [number, number] {
+    const { context, pieces } = this.#document;
+    return strippedRange(context, pieces.starts[firstPiece + start]!, pieces.ends[firstPiece + end]!);
+  }
 }
 
 /** The v2 head's proposals for one sequence. */
@@ -117,10 +155,4 @@ function windowCandidates(
   if (options.nullThreshold !== undefined) return beamCandidates(beamOutput(output, head), window, options);
   const find = options.search === "exhaustive" ? exhaustiveCandidates : pairCandidates;
   return find(finiteOutput(output, head, "startLogits"), finiteOutput(output, head, "endLogits"), window, options);
-}
-
-/** The characters that a span's pieces came from, without white space at either end. */
-function characterRange({ context, pieces, windows }: WindowedDocument, span: WindowedSpan): [number, number] {
-  const first = windows[span.window]!.start;
-  return strippedRange(context, pieces.starts[first + span.start]!, pieces.ends[first + span.end]!);
 }

@@ -4,7 +4,7 @@ import type { SquadQuestion } from "../datasets/squad.ts";
 import { joinSegments } from "../features/sequence.ts";
 import { codePointStarts } from "../offset-units.ts";
 import { alignPieces, type PieceAlignment } from "./alignment.ts";
-import { answerMask } from "./question-answering.ts";
+import { answerMask } from "./span-plan.ts";
 import { documentWindows } from "./windows.ts";
 
 // The windows of SQuAD questions as training features, by the official rules.

@@ -19,15 +19,22 @@ export interface DocumentWindow {
  * @returns no window for a document without pieces
  */
 export function documentWindows(pieces: number, room: number, stride: number): DocumentWindow[] {
-  const windows: DocumentWindow[] = [];
-  for (let start = 0; start < pieces; ) {
-    const length = Math.min(pieces - start, room);
-    windows.push({ start, length, maxContext: new Uint8Array(length) });
-    if (start + length === pieces) break;
-    start += Math.min(length, stride);
-  }
-  markMaxContext(windows, pieces);
-  return windows;
+  return windowsBetween({ pieces, room, stride }, 0, countWindows(pieces, room, stride));
+}
+
+/** How a document is cut. */
+export interface WindowLayout {
+  readonly pieces: number;
+  readonly room: number;
+  readonly stride: number;
+}
+
+/** Windows `from..to` (half-open) of those that `documentWindows` gives, at a cost that their number alone decides. */
+export function windowsBetween(layout: WindowLayout, from: number, to: number): DocumentWindow[] {
+  return Array.from({ length: to - from }, (_, i): DocumentWindow => {
+    const { start, length } = rangeOf(layout, from + i);
+    return { start, length, maxContext: maxContextOf(layout, from + i) };
+  });
 }
 
 /** Number of windows that `documentWindows` would make, without making them. */
@@ -36,21 +43,34 @@ export function countWindows(pieces: number, room: number, stride: number): numb
   return pieces <= room ? 1 : 1 + Math.ceil((pieces - room) / Math.min(room, stride));
 }
 
+function rangeOf({ pieces, room, stride }: WindowLayout, window: number): { start: number; length: number } {
+  const start = window * Math.min(room, stride);
+  return { start, length: Math.min(room, pieces - start) };
+}
+
 /** Each piece goes to the window with the best score, `min(left, right) + 0.01 * length`; ties to the earlier window. */
-function markMaxContext(windows: readonly DocumentWindow[], pieces: number): void {
-  let first = 0;
-  for (let piece = 0; piece < pieces; piece++) {
-    while (windows[first]!.start + windows[first]!.length <= piece) first++;
-    let best = first;
-    let bestScore = Number.NEGATIVE_INFINITY;
-    for (let i = first; i < windows.length && windows[i]!.start <= piece; i++) {
-      const { start, length } = windows[i]!;
-      const score = Math.min(piece - start, start + length - 1 - piece) + 0.01 * length;
-      if (score > bestScore) {
-        best = i;
-        bestScore = score;
-      }
+function maxContextOf(layout: WindowLayout, window: number): Uint8Array {
+  const { pieces, room, stride } = layout;
+  const step = Math.min(room, stride);
+  const last = countWindows(pieces, room, stride) - 1;
+  const { start, length } = rangeOf(layout, window);
+  const maxContext = new Uint8Array(length);
+  for (let piece = start; piece < start + length; piece++) {
+    const own = contextScore(layout, window, piece);
+    // Windows that hold the piece too; only the last one can be shorter than `room`, and it ends the document.
+    const first = Math.max(0, Math.ceil((piece - room + 1) / step));
+    const end = Math.min(last, Math.floor(piece / step));
+    let best = true;
+    for (let other = first; best && other <= end; other++) {
+      const score = contextScore(layout, other, piece);
+      if (other < window ? score >= own : score > own) best = false;
     }
-    windows[best]!.maxContext[piece - windows[best]!.start] = 1;
+    if (best) maxContext[piece - start] = 1;
   }
+  return maxContext;
+}
+
+function contextScore(layout: WindowLayout, window: number, piece: number): number {
+  const { start, length } = rangeOf(layout, window);
+  return Math.min(piece - start, start + length - 1 - piece) + 0.01 * length;
 }

@@ -6,7 +6,7 @@ import { convertOffsets } from "../../../src/tasks/offset-units.ts";
 import { topIndexes } from "../../../src/tasks/probabilities.ts";
 import { alignPieces } from "../../../src/tasks/question-answering/alignment.ts";
 import { exhaustiveCandidates } from "../../../src/tasks/question-answering/candidates.ts";
-import { countWindows, documentWindows } from "../../../src/tasks/question-answering/windows.ts";
+import { countWindows, documentWindows, windowsBetween } from "../../../src/tasks/question-answering/windows.ts";
 
 /**
  * The official alignment told again as plainly as possible: full matrices, back-pointers in a map, gaps filled by walking.
@@ -139,6 +139,24 @@ describe("the alignment's band", () => {
 });
 
 describe("windows", () => {
+  it("are the same, made all at once or a few at a time", () => {
+    const layouts = fc.record({
+      pieces: fc.nat(400),
+      room: fc.integer({ min: 1, max: 60 }),
+      stride: fc.integer({ min: 1, max: 70 }),
+    });
+    fc.assert(
+      fc.property(layouts, fc.integer({ min: 1, max: 9 }), (layout, step) => {
+        const all = documentWindows(layout.pieces, layout.room, layout.stride);
+        const inSteps = [];
+        for (let from = 0; from < all.length; from += step) {
+          inSteps.push(...windowsBetween(layout, from, Math.min(all.length, from + step)));
+        }
+        expect(inSteps).toEqual(all);
+      }),
+    );
+  });
+
   const shape = fc.record({
     pieces: fc.integer({ min: 0, max: 120 }),
     room: fc.integer({ min: 1, max: 40 }),
