@@ -26,7 +26,7 @@ interface SampledStage {
 /**
  * Plans a prepared run by arithmetic, from one step of each stage.
  *
- * @param given  names of the settings that somebody chose
+ * @param given  names of the settings that were given
  */
 export async function planPretraining(prepared: PreparedPretraining, given: readonly string[]): Promise<TrainingPlan> {
   const { source, start, heads, spec } = prepared;

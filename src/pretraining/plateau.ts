@@ -14,7 +14,7 @@ const CLEARLY_BELOW = 0.97;
 
 /**
  * Watches for the plateau on which many runs from random weights stay: the masked-LM loss falls to the entropy of the token
- * frequencies and no further. Says so once for each window that ends there.
+ * frequencies and no further. Warns once for each window that ends there.
  */
 export class PlateauWatch {
   readonly #rule: PlateauRule;

@@ -36,7 +36,7 @@ export type TaskKind = keyof Tasks;
 export interface TaskRequest<K extends TaskKind = TaskKind> {
   readonly task: K;
   readonly input: Tasks[K]["input"];
-  /** What is wrong with fields that `input` cannot hold, such as unknown enum values; told with all that planning finds. */
+  /** What is wrong with fields that `input` cannot hold, such as unknown enum values; reported with all that planning finds. */
   readonly violations?: readonly FieldViolation[];
 }
 

@@ -27,8 +27,8 @@ export interface TokenizerSource {
  * Builds a tokenizer. Loading the official 30,000 pieces takes some tens of milliseconds; the result holds a few
  * megabytes and never grows.
  *
- * @throws {AlbertError} `corrupt` when the bytes are not such a vocabulary, `precondition` when it lacks a special piece,
- *   `unimplemented` for a SentencePiece model that is not a unigram model, or a `tokenizer.json` that asks for what is not
+ * @throws AlbertError corrupt when the bytes are not such a vocabulary, precondition when it lacks a special piece,
+ *   unimplemented for a SentencePiece model that is not a unigram model, or a `tokenizer.json` that asks for what is not
  *   done here
  */
 export function loadTokenizer({ bytes, kind, lowerCase, officialCommaHandling = true }: TokenizerSource): Tokenizer {

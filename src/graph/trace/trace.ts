@@ -57,7 +57,7 @@ export function trace(device: TraceDevice, build: (feeds: Feeds) => Readonly<Rec
       invariant(tensor.dtype === "float32" || tensor.dtype === "int32", `output ${name} is ${tensor.dtype}`);
       outputs.push({ name, value: recorder.nameOf(tensor), shape: tensor.shape, dtype: tensor.dtype });
     }
-    // Tensors that were kept from the tidy around this would stay in the engine's books forever.
+    // Tensors that were kept from the tidy around this would stay in the engine's memory forever.
     for (const tensor of Object.values(results)) {
       tensor.dispose();
     }

@@ -22,7 +22,7 @@ const SHARD = /^(.+)-\d{5}-of-\d{5}\.safetensors$/;
 const VOCABULARY_NAMES = ["spiece.model", "30k-clean.model", "vocab.txt", "vocab_chinese.txt", "tokenizer.json"];
 
 /**
- * Finds what a person means by `path`: a directory (Hugging Face's, Google's, or a TF-Hub module's), a safetensors file,
+ * Finds the checkpoint that `path` means: a directory (Hugging Face's, Google's, or a TF-Hub module's), a safetensors file,
  * the index of several or one of them, a TensorFlow prefix such as `DIR/model.ckpt-best`, or any one of its files. In a
  * directory safetensors come first; among TensorFlow checkpoints the one that the `checkpoint` file names, else
  * `model.ckpt-best`, else the highest step. Nothing else is opened in place of what is named.

@@ -27,7 +27,7 @@ export interface CheckpointEntry {
 
 /** An open checkpoint of either format. Its table of contents has been verified; tensors are read one by one. */
 export interface CheckpointReader {
-  /** How error messages call it. */
+  /** Its name in error messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, CheckpointEntry>;
   /**

@@ -26,8 +26,8 @@ export interface LoadedParameters {
  * Reads the trunk and the given heads. Nothing is guessed: each parameter must be in the checkpoint, in its right shape
  * and finite, and each tensor of the checkpoint must be known.
  *
- * One absence is borne: the pooler, which Hugging Face's question-answering and masked-LM models do not store. If no head
- * reads the pooled output it is filled with zeros (so that a pooled output is all zero) and a warning says so.
+ * One absence is tolerated: the pooler, which Hugging Face's question-answering and masked-LM models do not store. If no head
+ * reads the pooled output it is filled with zeros (so that a pooled output is all zero), with a warning.
  *
  * @throws AlbertError corrupt (CHECKPOINT_MISMATCH) naming every missing, misshapen and unknown tensor
  */

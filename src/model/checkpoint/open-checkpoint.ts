@@ -25,7 +25,7 @@ export interface CheckpointOptions {
   readonly lowerCase?: boolean;
 }
 
-/** A checkpoint of someone else's making, read whole. */
+/** A foreign checkpoint, read whole. */
 export interface Checkpoint extends LoadedParameters {
   readonly location: CheckpointLocation;
   readonly heads: readonly Head[];

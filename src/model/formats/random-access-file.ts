@@ -7,7 +7,7 @@ import { AlbertError, corrupt } from "../../errors.ts";
 
 /** Bytes that can be read at any position: an open file, or a block of memory. */
 export interface ByteSource {
-  /** How error messages call it: a file's name without its directory. */
+  /** Its name in error messages: a file's name without its directory. */
   readonly name: string;
   readonly size: number;
   /**

@@ -20,7 +20,7 @@ export function frameRecord(data: Uint8Array): Uint8Array {
  * The records of a TFRecord file, read in whatever pieces it arrives. Only one record (and the piece it ends in) is held
  * at a time.
  *
- * @throws {AlbertError} `corrupt`, naming the record and the byte offset, for a wrong checksum or a cut-off file
+ * @throws AlbertError corrupt, naming the record and the byte offset, for a wrong checksum or a cut-off file
  */
 export async function* readRecords(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);

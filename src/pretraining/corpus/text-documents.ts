@@ -56,7 +56,7 @@ export type TextPart = { readonly kind: "sentence"; readonly tokens: PackedToken
  * line. A line without any piece is left out; documents are never empty.
  *
  * @param report counts, updated as the text is read
- * @throws {AlbertError} `not-found` or `corrupt`, see {@link readTextLines}
+ * @throws AlbertError not-found or corrupt, see {@link readTextLines}
  */
 export async function* readDocuments(
   files: Iterable<string>,

@@ -19,7 +19,7 @@ export interface TextLine {
  * The lines of a text file, plain or gzipped (told by its first bytes), in constant memory. Lines end at "\n"; a longer line
  * than {@link MAX_LINE_BYTES} is cut at its last space before that, or between two characters.
  *
- * @throws {AlbertError} `not-found` when the file cannot be read, `corrupt` when its gzip data is damaged
+ * @throws AlbertError not-found when the file cannot be read, corrupt when its gzip data is damaged
  */
 export async function* readTextLines(file: string): AsyncGenerator<TextLine> {
   let pending: Buffer = Buffer.alloc(0);
@@ -54,7 +54,7 @@ export async function* readTextLines(file: string): AsyncGenerator<TextLine> {
 
 interface OpenText {
   readonly bytes: AsyncIterable<Buffer>;
-  /** Lets go of the file, also when it was not read to its end. */
+  /** Closes the file, also when it was not read to its end. */
   close(): void;
 }
 

@@ -45,7 +45,7 @@ export interface TokenStoreManifest {
   readonly shards: readonly ShardSizes[];
 }
 
-/** @throws {AlbertError} `corrupt` for anything that is not a manifest of this format */
+/** @throws AlbertError corrupt for anything that is not a manifest of this format */
 export function parseManifest(text: string): TokenStoreManifest {
   let parsed: Partial<TokenStoreManifest>;
   try {

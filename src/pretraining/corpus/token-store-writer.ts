@@ -27,7 +27,7 @@ export interface TokenStoreSource extends DocumentOptions {
  * directory appears at once when it is complete.
  *
  * @returns what was read
- * @throws {AlbertError} `precondition` when the files hold no sentence; `already-exists` when the directory is not empty; see
+ * @throws AlbertError precondition when the files hold no sentence; already-exists when the directory is not empty; see
  *   also {@link readDocuments}
  */
 export async function buildTokenStore(directory: string, source: TokenStoreSource): Promise<TextReport> {

@@ -29,7 +29,7 @@ export class TokenStore implements Documents {
   /** First document of each shard, and the count at the end. */
   readonly #firstDocuments: readonly number[];
 
-  /** @throws {AlbertError} `not-found` when there is no store; `corrupt` when a file has not the size its manifest says */
+  /** @throws AlbertError not-found when there is no store; corrupt when a file has not the size its manifest says */
   constructor(directory: string) {
     let text: string;
     try {
@@ -48,7 +48,7 @@ export class TokenStore implements Documents {
     this.count = firstDocuments.at(-1)!;
   }
 
-  /** @throws {AlbertError} `precondition` when the store was made with another vocabulary or other cleaning */
+  /** @throws AlbertError precondition when the store was made with another vocabulary or other cleaning */
   requireTokenizer(tokenizer: Tokenizer): void {
     if (this.manifest.tokenizer.digest === tokenizer.digest) return;
     throw new AlbertError("precondition", "the token store was built with another vocabulary; build it anew", {

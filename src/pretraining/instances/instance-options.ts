@@ -3,7 +3,7 @@ import type { InstanceOptions } from "./instance.ts";
 
 // Refuses options from which no instances can be made.
 
-/** @throws {AlbertError} `invalid-input` listing every option that no instance can be made with */
+/** @throws AlbertError invalid-input listing every option that no instance can be made with */
 export function checkInstanceOptions(options: InstanceOptions): void {
   const violations: FieldViolation[] = [];
   const require = (holds: boolean, field: string, description: string): void => {

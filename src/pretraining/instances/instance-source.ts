@@ -33,7 +33,7 @@ export class InstanceSource {
   readonly #options: InstanceSourceOptions;
   #plan: EpochPlan;
 
-  /** @throws {AlbertError} `precondition` when the documents give no instance, `invalid-input` for impossible options */
+  /** @throws AlbertError precondition when the documents give no instance, invalid-input for impossible options */
   constructor(documents: Documents, options: InstanceSourceOptions) {
     checkInstanceOptions(options);
     this.#documents = documents;

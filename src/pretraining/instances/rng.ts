@@ -1,8 +1,8 @@
 import { RandomStream, type Seed } from "../../model/random.ts";
 
 /**
- * The random decisions of instance creation, in the shape in which the official script makes them. Everything that is
- * random goes through here, so that a recorded run can be replayed draw by draw.
+ * The random decisions of instance creation, in the form of the official script. Everything random goes through here, so
+ * that a recorded run can be replayed draw by draw.
  */
 export interface Rng {
   /** Uniform over [0, 1). */

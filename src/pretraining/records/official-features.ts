@@ -34,7 +34,7 @@ export function toExample(instance: PretrainingInstance, { maxSequenceLength, ma
 /**
  * The instance that an official record holds, without its padding.
  *
- * @throws {AlbertError} `corrupt` when a feature is missing or lengths contradict each other
+ * @throws AlbertError corrupt when a feature is missing or lengths contradict each other
  */
 export function fromExample(example: Example): PretrainingInstance {
   const mask = numbers(example, "input_mask");

@@ -34,7 +34,7 @@ export function encodeExample(example: Example): Uint8Array {
 /**
  * Reads an Example; packed and unpacked lists are both understood.
  *
- * @throws {AlbertError} `corrupt` when the bytes are no Example
+ * @throws AlbertError corrupt when the bytes are no Example
  */
 export function decodeExample(bytes: Uint8Array): Example {
   const what = "tf.Example";

@@ -62,8 +62,8 @@ export interface TrainedVocabulary {
  * [MASK] 4, then the user symbols. The text is cleaned exactly as it will be for pretraining, and reaches the trainer
  * through a temporary file; memory here does not grow with it.
  *
- * @throws {AlbertError} `precondition` when the trainer is not installed, `invalid-input` when the text cannot fill the
- *   vocabulary, `backend` when the trainer fails otherwise, `cancelled` on abort
+ * @throws AlbertError precondition when the trainer is not installed, invalid-input when the text cannot fill the
+ *   vocabulary, backend when the trainer fails otherwise, cancelled on abort
  */
 export async function trainVocabulary(training: VocabularyTraining): Promise<TrainedVocabulary> {
   checkTraining(training);
@@ -220,7 +220,7 @@ async function runTrainer({ spmTrain, vocabSize, onLog, signal }: VocabularyTrai
   });
 }
 
-/** Looks whether the trainer can be started. @throws {AlbertError} `precondition` (SPM_TRAIN_MISSING) */
+/** Looks whether the trainer can be started. @throws AlbertError precondition (SPM_TRAIN_MISSING) */
 export async function requireTrainer(spmTrain: string): Promise<void> {
   const child = spawn(spmTrain, ["--version"], { stdio: "ignore" });
   const failed = await new Promise<Error | undefined>((resolve) => {

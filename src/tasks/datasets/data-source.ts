@@ -76,7 +76,7 @@ export async function* unpackedBytes(source: DataSource): AsyncGenerator<Uint8Ar
   }
 }
 
-/** A file or folder that the operating system does not give. */
+/** A file or folder that the operating system does not let us read. */
 export function notReadable(name: string, cause: unknown): AlbertError {
   const { code = "unknown error" } = cause as NodeJS.ErrnoException;
   const why: Readonly<Record<string, string>> = {

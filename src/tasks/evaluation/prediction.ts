@@ -35,7 +35,7 @@ export interface EvaluationOptions {
    * searches, starts from 0.0, and takes every null score above 1.0 for "no answer".
    */
   readonly thresholds?: "corrected" | "official";
-  /** Told after each example, in order. */
+  /** Called after each example, in order. */
   readonly onProgress?: (examples: number) => void;
   readonly signal?: AbortSignal;
 }

@@ -23,8 +23,8 @@ export class Charsmap {
   readonly plainAscii = new Uint8Array(128);
 
   /**
-   * @param what  how error messages call the file that holds the rules
-   * @throws {AlbertError} `corrupt` when the sizes inside the blob contradict its length
+   * @param what  the name in error messages of the file that holds the rules
+   * @throws AlbertError corrupt when the sizes inside the blob contradict its length
    */
   constructor(blob: Uint8Array, what = "SentencePiece model") {
     if (blob.length === 0) {

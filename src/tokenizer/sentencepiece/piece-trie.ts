@@ -2,7 +2,7 @@
 const SLOT = 4;
 
 /**
- * The prefix tree of a vocabulary over UTF-16 units, as one open-addressing hash table of edges: a step costs about one
+ * The prefix tree of a vocabulary over UTF-16 units, as one open-addressing hash table of edges: following one costs about one
  * cache line, whatever the alphabet. A node is named by its number; the root is 0.
  */
 export class PieceTrie {

@@ -12,7 +12,7 @@ export interface PreprocessOptions {
 }
 
 /**
- * The cleaning that every text of an ALBERT SentencePiece model gets first, step for step as the official
+ * The cleaning that every text of an ALBERT SentencePiece model gets first, exactly as the official
  * `preprocess_text`: collapse Python's white space, NFKD, delete every character whose canonical combining class is not
  * 0, lower-case. The order shows: NFKD may bring back spaces (U+00B4 -> " ") that are not collapsed here.
  */

@@ -38,7 +38,7 @@ const UNIGRAM = 1;
 /**
  * Reads a SentencePiece model (a `ModelProto` of sentencepiece_model.proto).
  *
- * @throws {AlbertError} `corrupt` for bytes that are no such model, `unimplemented` for a kind of model that ALBERT never
+ * @throws AlbertError corrupt for bytes that are no such model, unimplemented for a kind of model that ALBERT never
  *   uses (byte-pair encoding, byte fallback, white space as a suffix)
  */
 export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModelFile {

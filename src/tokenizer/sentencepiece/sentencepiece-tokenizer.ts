@@ -29,7 +29,7 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   /**
    * @param bytes content of a SentencePiece `.model` file
-   * @throws {AlbertError} `corrupt` or `unimplemented` for a file that is no unigram model, `precondition` when it lacks one
+   * @throws AlbertError corrupt or unimplemented for a file that is no unigram model, precondition when it lacks one
    *   of ALBERT's special pieces
    */
   constructor(bytes: Uint8Array, options: SentencePieceTokenizerOptions) {

@@ -23,7 +23,7 @@ export class SentencePieceModel {
 
   /**
    * @param bytes content of a `.model` file
-   * @throws {AlbertError} `corrupt` or `unimplemented`, see {@link readSentencePieceModel}
+   * @throws AlbertError corrupt or unimplemented, see {@link readSentencePieceModel}
    */
   constructor(bytes: Uint8Array) {
     this.file = readSentencePieceModel(bytes);

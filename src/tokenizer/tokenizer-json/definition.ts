@@ -1,8 +1,8 @@
 // What a `tokenizer.json` says, as far as it decides pieces: checked, and with nothing in it that this program does not
 // do.
 
-/** One step of the rewriting that a text gets before it is cut. */
-export type NormalizerStep =
+/** One rule by which a text is rewritten before it is cut. */
+export type NormalizerRule =
   | { readonly type: "nfc" | "nfd" | "nfkc" | "nfkd" | "lowercase" | "strip-accents" | "nmt" }
   | { readonly type: "strip"; readonly left: boolean; readonly right: boolean }
   | { readonly type: "replace"; readonly pattern: RegExp; readonly content: string }
@@ -16,8 +16,8 @@ export type NormalizerStep =
       readonly lowercase: boolean;
     };
 
-/** One step of cutting a text into words. */
-export type PreTokenizerStep =
+/** One rule by which a text is cut into words. */
+export type PreTokenizerRule =
   | { readonly type: "whitespace-split" | "bert" }
   | {
       readonly type: "metaspace";
@@ -56,8 +56,8 @@ export interface AddedToken {
 }
 
 export interface TokenizerDefinition {
-  readonly normalizer: readonly NormalizerStep[];
-  readonly preTokenizer: readonly PreTokenizerStep[];
+  readonly normalizer: readonly NormalizerRule[];
+  readonly preTokenizer: readonly PreTokenizerRule[];
   readonly model: PieceModel;
   readonly addedTokens: readonly AddedToken[];
   /** What the post-processor puts before and behind each text. */

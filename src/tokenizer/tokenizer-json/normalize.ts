@@ -1,7 +1,7 @@
 import { type AlignedText, AlignedTextBuilder, textOf } from "../aligned-text.ts";
 import { codePointAt } from "../sentencepiece/preprocess.ts";
 import { WHITESPACE as PYTHON_WHITESPACE } from "../unicode.ts";
-import type { NormalizerStep } from "./definition.ts";
+import type { NormalizerRule } from "./definition.ts";
 import { CONTROLS, MARKS, NMT_DELETED, NMT_SPACES, NONSPACING_MARKS, UNKNOWN_TO_LOWERCASE } from "./library-unicode.ts";
 import { isAscii, sizeAt, toNormalForm } from "./normal-forms.ts";
 import { PrecompiledNormalizer } from "./precompiled.ts";
@@ -11,14 +11,14 @@ import { PrecompiledNormalizer } from "./precompiled.ts";
 /** Rewrites a text; every unit of the outcome knows what it came from. */
 export type Normalize = (text: AlignedText) => AlignedText;
 
-/** Builds the steps of a normaliser, to be applied in order. */
-export function buildNormalizer(steps: readonly NormalizerStep[]): Normalize {
-  const built = steps.map(buildStep);
-  return (text) => built.reduce((rewritten, step) => step(rewritten), text);
+/** Builds the rules of a normaliser, to be applied in order. */
+export function buildNormalizer(rules: readonly NormalizerRule[]): Normalize {
+  const built = rules.map(buildRule);
+  return (text) => built.reduce((rewritten, rule) => rule(rewritten), text);
 }
 
-function buildStep(step: NormalizerStep): Normalize {
-  switch (step.type) {
+function buildRule(rule: NormalizerRule): Normalize {
+  switch (rule.type) {
     case "nfc":
       return (text) => toNormalForm(text, "NFC");
     case "nfd":
@@ -34,17 +34,17 @@ function buildStep(step: NormalizerStep): Normalize {
     case "nmt":
       return (text) => eachCharacter(text, (c) => (NMT_DELETED.has(c) ? "" : NMT_SPACES.has(c) ? " " : undefined));
     case "strip":
-      return (text) => strip(text, step.left, step.right);
+      return (text) => strip(text, rule.left, rule.right);
     case "replace":
-      return (text) => replace(text, step.pattern, step.content);
+      return (text) => replace(text, rule.pattern, rule.content);
     case "prepend":
-      return (text) => prepend(text, step.content);
+      return (text) => prepend(text, rule.content);
     case "precompiled": {
-      const charsmap = new PrecompiledNormalizer(step.charsmap);
+      const charsmap = new PrecompiledNormalizer(rule.charsmap);
       return (text) => charsmap.normalize(text);
     }
     case "bert":
-      return (text) => bert(text, step);
+      return (text) => bert(text, rule);
   }
 }
 
@@ -53,21 +53,21 @@ export function isWhitespace(codePoint: number): boolean {
   return PYTHON_WHITESPACE.has(codePoint) && (codePoint < 0x1c || codePoint > 0x1f);
 }
 
-function bert(text: AlignedText, step: Extract<NormalizerStep, { type: "bert" }>): AlignedText {
+function bert(text: AlignedText, rule: Extract<NormalizerRule, { type: "bert" }>): AlignedText {
   let out = text;
-  if (step.cleanText) {
+  if (rule.cleanText) {
     out = eachCharacter(out, (c) => (c === 0 || CONTROLS.has(c) ? "" : isWhitespace(c) ? " " : undefined));
   }
-  if (step.handleChineseCharacters && !isAscii(out)) {
+  if (rule.handleChineseCharacters && !isAscii(out)) {
     out = eachCharacter(out, (c) => (isIdeograph(c) ? ` ${String.fromCodePoint(c)} ` : undefined));
   }
-  if (step.stripAccents && !isAscii(out)) {
+  if (rule.stripAccents && !isAscii(out)) {
     out = withoutAccents(toNormalForm(out, "NFD"), (c) => NONSPACING_MARKS.has(c));
   }
-  return step.lowercase ? lowercase(out) : out;
+  return rule.lowercase ? lowercase(out) : out;
 }
 
-/** The library's list of ideographs; its fifth block is not BERT's, by a slip of the pen. */
+/** The library's list of ideographs; its fifth block is not BERT's, by a typing error. */
 function isIdeograph(c: number): boolean {
   return (
     (c >= 0x4e00 && c <= 0x9fff) ||

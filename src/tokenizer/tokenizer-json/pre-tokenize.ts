@@ -1,6 +1,6 @@
 import { type AlignedText, AlignedTextBuilder } from "../aligned-text.ts";
 import { codePointAt } from "../sentencepiece/preprocess.ts";
-import type { PreTokenizerStep } from "./definition.ts";
+import type { PreTokenizerRule } from "./definition.ts";
 import { PUNCTUATION_MARKS } from "./library-unicode.ts";
 import { sizeAt } from "./normal-forms.ts";
 import { isWhitespace, part, prepend } from "./normalize.ts";
@@ -10,20 +10,20 @@ import { isWhitespace, part, prepend } from "./normalize.ts";
  *
  * @param atStart  whether the text begins where the caller's text does: one kind of prefix is for that place alone
  */
-export function preTokenize(text: AlignedText, steps: readonly PreTokenizerStep[], atStart: boolean): AlignedText[] {
+export function preTokenize(text: AlignedText, rules: readonly PreTokenizerRule[], atStart: boolean): AlignedText[] {
   let words: AlignedText[] = text.length === 0 ? [] : [text];
-  for (const step of steps) words = words.flatMap((word) => cut(word, step, atStart));
+  for (const rule of rules) words = words.flatMap((word) => cut(word, rule, atStart));
   return words;
 }
 
-function cut(word: AlignedText, step: PreTokenizerStep, atStart: boolean): AlignedText[] {
-  switch (step.type) {
+function cut(word: AlignedText, rule: PreTokenizerRule, atStart: boolean): AlignedText[] {
+  switch (rule.type) {
     case "whitespace-split":
       return splitAtWhitespace(word);
     case "bert":
       return splitAtWhitespace(word).flatMap(isolatePunctuation);
     case "metaspace":
-      return metaspace(word, step, atStart);
+      return metaspace(word, rule, atStart);
   }
 }
 
@@ -57,7 +57,7 @@ function isolatePunctuation(text: AlignedText): AlignedText[] {
 /** Writes spaces as a visible symbol, puts one in front, and lets each begin a word. */
 function metaspace(
   text: AlignedText,
-  { replacement, prepend: scheme, split }: Extract<PreTokenizerStep, { type: "metaspace" }>,
+  { replacement, prepend: scheme, split }: Extract<PreTokenizerRule, { type: "metaspace" }>,
   atStart: boolean,
 ): AlignedText[] {
   let out: AlignedText = new AlignedTextBuilder(text.length);

@@ -15,7 +15,7 @@ const clusters = new Intl.Segmenter("und", { granularity: "grapheme" });
 export class PrecompiledNormalizer {
   readonly #charsmap: Charsmap;
 
-  /** @throws {AlbertError} `corrupt` when the sizes inside the charsmap contradict its length */
+  /** @throws AlbertError corrupt when the sizes inside the charsmap contradict its length */
   constructor(charsmap: Uint8Array) {
     this.#charsmap = new Charsmap(charsmap, "tokenizer.json");
   }

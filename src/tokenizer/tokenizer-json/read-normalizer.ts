@@ -1,4 +1,4 @@
-import type { NormalizerStep } from "./definition.ts";
+import type { NormalizerRule } from "./definition.ts";
 import { fail, flag, list, type Node, object, text, unsupported } from "./json-node.ts";
 
 const SUPPORTED =
@@ -8,13 +8,13 @@ const SUPPORTED =
 const DEEPEST = 16;
 
 /** Reads a `normalizer`; null is none. */
-export function readNormalizer(node: Node, depth = 0): NormalizerStep[] {
+export function readNormalizer(node: Node, depth = 0): NormalizerRule[] {
   if (node.value === null || node.value === undefined) return [];
   if (depth > DEEPEST) throw unsupported({ ...node, value: "..." }, `sequences nested at most ${DEEPEST} times`);
-  const step = object(node);
-  switch (step("type").value) {
+  const rule = object(node);
+  switch (rule("type").value) {
     case "Sequence":
-      return list(step("normalizers")).flatMap((inner) => readNormalizer(inner, depth + 1));
+      return list(rule("normalizers")).flatMap((inner) => readNormalizer(inner, depth + 1));
     case "NFC":
       return [{ type: "nfc" }];
     case "NFD":
@@ -30,27 +30,27 @@ export function readNormalizer(node: Node, depth = 0): NormalizerStep[] {
     case "Nmt":
       return [{ type: "nmt" }];
     case "Strip":
-      return [{ type: "strip", left: flag(step("strip_left"), true), right: flag(step("strip_right"), true) }];
+      return [{ type: "strip", left: flag(rule("strip_left"), true), right: flag(rule("strip_right"), true) }];
     case "Prepend":
-      return [{ type: "prepend", content: text(step("prepend")) }];
+      return [{ type: "prepend", content: text(rule("prepend")) }];
     case "Replace":
-      return [{ type: "replace", pattern: readPattern(step("pattern")), content: text(step("content")) }];
+      return [{ type: "replace", pattern: readPattern(rule("pattern")), content: text(rule("content")) }];
     case "Precompiled":
-      return [{ type: "precompiled", charsmap: readCharsmap(step("precompiled_charsmap")) }];
+      return [{ type: "precompiled", charsmap: readCharsmap(rule("precompiled_charsmap")) }];
     case "BertNormalizer": {
-      const lowercase = flag(step("lowercase"), true);
+      const lowercase = flag(rule("lowercase"), true);
       return [
         {
           type: "bert",
-          cleanText: flag(step("clean_text"), true),
-          handleChineseCharacters: flag(step("handle_chinese_chars"), true),
-          stripAccents: flag(step("strip_accents"), lowercase),
+          cleanText: flag(rule("clean_text"), true),
+          handleChineseCharacters: flag(rule("handle_chinese_chars"), true),
+          stripAccents: flag(rule("strip_accents"), lowercase),
           lowercase,
         },
       ];
     }
     default:
-      throw unsupported(step("type"), SUPPORTED);
+      throw unsupported(rule("type"), SUPPORTED);
   }
 }
 

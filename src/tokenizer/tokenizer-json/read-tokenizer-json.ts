@@ -15,7 +15,7 @@ const MOST_IDS = 2_000_000;
 /**
  * Reads a `tokenizer.json` as the library `tokenizers` writes it, and refuses what it cannot do exactly as that does.
  *
- * @throws {AlbertError} `corrupt` for a file that contradicts itself, `unimplemented` (TOKENIZER_UNSUPPORTED) for a part
+ * @throws AlbertError corrupt for a file that contradicts itself, unimplemented (TOKENIZER_UNSUPPORTED) for a part
  *   that cannot be represented, both naming the place in the file
  */
 export function readTokenizerJson(bytes: Uint8Array): TokenizerDefinition {

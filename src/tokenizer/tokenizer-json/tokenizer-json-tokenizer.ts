@@ -2,7 +2,7 @@ import { AlbertError } from "../../errors.ts";
 import { type AlignedText, alignIdentity, textOf } from "../aligned-text.ts";
 import type { SpecialIds, TokenizedText, Tokenizer } from "../tokenizer.ts";
 import { AddedTokenFinder } from "./added-tokens.ts";
-import type { AddedToken, PreTokenizerStep, TokenizerDefinition } from "./definition.ts";
+import type { AddedToken, PreTokenizerRule, TokenizerDefinition } from "./definition.ts";
 import { buildModel, type CutWord } from "./models.ts";
 import { buildNormalizer, type Normalize, part } from "./normalize.ts";
 import { preTokenize } from "./pre-tokenize.ts";
@@ -22,10 +22,10 @@ export class TokenizerJsonTokenizer implements Tokenizer {
   readonly #inText: AddedTokenFinder;
   readonly #inNormalized: AddedTokenFinder;
   readonly #normalize: Normalize;
-  readonly #preTokenizer: readonly PreTokenizerStep[];
+  readonly #preTokenizer: readonly PreTokenizerRule[];
   readonly #cutWord: CutWord;
 
-  /** @throws {AlbertError} `precondition` when the vocabulary lacks a special piece */
+  /** @throws AlbertError precondition when the vocabulary lacks a special piece */
   constructor(definition: TokenizerDefinition, digest: string) {
     const { model, addedTokens, normalizer, preTokenizer } = definition;
     this.digest = digest;
@@ -138,5 +138,5 @@ function push(lists: PieceLists, piece: string, id: number, start: number, end: 
 
 /** Whether a tokenizer makes no difference between cases. */
 function lowersCase({ normalizer }: TokenizerDefinition): boolean {
-  return normalizer.some((step) => step.type === "lowercase" || (step.type === "bert" && step.lowercase));
+  return normalizer.some((rule) => rule.type === "lowercase" || (rule.type === "bert" && rule.lowercase));
 }

@@ -24,7 +24,7 @@ export class WordPieceTokenizer implements Tokenizer {
 
   /**
    * @param ids the vocabulary, see {@link readWordPieceVocabulary}
-   * @throws {AlbertError} `precondition` when it lacks [PAD], [UNK], [CLS], [SEP] or [MASK]
+   * @throws AlbertError precondition when it lacks [PAD], [UNK], [CLS], [SEP] or [MASK]
    */
   constructor(ids: ReadonlyMap<string, number>, options: { readonly lowerCase: boolean; readonly digest: string }) {
     this.#ids = ids;

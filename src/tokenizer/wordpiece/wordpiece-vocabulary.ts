@@ -6,7 +6,7 @@ import { WHITESPACE } from "../unicode.ts";
  * line is the piece " ", a repeated piece keeps its first id. Ids count distinct pieces, so they are not line numbers after
  * a repetition.
  *
- * @throws {AlbertError} `corrupt` for bytes that are not UTF-8 or hold no piece
+ * @throws AlbertError corrupt for bytes that are not UTF-8 or hold no piece
  */
 export function readWordPieceVocabulary(bytes: Uint8Array): ReadonlyMap<string, number> {
   let text: string;
