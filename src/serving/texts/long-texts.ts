@@ -74,14 +74,14 @@ export class LongTexts {
     return this.#host.close();
   }
 
-  /** Waits for room. @returns gives it back */
+  /** Waits for room. @returns a function that gives it back */
   async #take(units: number, caller: Caller): Promise<() => void> {
     if (this.#inHand > 0 && this.#inHand + units > MAX_IN_HAND) {
       const waiting = this.#waitingUnits + units;
       if (this.#waitingUnits > 0 && waiting > MAX_WAITING) {
         throw queueFull("long-text-chars", waiting, MAX_WAITING, spreadRetry(RETRY_AFTER_MS));
       }
-      await untilUnwanted(this.#clock, caller, this.#turn(units));
+      await untilUnwanted(this.#clock, caller, this.#place(units));
     } else this.#inHand += units;
     let held = true;
     return () => {
@@ -93,7 +93,7 @@ export class LongTexts {
   }
 
   /** A place in the line; `withdraw` leaves it, or gives back what came in the same moment. */
-  #turn(units: number): { readonly done: Promise<void>; readonly withdraw: () => void } {
+  #place(units: number): { readonly done: Promise<void>; readonly withdraw: () => void } {
     let begun = false;
     let entry = { units, begin: () => {} };
     const done = new Promise<void>((resolve) => {
