@@ -6,6 +6,7 @@ import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
 import { chooseDevice } from "./runtime/session/devices.ts";
+import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -133,6 +134,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
   let certificates: Certificates | undefined;
+  let access: OpenAccess | undefined;
   const watching = new AbortController();
   // Before anything listens: a caller must not be told that a model which is still on its way does not exist.
   const endStartup = live.beginStartup();
@@ -140,6 +142,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
     certificates?.close();
+    access?.close();
     await admin?.close();
     await inference.close();
     return clean;
@@ -147,6 +150,11 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   try {
     if (config.tls.certificateFile !== "") certificates = await Certificates.open(config.tls, log);
     if (config.store.directory !== "") admin = await openStoreOf(options, inference, device);
+    access = await openAccess(
+      config.auth,
+      { defaultModel: () => live.list()[0]?.name, job: (id) => admin?.job(id) },
+      log,
+    );
     server = await InferenceServer.open({
       config,
       metrics,
@@ -154,6 +162,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       ...(config.server.role === "training" ? {} : { inference: handlers }),
       ...(admin === undefined ? {} : { admin }),
       ...(certificates === undefined ? {} : { certificates }),
+      ...(access === undefined ? {} : { access: access.access }),
     });
     // A server that only trains answers administrators from the moment it listens.
     const isReady = () => config.server.role === "training" || live.ready;

@@ -26,6 +26,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   jobs: async () => (await import("./admin/jobs.ts")).registerJobs,
   models: async () => (await import("./admin/models.ts")).registerModels,
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
+  tokens: async () => (await import("./tokens.ts")).registerTokens,
 };
 
 /** A complaint about a choice, with the choice that was probably meant. */

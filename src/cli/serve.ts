@@ -30,12 +30,14 @@ export function registerServe(program: Command): void {
     // An unhandled rejection is a bug, but calls in progress should not fail because of it.
     process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
     const app = await startApp({ config, log }, models);
-    process.stdout.write(startLines(app, listModels(app.serving.models), config.tls.certificateFile !== ""));
+    process.stdout.write(startLines(app, listModels(app.serving.models), config));
     endOnSignals(app, config);
   });
 }
 
-function startLines({ addresses }: App, models: readonly ServedModel[], secure: boolean): string {
+function startLines({ addresses }: App, models: readonly ServedModel[], { tls, auth }: Config): string {
+  const secure = tls.certificateFile !== "";
+  const tokens = auth.tokensFile !== "";
   const served = models.map(({ name, version, device, model }) => {
     const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
     return `  model  ${name}@${version} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
@@ -54,8 +56,7 @@ function startLines({ addresses }: App, models: readonly ServedModel[], secure: 
     ...listener(secure ? "TLS " : "HTTP", addresses.metrics, "/metrics /healthz /readyz"),
     ...listener("page", addresses.console, "the console, and every call as JSON"),
   ];
-  if (models.length > 0)
-    lines.push("", "Try", `  ${exampleCall(addresses.public, models, secure ? "tls" : "plaintext")}`);
+  if (models.length > 0) lines.push("", "Try", `  ${exampleCall(addresses.public, models, { secure, tokens })}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -53,8 +53,9 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
 }
 
 /** An address that other machines can reach is opened only when the configuration says what guards it. */
-function openDoors({ server }: Config): FieldViolation[] {
+function openDoors({ server, tls, auth }: Config): FieldViolation[] {
   if (server.trustNetwork === "guarded-elsewhere") return [];
+  if (tls.certificateFile !== "" && auth.tokensFile !== "") return [];
   const open = listeners(server).filter(([, value]) => {
     const host = parseAddress(value)?.host;
     return host !== undefined && !isLoopback(host);
@@ -66,7 +67,7 @@ function openDoors({ server }: Config): FieldViolation[] {
 }
 
 const ADVICE =
-  "listen on 127.0.0.1, or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
+  "give TLS (tls.certificate_file) and tokens (auth.tokens_file), or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
 
 /** A certificate is nothing without its key, and what clients must show means nothing without either. */
 function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {

@@ -158,6 +158,13 @@ const SETTINGS = {
       doc: "With tls.client_ca_file: whether a connection without a certificate is refused. Probes of the metrics listener need none.",
     }),
   },
+  auth: {
+    tokensFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "File of those who may call: hashes of tokens and names of client certificates, with their scopes and models (`albert tokens`). With it every listener asks who calls. Read again when it changes.",
+    }),
+  },
   inputs: {
     maxChars: integer({
       default: 1_048_576,
@@ -421,6 +428,8 @@ export type Config = {
   readonly [G in keyof Table]: { readonly [K in keyof Table[G]]: ValueOf<Table[G][K]> };
 };
 
+/** Who may call. */
+export type AuthConfig = Config["auth"];
 /** Certificates of the server and of its clients. */
 export type TlsConfig = Config["tls"];
 /** Admission, queue, batching and hot swap. */

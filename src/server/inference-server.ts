@@ -1,13 +1,15 @@
 import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { DescService } from "@bufbuild/protobuf";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { AccessControl } from "./access/access-control.ts";
 import { ByteBudget } from "./call/byte-budget.ts";
 import type { ServiceHandlers } from "./call/call.ts";
 import { keepByteOrderMarks } from "./call/decode.ts";
-import { type Authorizer, listenerInterceptors } from "./call/interceptors.ts";
+import { listenerInterceptors } from "./call/interceptors.ts";
 import type { CallSettings } from "./call/run-call.ts";
 import { addConnectService } from "./connect/connect-routes.ts";
 import { ConsoleListener } from "./console/console-listener.ts";
@@ -26,10 +28,10 @@ export interface InferenceServerOptions {
   readonly log: ServerLog;
   /** The public services; without them the public listener is not opened. */
   readonly inference?: ServiceHandlers<typeof InferenceService>;
-  /** Decides who may call the public listener; everyone when left out. */
-  readonly authorizer?: Authorizer;
+  /** Decides who may call what on every listener; everyone when left out. */
+  readonly access?: AccessControl;
   /** The services of the admin listener; without them it is not opened. */
-  readonly admin?: { readonly register: (services: ServiceRegistrar) => void; readonly authorizer?: Authorizer };
+  readonly admin?: { readonly register: (services: ServiceRegistrar) => void };
 }
 
 /** Addresses in use, each `host:port` with the port that was bound. */
@@ -85,7 +87,11 @@ export class InferenceServer {
   static async open(options: InferenceServerOptions): Promise<InferenceServer> {
     keepByteOrderMarks();
     const { config, admin, inference, certificates } = options;
-    const secure = certificates === undefined ? {} : { certificates };
+    const secure = {
+      ...(certificates === undefined ? {} : { certificates }),
+      ...(options.access === undefined ? {} : { access: options.access }),
+    };
+    const guarded = guardOf(options);
     const health = new HealthStates();
     const draining = new AbortController();
     // Every open stream listens; their number is bounded by the limit of streams.
@@ -94,7 +100,6 @@ export class InferenceServer {
     const listen = async (
       name: "public" | "admin",
       address: string,
-      authorizer: Authorizer | undefined,
       register: (services: ServiceRegistrar) => void,
     ) => {
       const listener = await GrpcListener.open(
@@ -102,7 +107,7 @@ export class InferenceServer {
           address,
           limits: connectionLimits(name, config.server),
           reflection: config.server.reflection,
-          calls: callSettings(name, options, draining.signal, authorizer),
+          calls: callSettings(name, options, draining.signal),
           onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
           ...(certificates === undefined ? {} : { credentials: new GrpcCredentials(certificates) }),
         },
@@ -110,7 +115,7 @@ export class InferenceServer {
           register({
             add: (service, handlers) => {
               if (service.typeName !== Health.typeName) health.addService(service.typeName);
-              services.add(service, handlers);
+              services.add(service, guarded(service, handlers));
             },
           }),
       );
@@ -121,14 +126,14 @@ export class InferenceServer {
       const publicListener =
         inference === undefined || config.server.publicAddress === ""
           ? undefined
-          : await listen("public", config.server.publicAddress, options.authorizer, (services) => {
+          : await listen("public", config.server.publicAddress, (services) => {
               services.add(InferenceService, inference);
               services.add(Health, healthHandlers(health));
             });
       const adminListener =
         admin === undefined || config.server.adminAddress === ""
           ? undefined
-          : await listen("admin", config.server.adminAddress, admin.authorizer, (services) => {
+          : await listen("admin", config.server.adminAddress, (services) => {
               admin.register(services);
               services.add(Health, healthHandlers(health));
             });
@@ -186,9 +191,8 @@ function connectionLimits(
 
 function callSettings(
   listener: "public" | "admin",
-  { config, metrics, log }: InferenceServerOptions,
+  { config, metrics, log, access }: InferenceServerOptions,
   draining: AbortSignal,
-  authorizer: Authorizer | undefined,
   budget: ByteBudget = new ByteBudget(config.server.inflightBytes),
 ): CallSettings {
   const { server } = config;
@@ -198,7 +202,7 @@ function callSettings(
       logAll: config.log.level === "debug" || config.log.level === "trace",
       slowMs: config.log.slowRequestMs,
       streamsOpen: (change) => metrics.calls.streamsOpen(listener, change),
-      ...(authorizer === undefined ? {} : { authorizer }),
+      ...(access === undefined ? {} : { authorizer: access.authorize }),
     }),
     budget,
     draining,
@@ -209,12 +213,19 @@ function callSettings(
   };
 }
 
+/** Puts a service behind the access control, where there is one. */
+function guardOf({ access }: InferenceServerOptions) {
+  return <S extends DescService>(service: S, handlers: ServiceHandlers<S>): ServiceHandlers<S> =>
+    access === undefined ? handlers : access.guard(service, handlers);
+}
+
 /** The browser's way in: inference and, where it is served, administration, for everyone who may use this address. */
 function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
-  const { config, metrics, inference, admin, certificates } = options;
+  const { config, metrics, inference, admin, certificates, access } = options;
+  const guarded = guardOf(options);
   const budget = new ByteBudget(config.server.inflightBytes);
-  const settings = callSettings("public", options, draining, options.authorizer, budget);
-  const adminSettings = callSettings("admin", options, draining, admin?.authorizer, budget);
+  const settings = callSettings("public", options, draining, budget);
+  const adminSettings = callSettings("admin", options, draining, budget);
   return ConsoleListener.open({
     address: config.server.consoleAddress,
     directory: fileURLToPath(new URL("../../dist/console", import.meta.url)),
@@ -222,9 +233,14 @@ function openConsole(options: InferenceServerOptions, draining: AbortSignal): Pr
     budget,
     metricsPage: () => metrics.page(),
     ...(certificates === undefined ? {} : { certificates }),
+    ...(access === undefined ? {} : { access }),
     routes: (router) => {
-      if (inference !== undefined) addConnectService(router, InferenceService, inference, settings);
-      admin?.register({ add: (service, handlers) => addConnectService(router, service, handlers, adminSettings) });
+      if (inference !== undefined) {
+        addConnectService(router, InferenceService, guarded(InferenceService, inference), settings);
+      }
+      admin?.register({
+        add: (service, handlers) => addConnectService(router, service, guarded(service, handlers), adminSettings),
+      });
     },
   });
 }

@@ -138,6 +138,11 @@ describe("loadConfig", () => {
         expect(description).toContain(`${host}:7000`);
         expect(() => loadConfig({ flags })).toThrow(/^the configuration has a problem: [^\n]+$/);
         expect(problems({ flags: { ...flags, "server-trust-network": "guarded-elsewhere" } })).toEqual({});
+        const tls = { "tls-certificate-file": "c", "tls-key-file": "k" };
+        const tokens = { "auth-tokens-file": "t" };
+        expect(Object.keys(problems({ flags: { ...flags, ...tls } }))).toEqual([field]);
+        expect(Object.keys(problems({ flags: { ...flags, ...tokens } }))).toEqual([field]);
+        expect(problems({ flags: { ...flags, ...tls, ...tokens } })).toEqual({});
       }
     });
 

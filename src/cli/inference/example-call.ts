@@ -30,7 +30,7 @@ const EXAMPLES: readonly (readonly [kinds: readonly HeadKind[], example: Example
 export function exampleCall(
   address: string,
   models: readonly ServedModel[],
-  transport: "plaintext" | "tls" = "plaintext",
+  { secure = false, tokens = false }: { readonly secure?: boolean; readonly tokens?: boolean } = {},
 ): string {
   const able = (kinds: readonly HeadKind[]) =>
     models.filter(({ model }) => model.heads.some(({ kind }) => kinds.includes(kind)));
@@ -47,5 +47,6 @@ export function exampleCall(
   };
   const body = Object.keys(options).length > 0 ? { options, ...request } : request;
   const reachable = address.replace(/^(0\.0\.0\.0|\[::\]):/, "localhost:");
-  return `grpcurl ${transport === "tls" ? "-cacert ca.crt" : "-plaintext"} -d '${JSON.stringify(body)}' ${reachable} albert.v1.InferenceService/${method}`;
+  const token = tokens ? ` -H "authorization: Bearer $ALBERT_TOKEN"` : "";
+  return `grpcurl ${secure ? "-cacert ca.crt" : "-plaintext"}${token} -d '${JSON.stringify(body)}' ${reachable} albert.v1.InferenceService/${method}`;
 }

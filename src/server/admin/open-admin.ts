@@ -51,6 +51,8 @@ export interface AdminOptions {
 export interface Admin {
   readonly store: Store;
   readonly deployment: Deployment;
+  /** What decides who may change a job; undefined for an unknown one. */
+  job(id: string): { readonly model: string; readonly promotes: boolean } | undefined;
   /** Adds the services to a listener. */
   register(services: ServiceRegistrar): void;
   /** Stops jobs at their next step, stops following the store, and closes it. */
@@ -155,6 +157,10 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           validate: (request, signal) => validateData({ data, store, background: gate.background }, request, signal),
         }),
       );
+    },
+    job(id) {
+      const spec = jobs?.list().find((job) => job.id === id)?.spec;
+      return spec === undefined ? undefined : { model: spec.model, promotes: spec.promote === "auto-if-better" };
     },
     async close() {
       await jobs?.close();

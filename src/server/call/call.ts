@@ -1,4 +1,5 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
 
 // A call as handlers and interceptors see it, whatever its transport. Types only.
@@ -22,6 +23,8 @@ export interface CallContext {
   readonly draining: AbortSignal;
   /** Address of the caller, as the transport shows it. */
   readonly peer: string;
+  /** Who calls; absent where the listener asks nobody, and for open methods without a credential. */
+  readonly caller?: Caller | undefined;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;
   /** Adds facts to the call's log line: identifiers and numbers, never text of a request. */
@@ -36,6 +39,10 @@ export interface IncomingCall extends CallContext {
   readonly streaming: boolean;
   /** What the handler has annotated so far. */
   readonly facts: Readonly<Record<string, string | number>>;
+  /** Alternative names of the client's certificate, where an authority that the server trusts vouches for it. */
+  certificateNames(): readonly string[];
+  /** Says who calls. */
+  admit(caller: Caller): void;
   /** Stops the work for this call. Only the first reason counts. */
   abort(reason: AlbertError): void;
 }

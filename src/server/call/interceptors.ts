@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { AlbertError } from "../../errors.ts";
 import { draining } from "../../serving/errors.ts";
+import { credentialsRefused } from "../access/refusals.ts";
 import type { ServerLog } from "../log.ts";
 import type { IncomingCall } from "./call.ts";
 import { deadlineExceeded } from "./deadline.ts";
@@ -81,11 +82,24 @@ function openStreams(count: (change: 1 | -1) => void): Interceptor {
   };
 }
 
+/** A stream ends so long after the credential with which it was opened no longer holds. */
+const VALIDITY_CHECK_MS = 1000;
+
 /** Runs the listener's authorizer before every call of every service, health and reflection included. */
 function authorize(authorizer: Authorizer): Interceptor {
   return async (call, proceed) => {
     await authorizer(call);
-    await proceed();
+    const { caller } = call;
+    if (!call.streaming || caller === undefined) return proceed();
+    const check = () => {
+      if (!caller.valid()) call.abort(credentialsRefused());
+    };
+    const timer = setInterval(check, VALIDITY_CHECK_MS);
+    try {
+      await proceed();
+    } finally {
+      clearInterval(timer);
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
 import type { IncomingCall } from "./call.ts";
 import { allowedMs, callerCancelled, type DeadlineSettings, deadlineExceeded } from "./deadline.ts";
@@ -15,6 +16,8 @@ export interface Transport {
   peer(): string;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;
+  /** Alternative names of the client's certificate, as OpenSSL writes them; none where no authority vouches for it. */
+  certificateNames(): readonly string[];
   /** Time until the deadline that the caller set, in milliseconds; undefined where it set none. */
   readonly remainingMs: number | undefined;
   /** Size of the request, of unary calls, where the transport knows it. */
@@ -39,6 +42,7 @@ export class OpenCall implements IncomingCall {
   readonly #transport: Transport;
   readonly #abort = new AbortController();
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
+  #caller: Caller | undefined;
 
   constructor(method: DescMethod, transport: Transport, settings: OpenCallSettings) {
     this.#transport = transport;
@@ -63,6 +67,18 @@ export class OpenCall implements IncomingCall {
 
   header(name: string): string | undefined {
     return this.#transport.header(name);
+  }
+
+  certificateNames(): readonly string[] {
+    return this.#transport.certificateNames();
+  }
+
+  get caller(): Caller | undefined {
+    return this.#caller;
+  }
+
+  admit(caller: Caller): void {
+    this.#caller = caller;
   }
 
   get facts(): Readonly<Record<string, string | number>> {

@@ -6,6 +6,7 @@ import { OpenCall, type Transport } from "../call/open-call.ts";
 import { type CallSettings, runCall } from "../call/run-call.ts";
 import { Channel } from "./channel.ts";
 import { connectError } from "./connect-error.ts";
+import { CONNECTION } from "./connection.ts";
 
 /**
  * How messages look as JSON: every field without presence is there, also when it is 0, false or empty, so that a caller need
@@ -88,7 +89,8 @@ async function runOn(
 
 function httpTransport(context: HandlerContext): Transport {
   return {
-    peer: () => "http",
+    peer: () => context.values.get(CONNECTION).peer,
+    certificateNames: () => context.values.get(CONNECTION).certificateNames(),
     header: (name) => context.requestHeader.get(name) ?? undefined,
     remainingMs: context.timeoutMs(),
     requestBytes: Number(/^\d{1,9}$/.exec(context.requestHeader.get("content-length") ?? "") ?? 0),

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { Compression, UniversalHandler } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
@@ -9,6 +9,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
+import { CONNECTION, connectionOf } from "./connection.ts";
 import { MessageGuard } from "./message-guard.ts";
 
 export interface ConnectAdapterOptions {
@@ -58,7 +59,8 @@ async function answer(
   guard: MessageGuard,
   bytes: CallBytes,
 ): Promise<void> {
-  const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  const values = createContextValues().set(CONNECTION, connectionOf(request));
+  const universal = universalRequestFromNodeRequest(request, response, undefined, values);
   const reply = await handler({ ...universal, body: guard.check(request) });
   const { body } = reply;
   const counted = body === undefined ? {} : { body: countedReply(body as AsyncIterable<Uint8Array>, bytes) };

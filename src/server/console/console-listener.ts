@@ -2,6 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { ConnectRouter } from "@connectrpc/connect";
 import send from "send";
 import { isLoopback } from "../../config/setting.ts";
+import type { AccessControl } from "../access/access-control.ts";
+import { httpCredentials, refuse } from "../access/http-access.ts";
 import type { ByteBudget } from "../call/byte-budget.ts";
 import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
@@ -20,6 +22,8 @@ export interface ConsoleListenerOptions {
   readonly maxMessageBytes: number;
   /** What the messages of all calls count against. */
   readonly budget: ByteBudget;
+  /** Who may see the metrics; everybody without. */
+  readonly access?: AccessControl;
   /** TLS; plain text without. */
   readonly certificates?: Certificates;
 }
@@ -71,7 +75,7 @@ export class ConsoleListener {
 }
 
 /** Answers with the page's files and the metrics; no path leads out of the page's directory. */
-function pageListener({ directory, metricsPage }: ConsoleListenerOptions) {
+function pageListener({ directory, metricsPage, access }: ConsoleListenerOptions) {
   return (request: IncomingMessage, response: ServerResponse): void => {
     const nothing = (): void => {
       // A file that could not be read to its end.
@@ -84,10 +88,13 @@ function pageListener({ directory, metricsPage }: ConsoleListenerOptions) {
     }
     const path = request.url?.split("?", 1)[0] ?? "/";
     if (path === "/metrics") {
-      metricsPage().then(
-        ({ contentType, body }) => response.writeHead(200, { "content-type": contentType }).end(body),
-        () => response.writeHead(500).end(),
-      );
+      const answer = async () => {
+        const refused = await access?.refusal(httpCredentials(request), ["read"]);
+        if (refused !== undefined) return refuse(response, refused);
+        const { contentType, body } = await metricsPage();
+        response.writeHead(200, { "content-type": contentType }).end(body);
+      };
+      answer().catch(() => response.writeHead(500).end());
       return;
     }
     send(request, path, { root: directory, cacheControl: false, dotfiles: "ignore" })

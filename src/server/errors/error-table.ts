@@ -66,6 +66,20 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
+    reason: "CREDENTIALS_REFUSED",
+    code: "unauthenticated",
+    when: "The server asks who calls, and there was no credential, or one that does not hold: wrong, unknown, revoked or expired. Which of them is not told.",
+    detail: "none",
+    retry: "no",
+  },
+  {
+    reason: "NOT_ALLOWED",
+    code: "forbidden",
+    when: "The credential lacks the scope of the call, or is not for the model that it touches; whether the model exists is not told.",
+    detail: "none",
+    retry: "no",
+  },
+  {
     reason: "INPUT_TOO_LONG",
     code: "invalid-input",
     when: "The text has more tokens than fit and the truncation policy is ERROR, or a document has more windows than allowed.",

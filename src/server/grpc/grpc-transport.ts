@@ -1,11 +1,13 @@
 import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { Transport } from "../call/open-call.ts";
+import { alternativeNames } from "../tls/alternative-names.ts";
 
 /** What is used of the library's call objects, of whatever kind. */
 export interface CallSurface {
   readonly metadata: Metadata;
   getPeer(): string;
   getDeadline(): Deadline;
+  getAuthContext(): { readonly sslPeerCertificate?: { readonly subjectaltname?: string | undefined } };
 }
 
 /** A call object of the library as the transport of a call. */
@@ -16,6 +18,7 @@ export function grpcTransport(surface: CallSurface): Transport {
       const value = surface.metadata.get(name)[0];
       return typeof value === "string" ? value : undefined;
     },
+    certificateNames: () => alternativeNames(surface.getAuthContext().sslPeerCertificate?.subjectaltname),
     remainingMs: remainingMs(surface),
   };
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { TLSSocket } from "node:tls";
+import type { AccessControl } from "../access/access-control.ts";
+import { httpCredentials, refuse } from "../access/http-access.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import { boundPort, listen } from "./http-address.ts";
 import { httpServer } from "./http-server.ts";
@@ -14,6 +16,8 @@ export interface MetricsListenerOptions {
   readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
+  /** Who may see the metrics; everybody without. The paths of probes are open to all. */
+  readonly access?: AccessControl;
   /** TLS; plain text without. */
   readonly certificates?: Certificates;
 }
@@ -40,13 +44,8 @@ export class MetricsListener {
       const path = request.url?.split("?")[0];
       if (request.method !== "GET" && request.method !== "HEAD") {
         reply(response.setHeader("allow", "GET, HEAD"), 405, "text/plain", "only GET and HEAD\n");
-      } else if (path === "/metrics" && certificates?.clients === "required" && !hasCertificate(request)) {
-        reply(response, 401, "text/plain", "a client certificate is needed\n");
       } else if (path === "/metrics") {
-        options.metricsPage().then(
-          ({ contentType, body }) => reply(response, 200, contentType, body),
-          () => reply(response, 500, "text/plain", "the metrics could not be collected\n"),
-        );
+        answerMetrics(options, request, response).catch(() => response.destroy());
       } else if (path === "/healthz" || path === "/livez") {
         reply(response, 200, "text/plain", "alive\n");
       } else if (path === "/readyz") {
@@ -64,6 +63,24 @@ export class MetricsListener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
     await closed;
+  }
+}
+
+async function answerMetrics(
+  { metricsPage, certificates, access }: MetricsListenerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const refused =
+    certificates?.clients === "required" && !hasCertificate(request)
+      ? 401
+      : await access?.refusal(httpCredentials(request), ["read"]);
+  if (refused !== undefined) return refuse(response, refused);
+  try {
+    const { contentType, body } = await metricsPage();
+    reply(response, 200, contentType, body);
+  } catch {
+    reply(response, 500, "text/plain", "the metrics could not be collected\n");
   }
 }
 

@@ -31,6 +31,8 @@ async function called(authorizer: Authorizer | undefined, service = "albert.v1.I
     peer: "127.0.0.1:1",
     facts: {},
     header: (name) => (name === "authorization" ? "Bearer known" : undefined),
+    certificateNames: () => [],
+    admit: () => {},
     annotate: () => {},
     abort: () => {},
   };

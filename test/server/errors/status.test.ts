@@ -130,6 +130,9 @@ describe("the table of reasons", () => {
     const neverOnTheWire = new Set([
       "ADDRESS_UNAVAILABLE",
       "TLS_UNUSABLE",
+      "AUTH_UNUSABLE",
+      "TOKEN_NOT_FOUND",
+      "TOKEN_EXISTS",
       "BATCH_CANCELLED",
       "TENSOR_TYPE",
       "NO_EXAMPLES",

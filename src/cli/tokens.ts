@@ -1,0 +1,187 @@
+import { readFile } from "node:fs/promises";
+import { type Command, InvalidArgumentError } from "commander";
+import {
+  type AccessList,
+  formatAccessList,
+  grantViolations,
+  NOBODY,
+  nameViolation,
+  parseAccessList,
+} from "../access/access-file.ts";
+import type { Grant } from "../access/caller.ts";
+import { SCOPES, type Scope } from "../access/scopes.ts";
+import { newToken, tokenHash } from "../access/tokens.ts";
+import { loadProcessConfig } from "../config/sources.ts";
+import { AlbertError, invalidInput } from "../errors.ts";
+import { replaceFile } from "../platform/atomic-files.ts";
+import { table } from "./admin/admin-call.ts";
+
+// `albert tokens`: the file of those who may call. A server that was started with it follows it.
+
+interface FileFlags {
+  readonly file?: string;
+  readonly json?: true;
+}
+
+interface CreateFlags extends FileFlags {
+  readonly name?: string;
+  readonly certificate?: string;
+  readonly scope: readonly string[];
+  readonly model?: readonly string[];
+  readonly expiresDays?: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Adds `albert tokens create`, `list` and `revoke`. */
+export function registerTokens(program: Command): void {
+  const tokens = program.command("tokens").description("say who may call a server: tokens and client certificates");
+  const scopes = Object.entries(SCOPES).map(([scope, what]) => `${scope} (${what})`);
+  addFileOptions(tokens.command("create"))
+    .description("make a token, print it once, and keep its hash; or let a client certificate in")
+    .option("--name <name>", "who or what the token is for, as logs shall say it")
+    .option(
+      "--certificate <name>",
+      "in place of a token: a certificate's DNS:..., URI:..., IP Address:... or email:...",
+    )
+    .requiredOption("--scope <scopes>", `what it allows, separated by commas: ${scopes.join("; ")}`, commas)
+    .option(
+      "--model <patterns>",
+      "names of models that it is for, separated by commas, * for any letters (default: *)",
+      commas,
+    )
+    .option("--expires-days <days>", "days until the token no longer holds (default: never)", days)
+    .action(create);
+  addFileOptions(tokens.command("list").description("list who may call")).action(async (flags: FileFlags) => {
+    const list = await readList(fileOf(flags));
+    print(flags, list, () => listLines(list));
+  });
+  addFileOptions(tokens.command("revoke <name>"))
+    .description("take a token's or certificate's rights away: by id, or by a name that only one has")
+    .action(revoke);
+}
+
+function addFileOptions(command: Command): Command {
+  return command
+    .option("--file <file>", "file of those who may call (default: auth.tokens_file of this environment's settings)")
+    .option("--json", "print JSON");
+}
+
+async function create(flags: CreateFlags): Promise<void> {
+  const file = fileOf(flags);
+  const grant = grantOf(flags);
+  const list = await readList(file);
+  if (flags.certificate !== undefined) {
+    if (list.certificates.some(({ name }) => name === flags.certificate)) throw taken(flags.certificate);
+    const entry = { name: flags.certificate, ...grant };
+    await replaceFile(file, formatAccessList({ ...list, certificates: [...list.certificates, entry] }));
+    print(flags, entry, () => [`${entry.name} may call`]);
+    return;
+  }
+  const { id, token } = newToken();
+  const created = Date.now();
+  const entry = {
+    id,
+    name: flags.name ?? "",
+    sha256: tokenHash(token),
+    ...grant,
+    created,
+    ...(flags.expiresDays === undefined ? {} : { expires: created + flags.expiresDays * DAY_MS }),
+  };
+  await replaceFile(file, formatAccessList({ ...list, tokens: [...list.tokens, entry] }));
+  if (flags.json) process.stdout.write(`${JSON.stringify({ ...entry, token }, null, 2)}\n`);
+  else {
+    process.stderr.write(`token ${entry.name} (${id}): this is the only time that it is shown\n`);
+    process.stdout.write(`${token}\n`);
+  }
+}
+
+function grantOf({ name, certificate, scope, model = ["*"], expiresDays }: CreateFlags): Grant {
+  const given = certificate ?? name;
+  const kind = certificate === undefined ? "token" : "certificate";
+  const violation = given === undefined ? "is missing" : nameViolation(kind, given);
+  const violations = [
+    ...grantViolations({ scopes: scope, models: model }),
+    ...(violation === undefined
+      ? []
+      : [{ field: certificate === undefined ? "--name" : "--certificate", description: violation }]),
+    ...(certificate !== undefined && expiresDays !== undefined
+      ? [{ field: "--expires-days", description: "a certificate has its own end" }]
+      : []),
+    ...(certificate !== undefined && name !== undefined
+      ? [{ field: "--name", description: "a certificate has a name of its own" }]
+      : []),
+  ];
+  if (violations.length > 0) throw invalidInput(violations);
+  return { scopes: scope as Scope[], models: model };
+}
+
+async function revoke(name: string, flags: FileFlags): Promise<void> {
+  const file = fileOf(flags);
+  const list = await readList(file);
+  const byId = list.tokens.filter(({ id }) => id === name);
+  const found = byId.length > 0 ? byId : list.tokens.filter((token) => token.name === name);
+  const certificates = list.certificates.filter((certificate) => certificate.name === name);
+  if (found.length + certificates.length !== 1) {
+    const several = found.map(({ id }) => id).join(", ");
+    const what =
+      several === ""
+        ? `nobody is called ${name}: see albert tokens list`
+        : `several are called ${name}: give the id, one of ${several}`;
+    throw new AlbertError("not-found", what, { reason: "TOKEN_NOT_FOUND" });
+  }
+  const kept = {
+    tokens: list.tokens.filter((token) => !found.includes(token)),
+    certificates: list.certificates.filter((certificate) => !certificates.includes(certificate)),
+  };
+  await replaceFile(file, formatAccessList(kept));
+  print(flags, { revoked: found[0]?.id ?? name }, () => [`${name} may no longer call`]);
+}
+
+function fileOf({ file }: FileFlags): string {
+  const path = file ?? loadProcessConfig().config.auth.tokensFile;
+  if (path !== "") return path;
+  throw invalidInput([{ field: "--file", description: "is missing, and the settings name no auth.tokens_file" }]);
+}
+
+async function readList(file: string): Promise<AccessList> {
+  try {
+    return parseAccessList(await readFile(file, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOBODY;
+    throw error;
+  }
+}
+
+function taken(name: string) {
+  return new AlbertError("already-exists", `${name} may call already: revoke it first`, { reason: "TOKEN_EXISTS" });
+}
+
+function listLines({ tokens, certificates }: AccessList): string[] {
+  const time = (ms: number | undefined) => (ms === undefined ? "never" : new Date(ms).toISOString().slice(0, 16));
+  const rows = [
+    ...tokens.map(({ id, name, scopes, models, expires }) => [
+      id,
+      name,
+      scopes.join(","),
+      models.join(","),
+      expires !== undefined && expires <= Date.now() ? "EXPIRED" : time(expires),
+    ]),
+    ...certificates.map(({ name, scopes, models }) => ["certificate", name, scopes.join(","), models.join(","), ""]),
+  ];
+  return table(["ID", "NAME", "SCOPES", "MODELS", "EXPIRES"], rows, "nobody may call: albert tokens create");
+}
+
+function print({ json }: FileFlags, value: object, lines: () => readonly string[]): void {
+  process.stdout.write(`${json ? JSON.stringify(value, null, 2) : lines().join("\n")}\n`);
+}
+
+function commas(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(",").map((part) => part.trim())];
+}
+
+function days(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 36_500)) throw new InvalidArgumentError("expected 1 to 36500 days, or a part of one");
+  return value;
+}

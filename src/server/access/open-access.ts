@@ -1,0 +1,43 @@
+import { parseAccessList } from "../../access/access-file.ts";
+import { Authenticator } from "../../access/authenticator.ts";
+import type { AuthConfig } from "../../config/settings.ts";
+import { AlbertError } from "../../errors.ts";
+import { WatchedFiles } from "../../platform/watched-files.ts";
+import type { ServerLog } from "../log.ts";
+import { AccessControl } from "./access-control.ts";
+import type { Lookup } from "./routes.ts";
+
+// Opens what knows who may call, as it is configured, and keeps it as new as its file.
+
+/** How often the file is looked at, unless a test is in a hurry. */
+const INTERVAL_MS = 1000;
+
+export interface OpenAccess {
+  readonly access: AccessControl;
+  close(): void;
+}
+
+/**
+ * @returns undefined where nothing is configured: everybody who reaches a listener may call
+ * @throws AlbertError precondition (AUTH_UNUSABLE) for a file that cannot be read or has a wrong entry
+ */
+export async function openAccess(
+  { tokensFile }: AuthConfig,
+  lookup: Lookup,
+  log: ServerLog,
+): Promise<OpenAccess | undefined> {
+  if (tokensFile === "") return undefined;
+  const authenticator = new Authenticator();
+  try {
+    const files = await WatchedFiles.open([tokensFile], {
+      intervalMs: INTERVAL_MS,
+      onChange: ([content]) => authenticator.use(parseAccessList(String(content))),
+      onError: (error) =>
+        log.error({ err: error }, "auth.tokens_file changed and cannot be used: who was known before still is"),
+    });
+    return { access: new AccessControl(authenticator, lookup), close: () => files.close() };
+  } catch (cause) {
+    const message = `auth.tokens_file ${tokensFile} cannot be used: ${(cause as Error).message}: see albert tokens --help`;
+    throw new AlbertError("precondition", message, { reason: "AUTH_UNUSABLE", cause });
+  }
+}
