@@ -101,20 +101,17 @@ function roomOf(file: string): string | undefined {
 const IMPORTS = /^(?:#!.*\n)?(?:import\b[^;]*;.*\n+)*/;
 /** Line comments that stand alone and end with a full stop. */
 const HEAD = /^(?:\/\/.*\n)*\/\/ .*\.\n\n/;
-const EXPORTED_VALUE = /^export (?:default )?(?:abstract |async )*(?:function\*?|class|const|let|enum) (\w+)/gm;
+const EXPORT = /^export (?:default |abstract |async )*(function\*?|class|const|let|enum|interface|type) (\w+)/gm;
 
 /** Whether a file says what it is for: in a head after its imports, or in the docstring of the one thing that it exports. */
 function saysWhatItIsFor(text: string): boolean {
   const body = text.replace(IMPORTS, "");
   if (HEAD.test(body)) return true;
-  const values = new Set([...text.matchAll(EXPORTED_VALUE)].map(([, name]) => name!));
-  const exported =
-    values.size > 0
-      ? values
-      : new Set([...text.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name!));
-  if (exported.size !== 1 || /^export (?:type )?[{*]/m.test(text)) return false;
-  const [name] = exported;
-  return new RegExp(`\\*/\\nexport [\\w* ]*\\b${name}\\b`).test(text);
+  const exported = [...body.matchAll(EXPORT)].map(([, kind, name]) => ({ name, isType: /interface|type/.test(kind!) }));
+  const [first] = exported;
+  if (first === undefined || /^export (?:type )?[{*]/m.test(body)) return false;
+  if (exported.some(({ name, isType }) => name !== first.name && (first.isType || !isType))) return false;
+  return new RegExp(`\\*/\\nexport [\\w* ]*\\b${first.name}\\b`).test(body);
 }
 
 /** The circles that a depth-first walk along the arrows meets, each from its first file back to it. */

@@ -2,6 +2,8 @@ import { type AccessList, type CertificateEntry, NOBODY, type TokenEntry } from 
 import type { Caller } from "./caller.ts";
 import { isTokenOf, tokenId } from "./tokens.ts";
 
+// Finds out who a caller is, by token or certificate. It does not decide what a caller may do.
+
 /** What a caller shows. */
 export interface Credentials {
   /** The header of that name. */

@@ -3,6 +3,8 @@ import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js
 import { type AlbertClientOptions, openChannel } from "./channel.ts";
 import { type ServiceClient, serviceClient } from "./service-client.ts";
 
+// The client of the services for administrators.
+
 /** The calls of an albert server's admin listener. */
 export interface AdminClient {
   readonly training: ServiceClient<typeof TrainingService>;

@@ -1,6 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, credentials } from "@grpc/grpc-js";
 
+// Opens a channel to a server: address, credentials, token, retries. It knows no service.
+
 /** How to reach a server and how long to wait for it. */
 export interface AlbertClientOptions {
   /** Deadline of unary calls that set none, retries included. 10,000 unless given; 120,000 for an administrator. */

@@ -10,6 +10,8 @@ import {
 import { type Client, type CallOptions as GrpcCallOptions, Metadata } from "@grpc/grpc-js";
 import { toCallError } from "./call-error.ts";
 
+// Turns a service's description into typed functions. It knows no particular service.
+
 /** How one call is to be made. */
 export interface CallOptions {
   /** Milliseconds after which the call fails with DEADLINE_EXCEEDED, retries included. The client's default if absent. */

@@ -5,6 +5,8 @@ import { basename } from "node:path";
 import type { Dataset } from "../gen/albert/v1/training_pb.js";
 import type { AdminClient } from "./admin-client.ts";
 
+// Uploads a file as a data set, in chunks that can be resumed.
+
 export interface UploadOptions {
   /** File name whose ending says the format; that of the file unless given. */
   readonly name?: string;

@@ -5,6 +5,8 @@ import { nearest } from "./nearest.ts";
 import { type Origin, say } from "./origin.ts";
 import { type Config, NAMED_SETTINGS, type NamedSetting } from "./settings.ts";
 
+// Merges file, environment and flags into one checked configuration. It names no setting and reads no source itself.
+
 /** Where values may come from, weakest first. Absent sources set nothing. */
 export interface ConfigSources {
   /** A parsed JSON file: groups of settings, keys in snake_case. `name` is shown as the origin. */

@@ -1,5 +1,7 @@
 import { address, choice, decimal, integer, type Setting, text, textList, toggle } from "./setting.ts";
 
+// The table of settings, and the types that follow from it.
+
 const SERVES = ["all", "inference"] as const;
 const TRAINS = ["all", "training"] as const;
 

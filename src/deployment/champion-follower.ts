@@ -4,6 +4,8 @@ import { isDamagedRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { VersionActivation, VersionNumber } from "./version-activation.ts";
 
+// Keeps what this process serves in line with the aliases of the store. It changes no alias.
+
 export interface FollowerOptions {
   readonly store: Pick<Store, "aliases" | "versions">;
   readonly activation: VersionActivation;

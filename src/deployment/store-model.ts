@@ -7,6 +7,8 @@ import { checkName } from "../store/names.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
 
+// Puts a model directory or a foreign checkpoint into the store. It points no alias at it.
+
 /** A stored version, and what was loaded, missing and unused. */
 export interface StoredModel {
   readonly version: ModelVersion;

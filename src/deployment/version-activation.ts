@@ -5,6 +5,8 @@ import type { SwapReport } from "../serving/models/status.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
 
+// Loads stored versions into this process and activates them. It changes nothing in the store.
+
 export interface ActivationOptions {
   readonly store: Pick<Store, "versions">;
   readonly live: ModelRegistry;

@@ -5,6 +5,8 @@ import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
 import type { JobEvent, NewJobEvent } from "./job-event.ts";
 import { isTerminal, type JobReason, type JobTransition, nextState } from "./job-state.ts";
 
+// A job together with its log: the only place where a job changes its state.
+
 /** How logs are written. */
 export interface JobAccess {
   /** Milliseconds since 1970. */

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 
+// What a caller asks of a job, as plain data, and its digest.
+
 /** What a job does. */
 export type JobKind = "fine-tune" | "pretrain" | "evaluate" | "train-vocabulary" | "pretraining-data";
 

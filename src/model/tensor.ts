@@ -1,3 +1,5 @@
+// Tensors and parameters as plain data: what every room passes weights in.
+
 /** A dense float32 tensor in row-major order. `data.length` is the product of `shape`. */
 export interface Tensor {
   readonly shape: readonly number[];

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
+// Notices changes of a few small files by reading them again. It does not interpret them.
+
 /** What becomes of files that change, and how often they are looked at. */
 export interface WatchOptions {
   readonly intervalMs: number;

@@ -1,5 +1,7 @@
 import type { TrainingEvent } from "../training/events.ts";
 
+// Notices a pretraining run that stays at the entropy of token frequencies. It stops nothing.
+
 export interface PlateauRule {
   /** Entropy of the text's token frequencies, nats per token: what is reached without understanding anything. */
   readonly unigramNats: number;

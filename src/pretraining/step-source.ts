@@ -6,6 +6,8 @@ import { type PretrainingInstance, trainingRecord } from "./instances/instance.t
 import { type PackedSizes, packedBatch } from "./instances/packed-batch.ts";
 import { packRows } from "./instances/packing.ts";
 
+// The batches of a pretraining run, stage by stage.
+
 /** Instances by epoch and position; the same arguments give the same instance forever. */
 export interface Instances {
   /** Instances of every epoch. */

@@ -20,6 +20,8 @@ import { logIncidents, type ServerLog } from "./log.ts";
 import type { Certificates } from "./tls/certificates.ts";
 import { GrpcCredentials } from "./tls/grpc-credentials.ts";
 
+// Opens all listeners of a server, and shuts them down in order. It knows no model and no job.
+
 export interface InferenceServerOptions {
   readonly config: Pick<Config, "server" | "log">;
   /** TLS on every listener; plain text without. */

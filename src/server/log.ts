@@ -1,5 +1,7 @@
 import type { IncidentLog } from "./errors/status.ts";
 
+// What the server needs of a logger, and the log of incidents.
+
 /** What the server logs to; pino's loggers fit. Objects hold names and numbers, never text of a request. */
 export interface ServerLog {
   debug(fields: object, message: string): void;

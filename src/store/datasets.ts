@@ -10,6 +10,8 @@ import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
+// The data sets of the store: storing, registering, listing, fetching and removing them.
+
 /** One immutable dataset: a file, named by the sha256 of its bytes. */
 export interface DatasetVersion {
   /** sha256 of the bytes, hex. */

@@ -4,6 +4,8 @@ import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { jsonBytes } from "./records.ts";
 import { CLOCK_SKEW_MS, type StoreClock, type WriteLeases } from "./write-leases.ts";
 
+// What servers need of a shared store: references that its garbage collection respects until they expire.
+
 /** What garbage collection starts from: versions and datasets that must stay, though no alias names them. */
 export interface GcRoots {
   /** Versions as `model@number`. */

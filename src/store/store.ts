@@ -11,6 +11,8 @@ import { References } from "./references.ts";
 import { type ModelVersion, Versions } from "./versions.ts";
 import { type StoreClock, WriteLeases } from "./write-leases.ts";
 
+// The store as one object: versions, aliases, data sets and their garbage collection over one object store.
+
 /**
  * Where models and datasets live: immutable versions named by their contents, and aliases that say which of them serves.
  * Any number of processes may share one store; all they agree on is in it.

@@ -7,6 +7,8 @@ import { KeyedSerialQueue } from "../platform/serial-queue.ts";
 import type { Datasets, DatasetVersion } from "./datasets.ts";
 import { checkName } from "./names.ts";
 
+// Data sets on their way into the store, chunk by chunk, resumable after a restart.
+
 /** A file that a client announces before it sends it. */
 export interface UploadPlan {
   readonly name: string;

@@ -34,6 +34,8 @@ import { documentWindows } from "./question-answering/windows.ts";
 import { RequestChecks } from "./request-checks.ts";
 import { checkTexts, type TextRequest } from "./text-request.ts";
 
+// Inference with several heads over one text: from a request to a plan, from logits to answers. It runs no model.
+
 /** What to ask one head. */
 export interface HeadRequest extends Pick<LabelOptions, "threshold"> {
   readonly head: string;

@@ -10,6 +10,8 @@ import { makeDirectory } from "../platform/directories.ts";
 import type { DivergenceWindow } from "./divergence.ts";
 import type { TrainState } from "./step/training-step.ts";
 
+// The checkpoints of a run on the disk: writing, verifying, reading and removing them.
+
 /** The best evaluation so far. */
 export interface BestResult {
   readonly metric: string;

@@ -11,6 +11,8 @@ import type { StepSource } from "./step/step-data.ts";
 import type { Executor, StepOptions, TrainState } from "./step/training-step.ts";
 import { ThroughputMeter } from "./throughput-meter.ts";
 
+// The training loop. It knows no model and no data: an executor takes the steps, a source gives the batches.
+
 export interface TrainingRun {
   readonly openExecutor: (state: TrainState) => Promise<Executor>;
   /** What the run starts from when there is nothing to resume. */

@@ -32,6 +32,8 @@ import type { Head } from "../model/heads.ts";
 import type { LossTerm } from "./objectives.ts";
 import type { StepSpec } from "./step/training-step.ts";
 
+// The forward pass and loss of a training step in TensorFlow.js ops.
+
 /** One micro-batch as tensors, and the factor that turns each term's weighted sum into its share of the loss. */
 export interface LossInputs {
   readonly batch: ReadonlyMap<string, Tensor>;

@@ -12,6 +12,8 @@ import type { Parameters } from "../model/tensor.ts";
 import { loadTokenizer } from "../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
+// Opens the model that a run starts from: a version, a checkpoint, or random weights.
+
 /** Where a run's weights come from. */
 export type StartSpec =
   | {

@@ -10,6 +10,8 @@ import type { Vocabulary } from "../../model/directory/vocabulary.ts";
 import type { Head } from "../../model/heads.ts";
 import type { Parameters } from "../../model/tensor.ts";
 
+// Opens what `albert inspect` and `albert export` are pointed at: a model directory or a foreign checkpoint.
+
 /** A model that may not be a model directory yet: what `inspect` and `export` need. It needs no vocabulary. */
 export interface ModelSource {
   readonly format: "model directory" | CheckpointLocation["kind"];

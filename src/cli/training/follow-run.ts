@@ -5,6 +5,9 @@ import { ResultFiles } from "../../training/result-files.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import type { TrainingProgressBar } from "./training-progress.ts";
 
+// What `albert train` and `albert pretrain` share: a run in this process, its progress on the terminal, and its end on
+// an interrupt.
+
 /** Steps between lines of progress. */
 const LOG_EVERY = 10;
 

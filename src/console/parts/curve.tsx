@@ -2,6 +2,8 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+// Draws one curve of a job.
+
 export interface CurvePoint {
   readonly step: number;
   readonly value: number;

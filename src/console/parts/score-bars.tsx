@@ -1,3 +1,5 @@
+// Draws probabilities as bars.
+
 export interface Score {
   readonly label: string;
   /** 0..1 */

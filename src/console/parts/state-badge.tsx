@@ -1,3 +1,5 @@
+// Shows a state as a coloured word.
+
 export type Tone = "good" | "bad" | "active" | "quiet";
 
 /** A state as a word with its colour; the word alone says everything. */

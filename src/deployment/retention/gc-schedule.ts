@@ -1,6 +1,8 @@
 import { AlbertError } from "../../errors.ts";
 import type { GcReport } from "../../store/gc.ts";
 
+// Decides when the garbage of the store is collected. What garbage is, is decided by the store and its gc roots.
+
 export interface GcScheduleOptions {
   readonly collect: () => Promise<GcReport>;
   /** Removes from this machine's cache what some process has removed from the store. */

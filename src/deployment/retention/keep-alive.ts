@@ -2,6 +2,8 @@ import { everyUnreferenced } from "../../platform/clock.ts";
 import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 
+// Renews, in the store, the references to what this server needs.
+
 export interface KeepAliveOptions {
   readonly store: Pick<Store, "references">;
   readonly holder: string;

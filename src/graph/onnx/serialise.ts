@@ -3,6 +3,8 @@ import type { Attribute, GraphBuilder, GraphNode, ValueInfo } from "./graph-buil
 import { ProtobufWriter } from "./protobuf-writer.ts";
 import { byteLengthOf, DATA_TYPE, type OnnxTensor, rawBytes } from "./tensors.ts";
 
+// Writes a graph as the bytes of an ONNX model, with large constants apart from it where that is asked for.
+
 export interface SerialiseOptions {
   /** Version of the standard operator set. Default 18. */
   readonly opset?: number;

@@ -1,6 +1,8 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { type Kernel, type RoundedKernel, UINT8_ZERO, type Weights } from "./weights.ts";
 
+// The product of a dense layer in a serving graph, in float32 or int8.
+
 /**
  * How the trunk's matrix products are computed. `int8` keeps weights as 8-bit integers with one scale per output column,
  * and rounds every row of the input to 8 bits with a scale of its own: no row depends on its neighbours, so a text's answer

@@ -5,6 +5,8 @@ import { sizeOf } from "../../model/tensor.ts";
 import type { Attributes } from "../onnx/graph-builder.ts";
 import type { OnnxData, OnnxTensor, OnnxType } from "../onnx/tensors.ts";
 
+// Collects the ONNX nodes of a trace. Which nodes a kernel becomes is decided by the lowerings.
+
 /** The execution provider a graph is lowered for; a few operators differ. */
 export type TraceDevice = "cpu" | "webgpu" | "cuda";
 

@@ -8,6 +8,8 @@ import { makeDirectory } from "../../platform/directories.ts";
 import { isAlive, processTable, startOf } from "../../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
+// A lock on a directory between processes, taken over at once when its holder was killed. It knows nothing of jobs.
+
 /** The process that a lock belongs to, as the lock's file tells it. */
 export interface LockHolder {
   /** Different each time a lock is taken. */

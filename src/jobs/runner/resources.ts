@@ -2,6 +2,8 @@ import { statfs } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
 import { availableMemoryBytes } from "../../platform/memory-limit.ts";
 
+// Refuses work for which the disk or the memory does not suffice.
+
 /** What a job takes while it works. */
 export interface ResourceNeeds {
   readonly memoryBytes: number;

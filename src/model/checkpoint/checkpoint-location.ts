@@ -3,6 +3,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
 import { INDEX_ENDING, shardNames } from "../formats/sharded-safetensors.ts";
 
+// Finds the files of a foreign checkpoint. It reads none of them but TensorFlow's pointer file.
+
 /** The files of a foreign checkpoint. */
 export interface CheckpointLocation {
   readonly kind: "safetensors" | "sharded-safetensors" | "tensor-bundle";

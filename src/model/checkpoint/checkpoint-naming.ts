@@ -4,6 +4,8 @@ import { HEAD_KINDS, type Head } from "../heads.ts";
 import { headParameters, type ParameterSpec } from "../parameters.ts";
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 
+// Recognises by which names a checkpoint spells its variables.
+
 /** Which names a checkpoint spells its variables with, and how its kernels lie. */
 export interface Naming {
   readonly family: "tensorflow" | "hugging-face";

@@ -7,6 +7,8 @@ import { detectNaming, type Naming } from "./checkpoint-naming.ts";
 import { type ArrayTensor, type CheckpointReader, isFloat, type Narrowing } from "./checkpoint-reader.ts";
 import { HF_PROJECTION, isIdentityProjection, transpose } from "./hugging-face-tensors.ts";
 
+// Reads the parameters of a model from a checkpoint and refuses one that does not fit exactly.
+
 /** Every parameter of a model, and where each came from. */
 export interface LoadedParameters {
   readonly parameters: ReadonlyMap<string, Tensor>;

@@ -15,6 +15,8 @@ import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
 import { checkModelType } from "./model-type.ts";
 import { unwrapNames } from "./wrapper-prefixes.ts";
 
+// Opens a foreign checkpoint as a whole: configuration, heads, weights and vocabulary.
+
 export interface CheckpointOptions {
   /** What the checkpoint's own files do not tell about its heads. */
   readonly heads?: HeadHints;

@@ -1,6 +1,8 @@
 import { corrupt } from "../../errors.ts";
 import type { CheckpointEntry, CheckpointReader } from "./checkpoint-reader.ts";
 
+// Removes what wrappers of PyTorch add to the names of a checkpoint.
+
 /**
  * Segments of a name that a wrapper of PyTorch puts in, wherever it stands: data parallelism, compilation, sharding and
  * activation checkpointing. No tensor of an ALBERT has one of its own.

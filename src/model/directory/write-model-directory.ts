@@ -13,6 +13,8 @@ import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./man
 import type { FineTuningHints, Lineage, ModelManifest } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 
+// Writes a model directory, which appears complete or not at all.
+
 /** Everything a model directory is made from. */
 export interface ModelContents {
   readonly name: string;

@@ -1,6 +1,8 @@
 import { engine, type Scalar, type Tensor } from "@tensorflow/tfjs-core";
 import { registerGradientRules } from "./gradient-rules.ts";
 
+// A function's value and gradient by parameter name.
+
 /** A scalar and its gradient with respect to the parameters it depends on. */
 export interface Differentiated {
   readonly value: Scalar;

@@ -16,6 +16,8 @@ import { layerNorm } from "./layer-norm.ts";
 import { lookup } from "./lookup.ts";
 import { matrix, type Variables, vector } from "./variables.ts";
 
+// The embedding layer in TensorFlow.js ops.
+
 /** A batch of sequences as the trunk reads them. B sequences of S tokens. */
 export interface TrunkInputs {
   /** int32 [B,S] */

@@ -1,5 +1,7 @@
 import { readTextLines } from "./text-lines.ts";
 
+// Measures a text file and keeps its beginning, for plans.
+
 /** How much text a file holds, unpacked, and what it begins with. */
 export interface TextSize {
   readonly bytes: number;

@@ -15,6 +15,8 @@ import {
   type TokenStoreManifest,
 } from "./token-store-files.ts";
 
+// Writes a token store from text files, in memory that does not grow with the text.
+
 export interface TokenStoreSource extends DocumentOptions {
   readonly files: readonly string[];
   readonly tokenizer: Tokenizer;

@@ -5,6 +5,8 @@ import { buildInstance, type Documents, type InstanceOptions, type PretrainingIn
 import { checkInstanceOptions } from "./instance-options.ts";
 import { SeededRng } from "./rng.ts";
 
+// Makes pretraining instances of a token store on demand, each a pure function of epoch and position.
+
 export interface InstanceSourceOptions extends InstanceOptions {
   /** Decides every random choice, together with epoch and position. */
   readonly seed: number;

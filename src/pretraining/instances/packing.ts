@@ -1,3 +1,5 @@
+// Assigns instances to rows so that little padding remains. It sees lengths only.
+
 /** Which instances share the rows of a batch. Row r holds `instances[starts[r] .. starts[r+1])`, in this order. */
 export interface PackedRows {
   /** Indexes of instances, every one of the order exactly once. int32 */

@@ -1,5 +1,7 @@
 import { RandomStream, type Seed } from "../../model/random.ts";
 
+// The random draws of instance creation, as an interface and from a seed.
+
 /**
  * The random decisions of instance creation, in the form of the official script. Everything random goes through here, so
  * that a recorded run can be replayed draw by draw.

@@ -9,6 +9,8 @@ import type { PretrainingInstance } from "../instances/instance.ts";
 import { type FeatureSizes, toExample } from "./official-features.ts";
 import { encodeExample } from "./tf-example.ts";
 
+// Writes instances to TFRecord files that appear when all are complete.
+
 /** What was written. */
 export interface RecordReport {
   readonly instances: number;

@@ -1,6 +1,8 @@
 import { tokenId } from "../corpus/packed-token.ts";
 import type { Documents } from "../instances/instance.ts";
 
+// The entropy of a text's token frequencies: the loss below which a model has learnt something.
+
 /** Sentences that are read at once. */
 const BLOCK = 4096;
 

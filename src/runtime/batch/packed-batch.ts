@@ -7,6 +7,8 @@ import type { HostTensor, HostTensors } from "../session/ort.ts";
 import { selectHead } from "./gather-indices.ts";
 import { indexesWhere, int32, rowsOf } from "./row-selection.ts";
 
+// Lays the sequences of a batch end to end as the inputs of a serving graph.
+
 /** What decides which inputs a serving graph has. */
 export interface BatchLayout {
   readonly target: Target;

@@ -3,6 +3,8 @@ import type { ServingModel } from "../../graph/serving/serving-graph.ts";
 import type { DeviceKind } from "../engine.ts";
 import type { CostModel } from "./cost-model.ts";
 
+// Keeps what engines were measured to cost, so that a model of the same shape is not measured again.
+
 /** What a model was measured on. */
 export interface Measured {
   readonly device: DeviceKind;

@@ -1,5 +1,7 @@
 import { type CostModel, runShape } from "./cost-model.ts";
 
+// Measures how many tokens a batch needs to use the device well.
+
 /** Runs sequences of these lengths once and tells how long it took. */
 export type TimedRun = (lengths: readonly number[]) => Promise<number>;
 

@@ -3,6 +3,8 @@ import { AlbertError } from "../../errors.ts";
 import type { OnnxData, OnnxType } from "../../graph/onnx/tensors.ts";
 import type { DeviceKind } from "../engine.ts";
 
+// An ONNX Runtime session and its tensors. Only this file and `training-session.ts` import the runtime.
+
 /** A tensor in this process's memory, ready to be fed to a session or handed to another thread. */
 export interface HostTensor {
   readonly dtype: OnnxType;

@@ -3,6 +3,8 @@ import { buildServingGraph, type ServingModel } from "../../graph/serving/servin
 import type { DeviceKind } from "../engine.ts";
 import { type ModelFiles, writeModelFiles } from "./model-files.ts";
 
+// Writes a model into the files from which sessions are opened, and describes them as plain data.
+
 /**
  * A model whose graph and weights lie in files that sessions load: all that an engine needs. Plain data without a weight in
  * it, so that one thread can prepare what the engines of another run. The preparer removes its files in the end, when

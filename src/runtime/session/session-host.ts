@@ -4,6 +4,9 @@ import { spawnWorker } from "../../platform/worker.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 
+// The main thread's side of a session's thread: a queue of batches, and the replacement of a thread that died or
+// stalled.
+
 /** One batch for a session worker. */
 export interface SessionBatch {
   /** Makes the feeds; called when the worker has room, and again if the batch has to be sent to another worker. */

@@ -1,5 +1,7 @@
 import type { HostTensors, SessionOptions } from "./ort.ts";
 
+// The messages between a session's host and its thread.
+
 /** What a session worker is started with. */
 export interface WorkerTask {
   /** Path of the model file; its constants lie next to it. */

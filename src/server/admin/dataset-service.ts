@@ -15,6 +15,8 @@ import { readSource } from "./job-messages.ts";
 import { page } from "./paging.ts";
 import type { DataCheck } from "./validate-data.ts";
 
+// The handlers of `albert.v1.DatasetService`. They translate messages; the store and the checks do the work.
+
 export interface DatasetServiceOptions {
   readonly store: Store;
   readonly uploads: Uploads;

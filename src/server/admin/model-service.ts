@@ -26,6 +26,8 @@ import {
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import { page } from "./paging.ts";
 
+// The handlers of `albert.v1.ModelService`. They translate messages; deployment and store do the work.
+
 export interface ModelServiceOptions {
   readonly store: Store;
   readonly live: ModelRegistry;

@@ -36,6 +36,8 @@ import { modelService } from "./model-service.ts";
 import { trainingService } from "./training-service.ts";
 import { validateData } from "./validate-data.ts";
 
+// Opens the store, its deployment and the jobs, and joins them to the services for administrators.
+
 export interface AdminOptions {
   readonly config: Pick<Config, "server" | "store" | "training">;
   readonly log: ServerLog;

@@ -12,6 +12,8 @@ import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";
 import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import type { Validation } from "./validation-thread.ts";
 
+// Checks a data set on a thread of its own, as a fine-tune would.
+
 export interface DataCheck {
   readonly source: DataSource;
   readonly task: string;

@@ -7,6 +7,8 @@ import type { IncomingCall } from "./call.ts";
 import { allowedMs, callerCancelled, type DeadlineSettings, deadlineExceeded } from "./deadline.ts";
 import { requestIdOf } from "./request-id.ts";
 
+// One call while it runs: its context, its deadline, its cancellation, whatever the transport.
+
 /** The transport's timer and ours read different clocks. */
 const CLOCK_TOLERANCE_MS = 5;
 

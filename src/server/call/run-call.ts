@@ -4,6 +4,8 @@ import type { IncomingCall } from "./call.ts";
 import type { Interceptor } from "./interceptors.ts";
 import type { OpenCallSettings } from "./open-call.ts";
 
+// Runs a call's handler inside the interceptors: the one place for all transports.
+
 /** What all calls of one listener share, whatever their service and transport. */
 export interface CallSettings extends OpenCallSettings {
   /** Outermost first. */

@@ -12,6 +12,8 @@ import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { CONNECTION, connectionOf } from "./connection.ts";
 import { MessageGuard } from "./message-guard.ts";
 
+// Connects the services to Node's HTTP server for Connect, gRPC-Web and JSON, with a byte budget. It knows no service.
+
 export interface ConnectAdapterOptions {
   /** Largest message of a call, also after decompression. */
   readonly maxMessageBytes: number;

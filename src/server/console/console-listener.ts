@@ -10,6 +10,8 @@ import { boundPort, hostOf, listen } from "../http/http-address.ts";
 import { httpServer } from "../http/http-server.ts";
 import type { Certificates } from "../tls/certificates.ts";
 
+// The HTTP listener of the console: static files, metrics and the services over Connect.
+
 export interface ConsoleListenerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;

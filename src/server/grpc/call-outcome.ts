@@ -5,6 +5,8 @@ import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { type GrpcStatusName, statusName } from "../errors/error-table.ts";
 import { DETAILS_TRAILER, grpcStatus } from "./grpc-status.ts";
 
+// Observes and rewrites the final status of every gRPC call, including those that the library ends itself.
+
 /** Receives how each call ended, exactly once per call, whichever side ended it. */
 export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: number) => void;
 

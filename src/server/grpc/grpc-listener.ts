@@ -10,6 +10,8 @@ import { limitHttp2 } from "./http2-limits.ts";
 import { reflectionHandlers } from "./reflection.ts";
 import { adaptService } from "./service-adapter.ts";
 
+// A gRPC listener: its address, its limits, and its shutdown. It knows no service.
+
 /** Bounds on connections and messages of one listener. */
 export interface ConnectionLimits {
   readonly maxMessageBytes: number;

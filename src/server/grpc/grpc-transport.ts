@@ -2,6 +2,8 @@ import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { Transport } from "../call/open-call.ts";
 import { alternativeNames } from "../tls/alternative-names.ts";
 
+// What a running call needs of grpc-js's call objects.
+
 /** What is used of the library's call objects, of whatever kind. */
 export interface CallSurface {
   readonly metadata: Metadata;

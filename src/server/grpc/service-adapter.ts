@@ -17,6 +17,8 @@ import { grpcStatus } from "./grpc-status.ts";
 import { type CallSurface, grpcTransport } from "./grpc-transport.ts";
 import { type ReplyStream, readRequests, writeReplies } from "./message-streams.ts";
 
+// Connects a service's handlers to grpc-js. It runs no handler itself; that is `runCall`.
+
 /** A service in the form that grpc-js registers. Messages cross as bytes: decoding is ours, so that its errors are too. */
 export interface AdaptedService {
   readonly definition: Record<string, MethodDefinition<Uint8Array, Buffer>>;

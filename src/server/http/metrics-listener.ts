@@ -6,6 +6,8 @@ import type { Certificates } from "../tls/certificates.ts";
 import { boundPort, listen } from "./http-address.ts";
 import { httpServer } from "./http-server.ts";
 
+// The HTTP listener for metrics and probes.
+
 /** Slow or silent peers of an endpoint that answers in milliseconds are cut off early. */
 const REQUEST_TIMEOUT_MS = 10_000;
 

@@ -3,6 +3,8 @@ import type { BatchInferRequest } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../call/call.ts";
 import type { ItemResult } from "./items.ts";
 
+// The RPC `BatchInfer`: many items in one message, each with an outcome of its own.
+
 /** What a batch is answered with. */
 export interface BatchOptions {
   readonly maxItems: number;

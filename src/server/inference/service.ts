@@ -17,6 +17,8 @@ import { modelSelector } from "./request-fields.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
 
+// The handlers of `albert.v1.InferenceService`, one row for each call.
+
 export interface InferenceServiceOptions {
   readonly serving: Serving;
   readonly limits: PublishedLimits & {

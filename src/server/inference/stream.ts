@@ -11,6 +11,8 @@ import type { CallContext } from "../call/call.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
 import type { ItemResult } from "./items.ts";
 
+// The RPC `StreamInfer`: many items on one stream, bounded by a window.
+
 export interface StreamOptions {
   /** Items in work, or answered and not yet taken by the caller, at one time. */
   readonly window: number;

@@ -6,6 +6,8 @@ import { unpackText } from "../../tokenizer/packed-text.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { TokenizingReply, TokenizingRequest } from "./tokenizing-thread.ts";
 
+// The main thread's side of the thread that tokenizes long texts.
+
 /** A tokenizer with the vocabulary that a thread can make it from again. */
 export interface VocabularyTokenizer {
   readonly tokenizer: Tokenizer;

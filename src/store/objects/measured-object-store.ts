@@ -1,6 +1,8 @@
 import { performance } from "node:perf_hooks";
 import type { ObjectStore } from "./object-store.ts";
 
+// Measures the operations of any object store.
+
 /**
  * Called for each operation that has ended.
  *

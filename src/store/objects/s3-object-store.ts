@@ -23,6 +23,8 @@ import {
   type VersionedRegister,
 } from "./object-store.ts";
 
+// The object store over S3. It knows nothing of versions or aliases.
+
 export interface S3Location {
   readonly bucket: string;
   /** Keys begin with this and a slash; empty: the whole bucket belongs to the store. */

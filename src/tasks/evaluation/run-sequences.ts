@@ -1,5 +1,7 @@
 import type { Engine, SequenceInput, SequenceOutput } from "../../runtime/engine.ts";
 
+// Runs the sequences of an evaluation in batches, in memory that does not grow with their number.
+
 /** What evaluation needs of an engine. */
 export type SequenceRunner = Pick<Engine, "run" | "tokenBudget">;
 

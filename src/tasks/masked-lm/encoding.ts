@@ -5,6 +5,8 @@ import { refuseIfAny, type TaskLimits, type TaskModel, type TaskPlan, UNLIMITED 
 import { RequestChecks } from "../request-checks.ts";
 import { checkTexts, encodeRequest, type SequenceToken, sequenceTokens, type TextRequest } from "../text-request.ts";
 
+// Encoding of a text as vectors: from a request to a plan, from hidden states to vectors. It runs no model.
+
 /**
  * How a text becomes one vector of `hidden_size` numbers.
  *

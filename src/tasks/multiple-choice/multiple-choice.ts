@@ -13,6 +13,8 @@ import { softmax } from "../probabilities.ts";
 import { RequestChecks } from "../request-checks.ts";
 import { defaultQaLength, encodeChoice, questionWithChoice } from "./choice-sequence.ts";
 
+// Multiple choice: from a request to a plan, from logits to scores. It runs no model.
+
 /** Fewest and most choices of one question. */
 const MIN_CHOICES = 2;
 const MAX_CHOICES = 64;

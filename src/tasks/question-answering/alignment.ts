@@ -1,3 +1,5 @@
+// Google's alignment of pieces with the original text, for official features. Serving uses the tokenizer's own offsets.
+
 /**
  * Where the official SQuAD code thinks the pieces of a cleaned text lie in the original. It aligns the two character by
  * character with a banded longest common subsequence and fills the gaps from their neighbours. Offsets count code points.

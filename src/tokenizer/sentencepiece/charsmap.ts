@@ -2,6 +2,8 @@ import { corrupt } from "../../errors.ts";
 import { type AlignedText, textOf } from "../aligned-text.ts";
 import { codePointAt } from "./preprocess.ts";
 
+// The rewriting rules of a SentencePiece normaliser, and the search for the rule at a position.
+
 /** The longest rule that applies at a position. */
 export interface CharsmapMatch {
   /** UTF-16 units that the rule replaces; 0 when no rule applies. */

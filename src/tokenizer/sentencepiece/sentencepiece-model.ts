@@ -1,6 +1,8 @@
 import { AlbertError, corrupt } from "../../errors.ts";
 import { protobufFields } from "../../platform/protobuf-fields.ts";
 
+// Reads a SentencePiece `.model` file.
+
 /** What a piece may be used for. */
 export type PieceType = "normal" | "unknown" | "control" | "user-defined" | "unused" | "byte";
 

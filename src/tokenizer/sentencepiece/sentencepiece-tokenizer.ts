@@ -6,6 +6,8 @@ import { preprocessAligned } from "./preprocess.ts";
 import { type SentencePieceEncoding, SentencePieceModel } from "./sentencepiece.ts";
 import { SPACE_SYMBOL } from "./sentencepiece-normalizer.ts";
 
+// The tokenizer of the English ALBERT models.
+
 export interface SentencePieceTokenizerOptions {
   readonly lowerCase: boolean;
   /**

@@ -4,6 +4,8 @@ import { readSentencePieceModel, type SentencePieceModelFile } from "./sentencep
 import { SentencePieceNormalizer, SPACE_SYMBOL } from "./sentencepiece-normalizer.ts";
 import { UnigramModel } from "./unigram.ts";
 
+// A SentencePiece model: normalise, segment, decode. It knows nothing of ALBERT's own rules.
+
 /** Pieces with the normalised text that they cut up: piece i is `normalized.units[bounds[i]..bounds[i + 1]]`. */
 export interface SentencePieceEncoding extends TokenizedText {
   readonly normalized: AlignedText;

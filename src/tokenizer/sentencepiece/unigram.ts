@@ -2,6 +2,8 @@ import { type AlignedText, isHighSurrogate, isLowSurrogate } from "../aligned-te
 import { PieceTrie } from "./piece-trie.ts";
 import type { SentencePiece } from "./sentencepiece-model.ts";
 
+// Finds the best segmentation under a unigram language model.
+
 /** Units `bounds[i]..bounds[i + 1]` of the segmented text are one piece with id `ids[i]`. */
 export interface Segmentation {
   readonly ids: readonly number[];

@@ -1,6 +1,8 @@
 import type { AddedToken } from "./definition.ts";
 import { isWhitespace } from "./normalize.ts";
 
+// Finds the added tokens of a `tokenizer.json` in a text.
+
 /** Units `start..end` of a text: one added token, or text between them. */
 export interface Section {
   readonly start: number;

@@ -1,6 +1,8 @@
 import { type AlignedText, AlignedTextBuilder, isHighSurrogate, isLowSurrogate, textOf } from "../aligned-text.ts";
 import { CONTROL_OR_FORMAT, NONSPACING_MARK, PUNCTUATION, SPACE_SEPARATOR, WHITESPACE } from "../unicode.ts";
 
+// Cuts a text into words as BERT does, before WordPiece.
+
 /** Words of a text: word i is units `bounds[2 * i]..bounds[2 * i + 1]` of `text`, which is aligned with the original. */
 export interface BasicTokens {
   readonly text: AlignedText;

@@ -6,6 +6,8 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { LengthStatistics } from "./dataset-report.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
 
+// Measures examples in tokens, for the report on a data set.
+
 /** What decides how texts are cut. */
 export interface SequenceLengths {
   readonly maxSequenceLength: number;

@@ -1,6 +1,8 @@
 import type { Tensor } from "../../model/tensor.ts";
 import type { StepSpec, TrainState } from "../step/training-step.ts";
 
+// The tensors that an optimizer keeps for a parameter when a run starts or resumes.
+
 /** A parameter and what the optimizer keeps for it, as plain tensors. */
 export interface ParameterSlots {
   readonly parameter: Tensor;

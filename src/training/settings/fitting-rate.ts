@@ -2,6 +2,8 @@ import type { AlbertConfig } from "../../model/config.ts";
 import type { FineTuningHints } from "../../model/directory/model-directory.ts";
 import type { Recipe } from "./recipes.ts";
 
+// Chooses a learning rate that fits a model where none is given.
+
 /** What a learning rate has to fit. */
 export interface Learner {
   readonly config: AlbertConfig;

@@ -10,6 +10,8 @@ import type { Recipe } from "./recipes.ts";
 import { type DataSize, passed, recipeSteps, recipeWarmup, stepsPerPass } from "./run-length.ts";
 import { checkTable, completeTable } from "./table.ts";
 
+// Completes the settings of a run and records where each value comes from.
+
 /** What a run's length and defaults depend on. */
 export interface RunFacts extends DataSize {
   readonly config: AlbertConfig;

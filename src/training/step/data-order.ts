@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { deriveSeed, permutation } from "../../model/random.ts";
 import { type Bucket, bucketOf, chooseBuckets } from "./length-buckets.ts";
 
+// Which examples each step sees, as a pure function of seed and step. It reads lengths, never examples.
+
 /**
  * How examples meet in a step.
  *

@@ -4,6 +4,8 @@ import { collate, recordTokens, type TrainingRecord } from "./collate.ts";
 import { DataOrder, type DataOrderOptions } from "./data-order.ts";
 import type { StepData, StepSource } from "./step-data.ts";
 
+// The batches of a fine-tuning run, read from stored features.
+
 export interface StepSourceOptions extends Omit<DataOrderOptions, "lengths"> {
   readonly features: FeatureStore;
   readonly objective: Objective;

@@ -2,6 +2,8 @@ import type { AlbertConfig } from "../../model/config.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import type { Objective } from "../objectives.ts";
 
+// What a training step takes and returns, and the contract of its executors.
+
 /** One fixed-shape input of a training step. Ids and labels are int32, weights and masks float32. */
 export interface BatchTensor {
   readonly shape: readonly number[];

@@ -4,6 +4,8 @@ import { classify } from "../dense.ts";
 import type { Variables } from "../variables.ts";
 import { headScope } from "./scope.ts";
 
+// The SQuAD v1 head in TensorFlow.js ops.
+
 /** Start and end logits of every token, float32 [B,S] each. */
 export interface SpanLogits {
   readonly start: Tensor2D;
