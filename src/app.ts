@@ -142,7 +142,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
     certificates?.close();
-    access?.close();
+    await access?.close();
     await admin?.close();
     await inference.close();
     return clean;

@@ -10,6 +10,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...sharedAddresses(config),
     ...openDoors(config),
     ...certificates(config, origins),
+    ...audits(config),
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
@@ -77,6 +78,12 @@ function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): Fi
   if (tls.clientCaFile !== "" && tls.certificateFile === "") return needs("tls.client_ca_file", "tls.certificate_file");
   const demanded = origins.get("tls.client_certificates")?.source !== "default";
   return tls.clientCaFile === "" && demanded ? needs("tls.client_certificates", "tls.client_ca_file") : [];
+}
+
+/** A log of who did what says nothing where nobody is asked who calls. */
+function audits({ auth }: Config): FieldViolation[] {
+  if (auth.auditFile === "" || auth.tokensFile !== "") return [];
+  return [{ field: "auth.audit_file", description: "needs auth.tokens_file beside it: nobody is asked who calls" }];
 }
 
 function deadlines({ server }: Config): FieldViolation[] {

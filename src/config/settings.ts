@@ -166,6 +166,24 @@ const SETTINGS = {
       placeholder: "file",
       doc: "File of those who may call: hashes of tokens and names of client certificates, with their scopes and models (`albert tokens`). With it every listener asks who calls. Read again when it changes.",
     }),
+    auditFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "File that keeps who did what, a JSON object a line: every call that needs another scope than infer or read, and every refusal of a caller. Without texts of requests.",
+    }),
+    auditMaxBytes: integer({
+      default: 16_777_216,
+      min: 4096,
+      max: 1_099_511_627_776,
+      unit: "bytes",
+      doc: "Size from which a new file of the audit log is begun; the old one gets the ending .1, and so on.",
+    }),
+    auditKeep: integer({
+      default: 9,
+      min: 0,
+      max: 1000,
+      doc: "How many old files of the audit log stay.",
+    }),
   },
   inputs: {
     maxChars: integer({

@@ -37,6 +37,8 @@ export interface PromoteOptions {
   /** Promote although the gate did not pass. Needs a reason. */
   readonly overrideGate: boolean;
   readonly reason: string;
+  /** Who promotes, for the history of the alias; absent where nobody was asked. */
+  readonly actor?: string;
 }
 
 /**
@@ -89,7 +91,7 @@ export class Deployment {
    * @throws AlbertError precondition GATE_FAILED; conflict GENERATION_MISMATCH; whatever loading the version throws
    */
   async promote(model: string, version: number, options: PromoteOptions): Promise<Deployed> {
-    const { alias = CHAMPION, expectedGeneration, overrideGate, reason } = options;
+    const { alias = CHAMPION, expectedGeneration, overrideGate, reason, actor } = options;
     if (overrideGate && reason.trim() === "") {
       throw invalidInput([{ field: "reason", description: "passing over the gate needs a reason" }]);
     }
@@ -105,7 +107,11 @@ export class Deployment {
         return { alias: await store.aliases.point(model, version, options), unchanged: false };
       }
       if (!overrideGate && before !== undefined) await this.#requireGate(stored);
-      const change = { expectedGeneration, reason: reason === "" ? "promoted" : reason };
+      const change = {
+        expectedGeneration,
+        reason: reason === "" ? "promoted" : reason,
+        ...(actor === undefined ? {} : { actor }),
+      };
       if (!serves) return { alias: await store.aliases.point(model, version, change), unchanged: false };
       return this.#pointChampion(stored, change);
     });
@@ -114,11 +120,21 @@ export class Deployment {
   /** Points an alias back at the version before, once that can serve; instant while it is still in memory. */
   async rollback(
     model: string,
-    options: { readonly alias?: string; readonly expectedGeneration: number; readonly reason: string },
+    options: {
+      readonly alias?: string;
+      readonly expectedGeneration: number;
+      readonly reason: string;
+      readonly actor?: string;
+    },
   ): Promise<Deployed> {
     const { store, serves } = this.#options;
-    const { alias = CHAMPION, expectedGeneration } = options;
-    const change = { alias, expectedGeneration, reason: options.reason || "rolled back" };
+    const { alias = CHAMPION, expectedGeneration, actor } = options;
+    const change = {
+      alias,
+      expectedGeneration,
+      reason: options.reason || "rolled back",
+      ...(actor === undefined ? {} : { actor }),
+    };
     return this.#changes.run(model, async () => {
       if (alias !== CHAMPION || !serves)
         return { alias: await store.aliases.rollback(model, change), unchanged: false };
@@ -158,7 +174,7 @@ export class Deployment {
   /** Loads a version, makes it the champion and activates it. What was loaded for a change that failed is unloaded. */
   async #pointChampion(
     stored: ModelVersion,
-    change: { readonly expectedGeneration: number; readonly reason: string },
+    change: { readonly expectedGeneration: number; readonly reason: string; readonly actor?: string },
   ): Promise<Deployed> {
     const { model, version } = stored;
     const release = await this.#activation.load(stored);

@@ -80,3 +80,8 @@ export interface JobEvent extends NewJobEvent {
   /** Milliseconds since 1970. */
   readonly timeMs: number;
 }
+
+/** Why a job moved that a person moved. @param by  who, if that is known */
+export function byUser(by: string | undefined): { readonly reason: JobReason; readonly detail?: string } {
+  return { reason: "USER", ...(by === undefined ? {} : { detail: `by ${by}` }) };
+}

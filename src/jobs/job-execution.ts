@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
+import { byUser } from "./job-event.ts";
 import type { JobOutcome, JobProduct } from "./job-outcome.ts";
 import type { JobRecord } from "./job-record.ts";
 import { JobReporter } from "./job-reporter.ts";
@@ -39,6 +40,7 @@ export class JobExecution {
   /** Aborted when the publication is to stop too. A pause lets it come to its end. */
   readonly #stopping = new AbortController();
   #intent: StopIntent | undefined;
+  #stoppedBy: string | undefined;
   #abandoned = false;
 
   /** Starts the job's run; where an earlier attempt has done that, only the publication is left. */
@@ -56,7 +58,8 @@ export class JobExecution {
   }
 
   /** Asks the job to stop; a cancellation stays one whatever is asked afterwards. */
-  stop(intent: StopIntent): void {
+  stop(intent: StopIntent, by?: string): void {
+    this.#stoppedBy = by;
     if (this.#intent !== "cancel") this.#intent = intent;
     this.#run.stop();
     if (intent !== "pause") this.#stopping.abort();
@@ -120,7 +123,7 @@ export class JobExecution {
   async #interrupt(how: "pause" | "preempt"): Promise<void> {
     const { record } = this;
     if (record.job.state.kind === "cancelling") await record.transition({ kind: "stopped" });
-    else if (how === "pause") await record.transition({ kind: "pause" }, { reason: "USER" });
+    else if (how === "pause") await record.transition({ kind: "pause" }, byUser(this.#stoppedBy));
     else
       await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
   }

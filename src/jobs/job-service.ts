@@ -12,14 +12,17 @@ export interface JobFilter {
   readonly model?: string;
 }
 
-/** Everything an administrator can do with jobs; what `TrainingService` of the wire translates. */
+/**
+ * Everything an administrator can do with jobs; what `TrainingService` of the wire translates. `by` says who does it, for the
+ * job's log; absent where nobody is asked.
+ */
 export interface JobService {
   /**
    * Queues a job. The same request id with the same specification gives the job that exists.
    *
    * @throws AlbertError invalid-input with every wrong field; already-exists (REQUEST_ID_REUSED) for another specification
    */
-  create(requestId: string, spec: JobSpec): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  create(requestId: string, spec: JobSpec, by?: string): Promise<{ readonly job: Job; readonly replayed: boolean }>;
   plan(spec: JobSpec): Promise<JobPlan>;
   /** @throws AlbertError not-found (JOB_NOT_FOUND) */
   get(id: string): Job;
@@ -31,14 +34,15 @@ export interface JobService {
    */
   watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent>;
   /** Stops after the step in hand. @throws AlbertError precondition (ILLEGAL_TRANSITION) for an ended job */
-  cancel(id: string): Promise<Job>;
-  pause(id: string): Promise<Job>;
-  resume(id: string): Promise<Job>;
+  cancel(id: string, by?: string): Promise<Job>;
+  pause(id: string, by?: string): Promise<Job>;
+  resume(id: string, by?: string): Promise<Job>;
   /** A new job from another's specification with fields replaced; recipe and labels are merged by key. */
   clone(
     requestId: string,
     id: string,
     overrides: Partial<JobSpec>,
+    by?: string,
   ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
   /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. */
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 import { AlbertError } from "../errors.ts";
 import { everyUnreferenced } from "../platform/clock.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
-import type { JobEvent } from "./job-event.ts";
+import { byUser, type JobEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
 import type { JobRecord } from "./job-record.ts";
@@ -115,10 +115,14 @@ class DirectoryJobService implements JobService {
     this.#startNext();
   }
 
-  async create(requestId: string, spec: JobSpec): Promise<{ readonly job: Job; readonly replayed: boolean }> {
+  async create(
+    requestId: string,
+    spec: JobSpec,
+    by?: string,
+  ): Promise<{ readonly job: Job; readonly replayed: boolean }> {
     this.#requireOpen();
     const { record, replayed } = await this.#store.create(requestId, spec, this.#options.checkSpec);
-    if (!replayed) await appendQueued(record);
+    if (!replayed) await appendQueued(record, by);
     this.#startNext();
     return { job: record.job, replayed };
   }
@@ -144,40 +148,40 @@ class DirectoryJobService implements JobService {
     return this.#store.get(id).watch(afterSequence, signal);
   }
 
-  async cancel(id: string): Promise<Job> {
+  async cancel(id: string, by?: string): Promise<Job> {
     this.#requireOpen();
     const record = this.#store.get(id);
-    await record.transition({ kind: "cancel" }, { reason: "USER" });
+    await record.transition({ kind: "cancel" }, byUser(by));
     this.#stop(record, "cancel");
     return record.job;
   }
 
-  async pause(id: string): Promise<Job> {
+  async pause(id: string, by?: string): Promise<Job> {
     this.#requireOpen();
     const record = this.#store.get(id);
     if (record.job.state.kind === "running" && this.#active?.record === record) {
       const { ended } = this.#active;
-      this.#stop(record, "pause");
+      this.#stop(record, "pause", by);
       await ended;
     } else {
-      await record.transition({ kind: "pause" }, { reason: "USER" });
+      await record.transition({ kind: "pause" }, byUser(by));
     }
     return record.job;
   }
 
-  async resume(id: string): Promise<Job> {
+  async resume(id: string, by?: string): Promise<Job> {
     this.#requireOpen();
     const record = this.#store.get(id);
-    await record.transition({ kind: "resume" }, { reason: "USER" });
+    await record.transition({ kind: "resume" }, byUser(by));
     this.#startNext();
     return record.job;
   }
 
-  async clone(requestId: string, id: string, overrides: Partial<JobSpec>) {
+  async clone(requestId: string, id: string, overrides: Partial<JobSpec>, by?: string) {
     const { spec } = this.#store.get(id).job;
     const recipe = { ...spec.recipe, ...overrides.recipe };
     const labels = { ...spec.labels, ...overrides.labels };
-    return this.create(requestId, { ...spec, ...overrides, recipe, labels });
+    return this.create(requestId, { ...spec, ...overrides, recipe, labels }, by);
   }
 
   async close(): Promise<void> {
@@ -213,9 +217,9 @@ class DirectoryJobService implements JobService {
     });
   }
 
-  #stop(record: JobRecord, intent: StopIntent): void {
+  #stop(record: JobRecord, intent: StopIntent, by?: string): void {
     const active = this.#active;
-    if (active?.record === record && !isTerminal(record.job.state)) active.stop(intent);
+    if (active?.record === record && !isTerminal(record.job.state)) active.stop(intent, by);
   }
 
   #requireOpen(): void {
@@ -240,10 +244,10 @@ function nextJob(jobs: Iterable<Job>, nowMs: number): Job | undefined {
 }
 
 /** The first event of every log; a job that was created right before a crash gets it afterwards. */
-async function appendQueued(record: JobRecord): Promise<void> {
+async function appendQueued(record: JobRecord, by?: string): Promise<void> {
   await record.append({
     kind: "state_changed",
-    summary: "queued",
-    transition: { from: undefined, to: record.job.state },
+    summary: by === undefined ? "queued" : `queued: by ${by}`,
+    transition: { from: undefined, to: record.job.state, ...(by === undefined ? {} : { detail: `by ${by}` }) },
   });
 }

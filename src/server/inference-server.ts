@@ -6,6 +6,7 @@ import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { AccessControl } from "./access/access-control.ts";
+import { auditCalls } from "./access/audit.ts";
 import { ByteBudget } from "./call/byte-budget.ts";
 import type { ServiceHandlers } from "./call/call.ts";
 import { keepByteOrderMarks } from "./call/decode.ts";
@@ -205,6 +206,7 @@ function callSettings(
       slowMs: config.log.slowRequestMs,
       streamsOpen: (change) => metrics.calls.streamsOpen(listener, change),
       ...(access === undefined ? {} : { authorizer: access.authorize }),
+      ...(access?.audit === undefined ? {} : { audit: auditCalls(access.audit) }),
     }),
     budget,
     draining,

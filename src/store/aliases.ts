@@ -24,6 +24,8 @@ export interface Alias {
   /** Milliseconds since 1970. */
   readonly changed: number;
   readonly reason: string;
+  /** Who changed it; absent where nobody was asked. */
+  readonly actor?: string;
 }
 
 /** One change in an alias's history. */
@@ -35,6 +37,7 @@ export interface AliasChange {
   readonly to?: number;
   readonly changed: number;
   readonly reason: string;
+  readonly actor?: string;
 }
 
 /** All aliases of one model at one instant. */
@@ -108,7 +111,7 @@ export class Aliases {
    * @throws AlbertError conflict (GENERATION_MISMATCH, with the current generation as metadata); not-found for a version
    *   that does not exist
    */
-  async update(model: string, updates: readonly AliasUpdate[], reason: string): Promise<ModelAliases> {
+  async update(model: string, updates: readonly AliasUpdate[], reason: string, actor?: string): Promise<ModelAliases> {
     checkName("model", model);
     for (const { alias } of updates) checkAlias(alias);
     const { versions, leases, objects, clock } = this.#options;
@@ -120,7 +123,12 @@ export class Aliases {
       for (;;) {
         const { document, tag } = await this.#read(model);
         const next = updates.reduce(
-          (before, update) => apply(before, model, update, digests, reason, clock.now()),
+          (before, update) =>
+            apply(before, model, update, digests, {
+              reason,
+              changed: clock.now(),
+              ...(actor === undefined ? {} : { actor }),
+            }),
           document,
         );
         stillHeld();
@@ -141,9 +149,14 @@ export class Aliases {
   async point(
     model: string,
     version: number,
-    options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
+    options: {
+      readonly alias?: string;
+      readonly expectedGeneration?: number;
+      readonly reason: string;
+      readonly actor?: string;
+    },
   ): Promise<Alias> {
-    const { alias = CHAMPION, expectedGeneration, reason } = options;
+    const { alias = CHAMPION, expectedGeneration, reason, actor } = options;
     for (;;) {
       const current = await this.get(model, alias);
       if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
@@ -159,6 +172,7 @@ export class Aliases {
             ...(keepsPrevious ? [{ alias: PREVIOUS, version: current.version }] : []),
           ],
           reason,
+          actor,
         );
         return aliases[alias]!;
       } catch (error) {
@@ -175,7 +189,12 @@ export class Aliases {
    */
   async rollback(
     model: string,
-    options: { readonly alias?: string; readonly expectedGeneration?: number; readonly reason: string },
+    options: {
+      readonly alias?: string;
+      readonly expectedGeneration?: number;
+      readonly reason: string;
+      readonly actor?: string;
+    },
   ): Promise<Alias> {
     const { alias = CHAMPION } = options;
     const { current, before } = await this.#turnBack(model, alias);
@@ -272,8 +291,7 @@ function apply(
   model: string,
   { alias, version, expectedGeneration }: AliasUpdate,
   digests: ReadonlyMap<number, string>,
-  reason: string,
-  changed: number,
+  why: Pick<AliasChange, "reason" | "changed" | "actor">,
 ): AliasDocument {
   const current = own(document.aliases, alias);
   if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
@@ -285,8 +303,7 @@ function apply(
     generation,
     ...(current === undefined ? {} : { from: current.version }),
     ...(version === undefined ? {} : { to: version }),
-    changed,
-    reason,
+    ...why,
   };
   const { [alias]: _, ...others } = document.aliases;
   const { [alias]: __, ...retired } = document.retired;
@@ -296,7 +313,7 @@ function apply(
         ? others
         : {
             ...others,
-            [alias]: { model, name: alias, version, digest: digests.get(version)!, generation, changed, reason },
+            [alias]: { model, name: alias, version, digest: digests.get(version)!, generation, ...why },
           },
     retired: version === undefined ? { ...retired, [alias]: generation } : retired,
     history: [...document.history, change].slice(-HISTORY),

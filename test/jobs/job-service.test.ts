@@ -390,6 +390,27 @@ describe("stopping jobs", () => {
     await expect(service.cancel(running.id)).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
   });
 
+  it("keeps in its history who created, paused, resumed and cancelled a job", async () => {
+    const { service, runner, reaches } = await open();
+    const { job } = await service.create("", specOf(), "token a");
+    walk(runner);
+    await reaches(job.id, "running");
+    const pausing = service.pause(job.id, "token b");
+    await until(() => runner.current.stopped, "asked to stop");
+    runner.current.finish({ kind: "stopped" });
+    await pausing;
+    await service.resume(job.id, "token c");
+    await until(() => runner.started.length === 2, "work again");
+    await service.cancel(job.id, "token d");
+    const told = service.get(job.id).history.map(({ to, detail }) => [to.kind, detail]);
+    expect(told.filter(([, detail]) => detail !== undefined)).toEqual([
+      ["queued", "by token a"],
+      ["paused", "by token b"],
+      ["queued", "by token c"],
+      ["cancelling", "by token d"],
+    ]);
+  });
+
   it("pauses a running job and resumes it, past validation, from its checkpoint", async () => {
     const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());

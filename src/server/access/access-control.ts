@@ -5,6 +5,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import type { AuditLog } from "../../access/audit-log.ts";
 import type { Authenticator, Credentials } from "../../access/authenticator.ts";
 import { type Caller, mayAny, mayModel } from "../../access/caller.ts";
 import type { Scope } from "../../access/scopes.ts";
@@ -18,6 +19,7 @@ import type {
   UnaryHandler,
 } from "../call/call.ts";
 import type { Authorizer } from "../call/interceptors.ts";
+import { targetOf } from "./audit.ts";
 import { credentialsRefused, notAllowed } from "./refusals.ts";
 import { type Lookup, methodName, ROUTES, type Route } from "./routes.ts";
 
@@ -32,8 +34,10 @@ type Reply = MessageInitShape<DescMethod["output"]>;
 export class AccessControl {
   readonly #authenticator: Authenticator;
   readonly #lookup: Lookup;
+  readonly #audit: AuditLog | undefined;
 
-  constructor(authenticator: Authenticator, lookup: Lookup) {
+  constructor(authenticator: Authenticator, lookup: Lookup, audit?: AuditLog) {
+    this.#audit = audit;
     this.#authenticator = authenticator;
     this.#lookup = lookup;
   }
@@ -50,10 +54,20 @@ export class AccessControl {
    *
    * @returns the status of a refusal, 401 or 403; undefined for whoever has one of the scopes
    */
-  async refusal(credentials: Credentials, scopes: readonly Scope[]): Promise<401 | 403 | undefined> {
-    const caller = await this.#authenticator.authenticate(credentials);
-    if (caller === undefined) return 401;
-    return mayAny(caller, scopes) ? undefined : 403;
+  async refusal(
+    request: { readonly credentials: Credentials; readonly peer: string; readonly path: string },
+    scopes: readonly Scope[],
+  ): Promise<401 | 403 | undefined> {
+    const caller = await this.#authenticator.authenticate(request.credentials);
+    if (caller !== undefined && mayAny(caller, scopes)) return undefined;
+    const outcome = caller === undefined ? "CREDENTIALS_REFUSED" : "NOT_ALLOWED";
+    this.#audit?.write({ caller: caller?.name, peer: request.peer, method: request.path, outcome }, true);
+    return caller === undefined ? 401 : 403;
+  }
+
+  /** Where refusals are written, if anywhere. */
+  get audit(): AuditLog | undefined {
+    return this.#audit;
   }
 
   /** The handlers of a service behind what the table says of the models of each message. */
@@ -131,7 +145,9 @@ export class AccessControl {
     }
   }
 
-  #check(route: Route, request: Request, { caller }: CallContext): void {
+  #check(route: Route, request: Request, context: CallContext): void {
+    const { caller } = context;
+    if (!route.scopes.includes("infer")) context.aim?.(targetOf(request));
     const models = route.models?.(request, this.#lookup) ?? [];
     const besides = route.besides?.(request, this.#lookup) ?? [];
     if (models.length === 0 && besides.length === 0) return;

@@ -1,14 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Credentials } from "../../access/authenticator.ts";
+import type { Scope } from "../../access/scopes.ts";
 import { connectionOf } from "../connect/connection.ts";
+import type { AccessControl } from "./access-control.ts";
 
 // Credentials of requests of HTTP that are no calls, and their refusals.
 
-export function httpCredentials(request: IncomingMessage): Credentials {
-  return {
-    authorization: request.headers.authorization,
-    certificateNames: () => connectionOf(request).certificateNames(),
-  };
+/** Whether somebody may see a path. @returns as `AccessControl.refusal`; undefined also where nobody is asked */
+export async function refusalOf(
+  request: IncomingMessage,
+  access: AccessControl | undefined,
+  scopes: readonly Scope[],
+): Promise<401 | 403 | undefined> {
+  const { peer, certificateNames } = connectionOf(request);
+  const credentials: Credentials = { authorization: request.headers.authorization, certificateNames };
+  const path = request.url?.split("?", 1)[0]?.slice(0, 128) ?? "";
+  return access?.refusal({ credentials, peer, path }, scopes);
 }
 
 const WORDS = {

@@ -1,4 +1,5 @@
 import { parseAccessList } from "../../access/access-file.ts";
+import { AuditLog } from "../../access/audit-log.ts";
 import { Authenticator } from "../../access/authenticator.ts";
 import type { AuthConfig } from "../../config/settings.ts";
 import { AlbertError } from "../../errors.ts";
@@ -14,7 +15,7 @@ const INTERVAL_MS = 1000;
 
 export interface OpenAccess {
   readonly access: AccessControl;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface OpenAccess {
  * @throws AlbertError precondition (AUTH_UNUSABLE) for a file that cannot be read or has a wrong entry
  */
 export async function openAccess(
-  { tokensFile }: AuthConfig,
+  { tokensFile, auditFile, auditMaxBytes, auditKeep }: AuthConfig,
   lookup: Lookup,
   log: ServerLog,
 ): Promise<OpenAccess | undefined> {
@@ -35,9 +36,25 @@ export async function openAccess(
       onError: (error) =>
         log.error({ err: error }, "auth.tokens_file changed and cannot be used: who was known before still is"),
     });
-    return { access: new AccessControl(authenticator, lookup), close: () => files.close() };
+    const audit = auditFile === "" ? undefined : await openAudit(auditFile, auditMaxBytes, auditKeep, log);
+    const close = async () => {
+      files.close();
+      await audit?.close();
+    };
+    return { access: new AccessControl(authenticator, lookup, audit), close };
   } catch (cause) {
+    if (cause instanceof AlbertError && cause.reason === "AUTH_UNUSABLE") throw cause;
     const message = `auth.tokens_file ${tokensFile} cannot be used: ${(cause as Error).message}: see albert tokens --help`;
+    throw new AlbertError("precondition", message, { reason: "AUTH_UNUSABLE", cause });
+  }
+}
+
+async function openAudit(file: string, maxBytes: number, keep: number, log: ServerLog): Promise<AuditLog> {
+  const onError = (error: unknown) => log.error({ err: error }, "the audit log cannot be written");
+  try {
+    return await AuditLog.open({ file, maxBytes, keep, onError });
+  } catch (cause) {
+    const message = `auth.audit_file ${file} cannot be written: ${(cause as Error).message}`;
     throw new AlbertError("precondition", message, { reason: "AUTH_UNUSABLE", cause });
   }
 }

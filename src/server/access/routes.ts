@@ -31,6 +31,8 @@ export interface Route<I extends DescMessage = DescMessage, O extends DescMessag
   readonly models?: (request: MessageShape<I>, lookup: Lookup) => readonly (string | undefined)[];
   /** Scopes that this request needs besides, all of them. */
   readonly besides?: (request: MessageShape<I>, lookup: Lookup) => readonly Scope[];
+  /** Whether a success is too small a step for the audit log. */
+  readonly unaudited?: true;
   /** The part of a reply that a caller may see who is limited to some models; undefined: nothing of it. */
   readonly visible?: (
     reply: MessageShape<O>,
@@ -141,7 +143,7 @@ const TRAINING: Rows<typeof TrainingService> = {
 
 const DATASETS: Rows<typeof DatasetService> = {
   beginUpload: { scopes: ["data"] },
-  uploadChunk: { scopes: ["data"] },
+  uploadChunk: { scopes: ["data"], unaudited: true },
   commitUpload: { scopes: ["data"] },
   registerDataset: { scopes: ["data"] },
   validateDataset: { scopes: ["data", "train"], models: ofModelOrAll },

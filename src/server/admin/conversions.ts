@@ -41,8 +41,14 @@ export function versionMessage(
   };
 }
 
-export function aliasMessage({ model, name, version, generation }: Alias): MessageInitShape<typeof AliasSchema> {
-  return { model, name, version, generation };
+export function aliasMessage({
+  model,
+  name,
+  version,
+  generation,
+  actor = "",
+}: Alias): MessageInitShape<typeof AliasSchema> {
+  return { model, name, version, generation, actor };
 }
 
 export function gateReportMessage(report: GateReport): MessageInitShape<typeof GateReportSchema> {

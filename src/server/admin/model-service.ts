@@ -1,3 +1,4 @@
+import type { Caller } from "../../access/caller.ts";
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate/gate-report.ts";
 import { latestGateReport } from "../../deployment/gate/gate-report.ts";
@@ -121,16 +122,20 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       return { version: await describe(await deployment.unload(model, version)) };
     },
 
-    async promote(request) {
-      const deployed = await deployment.promote(request.model, request.version, promoteOptions(request));
+    async promote(request, { caller }) {
+      const deployed = await deployment.promote(request.model, request.version, {
+        ...promoteOptions(request),
+        ...actorOf(caller),
+      });
       return { ...deployedMessage(deployed), unchanged: deployed.unchanged };
     },
 
-    async rollback({ model, alias, expectedGeneration, reason }) {
+    async rollback({ model, alias, expectedGeneration, reason }, { caller }) {
       const deployed = await deployment.rollback(model, {
         ...(alias === "" ? {} : { alias }),
         expectedGeneration,
         reason,
+        ...actorOf(caller),
       });
       return deployedMessage(deployed);
     },
@@ -154,6 +159,10 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       }
     },
   };
+}
+
+function actorOf(caller: Caller | undefined): { readonly actor?: string } {
+  return caller === undefined ? {} : { actor: caller.name };
 }
 
 async function aliasesOf(store: Store, model: string): Promise<Alias[]> {

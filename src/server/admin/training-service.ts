@@ -10,8 +10,8 @@ import { page } from "./paging.ts";
 /** Runs training inside the service: every call of `albert.v1.TrainingService`. */
 export function trainingService(jobs: JobService): ServiceHandlers<typeof TrainingService> {
   return {
-    async createJob({ requestId, spec }) {
-      const { job, replayed } = await jobs.create(checkRequestId(requestId), readJobSpec(spec));
+    async createJob({ requestId, spec }, { caller }) {
+      const { job, replayed } = await jobs.create(checkRequestId(requestId), readJobSpec(spec), caller?.name);
       return { job: jobMessage(job), replayed };
     },
     async planJob({ spec }) {
@@ -35,17 +35,17 @@ export function trainingService(jobs: JobService): ServiceHandlers<typeof Traini
           : { update: { case: "event", value: eventMessage(beat.value) } };
       }
     },
-    async cancelJob({ jobId }) {
-      return { job: jobMessage(await jobs.cancel(jobId)) };
+    async cancelJob({ jobId }, { caller }) {
+      return { job: jobMessage(await jobs.cancel(jobId, caller?.name)) };
     },
-    async pauseJob({ jobId }) {
-      return { job: jobMessage(await jobs.pause(jobId)) };
+    async pauseJob({ jobId }, { caller }) {
+      return { job: jobMessage(await jobs.pause(jobId, caller?.name)) };
     },
-    async resumeJob({ jobId }) {
-      return { job: jobMessage(await jobs.resume(jobId)) };
+    async resumeJob({ jobId }, { caller }) {
+      return { job: jobMessage(await jobs.resume(jobId, caller?.name)) };
     },
-    async cloneJob({ requestId, jobId, overrides }) {
-      const { job } = await jobs.clone(checkRequestId(requestId), jobId, readJobOverrides(overrides));
+    async cloneJob({ requestId, jobId, overrides }, { caller }) {
+      const { job } = await jobs.clone(checkRequestId(requestId), jobId, readJobOverrides(overrides), caller?.name);
       return { job: jobMessage(job) };
     },
   };

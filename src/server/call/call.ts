@@ -27,6 +27,8 @@ export interface CallContext {
   readonly caller?: Caller | undefined;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;
+  /** Says what the request is about, for the log of who did what. */
+  aim?(target: Readonly<Record<string, string | number>>): void;
   /** Adds facts to the call's log line: identifiers and numbers, never text of a request. */
   annotate(facts: Readonly<Record<string, string | number>>): void;
 }
@@ -43,6 +45,8 @@ export interface IncomingCall extends CallContext {
   certificateNames(): readonly string[];
   /** Says who calls. */
   admit(caller: Caller): void;
+  /** Names, ids and numbers of the request that say what it is about, once it was decoded. */
+  readonly target?: Readonly<Record<string, string | number>> | undefined;
   /** Stops the work for this call. Only the first reason counts. */
   abort(reason: AlbertError): void;
 }

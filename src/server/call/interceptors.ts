@@ -33,13 +33,16 @@ export interface InterceptorOptions {
   /** Receives each change of the number of open streams. */
   readonly streamsOpen: (change: 1 | -1) => void;
   readonly authorizer?: Authorizer;
+  /** Keeps who did what; nothing is kept without. */
+  readonly audit?: Interceptor;
 }
 
 /** The interceptors of a listener, outermost first. A refused caller is logged too, and no call is authorised twice. */
 export function listenerInterceptors(options: InterceptorOptions): readonly Interceptor[] {
-  const { authorizer } = options;
+  const { authorizer, audit } = options;
   return [
     callLog(options),
+    ...(audit === undefined ? [] : [audit]),
     openStreams(options.streamsOpen),
     ...(authorizer === undefined ? [] : [authorize(authorizer)]),
     refuseWhileDraining,

@@ -44,6 +44,7 @@ export class OpenCall implements IncomingCall {
   readonly #transport: Transport;
   readonly #abort = new AbortController();
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
+  target: Readonly<Record<string, string | number>> | undefined;
   #caller: Caller | undefined;
 
   constructor(method: DescMethod, transport: Transport, settings: OpenCallSettings) {
@@ -81,6 +82,10 @@ export class OpenCall implements IncomingCall {
 
   admit(caller: Caller): void {
     this.#caller = caller;
+  }
+
+  aim(target: Readonly<Record<string, string | number>>): void {
+    this.target = target;
   }
 
   get facts(): Readonly<Record<string, string | number>> {

@@ -3,7 +3,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import send from "send";
 import { isLoopback } from "../../config/setting.ts";
 import type { AccessControl } from "../access/access-control.ts";
-import { httpCredentials, refuse } from "../access/http-access.ts";
+import { refusalOf, refuse } from "../access/http-access.ts";
 import type { ByteBudget } from "../call/byte-budget.ts";
 import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
@@ -91,7 +91,7 @@ function pageListener({ directory, metricsPage, access }: ConsoleListenerOptions
     const path = request.url?.split("?", 1)[0] ?? "/";
     if (path === "/metrics") {
       const answer = async () => {
-        const refused = await access?.refusal(httpCredentials(request), ["read"]);
+        const refused = await refusalOf(request, access, ["read"]);
         if (refused !== undefined) return refuse(response, refused);
         const { contentType, body } = await metricsPage();
         response.writeHead(200, { "content-type": contentType }).end(body);

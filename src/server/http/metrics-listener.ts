@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { TLSSocket } from "node:tls";
 import type { AccessControl } from "../access/access-control.ts";
-import { httpCredentials, refuse } from "../access/http-access.ts";
+import { refusalOf, refuse } from "../access/http-access.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import { boundPort, listen } from "./http-address.ts";
 import { httpServer } from "./http-server.ts";
@@ -74,9 +74,7 @@ async function answerMetrics(
   response: ServerResponse,
 ): Promise<void> {
   const refused =
-    certificates?.clients === "required" && !hasCertificate(request)
-      ? 401
-      : await access?.refusal(httpCredentials(request), ["read"]);
+    certificates?.clients === "required" && !hasCertificate(request) ? 401 : await refusalOf(request, access, ["read"]);
   if (refused !== undefined) return refuse(response, refused);
   try {
     const { contentType, body } = await metricsPage();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
@@ -125,6 +125,56 @@ it("a revoked token holds for no further call, and ends the streams that it open
   };
   await expect(end()).rejects.toMatchObject(refused);
 }, 30_000);
+
+it("who did what stands in the audit log, the job's log and the alias's history, without texts", async () => {
+  const trainer = token(["train", "promote", "read"]);
+  const asker = token(["infer"]);
+  allow({ tokens: [trainer.entry, asker.entry] });
+  const auditFile = join(scratch, "audit.log");
+  await start({ auth: { tokensFile, auditFile } });
+  const admin = administer(trainer);
+  const by = `token t (${trainer.entry.id})`;
+  const spec = { model: "tiny", task: "classification", seed: 1n };
+  await admin.training.createJob({ requestId: "1", spec: { ...spec, labels: { note: "a canary" } } }).catch(() => {});
+  const { versions } = await admin.models.listVersions({ model: "tiny" });
+  const { alias } = await admin.models.promote({
+    model: "tiny",
+    version: versions[0]?.version ?? 0,
+    alias: "staging",
+    expectedGeneration: 0,
+    overrideGate: true,
+    reason: "a canary",
+  });
+  expect(alias?.actor).toBe(by);
+  await ask(asker).classify({ ...REQUEST, text: "a canary" });
+  await administer(asker)
+    .models.promote({ model: "tiny", version: 1 })
+    .catch(() => {});
+  await ask({})
+    .classify({ ...REQUEST, text: "a canary" })
+    .catch(() => {});
+  await server.app.close(0);
+  const text = readFileSync(auditFile, "utf8");
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const method = (name: string) => `albert.v1.${name}`;
+  expect(lines).toMatchObject([
+    { caller: by, method: method("TrainingService/CreateJob"), target: { model: "tiny" } },
+    {
+      caller: by,
+      method: method("ModelService/Promote"),
+      target: { model: "tiny", version: 1, alias: "staging" },
+      outcome: "ok",
+      peer: expect.stringContaining("127.0.0.1:"),
+    },
+    { caller: `token t (${asker.entry.id})`, method: method("ModelService/Promote"), outcome: "NOT_ALLOWED" },
+    { method: method("InferenceService/Classify"), outcome: "CREDENTIALS_REFUSED" },
+  ]);
+  expect(lines[3]).not.toHaveProperty("caller");
+  for (const secret of ["canary", trainer.token, asker.token.slice(-43)]) expect(text).not.toContain(secret);
+});
 
 it("a file that is damaged meanwhile changes nothing, and is told", async () => {
   const caller = token(["infer"]);

@@ -1,0 +1,49 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { AuditLog } from "../../access/audit-log.ts";
+import { AlbertError } from "../../errors.ts";
+import type { Interceptor } from "../call/interceptors.ts";
+import { ROUTES } from "./routes.ts";
+
+// What of a call goes into the audit log.
+
+/** Writes calls that change something, and those that were refused to their callers. */
+export function auditCalls(log: AuditLog): Interceptor {
+  return async (call, proceed) => {
+    const write = (outcome: string, refused: boolean) => {
+      const { caller, peer, method, requestId } = call;
+      const target = call.target === undefined ? {} : { target: call.target };
+      log.write({ caller: caller?.name, peer, method, request_id: requestId, ...target, outcome }, refused);
+    };
+    try {
+      await proceed();
+    } catch (error) {
+      const refused = error instanceof AlbertError && ["unauthenticated", "forbidden"].includes(error.code);
+      if (refused || changesSomething(call.method)) write(error instanceof AlbertError ? error.reason : "BUG", refused);
+      throw error;
+    }
+    if (changesSomething(call.method) && !ROUTES.get(call.method)?.unaudited) write("ok", false);
+  };
+}
+
+function changesSomething(method: string): boolean {
+  const route = ROUTES.get(method);
+  return route !== undefined && !route.scopes.some((scope) => scope === "infer" || scope === "read");
+}
+
+/** Fields that name what a request is about; all others may hold texts. */
+const NAMING = ["model", "version", "challengerVersion", "alias", "jobId", "digest", "uploadId"] as const;
+const NAME = /^[\w.@/:+-]{1,128}$/;
+
+/** Names, ids and numbers of a request by which a reader of the log knows what was meant. */
+export function targetOf(request: MessageShape<DescMessage>): Readonly<Record<string, string | number>> {
+  const { spec, overrides, ...own } = request as unknown as Readonly<Record<string, unknown>>;
+  const about = { ...(overrides as object | undefined), ...(spec as object | undefined), ...own } as Readonly<
+    Record<string, unknown>
+  >;
+  const found = NAMING.flatMap((field) => {
+    const value = about[field];
+    const fits = typeof value === "number" ? value !== 0 : typeof value === "string" && NAME.test(value);
+    return fits ? [[field, value] as const] : [];
+  });
+  return Object.fromEntries(found) as Record<string, string | number>;
+}
