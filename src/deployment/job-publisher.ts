@@ -23,15 +23,15 @@ export function jobPublisher(
       return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
     },
 
-    async runGate({ spec }, { version }, signal) {
+    async runGate({ spec, findings: ofRun }, { version }, signal) {
       if (spec.kind !== "fine-tune") {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
-        return { verdict: "inconclusive", better: false, report: { findings } };
+        return { verdict: "inconclusive", better: false, report: { findings: [...findings, ...ofRun] } };
       }
       const candidate = await store.versions.get(spec.model, numberOf(version));
       const report = await runGate(
         options,
-        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec) },
+        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec), ofRun },
         signal,
       );
       await keepGateReport(store.versions, candidate.model, candidate.version, report);

@@ -1,3 +1,4 @@
+import { isFindingReason } from "../training/evaluation/findings.ts";
 import { type JobEvent, type JobProgress, NO_PROGRESS, type StateChange } from "./job-event.ts";
 import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
@@ -41,6 +42,8 @@ export interface Job extends JobIdentity {
   readonly promoted: boolean;
   /** Why the policy `auto-if-better` left the champion as it was; empty where it did not. */
   readonly notPromoted: string;
+  /** What its runs found besides figures, and what to try; see `Finding`. */
+  readonly findings: readonly string[];
 }
 
 /** Reason of a job that is preempted because its server was killed; the next server records it when it starts. */
@@ -64,6 +67,7 @@ export function newJob(identity: JobIdentity): Job {
     gateReport: "",
     promoted: false,
     notPromoted: "",
+    findings: [],
   };
 }
 
@@ -82,6 +86,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     startVersion: event.kind === "start_chosen" ? String(event.detail?.["version"]) : job.startVersion,
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
+    findings: findingsAfter(job, event),
     ...publicationAfter(job, event),
   };
 }
@@ -90,6 +95,13 @@ export function applyEvent(job: Job, event: JobEvent): Job {
 function ranFor({ state, updatedMs }: Job, { timeMs, transition }: JobEvent): number {
   if (state.kind !== "running" || transition?.detail === SERVER_ENDED) return 0;
   return Math.max(0, timeMs - updatedMs);
+}
+
+/** A run that is begun again finds its own: what an interrupted one found does not count. */
+function findingsAfter({ findings }: Job, { kind, summary, detail }: JobEvent): readonly string[] {
+  if (kind === "activity" && summary === "training") return [];
+  if (kind !== "warning" || !isFindingReason(detail?.["reason"])) return findings;
+  return findings.includes(summary) ? findings : [...findings, summary];
 }
 
 function productOf({ detail }: JobEvent): JobProduct {

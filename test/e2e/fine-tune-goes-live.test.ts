@@ -154,9 +154,23 @@ describe("a fine-tune", () => {
       model: MODEL,
     });
     expect(reply).toMatchObject({ usable: false, rowsRead: 6, rowsAccepted: 4, rowsRejected: 2 });
-    expect(reply.labels).toEqual({ positive: 2, negative: 2 });
+    expect(reply.labelCounts.map(({ label, rows }) => [label, rows])).toEqual([
+      ["negative", 2],
+      ["positive", 2],
+    ]);
     expect(reply.issues.find(({ kind }) => kind === "bad-json")!.locations[0]).toMatch(/^broken\.jsonl:6:/);
     await admin.datasets.deleteDataset({ digest });
+
+    const odd = join(base, "odd.jsonl");
+    const row = (text: string) => `${JSON.stringify({ text, label: "__proto__" })}\n`;
+    writeFileSync(odd, `${moodRows(4, 0)}${row("good one")}${row("sad two")}`);
+    const source = { dataset: (await uploadDataset(admin, odd)).digest };
+    const { labelCounts } = await admin.datasets.validateDataset({ source, task: "classification" });
+    expect(labelCounts.map(({ label, rows }) => [label, rows])).toEqual([
+      ["__proto__", 2],
+      ["negative", 2],
+      ["positive", 2],
+    ]);
     const again = admin.datasets.deleteDataset({ digest });
     await expect(again).rejects.toMatchObject({ status: "NOT_FOUND", reason: "DATASET_NOT_FOUND" });
   });

@@ -8,6 +8,7 @@ import type { JobOutcome } from "../../src/jobs/job-outcome.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
 import { wallLimit } from "../../src/jobs/runner/job-control.ts";
+import type { TrainingEvent } from "../../src/training/events.ts";
 import { ManualRunner, PLAN, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
@@ -98,6 +99,27 @@ describe("a job", () => {
     expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
     expect(await eventsOf(service, job.id, 9)).toEqual(events.slice(9));
     expect(defects).toEqual([]);
+  });
+
+  it("keeps what its run found, once, and forgets it where the run begins again", async () => {
+    const { service, runner, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    await reaches(job.id, "running");
+    const { hooks } = runner.current;
+    const found = { kind: "warning", reason: "STILL_IMPROVING", message: "the loss still fell" } as const;
+    hooks.event({ kind: "warning", reason: "FAR_RATE", message: "an ordinary warning" });
+    hooks.event(found);
+    hooks.event({ ...found, reason: "TRIVIAL_BASELINE", message: "learnt nothing" });
+    hooks.event(found);
+    const known = () => service.get(job.id).findings;
+    await until(() => known().length === 2, "both findings");
+    expect(known()).toEqual(["the loss still fell", "learnt nothing"]);
+    hooks.event({ kind: "started", firstStep: 1, totalSteps: 3 } as TrainingEvent);
+    await until(() => known().length === 0, "a new beginning");
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
+    await reaches(job.id, "succeeded");
   });
 
   for (const [verdict, better, policy] of [

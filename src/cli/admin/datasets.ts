@@ -60,7 +60,7 @@ export function registerDatasets(program: Command): void {
           `${reply.usable ? "usable" : "not usable"}: ${reply.rowsRead} rows read, ${reply.rowsAccepted} accepted, ${reply.rowsRejected} rejected`,
           ...table(
             ["LABEL", "ROWS"],
-            Object.entries(reply.labels).map(([label, count]) => [label, String(count)]),
+            reply.labelCounts.map(({ label, rows }) => [label, String(rows)]),
             "no labels",
           ),
           ...reply.issues.flatMap(({ kind, count, locations, hint }) => [

@@ -214,7 +214,7 @@ function printJob(flags: AdminFlags, job: Job): void {
 }
 
 function details(job: Job): string[] {
-  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted } = job;
+  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted, findings } = job;
   return [
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
@@ -223,6 +223,9 @@ function details(job: Job): string[] {
     ...history.map(({ to, reason, detail }) =>
       [enumWord(JobStateSchema, to), reason, detail].filter(Boolean).join("  "),
     ),
+    ...findings
+      .filter((finding) => !gateReportJson.includes(JSON.stringify(finding)))
+      .map((finding) => `note: ${finding}`),
     ...(gateReportJson === "" ? [] : gateLines(JSON.parse(gateReportJson))),
     ...(notPromoted === "" ? [] : [`not promoted: ${notPromoted}`]),
   ];

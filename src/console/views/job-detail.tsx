@@ -104,6 +104,7 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
         )}
       </div>
       {totalSteps > 0 && <progress aria-label={`Step ${step} of ${totalSteps}`} value={step} max={totalSteps} />}
+      <Findings of={job} />
       <Problems problems={problems} />
       {cancelCall.state === "failed" && <Problems problems={cancelCall.problems} />}
       <div class="curves">
@@ -124,6 +125,20 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
         </ol>
       </details>
     </section>
+  );
+}
+
+/** What a person should know of the result besides the curves, and why it was not promoted. */
+function Findings({ of: { findings, notPromoted } }: { readonly of: Job }) {
+  const said = [...(notPromoted === "" ? [] : [`Not promoted: ${notPromoted}`]), ...findings];
+  const shown = said.filter((text, i) => !said.slice(0, i).some((before) => before.includes(text)));
+  if (shown.length === 0) return null;
+  return (
+    <ul class="findings" aria-label="What to know of this result">
+      {shown.map((finding) => (
+        <li key={finding}>{finding}</li>
+      ))}
+    </ul>
   );
 }
 

@@ -164,7 +164,7 @@ function Report({ report }: { readonly report: ValidateDatasetResponse }) {
         {report.rowsRejected > 0 ? `, ${report.rowsRejected} rejected` : ""}
       </p>
       <p class="labels">
-        {Object.entries(report.labels).map(([label, count]) => (
+        {report.labelCounts.map(({ label, rows: count }) => (
           <span key={label} class="chip">
             {label} <b>{count}</b>
           </span>

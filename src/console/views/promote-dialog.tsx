@@ -73,7 +73,14 @@ export function PromoteDialog({
 }
 
 function Verdict({ report, first }: { readonly report: GateReport | undefined; readonly first: boolean }) {
-  if (first) return <p>Nothing serves under this name yet, so there is nothing to compare it with.</p>;
+  if (first) {
+    return (
+      <>
+        <p>Nothing serves under this name yet, so there is nothing to compare it with.</p>
+        <Findings of={report?.findings.slice(1) ?? []} />
+      </>
+    );
+  }
   if (report === undefined) return <p>The gate has not compared this version with what serves now.</p>;
   const { verdict, metric, championValue, candidateValue, differenceLow, differenceHigh, examples, findings } = report;
   const tone = verdict === GateVerdict.PASS ? "good" : verdict === GateVerdict.FAIL ? "bad" : "quiet";
@@ -86,13 +93,18 @@ function Verdict({ report, first }: { readonly report: GateReport | undefined; r
         {metric} {championValue.toFixed(4)} → <b>{candidateValue.toFixed(4)}</b> on {examples} examples; the difference
         lies between {differenceLow.toFixed(4)} and {differenceHigh.toFixed(4)} (95 %).
       </p>
-      {findings.length > 0 && (
-        <ul>
-          {findings.map((finding) => (
-            <li key={finding}>{finding}</li>
-          ))}
-        </ul>
-      )}
+      <Findings of={findings} />
     </>
+  );
+}
+
+function Findings({ of: findings }: { readonly of: readonly string[] }) {
+  if (findings.length === 0) return null;
+  return (
+    <ul>
+      {findings.map((finding) => (
+        <li key={finding}>{finding}</li>
+      ))}
+    </ul>
   );
 }

@@ -4,6 +4,7 @@ import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
 import type { Store } from "../../store/store.ts";
 import { type ModelVersion, versionName } from "../../store/versions.ts";
+import { saysTrivial } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { GATE_RULES, type GateRules } from "./compare.ts";
 import type { EvaluationData } from "./evaluation-data.ts";
@@ -29,30 +30,29 @@ export interface GateInput {
   readonly candidate: ModelVersion;
   readonly task: Task;
   readonly data: EvaluationData;
+  /** What the run that made it found, for whoever reads the report. */
+  readonly ofRun?: readonly string[];
 }
 
 /**
  * Lets a version and the present champion answer the same set through the serving graph, on a thread of their own, and
- * compares them. Without a champion, or when the candidate is it, whatever can be evaluated passes. A champion that cannot
- * answer the set makes the verdict inconclusive: a person must decide about replacing it.
+ * compares them. Without a champion, or when the candidate is it, whatever answers better than without reading the texts
+ * passes. What does not, and a champion that cannot answer the set, make the verdict inconclusive: a person must decide. A
+ * candidate that has learnt nothing is never better than a champion.
  *
  * @param signal  aborting it ends the gate after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit
  */
-export async function runGate(
-  options: GateOptions,
-  { candidate, task, data }: GateInput,
-  signal: AbortSignal,
-): Promise<GateReport> {
-  const report = await evaluateAndCompare(options, { candidate, task, data }, signal);
+export async function runGate(options: GateOptions, input: GateInput, signal: AbortSignal): Promise<GateReport> {
+  const report = await evaluateAndCompare(options, input, signal);
   options.onReport?.(report);
   return report;
 }
 
 async function evaluateAndCompare(
   options: GateOptions,
-  { candidate, task, data }: GateInput,
+  { candidate, task, data, ofRun = [] }: GateInput,
   signal: AbortSignal,
 ): Promise<GateReport> {
   const { store, engine, background, rules = GATE_RULES } = options;
@@ -78,10 +78,13 @@ async function evaluateAndCompare(
   } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal);
   const id = reportId(candidate, champion, measured.dataset, rules);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
-  const learnt = trivial === undefined ? [] : [trivial];
+  // The set that decides here may be another one than the run's: what is said of it replaces what the run said.
+  const learnt = [...(trivial === undefined ? [] : [trivial]), ...ofRun.filter((found) => !saysTrivial(found))];
   if (champion === undefined || outcome === undefined) {
     const finding = alias === undefined ? "there is no champion to compare with" : "this version is the champion";
-    return { id, ...result, verdict: "pass", better: alias === undefined, findings: [finding, ...learnt] };
+    const verdict = trivial === undefined ? "pass" : "inconclusive";
+    const better = alias === undefined && trivial === undefined;
+    return { id, ...result, verdict, better, findings: [finding, ...learnt] };
   }
   if ("incomparable" in outcome) {
     const finding = `champion ${versionName(champion)} ${outcome.incomparable}`;
@@ -89,7 +92,8 @@ async function evaluateAndCompare(
   }
   const { comparison } = outcome;
   const compared = `compared with champion ${versionName(champion)}`;
-  return { id, ...result, ...comparison, findings: [compared, ...comparison.findings, ...learnt] };
+  const better = comparison.better && trivial === undefined;
+  return { id, ...result, ...comparison, better, findings: [compared, ...comparison.findings, ...learnt] };
 }
 
 /** The same evaluation has the same id. */

@@ -135,6 +135,7 @@ export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
     stoppedBy: state.kind === "succeeded" ? (state.result.stoppedBy ?? "") : "",
     gateReportJson: job.gateReport,
     notPromoted: job.notPromoted,
+    findings: [...job.findings],
   };
 }
 

@@ -78,6 +78,7 @@ export async function validateData(
     rowsAccepted: report.accepted,
     rowsRejected: report.rejected,
     labels: { ...report.labels },
+    labelCounts: Object.entries(report.labels).map(([label, rows]) => ({ label, rows })),
     issues: report.issues.map(({ kind, count, occurrences, hint, fatal }) => ({
       kind,
       count,

@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { configureTextEncoding } from "@bufbuild/protobuf/wire";
 import { invalidInput } from "../../errors.ts";
+import { reservedKeys } from "./reserved-keys.ts";
 
 // Decodes the messages of callers, with every character kept.
 
@@ -22,9 +23,12 @@ export function keepByteOrderMarks(): void {
 /**
  * Decodes one message of a caller.
  *
- * @throws AlbertError invalid-input when the bytes are no such message, or one of its strings is not valid UTF-8
+ * @throws AlbertError invalid-input when the bytes are no such message, one of its strings is not valid UTF-8, or one of its
+ *   maps has a key that cannot be kept
  */
 export function decodeMessage<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+  const reserved = reservedKeys(schema, bytes);
+  if (reserved.length > 0) throw invalidInput(reserved);
   try {
     return fromBinary(schema, bytes, { readUnknownFields: false });
   } catch (cause) {

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
+import { invalidInput } from "../../errors.ts";
 import type { CallBytes } from "../call/byte-budget.ts";
 import { decodeMessage } from "../call/decode.ts";
+import { reservedJsonKeys } from "../call/reserved-keys.ts";
 import { connectError } from "./connect-error.ts";
 
 /** Flag and length before each message of gRPC-Web and of Connect's streams. */
@@ -64,9 +66,12 @@ export class MessageGuard {
   }
 
   #tryDecode(message: Uint8Array): void {
-    if (!this.#binary) return;
     try {
-      decodeMessage(this.#method.input, message);
+      if (this.#binary) decodeMessage(this.#method.input, message);
+      else {
+        const reserved = reservedJsonKeys(this.#method.input, Buffer.from(message).toString());
+        if (reserved.length > 0) throw invalidInput(reserved);
+      }
     } catch (error) {
       throw connectError(error);
     }

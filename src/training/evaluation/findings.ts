@@ -7,10 +7,18 @@ import type { TaskData } from "../features/task-data.ts";
 /** As much of a data set as a baseline needs. */
 type Rows = Pick<TaskData, "count" | "examples">;
 
+/** Kinds of findings. */
+const FINDING_REASONS = ["TRIVIAL_BASELINE", "STILL_IMPROVING", "AVERAGES_DIFFER"] as const;
+
 /** Something about a finished run that its figures alone do not tell, and what to try. */
 export interface Finding {
-  readonly reason: "TRIVIAL_BASELINE" | "STILL_IMPROVING" | "AVERAGES_DIFFER";
+  readonly reason: (typeof FINDING_REASONS)[number];
   readonly message: string;
+}
+
+/** Whether the reason of a warning is that of a finding. */
+export function isFindingReason(reason: unknown): reason is Finding["reason"] {
+  return (FINDING_REASONS as readonly unknown[]).includes(reason);
 }
 
 /** What answering without looking at the text would get on the evaluation data. */
@@ -74,8 +82,16 @@ export function compareWithBaseline(
   const got = Number.isNaN(reached) ? "has no value" : `${Number(reached.toFixed(4))}`;
   return {
     reason: "TRIVIAL_BASELINE",
-    message: `${metric} ${got} is within noise of ${predictor} (${Number(value.toFixed(4))}): this model has learnt nothing that shows. ${WHAT_TO_TRY}`,
+    message: `${metric} ${got} is within noise of ${predictor} (${Number(value.toFixed(4))}): ${LEARNT_NOTHING} ${WHAT_TO_TRY}`,
   };
+}
+
+/** In every message about a model that knows no more than its trivial predictor. */
+export const LEARNT_NOTHING = "this model has learnt nothing that shows.";
+
+/** Whether a message is one of `compareWithBaseline`. */
+export function saysTrivial(message: string): boolean {
+  return message.includes(LEARNT_NOTHING);
 }
 
 const WHAT_TO_TRY =

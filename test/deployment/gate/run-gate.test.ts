@@ -4,8 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type GateOptions, runGate } from "../../../src/deployment/gate/run-gate.ts";
+import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
+import { createEngine } from "../../../src/runtime/packed-engine.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { planClassification } from "../../../src/tasks/classification/classification.ts";
+import { taskModel } from "../../../src/tasks/plan.ts";
+import { LEARNT_NOTHING } from "../../../src/training/evaluation/findings.ts";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 
 describe("the gate", { timeout: 60_000 }, () => {
@@ -48,12 +53,46 @@ describe("the gate", { timeout: 60_000 }, () => {
   });
 
   it("comes to its end otherwise", async () => {
-    expect(await gateOf(4, new AbortController().signal)).toMatchObject({ examples: 4, verdict: "pass" });
+    expect(await gateOf(4, new AbortController().signal)).toMatchObject({ examples: 4, metric: "eval_accuracy" });
   });
 
-  it("says so where the model answers no better than one that reads nothing", async () => {
+  it("leaves it to a person, and says so, where the model answers no better than one that reads nothing", async () => {
     // The same text has both labels, so that half of the answers are right whatever the model is.
-    const { findings } = await gateOf(100, new AbortController().signal);
+    const { findings, verdict, better } = await gateOf(100, new AbortController().signal);
     expect(findings.join("\n")).toMatch(/eval_accuracy 0\.5 is within noise of always "(positive|negative)" \(0\.5\)/);
+    expect([verdict, better]).toEqual(["inconclusive", false]);
+  });
+
+  it("lets a model that can tell its labels apart be the first, and passes on what its run found", async () => {
+    const directory = await writeTinyModel(ALL_HEADS.slice(0, 1), 3);
+    await store.versions.publish("moods", directory);
+    // Labelled by the model itself: it is right about each of them.
+    const model = await openModelDirectory(directory);
+    const engine = await createEngine(model, { device: "cpu", precision: "fp32", threads: 1 });
+    const texts = Array.from(
+      { length: 300 },
+      (_, i) => `${["good", "day", "film", "sad", "old", "the"][i % 6]} ${i * i} ${i}`,
+    );
+    const plans = texts.map((text) => planClassification({ text }, taskModel(model)));
+    const { outputs } = await engine.run(plans.flatMap(({ sequences }) => sequences));
+    await engine.close();
+    const labels = plans.map(({ answer }, i) => {
+      const found = answer([outputs[i]!]);
+      return found.kind === "regression" ? "" : found.labels[0]!.label;
+    });
+    const [least] = ["positive", "negative"]
+      .map((label) => labels.filter((own) => own === label).length)
+      .sort((a, b) => a - b);
+    expect(least).toBeGreaterThan(30);
+    writeFileSync(data.path, texts.map((text, i) => `${JSON.stringify({ text, label: labels[i] })}\n`).join(""));
+    const candidate = await store.versions.get("moods", 1);
+    const ofRun = [
+      "the training loss still fell",
+      `eval_accuracy 0.5 is within noise of any choice (0.5): ${LEARNT_NOTHING}`,
+    ];
+    const input = { candidate, task: "classification", data, ofRun } as const;
+    const report = await runGate(options, input, new AbortController().signal);
+    expect(report).toMatchObject({ verdict: "pass", better: true, candidateValue: 1 });
+    expect(report.findings).toEqual(["there is no champion to compare with", "the training loss still fell"]);
   });
 });
