@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -12,21 +11,10 @@ import { CallError } from "../../src/client/call-error.ts";
 import { AlbertError, invalidInput } from "../../src/errors.ts";
 import { makeDirectory } from "../../src/platform/directories.ts";
 import { makeTemporaryDirectory } from "../../src/platform/temporary-directories.ts";
+import { spawnAlbert } from "../support/command-line.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "albert-failure-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
-
-/** The command line as a process of its own. */
-function albert(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", MAIN, ...args], {
-    encoding: "utf8",
-    env: { ...process.env, ...env },
-    timeout: 60_000,
-  });
-  return { status, stdout, stderr };
-}
 
 const call = (reason: string, status: number) =>
   new CallError(status, "what it said", {
@@ -99,41 +87,41 @@ describe("a failed command", () => {
 describe("the albert process", () => {
   it.each(["absent", "file"])(
     "names a TMPDIR that is %s, in one line",
-    (kind) => {
+    async (kind) => {
       const path = join(directory, `tmp-${kind}`);
       if (kind === "file") writeFileSync(path, "");
       const model = join(import.meta.dirname, "../../models/sentiment");
-      const { status, stderr } = albert(["classify", "--model", model, "A calm walk."], {
+      const { status, err } = await spawnAlbert(["classify", "--model", model, "A calm walk."], {
         TMPDIR: path,
         TSX_DISABLE_CACHE: "1",
       });
-      expect(stderr).toContain(path);
-      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(err).toContain(path);
+      expect(err.trim().split("\n")).toHaveLength(1);
       expect(status).toBe(6);
     },
     90_000,
   );
 
-  it("gives one JSON object and an exit status for what it cannot do", () => {
-    const { status, stdout, stderr } = albert(["evaluate", "--task", "clasification", "--json"]);
+  it("gives one JSON object and an exit status for what it cannot do", async () => {
+    const { status, out, err } = await spawnAlbert(["evaluate", "--task", "clasification", "--json"]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/Did you mean classification\?/);
-    expect(JSON.parse(stdout)).toMatchObject({
+    expect(err).toMatch(/Did you mean classification\?/);
+    expect(JSON.parse(out)).toMatchObject({
       reason: "USAGE",
       message: expect.stringMatching(/--task/),
       fields: [],
       exitCode: 2,
     });
-    const unreachable = albert(["classify", "x", "--server", "127.0.0.1:1", "--json"]);
-    expect([unreachable.status, JSON.parse(unreachable.stdout).reason]).toEqual([5, "NO_SERVER"]);
-    expect(unreachable.stderr).toMatch(/no server answers at 127\.0\.0\.1:1: start one with albert serve/);
+    const unreachable = await spawnAlbert(["classify", "x", "--server", "127.0.0.1:1", "--json"]);
+    expect([unreachable.status, JSON.parse(unreachable.out).reason]).toEqual([5, "NO_SERVER"]);
+    expect(unreachable.err).toMatch(/no server answers at 127\.0\.0\.1:1: start one with albert serve/);
   }, 90_000);
 
-  it("takes the name of a file for no text", () => {
+  it("takes the name of a file for no text", async () => {
     const file = join(directory, "note.txt");
     writeFileSync(file, "a text");
-    const { status, stderr } = albert(["ask", "who?", file, "--model", "models/none"]);
-    expect([status, stderr]).toEqual([2, expect.stringContaining(`read it with --file ${file}`)]);
+    const { status, err } = await spawnAlbert(["ask", "who?", file, "--model", "models/none"]);
+    expect([status, err]).toEqual([2, expect.stringContaining(`read it with --file ${file}`)]);
   }, 90_000);
 });
 

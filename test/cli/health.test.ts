@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { spawnAlbert } from "../support/command-line.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 let server: RunningServer;
 beforeAll(async () => {
   server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }] });
@@ -12,13 +10,9 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Exit status and everything said by `albert health`. */
-function health(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: unknown; said: string }> {
-  return new Promise((resolve) => {
-    const command = ["--import", "tsx", MAIN, "health", ...args];
-    execFile(process.execPath, command, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
-      resolve({ status: error?.code ?? 0, said: stdout + stderr }),
-    );
-  });
+async function health(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, out, err } = await spawnAlbert(["health", ...args], env);
+  return { status, said: out + err };
 }
 
 it("says SERVING of a server that serves, of its services and models", async () => {

@@ -1,22 +1,16 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { spawnAlbert } from "../support/command-line.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
 import { TestAuthority, tlsFiles } from "../support/test-certificates.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
-
 /** Exit status and everything said by a command. */
-function albert(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ status: unknown; said: string }> {
-  return new Promise((resolve) => {
-    const command = ["--import", "tsx", MAIN, ...args];
-    execFile(process.execPath, command, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
-      resolve({ status: error?.code ?? 0, said: stdout + stderr }),
-    );
-  });
+async function albert(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, out, err } = await spawnAlbert(args, env);
+  return { status, said: out + err };
 }
 
 describe("commands over mutual TLS", { timeout: 120_000 }, () => {

@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { vi } from "vitest";
-import { albertProgram } from "../../src/cli/program.ts";
-import { withDashes } from "../../src/cli/training/official-flags.ts";
 import { AlbertError } from "../../src/errors.ts";
+import { runAlbertInto } from "../support/command-line.ts";
 
 const WORDS =
   "a fine lovely film dull bore again who sat ran the cat dog on mat yard . good bad small big bird walk run sleep and";
@@ -50,30 +48,20 @@ export function tinyFolder(): TinyFolder {
 export interface CommandResult {
   readonly printed: string;
   readonly said: string;
+  /** The exit status that it asked for; absent with an error. */
+  readonly status?: number;
   readonly error?: string;
 }
 
 /** Runs the command line in this process. */
 export async function albert(...args: string[]): Promise<CommandResult> {
-  let printed = "";
-  let said = "";
-  const quiet = [
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-      said += text;
-      return true;
-    }),
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-      printed += text;
-      return true;
-    }),
-  ];
+  const written = { out: "", err: "" };
+  const result = () => ({ printed: written.out, said: written.err });
   try {
-    await (await albertProgram()).parseAsync(withDashes(["node", "albert", ...args]));
-    return { printed, said };
+    const status = await runAlbertInto(written, args);
+    return { ...result(), status };
   } catch (thrown) {
     if (!(thrown instanceof AlbertError)) throw thrown;
-    return { printed, said, error: thrown.message };
-  } finally {
-    for (const write of quiet) write.mockRestore();
+    return { ...result(), error: thrown.message };
   }
 }

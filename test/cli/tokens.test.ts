@@ -1,28 +1,16 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parseAccessList } from "../../src/access/access-file.ts";
 import { isTokenOf } from "../../src/access/tokens.ts";
+import { spawnAlbert } from "../support/command-line.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const directory = mkdtempSync(join(tmpdir(), "albert-tokens-"));
 const file = join(directory, "tokens.json");
 afterAll(() => rmSync(directory, { recursive: true }));
 
-interface Said {
-  readonly status: unknown;
-  readonly out: string;
-  readonly error: string;
-}
-
-function tokens(...args: readonly string[]): Promise<Said> {
-  return new Promise((resolve) => {
-    const command = ["--import", "tsx", MAIN, "tokens", ...args, "--file", file];
-    execFile(process.execPath, command, (failure, out, error) => resolve({ status: failure?.code ?? 0, out, error }));
-  });
-}
+const tokens = (...args: readonly string[]) => spawnAlbert(["tokens", ...args, "--file", file]);
 
 const kept = () => parseAccessList(readFileSync(file, "utf8"));
 
@@ -56,7 +44,7 @@ it("albert tokens makes, lists and revokes", async () => {
       .map((line) => line.split(/ +/)[1]),
   ).toEqual(["NAME", "ci", "ci", "DNS:a.example"]);
   const several = await tokens("revoke", "ci");
-  expect(several).toMatchObject({ status: 1, error: expect.stringContaining("several are called ci") });
+  expect(several).toMatchObject({ status: 1, err: expect.stringContaining("several are called ci") });
   expect((await tokens("revoke", entry?.id ?? "")).status).toBe(0);
   expect((await tokens("revoke", "DNS:a.example")).status).toBe(0);
   expect(kept()).toMatchObject({ tokens: [{ scopes: ["train"] }], certificates: [] });
@@ -71,7 +59,7 @@ it("albert tokens refuses what cannot be meant, and leaves the file alone", asyn
     [["--certificate", "a.example", "--scope", "infer"], "must be DNS:"],
     [["--scope", "infer"], "is missing"],
   ] as const) {
-    expect(await tokens("create", ...args)).toMatchObject({ status: 2, error: expect.stringContaining(words) });
+    expect(await tokens("create", ...args)).toMatchObject({ status: 2, err: expect.stringContaining(words) });
   }
   expect(readFileSync(file, "utf8")).toBe(before);
 }, 120_000);

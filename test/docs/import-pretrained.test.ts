@@ -1,8 +1,8 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { albertProgram } from "../../src/cli/program.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runAlbert } from "../support/command-line.ts";
 import { fixture, officialVocabulary } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -17,15 +17,7 @@ const commands = [...page.matchAll(/^ {4}albert (.+)$/gm)].map(([, line]) =>
 );
 
 /** Runs a command in this process. @returns what it printed */
-async function albert(words: readonly string[]): Promise<string> {
-  const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  try {
-    await (await albertProgram()).parseAsync(words, { from: "user" });
-    return write.mock.calls.map(([text]) => String(text)).join("");
-  } finally {
-    write.mockRestore();
-  }
-}
+const albert = async (words: readonly string[]) => (await runAlbert(...words)).out;
 
 const PASSAGE = "It rained all day. Mary read a book at home. The harbour was built by John Smeaton in 1759.";
 

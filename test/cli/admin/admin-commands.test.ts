@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { albertProgram } from "../../../src/cli/program.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../../../src/runtime/packed-engine.ts";
+import { runAlbert, spawnAlbert } from "../../support/command-line.ts";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 import { moodRows } from "../../support/mood-rows.ts";
 import { type RunningServer, runServer } from "../../support/running-server.ts";
@@ -31,33 +29,12 @@ beforeAll(async () => {
     openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
   });
 }, 60_000);
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
 afterAll(async () => {
   await server?.close();
   rmSync(base, { recursive: true, force: true });
 });
 
-/** What a command prints, and the exit status it asks for. */
-async function albert(...args: string[]): Promise<{ out: string; err: string; status: number }> {
-  const printed = { out: "", err: "" };
-  const capture = (stream: "out" | "err") => (text: string | Uint8Array) => {
-    printed[stream] += text;
-    return true;
-  };
-  vi.spyOn(process.stdout, "write").mockImplementation(capture("out"));
-  vi.spyOn(process.stderr, "write").mockImplementation(capture("err"));
-  process.exitCode = 0;
-  try {
-    await (await albertProgram()).parseAsync([...args, ...admin()], { from: "user" });
-    return { ...printed, status: Number(process.exitCode) };
-  } finally {
-    vi.restoreAllMocks();
-    process.exitCode = undefined;
-  }
-}
+const albert = (...args: string[]) => runAlbert(...args, ...admin());
 
 const json = async (...args: string[]) => JSON.parse((await albert(...args, "--json")).out);
 /** The cells of a table's rows, its heading included. */
@@ -234,20 +211,7 @@ describe("albert datasets", { timeout: 60_000 }, () => {
 });
 
 describe("the program itself", { timeout: 120_000 }, () => {
-  /** Runs it in a process of its own. */
-  async function process_(...args: string[]): Promise<{ out: string; err: string; status: number | null }> {
-    const main = join(import.meta.dirname, "../../../src/cli/main.ts");
-    const child = spawn(process.execPath, ["--import", "tsx", main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (text) => {
-      out += text;
-    });
-    child.stderr.on("data", (text) => {
-      err += text;
-    });
-    await once(child, "close");
-    return { out, err, status: child.exitCode };
-  }
+  const process_ = (...args: string[]) => spawnAlbert(args);
 
   it("ends with 0 and a table, or with a status for what is wrong and one line that says what to do", async () => {
     const [listed, absent, nobody, misspelt] = await Promise.all([

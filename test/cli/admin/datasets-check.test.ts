@@ -1,14 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { albert, type TinyFolder, tinyFolder } from "../tiny-run.ts";
 
 let folder: TinyFolder;
 beforeAll(() => {
   folder = tinyFolder();
-});
-afterEach(() => {
-  process.exitCode = undefined;
 });
 afterAll(() => folder.remove());
 
@@ -21,7 +18,7 @@ describe("albert datasets check", () => {
     const path = folder.write("mine.csv", rows(20, ...wrong, '"open,good', '"two\r\nlines",good'));
     const [problems, clean] = [join(folder.path, "problems.tsv"), join(folder.path, "clean.csv")];
     const task = ["--task", "classification"];
-    const { printed } = await albert(
+    const { printed, status } = await albert(
       "datasets",
       "check",
       path,
@@ -31,7 +28,7 @@ describe("albert datasets check", () => {
       "--write-clean",
       clean,
     );
-    expect(process.exitCode).toBe(4);
+    expect(status).toBe(4);
     expect(printed).toMatch(/^not usable: 37 rows read, 21 accepted, 16 rejected\nLABEL {2}ROWS\nbad +10\ngood +11\n/);
     expect(printed).toMatch(/^error missing-label: 15: .*\n( {2}mine\.csv:\d+:10: no label\n){10} {2}and 5 more\n/m);
     const lines = readFileSync(problems, "utf8").trimEnd().split("\n");
@@ -39,10 +36,9 @@ describe("albert datasets check", () => {
     expect(lines.filter((line) => line.includes("\terror\tmissing-label\t"))).toHaveLength(15);
     expect(lines).toContain("mine.csv:36:10\terror\tmissing-label\tno label\t");
     expect(readFileSync(clean, "utf8").split("\n").at(-3)).toBe('"two');
-    process.exitCode = undefined;
     const again = await albert("datasets", "check", clean, ...task);
     expect(again.printed).toMatch(/^usable: 21 rows read, 21 accepted, 0 rejected/);
-    expect(process.exitCode).toBeUndefined();
+    expect(again.status).toBe(0);
     const kept = await albert("datasets", "check", path, ...task, "--write-clean", clean);
     expect(kept.error).toMatch(/clean\.csv exists/);
     const other = await albert("datasets", "check", path, ...task, "--write-clean", join(folder.path, "clean.txt"));
@@ -62,7 +58,6 @@ describe("albert datasets check", () => {
     );
     const clean = join(folder.path, "squad.jsonl");
     await albert("datasets", "check", path, "--task", "squad-v1", "--write-clean", clean);
-    process.exitCode = undefined;
     const { printed } = await albert("datasets", "check", clean, "--task", "squad-v1", "--json");
     expect(JSON.parse(printed)).toMatchObject({ read: 1, accepted: 1, usable: true, labels: { answerable: 1 } });
   });

@@ -1,21 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { albertProgram } from "../../../src/cli/program.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runAlbert } from "../../support/command-line.ts";
 import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../../support/running-server.ts";
 
-/** Runs a command and returns what it printed. */
-async function albert(...args: string[]): Promise<string> {
-  let printed = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    printed += text;
-    return true;
-  });
-  await (await albertProgram()).parseAsync(["node", "albert", ...args]);
-  return printed;
-}
+const albert = async (...args: string[]) => (await runAlbert(...args)).out;
 
 describe("commands that ask a model", () => {
   let directory: string;
@@ -24,7 +15,6 @@ describe("commands that ask a model", () => {
     directory = await writeTinyModel();
     server = await runServer({ models: [{ name: "tiny", directory }] });
   });
-  afterEach(() => vi.restoreAllMocks());
   afterAll(() => server.close());
   const there = () => ["--server", server.address];
 

@@ -1,22 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { InferenceSession } from "onnxruntime-node";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { albertProgram } from "../../../src/cli/program.ts";
+import { describe, expect, it } from "vitest";
 import { exportHuggingFace } from "../../../src/model/checkpoint/export-checkpoint.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
+import { runAlbert } from "../../support/command-line.ts";
 import { scratchDirectory, tinyModel, tinyVocabulary } from "../../support/models/tiny-model.ts";
 
 const scratch = scratchDirectory();
-afterEach(() => vi.restoreAllMocks());
 
-/** What a command prints on stdout. */
-async function albert(...argv: string[]): Promise<string> {
-  const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  await (await albertProgram()).parseAsync(argv, { from: "user" });
-  const printed = write.mock.calls.map(([text]) => String(text)).join("");
-  write.mockRestore();
-  return printed;
-}
+const albert = async (...args: string[]) => (await runAlbert(...args)).out;
 
 describe("albert import, inspect and export", () => {
   it("make a model directory, describe it, and give back Google's files", async () => {

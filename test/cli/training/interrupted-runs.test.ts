@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RandomStream } from "../../../src/model/random.ts";
+import { AlbertProcess } from "../../support/albert-process.ts";
 import { tinyText } from "../../support/english.ts";
-import { AlbertProcess } from "../process.ts";
 import { type TinyFolder, tinyFolder } from "../tiny-run.ts";
 
 /** Kills of the pretraining test. */

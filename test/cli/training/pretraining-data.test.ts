@@ -1,12 +1,12 @@
 import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { albertProgram } from "../../../src/cli/program.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readRecords } from "../../../src/model/formats/tf-record.ts";
 import { TokenStore } from "../../../src/pretraining/corpus/token-store.ts";
 import { fromExample } from "../../../src/pretraining/records/official-features.ts";
 import { decodeExample } from "../../../src/pretraining/records/tf-example.ts";
+import { runAlbert } from "../../support/command-line.ts";
 import { tinyText } from "../../support/english.ts";
 import { fixture, missing, officialVocabulary } from "../../support/fixtures.ts";
 
@@ -25,21 +25,10 @@ beforeEach(() => {
   );
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(folder, { recursive: true });
 });
 
-/** What the command prints. */
-async function albert(...args: string[]): Promise<string> {
-  let printed = "";
-  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    printed += text;
-    return true;
-  });
-  await (await albertProgram()).parseAsync(["node", "albert", "pretraining-data", ...args]);
-  write.mockRestore();
-  return printed;
-}
+const albert = async (...args: string[]) => (await runAlbert("pretraining-data", ...args)).out;
 
 async function instancesIn(file: string) {
   const instances = [];

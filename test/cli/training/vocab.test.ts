@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { albertProgram } from "../../../src/cli/program.ts";
+import { runAlbert } from "../../support/command-line.ts";
 import { tinyText } from "../../support/english.ts";
 
 let folder: string;
@@ -18,8 +18,7 @@ afterAll(() => {
 });
 
 describe("albert vocab train", () => {
-  const train = async (...flags: string[]) =>
-    (await albertProgram()).parseAsync(["node", "albert", "vocab", "train", "--output", join(folder, "v"), ...flags]);
+  const train = (...flags: string[]) => runAlbert("vocab", "train", "--output", join(folder, "v"), ...flags);
 
   it("says where to get the trainer when it is not where it should be", async () => {
     const attempt = train("--input", join(folder, "text.txt"), "--spm-train", join(folder, "absent"));
