@@ -12,6 +12,7 @@ import { followHealth } from "./server/health/follow-models.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
+import { openInferenceService } from "./server/open-inference/service.ts";
 import { Certificates } from "./server/tls/certificates.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
@@ -62,10 +63,18 @@ export function createInference(
     maxQueueMs: config.serving.maxQueueMs,
     logIncident: logIncidents(log),
   });
+  const openInference = (ready: () => boolean) =>
+    openInferenceService({
+      ...{ serving, calls: handlers, ready, version: programVersion() },
+      limits: config.inputs,
+      maxQueueMs: config.serving.maxQueueMs,
+      logIncident: logIncidents(log),
+    });
   return {
     metrics,
     serving,
     handlers,
+    openInference,
     prepareModel,
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
@@ -129,7 +138,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   void sweep(log);
   if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");
   const inference = createInference(options, device);
-  const { serving, metrics, handlers } = inference;
+  const { serving, metrics, handlers, openInference } = inference;
   const live = serving.models;
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
@@ -159,7 +168,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       config,
       metrics,
       log,
-      ...(config.server.role === "training" ? {} : { inference: handlers }),
+      ...(config.server.role === "training" ? {} : { inference: handlers, openInference }),
       ...(admin === undefined ? {} : { admin }),
       ...(certificates === undefined ? {} : { certificates }),
       ...(access === undefined ? {} : { access: access.access }),

@@ -4,6 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
+import { GRPCInferenceService } from "../gen/inference/open_inference_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { AccessControl } from "./access/access-control.ts";
 import { auditCalls } from "./access/audit.ts";
@@ -18,6 +19,7 @@ import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./gr
 import { HealthStates, healthHandlers } from "./health/health-states.ts";
 import { MetricsListener } from "./http/metrics-listener.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
+import { openInferenceRoutes } from "./open-inference/rest/routes.ts";
 import type { Certificates } from "./tls/certificates.ts";
 import { GrpcCredentials } from "./tls/grpc-credentials.ts";
 
@@ -31,6 +33,8 @@ export interface InferenceServerOptions {
   readonly log: ServerLog;
   /** The public services; without them the public listener is not opened. */
   readonly inference?: ServiceHandlers<typeof InferenceService>;
+  /** The same models by the Open Inference Protocol, over gRPC and REST, for a server that is ready when this says so. */
+  readonly openInference?: (ready: () => boolean) => ServiceHandlers<typeof GRPCInferenceService>;
   /** Decides who may call what on every listener; everyone when left out. */
   readonly access?: AccessControl;
   /** The services of the admin listener; without them it is not opened. */
@@ -96,6 +100,7 @@ export class InferenceServer {
     };
     const guarded = guardOf(options);
     const health = new HealthStates();
+    const openInference = options.openInference?.(() => health.ready);
     const draining = new AbortController();
     // Every open stream listens; their number is bounded by the limit of streams.
     setMaxListeners(0, draining.signal);
@@ -131,6 +136,7 @@ export class InferenceServer {
           ? undefined
           : await listen("public", config.server.publicAddress, (services) => {
               services.add(InferenceService, inference);
+              if (openInference !== undefined) services.add(GRPCInferenceService, openInference);
               services.add(Health, healthHandlers(health));
             });
       const adminListener =
@@ -149,7 +155,8 @@ export class InferenceServer {
               ready: () => health.ready,
               ...secure,
             });
-      const page = config.server.consoleAddress === "" ? undefined : await openConsole(options, draining.signal);
+      const page =
+        config.server.consoleAddress === "" ? undefined : await openConsole(options, openInference, draining.signal);
       return new InferenceServer(options, { publicListener, adminListener, http, page, health, draining });
     } catch (error) {
       await Promise.all(opened.map((listener) => listener.close(0)));
@@ -224,7 +231,11 @@ function guardOf({ access }: InferenceServerOptions) {
 }
 
 /** The browser's way in: inference and, where it is served, administration, for everyone who may use this address. */
-function openConsole(options: InferenceServerOptions, draining: AbortSignal): Promise<ConsoleListener> {
+function openConsole(
+  options: InferenceServerOptions,
+  openInference: ServiceHandlers<typeof GRPCInferenceService> | undefined,
+  draining: AbortSignal,
+): Promise<ConsoleListener> {
   const { config, metrics, inference, admin, certificates, access } = options;
   const guarded = guardOf(options);
   const budget = new ByteBudget(config.server.inflightBytes);
@@ -238,6 +249,9 @@ function openConsole(options: InferenceServerOptions, draining: AbortSignal): Pr
     metricsPage: () => metrics.page(),
     ...(certificates === undefined ? {} : { certificates }),
     ...(access === undefined ? {} : { access }),
+    ...(openInference === undefined
+      ? {}
+      : { rest: openInferenceRoutes(guarded(GRPCInferenceService, openInference), settings, config.server) }),
     routes: (router) => {
       if (inference !== undefined) {
         addConnectService(router, InferenceService, guarded(InferenceService, inference), settings);

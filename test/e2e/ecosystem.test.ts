@@ -40,6 +40,7 @@ describe.skipIf(missing("grpcurl", grpcurl))("grpcurl, which knows nothing but r
       "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",
+      "inference.GRPCInferenceService",
     ]);
   });
 

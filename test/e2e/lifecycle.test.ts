@@ -93,7 +93,8 @@ describe("a server's life", () => {
     for (const service of ["", "albert.v1.InferenceService", "model/tiny"]) {
       expect(await health.check({ service })).toMatchObject({ status: ServingStatus.SERVING });
     }
-    expect(Object.keys((await health.list({})).statuses)).toEqual(["", "albert.v1.InferenceService", "model/tiny"]);
+    const names = ["", "albert.v1.InferenceService", "inference.GRPCInferenceService", "model/tiny"];
+    expect(Object.keys((await health.list({})).statuses)).toEqual(names);
     const watched = health.watch({ service: "model/next" })[Symbol.asyncIterator]();
     expect((await watched.next()).value).toMatchObject({ status: ServingStatus.SERVICE_UNKNOWN });
     await server.app.serving.models.swap({ name: "next", version: "1", open: () => server.open() });

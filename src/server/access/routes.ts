@@ -6,6 +6,7 @@ import { DatasetService, PromotePolicy, TrainingService } from "../../gen/albert
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { GRPCInferenceService } from "../../gen/inference/open_inference_pb.js";
 
 // The one table of who may call what: every method of every service and every path of HTTP. docs/access.md is made from it,
 // and a test holds that none is missing.
@@ -85,6 +86,23 @@ const INFERENCE: Rows<typeof InferenceService> = {
     visible: (reply, may) => ({ ...reply, models: reply.models.filter(({ name }) => may(name)) }),
   },
   getModel: { scopes: ["infer", "read"], models: ({ model }, lookup) => [model || lookup.defaultModel()] },
+};
+
+const ofNamed = ({ name }: { readonly name: string }) => [name];
+const ofTensors = ({ modelName }: { readonly modelName: string }) => [modelName];
+
+const OPEN_INFERENCE: Rows<typeof GRPCInferenceService> = {
+  serverLive: { scopes: [], open: true },
+  serverReady: { scopes: [], open: true },
+  modelReady: { scopes: ["infer", "read"], models: ofNamed },
+  serverMetadata: { scopes: ["infer", "read"] },
+  modelMetadata: { scopes: ["infer", "read"], models: ofNamed },
+  modelInfer: { scopes: ["infer"], models: ofTensors },
+  modelStreamInfer: { scopes: ["infer"], models: ofTensors },
+  repositoryIndex: {
+    scopes: ["infer", "read"],
+    visible: (reply, may) => ({ ...reply, models: reply.models.filter(({ name }) => may(name)) }),
+  },
 };
 
 const MODELS: Rows<typeof ModelService> = {
@@ -177,6 +195,7 @@ const REFLECTION_ALPHA: Rows<typeof ServerReflectionAlpha> = { serverReflectionI
 const SERVICES: readonly (readonly [service: DescService, rows: Readonly<Record<string, Route>>])[] = [
   // Each has one row per method of its service, of the method's messages; the loop over them loses that link.
   [InferenceService, INFERENCE as unknown as Readonly<Record<string, Route>>],
+  [GRPCInferenceService, OPEN_INFERENCE as unknown as Readonly<Record<string, Route>>],
   [ModelService, MODELS as unknown as Readonly<Record<string, Route>>],
   [TrainingService, TRAINING as unknown as Readonly<Record<string, Route>>],
   [DatasetService, DATASETS as unknown as Readonly<Record<string, Route>>],

@@ -106,12 +106,18 @@ function authorize(authorizer: Authorizer): Interceptor {
   };
 }
 
-/** Services that must still answer while the server drains, so that others can see that it does. */
-const ANSWERS_TO_THE_END = new Set(["grpc.health.v1.Health"]);
+/** Services and methods that must still answer while the server drains, so that others can see that it does. */
+const ANSWERS_TO_THE_END = new Set([
+  "grpc.health.v1.Health",
+  "inference.GRPCInferenceService/ServerLive",
+  "inference.GRPCInferenceService/ServerReady",
+  "inference.GRPCInferenceService/ModelReady",
+]);
 
 /** Refuses new calls once the server drains; those in progress go on. */
 const refuseWhileDraining: Interceptor = (call, proceed) => {
-  if (call.draining.aborted && !ANSWERS_TO_THE_END.has(call.service)) throw draining();
+  const answers = ANSWERS_TO_THE_END.has(call.service) || ANSWERS_TO_THE_END.has(call.method);
+  if (call.draining.aborted && !answers) throw draining();
   return proceed();
 };
 

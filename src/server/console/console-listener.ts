@@ -19,6 +19,8 @@ export interface ConsoleListenerOptions {
   readonly directory: string;
   /** Adds the services that the page calls. */
   readonly routes: (router: ConnectRouter) => void;
+  /** Answers requests of other protocols over HTTP. @returns whether the request is one of them */
+  readonly rest?: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
   /** Largest message of a call. */
   readonly maxMessageBytes: number;
@@ -63,7 +65,7 @@ export class ConsoleListener {
         response.writeHead(421, { "content-type": "text/plain" }).end("this address answers to loopback names only\n");
         return;
       }
-      answerCall(request, response);
+      if (!options.rest?.(request, response)) answerCall(request, response);
     });
     await listen(server, options.address);
     return new ConsoleListener(server, boundPort(server, options.address));

@@ -1,0 +1,84 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  ModelMetadataResponseSchema,
+  RepositoryIndexResponseSchema,
+} from "../../gen/inference/open_inference_pb.js";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import type { VersionState } from "../../serving/models/status.ts";
+import { findModel } from "../inference/models.ts";
+import { TENSOR_TASKS, tasksOf } from "./choose-task.ts";
+import type { NamedVersion } from "./options.ts";
+import type { InputSpec, TensorTask } from "./task.ts";
+
+// What the protocol's clients are told of the models that serve.
+
+const PLATFORM = "albert-serve";
+
+/** @throws AlbertError as GetModel */
+export function modelMetadata(
+  models: ModelRegistry,
+  { model, version }: NamedVersion,
+): MessageInitShape<typeof ModelMetadataResponseSchema> {
+  const served = findModel(models, { name: model, ...(version === "" ? {} : { version }) });
+  const { heads } = served.model;
+  const tasks = tasksOf(heads);
+  const [name] = tasks;
+  const task: TensorTask = TENSOR_TASKS[name ?? "encode"];
+  return {
+    name: served.name,
+    versions: models.status(served.name).versions.map((loaded) => loaded.version),
+    platform: PLATFORM,
+    inputs: task.inputs.map((input) => ({ name: input.name, datatype: "BYTES", shape: inputShape(input) })),
+    outputs: task.outputs.map(({ name: output, datatype, rowShape }) => ({
+      name: output,
+      datatype,
+      shape: [-1n, ...rowShape.map(BigInt)],
+    })),
+    properties: {
+      task: name ?? "encode",
+      tasks: tasks.join(","),
+      heads: heads.map((head) => `${head.name}:${head.kind}`).join(","),
+    },
+  };
+}
+
+function inputShape({ several }: InputSpec): bigint[] {
+  return several ? [-1n, -1n] : [-1n];
+}
+
+/** Whether a name, or one version of it, answers now. A name that no one knows is not ready, and no error. */
+export function isModelReady(models: ModelRegistry, { model, version }: NamedVersion): boolean {
+  const status = models.list().find(({ name }) => name === model);
+  if (status?.current === undefined) return false;
+  if (version === "") return true;
+  return status.versions.some((loaded) => loaded.version === version && stateOf(loaded.state).state === "READY");
+}
+
+/** Every version of every name. */
+export function repositoryIndex(
+  models: ModelRegistry,
+  onlyReady: boolean,
+): MessageInitShape<typeof RepositoryIndexResponseSchema> {
+  const index = models
+    .list()
+    .flatMap(({ name, versions }) => versions.map(({ version, state }) => ({ name, version, ...stateOf(state) })));
+  return { models: onlyReady ? index.filter(({ state }) => state === "READY") : index };
+}
+
+/** Where a version stands, in the protocol's words; what is ready answers whoever pins it. */
+function stateOf(state: VersionState): { readonly state: string; readonly reason: string } {
+  switch (state.kind) {
+    case "serving":
+    case "standby":
+    case "shadow":
+    case "canary":
+      return { state: "READY", reason: "" };
+    case "loading":
+    case "warming":
+      return { state: "LOADING", reason: state.kind };
+    case "draining":
+      return { state: "UNAVAILABLE", reason: state.kind };
+    case "failed":
+      return { state: "UNAVAILABLE", reason: state.reason };
+  }
+}

@@ -1,0 +1,57 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  OffsetUnit,
+  Pooling,
+  Priority,
+  type RequestOptionsSchema,
+  TruncationPolicy,
+} from "../../gen/albert/v1/inference_pb.js";
+import { omitUndefined } from "../inference/request-fields.ts";
+import type { Parameters } from "./parameters.ts";
+
+// The parameters that every task knows, in the terms of our own contract.
+
+/** The protocol's clients send numbers, of which 1 is the most urgent. */
+const PRIORITIES = {
+  interactive: Priority.INTERACTIVE,
+  batch: Priority.BATCH,
+  1: Priority.INTERACTIVE,
+  2: Priority.BATCH,
+};
+const TRUNCATIONS = { error: TruncationPolicy.ERROR, truncate: TruncationPolicy.TRUNCATE };
+const OFFSET_UNITS = {
+  "utf-16": OffsetUnit.UTF16,
+  "code-point": OffsetUnit.CODE_POINT,
+  "utf-8": OffsetUnit.UTF8_BYTE,
+};
+const POOLINGS = { pooler: Pooling.POOLER, cls: Pooling.CLS, mean: Pooling.MEAN };
+
+/** Which model and version a request names. */
+export interface NamedVersion {
+  readonly model: string;
+  /** Empty: the one the name points to. */
+  readonly version: string;
+}
+
+export type OptionsInit = MessageInitShape<typeof RequestOptionsSchema>;
+
+/** The options of every request; `head` is given where one was named. */
+export function readRequestOptions({ model, version }: NamedVersion, parameters: Parameters): OptionsInit {
+  const head = parameters.text("head");
+  const maxTokens = parameters.count("max_tokens");
+  return {
+    model,
+    ...(version === "" ? {} : { pin: { case: "version", value: version } as const }),
+    ...omitUndefined({ head, maxTokens }),
+    priority: parameters.choice("priority", PRIORITIES) ?? Priority.UNSPECIFIED,
+    truncation: parameters.choice("truncation", TRUNCATIONS) ?? TruncationPolicy.UNSPECIFIED,
+  };
+}
+
+export function readOffsetUnit(parameters: Parameters): OffsetUnit {
+  return parameters.choice("offset_unit", OFFSET_UNITS) ?? OffsetUnit.UNSPECIFIED;
+}
+
+export function readPooling(parameters: Parameters): Pooling {
+  return parameters.choice("pooling", POOLINGS) ?? Pooling.UNSPECIFIED;
+}
