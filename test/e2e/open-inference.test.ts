@@ -329,6 +329,14 @@ describe("the Open Inference Protocol over REST", () => {
   it.each([
     ["no JSON", "{", {}, 400],
     ["another form", "[]", {}, 400],
+    ["wrong elements", '{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":[7]}]}', {}, 400],
+    [
+      "endless nesting",
+      `{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":${"[".repeat(40_000)}${"]".repeat(40_000)}}]}`,
+      {},
+      400,
+    ],
+    ["wrong parameters", '{"inputs":[],"parameters":{"top_k":null}}', {}, 400],
     ["half a character", '{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["\\ud800"]}]}', {}, 400],
     ["a JSON length beyond the body", "{}", { "inference-header-content-length": "3" }, 400],
     ["bytes of no input", '{"inputs":[]}x', { "inference-header-content-length": "13" }, 400],

@@ -9,6 +9,8 @@ import { inferTensors, type TensorAnswering } from "./infer-tensors.ts";
 import { isModelReady, modelMetadata, repositoryIndex } from "./metadata.ts";
 import { streamTensors } from "./stream.ts";
 
+// Every call of the Open Inference Protocol, over the calls of our own contract.
+
 export interface OpenInferenceOptions {
   readonly serving: Serving;
   /** The calls of our own contract, by which every row is answered. */

@@ -10,6 +10,8 @@ import type { CallContext } from "../call/call.ts";
 import { type IncidentLog, toAlbertError } from "../errors/status.ts";
 import { InFlightWindow } from "../inference/in-flight-window.ts";
 
+// ModelStreamInfer: requests of tensors as they come on one stream.
+
 export interface StreamOptions {
   /** Requests in work, or answered and not yet taken by the caller, at one time. */
   readonly window: number;

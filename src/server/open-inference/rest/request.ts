@@ -1,36 +1,13 @@
 import { create } from "@bufbuild/protobuf";
-import { z } from "zod";
 import { invalidInput } from "../../../errors.ts";
 import { type ModelInferRequest, ModelInferRequestSchema } from "../../../gen/inference/open_inference_pb.js";
 import type { NamedVersion } from "../options.ts";
 import type { ParameterValue } from "../parameters.ts";
 import { splitElements, UNSPLIT } from "../raw-contents.ts";
+import { type InferBody, type Nested, parseInferBody } from "./infer-body.ts";
 
 // Requests of the protocol's REST form: JSON, or JSON followed by the bytes of its tensors. Both become the message that
 // gRPC takes, so that one path answers them.
-
-const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
-
-/** Elements of a tensor, nested by its shape or flat. */
-type Nested = string | readonly Nested[];
-const nested: z.ZodType<Nested> = z.lazy(() => z.union([z.string(), z.array(nested)]));
-
-const inferBody = z.object({
-  id: z.string().optional(),
-  parameters,
-  inputs: z.array(
-    z.object({
-      name: z.string(),
-      datatype: z.string(),
-      shape: z.array(z.number().int()),
-      parameters,
-      data: nested.optional(),
-    }),
-  ),
-  outputs: z.array(z.object({ name: z.string(), parameters })).optional(),
-});
-
-type InferBody = z.infer<typeof inferBody>;
 
 /** Of an input: bytes that it takes of what follows the JSON. Of the others: whether an output is wanted in that form. */
 const BINARY_SIZE = "binary_data_size";
@@ -51,15 +28,9 @@ export function readRestRequest(named: NamedVersion, body: Buffer, jsonBytes: nu
   if (jsonBytes !== undefined && !(Number.isInteger(jsonBytes) && jsonBytes >= 0 && jsonBytes <= body.length)) {
     throw wrongBody("header inference-header-content-length", `must be 0 to ${body.length}`);
   }
-  const parsed = inferBody.safeParse(parseJson(body.subarray(0, jsonBytes)));
-  if (!parsed.success) {
-    throw invalidInput(
-      parsed.error.issues.map(({ path, message }) => ({ field: path.join(".") || "body", description: message })),
-    );
-  }
-  const { id = "", inputs, outputs = [] } = parsed.data;
-  const { [BINARY_OUTPUTS]: all = false, ...rest } = parsed.data.parameters ?? {};
-  const binaryOutputs = new Map(outputs.map((output) => [output.name, output.parameters?.[BINARY_OUTPUT]]));
+  const { id, inputs, outputs, parameters } = parseInferBody(parseJson(body.subarray(0, jsonBytes)));
+  const { [BINARY_OUTPUTS]: all = false, ...rest } = parameters;
+  const binaryOutputs = new Map(outputs.map((output) => [output.name, output.parameters[BINARY_OUTPUT]]));
   const message = create(ModelInferRequestSchema, {
     modelName: named.model,
     modelVersion: named.version,
@@ -84,10 +55,10 @@ function parseJson(bytes: Buffer): unknown {
 
 function readInputs(inputs: InferBody["inputs"], binary: Buffer) {
   let at = 0;
-  const messages = inputs.map(({ name, datatype, shape, parameters: given, data = [] }) => {
+  const messages = inputs.map(({ name, datatype, shape, parameters: given, data }) => {
     const field = `inputs.${name}`;
     const message = { name, datatype, shape: shape.map(BigInt) };
-    const size = given?.[BINARY_SIZE];
+    const size = given[BINARY_SIZE];
     if (size === undefined) {
       return { ...message, contents: { bytesContents: flatten(data, field).map((text) => Buffer.from(text, "utf8")) } };
     }
