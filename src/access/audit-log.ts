@@ -6,7 +6,7 @@ import { SerialQueue } from "../platform/serial-queue.ts";
 
 /** One line of the log. Names, numbers and reasons only, never text of a request or an answer. */
 export interface AuditEntry {
-  /** Absent: nobody that is known. */
+  /** Absent: an unknown caller. */
   readonly caller?: string | undefined;
   readonly peer: string;
   /** A method, or the path of HTTP. */
@@ -30,7 +30,7 @@ export interface AuditOptions {
   readonly now?: () => number;
 }
 
-/** Refusals in one second beyond which they are only counted: whoever has no right shall not write the others out of the log. */
+/** Refusals in one second beyond which they are only counted: a caller without rights must not push the others out of the log. */
 const MOST_REFUSALS = 20;
 /** Lines that may wait for the disk; more are counted and left out. */
 const MOST_WAITING = 10_000;

@@ -37,7 +37,7 @@ export class Authenticator {
   /**
    * Who shows these credentials. A bearer token decides alone; a certificate counts where there is none.
    *
-   * @returns undefined for nobody: without a credential, with a wrong, unknown, revoked or expired one
+   * @returns undefined for an unknown caller: without a credential, or with a wrong, unknown, revoked or expired one
    */
   authenticate({ authorization, certificateNames }: Credentials): Caller | undefined | Promise<Caller | undefined> {
     if (authorization === undefined) return this.#byCertificate(certificateNames());

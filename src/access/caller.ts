@@ -1,15 +1,15 @@
 import { fitsPattern, type Scope } from "./scopes.ts";
 
-// Somebody whose credential is known, and what that allows.
+// A caller whose credential is known, and what it allows.
 
-/** What somebody may do. */
+/** What a caller may do. */
 export interface Grant {
   readonly scopes: readonly Scope[];
   /** Patterns of the names of models for which; `*` for all. */
   readonly models: readonly string[];
 }
 
-/** Somebody whose credential is known. */
+/** A caller whose credential is known. */
 export interface Caller extends Grant {
   /** For logs: the kind of credential and its name, such as `token ci (3f9a)`; never a secret. */
   readonly name: string;

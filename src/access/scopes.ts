@@ -19,7 +19,7 @@ export function isScope(text: string): text is Scope {
 /** The pattern that every name fits, and the only one that stands for what has no name. */
 export const ALL_MODELS = "*";
 
-/** Longer names fit no pattern: no model has one, and nobody shall make a pattern work on a megabyte. */
+/** Longer names fit no pattern: no model has one, and no caller must make a pattern work on a megabyte. */
 const LONGEST_NAME = 256;
 
 /** Whether a text can limit a caller to models: letters of names, and `*` for any letters. */

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
 // Bearer tokens: `albert_<id>_<secret>`. The id is no secret, it names the token in lists and logs; the secret is 256 random
 // bits. What is stored is SHA-256 of the whole token. Slow hashes such as scrypt protect secrets that people choose and that
-// can be guessed; nobody guesses 256 random bits, however fast the hash, and a fast one lets a token be checked on each call,
+// can be guessed; 256 random bits cannot be guessed, however fast the hash, and a fast one lets a token be checked on each call,
 // so that a revoked or expired one is refused at once.
 
 const FORM = /^albert_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;

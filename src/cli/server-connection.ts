@@ -7,7 +7,7 @@ import { invalidInput } from "../errors.ts";
 
 // The flags by which commands that ask a server reach it over TLS and say who asks.
 
-/** What the flags say; files only, because a token on a command line is there for everybody to see. */
+/** What the flags say; files only, because a token on a command line is there for everyone to see. */
 export interface ConnectionFlags {
   readonly tls?: true;
   readonly ca?: string;
@@ -41,8 +41,7 @@ export function connectionOf(
   const cert = flags.cert ?? environment.certificateFile;
   const key = flags.key ?? environment.keyFile;
   const secure = flags.tls === true || environment.tls || ca !== undefined;
-  if ((cert === undefined) !== (key === undefined))
-    throw wrong("--cert", "needs --key beside it, and the other way round");
+  if ((cert === undefined) !== (key === undefined)) throw wrong("--cert", "needs --key, and the other way round");
   if (cert !== undefined && !secure) throw wrong("--cert", "is shown over TLS only: give --tls or --ca");
   const token = tokenOf(flags, environment);
   if (token !== undefined && !secure && !LOOPBACK.test(address)) {

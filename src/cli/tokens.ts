@@ -126,7 +126,7 @@ async function revoke(name: string, flags: FileFlags): Promise<void> {
     const several = found.map(({ id }) => id).join(", ");
     const what =
       several === ""
-        ? `nobody is called ${name}: see albert tokens list`
+        ? `no entry is called ${name}: see albert tokens list`
         : `several are called ${name}: give the id, one of ${several}`;
     throw new AlbertError("not-found", what, { reason: "TOKEN_NOT_FOUND" });
   }
@@ -169,7 +169,7 @@ function listLines({ tokens, certificates }: AccessList): string[] {
     ]),
     ...certificates.map(({ name, scopes, models }) => ["certificate", name, scopes.join(","), models.join(","), ""]),
   ];
-  return table(["ID", "NAME", "SCOPES", "MODELS", "EXPIRES"], rows, "nobody may call: albert tokens create");
+  return table(["ID", "NAME", "SCOPES", "MODELS", "EXPIRES"], rows, "no caller is admitted: albert tokens create");
 }
 
 function print({ json }: FileFlags, value: object, lines: () => readonly string[]): void {

@@ -72,7 +72,7 @@ const ADVICE =
 
 /** A certificate is nothing without its key, and what clients must show means nothing without either. */
 function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
-  const needs = (field: string, other: string) => [{ field, description: `needs ${other} beside it` }];
+  const needs = (field: string, other: string) => [{ field, description: `needs ${other} too` }];
   if (tls.certificateFile !== "" && tls.keyFile === "") return needs("tls.certificate_file", "tls.key_file");
   if (tls.certificateFile === "" && tls.keyFile !== "") return needs("tls.key_file", "tls.certificate_file");
   if (tls.clientCaFile !== "" && tls.certificateFile === "") return needs("tls.client_ca_file", "tls.certificate_file");
@@ -80,10 +80,10 @@ function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): Fi
   return tls.clientCaFile === "" && demanded ? needs("tls.client_certificates", "tls.client_ca_file") : [];
 }
 
-/** A log of who did what says nothing where nobody is asked who calls. */
+/** A log of who did what is empty where callers are not checked. */
 function audits({ auth }: Config): FieldViolation[] {
   if (auth.auditFile === "" || auth.tokensFile !== "") return [];
-  return [{ field: "auth.audit_file", description: "needs auth.tokens_file beside it: nobody is asked who calls" }];
+  return [{ field: "auth.audit_file", description: "needs auth.tokens_file too: without it callers are not checked" }];
 }
 
 function deadlines({ server }: Config): FieldViolation[] {

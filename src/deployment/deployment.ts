@@ -37,7 +37,7 @@ export interface PromoteOptions {
   /** Promote although the gate did not pass. Needs a reason. */
   readonly overrideGate: boolean;
   readonly reason: string;
-  /** Who promotes, for the history of the alias; absent where nobody was asked. */
+  /** Who promotes, for the history of the alias; absent where callers were not checked. */
   readonly actor?: string;
 }
 

@@ -14,7 +14,7 @@ export interface JobFilter {
 
 /**
  * Everything an administrator can do with jobs; what `TrainingService` of the wire translates. `by` says who does it, for the
- * job's log; absent where nobody is asked.
+ * job's log; absent where callers are not checked.
  */
 export interface JobService {
   /**

@@ -24,7 +24,7 @@ export interface Alias {
   /** Milliseconds since 1970. */
   readonly changed: number;
   readonly reason: string;
-  /** Who changed it; absent where nobody was asked. */
+  /** Who changed it; absent where callers were not checked. */
   readonly actor?: string;
 }
 

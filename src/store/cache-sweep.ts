@@ -9,7 +9,7 @@ import type { Versions } from "./versions.ts";
 
 /**
  * Removes from a store's local cache what processes were still fetching when they were killed: everything named
- * `*.partial` that nothing was written to for so long. Younger ones may belong to another process that shares the cache.
+ * `*.partial` that nothing was written to for that time. Younger ones may belong to another process that shares the cache.
  */
 export async function sweepCache(cacheDirectory: string, olderThanMs: number): Promise<void> {
   const before = Date.now() - olderThanMs;

@@ -12,7 +12,7 @@ import {
   type TargetFlags,
 } from "./inference-target.ts";
 
-/** Windows up to which nobody wonders what an answer took. */
+/** Windows up to which the time of an answer needs no explanation. */
 const WORTH_TELLING = 32;
 
 /** Adds `albert ask`: the answer to a question, found in a document. */

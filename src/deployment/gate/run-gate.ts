@@ -30,7 +30,7 @@ export interface GateInput {
   readonly candidate: ModelVersion;
   readonly task: Task;
   readonly data: EvaluationData;
-  /** What the run that made it found, for whoever reads the report. */
+  /** What the run that made it found, for the reader of the report. */
   readonly ofRun?: readonly string[];
 }
 

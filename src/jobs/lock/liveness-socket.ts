@@ -5,7 +5,7 @@ import { bootId } from "../../platform/process-identity.ts";
 
 // Tells whether the process that holds a lock is alive, by a Unix socket that closes when the process ends.
 
-/** Which socket of which kernel: a process that finds the same one has the same kernel, which knows whether anybody listens. */
+/** Which socket of which kernel: a process that finds the same one has the same kernel, which knows whether a process listens. */
 export interface SocketIdentity {
   /** One boot of one kernel. */
   readonly boot: string;
@@ -50,7 +50,7 @@ export class LivenessSocket {
   }
 }
 
-/** Whether somebody listens at a place; undefined where this machine cannot know. */
+/** Whether a process listens at a place; undefined where this machine cannot know. */
 export async function isListening(
   directory: string,
   name: string,

@@ -52,7 +52,7 @@ export class AccessControl {
   /**
    * Who makes a request of HTTP that is no call.
    *
-   * @returns the status of a refusal, 401 or 403; undefined for whoever has one of the scopes
+   * @returns the status of a refusal, 401 or 403; undefined for a caller who has one of the scopes
    */
   async refusal(
     request: { readonly credentials: Credentials; readonly peer: string; readonly path: string },

@@ -6,7 +6,7 @@ import type { AccessControl } from "./access-control.ts";
 
 // Credentials of requests of HTTP that are no calls, and their refusals.
 
-/** Whether somebody may see a path. @returns as `AccessControl.refusal`; undefined also where nobody is asked */
+/** Whether a caller may see a path. @returns as `AccessControl.refusal`; undefined also where callers are not checked */
 export async function refusalOf(
   request: IncomingMessage,
   access: AccessControl | undefined,

@@ -19,7 +19,7 @@ export interface OpenAccess {
 }
 
 /**
- * @returns undefined where nothing is configured: everybody who reaches a listener may call
+ * @returns undefined where nothing is configured: everyone who reaches a listener may call
  * @throws AlbertError precondition (AUTH_UNUSABLE) for a file that cannot be read or has a wrong entry
  */
 export async function openAccess(

@@ -1,6 +1,6 @@
 import { AlbertError } from "../../errors.ts";
 
-// The refusals of callers: one for those who are nobody, one for those who are known. Neither tells more.
+// The refusals of callers: one for unknown callers, one for known ones. Neither tells more.
 
 /** Without a credential that holds. */
 export function credentialsRefused(): AlbertError {

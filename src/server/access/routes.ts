@@ -23,7 +23,7 @@ export interface Lookup {
 export interface Route<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
   /** A caller needs one of them. */
   readonly scopes: readonly Scope[];
-  /** Whether everybody may call it as far as it names no model: probes have no credentials. */
+  /** Whether every caller may call it as far as it names no model: probes have no credentials. */
   readonly open?: true;
   /**
    * Models that a message touches; undefined for one that cannot be told, which only a caller for all models may touch.
@@ -223,7 +223,7 @@ export function methodName(method: DescMethod): string {
 export const HTTP_ROUTES: readonly {
   readonly listener: "metrics" | "console";
   readonly path: string;
-  /** Absent: open to everybody. */
+  /** Absent: open to every caller. */
   readonly scopes?: readonly Scope[];
 }[] = [
   { listener: "metrics", path: "/livez" },

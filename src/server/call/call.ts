@@ -23,7 +23,7 @@ export interface CallContext {
   readonly draining: AbortSignal;
   /** Address of the caller, as the transport shows it. */
   readonly peer: string;
-  /** Who calls; absent where the listener asks nobody, and for open methods without a credential. */
+  /** Who calls; absent where the listener does not check callers, and for open methods without a credential. */
   readonly caller?: Caller | undefined;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;

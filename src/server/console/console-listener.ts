@@ -26,7 +26,7 @@ export interface ConsoleListenerOptions {
   readonly maxMessageBytes: number;
   /** What the messages of all calls count against. */
   readonly budget: ByteBudget;
-  /** Who may see the metrics; everybody without. */
+  /** Who may see the metrics; every caller where it is absent. */
   readonly access?: AccessControl;
   /** TLS; plain text without. */
   readonly certificates?: Certificates;

@@ -18,7 +18,7 @@ export interface MetricsListenerOptions {
   readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
-  /** Who may see the metrics; everybody without. The paths of probes are open to all. */
+  /** Who may see the metrics; every caller where it is absent. The paths of probes are open to all. */
   readonly access?: AccessControl;
   /** TLS; plain text without. */
   readonly certificates?: Certificates;

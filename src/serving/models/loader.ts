@@ -38,7 +38,7 @@ export interface VersionLoaderOptions {
 /** What surrounds the loading of a version. */
 export interface LoadingConditions {
   /** Whether other versions serve meanwhile. */
-  readonly beside: boolean;
+  readonly othersServe: boolean;
   /** Releases what can be spared when memory is short. */
   readonly makeRoom: () => Promise<void>;
 }
@@ -74,7 +74,7 @@ export class VersionLoader {
     source: VersionSource,
     model: ServableModel,
     ended: PhaseListener,
-    { beside, makeRoom }: LoadingConditions,
+    { othersServe, makeRoom }: LoadingConditions,
   ): Promise<LoadedVersion> {
     const { config, scheduler, openEngine, openDryRunEngine } = this.#options;
     if (source.digest !== undefined && model.digest !== source.digest) {
@@ -82,7 +82,7 @@ export class VersionLoader {
     }
     await this.#requireMemory(model.fileBytes, makeRoom);
     const dryRun =
-      beside && openDryRunEngine !== undefined
+      othersServe && openDryRunEngine !== undefined
         ? await this.#timed("rehearse", ended, async () => {
             const engine = await openDryRunEngine(model);
             const outcome = await checked(engine, () => smokeTest(model, engine));

@@ -179,7 +179,7 @@ export class ModelRegistry {
           metrics.models.phase(phase, seconds);
           slot.phase(phase, seconds);
         },
-        { beside: this.#serves, makeRoom: () => this.#releaseSpares() },
+        { othersServe: this.#serves, makeRoom: () => this.#releaseSpares() },
       );
       metrics.models.loaded(model.name, slot.version, loaded.digest, loaded.engine.device);
       slot.ready(loaded);

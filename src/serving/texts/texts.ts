@@ -103,7 +103,7 @@ export class Texts {
     }
   }
 
-  /** Ends what runs beside the main thread. */
+  /** Ends the threads that it started. */
   close(): Promise<void> {
     return this.#long.close();
   }

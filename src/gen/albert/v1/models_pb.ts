@@ -763,7 +763,7 @@ export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
   alias: string;
 
   /**
-   * The generation the caller saw; another means somebody promoted in between, and the call is ABORTED.
+   * The generation the caller saw; another means that a promotion came in between, and the call is ABORTED.
    *
    * @generated from field: uint32 expected_generation = 4;
    */

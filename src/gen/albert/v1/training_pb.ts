@@ -1760,7 +1760,7 @@ export const JobState = {
   REJECTED: 11,
 
   /**
-   * Ended because somebody asked.
+   * Ended on request.
    *
    * @generated from enum value: JOB_STATE_CANCELLED = 12;
    */
