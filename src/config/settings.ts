@@ -35,7 +35,7 @@ const SETTINGS = {
     }),
     trustNetwork: choice(["no", "guarded-elsewhere"], {
       default: "no",
-      doc: "Listeners stay on loopback addresses unless this server checks its callers itself. guarded-elsewhere says that something else stands before every address that other machines can reach (a proxy that ends TLS and knows its callers, or a network that only they can enter), and opens them without: whoever gets through may call, and on the admin and console listeners train, promote and delete.",
+      doc: "Listeners stay on loopback addresses unless this server checks its callers itself. guarded-elsewhere says that something else stands before every address that other machines can reach (a proxy that ends TLS and knows its callers, or a network that only they can enter), and opens these addresses without a check: every caller who gets through may call, and on the admin and console listeners train, promote and delete.",
     }),
     reflection: toggle({
       default: true,
@@ -421,7 +421,7 @@ const SETTINGS = {
       max: 3_600_000,
       unit: "ms",
       roles: TRAINS,
-      doc: "Predicted wait of a request above which a training job stands still between two steps; below it, its threads have a lower priority than those that serve.",
+      doc: "Predicted wait of a request above which a training job waits between two steps; below it, its threads have a lower priority than those that serve.",
     }),
   },
   log: {

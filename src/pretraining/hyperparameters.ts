@@ -62,7 +62,7 @@ export const PRETRAINING = {
   doWholeWordMask: row(flag, true, "mask whole words"),
   doPermutation: row(flag, false, "besides masking, let as many tokens change places"),
   randomNextSentence: row(flag, false, "negatives from other documents instead of swapped order"),
-  singleSentence: row(choice(...SINGLE_SENTENCE), "random-next", "what becomes of a chunk of one sentence"),
+  singleSentence: row(choice(...SINGLE_SENTENCE), "random-next", "what happens to a chunk of one sentence"),
   officialQuirks: row(flag, false, "make instances exactly as Google's script, flaws included"),
   heldOut: row({ kind: "number", minimum: 0, below: 0.5 }, 0.005, "share of the documents kept for evaluation"),
   iterationsPerLoop: row(integer(1, 10_000), 1, "optimizer steps of one run of a graph, of one shape"),

@@ -12,14 +12,14 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "PATH_IS_LINK",
     code: "forbidden",
-    when: "A path leads over a symbolic link.",
+    when: "A path contains a symbolic link.",
     detail: "none",
     retry: "no",
   },
   {
     reason: "NO_ROOT",
     code: "precondition",
-    when: "A path was given, and no directory is configured that paths may name.",
+    when: "A path was given, but no directory for paths is configured.",
     detail: "PreconditionFailure",
     retry: "no",
   },
@@ -95,7 +95,7 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "JOBS_LOCKED",
     code: "precondition",
-    when: "Another server works on the jobs of this directory: a server that starts refuses to, and one that was suspended until another took its jobs over changes them no more. Ask the other one.",
+    when: "Another server works on the jobs of this directory: a starting server refuses to start, and a server that was suspended until another one took over its jobs no longer changes them. Ask the other server.",
     detail: "PreconditionFailure",
     retry: "no",
     metadata: ["host", "pid"],

@@ -68,14 +68,14 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "CREDENTIALS_REFUSED",
     code: "unauthenticated",
-    when: "The server asks who calls, and there was no credential, or one that does not hold: wrong, unknown, revoked or expired. Which of them is not told.",
+    when: "The server asks who calls, and there was no credential, or one that does not hold: wrong, unknown, revoked or expired. The reply does not say which.",
     detail: "none",
     retry: "no",
   },
   {
     reason: "NOT_ALLOWED",
     code: "forbidden",
-    when: "The credential lacks the scope of the call, or is not for the model that it touches; whether the model exists is not told.",
+    when: "The credential lacks the scope of the call, or is not for the model that it touches; the reply does not say whether the model exists.",
     detail: "none",
     retry: "no",
   },
@@ -171,7 +171,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "DEADLINE_PASSED",
     code: "deadline",
-    when: "The deadline passed. `stage` says how far the request had come; it is not run any more.",
+    when: "The deadline passed. `stage` is the stage that the request had reached; it is no longer run.",
     detail: "none",
     retry: "caller",
     metadata: ["stage"],
@@ -179,7 +179,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "CANCELLED",
     code: "cancelled",
-    when: "The caller went away. `stage` says how far the request had come.",
+    when: "The caller went away. `stage` is the stage that the request had reached.",
     detail: "none",
     retry: "caller",
     metadata: ["stage"],
@@ -245,7 +245,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "BACKEND_FAILED",
     code: "backend",
-    when: "The runtime gave something else than was asked of it.",
+    when: "The runtime returned something other than what was asked for.",
     detail: "none",
     retry: "no",
     metadata: ["incident"],
@@ -261,7 +261,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "QUARANTINED",
     code: "precondition",
-    when: "This input made the runtime fail before and is refused unseen for a while.",
+    when: "This input made the runtime fail before and is refused without a run for a while.",
     detail: "PreconditionFailure",
     retry: "no",
     metadata: ["left_ms"],
@@ -308,7 +308,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "SELF_CHECK_FAILED",
     code: "backend",
-    when: "A version that was to be loaded computes nonsense.",
+    when: "A version that was to be loaded gives numbers that are not finite or not consistent.",
     detail: "none",
     retry: "no",
     metadata: ["incident"],
