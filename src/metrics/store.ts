@@ -50,7 +50,7 @@ export function storeMetrics(registry: Registry): StoreMetrics {
   });
   const failures = new Counter({
     name: "albert_store_follow_failures_total",
-    help: "Failures to read the store's champions or to bring up a version that another process promoted.",
+    help: "Failures to read the store's champions or to activate a version that another process promoted.",
     registers,
   });
   const verdicts = new Counter({

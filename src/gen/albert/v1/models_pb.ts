@@ -42,7 +42,7 @@ export type ModelVersion = Message<"albert.v1.ModelVersion"> & {
   digest: string;
 
   /**
-   * Where it stands in this process.
+   * Its state in this process.
    *
    * @generated from field: albert.v1.VersionState state = 4;
    */
@@ -77,7 +77,7 @@ export type ModelVersion = Message<"albert.v1.ModelVersion"> & {
   bytes: number;
 
   /**
-   * Why it could not be brought up; empty otherwise.
+   * Why it could not be loaded; empty otherwise.
    *
    * @generated from field: string failure = 9;
    */
@@ -1260,7 +1260,7 @@ export const VersionState = {
   DRAINING: 8,
 
   /**
-   * Could not be brought up; see `failure`.
+   * Could not be loaded; see `failure`.
    *
    * @generated from enum value: VERSION_STATE_FAILED = 9;
    */

@@ -1670,7 +1670,7 @@ export const JobKindSchema: GenEnum<JobKind> = /*@__PURE__*/
   enumDesc(file_albert_v1_training, 0);
 
 /**
- * Where a job stands. Clients must tolerate states they do not know and look at Job.terminal.
+ * The state of a job. Clients must tolerate states they do not know and look at Job.terminal.
  *
  * @generated from enum albert.v1.JobState
  */
@@ -1768,7 +1768,7 @@ export const JobState = {
 } as const;
 
 /**
- * Where a job stands. Clients must tolerate states they do not know and look at Job.terminal.
+ * The state of a job. Clients must tolerate states they do not know and look at Job.terminal.
  *
  * @generated from enum albert.v1.JobState
  */
