@@ -1,5 +1,5 @@
 // The server that `bench/grpc.ts` measures, in a process of its own. Its argument is the kind of model: "null" computes
-// nothing, "base" is a random model of that shape. Each message asks for what was used since the last one.
+// nothing, "base" is a random model of that shape. Its second argument holds further flags as JSON. Each message asks for what was used since the last one.
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/load.ts";
@@ -22,7 +22,15 @@ const RESOLUTION_MS = 1;
 
 const kind = process.argv[2] === "base" ? "base" : "null";
 const quiet = () => {};
-const { config } = loadConfig({ flags: { "server-public-address": "127.0.0.1:0", "server-metrics-address": "" } });
+const further = JSON.parse(process.argv[3] ?? "{}") as Readonly<Record<string, string>>;
+const { config } = loadConfig({
+  flags: {
+    "server-public-address": "127.0.0.1:0",
+    "server-metrics-address": "",
+    "server-console-address": "",
+    ...further,
+  },
+});
 const app = await startApp(
   {
     config,

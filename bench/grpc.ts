@@ -1,13 +1,19 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { credentials } from "@grpc/grpc-js";
+import { formatAccessList } from "../src/access/access-file.ts";
+import { newToken, tokenHash } from "../src/access/tokens.ts";
 import { startApp } from "../src/app.ts";
-import { type AlbertClient, connectAlbert } from "../src/client/albert-client.ts";
+import { type AlbertClient, type AlbertClientOptions, connectAlbert } from "../src/client/albert-client.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { openEngine } from "../src/runtime/packed-engine.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 import { taskModel } from "../src/tasks/plan.ts";
+import { TestAuthority, tlsFiles } from "../test/support/test-certificates.ts";
 import { benchModel } from "./bench-model.ts";
 import type { ServerUsage } from "./grpc-server.ts";
 import { inTurn, rounded, timingOf } from "./timing.ts";
@@ -20,7 +26,12 @@ const BASE_LOAD = { callers: 8, warmUp: 16, measured: 100 };
 
 /** What the way through gRPC, admission and batching costs, beside what the model costs. */
 export async function benchGrpc(): Promise<unknown> {
-  return { idleUnary: await idleUnary(), nullModel: await nullModel(), underLoad: await underLoad() };
+  return {
+    idleUnary: await idleUnary(),
+    nullModel: await nullModel(),
+    underLoad: await underLoad(),
+    secured: await benchSecured(),
+  };
 }
 
 /** One caller, nothing else to do: the answer over the network of this machine against the bare engine. */
@@ -51,9 +62,9 @@ async function idleUnary() {
 }
 
 /** As many requests as the server's main thread can take when no model computes anything. */
-async function nullModel() {
-  return withServer("null", async (client, usage) => {
-    const { requests, seconds } = await load(client, NULL_LOAD, usage);
+async function nullModel(security: Security = NO_SECURITY, amount: typeof NULL_LOAD = NULL_LOAD) {
+  return withServer("null", security, async (client, usage) => {
+    const { requests, seconds } = await load(client, amount, usage);
     const used = await usage();
     return {
       requestsPerSecond: Math.round(requests / seconds),
@@ -63,9 +74,62 @@ async function nullModel() {
   });
 }
 
+/** How a server checks its callers, and what a client shows it. */
+interface Security {
+  readonly flags: Readonly<Record<string, string>>;
+  readonly client: AlbertClientOptions;
+}
+
+const NO_SECURITY: Security = { flags: {}, client: {} };
+
+/** Servers in turn, so that what else the machine does meets all of them alike. */
+const SECURED_ROUNDS = 3;
+const SECURED_LOAD = { callers: 64, warmUp: 2500, measured: 4000 };
+
+/** What TLS 1.3 and a bearer token with each call cost on the null path, by calls in one second of processor time. */
+export async function benchSecured() {
+  const directory = mkdtempSync(join(tmpdir(), "albert-bench-"));
+  try {
+    const kinds = await securities(directory);
+    const rates = kinds.map((): number[] => []);
+    for (let round = 0; round < SECURED_ROUNDS; round++) {
+      for (const [index, [, security]] of kinds.entries()) {
+        rates[index]?.push((await nullModel(security, SECURED_LOAD)).requestsPerCpuSecond);
+      }
+    }
+    const medians = rates.map((list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0);
+    return Object.fromEntries(
+      kinds.map(([name], index) => [
+        name,
+        { requestsPerCpuSecond: medians[index], ratio: rounded((medians[index] ?? 0) / (medians[0] ?? 1)) },
+      ]),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function securities(directory: string): Promise<readonly (readonly [name: string, security: Security])[]> {
+  const authority = await TestAuthority.create();
+  const { certificateFile, keyFile } = tlsFiles(directory, await authority.issue(["dns:localhost", "ip:127.0.0.1"]));
+  const { id, token } = newToken();
+  const entry = { id, name: "bench", sha256: tokenHash(token), scopes: ["infer"], models: ["*"], created: 0 } as const;
+  const tokensFile = join(directory, "tokens.json");
+  writeFileSync(tokensFile, formatAccessList({ tokens: [entry], certificates: [] }));
+  const tls = { "tls-certificate-file": certificateFile, "tls-key-file": keyFile };
+  const tokens = { "auth-tokens-file": tokensFile };
+  const channel = { credentials: credentials.createSsl(Buffer.from(authority.pem)) };
+  return [
+    ["plain", NO_SECURITY],
+    ["tokens", { flags: tokens, client: { token } }],
+    ["tls", { flags: tls, client: channel }],
+    ["tlsAndTokens", { flags: { ...tls, ...tokens }, client: { ...channel, token } }],
+  ];
+}
+
 /** A model of the base shape kept busy: the main thread must stay timely. */
 async function underLoad() {
-  return withServer("base", async (client, usage) => {
+  return withServer("base", NO_SECURITY, async (client, usage) => {
     const { requests, seconds } = await load(client, BASE_LOAD, usage);
     const { largestGapMs } = await usage();
     return { requestsPerSecond: rounded(requests / seconds), largestEventLoopGapMs: rounded(largestGapMs) };
@@ -94,11 +158,12 @@ async function load(
 
 async function withServer<T>(
   kind: "null" | "base",
+  { flags, client: options }: Security,
   measure: (client: AlbertClient, usage: () => Promise<ServerUsage>) => Promise<T>,
 ): Promise<T> {
-  const server: ChildProcess = fork(join(import.meta.dirname, "grpc-server.ts"), [kind]);
+  const server: ChildProcess = fork(join(import.meta.dirname, "grpc-server.ts"), [kind, JSON.stringify(flags)]);
   const [address] = await once(server, "message");
-  const client = connectAlbert(address as string, { deadlineMs: 60_000 });
+  const client = connectAlbert(address as string, { deadlineMs: 60_000, ...options });
   try {
     return await measure(client, async () => {
       server.send("usage");

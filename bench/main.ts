@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
-import { benchGrpc } from "./grpc.ts";
+import { benchGrpc, benchSecured } from "./grpc.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 import { benchTraining } from "./training.ts";
@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   tokenizer: benchTokenizer,
   training: benchTraining,
   grpc: benchGrpc,
+  secured: benchSecured,
 };
 
 /** @param flags the switches that are on; @param values the options that take a value */

@@ -8,6 +8,8 @@ import { isTokenOf, tokenId } from "./tokens.ts";
 export interface Credentials {
   /** The header of that name. */
   readonly authorization: string | undefined;
+  /** Session of a browser that signed in, where a request belongs to one. */
+  readonly sessionId: string | undefined;
   /** Alternative names of the client's certificate, where the client authorities vouch for it. */
   certificateNames(): readonly string[];
 }

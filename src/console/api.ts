@@ -4,11 +4,24 @@ import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { ModelService } from "../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
 import { BadRequestSchema } from "../gen/google/rpc/error_details_pb.js";
+import { SIGNED_OUT } from "./session.ts";
 
 // The clients through which the console calls its server. No view opens a connection of its own.
 
 /** The same services that gRPC clients call, over Connect on the page's own origin. */
-const transport = createConnectTransport({ baseUrl: window.location.origin });
+const transport = createConnectTransport({
+  baseUrl: window.location.origin,
+  interceptors: [
+    (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        if (ConnectError.from(error).code === Code.Unauthenticated) window.dispatchEvent(new Event(SIGNED_OUT));
+        throw error;
+      }
+    },
+  ],
+});
 
 export const inference = createClient(InferenceService, transport);
 export const models = createClient(ModelService, transport);

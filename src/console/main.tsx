@@ -1,9 +1,11 @@
 import { render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ServerStatus } from "./parts/server-status.tsx";
+import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
 import { ModelsView } from "./views/models.tsx";
+import { SignInView } from "./views/sign-in.tsx";
 import { TryItView } from "./views/try-it.tsx";
 
 // The entry point of the console: navigation, and the view for the current address.
@@ -32,11 +34,22 @@ function Console() {
     window.addEventListener("hashchange", follow);
     return () => window.removeEventListener("hashchange", follow);
   }, []);
+  const [session, setSession] = useState<Session | undefined>(undefined);
+  const look = useCallback(() => {
+    // Without an answer the views say themselves that the server is gone.
+    readSession().then(setSession, () => setSession({ state: "unasked" }));
+  }, []);
+  useEffect(() => {
+    look();
+    window.addEventListener(SIGNED_OUT, look);
+    return () => window.removeEventListener(SIGNED_OUT, look);
+  }, [look]);
   const active = VIEWS.find((entry) => entry.path === path) ?? VIEWS[0];
   useEffect(() => {
     document.title = `${active.title} · albert-serve`;
   }, [active]);
   const View = active.view;
+  const signedOut = session?.state === "signed-out";
   return (
     <>
       <button type="button" class="skip" onClick={() => heading.current?.focus()}>
@@ -54,16 +67,22 @@ function Console() {
             </a>
           ))}
         </nav>
-        <ServerStatus />
+        {!signedOut && <ServerStatus />}
+        {session?.state === "signed-in" && (
+          <button type="button" title={session.name} onClick={() => void signOut().then(look)}>
+            Sign out
+          </button>
+        )}
       </header>
       <main>
         <div class="lead">
           <h1 ref={heading} tabIndex={-1}>
-            {active.title}
+            {signedOut ? "Sign in" : active.title}
           </h1>
-          <p class="muted">{active.intro}</p>
+          <p class="muted">{signedOut ? "This server asks who calls." : active.intro}</p>
         </div>
-        <View />
+        {signedOut && <SignInView onSignedIn={look} />}
+        {session !== undefined && !signedOut && <View />}
       </main>
     </>
   );

@@ -46,7 +46,8 @@ describe("who shows a credential", () => {
     const { token, entry: known } = entry({ expires: 1000 });
     let now = 999;
     const authenticator = new Authenticator({ tokens: [known], certificates: [] }, [], () => now);
-    const ask = () => authenticator.authenticate({ authorization: `Bearer ${token}`, certificateNames: NONE });
+    const ask = () =>
+      authenticator.authenticate({ authorization: `Bearer ${token}`, certificateNames: NONE, sessionId: undefined });
     const caller = ask();
     expect(caller).toMatchObject({ name: `token ci (${known.id})`, scopes: ["infer"] });
     now = 1000;
@@ -72,21 +73,33 @@ describe("who shows a credential", () => {
       "Bearer ",
       `Bearer ${"x".repeat(100_000)}`,
     ]) {
-      expect(authenticator.authenticate({ authorization, certificateNames: NONE })).toBeUndefined();
+      expect(
+        authenticator.authenticate({ authorization, certificateNames: NONE, sessionId: undefined }),
+      ).toBeUndefined();
     }
-    expect(authenticator.authenticate({ authorization: `bearer ${token}`, certificateNames: NONE })).toBeDefined();
+    expect(
+      authenticator.authenticate({ authorization: `bearer ${token}`, certificateNames: NONE, sessionId: undefined }),
+    ).toBeDefined();
   });
 
   it("is known by the name of a certificate; a wrong token beside it is still wrong", () => {
     const certificates = [{ name: "URI:spiffe://a/b", scopes: ["read"], models: ["*"] } as const];
     const authenticator = new Authenticator({ tokens: [], certificates });
     const certificateNames = () => ["DNS:x", "URI:spiffe://a/b"];
-    expect(authenticator.authenticate({ authorization: undefined, certificateNames })).toMatchObject({
+    expect(
+      authenticator.authenticate({ authorization: undefined, certificateNames, sessionId: undefined }),
+    ).toMatchObject({
       name: "certificate URI:spiffe://a/b",
     });
-    expect(authenticator.authenticate({ authorization: "Bearer x", certificateNames })).toBeUndefined();
     expect(
-      authenticator.authenticate({ authorization: undefined, certificateNames: () => ["DNS:URI:spiffe://a/b"] }),
+      authenticator.authenticate({ authorization: "Bearer x", certificateNames, sessionId: undefined }),
+    ).toBeUndefined();
+    expect(
+      authenticator.authenticate({
+        authorization: undefined,
+        certificateNames: () => ["DNS:URI:spiffe://a/b"],
+        sessionId: undefined,
+      }),
     ).toBeUndefined();
   });
 
@@ -99,7 +112,7 @@ describe("who shows a credential", () => {
     for (let round = 0; round < 3000; round++) {
       for (const [index, wrong] of wrongs.entries()) {
         const before = performance.now();
-        authenticator.authenticate({ authorization: `Bearer ${wrong}`, certificateNames: NONE });
+        authenticator.authenticate({ authorization: `Bearer ${wrong}`, certificateNames: NONE, sessionId: undefined });
         times[index]?.push(performance.now() - before);
       }
     }

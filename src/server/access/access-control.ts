@@ -9,6 +9,7 @@ import type { AuditLog } from "../../access/audit-log.ts";
 import type { Authenticator, Credentials } from "../../access/authenticator.ts";
 import { type Caller, mayAny, mayModel } from "../../access/caller.ts";
 import type { Scope } from "../../access/scopes.ts";
+import { Sessions } from "../../access/sessions.ts";
 import { AlbertError } from "../../errors.ts";
 import type {
   BidiStreamHandler,
@@ -26,6 +27,9 @@ import { type Lookup, methodName, ROUTES, type Route } from "./routes.ts";
 type Request = MessageShape<DescMethod["input"]>;
 type Reply = MessageInitShape<DescMethod["output"]>;
 
+/** How long a browser stays signed in. */
+const SESSION_LIFE_MS = 30 * 60_000;
+
 /**
  * Holds every call to the table of routes: who calls and with which scope is known before a message is read (`authorize`),
  * which models it touches once it is decoded, and what of a reply a caller may see who is limited to some (`guard`). All
@@ -35,6 +39,7 @@ export class AccessControl {
   readonly #authenticator: Authenticator;
   readonly #lookup: Lookup;
   readonly #audit: AuditLog | undefined;
+  readonly #sessions = new Sessions(SESSION_LIFE_MS);
 
   constructor(authenticator: Authenticator, lookup: Lookup, audit?: AuditLog) {
     this.#audit = audit;
@@ -45,7 +50,7 @@ export class AccessControl {
   /** @throws AlbertError unauthenticated CREDENTIALS_REFUSED; forbidden NOT_ALLOWED */
   readonly authorize: Authorizer = (call) => {
     const route = ROUTES.get(call.method);
-    const found = this.#authenticator.authenticate(credentialsOf(call));
+    const found = this.callerOf(credentialsOf(call));
     return found instanceof Promise ? found.then((caller) => admit(call, route, caller)) : admit(call, route, found);
   };
 
@@ -58,12 +63,32 @@ export class AccessControl {
     request: { readonly credentials: Credentials; readonly peer: string; readonly path: string },
     scopes: readonly Scope[],
   ): Promise<401 | 403 | undefined> {
-    const caller = await this.#authenticator.authenticate(request.credentials);
+    const caller = await this.callerOf(request.credentials);
     if (caller !== undefined && mayAny(caller, scopes)) return undefined;
     const outcome = caller === undefined ? "CREDENTIALS_REFUSED" : "NOT_ALLOWED";
     this.#audit?.write({ caller: caller?.name, peer: request.peer, method: request.path, outcome }, true);
     return caller === undefined ? 401 : 403;
   }
+
+  /** Who shows these credentials: a token decides alone, then a browser's session, then a certificate. */
+  callerOf(credentials: Credentials): Caller | undefined | Promise<Caller | undefined> {
+    const { authorization, sessionId } = credentials;
+    const session = authorization === undefined && sessionId !== undefined ? this.#sessions.find(sessionId) : undefined;
+    return session ?? this.#authenticator.authenticate(credentials);
+  }
+
+  /** Begins a session for a browser that shows a token. @returns its id; undefined without a token that holds */
+  async signIn(credentials: Credentials): Promise<string | undefined> {
+    if (credentials.authorization === undefined) return undefined;
+    const caller = await this.#authenticator.authenticate(credentials);
+    return caller === undefined ? undefined : this.#sessions.begin(caller);
+  }
+
+  signOut(sessionId: string): void {
+    this.#sessions.end(sessionId);
+  }
+
+  readonly sessionLifeMs = SESSION_LIFE_MS;
 
   /** Where refusals are written, if anywhere. */
   get audit(): AuditLog | undefined {
@@ -176,7 +201,8 @@ function admit(call: IncomingCall, route: Route | undefined, caller: Caller | un
 }
 
 function credentialsOf(call: IncomingCall): Credentials {
-  return { authorization: call.header("authorization"), certificateNames: () => call.certificateNames() };
+  const { sessionId } = call;
+  return { authorization: call.header("authorization"), sessionId, certificateNames: () => call.certificateNames() };
 }
 
 function requireValid({ caller }: CallContext): void {

@@ -6,14 +6,20 @@ import type { AccessControl } from "./access-control.ts";
 
 // Credentials of requests of HTTP that are no calls, and their refusals.
 
+/** What a request of HTTP shows. */
+export function httpCredentials(request: IncomingMessage): Credentials {
+  const { sessionId, certificateNames } = connectionOf(request);
+  return { authorization: request.headers.authorization, sessionId, certificateNames };
+}
+
 /** Whether a caller may see a path. @returns as `AccessControl.refusal`; undefined also where callers are not checked */
 export async function refusalOf(
   request: IncomingMessage,
   access: AccessControl | undefined,
   scopes: readonly Scope[],
 ): Promise<401 | 403 | undefined> {
-  const { peer, certificateNames } = connectionOf(request);
-  const credentials: Credentials = { authorization: request.headers.authorization, certificateNames };
+  const { peer } = connectionOf(request);
+  const credentials = httpCredentials(request);
   const path = request.url?.split("?", 1)[0]?.slice(0, 128) ?? "";
   return access?.refusal({ credentials, peer, path }, scopes);
 }

@@ -231,5 +231,6 @@ export const HTTP_ROUTES: readonly {
   { listener: "metrics", path: "/readyz" },
   { listener: "metrics", path: "/metrics", scopes: ["read"] },
   { listener: "console", path: "/metrics", scopes: ["read"] },
+  { listener: "console", path: "/session" },
   { listener: "console", path: "/ and the files of the page" },
 ];

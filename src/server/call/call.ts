@@ -43,6 +43,8 @@ export interface IncomingCall extends CallContext {
   readonly facts: Readonly<Record<string, string | number>>;
   /** Alternative names of the client's certificate, where an authority that the server trusts vouches for it. */
   certificateNames(): readonly string[];
+  /** Session of the browser that a request came from, if its page made it. */
+  readonly sessionId: string | undefined;
   /** Says who calls. */
   admit(caller: Caller): void;
   /** Names, ids and numbers of the request that say what it is about, once it was decoded. */

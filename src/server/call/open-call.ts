@@ -20,6 +20,8 @@ export interface Transport {
   header(name: string): string | undefined;
   /** Alternative names of the client's certificate, as OpenSSL writes them; none where no authority vouches for it. */
   certificateNames(): readonly string[];
+  /** Session of the browser that a request came from; undefined for transports that have none. */
+  readonly sessionId?: string | undefined;
   /** Time until the deadline that the caller set, in milliseconds; undefined where it set none. */
   readonly remainingMs: number | undefined;
   /** Size of the request, of unary calls, where the transport knows it. */
@@ -74,6 +76,10 @@ export class OpenCall implements IncomingCall {
 
   certificateNames(): readonly string[] {
     return this.#transport.certificateNames();
+  }
+
+  get sessionId(): string | undefined {
+    return this.#transport.sessionId;
   }
 
   get caller(): Caller | undefined {

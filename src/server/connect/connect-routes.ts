@@ -90,6 +90,7 @@ async function runOn(
 function httpTransport(context: HandlerContext): Transport {
   return {
     peer: () => context.values.get(CONNECTION).peer,
+    sessionId: context.values.get(CONNECTION).sessionId,
     certificateNames: () => context.values.get(CONNECTION).certificateNames(),
     header: (name) => context.requestHeader.get(name) ?? undefined,
     remainingMs: context.timeoutMs(),

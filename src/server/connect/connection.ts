@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { createContextKey } from "@connectrpc/connect";
+import { sessionOf } from "../console/session-cookie.ts";
 import { alternativeNames } from "../tls/alternative-names.ts";
 
 // What a call over HTTP tells of its connection: handed past Connect, which knows messages and headers only.
@@ -10,14 +11,18 @@ export interface Connection {
   readonly peer: string;
   /** Alternative names of the client's certificate; none where no authority vouches for it. */
   certificateNames(): readonly string[];
+  /** Session of the browser that made the request. */
+  readonly sessionId?: string | undefined;
 }
 
 /** Where Connect keeps it. */
 export const CONNECTION = createContextKey<Connection>({ peer: "http", certificateNames: () => [] });
 
 /** The connection of a request. */
-export function connectionOf({ socket }: IncomingMessage): Connection {
+export function connectionOf(request: IncomingMessage): Connection {
+  const { socket } = request;
   return {
+    sessionId: sessionOf(request),
     peer: `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`,
     certificateNames: () =>
       socket instanceof TLSSocket && socket.authorized

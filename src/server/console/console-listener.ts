@@ -9,6 +9,7 @@ import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
 import { httpServer } from "../http/http-server.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import { answerSession, SESSION_PATH } from "./session-route.ts";
 
 // The HTTP listener of the console: static files, metrics and the services over Connect.
 
@@ -86,11 +87,15 @@ function pageListener({ directory, metricsPage, access }: ConsoleListenerOptions
       if (response.headersSent) response.destroy();
       else response.writeHead(404, { "content-type": "text/plain" }).end("there is nothing here\n");
     };
+    const path = request.url?.split("?", 1)[0] ?? "/";
+    if (path === SESSION_PATH) {
+      answerSession(request, response, access).catch(() => response.destroy());
+      return;
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       nothing();
       return;
     }
-    const path = request.url?.split("?", 1)[0] ?? "/";
     if (path === "/metrics") {
       const answer = async () => {
         const refused = await refusalOf(request, access, ["read"]);

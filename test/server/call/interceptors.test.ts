@@ -32,6 +32,7 @@ async function called(authorizer: Authorizer | undefined, service = "albert.v1.I
     facts: {},
     header: (name) => (name === "authorization" ? "Bearer known" : undefined),
     certificateNames: () => [],
+    sessionId: undefined,
     admit: () => {},
     annotate: () => {},
     abort: () => {},
