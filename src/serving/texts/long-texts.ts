@@ -9,7 +9,7 @@ import { TokenizingHost, type VocabularyTokenizer } from "./tokenizing-host.ts";
 // memory feels them.
 
 /** Texts of one request that together are no longer than this are tokenized on the main thread, which is over sooner. */
-export const LONG_TEXT = 8192;
+const LONG_TEXT = 8192;
 /** Shorter texts of a request are left to the main thread even then. */
 const WORTH_SENDING = 512;
 /** UTF-16 units of long texts that are worked on at a time, from tokenizing to the answer; further ones wait their turn. */

@@ -26,7 +26,7 @@ export interface TokenPage {
 }
 
 /** Tokens that one reply may hold. */
-export const MAX_PAGE = 16_384;
+const MAX_PAGE = 16_384;
 
 /** Tokens that are made in one go: about a millisecond of work. */
 const TOKENS_AT_ONCE = 512;
