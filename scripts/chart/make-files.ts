@@ -17,6 +17,11 @@ export const DECIDED_BY_CHART: ReadonlyMap<string, string> = new Map([
   ["server.metrics_address", "monitoring"],
   ["server.console_address", "(loopback, for kubectl port-forward)"],
   ["server.trust_network", "trustNetwork"],
+  ["tls.certificate_file", "tls.secret"],
+  ["tls.key_file", "tls.secret"],
+  ["tls.client_ca_file", "tls.clientCertificates"],
+  ["tls.client_certificates", "tls.clientCertificates"],
+  ["auth.tokens_file", "tokens.secret"],
   ["store.directory", "store"],
   ["training.directory", "training.storage"],
 ]);

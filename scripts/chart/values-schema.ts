@@ -48,6 +48,8 @@ export function chartSchema(settings: object): object {
       fullnameOverride: text,
       settings,
       trustNetwork: flag,
+      tls: closed({ secret: text, clientCertificates: words("none", "optional", "required") }),
+      tokens: closed({ secret: text }),
       inference: closed({ replicas: count(0), role: words("inference", "all"), ...WORKLOAD }),
       training: closed({ enabled: flag, storage: closed({ size: quantity, storageClassName: text }), ...WORKLOAD }),
       store: closed({
@@ -86,6 +88,7 @@ export function chartSchema(settings: object): object {
       networkPolicy: closed({ enabled: flag, clients: list, monitoring: list, administrators: list, egress: list }),
       monitoring: closed({
         podMonitor: flag,
+        tokenSecret: closed({ name: text, key: text }),
         serviceMonitor: flag,
         rules: flag,
         interval: text,

@@ -110,7 +110,16 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
           : setting.default;
     }
     const file = join(scratch, "every-setting.json");
-    writeFileSync(file, JSON.stringify({ settings, training: { enabled: true }, store: { kind: "volume" } }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        settings,
+        tls: { secret: "tls" },
+        tokens: { secret: "tokens" },
+        training: { enabled: true },
+        store: { kind: "volume" },
+      }),
+    );
     const found = environments(template("-f", file));
     for (const { environment, setting } of free) {
       for (const role of ["inference", "training"] as const) {
@@ -145,6 +154,37 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
     expect(refusal("--set", "inference.role=all,store.kind=volume,inference.replicas=2")).toContain("use one replica");
     expect(refusal("--set", "store.kind=s3")).toContain("store.s3.bucket is needed");
     expect(refusal("--set", "monitoring.podMonitor=true,monitoring.serviceMonitor=true")).toContain("choose one");
+  });
+
+  it("opens the pods by TLS and tokens, or by the word that something else guards them, and not otherwise", () => {
+    const found = (...more: readonly string[]) => environments(render("plain", ...more)).get("inference");
+    expect(found()?.["ALBERT_SERVER_TRUST_NETWORK"]).toBe("guarded-elsewhere");
+    const secured = ["--set", "tls.secret=a,tokens.secret=b,trustNetwork=false"];
+    expect(found(...secured)).toMatchObject({
+      ALBERT_TLS_CERTIFICATE_FILE: "/etc/albert/tls/tls.crt",
+      ALBERT_AUTH_TOKENS_FILE: "/etc/albert/tokens/tokens.json",
+    });
+    expect(found(...secured)).not.toHaveProperty("ALBERT_SERVER_TRUST_NETWORK");
+    for (const half of [
+      "trustNetwork=false",
+      "trustNetwork=false,tls.secret=a",
+      "trustNetwork=false,tokens.secret=b",
+    ]) {
+      expect(refusal("--set", half)).toContain("give tls.secret and tokens.secret, or set trustNetwork to true");
+    }
+    expect(refusal("--set", "tls.clientCertificates=required")).toContain("tls.clientCertificates needs tls.secret");
+  });
+
+  it("with TLS, probes and scrapers speak it, and nothing is announced as plain HTTP/2", () => {
+    const text = render("secured");
+    expect(text.match(/httpGet: .*scheme: HTTPS/g)).toHaveLength(6);
+    expect(text).not.toMatch(/^ +grpc: \{ port/m);
+    expect(text).not.toContain("h2c");
+    expect(text).toMatch(
+      /scheme: https, tlsConfig: .*authorization: \{ credentials: \{ name: albert-scraper, key: token \} \}/,
+    );
+    expect(text.match(/secretName: albert-tls/g)).toHaveLength(3);
+    expect(text.match(/mountPath: \/etc\/albert\/tokens, readOnly: true/g)).toHaveLength(3);
   });
 
   it("starts new pods when settings change", () => {

@@ -105,10 +105,29 @@ s3://{{ required "store.s3.bucket is needed where store.kind is s3" $s3.bucket }
 {{ .Values.store.volume.existingClaim | default (printf "%s-store" (include "albert.fullname" .)) }}
 {{- end -}}
 
+{{/* Mounts and volumes of the Secrets with certificates and tokens. */}}
+{{- define "albert.secretMounts" -}}
+{{- if .Values.tls.secret }}
+- { name: tls, mountPath: /etc/albert/tls, readOnly: true }
+{{- end }}
+{{- if .Values.tokens.secret }}
+- { name: tokens, mountPath: /etc/albert/tokens, readOnly: true }
+{{- end }}
+{{- end -}}
+{{- define "albert.secretVolumes" -}}
+{{- if .Values.tls.secret }}
+- { name: tls, secret: { secretName: {{ .Values.tls.secret }}, defaultMode: 0440 } }
+{{- end }}
+{{- if .Values.tokens.secret }}
+- { name: tokens, secret: { secretName: {{ .Values.tokens.secret }}, defaultMode: 0440 } }
+{{- end }}
+{{- end -}}
+
 {{/* Combinations that cannot work are refused here, with what to change. */}}
 {{- define "albert.check" -}}
 {{- $v := .Values -}}
-{{- if not $v.trustNetwork -}}{{- fail "the servers would refuse to open their addresses: set trustNetwork to true if a proxy or network checks who calls" -}}{{- end -}}
+{{- if not (or $v.trustNetwork (and $v.tls.secret $v.tokens.secret)) -}}{{- fail "the servers would refuse to open their addresses: give tls.secret and tokens.secret, or set trustNetwork to true if a proxy or network checks who calls" -}}{{- end -}}
+{{- if and (ne $v.tls.clientCertificates "none") (not $v.tls.secret) -}}{{- fail "tls.clientCertificates needs tls.secret, with ca.crt in it" -}}{{- end -}}
 {{- if and $v.training.enabled (eq $v.store.kind "none") -}}{{- fail "training.enabled needs a store: set store.kind to volume or s3" -}}{{- end -}}
 {{- if eq $v.inference.role "all" -}}
 {{- if eq $v.store.kind "none" -}}{{- fail "inference.role all trains, which needs a store: set store.kind to volume or s3" -}}{{- end -}}

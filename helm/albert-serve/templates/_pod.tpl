@@ -4,6 +4,7 @@
 {{- $values := .values -}}
 {{- $component := .component -}}
 {{- $store := $root.Values.store -}}
+{{- $scheme := ternary ", scheme: HTTPS" "" (ne $root.Values.tls.secret "") -}}
 {{- $trains := or (eq .role "training") (eq .role "all") -}}
 metadata:
   labels:
@@ -61,18 +62,18 @@ spec:
         {{- end }}
         - { name: metrics, containerPort: 9464 }
       startupProbe:
-        httpGet: { path: /healthz, port: metrics }
+        httpGet: { path: /healthz, port: metrics{{ $scheme }} }
         periodSeconds: 1
         timeoutSeconds: 5
         failureThreshold: 120
       livenessProbe:
-        httpGet: { path: /healthz, port: metrics }
+        httpGet: { path: /healthz, port: metrics{{ $scheme }} }
         periodSeconds: 10
         timeoutSeconds: 10
         failureThreshold: 6
       readinessProbe:
-        {{- if eq .role "training" }}
-        httpGet: { path: /readyz, port: metrics }
+        {{- if or (eq .role "training") $root.Values.tls.secret }}
+        httpGet: { path: /readyz, port: metrics{{ $scheme }} }
         {{- else }}
         grpc: { port: 50051 }
         {{- end }}
@@ -87,6 +88,7 @@ spec:
         {{- toYaml $resources | nindent 8 }}
       volumeMounts:
         - { name: tmp, mountPath: /tmp }
+        {{- with include "albert.secretMounts" $root | trim }}{{ . | nindent 8 }}{{ end }}
         {{- if eq $store.kind "volume" }}
         - { name: store, mountPath: /data }
         {{- else if eq $store.kind "s3" }}
@@ -98,6 +100,7 @@ spec:
         {{- with $values.volumeMounts }}{{ toYaml . | nindent 8 }}{{ end }}
   volumes:
     - { name: tmp, emptyDir: {} }
+    {{- with include "albert.secretVolumes" $root | trim }}{{ . | nindent 4 }}{{ end }}
     {{- if eq $store.kind "volume" }}
     - { name: store, persistentVolumeClaim: { claimName: {{ include "albert.storeClaim" $root }} } }
     {{- else if eq $store.kind "s3" }}
