@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { CallError, toCallError } from "../client/call-error.ts";
 import { openChannel } from "../client/channel.ts";
 import { serviceClient } from "../client/service-client.ts";
+import { CLIENT_VARIABLES, clientEnvironment } from "../config/client-environment.ts";
 import { loadProcessConfig } from "../config/sources.ts";
 import { AlbertError } from "../errors.ts";
 import {
@@ -29,12 +30,16 @@ export function registerHealth(program: Command): void {
     .description(
       "ask a running server whether it serves; exit status 0 if so, 1 if it says no, else that of the failure (docs/cli.md)",
     )
-    .option("--server <host:port>", "its gRPC address (default: the one that the settings of this environment name)")
+    .option(
+      "--server <host:port>",
+      `its gRPC address (default: ${CLIENT_VARIABLES.server}, else the one that the settings of this environment name)`,
+    )
     .option("--service <name>", "a service, or model/<name>; the server as a whole unless given", "")
     .option("--timeout-ms <ms>", "longest wait for its answer", milliseconds, DEFAULT_TIMEOUT_MS)
     .action(async (flags: HealthFlags) => {
-      const configured = flags.server === undefined ? configuredServer() : undefined;
-      const address = flags.server ?? configured?.address ?? "";
+      const named = flags.server ?? clientEnvironment().server;
+      const configured = named === undefined ? configuredServer() : undefined;
+      const address = named ?? configured?.address ?? "";
       const given = connectionOf(flags, address);
       const connection =
         given.credentials === undefined && configured?.credentials !== undefined

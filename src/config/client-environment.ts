@@ -10,6 +10,9 @@ export interface ClientEnvironment {
   readonly tls: boolean;
   readonly token?: string;
   readonly tokenFile?: string;
+  /** host:port of inference, and of administration. */
+  readonly server?: string;
+  readonly admin?: string;
 }
 
 /** The variables, for `--help`, the documentation, and the check for unknown ones. */
@@ -20,6 +23,8 @@ export const CLIENT_VARIABLES = {
   tls: "ALBERT_CLIENT_TLS",
   token: "ALBERT_TOKEN",
   tokenFile: "ALBERT_TOKEN_FILE",
+  server: "ALBERT_CLIENT_SERVER",
+  admin: "ALBERT_CLIENT_ADMIN",
 } as const;
 
 /** @param environment  of this process unless given */

@@ -20,7 +20,7 @@ export class DataFiles {
    */
   async resolve(source: DataSource, field: string): Promise<string> {
     return source.kind === "dataset"
-      ? this.#datasets.materialise(source.digest)
+      ? this.#datasets.materialise(await this.#datasets.whole(source.digest, field.replace(/path$/, "dataset")))
       : resolveBelow(this.#roots, source.path, field);
   }
 }

@@ -1,5 +1,5 @@
 import { nearest } from "../config/nearest.ts";
-import { AlbertError, spreadRetry } from "../errors.ts";
+import { AlbertError, invalidInput, spreadRetry } from "../errors.ts";
 import type { Stage } from "../metrics/requests.ts";
 
 // The errors with which the serving room refuses or ends a request, or refuses a change of versions. It decides nothing:
@@ -19,6 +19,16 @@ export function queueFull(limit: QueueLimit, value: number, bound: number, retry
       retryAfterMs,
     },
   );
+}
+
+/** A pin by the beginning of a digest that several loaded versions share. */
+export function ambiguousPin(
+  prefix: string,
+  found: readonly { readonly version: string; readonly digest: string }[],
+): AlbertError {
+  const names = found.map(({ version, digest }) => `${digest} (version ${version})`).join(", ");
+  const description = `${found.length} digests begin with ${prefix}: ${names}; give more digits`;
+  return invalidInput([{ field: "options.digest", description }]);
 }
 
 /** Others wait before this request for longer than its deadline allows. */

@@ -5,7 +5,7 @@ import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import { makeDirectory } from "../platform/directories.ts";
 import type { Blobs } from "./blobs.ts";
-import { checkName, isDigest } from "./names.ts";
+import { ambiguousDigest, checkName, isDigest, isDigestPrefix, SHORTEST_PREFIX } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
@@ -70,14 +70,33 @@ export class Datasets {
     return this.#record({ digest, name, bytes, path, created: this.#options.clock.now() });
   }
 
+  /**
+   * The whole digest of a dataset, from its first eight digits or more.
+   *
+   * @param field  what the caller calls it
+   * @throws AlbertError not-found; invalid-input when several datasets begin so, or it is no such text
+   */
+  async whole(prefix: string, field = "digest"): Promise<string> {
+    const text = prefix.toLowerCase();
+    if (isDigest(text)) return text;
+    if (!isDigestPrefix(text)) {
+      const description = `expected the 64 hex digits of a digest, or its first ${SHORTEST_PREFIX} or more`;
+      throw invalidInput([{ field, description }]);
+    }
+    const found: string[] = [];
+    for await (const { key } of this.#options.objects.list("datasets/")) {
+      const digest = key.slice("datasets/".length).replace(/\.json$/, "");
+      if (digest.startsWith(text)) found.push(digest);
+    }
+    if (found.length > 1) throw ambiguousDigest(field, text, found);
+    return found[0] ?? Promise.reject(datasetNotFound(text));
+  }
+
   /** @throws AlbertError not-found */
   async get(digest: string): Promise<DatasetVersion> {
     const bytes = await this.#options.objects.get(recordKey(digest));
     if (bytes !== undefined) return decodeRecord(bytes, `the record of dataset ${digest}`);
-    throw new AlbertError("not-found", `there is no dataset ${digest}`, {
-      reason: "DATASET_NOT_FOUND",
-      metadata: { digest },
-    });
+    throw datasetNotFound(digest);
   }
 
   /** Every dataset, oldest first. */
@@ -148,6 +167,13 @@ export class Datasets {
     }
     return resolvePath(path);
   }
+}
+
+function datasetNotFound(digest: string): AlbertError {
+  return new AlbertError("not-found", `there is no dataset ${digest}`, {
+    reason: "DATASET_NOT_FOUND",
+    metadata: { digest },
+  });
 }
 
 function requireDigest(actual: string, expected: string | undefined): void {

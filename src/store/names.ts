@@ -1,4 +1,4 @@
-import { invalidInput, invariant } from "../errors.ts";
+import { type AlbertError, invalidInput, invariant } from "../errors.ts";
 
 // The rules for names of models, aliases, data sets and keys.
 
@@ -32,6 +32,20 @@ export function checkAlias(alias: string): void {
 /** Whether a text is a whole sha256 in hex, the name of a dataset. */
 export function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** Digits of a digest that a person must give at least. */
+export const SHORTEST_PREFIX = 8;
+
+/** Whether a text is the beginning of a digest, long enough to mean one. */
+export function isDigestPrefix(text: string): boolean {
+  return new RegExp(`^[0-9a-f]{${SHORTEST_PREFIX},64}$`).test(text);
+}
+
+/** Two digests, or more, that begin with what a person gave for one. */
+export function ambiguousDigest(field: string, prefix: string, digests: readonly string[]): AlbertError {
+  const description = `${digests.length} digests begin with ${prefix}: ${digests.slice(0, 3).join(", ")}${digests.length > 3 ? ", ..." : ""}; give more digits`;
+  return invalidInput([{ field, description }]);
 }
 
 /** Requires that a key has no empty, hidden or climbing part; keys are made by this room from checked names. */

@@ -7,7 +7,7 @@ import type { ModelManifest } from "../model/directory/model-directory.ts";
 import { verifyModelDirectory } from "../model/directory/open-model-directory.ts";
 import { createDirectoryAtomically } from "../platform/atomic-files.ts";
 import type { Blobs } from "./blobs.ts";
-import { checkName } from "./names.ts";
+import { ambiguousDigest, checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { decodeRecord, encodeRecord, isDamagedRecord, jsonBytes } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
@@ -160,7 +160,8 @@ export class Versions {
     const found = (await this.list(model)).filter(({ digest }) => digest.startsWith(prefix));
     if (found.length === 1 && /^[0-9a-f]{6,64}$/.test(prefix)) return found[0]!;
     if (found.length > 1) {
-      throw invalidInput([{ field: "version", description: `${found.length} digests begin with ${prefix}` }]);
+      const digests = found.map(({ digest, version }) => `${digest} (version ${version})`);
+      throw ambiguousDigest("version", prefix, digests);
     }
     throw new AlbertError("not-found", `no version of ${model} has a digest that begins with ${prefix}`, {
       reason: "VERSION_NOT_FOUND",

@@ -51,6 +51,15 @@ describe("commands over mutual TLS", { timeout: 120_000 }, () => {
 
   it("or by the environment, which may also hold a server's settings", async () => {
     const { public: address, admin } = server.app.addresses;
+    const addresses = { ...environment, ALBERT_CLIENT_SERVER: address, ALBERT_CLIENT_ADMIN: admin! };
+    for (const command of [["classify", "a cat", "--head", "sentiment"], ["models", "list"], ["health"]]) {
+      expect(await albert(command, addresses), command[0]).toMatchObject({ status: 0 });
+    }
+    const wrong = { ...environment, ALBERT_CLIENT_SERVER: "nowhere" };
+    expect(await albert(["classify", "a cat"], wrong)).toMatchObject({
+      status: 2,
+      said: expect.stringContaining("ALBERT_CLIENT_SERVER: expected host:port"),
+    });
     expect(await albert(["models", "list", "--admin", admin!], environment)).toMatchObject({ status: 0 });
     const settings = { ...environment, ALBERT_SERVER_PUBLIC_ADDRESS: address };
     expect(await albert(["health"], settings)).toMatchObject({ status: 0 });

@@ -167,6 +167,19 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     writeFileSync(good, rows(400));
 
     await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
+    const own = join(rig.directory, "own.csv");
+    writeFileSync(own, "Message,Team,Note\ngood day,positive,a\nbad day,negative,b\n,positive,c\n");
+    await page.getByLabel("Training data").setInputFiles(own);
+    await page.getByLabel("Columns").fill("text=Message,label=Team");
+    await submit(page, "Start");
+    await page.locator(".issues code", { hasText: "own.csv:4:" }).waitFor();
+    expect(await page.locator(".report").textContent()).toContain("2 of 3 rows accepted, 1 rejected");
+    await page.getByLabel("Leave out rows").fill("1");
+    await submit(page, "Start");
+    await page.locator(".report", { hasText: "1" }).waitFor();
+    expect(await page.locator(".report").textContent(), "a third is more than a hundredth").toContain("not usable");
+    await page.getByLabel("Columns").fill("");
+    await page.getByLabel("Leave out rows").fill("");
     await page.getByLabel("Training data").setInputFiles(broken);
     await submit(page, "Start");
     await page.locator(".issues code", { hasText: "broken.jsonl:6:" }).waitFor();

@@ -46,6 +46,30 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     expect(await versions.list("another")).toEqual([]);
   });
 
+  it("knows a dataset by the first digits of its digest, and names those that share them", async () => {
+    const objects = await open("prefixes");
+    const { datasets } = createStore({ objects, cacheDirectory: path(`${kind}-prefixes`), clock });
+    const digests = ["abcdef0123".padEnd(64, "0"), "abcdef0199".padEnd(64, "1"), "123456789".padEnd(64, "2")];
+    for (const digest of digests) await objects.putIfAbsent(`datasets/${digest}.json`, bytesBody(Buffer.from("{}")));
+    expect(await datasets.whole("12345678")).toBe(digests[2]);
+    expect(await datasets.whole("ABCDEF0199")).toBe(digests[1]);
+    expect(await datasets.whole("f".repeat(64))).toBe("f".repeat(64)); // whole already; whoever reads it finds that it is missing
+    await expect(datasets.whole("abcdef01", "spec.train")).rejects.toMatchObject({
+      violations: [
+        {
+          field: "spec.train",
+          description: `2 digests begin with abcdef01: ${digests[0]}, ${digests[1]}; give more digits`,
+        },
+      ],
+    });
+    await expect(datasets.whole("99999999")).rejects.toMatchObject({ code: "not-found", reason: "DATASET_NOT_FOUND" });
+    for (const wrong of ["1234567", "tickets.csv", "", "0".repeat(65)]) {
+      await expect(datasets.whole(wrong), wrong).rejects.toMatchObject({
+        violations: [{ description: "expected the 64 hex digits of a digest, or its first 8 or more" }],
+      });
+    }
+  });
+
   it("stores the same contents once, and the vocabulary of all versions once", async () => {
     const { versions } = await store("once");
     const [first, second] = [await modelDirectory("x", { f1: 1 }), await modelDirectory("x", { f1: 2 })];

@@ -3,6 +3,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Command, InvalidArgumentError } from "commander";
 import { type AdminClient, connectAdmin } from "../../client/admin-client.ts";
 import { CallError } from "../../client/call-error.ts";
+import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environment.ts";
 import { AlbertError } from "../../errors.ts";
 import { serverAddress } from "../inference/server-address.ts";
 import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
@@ -12,24 +13,31 @@ import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../ser
 
 /** Flags of every command that speaks to a server's admin listener. */
 export interface AdminFlags extends ConnectionFlags {
-  readonly admin: string;
+  readonly admin?: string;
   readonly json?: true;
 }
 
 /** Adds `--admin`, `--json` and what says how to connect. */
 export function addAdminOptions(command: Command): Command {
   return addConnectionOptions(command)
-    .option("--admin <host:port>", "admin address of the server", "127.0.0.1:50052")
+    .option(
+      "--admin <host:port>",
+      `admin address of the server (default: ${CLIENT_VARIABLES.admin}, else ${DEFAULT_ADMIN})`,
+    )
     .option("--json", "print JSON");
 }
+
+const DEFAULT_ADMIN = "127.0.0.1:50052";
 
 /** A person who no longer wants to wait interrupts the command. */
 const PATIENCE_MS = 3_600_000;
 
 /** Runs something with a connection to the admin listener, and closes it. @throws CallError */
 export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient) => Promise<T>): Promise<T> {
-  const { admin } = flags;
-  const address = serverAddress(admin, "--admin", 50052);
+  const { admin: usual } = clientEnvironment();
+  const admin = flags.admin ?? usual ?? DEFAULT_ADMIN;
+  const source = flags.admin === undefined && usual !== undefined ? CLIENT_VARIABLES.admin : "--admin";
+  const address = serverAddress(admin, source, 50052);
   const client = connectAdmin(address, { deadlineMs: PATIENCE_MS, ...connectionOf(flags, address) });
   try {
     return await run(client);
@@ -119,7 +127,7 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
   return rows.length === 0 ? [nothing] : columns([heading, ...rows]);
 }
 
-/** A source of rows: a digest, else a path below a root. */
+/** A source of rows: a digest or its first digits, eight or more; else a path below a root. */
 export function dataSource(text: string): { dataset: string } | { path: string } {
-  return /^[0-9a-f]{64}$/.test(text) ? { dataset: text } : { path: text };
+  return /^[0-9a-f]{8,64}$/.test(text) ? { dataset: text } : { path: text };
 }

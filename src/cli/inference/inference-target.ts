@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { create, type DescMethod, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
 import type { Command } from "commander";
+import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environment.ts";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../../server/call/call.ts";
@@ -36,7 +37,10 @@ const DEFAULT_SERVER = "localhost:50051";
 /** Gives a command the options by which a person says which model is meant, and how to print. */
 export function addTargetOptions(command: Command): Command {
   return addConnectionOptions(command)
-    .option("--server <host:port>", `ask a running server (default: ${DEFAULT_SERVER})`)
+    .option(
+      "--server <host:port>",
+      `ask a running server (default: ${CLIENT_VARIABLES.server}, else ${DEFAULT_SERVER})`,
+    )
     .option("--model <directory>", "load this model and ask it here, without a server")
     .option("--device <device>", "with --model: auto, cpu, webgpu or cuda", "cpu")
     .option("--served-model <name>", "with --server: which of its models")
@@ -134,11 +138,14 @@ async function openTarget(flags: TargetFlags): Promise<OpenTarget> {
       : []),
   ];
   if (violations.length > 0) throw invalidInput(violations);
-  return model === undefined ? connect(server ?? DEFAULT_SERVER, flags) : loadHere(model, device);
+  if (model !== undefined) return loadHere(model, device);
+  if (server !== undefined) return connect(server, "--server", flags);
+  const { server: usual } = clientEnvironment();
+  return connect(usual ?? DEFAULT_SERVER, usual === undefined ? "--server" : CLIENT_VARIABLES.server, flags);
 }
 
-async function connect(given: string, flags: ConnectionFlags): Promise<OpenTarget> {
-  const address = serverAddress(given, "--server", 50051);
+async function connect(given: string, source: string, flags: ConnectionFlags): Promise<OpenTarget> {
+  const address = serverAddress(given, source, 50051);
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
   const client = connectAlbert(address, connectionOf(flags, address));
   const explain = (error: unknown) => {

@@ -27,6 +27,8 @@ interface Fields {
   readonly steps: string;
   readonly learningRate: string;
   readonly promote: boolean;
+  readonly columns: string;
+  readonly skipInvalid: string;
   readonly windowsText: boolean;
 }
 
@@ -38,6 +40,8 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     steps: "",
     learningRate: "",
     promote: true,
+    columns: "",
+    skipInvalid: "",
     windowsText: false,
   });
   const [file, setFile] = useState<File | undefined>(undefined);
@@ -55,6 +59,8 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     const recipe: Record<string, string> = {};
     if (fields.steps !== "") recipe["train_step"] = fields.steps;
     if (fields.learningRate !== "") recipe["learning_rate"] = fields.learningRate;
+    if (fields.columns.trim() !== "") recipe["columns"] = fields.columns.trim();
+    if (fields.skipInvalid !== "") recipe["skip_invalid"] = String(Number(fields.skipInvalid) / 100);
     if (fields.windowsText) recipe["accept_windows_text"] = "true";
     const { task } = fields;
     const validation = await datasets.validateDataset({ source: { dataset }, task, model, recipe }, { signal });
@@ -120,6 +126,28 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
             placeholder="as the recipe says"
             value={fields.learningRate}
             onInput={(event) => set({ learningRate: event.currentTarget.value })}
+          />
+        </label>
+      </div>
+      <div class="row">
+        <label>
+          Columns <small>where the file's own names differ</small>
+          <input
+            placeholder="text=Message,label=Team"
+            value={fields.columns}
+            onInput={(event) => set({ columns: event.currentTarget.value })}
+          />
+        </label>
+        <label>
+          Leave out rows that cannot be used, at most <small>percent</small>
+          <input
+            type="number"
+            min="0"
+            max="100"
+            step="any"
+            placeholder="none: each is an error"
+            value={fields.skipInvalid}
+            onInput={(event) => set({ skipInvalid: event.currentTarget.value })}
           />
         </label>
       </div>

@@ -69,7 +69,8 @@ export function datasetService(options: DatasetServiceOptions): ServiceHandlers<
       const { items, nextPageToken } = page(await store.datasets.list(), request);
       return { datasets: items.map(datasetMessage), nextPageToken };
     },
-    async deleteDataset({ digest }) {
+    async deleteDataset({ digest: given }) {
+      const digest = await store.datasets.whole(given);
       await store.datasets.delete(digest, await referencesTo(digest, options));
       return {};
     },

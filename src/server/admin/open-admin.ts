@@ -147,7 +147,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
         }),
       );
       if (jobs === undefined) return;
-      services.add(TrainingService, trainingService(jobs));
+      services.add(TrainingService, trainingService(jobs, store.datasets));
       services.add(
         DatasetService,
         datasetService({

@@ -1,6 +1,8 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { TrainingService } from "../../gen/albert/v1/training_pb.js";
 import type { JobService } from "../../jobs/job-service.ts";
+import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
+import type { Datasets } from "../../store/datasets.ts";
 import type { ServiceHandlers } from "../call/call.ts";
 import { timestamp } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
@@ -8,14 +10,32 @@ import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } f
 import { page } from "./paging.ts";
 
 /** Runs training inside the service: every call of `albert.v1.TrainingService`. */
-export function trainingService(jobs: JobService): ServiceHandlers<typeof TrainingService> {
+export function trainingService(
+  jobs: JobService,
+  datasets: Pick<Datasets, "whole">,
+): ServiceHandlers<typeof TrainingService> {
+  /** With whole digests, which a job keeps; callers may give their first digits. */
+  const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval">>(spec: Spec): Promise<Spec> => {
+    const whole = async (source: DataSource | undefined, field: string): Promise<DataSource | undefined> =>
+      source?.kind === "dataset" ? { ...source, digest: await datasets.whole(source.digest, field) } : source;
+    const [train, evaluation] = [await whole(spec.train, "spec.train"), await whole(spec.eval, "spec.eval")];
+    return {
+      ...spec,
+      ...(train === undefined ? {} : { train }),
+      ...(evaluation === undefined ? {} : { eval: evaluation }),
+    };
+  };
   return {
     async createJob({ requestId, spec }, { caller }) {
-      const { job, replayed } = await jobs.create(checkRequestId(requestId), readJobSpec(spec), caller?.name);
+      const { job, replayed } = await jobs.create(
+        checkRequestId(requestId),
+        await withDigests(readJobSpec(spec)),
+        caller?.name,
+      );
       return { job: jobMessage(job), replayed };
     },
     async planJob({ spec }) {
-      const plan = await jobs.plan(readJobSpec(spec));
+      const plan = await jobs.plan(await withDigests(readJobSpec(spec)));
       return { ...plan, problems: [...plan.problems], settings: [...plan.settings] };
     },
     async getJob({ jobId }) {
@@ -45,7 +65,8 @@ export function trainingService(jobs: JobService): ServiceHandlers<typeof Traini
       return { job: jobMessage(await jobs.resume(jobId, caller?.name)) };
     },
     async cloneJob({ requestId, jobId, overrides }, { caller }) {
-      const { job } = await jobs.clone(checkRequestId(requestId), jobId, readJobOverrides(overrides), caller?.name);
+      const changes = await withDigests(readJobOverrides(overrides));
+      const { job } = await jobs.clone(checkRequestId(requestId), jobId, changes, caller?.name);
       return { job: jobMessage(job) };
     },
   };

@@ -1,7 +1,7 @@
 import type { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { HeadKind } from "../../model/heads.ts";
-import { noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
+import { ambiguousPin, noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
 import { ActiveVersion, type ActiveVersionOptions, type Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { isPinned, type ModelSelector, type VersionRef } from "./selection.ts";
@@ -87,7 +87,9 @@ export class ServedModel {
    */
   acquire(selector: ModelSelector): VersionRef {
     if (selector.version || selector.digest) {
-      const pinned = this.#loadedVersions().find((version) => isPinned(version, selector));
+      const fitting = this.#loadedVersions().filter((version) => isPinned(version, selector));
+      if (new Set(fitting.map(({ digest }) => digest)).size > 1) throw ambiguousPin(selector.digest ?? "", fitting);
+      const [pinned] = fitting;
       const comes = selector.version ? this.#slots.get(selector.version)?.loading !== undefined : this.loading;
       if (pinned === undefined) throw comes ? noVersionReady(this.name, true) : this.#notLoaded();
       return { version: pinned, release: pinned.retain() };

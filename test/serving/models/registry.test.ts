@@ -260,6 +260,20 @@ describe("choosing a version", () => {
     expect(served({ digest: "1: the diges" })).toBe("1");
   });
 
+  it("refuses the beginning of a digest that two loaded versions share, and names both", async () => {
+    const twin = (version: string) =>
+      source(version, { name: "twin", open: async () => fakeModel(`abcdefabcdef ${version}`) });
+    await models.swap(twin("1"));
+    await models.swap(twin("2"));
+    const { violations } = await refusal(() => models.acquire({ name: "twin", digest: "abcdefabcdef" }));
+    expect(violations[0]?.description).toBe(
+      "2 digests begin with abcdefabcdef: abcdefabcdef 1 (version 1), abcdefabcdef 2 (version 2); give more digits",
+    );
+    const { version, release } = models.acquire({ name: "twin", digest: "abcdefabcdef 1" });
+    release();
+    expect(version.version).toBe("1");
+  });
+
   it("takes the only model for a request that names none", () => {
     const ref = models.acquire({});
     expect(ref.version.name).toBe("m");

@@ -21,7 +21,7 @@ export const file_albert_v1_training: GenFile = /*@__PURE__*/
  */
 export type DataSource = Message<"albert.v1.DataSource"> & {
   /**
-   * Digest of a dataset version.
+   * Digest of a dataset version, or its first eight digits or more.
    *
    * @generated from field: string dataset = 1;
    */
