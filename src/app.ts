@@ -1,6 +1,7 @@
 import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
+import { isUnwritable } from "./platform/disk-space.ts";
 import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
@@ -178,7 +179,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     const updateHealth = followHealth(live, isReady, server.health, metrics, watching.signal, log);
     if (admin === undefined) for (const model of models) await inference.serve(model);
     else {
-      for (const { name, directory } of models) await admin.deployment.seed(name, directory);
+      for (const model of models) await seed(admin, model, log);
       await admin.deployment.start();
     }
     endStartup();
@@ -188,6 +189,16 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     throw error;
   }
   return { addresses: server.addresses, serving, metrics, close };
+}
+
+/** Puts a model into the store, unless that cannot be written: then what the store has of it serves. */
+async function seed({ deployment }: Admin, { name, directory }: ModelToServe, log: ServerLog): Promise<void> {
+  try {
+    await deployment.seed(name, directory);
+  } catch (error) {
+    if (!isUnwritable(error)) throw error;
+    log.error({ err: error, model: name }, "the store cannot be written: what it has of this model serves");
+  }
 }
 
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */

@@ -1,10 +1,13 @@
 import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
 import { byUser } from "./job-event.ts";
+import { isDiskFull } from "../platform/disk-space.ts";
+import { type FullDiskOptions, untilWritten } from "./full-disk.ts";
 import type { JobOutcome, JobProduct } from "./job-outcome.ts";
-import type { JobRecord } from "./job-record.ts";
-import { JobReporter } from "./job-reporter.ts";
 import type { JobRun, JobRunner } from "./job-runner.ts";
+import type { JobState } from "./job-state.ts";
+import type { JobRecord } from "./log/job-record.ts";
+import { JobReporter } from "./log/job-reporter.ts";
 import {
   earlierProduct,
   type ModelPublisher,
@@ -22,6 +25,9 @@ export interface ExecutionOptions {
   readonly clock: () => number;
   /** Receives defects, for which no caller waits. */
   readonly onDefect: (error: unknown, jobId: string) => void;
+  readonly fullDisk?: FullDiskOptions;
+  /** Told of a job that found no room on the disk, while the disk is as it found it. */
+  readonly onFullDisk: (jobId: string) => Promise<void>;
 }
 
 /** Why a job was asked to stop. */
@@ -47,7 +53,9 @@ export class JobExecution {
   constructor(record: JobRecord, options: ExecutionOptions) {
     this.record = record;
     this.#options = options;
-    const reporter = new JobReporter(record, options.clock, (error) => options.onDefect(error, record.job.id));
+    const onDefect = (error: unknown) => options.onDefect(error, record.job.id);
+    const { signal } = this.#stopping;
+    const reporter = new JobReporter(record, options.clock, onDefect, signal, options.fullDisk ?? {});
     this.#run = this.#start(reporter);
     this.ended = this.#end(reporter);
   }
@@ -77,10 +85,10 @@ export class JobExecution {
     const product = earlierProduct(record);
     const made = [product?.modelDirectory, product?.file?.path].filter((path) => path !== undefined);
     if (product === undefined || !made.every((path) => existsSync(path))) {
-      void reporter.add(() => record.transition({ kind: "begin" }));
+      void reporter.addSurely(() => record.transition({ kind: "begin" }));
       return this.#options.runner.start(record.job, record.directory, reporter.hooks());
     }
-    void reporter.add(() => record.transition({ kind: "publish" }));
+    void reporter.addSurely(() => record.transition({ kind: "publish" }));
     return { done: Promise.resolve({ kind: "finished", ...product }), stop() {}, setYield() {} };
   }
 
@@ -106,6 +114,8 @@ export class JobExecution {
       await record.transition({ kind: "stopped" });
     } else if (outcome.kind === "stopped") {
       await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
+    } else if (isForWantOfRoom(outcome, record.job.state)) {
+      await this.#setAside(messageOf(outcome));
     } else if (outcome.kind === "rejected") {
       const { reason, problems } = outcome;
       for (const { where, what, hint } of problems) {
@@ -126,6 +136,16 @@ export class JobExecution {
     else if (how === "pause") await record.transition({ kind: "pause" }, byUser(this.#stoppedBy));
     else
       await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
+  }
+
+  /** A job for which the disk had no room keeps what it has done, and goes on when there is room. */
+  async #setAside(message: string): Promise<void> {
+    await this.#options.onFullDisk(this.record.job.id);
+    await untilWritten(
+      () => this.record.transition({ kind: "preempt" }, { reason: "DISK_FULL", detail: message }),
+      this.#stopping.signal,
+      this.#options.fullDisk ?? {},
+    );
   }
 
   async #fail({ reason, message }: Omit<Extract<JobOutcome, { kind: "failed" }>, "kind">): Promise<void> {
@@ -153,11 +173,27 @@ export class JobExecution {
     } catch (error) {
       if (this.#abandoned) return;
       if (signal.aborted) return this.#interrupt("preempt");
+      if (isDiskFull(error) || (error instanceof AlbertError && error.reason === "DISK_FULL")) {
+        return this.#setAside(DISK_FULL);
+      }
       const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
       if (!(error instanceof AlbertError)) onDefect(error, record.job.id);
       await this.#fail({ reason: "ENGINE_ERROR", message });
     }
   }
+}
+
+const DISK_FULL = "the server's disk is full";
+
+function messageOf(outcome: JobOutcome): string {
+  if (outcome.kind === "failed") return outcome.message;
+  return (outcome.kind === "rejected" ? outcome.problems[0]?.what : undefined) ?? DISK_FULL;
+}
+
+/** A full disk says nothing against a job, unless its first check finds that it needs more room than there is. */
+function isForWantOfRoom(outcome: JobOutcome, state: JobState): boolean {
+  if (outcome.kind === "failed") return outcome.reason === "DISK_FULL";
+  return outcome.kind === "rejected" && outcome.reason === "DISK_FULL" && state.kind !== "validating";
 }
 
 /** Frees the disk that a job which has succeeded does not need; a failure to do so changes nothing about the job. */

@@ -14,7 +14,8 @@ export type JobReason =
   | "ENGINE_ERROR"
   | "CORRUPT_CHECKPOINT"
   | "USER"
-  | "SERVER_RESTART";
+  | "SERVER_RESTART"
+  | "POISON";
 
 /** Why a run ended before its last step, though it succeeded. */
 export type StoppedBy = "early_stopping" | "max_wall_seconds" | "max_steps";
@@ -78,7 +79,7 @@ export type JobTransition =
 
 export const QUEUED: JobState = { kind: "queued", resuming: false };
 
-/** No transition leaves these states. */
+/** Nothing more is done for a job in these states, unless a person resumes one that was given up as poison. */
 export function isTerminal(state: JobState): boolean {
   switch (state.kind) {
     case "succeeded":
@@ -89,6 +90,11 @@ export function isTerminal(state: JobState): boolean {
     default:
       return false;
   }
+}
+
+/** Given up because it seemed to kill its server. */
+function isPoison(state: JobState): boolean {
+  return state.kind === "failed" && state.reason === "POISON";
 }
 
 /** A runner is at it: states that a crash of the server turns into `preempted`. */
@@ -116,9 +122,9 @@ export function isActive(state: JobState): boolean {
  * | prepared | preparing | running |
  * | trained | running | evaluating |
  * | succeed | evaluating | succeeded |
- * | fail | preparing, running, evaluating | failed |
+ * | fail | preparing, running, evaluating, preempted | failed |
  * | pause | running (queued: at once) | paused |
- * | resume | paused, preempted | queued |
+ * | resume | paused, preempted, failed as poison | queued |
  * | preempt | any active | preempted |
  * | cancel | queued, paused, preempted | cancelled |
  * | cancel | any active | cancelling |
@@ -153,7 +159,7 @@ export function nextState(state: JobState, transition: JobTransition): JobState 
       if (state.kind === "evaluating") return { kind: "succeeded", result: transition.result };
       break;
     case "fail":
-      if (isActive(state) && state.kind !== "validating") {
+      if ((isActive(state) && state.kind !== "validating") || state.kind === "preempted") {
         return { kind: "failed", reason: transition.reason, message: transition.message };
       }
       break;
@@ -161,7 +167,8 @@ export function nextState(state: JobState, transition: JobTransition): JobState 
       if (state.kind === "running" || state.kind === "queued") return { kind: "paused" };
       break;
     case "resume":
-      if (state.kind === "paused" || state.kind === "preempted") return { kind: "queued", resuming: true };
+      if (state.kind === "paused" || state.kind === "preempted" || isPoison(state))
+        return { kind: "queued", resuming: true };
       break;
     case "preempt":
       if (isActive(state)) return { kind: "preempted" };

@@ -6,8 +6,8 @@ import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-file
 import { makeDirectory } from "../platform/directories.ts";
 import { SerialQueue } from "../platform/serial-queue.ts";
 import type { JobIdentity } from "./job.ts";
-import { type JobAccess, JobRecord } from "./job-record.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";
+import { type JobAccess, JobRecord } from "./log/job-record.ts";
 
 const IDENTITY_FILE = "job.json";
 const PARTIAL = /^\..*\.partial$/;

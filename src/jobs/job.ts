@@ -2,7 +2,7 @@ import { isFindingReason } from "../training/evaluation/findings.ts";
 import { type JobEvent, type JobProgress, NO_PROGRESS, type StateChange } from "./job-event.ts";
 import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { type JobState, QUEUED } from "./job-state.ts";
+import { type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
 
 // A job as the fold over its event log. Pure: it reads and writes no file.
 
@@ -14,6 +14,12 @@ export interface JobIdentity {
   readonly spec: JobSpec;
   readonly specDigest: string;
   readonly createdMs: number;
+}
+
+/** How far a job came: its phase (validating, preparing, running, evaluating), and in it the last step. */
+export interface Reach {
+  readonly phase: number;
+  readonly step: number;
 }
 
 /** A job as its log tells it. */
@@ -28,6 +34,10 @@ export interface Job extends JobIdentity {
   readonly lastSequence: number;
   /** Milliseconds it has taken steps for, as far as its log tells. */
   readonly runningMs: number;
+  /** How far it ever came. */
+  readonly farthest: Reach;
+  /** How often its server was killed while the job was at work, since it last came farther or a person resumed it. */
+  readonly killedServers: number;
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
   /** What its work made, once that is done; paths are relative to its directory. */
@@ -60,6 +70,8 @@ export function newJob(identity: JobIdentity): Job {
     updatedMs: identity.createdMs,
     lastSequence: 0,
     runningMs: 0,
+    farthest: { phase: 0, step: 0 },
+    killedServers: 0,
     startVersion: "",
     product: undefined,
     modelVersion: "",
@@ -83,6 +95,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     updatedMs: event.timeMs,
     lastSequence: event.sequence,
     runningMs: job.runningMs + ranFor(job, event),
+    ...killsAfter(job, event),
     startVersion: event.kind === "start_chosen" ? String(event.detail?.["version"]) : job.startVersion,
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
@@ -102,6 +115,18 @@ function findingsAfter({ findings }: Job, { kind, summary, detail }: JobEvent): 
   if (kind === "activity" && summary === "training") return [];
   if (kind !== "warning" || !isFindingReason(detail?.["reason"])) return findings;
   return findings.includes(summary) ? findings : [...findings, summary];
+}
+
+const PHASES: readonly JobStateKind[] = ["queued", "validating", "preparing", "running", "evaluating"];
+
+function killsAfter(job: Job, { transition, progress }: JobEvent): Pick<Job, "farthest" | "killedServers"> {
+  const { farthest, killedServers } = job;
+  if (transition?.detail === SERVER_ENDED) return { farthest, killedServers: killedServers + 1 };
+  if (transition?.to.kind === "queued" && transition.reason === "USER") return { farthest, killedServers: 0 };
+  const phase = Math.max(farthest.phase, PHASES.indexOf((transition?.to ?? job.state).kind));
+  const step = Math.max(farthest.step, progress?.step ?? 0);
+  if (phase === farthest.phase && step === farthest.step) return { farthest, killedServers };
+  return { farthest: { phase, step }, killedServers: 0 };
 }
 
 function productOf({ detail }: JobEvent): JobProduct {

@@ -1,15 +1,17 @@
 import { AlbertError } from "../errors.ts";
 import { everyUnreferenced } from "../platform/clock.ts";
+import { isDiskFull } from "../platform/disk-space.ts";
+import { RoomWatch } from "./full-disk.ts";
 import { type Job, SERVER_ENDED } from "./job.ts";
 import { byUser, type JobEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
-import type { JobRecord } from "./job-record.ts";
 import type { JobFilter, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
+import type { JobRecord } from "./log/job-record.ts";
 
 // Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.
 
@@ -21,7 +23,7 @@ export interface ServingPressure {
   readonly boundMs: number;
 }
 
-export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect"> {
+export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect" | "fullDisk"> {
   /** Directory of all jobs; the lock that keeps other processes out lies next to it, under the same name with `.lock`. */
   readonly directory: string;
   readonly lock?: LockOptions;
@@ -32,6 +34,11 @@ export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "pu
    */
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
+  /**
+   * A job is given up when its server was killed so often while it was at work and the job came no farther in between.
+   * Default 2.
+   */
+  readonly poisonKills?: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** Calls back at a fixed interval in milliseconds until the returned function is called. */
@@ -78,20 +85,24 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
 }
 
 class DirectoryJobService implements JobService {
-  readonly #options: JobServiceOptions & ExecutionOptions;
+  readonly #options: JobServiceOptions & Pick<ExecutionOptions, "clock">;
   readonly #store: JobStore;
   readonly #lock: DirectoryLock;
   readonly #stopWatchingPressure: () => void;
+  readonly #room: RoomWatch;
+  /** Jobs that a full disk kept from being taken up at the start. */
+  readonly #unrecovered = new Set<string>();
   #active: JobExecution | undefined;
   #closing = false;
   /** Why the jobs no longer belong to this process. */
   #lost: AlbertError | undefined;
 
-  constructor(options: JobServiceOptions & ExecutionOptions, store: JobStore, lock: DirectoryLock) {
+  constructor(options: JobServiceOptions & Pick<ExecutionOptions, "clock">, store: JobStore, lock: DirectoryLock) {
     this.#options = options;
     this.#store = store;
     this.#lock = lock;
-    const { pressure, every = everyUnreferenced } = options;
+    const { pressure, directory, fullDisk = {}, every = everyUnreferenced } = options;
+    this.#room = new RoomWatch(directory, fullDisk, every, (jobIds) => void this.#goOn(jobIds));
     this.#stopWatchingPressure =
       pressure === undefined
         ? () => {}
@@ -100,19 +111,28 @@ class DirectoryJobService implements JobService {
 
   /** Brings jobs of a process that ended into a state that this one can go on from. */
   async recover(): Promise<void> {
-    for (const record of this.#store.records()) {
-      const { state, lastSequence } = record.job;
+    for (const record of this.#store.records()) await this.#recover(record);
+    this.#startNext();
+  }
+
+  /** A job whose log cannot be written because the disk is full is taken up when there is room. */
+  async #recover(record: JobRecord): Promise<void> {
+    const { id, state, lastSequence } = record.job;
+    try {
       await freeSpentFiles(record, this.#options.onDefect); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
       if (isActive(state)) {
         await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: SERVER_ENDED });
       }
       if (state.kind === "cancelling") await record.transition({ kind: "stopped" });
-      if (record.job.state.kind === "preempted") {
-        await record.transition({ kind: "resume" }, { reason: "SERVER_RESTART" });
-      }
+      if (record.job.state.kind === "preempted") await goOnOrGiveUp(record, this.#options.poisonKills ?? 2);
+      this.#unrecovered.delete(id);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#options.onDefect(error, id);
+      this.#unrecovered.add(id);
+      await this.#room.add(id);
     }
-    this.#startNext();
   }
 
   async create(
@@ -188,6 +208,7 @@ class DirectoryJobService implements JobService {
     if (this.#closing) return;
     this.#closing = true;
     this.#stopWatchingPressure();
+    this.#room.close();
     const active = this.#active;
     if (active !== undefined) {
       this.#stop(active.record, "preempt");
@@ -209,12 +230,30 @@ class DirectoryJobService implements JobService {
     if (this.#active !== undefined || this.#closing || this.#lost !== undefined) return;
     const next = nextJob(this.list(), this.#options.clock());
     if (next === undefined) return;
-    const execution = new JobExecution(this.#store.get(next.id), this.#options);
+    const execution = new JobExecution(this.#store.get(next.id), {
+      ...this.#options,
+      onFullDisk: (jobId) => this.#room.add(jobId),
+    });
     this.#active = execution;
     void execution.ended.then(() => {
       this.#active = undefined;
       this.#startNext();
     });
+  }
+
+  /** Takes jobs up again for which there is room now. */
+  async #goOn(jobIds: readonly string[]): Promise<void> {
+    for (const id of jobIds) {
+      if (this.#closing || this.#lost !== undefined) return;
+      const record = this.#store.get(id);
+      const takenUp = this.#unrecovered.has(id)
+        ? this.#recover(record)
+        : waitsForRoom(record.job)
+          ? record.transition({ kind: "resume" }, { reason: "DISK_FULL", detail: "there is room on the disk again" })
+          : undefined;
+      await takenUp?.catch((error: unknown) => this.#options.onDefect(error, id));
+    }
+    this.#startNext();
   }
 
   #stop(record: JobRecord, intent: StopIntent, by?: string): void {
@@ -227,6 +266,25 @@ class DirectoryJobService implements JobService {
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
+}
+
+/** Queues a job again that stood aside, unless it seems to be what kills the server. */
+async function goOnOrGiveUp(record: JobRecord, poisonKills: number): Promise<void> {
+  const { killedServers } = record.job;
+  if (killedServers < poisonKills) {
+    await record.transition({ kind: "resume" }, { reason: "SERVER_RESTART" });
+    return;
+  }
+  const reason = "POISON";
+  const message =
+    `the server was killed ${killedServers} times while this job was at work, and the job came no farther in between, so it ` +
+    "is not begun again by itself; find the reason (memory limit, data) in the server's log, then resume it";
+  await record.transition({ kind: "fail", reason, message }, { reason, detail: message });
+}
+
+/** Whether a job stands aside because the disk had no room for it. */
+function waitsForRoom({ state, history }: Job): boolean {
+  return state.kind === "preempted" && history.at(-1)?.reason === "DISK_FULL";
 }
 
 /** Minutes of waiting that count as one step of priority: no job waits forever behind more important ones. */

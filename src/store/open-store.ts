@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { invalidInput } from "../errors.ts";
+import { makeDirectory } from "../platform/directories.ts";
 import { sweepCache } from "./cache-sweep.ts";
 import { ABANDONED_MS } from "./gc.ts";
 import { DirectoryObjectStore } from "./objects/directory-object-store.ts";
@@ -30,18 +33,36 @@ export async function openStore(location: string, options: OpenStoreOptions = {}
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
     const directory = resolve(location);
     const objects = await DirectoryObjectStore.open(directory);
+    const { cacheDirectory = await cacheInside(directory) } = options;
     return createSweptStore({
-      cacheDirectory: join(directory, "cache"),
       ...options,
+      cacheDirectory,
       objects: listenedTo(objects, options),
     });
   }
   const s3Location = parseS3Location(location);
   const { S3ObjectStore } = await import("./objects/s3-object-store.ts"); // a client of this size only loads where it is used
   const objects = await S3ObjectStore.open(s3Location);
-  const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
-  const { cacheDirectory = await openTemporaryCache(name) } = options;
+  const { cacheDirectory = await openTemporaryCache(nameOf(location)) } = options;
   return createSweptStore({ ...options, cacheDirectory, objects: listenedTo(objects, options) });
+}
+
+/** The cache of a store in a directory is part of it, unless the directory is on a read-only disk. */
+async function cacheInside(directory: string): Promise<string> {
+  const inside = join(directory, "cache");
+  try {
+    await makeDirectory(inside);
+    await access(inside, constants.W_OK);
+    return inside;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EROFS") return inside; // who writes there meets the error
+    return openTemporaryCache(nameOf(directory));
+  }
+}
+
+/** What tells the temporary cache of one store from others': 16 hex digits. */
+function nameOf(location: string): string {
+  return createHash("sha256").update(location).digest("hex").slice(0, 16);
 }
 
 function listenedTo(objects: ObjectStore, { onOperation }: OpenStoreOptions): ObjectStore {

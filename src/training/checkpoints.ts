@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
@@ -7,6 +7,7 @@ import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { replaceFile, syncDirectory } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
+import { freeDiskBytes } from "../platform/disk-space.ts";
 import type { DivergenceWindow } from "./divergence.ts";
 import type { TrainState } from "./step/training-step.ts";
 
@@ -264,12 +265,12 @@ export class CheckpointStore {
   async #requireSpace(files: Readonly<Record<string, ReadonlyMap<string, Tensor>>>): Promise<void> {
     let needed = 1 << 20;
     for (const tensors of Object.values(files)) for (const { data } of tensors.values()) needed += data.byteLength;
-    const { bavail, bsize } = await statfs(this.#options.directory);
-    if (bavail * bsize < needed) {
+    const free = await freeDiskBytes(this.#options.directory);
+    if (free < needed) {
       throw new AlbertError(
         "precondition",
-        `a checkpoint needs ${needed} bytes of disk and ${bavail * bsize} are free: free some, or keep fewer checkpoints`,
-        { reason: "DISK_FULL", metadata: { needed: String(needed), free: String(bavail * bsize) } },
+        `a checkpoint needs ${needed} bytes of disk and ${free} are free: free some, or keep fewer checkpoints`,
+        { reason: "DISK_FULL", metadata: { needed: String(needed), free: String(free) } },
       );
     }
   }

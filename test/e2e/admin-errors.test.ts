@@ -179,7 +179,7 @@ const CASES: readonly (readonly [
   [
     "MESSAGE_TOO_LARGE",
     "a chunk larger than a message may be",
-    () => admin.datasets.uploadChunk({ uploadId: sha256("x"), offset: 0n, data: Buffer.alloc(2 << 20) }),
+    () => admin.datasets.uploadChunk({ uploadId: sha256("x"), offset: 0n, data: Buffer.alloc(5 << 20) }),
   ],
   [
     "DATASET_TOO_LARGE",
@@ -347,6 +347,8 @@ const ELSEWHERE: readonly string[] = [
   "STORE_LEASE_EXPIRED",
   "STORE_FORBIDDEN",
   "STORE_UNAVAILABLE",
+  "JOBS_UNWRITABLE", // test/e2e/full-disk.test.ts
+  "DISK_READ_ONLY",
   "SHUTTING_DOWN", // a listener that drains answers before it
 ];
 

@@ -286,6 +286,9 @@ const ELSEWHERE = [
   // below, as they need a stream or a look at the metrics
   "CANCELLED",
   "DRAINING",
+  // of a server with tokens: test/server/access
+  "CREDENTIALS_REFUSED",
+  "NOT_ALLOWED",
   // the services for administrators
   "GENERATION_MISMATCH",
   "VERSION_IN_USE",

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { JobEvent } from "../../src/jobs/job-event.ts";
 import type { JobOutcome } from "../../src/jobs/job-outcome.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
+import { EventLog } from "../../src/jobs/log/event-log.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
 import { wallLimit } from "../../src/jobs/runner/job-control.ts";
 import type { TrainingEvent } from "../../src/training/events.ts";
@@ -66,6 +67,26 @@ async function eventsOf(service: JobService, id: string, after = 0): Promise<Job
   const events: JobEvent[] = [];
   for await (const event of service.watch(id, after)) events.push(event);
   return events;
+}
+
+/** What a run reports of a step. */
+function stepMetrics(step: number) {
+  return {
+    kind: "step_metrics",
+    step,
+    epoch: 0,
+    loss: 1,
+    learningRate: 1,
+    gradNorm: 1,
+    examplesSeen: 1,
+    tokensSeen: 1,
+    tokensPerSecond: 1,
+    paddingShare: 0,
+    dataWaitShare: 0,
+    etaSeconds: [1, 3],
+    residentBytes: 1,
+    metrics: {},
+  } as const;
 }
 
 describe("a job", () => {
@@ -493,6 +514,161 @@ describe("stopping jobs", () => {
     expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
   });
 
+  it("is given up when its server is killed twice and it came no farther, until a person resumes it", async () => {
+    const first = await open();
+    const { job } = await first.service.create("", specOf());
+    await first.reaches(job.id, "validating");
+    const opened = async (copy: string, from: string) => {
+      await cp(join(directory, from), join(directory, copy), { recursive: true });
+      return open({ directory: join(directory, copy) });
+    };
+    const second = await opened("killed-once", "jobs");
+    await second.reaches(job.id, "preparing"); // farther than before
+    const third = await opened("killed-twice", "killed-once");
+    await third.reaches(job.id, "preparing");
+    const fourth = await opened("killed-again", "killed-twice");
+    expect(fourth.service.get(job.id).state).toMatchObject({
+      kind: "failed",
+      reason: "POISON",
+      message: expect.stringContaining("killed 2 times"),
+    });
+    expect(fourth.runner.started).toEqual([]);
+    await fourth.service.resume(job.id);
+    await fourth.reaches(job.id, "preparing");
+    const fifth = await opened("resumed", "killed-again");
+    await fifth.reaches(job.id, "preparing"); // the count began anew
+  });
+
+  it("counts no kill between which it took a step", async () => {
+    let from = "jobs";
+    let current = await open();
+    const { job } = await current.service.create("", specOf());
+    for (let kill = 0; kill < 5; kill++) {
+      await until(() => current.runner.started.length === 1, "work");
+      if (kill === 0) current.runner.current.hooks.phase("validated");
+      current.runner.current.hooks.phase("prepared");
+      await current.reaches(job.id, "running");
+      current.runner.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+      current.runner.current.hooks.event(stepMetrics(kill + 1));
+      await until(() => current.service.get(job.id).progress.step === kill + 1, "a step");
+      const copy = `copy-${kill}`;
+      await cp(join(directory, from), join(directory, copy), { recursive: true });
+      from = copy;
+      current = await open({ directory: join(directory, copy) });
+    }
+    await current.reaches(job.id, "preparing");
+  });
+
+  it("stands aside when the disk is full, and goes on when there is room", async () => {
+    let free = 10e6;
+    let look = () => {};
+    const { service, runner, reaches } = await open({
+      fullDisk: { freeBytes: async () => free, watchMs: 77 },
+      every: (milliseconds, callback) => {
+        if (milliseconds === 77) look = callback;
+        return () => {};
+      },
+    });
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    await reaches(job.id, "running");
+    runner.current.finish({ kind: "failed", reason: "DISK_FULL", message: "a checkpoint needs 9 bytes" });
+    await reaches(job.id, "preempted");
+    expect(service.get(job.id).history.at(-1)).toMatchObject({
+      reason: "DISK_FULL",
+      detail: "a checkpoint needs 9 bytes",
+    });
+    look();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(service.get(job.id).state.kind).toBe("preempted");
+    free = 500e6;
+    look();
+    await reaches(job.id, "preparing");
+    expect(runner.current.job.state).toMatchObject({ kind: "queued", resuming: true });
+    runner.current.finish({ kind: "rejected", reason: "DISK_FULL", problems: [] }); // it looked again before it began
+    await reaches(job.id, "preempted");
+    await service.resume(job.id);
+    await reaches(job.id, "preparing");
+  });
+
+  it("keeps what it made when storing that meets a full disk", async () => {
+    const { service, runner, publisher, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    const model = await makeModel(job.id);
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    publisher.failing = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    runner.current.finish({ ...FINISHED, modelDirectory: model });
+    await reaches(job.id, "preempted");
+    publisher.failing = undefined;
+    await service.resume(job.id);
+    await reaches(job.id, "succeeded");
+    expect(runner.started).toHaveLength(1); // the work itself was not done again
+  });
+
+  it("loses none of its states though its log meets a full disk meanwhile", async () => {
+    let free = 0;
+    let look = () => {};
+    const { service, runner, reaches } = await open({
+      fullDisk: { retryMs: 1, watchMs: 77, freeBytes: async () => free },
+      every: (milliseconds, callback) => {
+        if (milliseconds === 77) look = callback;
+        return () => {};
+      },
+    });
+    const { job } = await service.create("", specOf());
+    await reaches(job.id, "validating");
+    let refused = 0;
+    const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    const append = vi.spyOn(EventLog.prototype, "append").mockImplementation(async () => {
+      refused++;
+      throw full;
+    });
+    walk(runner);
+    await until(() => refused > 3, "attempts");
+    expect(service.get(job.id).state.kind).toBe("validating");
+    append.mockRestore();
+    await reaches(job.id, "running");
+    const refuse = vi.spyOn(EventLog.prototype, "append").mockRejectedValue(full);
+    runner.current.finish({ kind: "failed", reason: "DISK_FULL", message: "no room" });
+    await until(() => refuse.mock.calls.length > 3, "attempts");
+    free = 500e6; // what was found full counts, not what there was when it could be written down
+    refuse.mockRestore();
+    await reaches(job.id, "preempted");
+    look();
+    await reaches(job.id, "preparing");
+  });
+
+  it("is taken up when there is room, though the disk is full when its server starts", async () => {
+    const before = await open();
+    const { job } = await before.service.create("", specOf());
+    walk(before.runner);
+    await before.reaches(job.id, "running");
+    const copy = join(directory, "killed");
+    await cp(join(directory, "jobs"), copy, { recursive: true });
+    const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    const append = vi.spyOn(EventLog.prototype, "append").mockRejectedValue(full);
+    let free = 0;
+    let look = () => {};
+    const after = await open({
+      directory: copy,
+      fullDisk: { freeBytes: async () => free, watchMs: 77 },
+      every: (milliseconds, callback) => {
+        if (milliseconds === 77) look = callback;
+        return () => {};
+      },
+    });
+    append.mockRestore();
+    expect([after.service.get(job.id).state.kind, after.runner.started.length, defects]).toEqual([
+      "running",
+      0,
+      [full],
+    ]);
+    free = 500e6;
+    look();
+    await after.reaches(job.id, "preparing");
+  });
+
   it("lets a paused job wait while others run", async () => {
     const { service, runner, reaches } = await open();
     const first = (await service.create("", specOf())).job;
@@ -550,23 +726,8 @@ describe("a job at work", () => {
     let now = 1_000_000;
     const { service, runner } = await open({ clock: () => now });
     const { job } = await service.create("", specOf());
-    const metrics = {
-      kind: "step_metrics",
-      epoch: 0,
-      loss: 1,
-      learningRate: 1,
-      gradNorm: 1,
-      examplesSeen: 1,
-      tokensSeen: 1,
-      tokensPerSecond: 1,
-      paddingShare: 0,
-      dataWaitShare: 0,
-      etaSeconds: [1, 3],
-      residentBytes: 1,
-      metrics: {},
-    } as const;
     for (let step = 1; step <= 30; step++) {
-      runner.current.hooks.event({ ...metrics, step });
+      runner.current.hooks.event(stepMetrics(step));
       now += 50;
     }
     await until(() => service.get(job.id).progress.step === 29, "every second step's metrics");

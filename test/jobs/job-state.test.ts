@@ -2,10 +2,10 @@ import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readLog } from "../../src/jobs/event-log.ts";
 import { applyEvent, newJob } from "../../src/jobs/job.ts";
 import type { JobService } from "../../src/jobs/job-service.ts";
 import { allows, isActive, isTerminal, type JobStateKind } from "../../src/jobs/job-state.ts";
+import { readLog } from "../../src/jobs/log/event-log.ts";
 import { openJobService } from "../../src/jobs/open-job-service.ts";
 import { SCRATCH } from "../support/scratch.ts";
 import { ManualRunner, RecordingPublisher, specOf, until } from "./fake-runner.ts";
@@ -37,6 +37,7 @@ async function reopen(real: Pick<Real, "path">): Promise<Pick<Real, "service" | 
     runner,
     publisher: new RecordingPublisher(),
     checkSpec: () => {},
+    poisonKills: Number.POSITIVE_INFINITY, // crashes alone are tried here
     clock: () => 0, // without ageing, priority and order alone decide
     onDefect: (error) => {
       throw error;

@@ -28,6 +28,7 @@ const STATES: Readonly<Record<string, JobState>> = {
   cancelling: { kind: "cancelling" },
   succeeded: { kind: "succeeded", result: RESULT },
   failed: { kind: "failed", ...FAIL },
+  poisoned: { kind: "failed", reason: "POISON", message: "killed twice" },
   rejected: { kind: "rejected", ...REJECT },
   cancelled: { kind: "cancelled" },
 };
@@ -64,7 +65,8 @@ const TABLE: Readonly<Record<string, { readonly [K in JobTransition["kind"]]?: s
   running: { trained: "evaluating", fail: "failed", pause: "paused", cancel: "cancelling", preempt: "preempted" },
   evaluating: { succeed: "succeeded", fail: "failed", cancel: "cancelling", preempt: "preempted" },
   paused: { resume: "queued again", cancel: "cancelled" },
-  preempted: { resume: "queued again", cancel: "cancelled" },
+  preempted: { resume: "queued again", cancel: "cancelled", fail: "failed" },
+  poisoned: { resume: "queued again" },
   cancelling: { stopped: "cancelled" },
   succeeded: {},
   failed: {},

@@ -1,4 +1,5 @@
 import { AlbertError } from "../../errors.ts";
+import { isDiskFull } from "../../platform/disk-space.ts";
 import type { JobOutcome } from "../job-outcome.ts";
 import type { JobProblem, JobReason } from "../job-state.ts";
 
@@ -54,12 +55,13 @@ function reasonOf(error: unknown, otherwise: JobReason): JobReason {
     if (error.code === "backend") return "ENGINE_ERROR";
     return otherwise;
   }
-  if ((error as NodeJS.ErrnoException | null)?.code === "ENOSPC") return "DISK_FULL";
+  if (isDiskFull(error)) return "DISK_FULL";
   return error instanceof RangeError && /allocation/i.test(error.message) ? "OUT_OF_MEMORY" : otherwise;
 }
 
 /** Callers see the messages of our own errors, and only the kind of any other. */
 function messageOf(error: unknown): string {
   if (error instanceof AlbertError) return error.message;
+  if (isDiskFull(error)) return "the server's disk is full";
   return error instanceof Error ? `unexpected ${error.name}` : "unexpected failure";
 }

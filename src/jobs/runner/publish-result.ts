@@ -2,8 +2,8 @@ import { rm } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import type { Job } from "../job.ts";
 import type { JobProduct } from "../job-outcome.ts";
-import type { JobRecord } from "../job-record.ts";
 import type { JobResult } from "../job-state.ts";
+import type { JobRecord } from "../log/job-record.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY } from "./job-control.ts";
 
 // Stores the result of a job, runs the gate on it, and promotes it. Each step is in the job's log before the next, so

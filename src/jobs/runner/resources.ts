@@ -1,5 +1,5 @@
-import { statfs } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
+import { freeDiskBytes } from "../../platform/disk-space.ts";
 import { availableMemoryBytes } from "../../platform/memory-limit.ts";
 
 // Refuses work for which the disk or the memory does not suffice.
@@ -22,8 +22,7 @@ export async function requireResources(
   { memoryBytes, diskBytes }: ResourceNeeds,
   advice: { readonly memory: string; readonly disk: string },
 ): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const freeBytes = bavail * bsize;
+  const freeBytes = await freeDiskBytes(directory);
   if (freeBytes < diskBytes) {
     const message = `the job needs about ${megabytes(diskBytes)} of disk and ${megabytes(freeBytes)} are free: ${advice.disk}`;
     throw new AlbertError("precondition", message, { reason: "DISK_FULL" });

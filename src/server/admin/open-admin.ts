@@ -20,8 +20,11 @@ import { openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import { checkSources, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
 import { ThreadJobRunner } from "../../jobs/runner/thread-runner.ts";
+import { StandbyJobService } from "../../jobs/standby-job-service.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
+import { everyUnreferenced } from "../../platform/clock.ts";
+import { isUnwritable } from "../../platform/disk-space.ts";
 import type { ServableModel } from "../../serving/models/reader.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -111,8 +114,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   let holder = "";
   try {
     if (role !== "inference") {
-      jobs = await openJobs(options, { store, data, deployment, gate, resolvePath, onChange });
-      holder = await holderOf(workDirectory(config));
+      jobs = await openJobsOrStandBy(options, { store, data, deployment, gate, resolvePath, onChange });
+      holder = await holderOf(workDirectory(config)).catch((error: unknown) => {
+        if (!isUnwritable(error)) throw error;
+        return ""; // without it this server announces no needs of its jobs, of which it has none yet
+      });
     }
   } catch (error) {
     await jobs?.close();
@@ -222,6 +228,29 @@ function openRetention(
     },
     onError: (error) => log.error({ err: error }, "what nothing keeps in the store could not be removed"),
   });
+}
+
+/**
+ * Jobs, or where their disk cannot be written what stands in for them until it can: serving needs no write. A server that
+ * only trains has nothing else to do, and does not start.
+ */
+async function openJobsOrStandBy(options: AdminOptions, parts: JobParts): Promise<JobService> {
+  const { log, config } = options;
+  try {
+    return await openJobs(options, parts);
+  } catch (cause) {
+    if (!isUnwritable(cause) || config.server.role === "training") throw cause;
+    log.error({ err: cause }, "the jobs' directory cannot be written: this server serves, and trains once it can");
+    return new StandbyJobService({
+      cause,
+      open: () => openJobs(options, parts),
+      every: everyUnreferenced,
+      onAttempt: (error) => {
+        if (error === undefined) log.info({}, "the jobs' directory can be written again: jobs go on");
+        else if (!isUnwritable(error)) log.error({ err: error }, "the jobs cannot be opened");
+      },
+    });
+  }
 }
 
 function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {

@@ -78,6 +78,13 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     retry: "elsewhere",
   },
   {
+    reason: "DISK_READ_ONLY",
+    code: "precondition",
+    when: "The server's disk is mounted read-only.",
+    detail: "PreconditionFailure",
+    retry: "no",
+  },
+  {
     reason: "REQUEST_ID_REUSED",
     code: "already-exists",
     when: "The request id created a job with another specification.",
@@ -99,6 +106,13 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     detail: "PreconditionFailure",
     retry: "no",
     metadata: ["host", "pid"],
+  },
+  {
+    reason: "JOBS_UNWRITABLE",
+    code: "unavailable",
+    when: "The jobs' directory could not be written when the server started, because its disk is full or read-only. The server serves, and takes the jobs up once it can write.",
+    detail: "none",
+    retry: "later",
   },
   {
     reason: "ILLEGAL_TRANSITION",

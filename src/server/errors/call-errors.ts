@@ -44,7 +44,13 @@ const RUNS_MODEL = [
 const READS_STORE = ["RECORD_CORRUPT", "SYMLINK_REFUSED", "STORE_FORBIDDEN", "STORE_UNAVAILABLE"] as const;
 
 /** The call writes to the store. */
-const WRITES_STORE = [...READS_STORE, "DISK_FULL", "STORE_COLLECTING", "STORE_LEASE_EXPIRED"] as const;
+const WRITES_STORE = [
+  ...READS_STORE,
+  "DISK_FULL",
+  "DISK_READ_ONLY",
+  "STORE_COLLECTING",
+  "STORE_LEASE_EXPIRED",
+] as const;
 
 /** The call names a stored version. */
 const NAMES_VERSION = [...READS_STORE, "VERSION_NOT_FOUND", "VERSION_REMOVED"] as const;
@@ -61,6 +67,7 @@ const LOADS_VERSION = [
   "SELF_CHECK_FAILED",
   "THREAD_LOST",
   "DISK_FULL",
+  "DISK_READ_ONLY",
 ] as const;
 
 /** The call moves an alias. */
@@ -73,10 +80,17 @@ const NAMES_PATH = ["NO_ROOT", "PATH_NOT_FOUND", "PATH_IS_LINK"] as const;
 const NAMES_DATA = [...NAMES_PATH, ...READS_STORE, "DATASET_NOT_FOUND", "DATASET_CHANGED", "DIGEST_MISMATCH"] as const;
 
 /** The call describes a job: its model, its data. */
-const DESCRIBES_JOB = [...NAMES_DATA, ...NAMES_VERSION] as const;
+const DESCRIBES_JOB = [...NAMES_DATA, ...NAMES_VERSION, "JOBS_UNWRITABLE"] as const;
 
 /** The call changes a job that exists. */
-const CHANGES_JOB = ["JOB_NOT_FOUND", "ILLEGAL_TRANSITION", "JOBS_LOCKED", "DISK_FULL"] as const;
+const CHANGES_JOB = [
+  "JOB_NOT_FOUND",
+  "JOBS_UNWRITABLE",
+  "ILLEGAL_TRANSITION",
+  "JOBS_LOCKED",
+  "DISK_FULL",
+  "DISK_READ_ONLY",
+] as const;
 
 type Reasons<S extends { readonly method: object }> = Readonly<Record<keyof S["method"], readonly string[]>>;
 
@@ -110,15 +124,23 @@ export const CALL_ERRORS = {
     watchServing: READS_STORE,
   },
   TrainingService: {
-    createJob: [...DESCRIBES_JOB, "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL"],
+    createJob: [...DESCRIBES_JOB, "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL", "DISK_READ_ONLY"],
     planJob: DESCRIBES_JOB,
-    getJob: ["JOB_NOT_FOUND"],
+    getJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
     listJobs: [],
-    watchJob: ["JOB_NOT_FOUND"],
+    watchJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
     cancelJob: CHANGES_JOB,
     pauseJob: CHANGES_JOB,
     resumeJob: [...CHANGES_JOB, "SHUTTING_DOWN"],
-    cloneJob: [...DESCRIBES_JOB, "JOB_NOT_FOUND", "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL"],
+    cloneJob: [
+      ...DESCRIBES_JOB,
+      "JOB_NOT_FOUND",
+      "REQUEST_ID_REUSED",
+      "SHUTTING_DOWN",
+      "JOBS_LOCKED",
+      "DISK_FULL",
+      "DISK_READ_ONLY",
+    ],
   },
   DatasetService: {
     beginUpload: [...WRITES_STORE, "DATASET_TOO_LARGE"],

@@ -11,6 +11,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
+import { isDiskFull, isUnwritable } from "../../platform/disk-space.ts";
 import type { Retry } from "./error-row.ts";
 import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 
@@ -53,6 +54,12 @@ export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertE
   if (isDiskFull(error)) {
     return new AlbertError("overloaded", "the server's disk is full", { reason: "DISK_FULL", cause: error });
   }
+  if (isUnwritable(error)) {
+    return new AlbertError("precondition", "the server's disk is read-only", {
+      reason: "DISK_READ_ONLY",
+      cause: error,
+    });
+  }
   if (known) {
     const { reason, metadata } = error;
     const message = errorRow(reason)?.when ?? "The runtime failed.";
@@ -63,11 +70,6 @@ export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertE
     metadata: { incident },
     cause: error,
   });
-}
-
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 /**

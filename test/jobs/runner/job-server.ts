@@ -63,6 +63,7 @@ export async function openJobs(directory: string) {
       promoteIfUnchanged: async () => true,
     },
     checkSpec: checkJobSpec,
+    poisonKills: Number.POSITIVE_INFINITY, // kills at any instant are what is tried here
     onDefect: (error) => {
       throw error;
     },

@@ -1,8 +1,9 @@
-import { invariant } from "../errors.ts";
-import { SerialQueue } from "../platform/serial-queue.ts";
-import type { NewJobEvent } from "./job-event.ts";
+import { invariant } from "../../errors.ts";
+import { SerialQueue } from "../../platform/serial-queue.ts";
+import { type FullDiskOptions, untilWritten } from "../full-disk.ts";
+import type { NewJobEvent } from "../job-event.ts";
+import type { JobHooks, JobPhase } from "../job-runner.ts";
 import type { JobRecord } from "./job-record.ts";
-import type { JobHooks, JobPhase } from "./job-runner.ts";
 import { jobEventOf, MetricsThrottle } from "./training-events.ts";
 
 /** Writes the events of a run into its job's log, in order. The run does not wait for the writes. */
@@ -11,17 +12,35 @@ export class JobReporter {
   readonly #onDefect: (error: unknown) => void;
   readonly #throttle: MetricsThrottle;
   readonly #writes = new SerialQueue();
+  readonly #stopping: AbortSignal;
+  readonly #fullDisk: FullDiskOptions;
 
-  /** @param onDefect  receives what could not be written */
-  constructor(record: JobRecord, clock: () => number, onDefect: (error: unknown) => void) {
+  /**
+   * @param onDefect  receives what could not be written
+   * @param stopping  aborted when nothing waits for room on the disk any more
+   */
+  constructor(
+    record: JobRecord,
+    clock: () => number,
+    onDefect: (error: unknown) => void,
+    stopping: AbortSignal,
+    fullDisk: FullDiskOptions,
+  ) {
     this.#record = record;
     this.#onDefect = onDefect;
     this.#throttle = new MetricsThrottle(clock);
+    this.#stopping = stopping;
+    this.#fullDisk = fullDisk;
   }
 
   /** Writes after all that was added before. @returns when it is written, or has failed */
   add(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
     return this.#writes.run(() => write(this.#record)).then(() => {}, this.#onDefect);
+  }
+
+  /** As `add`, for what must not be lost: a full disk is waited for. */
+  addSurely(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
+    return this.add((record) => untilWritten(() => write(record), this.#stopping, this.#fullDisk));
   }
 
   /** Resolves once everything is written. */
@@ -34,8 +53,10 @@ export class JobReporter {
     const append = (event: NewJobEvent) => this.add((record) => record.append(event));
     return {
       startChosen: (version) =>
-        append({ kind: "start_chosen", summary: `starts from ${version}`, detail: { version } }),
-      phase: (phase) => void this.add((record) => advance(record, phase)),
+        this.addSurely((record) =>
+          record.append({ kind: "start_chosen", summary: `starts from ${version}`, detail: { version } }),
+        ),
+      phase: (phase) => void this.addSurely((record) => advance(record, phase)),
       activity: (summary) => void append({ kind: "activity", summary }),
       planned: (plan) =>
         void append({

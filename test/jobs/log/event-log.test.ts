@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EventLog, readLog } from "../../src/jobs/event-log.ts";
+import { EventLog, readLog } from "../../../src/jobs/log/event-log.ts";
 
 let directory: string;
 let path: string;

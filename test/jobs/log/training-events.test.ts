@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { NO_PROGRESS } from "../../src/jobs/job-event.ts";
-import { jobEventOf, MetricsThrottle } from "../../src/jobs/training-events.ts";
-import type { TrainingEvent } from "../../src/training/events.ts";
+import { NO_PROGRESS } from "../../../src/jobs/job-event.ts";
+import { jobEventOf, MetricsThrottle } from "../../../src/jobs/log/training-events.ts";
+import type { TrainingEvent } from "../../../src/training/events.ts";
 
 const DAY_MS = 86_400_000;
 

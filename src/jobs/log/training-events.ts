@@ -1,5 +1,5 @@
-import type { TrainingEvent } from "../training/events.ts";
-import type { JobProgress, NewJobEvent } from "./job-event.ts";
+import type { TrainingEvent } from "../../training/events.ts";
+import type { JobProgress, NewJobEvent } from "../job-event.ts";
 
 // Which events of a training run go into its job's log, and how often.
 

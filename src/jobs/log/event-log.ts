@@ -1,10 +1,10 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { corrupt } from "../errors.ts";
-import { crc32c } from "../model/formats/crc32c.ts";
-import { syncDirectory } from "../platform/atomic-files.ts";
-import { SerialQueue } from "../platform/serial-queue.ts";
-import type { JobEvent, NewJobEvent } from "./job-event.ts";
+import { corrupt } from "../../errors.ts";
+import { crc32c } from "../../model/formats/crc32c.ts";
+import { syncDirectory } from "../../platform/atomic-files.ts";
+import { SerialQueue } from "../../platform/serial-queue.ts";
+import type { JobEvent, NewJobEvent } from "../job-event.ts";
 
 // The append-only file of a job's events: how it is written, flushed and read back after a crash. It knows no kind of
 // event.

@@ -1,9 +1,9 @@
-import type { AlbertError } from "../errors.ts";
-import { SerialQueue } from "../platform/serial-queue.ts";
+import type { AlbertError } from "../../errors.ts";
+import { SerialQueue } from "../../platform/serial-queue.ts";
+import { applyEvent, type Job, type JobIdentity, newJob } from "../job.ts";
+import type { JobEvent, NewJobEvent } from "../job-event.ts";
+import { isTerminal, type JobReason, type JobTransition, nextState } from "../job-state.ts";
 import { EventLog } from "./event-log.ts";
-import { applyEvent, type Job, type JobIdentity, newJob } from "./job.ts";
-import type { JobEvent, NewJobEvent } from "./job-event.ts";
-import { isTerminal, type JobReason, type JobTransition, nextState } from "./job-state.ts";
 
 // A job together with its log: the only place where a job changes its state.
 
