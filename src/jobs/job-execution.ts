@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { AlbertError } from "../errors.ts";
-import { byUser } from "./job-event.ts";
 import { isDiskFull } from "../platform/disk-space.ts";
 import { type FullDiskOptions, untilWritten } from "./full-disk.ts";
+import { byUser } from "./job-event.ts";
 import type { JobOutcome, JobProduct } from "./job-outcome.ts";
 import type { JobRun, JobRunner } from "./job-runner.ts";
 import type { JobState } from "./job-state.ts";
