@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectAdmin } from "../../src/client/admin-client.ts";
+import { CallError } from "../../src/client/call-error.ts";
 import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../src/gen/albert/v1/models_pb.js";
-import { DatasetService, TrainingService } from "../../src/gen/albert/v1/training_pb.js";
+import { DatasetService, JobKind, TrainingService } from "../../src/gen/albert/v1/training_pb.js";
 import { heartbeatMs } from "../../src/server/admin/heartbeats.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
@@ -66,19 +68,34 @@ function numberPaths(
   return message.fields.flatMap((field: DescField) => {
     if (field.fieldKind === "scalar" && NUMBERS.has(field.scalar))
       return [{ path: [field.jsonName], type: field.scalar }];
-    if (field.fieldKind !== "message" || field.message.typeName.startsWith("google.")) return [];
-    return numberPaths(field.message, depth + 1).map(({ path, type }) => ({ path: [field.jsonName, ...path], type }));
+    const list = field.fieldKind === "list" && field.listKind === "message";
+    if (!list && field.fieldKind !== "message") return [];
+    // Of a list, the one message that is tried.
+    const name = list ? `${field.jsonName}[]` : field.jsonName;
+    return numberPaths(field.message, depth + 1).map(({ path, type }) => ({ path: [name, ...path], type }));
   });
 }
 
 function withValue(base: Json, [name, ...rest]: readonly string[], value: unknown): Json {
   if (name === undefined) return base;
+  if (name.endsWith("[]")) {
+    const list = name.slice(0, -2);
+    const [first = {}] = (base[list] ?? []) as readonly Json[];
+    return { ...base, [list]: [withValue(first, rest, value)] };
+  }
   return { ...base, [name]: rest.length === 0 ? value : withValue((base[name] ?? {}) as Json, rest, value) };
 }
 
 const unary = [InferenceService, ModelService, TrainingService, DatasetService].flatMap((service) =>
   service.methods.filter(({ methodKind }) => methodKind === "unary").map((method: DescMethod) => ({ service, method })),
 );
+/** The request that a number is put into; an item of a batch is a whole request of its kind. */
+function baseOf(method: string, [list, kind = ""]: readonly string[]): Json {
+  if (list !== "items[]") return BASE[method] ?? {};
+  const call = `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`;
+  return { items: [{ correlationId: "1", [kind]: BASE[call] ?? {} }] };
+}
+
 const cases = unary.flatMap(({ service, method }) =>
   numberPaths(method.input).map(({ path, type }) => ({ service, method, path, type, field: path.join(".") })),
 );
@@ -108,7 +125,10 @@ describe("every number of every request", { timeout: 120_000 }, () => {
     });
 
   it("is found, in requests that are answered without it", async () => {
-    expect(cases.length).toBeGreaterThan(25);
+    expect(cases.length).toBeGreaterThan(45);
+    expect(cases.map(({ field }) => field)).toEqual(
+      expect.arrayContaining(["items[].answerQuestion.docStride", "heads[].topK", "spec.maxSteps", "pageStart"]),
+    );
     for (const method of ["Classify", "AnswerQuestion", "ChooseAnswer", "Encode", "FillMask", "Tokenize"]) {
       const response = await post(InferenceService.typeName, method, BASE[method]!);
       expect([method, response.status, await response.text()]).toEqual([method, 200, expect.anything()]);
@@ -119,15 +139,51 @@ describe("every number of every request", { timeout: 120_000 }, () => {
     "$method.name: $field works or is refused, at its ends and beyond",
     async ({ service, method, path, type }) => {
       for (const value of NUMBERS.get(type)!) {
-        const response = await post(service.typeName, method.name, withValue(BASE[method.name] ?? {}, path, value));
-        const reply = (await response.json()) as { readonly code?: string; readonly message?: string };
-        const said = `${JSON.stringify(value)}: ${reply.code} ${reply.message}`;
+        const response = await post(service.typeName, method.name, withValue(baseOf(method.name, path), path, value));
+        const text = await response.text();
+        const reply = JSON.parse(text) as { readonly code?: string; readonly message?: string };
+        const said = `${JSON.stringify(value)}: ${text.slice(0, 2000)}`;
+        expect(said).not.toMatch(/"code":13\b/); // INTERNAL, of an item of a batch
         // What the caller sent is never our fault, and no number makes a call wait forever.
         expect(["internal", "unknown", "data_loss", "deadline_exceeded"], said).not.toContain(reply.code);
         expect(said).not.toMatch(/\n\s+at |this is a bug/);
       }
     },
   );
+
+  it("of a watch works or is refused too, and nothing fires at once", async () => {
+    const admin = connectAdmin(server.app.addresses.admin!, { maxAttempts: 1 });
+    /** Messages of a stream within half a second, or the status with which it failed. */
+    const told = async (watch: (signal: AbortSignal) => AsyncIterable<unknown>) => {
+      const over = AbortSignal.timeout(500);
+      let messages = 0;
+      try {
+        for await (const _ of watch(over)) messages++;
+      } catch (error) {
+        if (error instanceof CallError) return error.status;
+        if (!over.aborted) throw error;
+      }
+      return messages;
+    };
+    const spec = { kind: JobKind.FINE_TUNE, model: "tiny", task: "classification", train: { path: "rows.jsonl" } };
+    try {
+      const jobId = (await admin.training.createJob({ requestId: "ends", spec })).job!.id;
+      await admin.training.cancelJob({ jobId });
+      for (const heartbeatSeconds of [0, -1, 0.5, 5e-324, 1e300, Number.NaN, Infinity, -Infinity]) {
+        const outcomes = [await told((signal) => admin.models.watchServing({ heartbeatSeconds }, { signal }))];
+        for (const afterSequence of [0, 1, 2 ** 32 - 1]) {
+          const request = { jobId, afterSequence, heartbeatSeconds };
+          outcomes.push(await told((signal) => admin.training.watchJob(request, { signal })));
+        }
+        for (const outcome of outcomes) {
+          // A few events and models; with a heartbeat that fired at once there would be thousands.
+          expect(outcome === "INVALID_ARGUMENT" || Number(outcome) < 40, `${heartbeatSeconds}: ${outcome}`).toBe(true);
+        }
+      }
+    } finally {
+      admin.close();
+    }
+  });
 });
 
 describe("the heartbeat of a watch", () => {
