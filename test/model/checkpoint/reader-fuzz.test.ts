@@ -38,11 +38,13 @@ async function readsOrRefuses(read: () => unknown): Promise<void> {
   expect(performance.now() - start).toBeLessThan(SLOWEST_MS);
 }
 
-const check = (arbitrary: fc.Arbitrary<unknown>, read: (value: never) => unknown) =>
+const check = (arbitrary: fc.Arbitrary<unknown>, read: (value: never) => unknown, numRuns = FUZZ_RUNS.memory) =>
   fc.assert(
     fc.asyncProperty(arbitrary, (value) => readsOrRefuses(() => read(value as never))),
-    { numRuns: FUZZ_RUNS },
+    { numRuns },
   );
+const checkOnDisk = (arbitrary: fc.Arbitrary<unknown>, read: (value: never) => unknown) =>
+  check(arbitrary, read, FUZZ_RUNS.disk);
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value) ?? "");
 const tokenizes = (kind: VocabularyKind) => (bytes: Uint8Array) =>
@@ -64,7 +66,7 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
 
   it("the whole of a TensorFlow checkpoint", () => {
     cpSync(scratch("tf"), scratch("tf2"), { recursive: true });
-    return check(mutatedBytes(fileOf("tf", "model.ckpt-best.index")), (bytes) => {
+    return checkOnDisk(mutatedBytes(fileOf("tf", "model.ckpt-best.index")), (bytes) => {
       writeFileSync(join(scratch("tf2"), "model.ckpt-best.index"), bytes);
       return openCheckpoint(scratch("tf2"));
     });
@@ -72,7 +74,7 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
 
   it("TensorFlow's pointer file", () => {
     cpSync(scratch("tf"), scratch("tf3"), { recursive: true });
-    return check(mutatedBytes(Buffer.from('model_checkpoint_path: "model.ckpt-best"\n')), (bytes) => {
+    return checkOnDisk(mutatedBytes(Buffer.from('model_checkpoint_path: "model.ckpt-best"\n')), (bytes) => {
       writeFileSync(join(scratch("tf3"), "checkpoint"), bytes);
       return openCheckpoint(scratch("tf3"));
     });
@@ -83,7 +85,7 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
     const names = ["albert.pooler.weight", "albert.pooler.bias", "classifier.bias"];
     const index = { metadata: {}, weight_map: Object.fromEntries(names.map((name) => [name, "model.safetensors"])) };
     const path = join(scratch("parts"), "model.safetensors.index.json");
-    return check(mutatedJson(index), (value) => {
+    return checkOnDisk(mutatedJson(index), (value) => {
       writeFileSync(path, json(value));
       return withShardedSafetensors(path, async (reader) => reader.read("classifier.bias"));
     });
@@ -92,7 +94,7 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
   it("config.json", () => {
     cpSync(scratch("hf"), scratch("config"), { recursive: true });
     const valid: unknown = JSON.parse(fileOf("hf", "config.json").toString("utf8"));
-    return check(mutatedJson(valid), (value) => {
+    return checkOnDisk(mutatedJson(valid), (value) => {
       writeFileSync(join(scratch("config"), "config.json"), json(value));
       return openCheckpoint(scratch("config"));
     });

@@ -15,7 +15,7 @@ import { delimitedRows } from "../../../../src/training/data/rows/tabular-rows.t
 import { ANY_WINDOWS_TEXT } from "../../../../src/training/data/windows-text.ts";
 
 /** Mutated files that are read; `ALBERT_TEST_FUZZ=1000000` reads more of them. */
-const RUNS = Number(process.env["ALBERT_TEST_FUZZ"] ?? 20_000);
+const RUNS = Number(process.env["ALBERT_TEST_FUZZ"] ?? 70_000);
 
 const reading = { columns: {}, required: [["text"], ["label"]] as const, windowsText: ANY_WINDOWS_TEXT };
 
