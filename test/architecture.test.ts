@@ -52,6 +52,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "tokenizer",
     "config",
     "gen",
+    "store",
   ],
 };
 

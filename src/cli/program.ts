@@ -26,6 +26,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   jobs: async () => (await import("./admin/jobs.ts")).registerJobs,
   models: async () => (await import("./admin/models.ts")).registerModels,
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
+  store: async () => (await import("./store.ts")).registerStore,
   tokens: async () => (await import("./tokens.ts")).registerTokens,
 };
 

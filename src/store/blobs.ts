@@ -59,6 +59,21 @@ export class Blobs {
     });
   }
 
+  /**
+   * What is wrong with a blob, which stays where it is; undefined where nothing is.
+   *
+   * @param path  of a local file that does not exist, and will not exist afterwards
+   */
+  async problemOf(sha256: string, path: string): Promise<string | undefined> {
+    try {
+      if (!(await this.#objects.fetch(blobKey(sha256), path))) return "is missing";
+      const actual = await withFile(path, sha256Of);
+      return actual === sha256 ? undefined : `is damaged: its bytes have sha256 ${actual}`;
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   /** sha256 and size of every blob. */
   async *list(): AsyncIterable<{ readonly sha256: string; readonly bytes: number }> {
     for await (const { key, size } of this.#objects.list(BLOBS)) {

@@ -8,6 +8,7 @@ import { ABANDONED_MS, collectGarbage, type GcReport, type GcRules } from "./gc.
 import { checkName } from "./names.ts";
 import type { ObjectStore } from "./objects/object-store.ts";
 import { References } from "./references.ts";
+import { type StoreReport, verifyStore } from "./verify.ts";
 import { type ModelVersion, Versions } from "./versions.ts";
 import { type StoreClock, WriteLeases } from "./write-leases.ts";
 
@@ -34,6 +35,12 @@ export interface Store {
    * @throws AlbertError unavailable (STORE_COLLECTING) when another process collects
    */
   collectGarbage(rules: GcRules): Promise<GcReport>;
+  /**
+   * Looks at every record and every file.
+   *
+   * @param repair  also mends what can be mended, and moves what is damaged into quarantine
+   */
+  verify(repair: boolean): Promise<StoreReport>;
   /** Removes this machine's copies of versions and datasets that the store no longer has, unless they are young. */
   trimCache(): Promise<void>;
   close(): Promise<void>;
@@ -75,6 +82,7 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
     collectGarbage: (rules) =>
       collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),
+    verify: (repair) => verifyStore({ objects, blobs, aliases, cacheDirectory }, repair),
     trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),
   };

@@ -1,0 +1,197 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AlbertError } from "../errors.ts";
+import { MANIFEST_FILE } from "../model/directory/manifest.ts";
+import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { makeTemporaryDirectory } from "../platform/temporary-directories.ts";
+import type { Aliases } from "./aliases.ts";
+import type { Blobs } from "./blobs.ts";
+import type { DatasetVersion } from "./datasets.ts";
+import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import { decodeRecord, isDamagedRecord } from "./records.ts";
+import { type ModelVersion, versionName } from "./versions.ts";
+
+// Looks at everything that a store holds, byte by byte, and mends what can be mended. It removes nothing: what is damaged
+// goes into quarantine.
+
+/** Something wrong with a store. */
+export interface StoreProblem {
+  /** What is damaged or missing, such as "version sentiment@3". */
+  readonly where: string;
+  readonly problem: string;
+  /** What was done about it; undefined where nothing was. */
+  readonly repaired: string | undefined;
+  /** What a person has to do, or could have done by a repair. */
+  readonly advice: string;
+}
+
+/** What was looked at, and what is wrong with it. */
+export interface StoreReport {
+  readonly versions: number;
+  readonly datasets: number;
+  /** Files of versions and data sets, each counted once, and their bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly problems: readonly StoreProblem[];
+}
+
+/** The parts of a store that are looked at. */
+export interface VerifiedStore {
+  readonly objects: ObjectStore;
+  readonly blobs: Blobs;
+  readonly aliases: Aliases;
+  readonly cacheDirectory: string;
+}
+
+/** A file that something refers to. */
+interface NeededFile {
+  readonly bytes: number;
+  /** What needs it, for messages. */
+  readonly owners: string[];
+  /** Where this machine may have a copy. */
+  readonly copies: string[];
+}
+
+/**
+ * Reads every record, every alias and every file of a store.
+ *
+ * @param repair  moves what is damaged into quarantine, and restores files of which this machine has a sound copy
+ */
+export async function verifyStore(store: VerifiedStore, repair: boolean): Promise<StoreReport> {
+  const problems: StoreProblem[] = [];
+  const files = new Map<string, NeededFile>();
+  const numbers = new Map<string, Set<number>>();
+  let datasets = 0;
+  for await (const version of readRecords<ModelVersion>(
+    store,
+    "models/",
+    /^models\/[^/]+\/versions\//,
+    repair,
+    problems,
+  )) {
+    const known = numbers.get(version.model) ?? new Set();
+    numbers.set(version.model, known.add(version.version));
+    const local = join(store.cacheDirectory, "models", version.files[MANIFEST_FILE]!.sha256);
+    for (const [name, { sha256, bytes }] of Object.entries(version.files)) {
+      need(files, sha256, bytes, `version ${versionName(version)}`, join(local, name));
+    }
+  }
+  for await (const dataset of readRecords<DatasetVersion>(store, "datasets/", /./, repair, problems)) {
+    datasets++;
+    const { digest, name, bytes, path } = dataset;
+    if (path === undefined) {
+      need(files, digest, bytes, `dataset ${name}`, join(store.cacheDirectory, "datasets", digest, name));
+    }
+  }
+  for (const [model, versions] of numbers) problems.push(...(await checkAliases(store, model, versions, repair)));
+  const temporary = await makeTemporaryDirectory("verify");
+  try {
+    for (const [sha256, file] of files) {
+      const problem = await checkFile(store, sha256, file, join(temporary, "file"), repair);
+      if (problem !== undefined) problems.push(problem);
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  const count = (counted: Iterable<ReadonlySet<number>>) => [...counted].reduce((sum, { size }) => sum + size, 0);
+  const bytes = [...files.values()].reduce((sum, file) => sum + file.bytes, 0);
+  return { versions: count(numbers.values()), datasets, files: files.size, bytes, problems };
+}
+
+function need(files: Map<string, NeededFile>, sha256: string, bytes: number, owner: string, copy: string): void {
+  const file = files.get(sha256) ?? { bytes, owners: [], copies: [] };
+  file.owners.push(owner);
+  file.copies.push(copy);
+  files.set(sha256, file);
+}
+
+/** The sound records below a prefix; the others become problems. */
+async function* readRecords<T extends object>(
+  { objects }: VerifiedStore,
+  prefix: string,
+  pattern: RegExp,
+  repair: boolean,
+  problems: StoreProblem[],
+): AsyncGenerator<T> {
+  const keys: string[] = [];
+  for await (const { key } of objects.list(prefix)) if (pattern.test(key)) keys.push(key);
+  for (const key of keys.sort()) {
+    const bytes = await objects.get(key);
+    if (bytes === undefined) continue; // removed meanwhile
+    try {
+      yield decodeRecord<T>(bytes, `the record ${key}`);
+    } catch (error) {
+      if (!isDamagedRecord(error)) throw error;
+      if (repair) {
+        await objects.putIfAbsent(`quarantine/records/${key}`, bytesBody(bytes));
+        await objects.delete(key);
+      }
+      problems.push({
+        where: `record ${key}`,
+        problem: (error as Error).message,
+        repaired: repair ? "moved into quarantine" : undefined,
+        advice: key.startsWith("models/") ? "publish or import the model again" : "upload or register the data again",
+      });
+    }
+  }
+}
+
+async function checkAliases(
+  { aliases }: VerifiedStore,
+  model: string,
+  versions: ReadonlySet<number>,
+  repair: boolean,
+): Promise<StoreProblem[]> {
+  try {
+    const list = Object.values((await aliases.list(model)).aliases);
+    return list
+      .filter(({ version }) => !versions.has(version))
+      .map(({ name, version }) => ({
+        where: `alias ${name} of ${model}`,
+        problem: `points at version ${version}, which the store does not have`,
+        repaired: undefined,
+        advice: "promote a version that it has",
+      }));
+  } catch (error) {
+    if (!isDamagedRecord(error)) throw error;
+    if (repair) await aliases.setAside(model);
+    return [
+      {
+        where: `aliases of ${model}`,
+        problem: (error as Error).message,
+        repaired: repair ? "moved into quarantine" : undefined,
+        advice: "promote the version that shall serve",
+      },
+    ];
+  }
+}
+
+/** Compares a file with its name, which is the hash of its bytes. */
+async function checkFile(
+  { objects, blobs }: VerifiedStore,
+  sha256: string,
+  { owners, copies }: NeededFile,
+  temporary: string,
+  repair: boolean,
+): Promise<StoreProblem | undefined> {
+  const problem = await blobs.problemOf(sha256, temporary);
+  if (problem === undefined) return undefined;
+  const described = {
+    where: `file ${sha256.slice(0, 12)} of ${[...new Set(owners)].join(", ")}`,
+    problem,
+    advice: "publish the same model, or upload the same data, again; that restores it",
+  };
+  if (!repair) return { ...described, repaired: undefined };
+  await blobs.fetch(sha256, temporary).catch((error: unknown) => {
+    if (!(error instanceof AlbertError) || error.code !== "corrupt") throw error; // it is in quarantine now, or was lost
+  });
+  await rm(temporary, { force: true });
+  for (const copy of copies) {
+    const digest = await withFile(copy, sha256Of).catch(() => undefined);
+    if (digest !== sha256) continue;
+    await blobs.put(sha256, copy);
+    return { ...described, repaired: "restored from this machine's copy", advice: "none" };
+  }
+  const moved = (await objects.head(`blobs/${sha256.slice(0, 2)}/${sha256}`)) === undefined && problem !== "is missing";
+  return { ...described, repaired: moved ? "moved into quarantine" : undefined };
+}
