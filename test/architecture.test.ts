@@ -68,6 +68,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk/": ["store"],
   commander: ["cli"],
   zod: ["config"],
+  jose: ["access"],
 };
 
 /** Folders of tests that mirror no room: goldens, whole servers, and what lies outside of `src/`. */

@@ -37,7 +37,7 @@ export function registerServe(program: Command): void {
 
 function startLines({ addresses }: App, models: readonly ServedModel[], { tls, auth }: Config): string {
   const secure = tls.certificateFile !== "";
-  const tokens = auth.tokensFile !== "";
+  const tokens = auth.tokensFile !== "" || auth.jwks !== "";
   const served = models.map(({ name, version, device, model }) => {
     const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
     return `  model  ${name}@${version} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;

@@ -11,6 +11,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...openDoors(config),
     ...certificates(config, origins),
     ...audits(config),
+    ...signedTokens(config),
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
@@ -56,7 +57,7 @@ function sharedAddresses({ server }: Config): FieldViolation[] {
 /** An address that other machines can reach is opened only when the configuration says what guards it. */
 function openDoors({ server, tls, auth }: Config): FieldViolation[] {
   if (server.trustNetwork === "guarded-elsewhere") return [];
-  if (tls.certificateFile !== "" && auth.tokensFile !== "") return [];
+  if (tls.certificateFile !== "" && asksWhoCalls(auth)) return [];
   const open = listeners(server).filter(([, value]) => {
     const host = parseAddress(value)?.host;
     return host !== undefined && !isLoopback(host);
@@ -68,7 +69,7 @@ function openDoors({ server, tls, auth }: Config): FieldViolation[] {
 }
 
 const ADVICE =
-  "give TLS (tls.certificate_file) and tokens (auth.tokens_file), or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
+  "give TLS (tls.certificate_file) and tokens (auth.tokens_file or auth.jwks), or say server.trust_network guarded-elsewhere if a proxy or network checks who calls";
 
 /** A certificate is nothing without its key, and what clients must show means nothing without either. */
 function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
@@ -80,10 +81,39 @@ function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): Fi
   return tls.clientCaFile === "" && demanded ? needs("tls.client_certificates", "tls.client_ca_file") : [];
 }
 
+/** Whether callers are known by anything. */
+function asksWhoCalls({ tokensFile, jwks }: Config["auth"]): boolean {
+  return tokensFile !== "" || jwks !== "";
+}
+
+/** A signed token is good for whoever it was made for, by whom we trust, and by keys that nobody could replace on the way. */
+function signedTokens({ auth }: Config): FieldViolation[] {
+  const { jwks, issuer, audience } = auth;
+  const related = [
+    ["auth.issuer", issuer],
+    ["auth.audience", audience],
+  ] as const;
+  if (jwks === "") {
+    return related
+      .filter(([, value]) => value !== "")
+      .map(([field]) => ({ field, description: "has no effect without auth.jwks" }));
+  }
+  const open = /^[a-z]+:\/\//i.test(jwks) && !/^(https:\/\/|http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/])/i.test(jwks);
+  return [
+    ...related
+      .filter(([, value]) => value === "")
+      .map(([field]) => ({ field, description: "is needed with auth.jwks: tokens for others must not count here" })),
+    ...(open
+      ? [{ field: "auth.jwks", description: "must be an https URL or a file: keys would travel unprotected" }]
+      : []),
+  ];
+}
+
 /** A log of who did what is empty where callers are not checked. */
 function audits({ auth }: Config): FieldViolation[] {
-  if (auth.auditFile === "" || auth.tokensFile !== "") return [];
-  return [{ field: "auth.audit_file", description: "needs auth.tokens_file too: without it callers are not checked" }];
+  if (auth.auditFile === "" || asksWhoCalls(auth)) return [];
+  const description = "needs auth.tokens_file or auth.jwks too: without them callers are not checked";
+  return [{ field: "auth.audit_file", description }];
 }
 
 function deadlines({ server }: Config): FieldViolation[] {

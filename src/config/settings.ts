@@ -166,6 +166,21 @@ const SETTINGS = {
       placeholder: "file",
       doc: "File of those who may call: hashes of tokens and names of client certificates, with their scopes and models (`albert tokens`). With it every listener asks who calls. Read again when it changes.",
     }),
+    jwks: text({
+      default: "",
+      placeholder: "location",
+      doc: "Keys of an identity provider whose signed tokens (JWT, OpenID Connect) are taken as bearer tokens: the https URL of its JWKS, or a file. Scopes are read from `scope` or `scp` as albert:infer and so on, patterns of models from `albert_models` (absent: all).",
+    }),
+    issuer: text({
+      default: "",
+      placeholder: "name",
+      doc: "Issuer (`iss`) that signed tokens must have.",
+    }),
+    audience: text({
+      default: "",
+      placeholder: "name",
+      doc: "Audience (`aud`) that signed tokens must be for.",
+    }),
     auditFile: text({
       default: "",
       placeholder: "file",

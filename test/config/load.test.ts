@@ -163,6 +163,21 @@ describe("loadConfig", () => {
     });
   });
 
+  it("takes signed tokens for an audience of an issuer only, by keys that nobody can replace on the way", () => {
+    const found = (flags: Record<string, string>) => Object.keys(problems({ flags })).sort();
+    expect(found({ "auth-jwks": "keys.json" })).toEqual(["auth.audience", "auth.issuer"]);
+    expect(found({ "auth-issuer": "i" })).toEqual(["auth.issuer"]);
+    const both = { "auth-issuer": "i", "auth-audience": "a" };
+    for (const jwks of ["keys.json", "https://i.example/jwks", "http://127.0.0.1:8/jwks"]) {
+      expect(found({ ...both, "auth-jwks": jwks })).toEqual([]);
+    }
+    for (const jwks of ["http://i.example/jwks", "ftp://i.example/jwks", "http://127.0.0.1.example/jwks"]) {
+      expect(found({ ...both, "auth-jwks": jwks })).toEqual(["auth.jwks"]);
+    }
+    expect(found({ "auth-audit-file": "a" })).toEqual(["auth.audit_file"]);
+    expect(found({ "auth-audit-file": "a", ...both, "auth-jwks": "keys.json" })).toEqual([]);
+  });
+
   it("needs the files of TLS together", () => {
     const found = (flags: Record<string, string>) => Object.keys(problems({ flags }));
     expect(found({ "tls-certificate-file": "c" })).toEqual(["tls.certificate_file"]);

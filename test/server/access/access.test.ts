@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type AccessList, formatAccessList, type TokenEntry } from "../../../src/access/access-file.ts";
 import type { Scope } from "../../../src/access/scopes.ts";
@@ -201,6 +202,37 @@ it("does not start with a file that is not there or wrong", async () => {
     });
   }
 });
+
+it("a token that an identity provider signed is a credential, as long as its key is in the file", async () => {
+  const pair = await generateKeyPair("EdDSA");
+  const jwks = join(scratch, "jwks.json");
+  const published = { ...(await exportJWK(pair.publicKey)), kid: "a", alg: "EdDSA" };
+  writeFileSync(jwks, JSON.stringify({ keys: [published] }));
+  await start({ auth: { tokensFile: "", jwks, issuer: "i", audience: "a" } });
+  const signed = await new SignJWT({ iss: "i", aud: "a", sub: "ann", scope: "albert:infer", albert_models: ["tiny"] })
+    .setProtectedHeader({ alg: "EdDSA", kid: "a" })
+    .setExpirationTime("5m")
+    .sign(pair.privateKey);
+  const client = ask({ token: signed });
+  expect((await client.classify(REQUEST)).labels).toHaveLength(2);
+  await expect(client.classify({ ...REQUEST, options: { model: "secret-plan" } })).rejects.toMatchObject({
+    status: "PERMISSION_DENIED",
+  });
+  await expect(administer({ token: signed }).models.listVersions({})).rejects.toMatchObject({
+    status: "PERMISSION_DENIED",
+  });
+  writeFileSync(jwks, JSON.stringify({ keys: [] }));
+  await expect
+    .poll(
+      () =>
+        client.classify(REQUEST).then(
+          () => "",
+          (error) => error.status,
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe("UNAUTHENTICATED");
+}, 30_000);
 
 it("a certificate is a credential by its alternative name, on every listener", async () => {
   const authority = await TestAuthority.create();
