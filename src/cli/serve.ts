@@ -8,9 +8,6 @@ import { addSettingOptions, configPath, settingFlags } from "./config.ts";
 import { exampleCall } from "./inference/example-call.ts";
 import { modelsToServe } from "./models-to-serve.ts";
 
-/** Time beyond all configured ones after which a shutdown that hangs is ended by force. */
-const HARD_STOP_MARGIN_MS = 5000;
-
 /** Adds `albert serve`: answers over gRPC until a signal ends it. */
 export function registerServe(program: Command): void {
   const command = program.command("serve").description("serve models over gRPC until SIGTERM or SIGINT");
@@ -62,18 +59,18 @@ function startLines({ addresses }: App, models: readonly ServedModel[], { tls, a
 
 /**
  * The first SIGTERM drains as configured, the first SIGINT (a person at a terminal) without the delay meant for load
- * balancers; a second signal, or a shutdown that takes longer than it may, ends the process at once.
+ * balancers; a second signal ends the process at once. So does the end of the time for delay and calls, whatever still holds on:
+ * a job in the middle of a step goes on from its checkpoint when a server starts again. The exit status is 0 when everything
+ * ended by itself, and 1 when something was cut. The process does not wait for sockets that a peer leaves open.
  */
-function endOnSignals(app: App, { server, serving }: Config): void {
+function endOnSignals(app: App, { server }: Config): void {
   let ending = false;
   const end = async (signal: NodeJS.Signals) => {
     if (ending) process.exit(1);
     ending = true;
     const delayMs = signal === "SIGINT" ? 0 : server.drainDelayMs;
-    const longestMs = delayMs + server.drainTimeoutMs + serving.swapDrainMs + HARD_STOP_MARGIN_MS;
-    setTimeout(() => process.exit(1), longestMs).unref();
-    const clean = await app.close(delayMs);
-    process.exitCode = clean ? 0 : 1;
+    setTimeout(() => process.exit(1), delayMs + server.drainTimeoutMs);
+    process.exit((await app.close(delayMs)) ? 0 : 1);
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);

@@ -132,7 +132,7 @@ const SETTINGS = {
       doc: "On SIGTERM, time between turning health to NOT_SERVING and refusing new calls, for load balancers to notice.",
     }),
     drainTimeoutMs: integer({
-      default: 25_000,
+      default: 15_000,
       min: 0,
       max: 600_000,
       unit: "ms",

@@ -76,15 +76,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* What draining may take at most, as the server bounds it: delay, calls in progress, versions in use, and 5 s; and 5 s for the process to end. */}}
+{{/* What draining may take at most, as the server bounds it: delay and calls in progress; and 5 s for the process to end. */}}
 {{- define "albert.graceSeconds" -}}
 {{- if gt (int .Values.terminationGracePeriodSeconds.override) 0 -}}
 {{ int .Values.terminationGracePeriodSeconds.override }}
 {{- else -}}
 {{- $delay := include "albert.setting" (dict "root" . "key" "server.drain_delay_ms") | int64 -}}
 {{- $calls := include "albert.setting" (dict "root" . "key" "server.drain_timeout_ms") | int64 -}}
-{{- $versions := include "albert.setting" (dict "root" . "key" "serving.swap_drain_ms") | int64 -}}
-{{ div (add $delay $calls $versions 10999) 1000 }}
+{{ div (add $delay $calls 5999) 1000 }}
 {{- end -}}
 {{- end -}}
 
