@@ -18,6 +18,9 @@ import { Certificates } from "./server/tls/certificates.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
 import { Serving } from "./serving/serving.ts";
+import { traceSwaps } from "./serving/trace-swaps.ts";
+import { openTracing } from "./tracing/open-telemetry.ts";
+import type { Tracer } from "./tracing/span.ts";
 
 // The composition root: opens the parts of a server in order, connects them, and closes them in reverse.
 
@@ -27,6 +30,8 @@ export interface AppOptions {
   readonly log: ServerLog;
   /** Opens the engine of a model. ONNX Runtime on the configured device unless given. */
   readonly openEngine?: (model: ServableModel) => Promise<Engine>;
+  /** What spans are made with where the configuration wants them; OpenTelemetry unless given. */
+  readonly tracer?: Tracer;
 }
 
 /** A model to serve from a directory, under a name. */
@@ -143,6 +148,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const live = serving.models;
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
+  let tracer: Tracer | undefined;
   let certificates: Certificates | undefined;
   let access: OpenAccess | undefined;
   const watching = new AbortController();
@@ -155,11 +161,16 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     await access?.close();
     await admin?.close();
     await inference.close();
+    await tracer?.close();
     return clean;
   };
   try {
+    if (config.tracing.exporter === "otlp") {
+      tracer = options.tracer ?? (await openTracing({ version: programVersion() }));
+      traceSwaps(live, tracer, watching.signal);
+    }
     if (config.tls.certificateFile !== "") certificates = await Certificates.open(config.tls, log);
-    if (config.store.directory !== "") admin = await openStoreOf(options, inference, device);
+    if (config.store.directory !== "") admin = await openStoreOf(options, inference, device, tracer);
     access = await openAccess(
       config.auth,
       { defaultModel: () => live.list()[0]?.name, job: (id) => admin?.job(id) },
@@ -172,6 +183,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       ...(config.server.role === "training" ? {} : { inference: handlers, openInference }),
       ...(admin === undefined ? {} : { admin }),
       ...(certificates === undefined ? {} : { certificates }),
+      ...(tracer === undefined ? {} : { tracer }),
       ...(access === undefined ? {} : { access: access.access }),
     });
     // A server that only trains answers administrators from the moment it listens.
@@ -206,6 +218,7 @@ async function openStoreOf(
   { config, log }: AppOptions,
   { serving, metrics, prepareModel }: ReturnType<typeof createInference>,
   device: () => Promise<DeviceKind>,
+  tracer: Tracer | undefined,
 ): Promise<Admin> {
   const { threads } = config.training;
   const limit = threads > 0 ? { threads } : {};
@@ -217,6 +230,7 @@ async function openStoreOf(
     prepareModel,
     gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
     executor: { kind: "onnx", device: await device(), ...limit },
+    ...(tracer === undefined ? {} : { tracer }),
   });
 }
 

@@ -62,9 +62,9 @@ async function askHealth(
   { service, timeoutMs }: HealthFlags,
   connection: Connection,
 ): Promise<ServingStatus> {
-  const { channel, headers } = openChannel(address, [Health], { maxAttempts: 1, ...connection });
+  const { channel, sent } = openChannel(address, [Health], { maxAttempts: 1, ...connection });
   try {
-    const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, headers }).check({ service });
+    const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, ...sent }).check({ service });
     return status;
   } catch (thrown) {
     const error = toCallError(thrown);

@@ -25,8 +25,8 @@ const DEFAULT_DEADLINE_MS = 120_000;
  */
 export function connectAdmin(address: string, options: AlbertClientOptions = {}): AdminClient {
   const services = [TrainingService, DatasetService, ModelService];
-  const { channel, headers } = openChannel(address, services, options);
-  const defaults = { deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS, headers };
+  const { channel, sent } = openChannel(address, services, options);
+  const defaults = { deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS, ...sent };
   return {
     training: serviceClient(TrainingService, channel, defaults),
     datasets: serviceClient(DatasetService, channel, defaults),

@@ -33,12 +33,12 @@ const MS_PER_BYTE = 0.1;
  * @throws TypeError when a token would travel over a network in plain text
  */
 export function connectAlbert(address: string, options: AlbertClientOptions = {}): AlbertClient {
-  const { channel, headers } = openChannel(address, [InferenceService], options);
+  const { channel, sent } = openChannel(address, [InferenceService], options);
   const { deadlineMs } = options;
   const deadlines =
     deadlineMs === undefined ? { deadlineMs: DEFAULT_DEADLINE_MS, msPerByte: MS_PER_BYTE } : { deadlineMs };
   return {
-    ...serviceClient(InferenceService, channel, { ...deadlines, headers }),
+    ...serviceClient(InferenceService, channel, { ...deadlines, ...sent }),
     close: () => channel.close(),
   };
 }

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, credentials } from "@grpc/grpc-js";
+import type { CallDefaults } from "./service-client.ts";
 
 // Opens a channel to a server: address, credentials, token, retries. It knows no service.
 
@@ -11,6 +12,8 @@ export interface AlbertClientOptions {
   readonly maxAttempts?: number;
   /** Bearer token to send with every call. Needs `credentials`, unless the server is on this machine. */
   readonly token?: string;
+  /** Asked for more metadata before each call, such as the `traceparent` of the span that the caller is in. */
+  readonly headersOfCall?: () => Readonly<Record<string, string>>;
   /** TLS; plain text unless given. */
   readonly credentials?: ChannelCredentials;
   /** Largest answer accepted, in bytes; 64 MiB unless given. */
@@ -30,8 +33,8 @@ export function openChannel(
   address: string,
   services: readonly DescService[],
   options: AlbertClientOptions,
-): { readonly channel: Client; readonly headers: Readonly<Record<string, string>> } {
-  const { maxAttempts = DEFAULT_ATTEMPTS, token } = options;
+): { readonly channel: Client; readonly sent: Pick<CallDefaults, "headers" | "headersOfCall"> } {
+  const { maxAttempts = DEFAULT_ATTEMPTS, token, headersOfCall } = options;
   if (token !== undefined && options.credentials === undefined && !LOOPBACK.test(address)) {
     throw new TypeError(`a token for ${address} would travel in plain text: give credentials for TLS`);
   }
@@ -40,7 +43,8 @@ export function openChannel(
     "grpc.max_receive_message_length": options.maxReplyBytes ?? DEFAULT_REPLY_BYTES,
     "grpc.enable_channelz": 0,
   });
-  return { channel, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } };
+  const headers: Readonly<Record<string, string>> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return { channel, sent: { headers, ...(headersOfCall === undefined ? {} : { headersOfCall }) } };
 }
 
 /** gRPC's own retry mechanism: it honours the server's pushback and keeps a budget over all calls of the channel. */

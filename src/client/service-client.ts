@@ -44,6 +44,8 @@ export interface CallDefaults {
   /** How much longer unary calls have for each byte of their request. */
   readonly msPerByte?: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Asked for more metadata before each call. */
+  readonly headersOfCall?: () => Readonly<Record<string, string>>;
 }
 
 /** Typed access to one service over an open channel. */
@@ -188,7 +190,8 @@ function encode(method: DescMethod, message: MessageInitShape<DescMethod["input"
 
 function metadataOf(defaults: CallDefaults, options: CallOptions): Metadata {
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries({ ...defaults.headers, ...options.headers })) metadata.set(name, value);
+  const headers = { ...defaults.headers, ...defaults.headersOfCall?.(), ...options.headers };
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   return metadata;
 }
 

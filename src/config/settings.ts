@@ -439,6 +439,12 @@ const SETTINGS = {
       doc: "Predicted wait of a request above which a training job waits between two steps; below it, its threads have a lower priority than those that serve.",
     }),
   },
+  tracing: {
+    exporter: choice(["none", "otlp"], {
+      default: "none",
+      doc: "otlp makes a span of each call, its stages and its batches, and of each change of version, and sends them by OTLP over HTTP; collector, sampling and names come from OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER. Needs the optional @opentelemetry packages.",
+    }),
+  },
   log: {
     level: choice(["fatal", "error", "warn", "info", "debug", "trace"], {
       default: "info",

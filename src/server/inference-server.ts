@@ -6,6 +6,7 @@ import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { GRPCInferenceService } from "../gen/inference/open_inference_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Tracer } from "../tracing/span.ts";
 import type { AccessControl } from "./access/access-control.ts";
 import { auditCalls } from "./access/audit.ts";
 import { ByteBudget } from "./call/byte-budget.ts";
@@ -37,6 +38,8 @@ export interface InferenceServerOptions {
   readonly openInference?: (ready: () => boolean) => ServiceHandlers<typeof GRPCInferenceService>;
   /** Decides who may call what on every listener; everyone when left out. */
   readonly access?: AccessControl;
+  /** Makes a span of every call; none is made without. */
+  readonly tracer?: Tracer;
   /** The services of the admin listener; without them it is not opened. */
   readonly admin?: { readonly register: (services: ServiceRegistrar) => void };
 }
@@ -201,13 +204,14 @@ function connectionLimits(
 
 function callSettings(
   listener: "public" | "admin",
-  { config, metrics, log, access }: InferenceServerOptions,
+  { config, metrics, log, access, tracer }: InferenceServerOptions,
   draining: AbortSignal,
   budget: ByteBudget = new ByteBudget(config.server.inflightBytes),
 ): CallSettings {
   const { server } = config;
   return {
     interceptors: listenerInterceptors({
+      ...(tracer === undefined ? {} : { tracer }),
       log,
       logAll: config.log.level === "debug" || config.log.level === "trace",
       slowMs: config.log.slowRequestMs,

@@ -1,6 +1,7 @@
 import type { DeviceKind } from "../runtime/engine.ts";
 import type { TaskLimits } from "../tasks/plan.ts";
 import type { TaskKind, TaskRequest, Tasks } from "../tasks/task-request.ts";
+import type { Span } from "../tracing/span.ts";
 import type { ModelSelector } from "./models/selection.ts";
 import type { Priority, WorkTiming } from "./scheduler/work.ts";
 
@@ -18,6 +19,8 @@ export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskReques
   readonly deadlineAt?: number;
   /** When the request arrived, on the same clock. Absent: now. */
   readonly receivedAt?: number;
+  /** The span that the request belongs to, where traces are made. */
+  readonly trace?: Span;
   /** Aborts when the caller goes away; a reason that is an AlbertError becomes the request's error. */
   readonly signal?: AbortSignal;
 }

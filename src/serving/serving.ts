@@ -18,6 +18,7 @@ import { runInParts } from "./scheduler/run-in-parts.ts";
 import { Scheduler } from "./scheduler/scheduler.ts";
 import type { Work, WorkTiming } from "./scheduler/work.ts";
 import { Texts } from "./texts/texts.ts";
+import { traceStages } from "./trace-stages.ts";
 
 // Takes one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
 // knows no protocol.
@@ -96,6 +97,7 @@ export class Serving {
       if (code === "cancelled") requests.cancelled(stage);
       if (reason === "NON_FINITE") this.#metrics.batches.poison("non-finite");
       this.#record(request, progress, this.#clock.now() - receivedAt, code, reason);
+      request.trace?.part({ name: stage, startedAt: receivedAt, endedAt: this.#clock.now(), error: reason });
       throw error;
     } finally {
       progress.ref?.release();
@@ -141,13 +143,19 @@ export class Serving {
       this.#metrics.requests.input(request.task, plan.tokens, plan.windows, plan.truncated);
       const plannedAt = this.#clock.now();
       progress.stage = "queue";
-      const work = { priority, deadline: deadlineAt, ...(signal === undefined ? {} : { signal }) };
+      const { trace } = request;
+      const work = {
+        ...{ priority, deadline: deadlineAt },
+        ...(signal === undefined ? {} : { signal }),
+        ...(trace === undefined ? {} : { trace }),
+      };
       const { answer, timing } = await this.#compute(plan, version, work, () => {
         progress.stage = "post";
       });
       const timings = addUp(receivedAt, admittedAt, plannedAt, timing, this.#clock.now());
       this.models.answered(version, timings.totalMs);
       this.#observe(timings);
+      if (trace !== undefined) traceStages(trace, receivedAt, timings);
       if (ref.shadow !== undefined) this.#shadow(request, ref.shadow, decisionOf(request.task, answer));
       return {
         answer,

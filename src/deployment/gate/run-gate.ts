@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { performance } from "node:perf_hooks";
 import { callThread } from "../../platform/worker-rpc.ts";
 import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
@@ -21,8 +22,8 @@ export interface GateOptions {
   readonly rules?: GateRules;
   /** Whether the gate yields to other threads, such as those that serve. */
   readonly background: boolean;
-  /** Receives each report. */
-  readonly onReport?: (report: GateReport) => void;
+  /** Receives each report, and when its comparison began, on the clock of `performance.now()`. */
+  readonly onReport?: (report: GateReport, startedAt: number) => void;
 }
 
 /** The version that may take over, and what it is evaluated on. */
@@ -45,8 +46,9 @@ export interface GateInput {
  *   does not fit
  */
 export async function runGate(options: GateOptions, input: GateInput, signal: AbortSignal): Promise<GateReport> {
+  const startedAt = performance.now();
   const report = await evaluateAndCompare(options, input, signal);
-  options.onReport?.(report);
+  options.onReport?.(report, startedAt);
   return report;
 }
 

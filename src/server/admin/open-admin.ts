@@ -31,11 +31,13 @@ import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import { Uploads } from "../../store/uploads.ts";
 import { versionName } from "../../store/versions.ts";
+import type { Tracer } from "../../tracing/span.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
 import { datasetService } from "./dataset-service.ts";
 import { modelService } from "./model-service.ts";
+import { jobTraces, traceGate } from "./trace-changes.ts";
 import { trainingService } from "./training-service.ts";
 import { validateData } from "./validate-data.ts";
 
@@ -50,6 +52,8 @@ export interface AdminOptions {
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: GateOptions["engine"];
   readonly executor: ExecutorOptions;
+  /** Makes spans of jobs and of the gate; none are made without. */
+  readonly tracer?: Tracer;
 }
 
 /** What an administrator reaches: the store, what it deploys, and, where this process trains, jobs and their data. */
@@ -74,7 +78,7 @@ const CHUNK_OVERHEAD = 1024;
  *   stays open
  */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
-  const { config, serving, log, metrics, prepareModel } = options;
+  const { config, serving, log, metrics, prepareModel, tracer } = options;
   const { role } = config.server;
   const roots = config.training.datasetRoots;
   const resolvePath = (path: string, field = "path") => resolveBelow(roots, path, field);
@@ -106,11 +110,18 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     store,
     engine: options.gateEngine,
     background: config.training.priority === "low",
-    onReport: ({ verdict }) => metrics.store.judged(verdict),
+    onReport: (report, startedAt) => {
+      metrics.store.judged(report.verdict);
+      if (tracer !== undefined) traceGate(tracer, report, startedAt);
+    },
   };
   let retention: Retention | undefined;
-  const onChange = () => void retention?.update();
   let jobs: JobService | undefined;
+  const trace = tracer === undefined ? () => {} : jobTraces(tracer, () => jobs?.list() ?? []);
+  const onChange = () => {
+    void retention?.update();
+    trace();
+  };
   let holder = "";
   try {
     if (role !== "inference") {

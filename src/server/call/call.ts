@@ -1,6 +1,7 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
+import type { Span } from "../../tracing/span.ts";
 
 // A call as handlers and interceptors see it, whatever its transport. Types only.
 
@@ -25,6 +26,8 @@ export interface CallContext {
   readonly peer: string;
   /** Who calls; absent where the listener does not check callers, and for open methods without a credential. */
   readonly caller?: Caller | undefined;
+  /** The call's span, where traces are made. */
+  readonly trace?: Span | undefined;
   /** Text metadata (headers) of the call; lower-case names. */
   header(name: string): string | undefined;
   /** Says what the request is about, for the log of who did what. */
@@ -45,6 +48,8 @@ export interface IncomingCall extends CallContext {
   certificateNames(): readonly string[];
   /** Session of the browser that a request came from, if its page made it. */
   readonly sessionId: string | undefined;
+  /** Says in which span it runs. */
+  traced(span: Span): void;
   /** Says who calls. */
   admit(caller: Caller): void;
   /** Names, ids and numbers of the request that say what it is about, once it was decoded. */

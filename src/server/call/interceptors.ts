@@ -1,6 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { AlbertError } from "../../errors.ts";
 import { draining } from "../../serving/errors.ts";
+import type { Tracer } from "../../tracing/span.ts";
+import { parseTraceparent, TRACEPARENT } from "../../tracing/traceparent.ts";
 import { credentialsRefused } from "../access/refusals.ts";
 import type { ServerLog } from "../log.ts";
 import type { IncomingCall } from "./call.ts";
@@ -33,14 +35,17 @@ export interface InterceptorOptions {
   /** Receives each change of the number of open streams. */
   readonly streamsOpen: (change: 1 | -1) => void;
   readonly authorizer?: Authorizer;
+  /** Makes a span of every call; none is made without. */
+  readonly tracer?: Tracer;
   /** Keeps who did what; nothing is kept without. */
   readonly audit?: Interceptor;
 }
 
 /** The interceptors of a listener, outermost first. A refused caller is logged too, and no call is authorised twice. */
 export function listenerInterceptors(options: InterceptorOptions): readonly Interceptor[] {
-  const { authorizer, audit } = options;
+  const { authorizer, audit, tracer } = options;
   return [
+    ...(tracer === undefined ? [] : [traceCalls(tracer)]),
     callLog(options),
     ...(audit === undefined ? [] : [audit]),
     openStreams(options.streamsOpen),
@@ -50,6 +55,35 @@ export function listenerInterceptors(options: InterceptorOptions): readonly Inte
   ];
 }
 
+/** A span from the arrival of a call to its end, in the trace that its caller names. */
+function traceCalls(tracer: Tracer): Interceptor {
+  return async (call, proceed) => {
+    const parent = parseTraceparent(call.header(TRACEPARENT));
+    const [service, method] = [call.service, call.method.slice(call.service.length + 1)];
+    const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": method };
+    const span = tracer.call(call.method, call.receivedAt, parent, {
+      ...attributes,
+      "albert.request_id": call.requestId,
+    });
+    call.traced(span);
+    let reason: string | undefined;
+    try {
+      await proceed();
+    } catch (error) {
+      reason = error instanceof AlbertError ? error.reason : "BUG";
+      throw error;
+    } finally {
+      if (span.context.sampled) span.annotate(factsOf(call));
+      span.end(reason);
+    }
+  };
+}
+
+/** What handlers said of a call, as attributes. */
+function factsOf({ facts }: IncomingCall): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [`albert.${name}`, value]));
+}
+
 /** One line per logged call. Lines hold names, numbers and reasons; never text of a request or an answer. */
 function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logAll" | "slowMs">): Interceptor {
   const write = (call: IncomingCall, outcome: string) => {
@@ -57,7 +91,14 @@ function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logA
     const slow = slowMs > 0 && ms > slowMs && !call.streaming;
     // Most calls are not logged; nothing is built for them.
     if (!slow && !logAll) return;
-    const line = { method: call.method, request_id: call.requestId, outcome, ms: Math.round(ms), ...call.facts };
+    const line = {
+      method: call.method,
+      request_id: call.requestId,
+      outcome,
+      ms: Math.round(ms),
+      ...traceOf(call),
+      ...call.facts,
+    };
     if (slow) log.warn(line, "slow call");
     else log.debug(line, "call");
   };
@@ -70,6 +111,11 @@ function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logA
     }
     write(call, "ok");
   };
+}
+
+/** Where a line's call is found among the traces. */
+function traceOf({ trace }: IncomingCall): Readonly<Record<string, string>> {
+  return trace === undefined ? {} : { trace_id: trace.context.traceId, span_id: trace.context.spanId };
 }
 
 /** Counts streaming calls while they are open. */

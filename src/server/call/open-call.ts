@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
+import type { Span } from "../../tracing/span.ts";
 import type { IncomingCall } from "./call.ts";
 import { allowedMs, callerCancelled, type DeadlineSettings, deadlineExceeded } from "./deadline.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -45,6 +46,7 @@ export class OpenCall implements IncomingCall {
   readonly draining: AbortSignal;
   readonly #transport: Transport;
   readonly #abort = new AbortController();
+  #trace: Span | undefined;
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
   target: Readonly<Record<string, string | number>> | undefined;
   #caller: Caller | undefined;
@@ -60,6 +62,14 @@ export class OpenCall implements IncomingCall {
     setMaxListeners(0, this.#abort.signal);
     this.deadlineAt =
       this.receivedAt + allowedMs(transport.remainingMs, this.streaming, settings, transport.requestBytes);
+  }
+
+  get trace(): Span | undefined {
+    return this.#trace;
+  }
+
+  traced(span: Span): void {
+    this.#trace = span;
   }
 
   get signal(): AbortSignal {

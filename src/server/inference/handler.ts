@@ -67,6 +67,7 @@ export async function answerRequest<Request extends InferenceRequestMessage, K e
     deadlineAt: context.deadlineAt,
     receivedAt: context.receivedAt,
     signal: context.signal,
+    ...(context.trace === undefined ? {} : { trace: context.trace }),
   });
   context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
   return { ...reply(answer, request), meta: metaFields(meta, context) };

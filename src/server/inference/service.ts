@@ -64,8 +64,9 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
 
 /** An item's clock starts when the item arrives, not when its stream was opened; its facts are not the stream's. */
 function itemContext(stream: CallContext): CallContext {
-  const { method, requestId, deadlineAt, signal, draining, peer } = stream;
+  const { method, requestId, deadlineAt, signal, draining, peer, caller, trace } = stream;
   const receivedAt = performance.now();
   const header = (name: string) => stream.header(name);
-  return { method, requestId, receivedAt, deadlineAt, signal, draining, peer, header, annotate: () => {} };
+  const same = { method, requestId, deadlineAt, signal, draining, peer, caller, trace, header };
+  return { ...same, receivedAt, annotate: () => {} };
 }

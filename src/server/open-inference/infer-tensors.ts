@@ -105,9 +105,9 @@ function withTimeout(context: CallContext, microseconds: number | undefined): Ca
 
 /** The context of a part of a call. */
 function derived(whole: CallContext, changed: Partial<Pick<CallContext, "deadlineAt" | "signal">>): CallContext {
-  const { method, requestId, receivedAt, deadlineAt, signal, draining, peer } = whole;
+  const { method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, trace } = whole;
   return {
-    ...{ method, requestId, receivedAt, deadlineAt, signal, draining, peer, ...changed },
+    ...{ method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, trace, ...changed },
     header: (name) => whole.header(name),
     annotate: (facts) => whole.annotate(facts),
   };

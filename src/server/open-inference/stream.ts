@@ -79,10 +79,10 @@ async function readRequests(
 
 /** A request's clock starts when it arrives, not when its stream was opened; its facts are not the stream's. */
 function requestContext(stream: CallContext): CallContext {
-  const { method, requestId, deadlineAt, signal, draining, peer } = stream;
+  const { method, requestId, deadlineAt, signal, draining, peer, caller, trace } = stream;
   const header = (name: string) => stream.header(name);
   return {
-    ...{ method, requestId, deadlineAt, signal, draining, peer, header },
+    ...{ method, requestId, deadlineAt, signal, draining, peer, caller, trace, header },
     receivedAt: performance.now(),
     annotate: () => {},
   };

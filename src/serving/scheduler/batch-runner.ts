@@ -7,6 +7,7 @@ import { bisect, workerLost } from "./bisect.ts";
 import type { ModelQueue } from "./model-queue.ts";
 import { hashSequence, type Quarantine } from "./quarantine.ts";
 import type { OwnOutput, QueuedRequest, QueuedSequence } from "./queued-request.ts";
+import { traceBatch } from "./trace-batch.ts";
 
 // Computes one batch and answers every request in it. It does not choose what runs, nor when.
 
@@ -44,6 +45,7 @@ export class BatchRunner {
   ): Promise<BatchResult> {
     const { engine } = queue.options;
     const inputs = batch.map(({ input }) => input);
+    const startedAt = this.#options.clock.now();
     const result = await engine.run(inputs, signal === undefined ? {} : { signal });
     if (result.outputs.length !== batch.length) {
       const message = `the engine gave ${result.outputs.length} outputs for ${batch.length} sequences`;
@@ -58,6 +60,7 @@ export class BatchRunner {
       runSeconds: runMs / 1000,
       predictedSeconds: predictedMs / 1000,
     });
+    traceBatch(batch, result.cost, startedAt, this.#options.clock.now());
     return result;
   }
 

@@ -1,4 +1,5 @@
 import type { SequenceInput, SequenceOutput } from "../../runtime/engine.ts";
+import type { Span } from "../../tracing/span.ts";
 
 // What the scheduler is asked, and what it gives back.
 
@@ -11,6 +12,8 @@ export interface Work {
   readonly priority: Priority;
   /** Moment on the scheduler's clock after which the answer is useless; Infinity for none. */
   readonly deadline: number;
+  /** The span that the work belongs to, where traces are made. */
+  readonly trace?: Span;
   /** Aborted when the caller goes away. */
   readonly signal?: AbortSignal;
   /** A part of work that `Scheduler.admit` has let in: it is not refused for its size or for what waits before it. */

@@ -35,6 +35,7 @@ async function called(authorizer: Authorizer | undefined, service = "albert.v1.I
     sessionId: undefined,
     admit: () => {},
     annotate: () => {},
+    traced: () => {},
     abort: () => {},
   };
   const work = async () => {

@@ -131,6 +131,7 @@ describe("the table of reasons", () => {
       "ADDRESS_UNAVAILABLE",
       "TLS_UNUSABLE",
       "AUTH_UNUSABLE",
+      "TRACING_UNAVAILABLE",
       "TOKEN_NOT_FOUND",
       "TOKEN_EXISTS",
       "BATCH_CANCELLED",
