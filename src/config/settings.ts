@@ -442,7 +442,7 @@ const SETTINGS = {
   tracing: {
     exporter: choice(["none", "otlp"], {
       default: "none",
-      doc: "otlp makes a span of each call, its stages and its batches, and of each change of version, and sends them by OTLP over HTTP; collector, sampling and names come from OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER. Needs the optional @opentelemetry packages.",
+      doc: "With otlp, each call, its stages, its batches and each change of version make spans, which are sent by OTLP over HTTP; collector, sampling and names come from OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER. Needs the optional @opentelemetry packages.",
     }),
   },
   log: {
