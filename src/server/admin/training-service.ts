@@ -18,7 +18,10 @@ export function trainingService(
   const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval">>(spec: Spec): Promise<Spec> => {
     const whole = async (source: DataSource | undefined, field: string): Promise<DataSource | undefined> =>
       source?.kind === "dataset" ? { ...source, digest: await datasets.whole(source.digest, field) } : source;
-    const [train, evaluation] = [await whole(spec.train, "spec.train"), await whole(spec.eval, "spec.eval")];
+    const [train, evaluation] = [
+      await whole(spec.train, "spec.train.dataset"),
+      await whole(spec.eval, "spec.eval.dataset"),
+    ];
     return {
       ...spec,
       ...(train === undefined ? {} : { train }),
