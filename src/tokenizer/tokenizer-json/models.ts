@@ -18,6 +18,9 @@ export type CutWord = (word: AlignedText) => readonly Cut[];
 /** How much worse than the rarest piece an unknown character scores. */
 const UNKNOWN_PENALTY = 10;
 
+/** Units of a word for which memory is kept from one word to the next. */
+const KEPT_UNITS = 65_536;
+
 export function buildModel(model: PieceModel): CutWord {
   return model.type === "unigram" ? buildUnigram(model) : buildWordPiece(model);
 }
@@ -32,17 +35,21 @@ function buildUnigram({ pieces, unknownId }: Extract<PieceModel, { type: "unigra
   const scores = Float64Array.from(pieces, ([, score]) => score);
   const unknownScore =
     scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY;
+  // A text has many short words: what finds the best way through one is kept for the next, unless it was very long.
+  let best = new Float64Array(0);
+  let from = new Int32Array(0);
+  let idAt = new Int32Array(0);
   return (word) => {
     const { units, length } = word;
-    const best = new Float64Array(length + 1);
-    const from = new Int32Array(length + 1).fill(-1);
-    const idAt = new Int32Array(length + 1);
-    const reach = (end: number, start: number, id: number, score: number) => {
-      if (from[end] !== -1 && !(score > best[end]!)) return;
-      best[end] = score;
-      from[end] = start;
-      idAt[end] = id;
-    };
+    if (best.length <= length || best.length > KEPT_UNITS) {
+      const size = Math.max(64, length + 1);
+      best = new Float64Array(size);
+      from = new Int32Array(size);
+      idAt = new Int32Array(size);
+    }
+    best[0] = 0;
+    from.fill(-1, 0, length + 1);
+    idAt.fill(0, 0, length + 1);
     for (let start = 0; start < length; ) {
       const next = start + characterSize(word, start);
       let single = false;
@@ -51,10 +58,20 @@ function buildUnigram({ pieces, unknownId }: Extract<PieceModel, { type: "unigra
         if (node < 0) break;
         const { id } = trie;
         if (id < 0) continue;
-        reach(end, start, id, scores[id]! + best[start]!);
+        const score = scores[id]! + best[start]!;
+        if (from[end] === -1 || score > best[end]!) {
+          best[end] = score;
+          from[end] = start;
+          idAt[end] = id;
+        }
         if (end === next) single = true;
       }
-      if (!single) reach(next, start, unknownId, unknownScore + best[start]!);
+      const score = unknownScore + best[start]!;
+      if (!single && (from[next] === -1 || score > best[next]!)) {
+        best[next] = score;
+        from[next] = start;
+        idAt[next] = unknownId;
+      }
       start = next;
     }
     const cuts: Cut[] = [];

@@ -60,11 +60,7 @@ function metaspace(
   { replacement, prepend: scheme, split }: Extract<PreTokenizerRule, { type: "metaspace" }>,
   atStart: boolean,
 ): AlignedText[] {
-  let out: AlignedText = new AlignedTextBuilder(text.length);
-  for (let i = 0; i < text.length; i++) {
-    if (text.units[i] === 0x20) (out as AlignedTextBuilder).pushAll(replacement, text.starts[i]!, text.ends[i]!);
-    else (out as AlignedTextBuilder).push(text.units[i]!, text.starts[i]!, text.ends[i]!);
-  }
+  let out = withReplacedSpaces(text, replacement);
   const wanted = scheme === "always" || (scheme === "first" && atStart && text.starts[0] === 0);
   if (wanted && !startsWith(out, 0, replacement)) out = prepend(out, replacement);
   if (!split) return [out];
@@ -76,6 +72,21 @@ function metaspace(
     start = i;
   }
   return words;
+}
+
+function withReplacedSpaces(text: AlignedText, replacement: string): AlignedText {
+  if (replacement.length === 1) {
+    const units = text.units.slice(0, text.length);
+    const symbol = replacement.charCodeAt(0);
+    for (let i = 0; i < units.length; i++) if (units[i] === 0x20) units[i] = symbol;
+    return { length: text.length, units, starts: text.starts, ends: text.ends };
+  }
+  const out = new AlignedTextBuilder(text.length);
+  for (let i = 0; i < text.length; i++) {
+    if (text.units[i] === 0x20) out.pushAll(replacement, text.starts[i]!, text.ends[i]!);
+    else out.push(text.units[i]!, text.starts[i]!, text.ends[i]!);
+  }
+  return out;
 }
 
 function startsWith(text: AlignedText, at: number, symbol: string): boolean {
