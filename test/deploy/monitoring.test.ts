@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -103,6 +103,15 @@ describe("rules and dashboards", () => {
   });
 });
 
+describe("compose.yaml", () => {
+  it("mounts files that exist", () => {
+    const compose = readFileSync(join(root, "compose.yaml"), "utf8");
+    const mounted = [...compose.matchAll(/- \.\/(\S+?):/g)].map(([, path]) => path!);
+    expect(mounted).toContain("deploy/monitoring/alerts.yaml");
+    expect(mounted.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
 describe.skipIf(missing("promtool", promtool))("promtool", { timeout: 180_000 }, () => {
   const run = (args: readonly string[], input?: string) =>
     execFileSync("promtool", args, { env, encoding: "utf8", ...(input === undefined ? {} : { input }) });
@@ -111,6 +120,10 @@ describe.skipIf(missing("promtool", promtool))("promtool", { timeout: 180_000 },
     scratch = mkdtempSync(join(tmpdir(), "albert-rules-"));
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it("accepts the configuration of compose.yaml, with the rules that it names", () => {
+    expect(run(["check", "config", join(monitoring, "prometheus.yaml")])).toContain("is valid");
+  });
 
   it("has nothing to say about the metrics page of a server that has answered", async () => {
     const server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }] });
