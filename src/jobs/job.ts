@@ -16,12 +16,6 @@ export interface JobIdentity {
   readonly createdMs: number;
 }
 
-/** How far a job came: its phase (validating, preparing, running, evaluating), and in it the last step. */
-export interface Reach {
-  readonly phase: number;
-  readonly step: number;
-}
-
 /** A job as its log tells it. */
 export interface Job extends JobIdentity {
   readonly state: JobState;
@@ -34,9 +28,9 @@ export interface Job extends JobIdentity {
   readonly lastSequence: number;
   /** Milliseconds it has taken steps for, as far as its log tells. */
   readonly runningMs: number;
-  /** How far it ever came. */
-  readonly farthest: Reach;
-  /** How often its server was killed while the job was at work, since it last came farther or a person resumed it. */
+  /** How far it ever came: 0 before its first step, 1 taking steps, 2 done with them. */
+  readonly reach: number;
+  /** How often in a row its server was killed while the job was at work and took no step; 0 again after a person resumed it. */
   readonly killedServers: number;
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
@@ -70,7 +64,7 @@ export function newJob(identity: JobIdentity): Job {
     updatedMs: identity.createdMs,
     lastSequence: 0,
     runningMs: 0,
-    farthest: { phase: 0, step: 0 },
+    reach: 0,
     killedServers: 0,
     startVersion: "",
     product: undefined,
@@ -117,16 +111,20 @@ function findingsAfter({ findings }: Job, { kind, summary, detail }: JobEvent): 
   return findings.includes(summary) ? findings : [...findings, summary];
 }
 
-const PHASES: readonly JobStateKind[] = ["queued", "validating", "preparing", "running", "evaluating"];
+/** How far a job is: before its first step, taking steps, or done with them. */
+const REACH: Readonly<Partial<Record<JobStateKind, number>>> = { running: 1, evaluating: 2 };
 
-function killsAfter(job: Job, { transition, progress }: JobEvent): Pick<Job, "farthest" | "killedServers"> {
-  const { farthest, killedServers } = job;
-  if (transition?.detail === SERVER_ENDED) return { farthest, killedServers: killedServers + 1 };
-  if (transition?.to.kind === "queued" && transition.reason === "USER") return { farthest, killedServers: 0 };
-  const phase = Math.max(farthest.phase, PHASES.indexOf((transition?.to ?? job.state).kind));
-  const step = Math.max(farthest.step, progress?.step ?? 0);
-  if (phase === farthest.phase && step === farthest.step) return { farthest, killedServers };
-  return { farthest: { phase, step }, killedServers: 0 };
+function killsAfter(job: Job, { kind, transition }: JobEvent): Pick<Job, "reach" | "killedServers"> {
+  const { reach, killedServers } = job;
+  if (transition?.detail === SERVER_ENDED) {
+    // What follows the last step is short, and reads nothing of the job's that was not read before.
+    const counts = transition.from !== "evaluating";
+    return { reach, killedServers: killedServers + (counts ? 1 : 0) };
+  }
+  const now = Math.max(reach, REACH[(transition?.to ?? job.state).kind] ?? 0);
+  const resumed = transition?.to.kind === "queued" && transition.reason === "USER";
+  const stepped = kind === "step_metrics" || kind === "checkpoint_written";
+  return { reach: now, killedServers: now > reach || stepped || resumed ? 0 : killedServers };
 }
 
 function productOf({ detail }: JobEvent): JobProduct {

@@ -35,7 +35,7 @@ export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "pu
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
   /**
-   * A job is given up when its server was killed so often while it was at work and the job came no farther in between.
+   * A job is given up when its server was killed so often in a row while it was at work and took no step.
    * Default 2.
    */
   readonly poisonKills?: number;
@@ -277,7 +277,7 @@ async function goOnOrGiveUp(record: JobRecord, poisonKills: number): Promise<voi
   }
   const reason = "POISON";
   const message =
-    `the server was killed ${killedServers} times while this job was at work, and the job came no farther in between, so it ` +
+    `the server was killed ${killedServers} times in a row while this job was at work and took no step, so it ` +
     "is not begun again by itself; find the reason (memory limit, data) in the server's log, then resume it";
   await record.transition({ kind: "fail", reason, message }, { reason, detail: message });
 }

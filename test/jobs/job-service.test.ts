@@ -514,32 +514,60 @@ describe("stopping jobs", () => {
     expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
   });
 
-  it("is given up when its server is killed twice and it came no farther, until a person resumes it", async () => {
+  it("is given up when its server is killed twice in a row before it took a step, until a person resumes it", async () => {
+    let from = "jobs";
+    const killed = async () => {
+      const copy = `${from}-killed`;
+      await cp(join(directory, from), join(directory, copy), { recursive: true });
+      from = copy;
+      return open({ directory: join(directory, copy) });
+    };
     const first = await open();
     const { job } = await first.service.create("", specOf());
     await first.reaches(job.id, "validating");
-    const opened = async (copy: string, from: string) => {
-      await cp(join(directory, from), join(directory, copy), { recursive: true });
-      return open({ directory: join(directory, copy) });
-    };
-    const second = await opened("killed-once", "jobs");
-    await second.reaches(job.id, "preparing"); // farther than before
-    const third = await opened("killed-twice", "killed-once");
-    await third.reaches(job.id, "preparing");
-    const fourth = await opened("killed-again", "killed-twice");
-    expect(fourth.service.get(job.id).state).toMatchObject({
+    const second = await killed();
+    await second.reaches(job.id, "preparing");
+    const third = await killed();
+    expect(third.service.get(job.id).state).toMatchObject({
       kind: "failed",
       reason: "POISON",
-      message: expect.stringContaining("killed 2 times"),
+      message: expect.stringContaining("killed 2 times in a row"),
     });
-    expect(fourth.runner.started).toEqual([]);
-    await fourth.service.resume(job.id);
-    await fourth.reaches(job.id, "preparing");
-    const fifth = await opened("resumed", "killed-again");
-    await fifth.reaches(job.id, "preparing"); // the count began anew
+    expect(third.runner.started).toEqual([]);
+    await third.service.resume(job.id);
+    await third.reaches(job.id, "preparing");
+    const fourth = await killed();
+    await fourth.reaches(job.id, "preparing"); // the count began anew
+    fourth.runner.current.hooks.phase("prepared"); // farther than ever
+    await fourth.reaches(job.id, "running");
+    const fifth = await killed();
+    await fifth.reaches(job.id, "preparing");
+    fifth.runner.current.hooks.phase("prepared");
+    await fifth.reaches(job.id, "running");
+    const sixth = await killed();
+    expect(sixth.service.get(job.id).state.kind).toBe("failed"); // always in its first step
   });
 
-  it("counts no kill between which it took a step", async () => {
+  it("is not given up for kills after its last step", async () => {
+    let current = await open();
+    const { job } = await current.service.create("", specOf());
+    walk(current.runner);
+    current.runner.current.hooks.phase("trained");
+    for (let from = "jobs", kill = 0; kill < 4; kill++) {
+      await current.reaches(job.id, "evaluating");
+      const copy = `${from}-killed`;
+      await cp(join(directory, from), join(directory, copy), { recursive: true });
+      from = copy;
+      current = await open({ directory: join(directory, copy) });
+      await current.reaches(job.id, "preparing");
+      current.runner.current.hooks.phase("prepared");
+      current.runner.current.hooks.event(stepMetrics(1));
+      current.runner.current.hooks.phase("trained");
+    }
+    await current.reaches(job.id, "evaluating");
+  });
+
+  it("counts no kill after a step", async () => {
     let from = "jobs";
     let current = await open();
     const { job } = await current.service.create("", specOf());
