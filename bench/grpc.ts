@@ -62,9 +62,9 @@ async function idleUnary() {
 }
 
 /** As many requests as the server's main thread can take when no model computes anything. */
-async function nullModel(security: Security = NO_SECURITY, amount: typeof NULL_LOAD = NULL_LOAD) {
+async function nullModel(security: Security = NO_SECURITY) {
   return withServer("null", security, async (client, usage) => {
-    const { requests, seconds } = await load(client, amount, usage);
+    const { requests, seconds } = await load(client, NULL_LOAD, usage);
     const used = await usage();
     return {
       requestsPerSecond: Math.round(requests / seconds),
@@ -84,7 +84,6 @@ const NO_SECURITY: Security = { flags: {}, client: {} };
 
 /** Servers in turn, so that what else the machine does meets all of them alike. */
 const SECURED_ROUNDS = 3;
-const SECURED_LOAD = { callers: 64, warmUp: 1500, measured: 2500 };
 
 /** What TLS 1.3 and a bearer token with each call cost on the null path, by calls in one second of processor time. */
 export async function benchSecured() {
@@ -94,7 +93,7 @@ export async function benchSecured() {
     const rates = kinds.map((): number[] => []);
     for (let round = 0; round < SECURED_ROUNDS; round++) {
       for (const [index, [, security]] of kinds.entries()) {
-        rates[index]?.push((await nullModel(security, SECURED_LOAD)).requestsPerCpuSecond);
+        rates[index]?.push((await nullModel(security)).requestsPerCpuSecond);
       }
     }
     const medians = rates.map((list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 // Bearer tokens: `albert_<id>_<secret>`. The id is no secret, it names the token in lists and logs; the secret is 256 random
 // bits. What is stored is SHA-256 of the whole token. Slow hashes such as scrypt protect secrets that people choose and that
@@ -15,7 +15,7 @@ export function newToken(): { readonly id: string; readonly token: string } {
 
 /** What is stored of a token: SHA-256 in hexadecimal. */
 export function tokenHash(token: string): string {
-  return sha256(token).toString("hex");
+  return hash("sha256", token);
 }
 
 /** The id that a text claims if it has the form of a token; undefined for any other text. */
@@ -24,14 +24,10 @@ export function tokenId(text: string): string | undefined {
 }
 
 /** What a text is compared with that claims an unknown id, so that it takes as long as any other. */
-const NOBODY = randomBytes(32);
+const NOBODY = randomBytes(32).toString("hex");
 
 /** Whether a text is the token of this hash; without a hash it never is, and takes as long. */
-export function isTokenOf(text: string, hash: string | undefined): boolean {
-  const same = timingSafeEqual(sha256(text), hash === undefined ? NOBODY : Buffer.from(hash, "hex"));
-  return same && hash !== undefined;
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+export function isTokenOf(text: string, stored: string | undefined): boolean {
+  const same = timingSafeEqual(Buffer.from(tokenHash(text)), Buffer.from(stored ?? NOBODY));
+  return same && stored !== undefined;
 }
