@@ -141,8 +141,12 @@ export class JobExecution {
   /** A job for which the disk had no room keeps what it has done, and goes on when there is room. */
   async #setAside(message: string): Promise<void> {
     await this.#options.onFullDisk(this.record.job.id);
+    const { record } = this;
     await untilWritten(
-      () => this.record.transition({ kind: "preempt" }, { reason: "DISK_FULL", detail: message }),
+      () =>
+        record.job.state.kind === "cancelling" // while it waited to be written
+          ? record.transition({ kind: "stopped" })
+          : record.transition({ kind: "preempt" }, { reason: "DISK_FULL", detail: message }),
       this.#stopping.signal,
       this.#options.fullDisk ?? {},
     );

@@ -47,7 +47,7 @@ export function memoryMetrics(registry: Registry): { close(): void } {
   });
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
-      const { duration, detail } = entry as unknown as Collection;
+      const { duration, detail } = entry as unknown as Collection; // of the one type that is observed
       collections.observe({ kind: COLLECTIONS[detail.kind] ?? "other" }, duration / 1000);
     }
   });

@@ -667,6 +667,20 @@ describe("stopping jobs", () => {
     await reaches(job.id, "preparing");
   });
 
+  it("can be cancelled while it waits for room to write that it waits", async () => {
+    const { service, runner, reaches } = await open({ fullDisk: { retryMs: 60_000, freeBytes: async () => 0 } });
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    await reaches(job.id, "running");
+    const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    const append = vi.spyOn(EventLog.prototype, "append").mockRejectedValue(full);
+    runner.current.finish({ kind: "failed", reason: "DISK_FULL", message: "no room" });
+    await until(() => append.mock.calls.length > 0, "an attempt");
+    append.mockRestore();
+    await service.cancel(job.id);
+    await reaches(job.id, "cancelled");
+  });
+
   it("is taken up when there is room, though the disk is full when its server starts", async () => {
     const before = await open();
     const { job } = await before.service.create("", specOf());

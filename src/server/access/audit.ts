@@ -36,6 +36,7 @@ const NAME = /^[\w.@/:+-]{1,128}$/;
 
 /** Names, ids and numbers of a request by which a reader of the log knows what was meant. */
 export function targetOf(request: MessageShape<DescMessage>): Readonly<Record<string, string | number>> {
+  // Messages of every method come here; their fields are looked for by name.
   const { spec, overrides, ...own } = request as unknown as Readonly<Record<string, unknown>>;
   const about = { ...(overrides as object | undefined), ...(spec as object | undefined), ...own } as Readonly<
     Record<string, unknown>

@@ -63,7 +63,7 @@ function innerMessages(desc: DescMessage, message: Message): InnerMessages[] {
   return desc.fields.flatMap((field): InnerMessages[] => {
     const inner = messageOf(field);
     if (inner === undefined || !fields.isSet(field)) return [];
-    const holder = message as unknown as Record<string, unknown>;
+    const holder = message as unknown as Record<string, unknown>; // a message has its fields by local name
     const value = field.oneof === undefined ? holder[field.localName] : oneofValue(holder[field.oneof.localName]);
     return [{ field, inner, values: (Array.isArray(value) ? value : [value]) as Message[] }];
   });
