@@ -1,7 +1,7 @@
-import { performance } from "node:perf_hooks";
 import type { InferenceService, InferItem } from "../../gen/albert/v1/inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
+import { itemContext } from "../call/item-context.ts";
 import type { IncidentLog } from "../errors/status.ts";
 import { answerQuestion } from "./answer-question.ts";
 import { batchInfer } from "./batch.ts";
@@ -60,13 +60,4 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
       model: modelInfo(findModel(live, modelSelector(model, pin)), options.limits),
     }),
   };
-}
-
-/** An item's clock starts when the item arrives, not when its stream was opened; its facts are not the stream's. */
-function itemContext(stream: CallContext): CallContext {
-  const { method, requestId, deadlineAt, signal, draining, peer, caller, trace } = stream;
-  const receivedAt = performance.now();
-  const header = (name: string) => stream.header(name);
-  const same = { method, requestId, deadlineAt, signal, draining, peer, caller, trace, header };
-  return { ...same, receivedAt, annotate: () => {} };
 }

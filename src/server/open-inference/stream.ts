@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   ModelInferRequest,
@@ -7,6 +6,7 @@ import type {
 } from "../../gen/inference/open_inference_pb.js";
 import { draining } from "../../serving/errors.ts";
 import type { CallContext } from "../call/call.ts";
+import { itemContext } from "../call/item-context.ts";
 import { type IncidentLog, toAlbertError } from "../errors/status.ts";
 import { InFlightWindow } from "../inference/in-flight-window.ts";
 
@@ -65,7 +65,7 @@ async function readRequests(
     if (inFlight.ended) return;
     await backpressure();
     inFlight.add(
-      answer(request, requestContext(context)).then(
+      answer(request, itemContext(context)).then(
         (inferResponse) => ({ inferResponse }),
         (error: unknown) => {
           const { reason, message } = toAlbertError(error, logIncident);
@@ -75,15 +75,4 @@ async function readRequests(
     );
     await inFlight.room();
   }
-}
-
-/** A request's clock starts when it arrives, not when its stream was opened; its facts are not the stream's. */
-function requestContext(stream: CallContext): CallContext {
-  const { method, requestId, deadlineAt, signal, draining, peer, caller, trace } = stream;
-  const header = (name: string) => stream.header(name);
-  return {
-    ...{ method, requestId, deadlineAt, signal, draining, peer, caller, trace, header },
-    receivedAt: performance.now(),
-    annotate: () => {},
-  };
 }
