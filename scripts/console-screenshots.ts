@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { startApp } from "../src/app.ts";
-import { modelsToServe } from "../src/cli/models-to-serve.ts";
+import { modelsToServe } from "../src/cli/server/models-to-serve.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { HeadKind } from "../src/model/heads.ts";
 import { listModels } from "../src/server/inference/models.ts";

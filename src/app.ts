@@ -32,6 +32,8 @@ export interface AppOptions {
   readonly openEngine?: (model: ServableModel) => Promise<Engine>;
   /** What spans are made with where the configuration wants them; OpenTelemetry unless given. */
   readonly tracer?: Tracer;
+  /** Called as soon as it listens, while models are still on their way: from then on there is something to drain. */
+  readonly onListening?: (app: Pick<App, "close">) => void;
 }
 
 /** A model to serve from a directory, under a name. */
@@ -154,7 +156,12 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const watching = new AbortController();
   // Before anything listens: a caller must not be told that a model which is still on its way does not exist.
   const endStartup = live.beginStartup();
-  const close = async (drainDelayMs?: number) => {
+  let closing: Promise<boolean> | undefined;
+  const close = (drainDelayMs?: number) => {
+    closing ??= closeAll(drainDelayMs);
+    return closing;
+  };
+  const closeAll = async (drainDelayMs?: number) => {
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
     certificates?.close();
@@ -186,6 +193,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       ...(tracer === undefined ? {} : { tracer }),
       ...(access === undefined ? {} : { access: access.access }),
     });
+    options.onListening?.({ close });
     // A server that only trains answers administrators from the moment it listens.
     const isReady = () => config.server.role === "training" || live.ready;
     const updateHealth = followHealth(live, isReady, server.health, metrics, watching.signal, log);

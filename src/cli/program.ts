@@ -4,8 +4,8 @@ import { programVersion } from "../config/program-version.ts";
 
 /** The subcommands in the order of the help. A module loads when its command is wanted: some of them carry all of training. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  serve: async () => (await import("./serve.ts")).registerServe,
-  health: async () => (await import("./health.ts")).registerHealth,
+  serve: async () => (await import("./server/serve.ts")).registerServe,
+  health: async () => (await import("./server/health.ts")).registerHealth,
   classify: async () => (await import("./inference/classify.ts")).registerClassify,
   ask: async () => (await import("./inference/ask.ts")).registerAsk,
   choose: async () => (await import("./inference/choose.ts")).registerChoose,
@@ -27,7 +27,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   models: async () => (await import("./admin/models.ts")).registerModels,
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
   store: async () => (await import("./store.ts")).registerStore,
-  tokens: async () => (await import("./tokens.ts")).registerTokens,
+  tokens: async () => (await import("./server/tokens.ts")).registerTokens,
 };
 
 /** A complaint about a choice, with the choice that was probably meant. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { S3Location } from "../../src/store/objects/s3-object-store.ts";
+import { freePort } from "./free-port.ts";
 
 const credentials = { accessKeyId: "albert", secretAccessKey: "albert-secret" };
 
@@ -83,12 +83,4 @@ async function createBucket(client: S3Client, child: ChildProcess): Promise<void
       await setTimeout(50);
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
-import type { App } from "../app.ts";
-import { programVersion } from "../config/program-version.ts";
-import type { Config } from "../config/settings.ts";
-import { loadProcessConfig } from "../config/sources.ts";
-import type { ServedModel } from "../server/inference/models.ts";
-import { addSettingOptions, configPath, settingFlags } from "./config.ts";
-import { exampleCall } from "./inference/example-call.ts";
+import type { App } from "../../app.ts";
+import { programVersion } from "../../config/program-version.ts";
+import type { Config } from "../../config/settings.ts";
+import { loadProcessConfig } from "../../config/sources.ts";
+import type { ServedModel } from "../../server/inference/models.ts";
+import { addSettingOptions, configPath, settingFlags } from "../config.ts";
+import { exampleCall } from "../inference/example-call.ts";
+import { endOnSignals } from "./end-on-signals.ts";
 import { modelsToServe } from "./models-to-serve.ts";
 
 /** Adds `albert serve`: answers over gRPC until a signal ends it. */
@@ -18,17 +19,22 @@ export function registerServe(program: Command): void {
     const models = role === "training" ? [] : modelsToServe(config.models.load, config.store.directory !== "");
     // Loaded here, so that other commands do not wait for what only a server needs.
     const [{ startApp }, { listModels }, { pino }] = await Promise.all([
-      import("../app.ts"),
-      import("../server/inference/models.ts"),
+      import("../../app.ts"),
+      import("../../server/inference/models.ts"),
       import("pino"),
     ]);
     // Log lines go to stderr at once: what is still buffered when a process dies is what one would want to read.
     const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
     // An unhandled rejection is a bug, but calls in progress should not fail because of it.
     process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
-    const app = await startApp({ config, log }, models);
-    process.stdout.write(startLines(app, listModels(app.serving.models), config));
-    endOnSignals(app, config);
+    const end = endOnSignals(config.server);
+    try {
+      const app = await startApp({ config, log, onListening: (listening) => end.follow(listening) }, models);
+      if (!end.ending) process.stdout.write(startLines(app, listModels(app.serving.models), config));
+    } catch (error) {
+      // What was still starting is closed under its feet: that is no failure to report.
+      if (!end.ending) throw error;
+    }
   });
 }
 
@@ -55,23 +61,4 @@ function startLines({ addresses }: App, models: readonly ServedModel[], { tls, a
   ];
   if (models.length > 0) lines.push("", "Try", `  ${exampleCall(addresses.public, models, { secure, tokens })}`);
   return `${lines.join("\n")}\n`;
-}
-
-/**
- * The first SIGTERM drains as configured, the first SIGINT (a person at a terminal) without the delay meant for load
- * balancers; a second signal ends the process at once. So does the end of the time for delay and calls, whatever still holds on:
- * a job in the middle of a step goes on from its checkpoint when a server starts again. The exit status is 0 when everything
- * ended by itself, and 1 when something was cut. The process does not wait for sockets that a peer leaves open.
- */
-function endOnSignals(app: App, { server }: Config): void {
-  let ending = false;
-  const end = async (signal: NodeJS.Signals) => {
-    if (ending) process.exit(1);
-    ending = true;
-    const delayMs = signal === "SIGINT" ? 0 : server.drainDelayMs;
-    setTimeout(() => process.exit(1), delayMs + server.drainTimeoutMs);
-    process.exit((await app.close(delayMs)) ? 0 : 1);
-  };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
 }

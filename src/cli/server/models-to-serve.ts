@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ModelToServe } from "../app.ts";
-import { AlbertError, invalidInput } from "../errors.ts";
-import { MANIFEST_FILE, parseManifest } from "../model/directory/manifest.ts";
+import type { ModelToServe } from "../../app.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
+import { MANIFEST_FILE, parseManifest } from "../../model/directory/manifest.ts";
 
 /** What a served name may be made of: it appears in metrics, health checks and addresses. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;

@@ -7,14 +7,14 @@ import {
   NOBODY,
   nameViolation,
   parseAccessList,
-} from "../access/access-file.ts";
-import type { Grant } from "../access/caller.ts";
-import { SCOPES, type Scope } from "../access/scopes.ts";
-import { newToken, tokenHash } from "../access/tokens.ts";
-import { loadProcessConfig } from "../config/sources.ts";
-import { AlbertError, invalidInput } from "../errors.ts";
-import { replaceFile } from "../platform/atomic-files.ts";
-import { table } from "./admin/admin-call.ts";
+} from "../../access/access-file.ts";
+import type { Grant } from "../../access/caller.ts";
+import { SCOPES, type Scope } from "../../access/scopes.ts";
+import { newToken, tokenHash } from "../../access/tokens.ts";
+import { loadProcessConfig } from "../../config/sources.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
+import { replaceFile } from "../../platform/atomic-files.ts";
+import { table } from "../admin/admin-call.ts";
 
 // `albert tokens`: the file of those who may call. A server that was started with it follows it.
 

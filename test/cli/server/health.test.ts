@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { spawnAlbert } from "../support/command-line.ts";
-import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
-import { type RunningServer, runServer } from "../support/running-server.ts";
+import { spawnAlbert } from "../../support/command-line.ts";
+import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { type RunningServer, runServer } from "../../support/running-server.ts";
 
 let server: RunningServer;
 beforeAll(async () => {

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { parseAccessList } from "../../src/access/access-file.ts";
-import { isTokenOf } from "../../src/access/tokens.ts";
-import { spawnAlbert } from "../support/command-line.ts";
+import { parseAccessList } from "../../../src/access/access-file.ts";
+import { isTokenOf } from "../../../src/access/tokens.ts";
+import { spawnAlbert } from "../../support/command-line.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "albert-tokens-"));
 const file = join(directory, "tokens.json");

@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { type Command, InvalidArgumentError } from "commander";
-import { CallError, toCallError } from "../client/call-error.ts";
-import { openChannel } from "../client/channel.ts";
-import { serviceClient } from "../client/service-client.ts";
-import { CLIENT_VARIABLES, clientEnvironment } from "../config/client-environment.ts";
-import { loadProcessConfig } from "../config/sources.ts";
-import { AlbertError } from "../errors.ts";
+import { CallError, toCallError } from "../../client/call-error.ts";
+import { openChannel } from "../../client/channel.ts";
+import { serviceClient } from "../../client/service-client.ts";
+import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environment.ts";
+import { loadProcessConfig } from "../../config/sources.ts";
+import { AlbertError } from "../../errors.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatusSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
-} from "../gen/grpc/health/v1/health_pb.js";
-import { addConnectionOptions, type ConnectionFlags, connectionOf } from "./server-connection.ts";
+} from "../../gen/grpc/health/v1/health_pb.js";
+import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
 
 /** Where and what to ask, and how long to wait. */
 interface HealthFlags extends ConnectionFlags {
