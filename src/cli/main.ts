@@ -1,27 +1,20 @@
-import { failureOf, tellFailure } from "./failure.ts";
-import { albertProgram } from "./program.ts";
-import { withDashes } from "./training/official-flags.ts";
+import { obstacleOf } from "./obstacles.ts";
 
-// The entry point of `albert`: parses the command line, runs one command and turns failures into exit statuses.
+// The entry point of `albert`. It imports nothing that must be installed, so that it can say what is missing where the
+// command line cannot be loaded.
 
-const words = withDashes(process.argv);
-const end = words.indexOf("--");
-const json = (end < 0 ? words : words.slice(0, end)).includes("--json");
-
-function fail(error: unknown): number {
-  const failure = failureOf(error);
-  tellFailure(failure, json);
-  return failure.exitCode;
+function stop(message: string): void {
+  process.stderr.write(`albert: ${message}\n`);
+  process.exitCode = 1;
+  if (!process.argv.includes("--json")) return;
+  const failure = { reason: "INSTALLATION_INCOMPLETE", message, fields: [], exitCode: 1 };
+  process.stdout.write(`${JSON.stringify(failure, null, 2)}\n`);
 }
 
-// The reader of our output may end before we do, as `head` does.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : fail(error)));
-// Streams and timers fail outside of the command's promise.
-process.on("uncaughtException", (error) => process.exit(fail(error)));
-
 try {
-  const program = await albertProgram(words[2]);
-  await program.parseAsync(words);
+  await import("./run-command-line.ts");
 } catch (error) {
-  process.exitCode = fail(error);
+  const obstacle = obstacleOf(error, process.versions.node);
+  if (obstacle === undefined) throw error;
+  stop(obstacle);
 }

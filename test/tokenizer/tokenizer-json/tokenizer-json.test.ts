@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadTokenizer } from "../../../src/tokenizer/load-tokenizer.ts";
 import { readTokenizerJsonGoldens } from "./tokenizer-json-goldens.ts";
 
 const { files, tokenizers, cases } = readTokenizerJsonGoldens(
-  process.env["ALBERT_TOKENIZER_JSON_GOLDENS"] ?? new URL("tokenizer-json.jsonl.gz", import.meta.url).pathname,
+  process.env["ALBERT_TOKENIZER_JSON_GOLDENS"] ?? join(import.meta.dirname, "tokenizer-json.jsonl.gz"),
 );
 
 /** An object inside JSON. */
