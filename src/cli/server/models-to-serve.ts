@@ -9,7 +9,7 @@ import { MANIFEST_FILE, parseManifest } from "../../model/directory/manifest.ts"
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** Directory of the models that come with the program. */
-const BUNDLED_MODELS = fileURLToPath(new URL("../../models/", import.meta.url));
+const BUNDLED_MODELS = fileURLToPath(new URL("../../../models/", import.meta.url));
 
 /**
  * The models that `models.load` names, else the bundled ones.
