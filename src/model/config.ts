@@ -3,14 +3,19 @@ import { type FieldViolation, invalidInput } from "../errors.ts";
 // The architecture of an ALBERT model, read from and written as official JSON. It declares the letters for dimensions
 // that the project uses.
 
-/** Activations Google's ALBERT knows, plus the exact-erf form for weights that were truly trained with it. */
-export type Activation = "gelu" | "gelu_erf" | "relu" | "tanh" | "linear";
+/**
+ * Activations Google's ALBERT knows ("gelu" is the tanh form), plus the exact-erf gelu and x sigmoid(x) for weights that were
+ * truly trained with them.
+ */
+export type Activation = "gelu" | "gelu_erf" | "silu" | "relu" | "tanh" | "linear";
 
 /**
  * An ALBERT architecture. Letters used across the project: V vocabulary, E embedding, H hidden, A attention heads,
  * D = H/A head size, F feed-forward, L layers, G groups, I inner groups, P positions.
  */
 export interface AlbertConfig {
+  /** Whose names and `config.json` the model's files have: "albert", or another family of `families/`. */
+  readonly family: string;
   readonly vocabSize: number;
   readonly embeddingSize: number;
   readonly hiddenSize: number;
@@ -20,9 +25,12 @@ export interface AlbertConfig {
   readonly numAttentionHeads: number;
   readonly intermediateSize: number;
   readonly hiddenAct: Activation;
+  /** Activation of the dense layer over [CLS]: tanh in every ALBERT. */
+  readonly poolerAct: Activation;
   readonly hiddenDropoutProb: number;
   readonly attentionProbsDropoutProb: number;
   readonly maxPositionEmbeddings: number;
+  /** 0 for a model without token types. */
   readonly typeVocabSize: number;
   /** Standard deviation of the truncated normal that kernels and embedding tables start from. */
   readonly initializerRange: number;
@@ -81,13 +89,23 @@ export interface ParsedConfig {
   readonly warnings: readonly string[];
 }
 
+/** What no key of an ALBERT's JSON says, because it is the same in every ALBERT. */
+export interface FamilyTraits {
+  readonly family: string;
+  readonly poolerAct: Activation;
+  readonly leastTokenTypes: 0 | 1;
+}
+
+const ALBERT: FamilyTraits = { family: "albert", poolerAct: "tanh", leastTokenTypes: 1 };
+
 /**
  * Reads `albert_config.json` or a Hugging Face `config.json`. Both spell the keys alike; "gelu" and "gelu_new" both mean
  * the tanh form, because every published ALBERT was trained with it whatever its file says.
  *
+ * @param traits  of another family, whose own reader has put its keys into ALBERT's
  * @throws AlbertError invalid-input with every wrong key at once
  */
-export function parseAlbertConfig(json: unknown): ParsedConfig {
+export function parseAlbertConfig(json: unknown, traits: FamilyTraits = ALBERT): ParsedConfig {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw invalidInput([{ field: "config", description: "expected a JSON object" }]);
   }
@@ -119,12 +137,13 @@ export function parseAlbertConfig(json: unknown): ParsedConfig {
   if (hiddenAct === undefined) {
     violations.push({
       field: "hidden_act",
-      description: `expected gelu, gelu_new, gelu_erf, relu, tanh or linear, got ${JSON.stringify(source["hidden_act"])}`,
+      description: `expected gelu, gelu_new, gelu_erf, silu, relu, tanh or linear, got ${JSON.stringify(source["hidden_act"])}`,
     });
   }
   const embeddingSize = number("embedding_size", 1, true);
   const hiddenSize = number("hidden_size", 1, true);
   const config: AlbertConfig = {
+    family: traits.family,
     vocabSize: number("vocab_size", 1, true),
     embeddingSize,
     hiddenSize,
@@ -134,10 +153,11 @@ export function parseAlbertConfig(json: unknown): ParsedConfig {
     numAttentionHeads: number("num_attention_heads", 1, true),
     intermediateSize: number("intermediate_size", 1, true),
     hiddenAct: hiddenAct ?? "gelu",
+    poolerAct: traits.poolerAct,
     hiddenDropoutProb: number("hidden_dropout_prob", 0, false),
     attentionProbsDropoutProb: number("attention_probs_dropout_prob", 0, false),
     maxPositionEmbeddings: number("max_position_embeddings", 1, true),
-    typeVocabSize: number("type_vocab_size", 1, true),
+    typeVocabSize: number("type_vocab_size", traits.leastTokenTypes, true),
     initializerRange: number("initializer_range", 0, false),
     layerNormEps: number("layer_norm_eps", 0, false),
     embeddingProjection: embeddingSize !== hiddenSize,
@@ -173,6 +193,8 @@ function parseActivation(name: unknown): Activation | undefined {
     gelu_pytorch_tanh: "gelu",
     gelu_erf: "gelu_erf",
     gelu_python: "gelu_erf",
+    silu: "silu",
+    swish: "silu",
     relu: "relu",
     tanh: "tanh",
     linear: "linear",
@@ -180,10 +202,14 @@ function parseActivation(name: unknown): Activation | undefined {
   return known[name.toLowerCase()];
 }
 
-/** The configuration's own keys as official JSON spells them; `hidden_act` is written "gelu" for the tanh form. */
+/**
+ * The configuration's own keys as official JSON spells them; `hidden_act` is written "gelu" for the tanh form. What sets another
+ * family apart has keys of ours, which an ALBERT does not get.
+ */
 export function albertConfigToJson(config: AlbertConfig): Record<string, unknown> {
   return {
     ...config.extra,
+    ...(config.family === ALBERT.family ? {} : { family: config.family, pooler_act: config.poolerAct }),
     attention_probs_dropout_prob: config.attentionProbsDropoutProb,
     embedding_size: config.embeddingSize,
     hidden_act: config.hiddenAct,
@@ -204,8 +230,9 @@ export function albertConfigToJson(config: AlbertConfig): Record<string, unknown
 
 /**
  * The group whose weights layer `layer` uses: the official `int(layer / L * G)` in double precision, which differs from
- * the integer formula for some odd shapes (L=22, G=22, layer 15 gives 14).
+ * the integer formula for some odd shapes (L=22, G=22, layer 15 gives 14). In another family every layer has its own.
  */
 export function groupOfLayer(config: AlbertConfig, layer: number): number {
+  if (config.family !== ALBERT.family) return layer;
   return Math.trunc((layer / config.numHiddenLayers) * config.numHiddenGroups);
 }

@@ -97,3 +97,8 @@ export interface TokenOrChoiceHead extends HeadBase {
 }
 
 export type Head = ClassificationHead | TokenOrChoiceHead;
+
+/** The kinds of the heads that have the official names. */
+export function kindsWithoutScope(heads: readonly Head[]): ReadonlySet<HeadKind> {
+  return new Set(heads.filter(({ scope }) => scope === undefined).map(({ kind }) => kind));
+}

@@ -18,7 +18,7 @@ export interface ParameterSpec {
   /** Shape in the official layout: kernels are `[in, out]`. */
   readonly shape: readonly number[];
   readonly initializer: Initializer;
-  /** Name in a Hugging Face safetensors file. */
+  /** Name in a Hugging Face safetensors file of an ALBERT; another family has its own, see `families/`. */
   readonly hfName: string;
   /** Whether the Hugging Face tensor is the transpose (`[out, in]`). */
   readonly hfTransposed: boolean;
@@ -33,12 +33,18 @@ export function trunkParameters(config: AlbertConfig): ParameterSpec[] {
   const normal: Initializer = { kind: "truncated-normal", stddev: config.initializerRange };
   const specs: ParameterSpec[] = [
     table("bert/embeddings/word_embeddings", [V, E], normal, "albert.embeddings.word_embeddings.weight"),
-    table(
-      "bert/embeddings/token_type_embeddings",
-      [config.typeVocabSize, E],
-      normal,
-      "albert.embeddings.token_type_embeddings.weight",
-    ),
+  ];
+  if (config.typeVocabSize > 0) {
+    specs.push(
+      table(
+        "bert/embeddings/token_type_embeddings",
+        [config.typeVocabSize, E],
+        normal,
+        "albert.embeddings.token_type_embeddings.weight",
+      ),
+    );
+  }
+  specs.push(
     table(
       "bert/embeddings/position_embeddings",
       [config.maxPositionEmbeddings, E],
@@ -46,7 +52,7 @@ export function trunkParameters(config: AlbertConfig): ParameterSpec[] {
       "albert.embeddings.position_embeddings.weight",
     ),
     ...layerNorm("bert/embeddings/LayerNorm", E, "albert.embeddings.LayerNorm"),
-  ];
+  );
   if (config.embeddingProjection) {
     specs.push(
       ...dense("bert/encoder/embedding_hidden_mapping_in", E, H, normal, "albert.encoder.embedding_hidden_mapping_in"),

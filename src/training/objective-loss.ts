@@ -201,7 +201,11 @@ function pretraining(pass: Pass): ObjectiveLoss {
 
   const order = flat("next_sentence_labels");
   const orderWeights = flat("next_sentence_weights");
-  const orderLogits = pooledLogits(variables, sentenceOrder, pool(variables, output, optional(pass, "cls_positions")));
+  const orderLogits = pooledLogits(
+    variables,
+    sentenceOrder,
+    pool(spec.config, variables, output, optional(pass, "cls_positions")),
+  );
   const orderLoss = weighted(pass, "sentence_order", crossEntropy(orderLogits, order), orderWeights);
   return {
     loss: add(maskedLoss, orderLoss),
@@ -222,7 +226,7 @@ function pooledHeadLogits(pass: Pass): Tensor2D {
   const pooled: Tensor2D =
     spec.trunk === "cached"
       ? reshape(tensor(pass, "pooled_output"), [-1, spec.config.hiddenSize])
-      : pool(variables, encodeFirstTokens(spec.config, variables, sequences(pass), dropout));
+      : pool(spec.config, variables, encodeFirstTokens(spec.config, variables, sequences(pass), dropout));
   return pooledLogits(variables, onlyHead(pass), dropout.apply(pooled, spec.headDropout));
 }
 

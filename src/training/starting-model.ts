@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
-import { type AlbertConfig, parseAlbertConfig } from "../model/config.ts";
+import type { AlbertConfig } from "../model/config.ts";
 import type { FineTuningHints } from "../model/directory/model-directory.ts";
 import { loadFittingTokenizer, openModelDirectory } from "../model/directory/open-model-directory.ts";
 import { readVocabulary, type Vocabulary } from "../model/directory/vocabulary.ts";
+import { parseModelConfig } from "../model/families/families.ts";
 import type { Head } from "../model/heads.ts";
 import { initialiseParameters } from "../model/initialise.ts";
 import { trunkParameters } from "../model/parameters.ts";
@@ -99,7 +101,7 @@ async function configurationOf(
     });
   });
   try {
-    return parseAlbertConfig(JSON.parse(text));
+    return parseModelConfig(JSON.parse(text), basename(architecture));
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw invalidInput([{ field: "random-init", description: `the configuration is not JSON: ${cause.message}` }]);

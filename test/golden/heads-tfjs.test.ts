@@ -137,7 +137,7 @@ describe.skipIf(missing("fixtures/heads", cases.length > 0))("heads in TensorFlo
         compare("start_logits", logits.start);
         compare("end_logits", logits.end);
       } else {
-        compare("logits", pooledLogits(variables, head, pool(variables, trunk)));
+        compare("logits", pooledLogits(variables, head, pool(config, variables, trunk)));
       }
       const loss = Number(expected["loss"]);
       expect(Math.abs(trainingLoss(opened) - loss)).toBeLessThan(TOLERANCE.absolute * Math.max(1, loss));

@@ -59,7 +59,7 @@ describe.skipIf(missing("fixtures/models", cases.length > 0))(
         const inputs = trunkInputs(tensors);
         const output = encode(config, variables, inputs, NO_DROPOUT);
         const [rows, length] = inputs.inputIds.shape;
-        const pooled = pool(variables, output);
+        const pooled = pool(config, variables, output);
         const positions = fixtureTensor<Tensor2D>(tensors, "masked_lm_positions");
         const wordLogits = maskedLmLogits(
           config,

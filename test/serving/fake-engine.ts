@@ -147,6 +147,7 @@ export function fakeModel(digest: string, fileBytes = 64): ServableModel {
       files: {},
     },
     config: {
+      family: "albert",
       vocabSize: 100,
       embeddingSize: 4,
       hiddenSize: 4,
@@ -156,6 +157,7 @@ export function fakeModel(digest: string, fileBytes = 64): ServableModel {
       numAttentionHeads: 1,
       intermediateSize: 4,
       hiddenAct: "gelu",
+      poolerAct: "tanh",
       hiddenDropoutProb: 0,
       attentionProbsDropoutProb: 0,
       maxPositionEmbeddings: 64,

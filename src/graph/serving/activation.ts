@@ -8,6 +8,10 @@ export function biasActivation(graph: GraphBuilder, x: string, bias: string, act
       return graph.fused("FastGelu", [x, bias]);
     case "gelu_erf":
       return graph.fused("BiasGelu", [x, bias]);
+    case "silu": {
+      const biased = graph.op("Add", [x, bias]);
+      return graph.op("Mul", [biased, graph.op("Sigmoid", [biased])]);
+    }
     case "relu":
       return graph.op("Relu", [graph.op("Add", [x, bias])]);
     case "tanh":

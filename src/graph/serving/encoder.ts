@@ -23,14 +23,14 @@ export interface EncoderContext {
   readonly onBlock?: (hidden: string) => void;
 }
 
-/** Word, position and segment embeddings, summed and normalised. @returns float32 [T, E] */
+/** Word, position and, where the model has them, segment embeddings, summed and normalised. @returns float32 [T, E] */
 export function embeddings(graph: GraphBuilder, { config, weights, feed }: EncoderContext): string {
-  const lookup = (table: string, ids: string) =>
-    graph.op("Gather", [weights.get(`bert/embeddings/${table}`), feed(ids, "int32", ["T"])]);
-  const words = lookup("word_embeddings", PACKED_INPUTS.inputIds);
-  const segments = lookup("token_type_embeddings", PACKED_INPUTS.tokenTypeIds);
-  const positions = lookup("position_embeddings", PACKED_INPUTS.positionIds);
-  const sum = graph.op("Add", [graph.op("Add", [words, segments]), positions]);
+  const lookup = (table: string, ids: string) => graph.op("Gather", [weights.get(`bert/embeddings/${table}`), ids]);
+  const words = lookup("word_embeddings", feed(PACKED_INPUTS.inputIds, "int32", ["T"]));
+  const types = feed(PACKED_INPUTS.tokenTypeIds, "int32", ["T"]); // an input of every graph, read or not
+  const typed = config.typeVocabSize === 0 ? words : graph.op("Add", [words, lookup("token_type_embeddings", types)]);
+  const positions = lookup("position_embeddings", feed(PACKED_INPUTS.positionIds, "int32", ["T"]));
+  const sum = graph.op("Add", [typed, positions]);
   return layerNorm(graph, weights, sum, "bert/embeddings/LayerNorm", config);
 }
 

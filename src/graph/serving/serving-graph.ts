@@ -5,6 +5,7 @@ import { modelParameters } from "../../model/parameters.ts";
 import type { Parameters } from "../../model/tensor.ts";
 import { hasExactSignedProducts } from "../../platform/processor.ts";
 import { GraphBuilder } from "../onnx/graph-builder.ts";
+import { biasActivation } from "./activation.ts";
 import type { Precision } from "./dense.ts";
 import { type EncoderContext, embeddings, encoder } from "./encoder.ts";
 import type { HeadValue } from "./head-context.ts";
@@ -107,7 +108,10 @@ export function emitModel(
   const hidden = encoder(graph, context, embedded);
   const first = graph.op("Gather", [hidden, feed(PACKED_INPUTS.firstIndex, "int32", ["P"])]);
   const [kernel, bias] = ["kernel", "bias"].map((variable) => weights.get(`bert/pooler/dense/${variable}`));
-  const pooled = graph.op("Tanh", [graph.op("Gemm", [first, kernel!, bias!])]);
+  const pooled =
+    config.poolerAct === "tanh"
+      ? graph.op("Tanh", [graph.op("Gemm", [first, kernel!, bias!])])
+      : biasActivation(graph, graph.op("MatMul", [first, kernel!]), bias!, config.poolerAct);
   const values = heads.map((head) => [head, emitHead(graph, { config, weights, feed, hidden, pooled }, head)] as const);
   return { embedded, blocks, hidden, pooled, heads: new Map(values) };
 }

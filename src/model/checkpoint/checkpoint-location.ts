@@ -10,7 +10,7 @@ export interface CheckpointLocation {
   readonly kind: "safetensors" | "sharded-safetensors" | "tensor-bundle";
   /** The safetensors file, the index of several, or the TensorFlow prefix. */
   readonly weights: string;
-  /** `config.json` or `albert_config.json`; absent when none lies near the weights. */
+  /** `config.json`, `albert_config.json` or `bert_config.json`; absent when none lies near the weights. */
   readonly config: string | undefined;
   /** `spiece.model`, `vocab.txt` or what the official archives call them, else `tokenizer.json`; absent when none lies near the weights. */
   readonly vocabulary: string | undefined;
@@ -140,10 +140,10 @@ async function near(weights: Pick<CheckpointLocation, "kind" | "weights">): Prom
     for (const candidate of candidates) if (await isFile(candidate)) return candidate;
     return undefined;
   };
-  const configNames = ["config.json", "albert_config.json"];
+  const google = ["albert_config.json", "bert_config.json"];
   return {
     ...weights,
-    config: await find(weights.kind === "tensor-bundle" ? configNames.toReversed() : configNames),
+    config: await find(weights.kind === "tensor-bundle" ? [...google, "config.json"] : ["config.json", ...google]),
     vocabulary: await find(VOCABULARY_NAMES),
     tokenizerConfig: await find(["tokenizer_config.json"]),
   };

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-files.ts";
 import { type AlbertConfig, albertConfigToJson } from "../config.ts";
-import { huggingFaceConfig, huggingFaceTokenizerConfig, withoutLibraryKeys } from "../directory/hugging-face-config.ts";
+import { huggingFaceConfig, huggingFaceTokenizerConfig } from "../directory/hugging-face-config.ts";
 import { type Vocabulary, vocabularyFileName } from "../directory/vocabulary.ts";
+import { withoutLibraryKeys } from "../families/config-keys.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import { writeTensorBundle } from "../formats/tensor-bundle-writer.ts";
 import type { Head } from "../heads.ts";
@@ -32,10 +33,12 @@ export async function exportTensorFlow(directory: string, model: ExportedModel):
   const { config, heads, parameters, vocabulary } = model;
   const refuse = (what: string) =>
     new AlbertError("precondition", `Google's code cannot run this model: ${what}`, { reason: "EXPORT_UNFAITHFUL" });
+  if (config.family !== "albert") throw refuse(`its family is ${config.family}; export it with --format hf`);
   if (config.embeddingProjection && config.embeddingSize === config.hiddenSize) {
     throw refuse("it has an embedding projection although embedding_size equals hidden_size");
   }
   if (config.hiddenAct === "gelu_erf") throw refuse("its activation is the exact-erf gelu");
+  if (config.hiddenAct === "silu") throw refuse("its activation is silu");
   if (config.layerNormEps !== 1e-12) throw refuse(`its layer_norm_eps is ${config.layerNormEps}, not 1e-12`);
   if (vocabulary?.kind === "tokenizer-json") {
     throw refuse(

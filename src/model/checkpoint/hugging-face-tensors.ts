@@ -1,6 +1,7 @@
 import { invariant } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
-import type { Head } from "../heads.ts";
+import { familyNamed } from "../families/families.ts";
+import { type Head, kindsWithoutScope } from "../heads.ts";
 import { modelParameters } from "../parameters.ts";
 import { type Parameters, sizeOf, type Tensor } from "../tensor.ts";
 
@@ -10,7 +11,7 @@ import { type Parameters, sizeOf, type Tensor } from "../tensor.ts";
 export const HF_PROJECTION = "albert.encoder.embedding_hidden_mapping_in";
 
 /**
- * A model's parameters under Hugging Face's names and layouts (`Linear` weights are `[out, in]`). A model of E == H
+ * A model's parameters under Hugging Face's names and layouts (`Linear` weights are `[out, in]`). An ALBERT of E == H
  * without a projection gets the identity that Hugging Face's code expects. The tied decoder matrix is not stored.
  */
 export function toHuggingFaceTensors(
@@ -18,13 +19,15 @@ export function toHuggingFaceTensors(
   heads: readonly Head[],
   parameters: Parameters,
 ): Map<string, Tensor> {
+  const family = familyNamed(config.family);
+  const kinds = kindsWithoutScope(heads);
   const tensors = new Map<string, Tensor>();
   for (const spec of modelParameters(config, heads)) {
     const tensor = parameters.get(spec.name);
     invariant(tensor !== undefined, `parameter ${spec.name} is absent`);
-    tensors.set(spec.hfName, spec.hfTransposed ? transpose(tensor) : tensor);
+    tensors.set(family.tensorName(spec.hfName, kinds), spec.hfTransposed ? transpose(tensor) : tensor);
   }
-  if (!config.embeddingProjection) {
+  if (!config.embeddingProjection && family.storesIdentityProjection) {
     tensors.set(`${HF_PROJECTION}.weight`, identity(config.hiddenSize));
     tensors.set(`${HF_PROJECTION}.bias`, { shape: [config.hiddenSize], data: new Float32Array(config.hiddenSize) });
   }

@@ -1,5 +1,7 @@
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
+import { classesOf, familyNamed } from "../families/families.ts";
+import type { ModelFamily } from "../families/family.ts";
 import { type ClassificationHead, HEAD_KINDS, HEADS, type Head, type HeadKind, type ProblemType } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import { detectNaming } from "./checkpoint-naming.ts";
@@ -35,13 +37,15 @@ export function inferHeads(
   json: Readonly<Record<string, unknown>>,
   hints: HeadHints = {},
 ): Head[] {
-  const naming = detectNaming(reader);
+  const family = familyNamed(config.family);
+  const naming = detectNaming(reader, family);
   const rowsOf = (head: Head): number | undefined => {
     const [first] = headParameters(config, head);
-    return reader.entries.get(naming.fileName(first!))?.shape[0];
+    return reader.entries.get(naming.fileName(first!, [head]))?.shape[0];
   };
-  const outputRows = rowsOf({ kind: "multiple-choice", name: "" });
-  const choices = hints.choices ?? choicesOfArchitecture(json) ?? choicesOfTensors(rowsOf, outputRows);
+  const oneLabel: Head = { kind: "classification", name: "", problemType: "regression", labels: [""] };
+  const outputRows = rowsOf(oneLabel) ?? rowsOf({ kind: "multiple-choice", name: "" });
+  const choices = hints.choices ?? choicesOfArchitecture(json, family) ?? choicesOfTensors(rowsOf, outputRows);
   const heads = choices.map((choice): Head => {
     switch (choice) {
       case "classification":
@@ -59,34 +63,28 @@ export function inferHeads(
       { field: "labels", description: "labels were given, but the model has no classification head" },
     ]);
   }
+  family.checkHeads?.(config, json, heads);
   return heads;
 }
 
-/** Heads of the model classes of Hugging Face's library. */
-const ARCHITECTURES: Readonly<Record<string, readonly HeadKind[]>> = {
-  AlbertModel: [],
-  AlbertForPreTraining: ["masked-lm", "sentence-order"],
-  ...Object.fromEntries(
-    HEAD_KINDS.flatMap((kind) => {
-      const { architecture } = HEADS[kind];
-      return architecture === null ? [] : [[architecture, [kind]]];
-    }),
-  ),
-};
-
-function choicesOfArchitecture(json: Readonly<Record<string, unknown>>): readonly HeadChoice[] | undefined {
+/** Heads of the class of Hugging Face's library that the configuration names. */
+function choicesOfArchitecture(
+  json: Readonly<Record<string, unknown>>,
+  family: ModelFamily,
+): readonly HeadKind[] | undefined {
   const { architectures } = json;
   if (!Array.isArray(architectures) || architectures.length === 0) return undefined;
+  const classes = classesOf(family);
   const name: unknown = architectures[0];
-  if (typeof name !== "string" || !Object.hasOwn(ARCHITECTURES, name)) {
+  if (typeof name !== "string" || !Object.hasOwn(classes, name)) {
     throw new AlbertError(
       "unimplemented",
-      `architecture ${JSON.stringify(name)} is not one of ${Object.keys(ARCHITECTURES).join(", ")}; ` +
+      `architecture ${JSON.stringify(name)} is not one of ${Object.keys(classes).join(", ")}; ` +
         "say which heads to read with --head, or --head none for the trunk alone",
       { reason: "ARCHITECTURE_UNKNOWN" },
     );
   }
-  return ARCHITECTURES[name]!;
+  return classes[name];
 }
 
 function choicesOfTensors(rowsOf: (head: Head) => number | undefined, outputRows: number | undefined): HeadChoice[] {

@@ -1,5 +1,6 @@
 import { corrupt } from "../../errors.ts";
 import type { AlbertConfig } from "../config.ts";
+import { familyNamed } from "../families/families.ts";
 import { type Head, readsPooled } from "../heads.ts";
 import { modelParameters, type ParameterSpec, trunkParameters } from "../parameters.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
@@ -38,14 +39,9 @@ export async function loadParameters(
   config: AlbertConfig,
   heads: readonly Head[],
 ): Promise<LoadedParameters> {
-  const naming = detectNaming(reader);
+  const naming = detectNaming(reader, familyNamed(config.family));
   const projected = await withProjectionAsStored(reader, naming, config);
-  const plan = planReads(
-    reader,
-    naming,
-    modelParameters(projected, heads),
-    heads.some(({ kind }) => readsPooled(kind)),
-  );
+  const plan = planReads(reader, naming, projected, heads);
   const parameters = new Map<string, Tensor>();
   const narrowed: Narrowing[] = [];
   for (const { spec, file } of plan.reads) {
@@ -79,7 +75,7 @@ function narrowingText(name: string, narrowed: readonly Narrowing[]): string {
 }
 
 /**
- * Official code has no E -> H projection when E == H, Hugging Face's always has one. There, one that is the identity is
+ * Official code has no E -> H projection when E == H, Hugging Face's ALBERT always has one. There, one that is the identity is
  * dropped, and any other is kept.
  */
 async function withProjectionAsStored(
@@ -89,13 +85,13 @@ async function withProjectionAsStored(
 ): Promise<AlbertConfig> {
   const { embeddingSize, hiddenSize } = config;
   if (embeddingSize !== hiddenSize) return { ...config, embeddingProjection: true };
-  if (naming.family === "tensorflow") return { ...config, embeddingProjection: false };
+  if (!naming.storesIdentityProjection) return { ...config, embeddingProjection: false };
   const withProjection: AlbertConfig = { ...config, embeddingProjection: true };
   const specs = trunkParameters(withProjection).filter((spec) => spec.hfName.startsWith(HF_PROJECTION));
-  const stored = specs.every((spec) => hasShape(reader, naming.fileName(spec), storedShape(naming, spec)));
+  const stored = specs.every((spec) => hasShape(reader, naming.fileName(spec, []), storedShape(naming, spec)));
   if (!stored) return withProjection; // what is wrong with it is reported together with everything else
   const [weight, bias] = await Promise.all(
-    specs.map((spec) => readParameter(reader, naming, spec, naming.fileName(spec))),
+    specs.map((spec) => readParameter(reader, naming, spec, naming.fileName(spec, []))),
   );
   return { ...config, embeddingProjection: !isIdentityProjection(weight!, bias!) };
 }
@@ -112,21 +108,18 @@ interface ReadPlan {
 }
 
 /** Compares the table of contents with what is wanted, and reports everything that is wrong at once. */
-function planReads(
-  reader: CheckpointReader,
-  naming: Naming,
-  wanted: readonly ParameterSpec[],
-  poolerRequired: boolean,
-): ReadPlan {
+function planReads(reader: CheckpointReader, naming: Naming, config: AlbertConfig, heads: readonly Head[]): ReadPlan {
+  const poolerRequired = heads.some(({ kind }) => readsPooled(kind));
+  const nameOf = (spec: ParameterSpec) => naming.fileName(spec, heads);
   const problems: string[] = [];
   const reads: PlannedRead[] = [];
   const absentPooler: ParameterSpec[] = [];
   const claimed = new Set<string>();
-  for (const spec of wanted) {
-    const file = [naming.fileName(spec), ...aliases(naming, spec)].find((name) => reader.entries.has(name));
+  for (const spec of modelParameters(config, heads)) {
+    const file = [nameOf(spec), ...naming.aliases(spec)].find((name) => reader.entries.has(name));
     if (file === undefined) {
       if (!poolerRequired && spec.name.startsWith("bert/pooler/")) absentPooler.push(spec);
-      else problems.push(`${naming.fileName(spec)} ${shapeText(storedShape(naming, spec))} is missing`);
+      else problems.push(`${nameOf(spec)} ${shapeText(storedShape(naming, spec))} is missing`);
       continue;
     }
     claimed.add(file);
@@ -137,7 +130,7 @@ function planReads(
     }
     reads.push({ spec, file });
   }
-  if (absentPooler.length === 1) problems.push(`${naming.fileName(absentPooler[0]!)} is missing`);
+  if (absentPooler.length === 1) problems.push(`${nameOf(absentPooler[0]!)} is missing`);
   const unused: string[] = [];
   for (const name of reader.entries.keys()) {
     if (claimed.has(name)) continue;
@@ -157,14 +150,8 @@ function hasShape(reader: CheckpointReader, file: string, expected: readonly num
   return shape !== undefined && shape.length === expected.length && shape.every((size, i) => size === expected[i]);
 }
 
-/** Hugging Face files keep the masked-LM bias under either of its two tied names. */
-function aliases(naming: Naming, spec: ParameterSpec): string[] {
-  if (naming.family !== "hugging-face" || !spec.hfName.endsWith("predictions.bias")) return [];
-  return [spec.hfName.replace(/predictions\.bias$/, "predictions.decoder.bias")];
-}
-
 function isDroppedProjection(naming: Naming, name: string): boolean {
-  return naming.family === "hugging-face" && name.includes("encoder.embedding_hidden_mapping_in.");
+  return naming.storesIdentityProjection && name.includes("encoder.embedding_hidden_mapping_in.");
 }
 
 function storedShape(naming: Naming, { shape, ...spec }: ParameterSpec): readonly number[] {
@@ -199,19 +186,19 @@ async function readParameter(
   return narrowed === undefined ? laid : { ...laid, narrowed };
 }
 
-/** ALBERT's masked-LM output matrix is its word embedding table; a file that stores another one is another model. */
+/** The masked-LM output matrix is the word embedding table; a file that stores another one is another model. */
 async function checkTiedDecoder(
   reader: CheckpointReader,
   naming: Naming,
   parameters: ReadonlyMap<string, Tensor>,
 ): Promise<void> {
-  const name = "predictions.decoder.weight";
-  if (naming.family !== "hugging-face" || !reader.entries.has(name)) return;
+  const name = naming.decoder;
+  if (name === undefined || !reader.entries.has(name)) return;
   const decoder = await reader.read(name);
   const table = parameters.get("bert/embeddings/word_embeddings")!;
   const same = decoder.data.length === table.data.length && table.data.every((value, i) => value === decoder.data[i]);
   if (!same) {
-    throw corrupt(`${reader.name}: ${name} differs from the word embeddings, but ALBERT ties the two`, {
+    throw corrupt(`${reader.name}: ${name} differs from the word embeddings, but the two are tied here`, {
       reason: "CHECKPOINT_MISMATCH",
     });
   }

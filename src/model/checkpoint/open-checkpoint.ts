@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
-import { parseAlbertConfig } from "../config.ts";
 import { readVocabulary, type Vocabulary } from "../directory/vocabulary.ts";
+import { familyOf, parseModelConfig } from "../families/families.ts";
 import { withFile } from "../formats/random-access-file.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { withShardedSafetensors } from "../formats/sharded-safetensors.ts";
@@ -12,7 +12,6 @@ import { type CheckpointLocation, locateCheckpoint } from "./checkpoint-location
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import { type HeadHints, inferHeads } from "./infer-heads.ts";
 import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
-import { checkModelType } from "./model-type.ts";
 import { unwrapNames } from "./wrapper-prefixes.ts";
 
 // Opens a foreign checkpoint as a whole: configuration, heads, weights and vocabulary.
@@ -36,7 +35,7 @@ export interface Checkpoint extends LoadedParameters {
 }
 
 /**
- * Reads Google's or Hugging Face's checkpoint: configuration, heads, every weight, and the vocabulary where there is one.
+ * Reads Google's or Hugging Face's checkpoint, of any family that opens: configuration, heads, every weight, and the vocabulary where there is one.
  *
  * @param path  see `locateCheckpoint`
  * @throws AlbertError not-found for an absent file; corrupt or invalid-input naming the tensor, offset or key that is wrong
@@ -54,11 +53,11 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
     );
   }
   const json = await readJsonObject(configPath);
-  checkModelType(json, basename(configPath));
-  const { config, warnings } = parseAlbertConfig(json);
+  const { trunkPrefix } = familyOf(json, basename(configPath));
+  const { config, warnings } = parseModelConfig(json, basename(configPath));
   const vocabularyPath = options.vocabulary ?? location.vocabulary;
   const loaded = await withReader(location, async (stored) => {
-    const { reader, warnings: renaming } = unwrapNames(stored);
+    const { reader, warnings: renaming } = unwrapNames(stored, trunkPrefix);
     const heads = inferHeads(reader, config, json, options.heads);
     const loaded = await loadParameters(reader, config, heads);
     // Where each tensor has a checksum, damage in what is left out still means that the copy cannot be trusted.

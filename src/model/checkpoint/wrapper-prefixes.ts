@@ -15,7 +15,7 @@ const WRAPPERS: ReadonlySet<string> = new Set([
   "_checkpoint_wrapped_module",
 ]);
 
-const EMBEDDINGS = /^(.*?)(?:albert\.)?embeddings\.word_embeddings\.weight$/;
+const EMBEDDINGS = "embeddings.word_embeddings.weight";
 const TF_EMBEDDINGS = /^(.*?)bert\/embeddings\/word_embeddings$/;
 /** TF-Hub's own scope is no wrapper: `detectNaming` knows it. */
 const TF_HUB = "module/";
@@ -31,14 +31,15 @@ export interface UnwrappedCheckpoint {
  * Takes off what wrappers put before or between the names: `module.`, `_orig_mod.`, `model.` and the like, also nested, and
  * writes LayerNorm's `gamma` and `beta` of old files as `weight` and `bias`. A prefix goes only if every tensor has it.
  *
+ * @param trunkPrefix  what the family itself puts before the names of its trunk, such as `albert.`: no wrapper
  * @throws AlbertError corrupt (CHECKPOINT_MISMATCH) naming the prefix when only some tensors have it, when two different
- *   prefixes hold an ALBERT each, or when two names become one
+ *   prefixes hold a model each, or when two names become one
  */
-export function unwrapNames(reader: CheckpointReader): UnwrappedCheckpoint {
+export function unwrapNames(reader: CheckpointReader, trunkPrefix: string): UnwrappedCheckpoint {
   const names = [...reader.entries.keys()];
   const removed = new Set<string>();
   const bare = new Map(names.map((name) => [name, withoutWrappers(name, removed)]));
-  const prefix = commonPrefix(reader.name, [...bare.values()]);
+  const prefix = commonPrefix(reader.name, [...bare.values()], trunkPrefix);
   const shown = prefix === "" ? [...removed].map((segment) => `${segment}.`) : [prefix, ...withDots(removed)];
   const outside = [...bare].filter(([, name]) => !name.startsWith(prefix)).map(([name]) => name);
   if (outside.length > 0) {
@@ -78,16 +79,17 @@ function withoutWrappers(name: string, removed: Set<string>): string {
   return kept.join(".");
 }
 
-/** What stands before the word embeddings of the one ALBERT that the names hold; empty when nothing does. */
-function commonPrefix(file: string, names: readonly string[]): string {
+/** What stands before the word embeddings of the one model that the names hold; empty when nothing does. */
+function commonPrefix(file: string, names: readonly string[], trunkPrefix: string): string {
   const found = names.flatMap((name) => {
-    const prefix = EMBEDDINGS.exec(name)?.[1] ?? TF_EMBEDDINGS.exec(name)?.[1];
+    const ending = [trunkPrefix + EMBEDDINGS, EMBEDDINGS].find((it) => name.endsWith(it));
+    const prefix = ending === undefined ? TF_EMBEDDINGS.exec(name)?.[1] : name.slice(0, -ending.length);
     return prefix === undefined ? [] : [prefix];
   });
   const prefixes = [...new Set(found)];
   if (prefixes.length > 1) {
     const list = prefixes.map((prefix) => (prefix === "" ? "no prefix" : prefix)).join(", ");
-    throw mismatch(`${file} holds ${prefixes.length} ALBERT models, below ${list}; save one of them alone`);
+    throw mismatch(`${file} holds ${prefixes.length} models, below ${list}; save one of them alone`);
   }
   const [prefix = ""] = prefixes;
   return prefix === TF_HUB || !/[./]$/.test(prefix) ? "" : prefix;

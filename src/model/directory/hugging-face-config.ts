@@ -1,30 +1,10 @@
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
-import { type AlbertConfig, albertConfigToJson } from "../config.ts";
-import { HEADS, type Head, type ProblemType } from "../heads.ts";
+import type { AlbertConfig } from "../config.ts";
+import { classFor, familyNamed } from "../families/families.ts";
+import type { Head, ProblemType } from "../heads.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 // Writes the `config.json` and `tokenizer_config.json` with which Hugging Face's library opens a model directory.
-
-/** Keys of a `config.json` that say what the model is for or how Hugging Face's library handles it, not what it is. */
-const LIBRARY_KEYS: ReadonlySet<string> = new Set([
-  "architectures",
-  "model_type",
-  "id2label",
-  "label2id",
-  "num_labels",
-  "problem_type",
-  "finetuning_task",
-  "classifier_dropout_prob",
-  "position_embedding_type",
-  "pad_token_id",
-  "bos_token_id",
-  "eos_token_id",
-  "tie_word_embeddings",
-  "transformers_version",
-  "torch_dtype",
-  "dtype",
-  "_name_or_path",
-]);
 
 const PROBLEM_TYPE_NAMES: Readonly<Record<ProblemType, string>> = {
   "single-label": "single_label_classification",
@@ -33,8 +13,8 @@ const PROBLEM_TYPE_NAMES: Readonly<Record<ProblemType, string>> = {
 };
 
 /**
- * `config.json` for Hugging Face's `from_pretrained`: the architecture named is the model class that opens the most of
- * our heads without a scope, and the activation is spelled the way that library computes it.
+ * `config.json` for Hugging Face's `from_pretrained`: the family's own keys, and as architecture the model class that opens the
+ * most of our heads without a scope.
  */
 export function huggingFaceConfig(
   config: AlbertConfig,
@@ -43,14 +23,12 @@ export function huggingFaceConfig(
 ): Record<string, unknown> {
   const unscoped = heads.filter((head) => head.scope === undefined);
   const classification = unscoped.find((head) => head.kind === "classification");
+  const family = familyNamed(config.family);
+  const kinds = unscoped.map(({ kind }) => kind);
   return {
-    architectures: [architectureOf(unscoped)],
-    model_type: "albert",
-    ...withoutLibraryKeys(albertConfigToJson(config)),
-    hidden_act: { gelu: "gelu_new", gelu_erf: "gelu_python", relu: "relu", tanh: "tanh", linear: "linear" }[
-      config.hiddenAct
-    ],
-    classifier_dropout_prob: config.extra["classifier_dropout_prob"] ?? 0.1, // what the official heads train with
+    architectures: [classFor(family, kinds)],
+    model_type: family.name,
+    ...family.writeConfig(config),
     position_embedding_type: "absolute",
     tie_word_embeddings: true,
     ...specialTokenIds(vocabulary),
@@ -70,18 +48,6 @@ function specialTokenIds(vocabulary: Vocabulary | undefined): Record<string, num
   if (vocabulary?.kind !== "tokenizer-json") return { pad_token_id: 0, bos_token_id: 2, eos_token_id: 3 };
   const { pad, cls, sep } = loadTokenizer(vocabulary).special;
   return { pad_token_id: pad, bos_token_id: cls, eos_token_id: sep };
-}
-
-/** A configuration's JSON without what only Hugging Face's library reads. */
-export function withoutLibraryKeys(json: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(json).filter(([key]) => !LIBRARY_KEYS.has(key)));
-}
-
-function architectureOf(heads: readonly Head[]): string {
-  const kinds = new Set(heads.map((head) => head.kind));
-  const known = heads.map((head) => HEADS[head.kind].architecture).filter((name) => name !== null);
-  if (known[0] === HEADS["masked-lm"].architecture && kinds.has("sentence-order")) return "AlbertForPreTraining";
-  return known[0] ?? "AlbertModel";
 }
 
 /** `tokenizer_config.json` for Hugging Face's `AutoTokenizer`. */

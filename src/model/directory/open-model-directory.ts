@@ -8,7 +8,8 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { CheckpointLocation } from "../checkpoint/checkpoint-location.ts";
 import { loadParameters } from "../checkpoint/load-parameters.ts";
 import { type CheckpointOptions, openCheckpoint } from "../checkpoint/open-checkpoint.ts";
-import { type AlbertConfig, parseAlbertConfig } from "../config.ts";
+import type { AlbertConfig } from "../config.ts";
+import { parseModelConfig } from "../families/families.ts";
 import { sha256Of, withFile } from "../formats/random-access-file.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { shardNames } from "../formats/sharded-safetensors.ts";
@@ -60,7 +61,7 @@ export async function verifyModelDirectory(
 
 async function openOwn(path: string): Promise<Model> {
   const { manifest, digest, directory } = await verifyModelDirectory(path);
-  const { config } = parseAlbertConfig(await readJsonObject(join(directory, "config.json")));
+  const { config } = parseModelConfig(await readJsonObject(join(directory, "config.json")), "config.json");
   const problems = checkHeads(config, manifest.heads);
   if (problems.length > 0) {
     const list = problems.map(({ field, description }) => `${field}: ${description}`).join("; ");

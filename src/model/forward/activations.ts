@@ -15,13 +15,15 @@ import {
 import type { Activation } from "../config.ts";
 import { hasFused, runFused } from "./fused-kernels.ts";
 
-/** The activation of the feed-forward layers and the masked-LM transform. */
+/** The activation of the feed-forward layers, the masked-LM transform and the pooler. */
 export function activate<T extends Tensor>(x: T, activation: Activation): T {
   switch (activation) {
     case "gelu":
       return gelu(x);
     case "gelu_erf":
       return geluErf(x);
+    case "silu":
+      return mul(x, sigmoid(x)) as T;
     case "relu":
       return relu(x);
     case "tanh":

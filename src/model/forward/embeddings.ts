@@ -33,7 +33,7 @@ export interface TrunkInputs {
 }
 
 /**
- * LayerNorm(word + token type + position embedding), with dropout.
+ * LayerNorm(word + token type + position embedding), with dropout; a model may have no token types.
  *
  * @returns the plain word embeddings and the embedding output, both float32 [B*S, E]
  */
@@ -48,9 +48,11 @@ export function embed(
   const width = config.embeddingSize;
   const scope = "bert/embeddings";
   const words = lookup(matrix(variables, `${scope}/word_embeddings`), reshape(inputs.inputIds, [tokens]));
-  const types = tokenTypes(matrix(variables, `${scope}/token_type_embeddings`), inputs.segmentIds);
   const positions = matrix(variables, `${scope}/position_embeddings`);
-  const sum = add(words, types);
+  const sum: Tensor2D =
+    config.typeVocabSize === 0
+      ? words
+      : add(words, tokenTypes(matrix(variables, `${scope}/token_type_embeddings`), inputs.segmentIds));
   const placed: Tensor2D =
     inputs.positionIds === undefined
       ? reshape(add(reshape(sum, [rows, length, width]), firstPositions(config, positions, length)), [tokens, width])

@@ -27,8 +27,9 @@ export function checkSequences(
     if (!inputIds.every((id) => id >= 0 && id < config.vocabSize)) {
       refuse("inputIds", `expected ids from 0 to ${config.vocabSize - 1}`);
     }
-    if (tokenTypeIds.length !== length || !tokenTypeIds.every((id) => id >= 0 && id < config.typeVocabSize)) {
-      refuse("tokenTypeIds", `expected ${length} ids from 0 to ${config.typeVocabSize - 1}`);
+    const types = config.typeVocabSize === 0 ? 2 : config.typeVocabSize; // a model without token types reads none
+    if (tokenTypeIds.length !== length || !tokenTypeIds.every((id) => id >= 0 && id < types)) {
+      refuse("tokenTypeIds", `expected ${length} ids from 0 to ${types - 1}`);
     }
     if (outputs.length === 0) refuse("outputs", "expected at least one");
     for (const output of outputs) {

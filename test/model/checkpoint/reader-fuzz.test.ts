@@ -125,7 +125,10 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
     const name = fc.array(part, { maxLength: 6 }).map((parts) => parts.join("."));
     return check(fc.uniqueArray(name, { maxLength: 12 }), (names: string[]) => {
       const entries = new Map(names.map((given) => [given, { dtype: "F32", shape: [1] }]));
-      return unwrapNames({ name: "x", entries, read: async () => ({ shape: [1], data: new Float32Array(1) }) });
+      return unwrapNames(
+        { name: "x", entries, read: async () => ({ shape: [1], data: new Float32Array(1) }) },
+        "albert.",
+      );
     });
   });
 

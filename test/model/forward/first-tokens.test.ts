@@ -45,8 +45,8 @@ function inputs(random: () => number): TrunkInputs {
 }
 
 /** A loss of the pooled output, and its gradient. */
-function lossOf(variables: Variables, directions: Tensor2D, states: () => HiddenStates) {
-  return differentiate(variables, () => sum(mul(pool(variables, states()), directions)) as Scalar);
+function lossOf(config: AlbertConfig, variables: Variables, directions: Tensor2D, states: () => HiddenStates) {
+  return differentiate(variables, () => sum(mul(pool(config, variables, states()), directions)) as Scalar);
 }
 
 describe("first tokens computed alone", () => {
@@ -64,8 +64,10 @@ describe("first tokens computed alone", () => {
         Array.from({ length: ROWS * config.hiddenSize }, () => random() - 0.5),
         [ROWS, config.hiddenSize],
       );
-      const whole = lossOf(variables, directions, () => encode(config, variables, batch, NO_DROPOUT));
-      const alone = lossOf(variables, directions, () => encodeFirstTokens(config, variables, batch, NO_DROPOUT));
+      const whole = lossOf(config, variables, directions, () => encode(config, variables, batch, NO_DROPOUT));
+      const alone = lossOf(config, variables, directions, () =>
+        encodeFirstTokens(config, variables, batch, NO_DROPOUT),
+      );
       expectClose(alone.value.dataSync(), whole.value.dataSync(), { absolute: 1e-7 }, "loss");
       expect([...alone.gradients.keys()]).toEqual([...whole.gradients.keys()]);
       const values = [...whole.gradients].map(([parameter, gradient]) => [parameter, gradient.dataSync()] as const);

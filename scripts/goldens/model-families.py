@@ -1,0 +1,115 @@
+"""Makes goldens for the model families: small random models of every class, and what Hugging Face's transformers computes with them.
+
+    pip install torch==2.15.0 transformers==5.24.0
+    python scripts/goldens/model-families.py test/fixtures/families
+
+Each folder is a model as `save_pretrained` leaves it (weights in half precision, to be small), its vocabulary, and `expected.json`: texts, the
+ids and token types that transformers makes of them, and the outputs of the class in float32, flattened.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+WORDS = "the a cat dog sat on mat who where is it was good bad film ##s ##ing ##ed run . , ? ! ' - 2 0 # [ ] mask caf ##e c ##af".split()
+LETTERS = [piece for letter in "abdeghiklmnorstuw" for piece in (letter, f"##{letter}")]
+VOCABULARY = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS]))
+SINGLE = [["The cat sat on the mat.", None], ["Who ran? 20 dogs, it's a café", None]]
+PAIRS = [["Who sat on the mat?", "The cat sat on the mat."], ["a good film!", "it was bad - the dogs"]]
+
+BERT = dict(
+    vocab_size=len(VOCABULARY), hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20,
+    max_position_embeddings=40, type_vocab_size=2,
+)  # fmt: skip
+ELECTRA = {**BERT, "embedding_size": 8}
+DISTILBERT = dict(
+    vocab_size=len(VOCABULARY), dim=12, n_layers=2, n_heads=3, hidden_dim=20, max_position_embeddings=40,
+)  # fmt: skip
+
+THREE = {"id2label": {0: "no", 1: "maybe", 2: "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}}
+ONE = {"id2label": {0: "score"}, "label2id": {"score": 0}}
+MULTI = {**THREE, "problem_type": "multi_label_classification"}
+
+# folder: class, configuration, whether its inputs are pairs
+CASES = {
+    "bert-trunk": ("BertModel", {**BERT, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5}, True),
+    "bert-classification": ("BertForSequenceClassification", {**BERT, **THREE}, True),
+    "bert-multi-label": ("BertForSequenceClassification", {**BERT, **MULTI, "hidden_act": "relu"}, False),
+    "bert-regression": ("BertForSequenceClassification", {**BERT, **ONE, "problem_type": "regression", "hidden_act": "silu"}, True),
+    "bert-span": ("BertForQuestionAnswering", BERT, True),
+    "bert-choice": ("BertForMultipleChoice", BERT, True),
+    "bert-masked-lm": ("BertForMaskedLM", BERT, False),
+    "bert-next-sentence": ("BertForNextSentencePrediction", BERT, True),
+    "bert-pretraining": ("BertForPreTraining", BERT, True),
+    "electra-classification": ("ElectraForSequenceClassification", {**ELECTRA, **THREE}, True),
+    "electra-regression": ("ElectraForSequenceClassification", {**ELECTRA, **ONE, "embedding_size": 12}, True),
+    "electra-multi-label": ("ElectraForSequenceClassification", {**ELECTRA, **MULTI, "hidden_act": "relu"}, False),
+    "electra-span": ("ElectraForQuestionAnswering", ELECTRA, True),
+    "electra-choice": ("ElectraForMultipleChoice", ELECTRA, True),
+    "electra-generator": ("ElectraForMaskedLM", ELECTRA, False),
+    "electra-discriminator": ("ElectraForPreTraining", ELECTRA, True),
+    "distilbert-trunk": ("DistilBertModel", {**DISTILBERT, "activation": "relu"}, True),
+    "distilbert-classification": ("DistilBertForSequenceClassification", {**DISTILBERT, **THREE}, True),
+    "distilbert-regression": ("DistilBertForSequenceClassification", {**DISTILBERT, **ONE}, False),
+    "distilbert-multi-label": ("DistilBertForSequenceClassification", {**DISTILBERT, **MULTI}, True),
+    "distilbert-span": ("DistilBertForQuestionAnswering", DISTILBERT, True),
+    "distilbert-choice": ("DistilBertForMultipleChoice", DISTILBERT, True),
+    "distilbert-masked-lm": ("DistilBertForMaskedLM", DISTILBERT, False),
+}  # fmt: skip
+
+OUTPUTS = ["logits", "start_logits", "end_logits", "prediction_logits", "seq_relationship_logits", "pooler_output", "last_hidden_state"]
+
+
+def randomise(model: torch.nn.Module) -> None:
+    """Values that leave no variable without effect, each of them exact in half precision."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            values = torch.randn(parameter.shape, generator=generator) * 0.3
+            if "norm" in name.lower() and name.endswith("weight"):
+                values = values + 1
+            parameter.copy_(values.half().float())
+
+
+def outputs_of(model: torch.nn.Module, encoded: dict[str, torch.Tensor]) -> dict[str, list[float]]:
+    inputs = dict(encoded)
+    if model.config.model_type == "distilbert":
+        del inputs["token_type_ids"]  # which it has none of
+    with torch.no_grad():
+        outputs = model(**inputs, return_dict=True)
+    return {name: outputs[name].flatten().tolist() for name in OUTPUTS if name in outputs}
+
+
+def make(directory: Path, architecture: str, options: dict, pairs: bool) -> None:
+    transformers.set_seed(1)
+    model_class = getattr(transformers, architecture)
+    model = model_class(model_class.config_class(**options)).eval()
+    randomise(model)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    model.half().save_pretrained(directory)
+    model.float()
+    (directory / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 40}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+    rows = []
+    for text, text_pair in PAIRS if pairs else SINGLE:
+        encoded = tokenizer(text, text_pair, return_token_type_ids=True)
+        ids, types = encoded["input_ids"], encoded["token_type_ids"]
+        row = {"text": text, "text_pair": text_pair, "ids": ids, "types": types}
+        batch = {"input_ids": torch.tensor([ids]), "token_type_ids": torch.tensor([types])}
+        if architecture.endswith("MultipleChoice"):
+            batch = {name: value[None] for name, value in batch.items()}
+        rows.append({**row, "outputs": outputs_of(model, batch)})
+    expected = {"architecture": architecture, "rows": rows}
+    (directory / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
+
+
+for name, (architecture, options, pairs) in CASES.items():
+    make(Path(sys.argv[1]) / name, architecture, options, pairs)
+    print(name)
