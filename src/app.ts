@@ -7,6 +7,7 @@ import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
 import { chooseDevice } from "./runtime/session/devices.ts";
+import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
@@ -148,6 +149,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   const inference = createInference(options, device);
   const { serving, metrics, handlers, openInference } = inference;
   const live = serving.models;
+  const allowances = openAllowances(config.limits, metrics.calls.limited);
   let admin: Admin | undefined;
   let server: InferenceServer | undefined;
   let tracer: Tracer | undefined;
@@ -177,7 +179,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       traceSwaps(live, tracer, watching.signal);
     }
     if (config.tls.certificateFile !== "") certificates = await Certificates.open(config.tls, log);
-    if (config.store.directory !== "") admin = await openStoreOf(options, inference, device, tracer);
+    if (config.store.directory !== "") admin = await openStoreOf(options, inference, { device, tracer, allowances });
     access = await openAccess(
       config.auth,
       { defaultModel: () => live.list()[0]?.name, job: (id) => admin?.job(id) },
@@ -187,6 +189,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       config,
       metrics,
       log,
+      allowances,
       ...(config.server.role === "training" ? {} : { inference: handlers, openInference }),
       ...(admin === undefined ? {} : { admin }),
       ...(certificates === undefined ? {} : { certificates }),
@@ -221,12 +224,18 @@ async function seed({ deployment }: Admin, { name, directory }: ModelToServe, lo
   }
 }
 
+/** What the store's part needs of what was opened before it. */
+interface OpenedBefore {
+  readonly device: () => Promise<DeviceKind>;
+  readonly tracer: Tracer | undefined;
+  readonly allowances: ReturnType<typeof openAllowances>;
+}
+
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
 async function openStoreOf(
   { config, log }: AppOptions,
   { serving, metrics, prepareModel }: ReturnType<typeof createInference>,
-  device: () => Promise<DeviceKind>,
-  tracer: Tracer | undefined,
+  { device, tracer, allowances }: OpenedBefore,
 ): Promise<Admin> {
   const { threads } = config.training;
   const limit = threads > 0 ? { threads } : {};
@@ -238,6 +247,7 @@ async function openStoreOf(
     prepareModel,
     gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
     executor: { kind: "onnx", device: await device(), ...limit },
+    allowances,
     ...(tracer === undefined ? {} : { tracer }),
   });
 }

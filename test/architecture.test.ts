@@ -72,6 +72,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@opentelemetry/": ["tracing"],
   zod: ["config"],
   jose: ["access"],
+  limiter: ["access"],
+  "lru-cache": ["access"],
 };
 
 /** Folders of tests that mirror no room: goldens, whole servers, and what lies outside of `src/`. */

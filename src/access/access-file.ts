@@ -1,5 +1,6 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { Grant } from "./caller.ts";
+import { limitViolations, type OwnLimits } from "./caller-limits.ts";
 import { ALL_MODELS, isModelPattern, isScope, SCOPES, type Scope } from "./scopes.ts";
 
 // The file of those who may call: hashes of tokens, and names of certificates. JSON, written by `albert tokens`.
@@ -129,7 +130,11 @@ function grantOf(entry: Readonly<Record<string, unknown>>, at: string, violation
   const scopes = list(entry["scopes"], `${at}.scopes`, violations).map(String);
   const models = list(entry["models"], `${at}.models`, violations).map(String);
   violations.push(...grantViolations({ scopes, models }, `${at}.`));
-  return { scopes: scopes as Scope[], models }; // anything else is a violation
+  const grant = { scopes: scopes as Scope[], models }; // anything else is a violation
+  if (entry["limits"] === undefined) return grant;
+  const limits = record(entry["limits"], `${at}.limits`, violations);
+  violations.push(...limitViolations(limits, `${at}.limits`));
+  return { ...grant, limits: limits as OwnLimits };
 }
 
 function record(value: unknown, field: string, violations: FieldViolation[]): Readonly<Record<string, unknown>> {

@@ -56,11 +56,12 @@ export class Authenticator {
   #byHash(token: string, id: string | undefined): Caller | undefined {
     const entry = id === undefined ? undefined : this.#tokens.get(id);
     if (!isTokenOf(token, entry?.sha256) || entry === undefined || !this.#holds(entry)) return undefined;
-    const { name, scopes, models, sha256 } = entry;
+    const { name, scopes, models, limits, sha256 } = entry;
     return {
       name: `token ${name} (${entry.id})`,
       scopes,
       models,
+      ...(limits === undefined ? {} : { limits }),
       valid: () => {
         const now = this.#tokens.get(entry.id);
         return now !== undefined && now.sha256 === sha256 && this.#holds(now);
@@ -80,8 +81,8 @@ export class Authenticator {
     const name = names.find((candidate) => this.#certificates.has(candidate));
     const entry = name === undefined ? undefined : this.#certificates.get(name);
     if (entry === undefined) return undefined;
-    const { scopes, models } = entry;
-    return { name: `certificate ${entry.name}`, scopes, models, valid: () => this.#certificates.has(entry.name) };
+    const { name: _, ...grant } = entry;
+    return { name: `certificate ${entry.name}`, ...grant, valid: () => this.#certificates.has(entry.name) };
   }
 
   #holds({ expires }: TokenEntry): boolean {

@@ -1,3 +1,4 @@
+import type { OwnLimits } from "./caller-limits.ts";
 import { fitsPattern, type Scope } from "./scopes.ts";
 
 // A caller whose credential is known, and what it allows.
@@ -7,6 +8,8 @@ export interface Grant {
   readonly scopes: readonly Scope[];
   /** Patterns of the names of models for which; `*` for all. */
   readonly models: readonly string[];
+  /** Limits by which this caller differs from others; the same object until the credential changes. */
+  readonly limits?: OwnLimits;
 }
 
 /** A caller whose credential is known. */

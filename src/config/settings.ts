@@ -200,6 +200,48 @@ const SETTINGS = {
       doc: "How many old files of the audit log stay.",
     }),
   },
+  limits: {
+    requestsPerSecond: integer({
+      default: 0,
+      min: 0,
+      max: 1_000_000,
+      doc: "Requests a second of one caller: calls, and items of batches and streams; one more is refused with RESOURCE_EXHAUSTED, streams are read no faster. 0: no limit; so for all of this group. A caller is its token, else its certificate, else its address; tokens may have limits of their own (`albert tokens create --limit`).",
+    }),
+    tokensPerSecond: integer({
+      default: 0,
+      min: 0,
+      max: 1_000_000_000,
+      unit: "tokens",
+      doc: "Tokens of text a second of one caller, counted when a request is answered.",
+    }),
+    bytesPerSecond: integer({
+      default: 0,
+      min: 0,
+      max: 1_000_000_000_000,
+      unit: "bytes",
+      doc: "Bytes of request messages a second of one caller.",
+    }),
+    burstSeconds: decimal({
+      default: 2,
+      min: 0.01,
+      max: 3600,
+      unit: "s",
+      doc: "For how many seconds of its rates a caller that was quiet may come at once.",
+    }),
+    streams: integer({
+      default: 1000,
+      min: 0,
+      max: 1_000_000,
+      doc: "Streams that one caller may have open at a time, over all of its connections.",
+    }),
+    jobs: integer({
+      default: 100,
+      min: 0,
+      max: 1_000_000,
+      roles: TRAINS,
+      doc: "Jobs of one caller that are not finished; callers that are not asked who they are count as one.",
+    }),
+  },
   inputs: {
     maxChars: integer({
       default: 1_048_576,
@@ -471,6 +513,8 @@ export type Config = {
 
 /** Who may call. */
 export type AuthConfig = Config["auth"];
+/** What one caller may do. */
+export type LimitsConfig = Config["limits"];
 /** Certificates of the server and of its clients. */
 export type TlsConfig = Config["tls"];
 /** Admission, queue, batching and hot swap. */

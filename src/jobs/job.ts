@@ -50,6 +50,11 @@ export interface Job extends JobIdentity {
   readonly findings: readonly string[];
 }
 
+/** Who created a job; undefined where callers were not asked who they are. */
+export function creatorOf({ history }: Job): string | undefined {
+  return /^by (.+)$/s.exec(history[0]?.detail ?? "")?.[1];
+}
+
 /** Reason of a job that is preempted because its server was killed; the next server records it when it starts. */
 export const SERVER_ENDED = "the server ended";
 

@@ -1,4 +1,4 @@
-import { Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 // The series about gRPC calls, whatever a call does.
 
@@ -12,6 +12,8 @@ export interface CallMetrics {
    * @param status  name of the gRPC status, such as `OK`
    */
   finished(method: string, status: string, seconds: number): void;
+  /** A call was refused because its caller had reached this limit. */
+  limited(limit: string): void;
   /** Streams now open on a listener ("public" or "admin"). */
   streamsOpen(listener: string, change: 1 | -1): void;
 }
@@ -30,7 +32,14 @@ export function callMetrics(registry: Registry): CallMetrics {
     labelNames: ["listener"],
     registers: [registry],
   });
+  const refusals = new Counter({
+    name: "albert_caller_limit_refusals_total",
+    help: "Calls refused because their caller had reached one of its limits.",
+    labelNames: ["limit"],
+    registers: [registry],
+  });
   return {
+    limited: (limit) => refusals.inc({ limit }),
     finished: (method, status, seconds) => duration.observe({ rpc_method: method, rpc_status_code: status }, seconds),
     streamsOpen: (listener, change) => streams.inc({ listener }, change),
   };

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { DescService } from "@bufbuild/protobuf";
+import type { Allowances } from "../access/allowances.ts";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
@@ -9,6 +10,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Tracer } from "../tracing/span.ts";
 import type { AccessControl } from "./access/access-control.ts";
 import { auditCalls } from "./access/audit.ts";
+import { limitCalls } from "./access/limit-calls.ts";
 import { ByteBudget } from "./call/byte-budget.ts";
 import type { ServiceHandlers } from "./call/call.ts";
 import { keepByteOrderMarks } from "./call/decode.ts";
@@ -38,6 +40,8 @@ export interface InferenceServerOptions {
   readonly openInference?: (ready: () => boolean) => ServiceHandlers<typeof GRPCInferenceService>;
   /** Decides who may call what on every listener; everyone when left out. */
   readonly access?: AccessControl;
+  /** What each caller may do; without, as much as it likes. */
+  readonly allowances?: Allowances;
   /** Makes a span of every call; none is made without. */
   readonly tracer?: Tracer;
   /** The services of the admin listener; without them it is not opened. */
@@ -204,7 +208,7 @@ function connectionLimits(
 
 function callSettings(
   listener: "public" | "admin",
-  { config, metrics, log, access, tracer }: InferenceServerOptions,
+  { config, metrics, log, access, allowances, tracer }: InferenceServerOptions,
   draining: AbortSignal,
   budget: ByteBudget = new ByteBudget(config.server.inflightBytes),
 ): CallSettings {
@@ -218,6 +222,7 @@ function callSettings(
       streamsOpen: (change) => metrics.calls.streamsOpen(listener, change),
       ...(access === undefined ? {} : { authorizer: access.authorize }),
       ...(access?.audit === undefined ? {} : { audit: auditCalls(access.audit) }),
+      ...(allowances === undefined ? {} : { limits: limitCalls(allowances) }),
     }),
     budget,
     draining,

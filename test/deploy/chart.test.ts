@@ -166,12 +166,19 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
       ALBERT_AUTH_TOKENS_FILE: "/etc/albert/tokens/tokens.json",
     });
     expect(found(...secured)).not.toHaveProperty("ALBERT_SERVER_TRUST_NETWORK");
+    const provider = "settings.auth.jwks=https://id.example/keys,settings.auth.issuer=i,settings.auth.audience=a";
+    const signed = found("--set", `tls.secret=a,trustNetwork=false,${provider}`);
+    expect(signed).toMatchObject({ ALBERT_AUTH_JWKS: "https://id.example/keys" });
+    expect(signed).not.toHaveProperty("ALBERT_SERVER_TRUST_NETWORK");
+    expect(signed).not.toHaveProperty("ALBERT_AUTH_TOKENS_FILE");
     for (const half of [
       "trustNetwork=false",
       "trustNetwork=false,tls.secret=a",
       "trustNetwork=false,tokens.secret=b",
     ]) {
-      expect(refusal("--set", half)).toContain("give tls.secret and tokens.secret, or set trustNetwork to true");
+      expect(refusal("--set", half)).toContain(
+        "give tls.secret and tokens.secret (or settings.auth.jwks), or set trustNetwork to true",
+      );
     }
     expect(refusal("--set", "tls.clientCertificates=required")).toContain("tls.clientCertificates needs tls.secret");
   });

@@ -132,6 +132,7 @@ function recordEverything({ calls, requests, queue, batches, models, jobs, store
   store.judged("pass");
   calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);
   calls.streamsOpen("public", 1);
+  calls.limited("streams");
   requests.started("classify");
   const ended = { task: "classify", priority: "interactive", model: "m", version: "v", seconds: 0.1 };
   requests.finished({ ...ended, code: "ok", reason: "" });

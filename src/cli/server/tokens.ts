@@ -9,11 +9,14 @@ import {
   parseAccessList,
 } from "../../access/access-file.ts";
 import type { Grant } from "../../access/caller.ts";
+import { CALLER_LIMITS, limitViolations, type OwnLimits } from "../../access/caller-limits.ts";
+import { withFileLock } from "../../access/file-lock.ts";
 import { SCOPES, type Scope } from "../../access/scopes.ts";
 import { newToken, tokenHash } from "../../access/tokens.ts";
 import { loadProcessConfig } from "../../config/sources.ts";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { replaceFile } from "../../platform/atomic-files.ts";
+
 import { table } from "../admin/admin-call.ts";
 
 // `albert tokens`: the file of those who may call. A server that was started with it follows it.
@@ -28,6 +31,7 @@ interface CreateFlags extends FileFlags {
   readonly certificate?: string;
   readonly scope: readonly string[];
   readonly model?: readonly string[];
+  readonly limit?: OwnLimits;
   readonly expiresDays?: number;
 }
 
@@ -50,6 +54,11 @@ export function registerTokens(program: Command): void {
       "names of models that it is for, separated by commas, * for any letters (default: *)",
       commas,
     )
+    .option(
+      "--limit <limits>",
+      `name=number, separated by commas, in place of the server's limits.*; 0: no limit. Names: ${Object.keys(CALLER_LIMITS).join(", ")}`,
+      limitsOf,
+    )
     .option("--expires-days <days>", "days until the token no longer holds (default: never)", days)
     .action(create);
   addFileOptions(tokens.command("list").description("list who may call")).action(async (flags: FileFlags) => {
@@ -70,11 +79,13 @@ function addFileOptions(command: Command): Command {
 async function create(flags: CreateFlags): Promise<void> {
   const file = fileOf(flags);
   const grant = grantOf(flags);
-  const list = await readList(file);
-  if (flags.certificate !== undefined) {
-    if (list.certificates.some(({ name }) => name === flags.certificate)) throw taken(flags.certificate);
-    const entry = { name: flags.certificate, ...grant };
-    await replaceFile(file, formatAccessList({ ...list, certificates: [...list.certificates, entry] }));
+  const { certificate } = flags;
+  if (certificate !== undefined) {
+    const entry = { name: certificate, ...grant };
+    await change(file, (list) => {
+      if (list.certificates.some(({ name }) => name === certificate)) throw taken(certificate);
+      return { ...list, certificates: [...list.certificates, entry] };
+    });
     print(flags, entry, () => [`${entry.name} may call`]);
     return;
   }
@@ -88,7 +99,7 @@ async function create(flags: CreateFlags): Promise<void> {
     created,
     ...(flags.expiresDays === undefined ? {} : { expires: created + flags.expiresDays * DAY_MS }),
   };
-  await replaceFile(file, formatAccessList({ ...list, tokens: [...list.tokens, entry] }));
+  await change(file, (list) => ({ ...list, tokens: [...list.tokens, entry] }));
   if (flags.json) process.stdout.write(`${JSON.stringify({ ...entry, token }, null, 2)}\n`);
   else {
     process.stderr.write(`token ${entry.name} (${id}): this is the only time that it is shown\n`);
@@ -96,7 +107,12 @@ async function create(flags: CreateFlags): Promise<void> {
   }
 }
 
-function grantOf({ name, certificate, scope, model = ["*"], expiresDays }: CreateFlags): Grant {
+/** Reads, changes and writes the file while no other command does. */
+async function change(file: string, changed: (list: AccessList) => AccessList): Promise<void> {
+  await withFileLock(file, async () => replaceFile(file, formatAccessList(changed(await readList(file)))));
+}
+
+function grantOf({ name, certificate, scope, model = ["*"], limit, expiresDays }: CreateFlags): Grant {
   const given = certificate ?? name;
   const kind = certificate === undefined ? "token" : "certificate";
   const violation = given === undefined ? "is missing" : nameViolation(kind, given);
@@ -113,12 +129,22 @@ function grantOf({ name, certificate, scope, model = ["*"], expiresDays }: Creat
       : []),
   ];
   if (violations.length > 0) throw invalidInput(violations);
-  return { scopes: scope as Scope[], models: model };
+  return { scopes: scope as Scope[], models: model, ...(limit === undefined ? {} : { limits: limit }) };
 }
 
 async function revoke(name: string, flags: FileFlags): Promise<void> {
   const file = fileOf(flags);
-  const list = await readList(file);
+  let id = name;
+  await change(file, (list) => {
+    const { tokens, certificates } = withoutOne(list, name);
+    id = list.tokens.find((token) => !tokens.includes(token))?.id ?? name;
+    return { tokens, certificates };
+  });
+  print(flags, { revoked: id }, () => [`${name} may no longer call`]);
+}
+
+/** The list without the one entry of that id or name. @throws AlbertError not-found (TOKEN_NOT_FOUND) for none or several */
+function withoutOne(list: AccessList, name: string): AccessList {
   const byId = list.tokens.filter(({ id }) => id === name);
   const found = byId.length > 0 ? byId : list.tokens.filter((token) => token.name === name);
   const certificates = list.certificates.filter((certificate) => certificate.name === name);
@@ -130,12 +156,10 @@ async function revoke(name: string, flags: FileFlags): Promise<void> {
         : `several are called ${name}: give the id, one of ${several}`;
     throw new AlbertError("not-found", what, { reason: "TOKEN_NOT_FOUND" });
   }
-  const kept = {
+  return {
     tokens: list.tokens.filter((token) => !found.includes(token)),
     certificates: list.certificates.filter((certificate) => !certificates.includes(certificate)),
   };
-  await replaceFile(file, formatAccessList(kept));
-  print(flags, { revoked: found[0]?.id ?? name }, () => [`${name} may no longer call`]);
 }
 
 function fileOf({ file }: FileFlags): string {
@@ -178,6 +202,18 @@ function print({ json }: FileFlags, value: object, lines: () => readonly string[
 
 function commas(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...text.split(",").map((part) => part.trim())];
+}
+
+function limitsOf(text: string, before: OwnLimits = {}): OwnLimits {
+  const given = Object.fromEntries(
+    commas(text)
+      .map((part) => part.split("=", 2))
+      .map(([name, value]) => [name, Number(value)]),
+  );
+  const violations = limitViolations(given, "limits");
+  if (violations.length > 0)
+    throw new InvalidArgumentError(violations.map(({ description }) => description).join("; "));
+  return { ...before, ...given };
 }
 
 function days(text: string): number {

@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import type { Allowances } from "../../access/allowances.ts";
 import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
@@ -36,6 +37,7 @@ import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
 import { datasetService } from "./dataset-service.ts";
+import { JobLimit } from "./job-limit.ts";
 import { modelService } from "./model-service.ts";
 import { jobTraces, traceGate } from "./trace-changes.ts";
 import { trainingService } from "./training-service.ts";
@@ -52,6 +54,8 @@ export interface AdminOptions {
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: GateOptions["engine"];
   readonly executor: ExecutorOptions;
+  /** What each caller may do; without, as much as it likes. */
+  readonly allowances?: Allowances;
   /** Makes spans of jobs and of the gate; none are made without. */
   readonly tracer?: Tracer;
 }
@@ -147,6 +151,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     metrics.jobs.observe(() => running.list().map(jobReading));
     void sweepUploads(uploads, log);
   }
+  // One for all listeners: what one of them lets in counts for the others.
+  const jobLimit = jobs === undefined ? undefined : new JobLimit(jobs, options.allowances);
   return {
     store,
     deployment,
@@ -163,8 +169,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           runGate: (request, signal) => validateVersion(request, gate, data, signal),
         }),
       );
-      if (jobs === undefined) return;
-      services.add(TrainingService, trainingService(jobs, store.datasets));
+      if (jobs === undefined || jobLimit === undefined) return;
+      services.add(TrainingService, trainingService(jobs, store.datasets, jobLimit));
       services.add(
         DatasetService,
         datasetService({

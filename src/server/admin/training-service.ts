@@ -6,6 +6,7 @@ import type { Datasets } from "../../store/datasets.ts";
 import type { ServiceHandlers } from "../call/call.ts";
 import { timestamp } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
+import type { JobLimit } from "./job-limit.ts";
 import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";
 import { page } from "./paging.ts";
 
@@ -13,6 +14,7 @@ import { page } from "./paging.ts";
 export function trainingService(
   jobs: JobService,
   datasets: Pick<Datasets, "whole">,
+  limit: JobLimit,
 ): ServiceHandlers<typeof TrainingService> {
   /** With whole digests, which a job keeps; callers may give their first digits. */
   const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval">>(spec: Spec): Promise<Spec> => {
@@ -30,11 +32,9 @@ export function trainingService(
   };
   return {
     async createJob({ requestId, spec }, { caller }) {
-      const { job, replayed } = await jobs.create(
-        checkRequestId(requestId),
-        await withDigests(readJobSpec(spec)),
-        caller?.name,
-      );
+      const id = checkRequestId(requestId);
+      const checked = await withDigests(readJobSpec(spec));
+      const { job, replayed } = await limit.create(caller, id, () => jobs.create(id, checked, caller?.name));
       return { job: jobMessage(job), replayed };
     },
     async planJob({ spec }) {
@@ -69,7 +69,8 @@ export function trainingService(
     },
     async cloneJob({ requestId, jobId, overrides }, { caller }) {
       const changes = await withDigests(readJobOverrides(overrides));
-      const { job } = await jobs.clone(checkRequestId(requestId), jobId, changes, caller?.name);
+      const id = checkRequestId(requestId);
+      const { job } = await limit.create(caller, id, () => jobs.clone(id, jobId, changes, caller?.name));
       return { job: jobMessage(job) };
     },
   };

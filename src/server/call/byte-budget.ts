@@ -54,9 +54,15 @@ export class CallBytes {
   readonly #messages: number[] = [];
   #reply = 0;
   #closed = false;
+  #received = 0;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
+  }
+
+  /** Bytes of requests that came so far. */
+  get received(): number {
+    return this.#received;
   }
 
   /** @throws AlbertError overloaded MEMORY_BUDGET */
@@ -64,6 +70,7 @@ export class CallBytes {
     if (this.#closed) return;
     this.#budget.acquire(bytes);
     this.#messages.push(bytes);
+    this.#received += bytes;
   }
 
   /** More of a call's only request message has come. @throws AlbertError overloaded MEMORY_BUDGET */
@@ -72,6 +79,7 @@ export class CallBytes {
     const begun = this.#messages[0] ?? 0;
     this.#budget.acquire(bytes, begun);
     this.#messages[0] = begun + bytes;
+    this.#received += bytes;
   }
 
   /** Returns the oldest message: streams in both directions answer item by item. */

@@ -1,4 +1,5 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { Allowance } from "../../access/allowances.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
 import type { Span } from "../../tracing/span.ts";
@@ -26,6 +27,8 @@ export interface CallContext {
   readonly peer: string;
   /** Who calls; absent where the listener does not check callers, and for open methods without a credential. */
   readonly caller?: Caller | undefined;
+  /** What its caller may still do; absent where nothing is limited. */
+  readonly allowance?: Allowance | undefined;
   /** The call's span, where traces are made. */
   readonly trace?: Span | undefined;
   /** Text metadata (headers) of the call; lower-case names. */
@@ -52,6 +55,8 @@ export interface IncomingCall extends CallContext {
   traced(span: Span): void;
   /** Says who calls. */
   admit(caller: Caller): void;
+  /** Says what its caller may still do. */
+  allot(allowance: Allowance): void;
   /** Names, ids and numbers of the request that say what it is about, once it was decoded. */
   readonly target?: Readonly<Record<string, string | number>> | undefined;
   /** Stops the work for this call. Only the first reason counts. */

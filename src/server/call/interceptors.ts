@@ -39,11 +39,13 @@ export interface InterceptorOptions {
   readonly tracer?: Tracer;
   /** Keeps who did what; nothing is kept without. */
   readonly audit?: Interceptor;
+  /** Holds callers to their limits; none are held without. */
+  readonly limits?: Interceptor;
 }
 
 /** The interceptors of a listener, outermost first. A refused caller is logged too, and no call is authorised twice. */
 export function listenerInterceptors(options: InterceptorOptions): readonly Interceptor[] {
-  const { authorizer, audit, tracer } = options;
+  const { authorizer, audit, limits, tracer } = options;
   return [
     ...(tracer === undefined ? [] : [traceCalls(tracer)]),
     callLog(options),
@@ -51,6 +53,7 @@ export function listenerInterceptors(options: InterceptorOptions): readonly Inte
     openStreams(options.streamsOpen),
     ...(authorizer === undefined ? [] : [authorize(authorizer)]),
     refuseWhileDraining,
+    ...(limits === undefined ? [] : [limits]),
     enforceDeadline,
   ];
 }
@@ -153,7 +156,7 @@ function authorize(authorizer: Authorizer): Interceptor {
 }
 
 /** Services and methods that must still answer while the server drains, so that others can see that it does. */
-const ANSWERS_TO_THE_END = new Set([
+export const ANSWERS_TO_THE_END = new Set([
   "grpc.health.v1.Health",
   "inference.GRPCInferenceService/ServerLive",
   "inference.GRPCInferenceService/ServerReady",

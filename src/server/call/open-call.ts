@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { Allowance } from "../../access/allowances.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
 import type { Span } from "../../tracing/span.ts";
@@ -50,6 +51,7 @@ export class OpenCall implements IncomingCall {
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
   target: Readonly<Record<string, string | number>> | undefined;
   #caller: Caller | undefined;
+  #allowance: Allowance | undefined;
 
   constructor(method: DescMethod, transport: Transport, settings: OpenCallSettings) {
     this.#transport = transport;
@@ -98,6 +100,14 @@ export class OpenCall implements IncomingCall {
 
   admit(caller: Caller): void {
     this.#caller = caller;
+  }
+
+  get allowance(): Allowance | undefined {
+    return this.#allowance;
+  }
+
+  allot(allowance: Allowance): void {
+    this.#allowance = allowance;
   }
 
   aim(target: Readonly<Record<string, string | number>>): void {

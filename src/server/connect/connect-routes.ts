@@ -79,7 +79,10 @@ async function runOn(
   if (context.signal.aborted) call.onTransportClosed();
   else context.signal.addEventListener("abort", call.onTransportClosed, { once: true });
   try {
-    await runCall(call, settings, () => work(call));
+    await runCall(call, settings, () => {
+      call.allowance?.spend("bytes", context.values.get(CONNECTION).received());
+      return work(call);
+    });
   } catch (error) {
     throw connectError(error);
   } finally {

@@ -13,13 +13,15 @@ export interface Connection {
   certificateNames(): readonly string[];
   /** Session of the browser that made the request. */
   readonly sessionId?: string | undefined;
+  /** Bytes of the request message, once it has come. */
+  received(): number;
 }
 
 /** Where Connect keeps it. */
-export const CONNECTION = createContextKey<Connection>({ peer: "http", certificateNames: () => [] });
+export const CONNECTION = createContextKey<Connection>({ peer: "http", certificateNames: () => [], received: () => 0 });
 
 /** The connection of a request. */
-export function connectionOf(request: IncomingMessage): Connection {
+export function connectionOf(request: IncomingMessage): Omit<Connection, "received"> {
   const { socket } = request;
   return {
     sessionId: sessionOf(request),

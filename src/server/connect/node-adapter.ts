@@ -61,7 +61,7 @@ async function answer(
   guard: MessageGuard,
   bytes: CallBytes,
 ): Promise<void> {
-  const values = createContextValues().set(CONNECTION, connectionOf(request));
+  const values = createContextValues().set(CONNECTION, { ...connectionOf(request), received: () => bytes.received });
   const universal = universalRequestFromNodeRequest(request, response, undefined, values);
   const reply = await handler({ ...universal, body: guard.check(request) });
   const { body } = reply;

@@ -153,6 +153,14 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     metadata: ["limit_bytes"],
   },
   {
+    reason: "CALLER_LIMIT",
+    code: "overloaded",
+    when: "The caller has reached one of its limits (`limits.*`, or of its own token).",
+    detail: "QuotaFailure",
+    retry: "later",
+    metadata: ["limit", "value"],
+  },
+  {
     reason: "DEADLINE_UNREACHABLE",
     code: "overloaded",
     when: "Because of what waits before it, the request cannot be answered before its deadline.",

@@ -79,7 +79,7 @@ function unary(
   return (surface, callback) => {
     let reply: Buffer | undefined;
     const work = async (call: OpenCall, bytes: CallBytes) => {
-      bytes.acquire(surface.request.length);
+      receive(surface.request.length, call, bytes);
       reply = await encodeReply(method, await handler(decodeMessage(method.input, surface.request), call));
     };
     runOn(method, surface, settings, work, surface.request.length).then(
@@ -96,7 +96,7 @@ function serverStream(
 ): handleServerStreamingCall<Uint8Array, Buffer> {
   return (surface) => {
     const done = runOn(method, surface, settings, async (call, bytes) => {
-      bytes.acquire(surface.request.length);
+      receive(surface.request.length, call, bytes);
       const request = decodeMessage(method.input, surface.request);
       await writeReplies(method, handler(request, call), surface, call.signal);
     });
@@ -113,7 +113,7 @@ function bidiStream(
     const done = runOn(method, surface, settings, async (call, bytes) => {
       const requests = async function* () {
         for await (const message of readRequests(surface, call.signal)) {
-          bytes.acquire(message.length);
+          receive(message.length, call, bytes);
           yield decodeMessage(method.input, message);
         }
       };
@@ -122,6 +122,12 @@ function bidiStream(
     });
     endStream(done, surface);
   };
+}
+
+/** Counts a message that has come. @throws AlbertError overloaded MEMORY_BUDGET */
+function receive(size: number, call: OpenCall, bytes: CallBytes): void {
+  bytes.acquire(size);
+  call.allowance?.spend("bytes", size);
 }
 
 /** The common part of the library's call objects, whose own overloads do not unite. */

@@ -69,6 +69,7 @@ export async function answerRequest<Request extends InferenceRequestMessage, K e
     signal: context.signal,
     ...(context.trace === undefined ? {} : { trace: context.trace }),
   });
+  context.allowance?.spend("tokens", meta.tokens);
   context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
   return { ...reply(answer, request), meta: metaFields(meta, context) };
 }

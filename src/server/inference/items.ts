@@ -73,6 +73,12 @@ function emptyItem(): Error {
   return invalidInput([{ field: "request", description: `must be one of ${kinds}` }]);
 }
 
+/** Holds back the next item of a stream until its caller may make another request and the queue has room. */
+export async function itemTurn({ allowance, signal }: CallContext, room: () => Promise<void>): Promise<void> {
+  await allowance?.turn(signal);
+  await room();
+}
+
 /** Longest pause between two looks at the queue. */
 const LOOK_EVERY_MS = 50;
 

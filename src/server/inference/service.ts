@@ -11,7 +11,7 @@ import { encode } from "./encode.ts";
 import { fillMask } from "./fill-mask.ts";
 import { answerRequest } from "./handler.ts";
 import { infer } from "./infer.ts";
-import { answerItem, backpressure, type InferenceCalls } from "./items.ts";
+import { answerItem, backpressure, type InferenceCalls, itemTurn } from "./items.ts";
 import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
 import { modelSelector } from "./request-fields.ts";
 import { streamInfer } from "./stream.ts";
@@ -52,9 +52,15 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
   });
   return {
     ...calls,
-    batchInfer: (request, context) => batchInfer(request, context, { maxItems: maxBatchItems, ...itemsOf(context) }),
-    streamInfer: (requests, context) =>
-      streamInfer(requests, context, { window: streamWindow, ...itemsOf(context, itemContext) }),
+    batchInfer: (request, context) => {
+      context.allowance?.spend("requests", request.items.length - 1);
+      return batchInfer(request, context, { maxItems: maxBatchItems, ...itemsOf(context) });
+    },
+    streamInfer: (requests, context) => {
+      const { backpressure: room, answer } = itemsOf(context, itemContext);
+      const turn = () => itemTurn(context, room);
+      return streamInfer(requests, context, { window: streamWindow, backpressure: turn, answer });
+    },
     listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
     getModel: async ({ model, pin }) => ({
       model: modelInfo(findModel(live, modelSelector(model, pin)), options.limits),

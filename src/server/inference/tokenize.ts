@@ -16,7 +16,7 @@ export async function tokenize(
   serving: Serving,
   limits: RequestLimits,
   request: TokenizeRequest,
-  { receivedAt, deadlineAt, signal, requestId }: CallContext,
+  { receivedAt, deadlineAt, signal, requestId, allowance }: CallContext,
 ): Promise<MessageInitShape<typeof TokenizeResponseSchema>> {
   const fields = new EnumFields();
   const { selector, run } = readOptions(request.options, fields);
@@ -33,6 +33,7 @@ export async function tokenize(
         create(TokenSchema, tokenFields(token)),
       ),
     );
+    allowance?.spend("tokens", count);
     const endedAt = performance.now();
     const timings = {
       receiveMs: startedAt - receivedAt,

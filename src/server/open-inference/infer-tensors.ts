@@ -105,9 +105,9 @@ function withTimeout(context: CallContext, microseconds: number | undefined): Ca
 
 /** The context of a part of a call. */
 function derived(whole: CallContext, changed: Partial<Pick<CallContext, "deadlineAt" | "signal">>): CallContext {
-  const { method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, trace } = whole;
+  const { method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, allowance, trace } = whole;
   return {
-    ...{ method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, trace, ...changed },
+    ...{ method, requestId, receivedAt, deadlineAt, signal, draining, peer, caller, allowance, trace, ...changed },
     header: (name) => whole.header(name),
     annotate: (facts) => whole.annotate(facts),
   };
@@ -123,6 +123,7 @@ async function answerRows(
   // One row is refused like any request; of several, the later ones wait here for their turn.
   const [only, ...more] = rows;
   if (only !== undefined && more.length === 0) return [await answer(only, calls, context)];
+  context.allowance?.spend("requests", more.length);
   const failed = new AbortController();
   const part = derived(context, { signal: AbortSignal.any([context.signal, failed.signal]) });
   const answers: Promise<RowAnswer>[] = [];

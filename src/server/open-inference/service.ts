@@ -3,7 +3,7 @@ import type { GRPCInferenceService, ModelInferRequest } from "../../gen/inferenc
 import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
 import type { IncidentLog } from "../errors/status.ts";
-import { backpressure, type InferenceCalls } from "../inference/items.ts";
+import { backpressure, type InferenceCalls, itemTurn } from "../inference/items.ts";
 import { inferReply, readInferRequest } from "./grpc-tensors.ts";
 import { inferTensors, type TensorAnswering } from "./infer-tensors.ts";
 import { isModelReady, modelMetadata, repositoryIndex } from "./metadata.ts";
@@ -52,7 +52,7 @@ export function openInferenceService(options: OpenInferenceOptions): ServiceHand
     modelStreamInfer: (requests, context) =>
       streamTensors(requests, context, {
         window: limits.streamWindow,
-        backpressure: () => backpressure(scheduler, maxQueueMs, context.signal),
+        backpressure: () => itemTurn(context, () => backpressure(scheduler, maxQueueMs, context.signal)),
         answer: infer,
         logIncident,
       }),

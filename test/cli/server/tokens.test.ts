@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -50,6 +50,22 @@ it("albert tokens makes, lists and revokes", async () => {
   expect(kept()).toMatchObject({ tokens: [{ scopes: ["train"] }], certificates: [] });
 }, 120_000);
 
+it("albert tokens create keeps every token of commands that run at once, each with its limits", async () => {
+  const before = kept().tokens.length;
+  const names = ["a", "b", "c", "d"];
+  const made = await Promise.all(
+    names.map((name, index) =>
+      tokens("create", "--name", name, "--scope", "infer", "--limit", `streams=${index},jobs=0`),
+    ),
+  );
+  expect(made.map(({ status }) => status)).toEqual([0, 0, 0, 0]);
+  const added = kept().tokens.slice(before);
+  expect(added.map(({ name, limits }) => [name, limits]).sort()).toEqual(
+    names.map((name, index) => [name, { streams: index, jobs: 0 }]),
+  );
+  expect(existsSync(`${file}.lock`)).toBe(false);
+}, 120_000);
+
 it("albert tokens refuses what cannot be meant, and leaves the file alone", async () => {
   const before = readFileSync(file, "utf8");
   for (const [args, words] of [
@@ -58,6 +74,8 @@ it("albert tokens refuses what cannot be meant, and leaves the file alone", asyn
     [["--name", "a", "--scope", "infer", "--model", "a b"], "is no name"],
     [["--certificate", "a.example", "--scope", "infer"], "must be DNS:"],
     [["--scope", "infer"], "is missing"],
+    [["--name", "a", "--scope", "infer", "--limit", "everything=1"], "have no"],
+    [["--name", "a", "--scope", "infer", "--limit", "jobs=many"], "must be a number"],
   ] as const) {
     expect(await tokens("create", ...args)).toMatchObject({ status: 2, err: expect.stringContaining(words) });
   }

@@ -34,6 +34,7 @@ async function called(authorizer: Authorizer | undefined, service = "albert.v1.I
     certificateNames: () => [],
     sessionId: undefined,
     admit: () => {},
+    allot: () => {},
     annotate: () => {},
     traced: () => {},
     abort: () => {},

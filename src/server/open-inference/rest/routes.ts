@@ -155,6 +155,7 @@ async function replyTo(
     }
     case "model-infer": {
       const body = await readBody(request, limits.maxMessageBytes, bytes);
+      context.allowance?.spend("bytes", body.length);
       const length = headerOf(request, JSON_LENGTH_HEADER);
       const { message, binary } = readRestRequest(target, body, length === undefined ? undefined : Number(length));
       const reply = create(ModelInferResponseSchema, await handlers.modelInfer(message, context));
