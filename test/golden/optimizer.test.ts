@@ -121,7 +121,7 @@ function withoutDropout(config: AlbertConfig): AlbertConfig {
 function batchOf(recording: Recording, tensors: ReadonlyMap<string, ArrayTensor>): Batch {
   const batch: Record<string, Batch[string]> = {};
   for (const [name, { shape, data }] of tensors) {
-    if (data instanceof BigInt64Array) throw new Error(`${name} is int64`);
+    if (data instanceof BigInt64Array || data instanceof Int8Array) throw new Error(`${name} is no batch input`);
     batch[name] = { shape, data: name === "input_mask" ? Float32Array.from(data) : data };
   }
   const rows = tensors.get("input_ids")!.shape[0]!;

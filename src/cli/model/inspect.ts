@@ -3,6 +3,7 @@ import { albertConfigToJson } from "../../model/config.ts";
 import { headParameters, modelParameters, type ParameterSpec, trunkParameters } from "../../model/parameters.ts";
 import { sizeOf } from "../../model/tensor.ts";
 import { type ModelSource, readModelSource } from "../inference/model-source.ts";
+import { lossText } from "./convert.ts";
 
 /** Adds `albert inspect`: what a model is made of, after checking every byte of it. */
 export function registerInspect(program: Command): void {
@@ -55,6 +56,13 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const width = Math.max(...report.tensors.map(({ name }) => name.length));
   for (const { name, shape } of report.tensors) lines.push(`  ${name.padEnd(width)}  [${shape.join(", ")}]`);
   for (const [name, value] of Object.entries(manifest?.metrics ?? {})) lines.push(`metric      ${name} ${value}`);
+  const { converted } = manifest?.lineage ?? {};
+  if (converted !== undefined) {
+    lines.push(`weights     ${converted.weights}, converted from ${converted.from}`);
+    const loss =
+      converted.measured === undefined ? ["effect not measured"] : lossText(converted.measured).trimEnd().split("\n");
+    lines.push(...loss.map((line) => `            ${line}`));
+  }
   if (report.unused.length > 0) lines.push(`unused      ${report.unused.length} tensors: ${report.unused[0]} ...`);
   for (const warning of report.warnings) lines.push(`warning     ${warning}`);
   return `${lines.join("\n")}\n`;

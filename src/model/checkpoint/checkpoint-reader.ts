@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor.ts";
 /** A tensor as a file holds it, with 16-bit floats widened and float64 narrowed to float32. */
 export interface ArrayTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | BigInt64Array;
+  readonly data: Float32Array | Int8Array | Int32Array | BigInt64Array;
   /** What narrowing did; absent for every tensor that the file does not hold in float64. */
   readonly narrowed?: Narrowing;
 }

@@ -6,6 +6,7 @@ import { type Head, isHeadKind } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import type { ModelManifest } from "./model-directory.ts";
 import { isVocabularyKind } from "./vocabulary.ts";
+import { WEIGHT_FORMATS } from "./weight-formats.ts";
 
 // Reads, checks and writes `manifest.json`, and computes the digest of a model.
 
@@ -76,6 +77,10 @@ function manifestProblems(json: Record<string, unknown>): string[] {
     if (typeof rate !== "number" || !(rate > 0 && rate < 1)) {
       problems.push("fineTuning needs learningRate, a number above 0 and below 1");
     }
+  }
+  const { weights } = json;
+  if (weights !== undefined && !WEIGHT_FORMATS.some((format) => format === weights)) {
+    problems.push(`weights is ${JSON.stringify(weights)}; this program reads ${WEIGHT_FORMATS.join(", ")}`);
   }
   if (!isObject(files)) {
     problems.push("files is not an object");

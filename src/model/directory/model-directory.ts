@@ -3,6 +3,7 @@ import type { AlbertConfig } from "../config.ts";
 import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import type { Vocabulary } from "./vocabulary.ts";
+import type { WeightFormat } from "./weight-formats.ts";
 
 // What a model directory contains and what an opened model is. Types only.
 
@@ -14,9 +15,31 @@ export interface Lineage {
   readonly datasets?: Readonly<Record<string, string>>;
   /** The resolved recipe, as written by the trainer. */
   readonly recipe?: Readonly<Record<string, unknown>>;
+  /** The version whose weights it holds in another format. */
+  readonly converted?: Conversion;
   /** Version of this program that made it. */
   readonly program?: string;
   readonly jobId?: string;
+}
+
+/** How a version came from another one by storing its weights in another format. */
+export interface Conversion {
+  /** Digest of the other version. */
+  readonly from: string;
+  readonly weights: WeightFormat;
+  /** What it changed; absent where nobody measured it. */
+  readonly measured?: ConversionLoss;
+}
+
+/** Two versions on the same data. */
+export interface ConversionLoss {
+  readonly task: string;
+  readonly examples: number;
+  /** Examples to which the two give different answers. */
+  readonly changedAnswers: number;
+  /** Official metrics of the version before, and of this one. */
+  readonly before: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
 }
 
 /** What the maker of a model measured about training it further. */
@@ -45,6 +68,8 @@ export interface ModelManifest {
   readonly metrics?: Readonly<Record<string, number>>;
   readonly lineage?: Lineage;
   readonly fineTuning?: FineTuningHints;
+  /** How the weights are stored; absent where they are exact. */
+  readonly weights?: WeightFormat;
   /** sha256 (hex) of every other file of the directory. */
   readonly files: Readonly<Record<string, string>>;
 }

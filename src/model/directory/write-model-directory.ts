@@ -12,6 +12,7 @@ import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-co
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
 import type { FineTuningHints, Lineage, ModelManifest } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
+import { inFormat, type WeightFormat } from "./weight-formats.ts";
 
 // Writes a model directory, which appears complete or not at all.
 
@@ -29,6 +30,8 @@ export interface ModelContents {
   readonly metrics?: Readonly<Record<string, number>>;
   readonly lineage?: Lineage;
   readonly fineTuning?: FineTuningHints;
+  /** How the weights are stored; `float32`, which is exact, unless given. */
+  readonly weights?: WeightFormat;
 }
 
 export interface WrittenModel {
@@ -38,7 +41,7 @@ export interface WrittenModel {
 }
 
 /**
- * Writes a model directory that Hugging Face's `from_pretrained` opens too: `model.safetensors`, `config.json`, the
+ * Writes a model directory that Hugging Face's `from_pretrained` opens too, unless its weights are stored as int8: `model.safetensors`, `config.json`, the
  * vocabulary, `tokenizer_config.json`, and `manifest.json` last. It appears complete or not at all.
  *
  * @throws AlbertError invalid-input when heads contradict each other; already-exists when the directory does
@@ -64,15 +67,16 @@ async function fillModelDirectory(
   contents: ModelContents,
   maxSequenceLength: number,
 ): Promise<WrittenModel> {
-  const { name, description, config, heads, vocabulary, metrics, lineage, fineTuning } = contents;
+  const { name, description, config, heads, vocabulary, metrics, lineage, fineTuning, weights } = contents;
   const files: Record<string, string> = {};
   const add = async (file: string, bytes: Uint8Array) => {
     await writeNewFile(join(directory, file), bytes);
     files[file] = createHash("sha256").update(bytes).digest("hex");
   };
-  const weights = join(directory, "model.safetensors");
-  await writeSafetensors(weights, toHuggingFaceTensors(config, heads, contents.parameters), { format: "pt" });
-  files["model.safetensors"] = await withFile(weights, sha256Of);
+  const file = join(directory, "model.safetensors");
+  const tensors = toHuggingFaceTensors(config, heads, contents.parameters);
+  await writeSafetensors(file, inFormat(tensors, weights ?? "float32"), { format: "pt" });
+  files["model.safetensors"] = await withFile(file, sha256Of);
   await add("config.json", jsonBytes(huggingFaceConfig(config, heads, vocabulary)));
   await add(vocabularyFileName(vocabulary.kind), vocabulary.bytes);
   await add("tokenizer_config.json", jsonBytes(huggingFaceTokenizerConfig(vocabulary, maxSequenceLength)));
@@ -86,6 +90,7 @@ async function fillModelDirectory(
     ...(metrics === undefined ? {} : { metrics }),
     ...(lineage === undefined ? {} : { lineage }),
     ...(fineTuning === undefined ? {} : { fineTuning }),
+    ...(weights === undefined || weights === "float32" ? {} : { weights }),
     files,
   };
   await writeNewFile(join(directory, MANIFEST_FILE), serializeManifest(manifest));

@@ -3,6 +3,12 @@ import type { ArrayTensor } from "../checkpoint/checkpoint-reader.ts";
 
 // Writes safetensors files.
 
+/** A tensor as a file holds it. Unsigned 16-bit numbers are the bits of halves ("F16"). */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: ArrayTensor["data"] | Uint16Array;
+}
+
 /**
  * Writes a safetensors file and flushes it to the disk. The same tensors give the same bytes, in whatever order they
  * come: as in the reference implementation, wider element types come first, then names in order.
@@ -11,7 +17,7 @@ import type { ArrayTensor } from "../checkpoint/checkpoint-reader.ts";
  */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, ArrayTensor>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { header, ordered } = layOut(tensors, metadata);
@@ -27,14 +33,14 @@ export async function writeSafetensors(
 
 /** As `writeSafetensors`, in memory. */
 export function serializeSafetensors(
-  tensors: ReadonlyMap<string, ArrayTensor>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const { header, ordered } = layOut(tensors, metadata);
   return Buffer.concat([header, ...ordered.map(([, { data }]) => bytesOf(data))]);
 }
 
-function layOut(tensors: ReadonlyMap<string, ArrayTensor>, metadata: Readonly<Record<string, string>>) {
+function layOut(tensors: ReadonlyMap<string, StoredTensor>, metadata: Readonly<Record<string, string>>) {
   const ordered = [...tensors].sort(
     ([nameA, a], [nameB, b]) =>
       b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT || (nameA < nameB ? -1 : nameA > nameB ? 1 : 0),
@@ -54,11 +60,13 @@ function layOut(tensors: ReadonlyMap<string, ArrayTensor>, metadata: Readonly<Re
   return { header: bytes, ordered };
 }
 
-function dtypeOf(data: ArrayTensor["data"]): string {
+function dtypeOf(data: StoredTensor["data"]): string {
   if (data instanceof Float32Array) return "F32";
+  if (data instanceof Uint16Array) return "F16";
+  if (data instanceof Int8Array) return "I8";
   return data instanceof Int32Array ? "I32" : "I64";
 }
 
-function bytesOf(data: ArrayTensor["data"]): Uint8Array {
+function bytesOf(data: StoredTensor["data"]): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

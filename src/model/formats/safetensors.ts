@@ -8,6 +8,7 @@ import {
 } from "../checkpoint/checkpoint-reader.ts";
 import { sizeOf } from "../tensor.ts";
 import { type ByteSource, bytesSource, withFile } from "./random-access-file.ts";
+import { withScaledInt8 } from "./scaled-int8.ts";
 
 // Reads safetensors files and refuses any header that does not describe the file exactly.
 
@@ -62,7 +63,7 @@ async function readAll(source: ByteSource): Promise<Safetensors> {
 
 /**
  * Checks a file's header: its length, its JSON, every tensor's type, shape and byte range, and that the ranges cover the
- * rest of the file exactly, without gap or overlap.
+ * rest of the file exactly, without gap or overlap. Matrices stored as int8 with scales read as what they stand for.
  *
  * @throws AlbertError corrupt, naming the tensor or the byte offset that is wrong
  */
@@ -90,7 +91,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsRe
   if (dataStart + end !== source.size) {
     throw bad(`tensors end at byte ${dataStart + end}, but the file has ${source.size} bytes`);
   }
-  return {
+  return withScaledInt8({
     name: source.name,
     metadata,
     entries: new Map([...ranges].map(([name, { dtype, shape }]) => [name, { dtype, shape }])),
@@ -103,7 +104,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsRe
       await source.read(bytes, dataStart + range.begin);
       return decode(name, range, bytes, bad);
     },
-  };
+  });
 }
 
 interface Range extends CheckpointEntry {
@@ -176,13 +177,15 @@ function decode(name: string, { dtype, shape }: Range, bytes: Uint8Array, bad: B
     case "F16":
     case "BF16":
       return { shape, data: toFloat32(new Uint16Array(bytes.buffer, 0, size), dtype) };
+    case "I8":
+      return { shape, data: new Int8Array(bytes.buffer, 0, size) };
     case "I32":
       return { shape, data: new Int32Array(bytes.buffer, 0, size) };
     case "I64":
       return { shape, data: new BigInt64Array(bytes.buffer, 0, size) };
     default:
       throw bad(
-        `tensor ${name} has element type ${dtype}; F32, F16, BF16, F64, I32 and I64 can be read; save the weights as F32, F16 or BF16`,
+        `tensor ${name} has element type ${dtype}; F32, F16, BF16, F64, I8, I32 and I64 can be read; save the weights as F32, F16 or BF16`,
       );
   }
 }
