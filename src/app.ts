@@ -164,6 +164,8 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     return closing;
   };
   const closeAll = async (drainDelayMs?: number) => {
+    // A job has as long as calls have to come to the end of its step and to write its checkpoint.
+    admin?.stopJobs().catch((error: unknown) => log.error({ err: error }, "jobs could not be stopped"));
     const clean = (await server?.close(drainDelayMs)) ?? true;
     watching.abort();
     certificates?.close();

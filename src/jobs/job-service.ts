@@ -44,6 +44,8 @@ export interface JobService {
     overrides: Partial<JobSpec>,
     by?: string,
   ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
-  /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. */
+  /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. What is known of jobs can still be asked. */
+  stop(): Promise<void>;
+  /** Stops all work and lets others take the jobs. */
   close(): Promise<void>;
 }

@@ -57,6 +57,8 @@ export function creatorOf({ history }: Job): string | undefined {
 
 /** Reason of a job that is preempted because its server was killed; the next server records it when it starts. */
 export const SERVER_ENDED = "the server ended";
+/** The same after a server that was told to end and could not, or had no time to, record it. */
+export const SERVER_STOPPED = "the server was stopped";
 
 /** A job of which nothing is known but its identity. */
 export function newJob(identity: JobIdentity): Job {
@@ -105,8 +107,13 @@ export function applyEvent(job: Job, event: JobEvent): Job {
 
 /** The time since the event before, unless the server was down in it. */
 function ranFor({ state, updatedMs }: Job, { timeMs, transition }: JobEvent): number {
-  if (state.kind !== "running" || transition?.detail === SERVER_ENDED) return 0;
+  if (state.kind !== "running" || isLate(transition?.detail)) return 0;
   return Math.max(0, timeMs - updatedMs);
+}
+
+/** Whether it was recorded by the next server. */
+function isLate(detail: string | undefined): boolean {
+  return detail === SERVER_ENDED || detail === SERVER_STOPPED;
 }
 
 /** A run that is begun again finds its own: what an interrupted one found does not count. */

@@ -2,7 +2,7 @@ import { AlbertError } from "../errors.ts";
 import { everyUnreferenced } from "../platform/clock.ts";
 import { isDiskFull } from "../platform/disk-space.ts";
 import { RoomWatch } from "./full-disk.ts";
-import { type Job, SERVER_ENDED } from "./job.ts";
+import { type Job, SERVER_ENDED, SERVER_STOPPED } from "./job.ts";
 import { byUser, type JobEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
@@ -94,6 +94,8 @@ class DirectoryJobService implements JobService {
   readonly #unrecovered = new Set<string>();
   #active: JobExecution | undefined;
   #closing = false;
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
   /** Why the jobs no longer belong to this process. */
   #lost: AlbertError | undefined;
 
@@ -122,7 +124,8 @@ class DirectoryJobService implements JobService {
       await freeSpentFiles(record, this.#options.onDefect); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
       if (isActive(state)) {
-        await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: SERVER_ENDED });
+        const detail = this.#lock.afterOrderlyEnd ? SERVER_STOPPED : SERVER_ENDED;
+        await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail });
       }
       if (state.kind === "cancelling") await record.transition({ kind: "stopped" });
       if (record.job.state.kind === "preempted") await goOnOrGiveUp(record, this.#options.poisonKills ?? 2);
@@ -204,16 +207,29 @@ class DirectoryJobService implements JobService {
     return this.create(requestId, { ...spec, ...overrides, recipe, labels }, by);
   }
 
-  async close(): Promise<void> {
-    if (this.#closing) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  async #stopAll(): Promise<void> {
     this.#closing = true;
     this.#stopWatchingPressure();
     this.#room.close();
     const active = this.#active;
-    if (active !== undefined) {
-      this.#stop(active.record, "preempt");
-      await active.ended;
-    }
+    if (active === undefined) return;
+    this.#stop(active.record, "preempt");
+    await this.#lock.announceEnd();
+    await active.ended;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.stop();
     await this.#options.runner.close();
     await this.#store.close();
     await this.#lock.release();

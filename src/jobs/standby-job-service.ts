@@ -70,10 +70,15 @@ export class StandbyJobService implements JobService {
     return this.#jobs().clone(requestId, id, overrides, by);
   }
 
-  async close(): Promise<void> {
+  async stop(): Promise<void> {
     this.#closed = true;
     this.#stop();
     await this.#attempt;
+    await this.#opened?.stop();
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
     await this.#opened?.close();
   }
 

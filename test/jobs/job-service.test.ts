@@ -744,6 +744,40 @@ describe("stopping jobs", () => {
 });
 
 describe("a job at work", () => {
+  it("is not taken for what kills its server when that was told to end and could not write so", async () => {
+    const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    let current = await open();
+    const { job } = await current.service.create("", specOf());
+    for (let stop = 0; stop < 4; stop++) {
+      await until(() => current.runner.started.length === 1, "work");
+      await current.reaches(job.id, stop === 0 ? "validating" : "preparing");
+      const append = vi.spyOn(EventLog.prototype, "append").mockRejectedValue(full);
+      const closing = current.service.close();
+      await until(() => current.runner.current.stopped, "asked to stop");
+      current.runner.current.finish({ kind: "stopped" });
+      await closing;
+      append.mockRestore();
+      current = await open();
+    }
+    await current.reaches(job.id, "preparing");
+    expect(current.service.get(job.id).killedServers).toBe(0);
+    expect(current.service.get(job.id).history.map(({ detail }) => detail)).toContain("the server was stopped");
+  });
+
+  it("stops at its next step when the server is told to end, which still tells how it is", async () => {
+    const { service, runner, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    await reaches(job.id, "running");
+    const stopping = service.stop();
+    await until(() => runner.current.stopped, "asked to stop");
+    expect(service.get(job.id).state.kind).toBe("running");
+    await expect(service.create("other", specOf())).rejects.toMatchObject({ reason: "SHUTTING_DOWN" });
+    runner.current.finish({ kind: "stopped" });
+    await stopping;
+    expect(service.get(job.id).state.kind).toBe("preempted");
+  });
+
   it("stands back while serving's wait exceeds the bound", async () => {
     let waitMs = 0;
     let tick = () => {};

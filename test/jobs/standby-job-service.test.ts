@@ -45,6 +45,6 @@ describe("jobs whose directory cannot be written yet", () => {
     await service.create("r", specOf());
     service.get("j");
     await service.close();
-    expect(calls).toEqual(["create", "get", "close"]);
+    expect(calls).toEqual(["create", "get", "stop", "close"]);
   });
 });

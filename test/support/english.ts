@@ -5,8 +5,8 @@ import { SPECIAL_PIECES, tinyModel } from "./models/tiny-sentencepiece.ts";
 /** Words that `tinyTokenizer` knows; each is one piece, and "ing" is a piece that continues a word. */
 const WORDS = "the cat dog bird tree house river walk talk jump run sleep red blue old new big small and or".split(" ");
 
-/** A tokenizer over a few English words, made in memory. */
-export function tinyTokenizer(): Tokenizer {
+/** The file of a vocabulary of a few English words. */
+export function tinyVocabulary(): Uint8Array {
   const pieces = [
     ...SPECIAL_PIECES,
     { text: ".", type: 4 },
@@ -14,7 +14,12 @@ export function tinyTokenizer(): Tokenizer {
     { text: "\u2581", score: -9 },
     ...WORDS.map((word, i) => ({ text: `\u2581${word}`, score: -2 - i / 10 })),
   ];
-  return loadTokenizer({ bytes: tinyModel({ pieces }), kind: "sentencepiece", lowerCase: true });
+  return tinyModel({ pieces });
+}
+
+/** A tokenizer over these words, made in memory. */
+export function tinyTokenizer(): Tokenizer {
+  return loadTokenizer({ bytes: tinyVocabulary(), kind: "sentencepiece", lowerCase: true });
 }
 
 /** A deterministic text of documents, one sentence per line and a blank line between documents. */

@@ -46,7 +46,7 @@ const TIMES: LockTimes = { heartbeatMs: 2000, leaseTimeoutMs: 10_000 };
 /** Looks for a sign of life during one heartbeat. */
 const LOOKS_PER_HEARTBEAT = 5;
 const NUMBERED = /^\d+(\.free)?$/;
-const TEMPORARY = /^\.[0-9a-f-]{36}$|^[0-9a-f-]{36}\.life$/;
+const TEMPORARY = /^\.[0-9a-f-]{36}$|^[0-9a-f-]{36}\.life$|^\d+\.ending$/;
 /** Locks of this process. */
 const HELD = new Set<string>();
 
@@ -55,6 +55,7 @@ const HELD = new Set<string>();
  *
  *     <number>        the holder, when no number is higher; its time of change is the last sign of life
  *     <number>.free   the holder has released the lock
+ *     <number>.ending the holder was told to end; a link, which needs no room on a full disk
  *     .<token>        a file that is about to get its number
  *     <token>.life    a socket on which the holder listens while it lives
  *
@@ -67,6 +68,8 @@ const HELD = new Set<string>();
  * measured by the clock of the waiting process alone.
  */
 export class DirectoryLock {
+  /** Whether the holder before was told to end: it was not killed at whatever it did. */
+  readonly afterOrderlyEnd: boolean;
   readonly #directory: string;
   readonly #number: number;
   readonly #token: string;
@@ -84,7 +87,9 @@ export class DirectoryLock {
     token: string,
     life: LivenessSocket | undefined,
     options: LockOptions,
+    afterOrderlyEnd: boolean,
   ) {
+    this.afterOrderlyEnd = afterOrderlyEnd;
     this.#directory = directory;
     this.#number = number;
     this.#token = token;
@@ -106,7 +111,7 @@ export class DirectoryLock {
     const times = options.times ?? TIMES;
     const token = randomUUID();
     for (;;) {
-      const { number, free } = latestOf(await readdir(directory));
+      const { number, free, ending } = latestOf(await readdir(directory));
       if (number > 0 && !free) {
         const path = join(directory, nameOf(number));
         const holder = await readHolder(path);
@@ -117,7 +122,7 @@ export class DirectoryLock {
       }
       const life = await LivenessSocket.open(directory, lifeName(token));
       if (await takeNumber(directory, number + 1, token, life)) {
-        return new DirectoryLock(directory, number + 1, token, life, options);
+        return new DirectoryLock(directory, number + 1, token, life, options, free || ending);
       }
       await life?.close();
     }
@@ -133,6 +138,13 @@ export class DirectoryLock {
     // Others wait for longer than this before they take it.
     if (silentMs < 0 || silentMs > this.#times.leaseTimeoutMs / 2) await this.#giveSign();
     if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  /** Tells the next holder that this one was told to end, however it then ends. */
+  async announceEnd(): Promise<void> {
+    const path = this.#path();
+    // Whoever does not learn of it takes an end that was forced for a kill.
+    if (!this.#released && this.#lost === undefined) await link(path, `${path}.ending`).catch(() => {});
   }
 
   /** Lets others take the lock. */
@@ -256,10 +268,15 @@ async function readHolder(path: string): Promise<LockHolder | undefined | "gone"
 }
 
 /** The highest number; 0 when there is none. */
-function latestOf(names: readonly string[]): { readonly number: number; readonly free: boolean } {
+function latestOf(names: readonly string[]): {
+  readonly number: number;
+  readonly free: boolean;
+  readonly ending: boolean;
+} {
   const numbered = names.filter((name) => NUMBERED.test(name));
   const number = Math.max(0, ...numbered.map((name) => Number.parseInt(name, 10)));
-  return { number, free: numbered.includes(`${nameOf(number)}.free`) };
+  const name = nameOf(number);
+  return { number, free: numbered.includes(`${name}.free`), ending: names.includes(`${name}.ending`) };
 }
 
 function lifeName(token: string): string {

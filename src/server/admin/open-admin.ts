@@ -68,6 +68,8 @@ export interface Admin {
   job(id: string): { readonly model: string; readonly promotes: boolean } | undefined;
   /** Adds the services to a listener. */
   register(services: ServiceRegistrar): void;
+  /** Stops jobs at their next step; all else goes on. */
+  stopJobs(): Promise<void>;
   /** Stops jobs at their next step, stops following the store, and closes it. */
   close(): Promise<void>;
 }
@@ -187,6 +189,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       const spec = jobs?.list().find((job) => job.id === id)?.spec;
       return spec === undefined ? undefined : { model: spec.model, promotes: spec.promote === "auto-if-better" };
     },
+    stopJobs: async () => jobs?.stop(),
     async close() {
       await jobs?.close();
       await retention.close();

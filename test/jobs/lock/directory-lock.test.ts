@@ -91,6 +91,25 @@ describe("a lock between processes", () => {
     expect(readdirSync(place).filter((name) => !name.endsWith(".life"))).toEqual(["000002"]);
   });
 
+  it("tells whether its holder before was told to end, however it then ended", async () => {
+    const [killed, told] = [newPlace(), newPlace()];
+    const dead = { pid: 2 ** 22 + 1 };
+    leave(killed, dead);
+    writeFileSync(`${leave(told, dead)}.ending`, "");
+    const after = async (place: string) => {
+      const lock = await DirectoryLock.take(place);
+      await lock.announceEnd();
+      expect(readdirSync(place)).toContain("000002.ending");
+      await lock.release();
+      return lock.afterOrderlyEnd;
+    };
+    expect([await after(killed), await after(told)]).toEqual([false, true]);
+    const next = await DirectoryLock.take(told);
+    expect(next.afterOrderlyEnd).toBe(true);
+    expect(readdirSync(told).filter((name) => name.includes("ending"))).toEqual([]);
+    await next.release();
+  });
+
   it("is taken by one of many in a process, again and again", async () => {
     const place = newPlace();
     for (let round = 0; round < 30; round++) {
