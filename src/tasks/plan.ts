@@ -1,5 +1,5 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
-import type { ModelDescription } from "../model/directory/model-directory.ts";
+import type { ModelDescription, SentenceEncoding } from "../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../model/heads.ts";
 import type { SequenceInput, SequenceOutput } from "../runtime/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -12,6 +12,8 @@ export interface TaskModel {
   readonly heads: readonly Head[];
   /** Longest sequence to build, special tokens included; never more than the model has positions. */
   readonly maxSequenceLength: number;
+  /** How its maker turns a text into one vector, where it was made for that. */
+  readonly encoding?: SentenceEncoding;
   /** Score of "no answer" from which a span-answerability head says so, as tuned when the version was made. */
   readonly nullThreshold?: number;
 }
@@ -85,11 +87,13 @@ export interface RunOptions {
 
 /** A task's view of an opened model directory. */
 export function taskModel(model: ModelDescription): TaskModel {
+  const { encoding } = model.manifest;
   const nullThreshold = model.manifest.metrics?.["null_score_diff_threshold"];
   return {
     tokenizer: model.tokenizer,
     heads: model.heads,
     maxSequenceLength: Math.min(model.manifest.maxSequenceLength, model.config.maxPositionEmbeddings),
+    ...(encoding === undefined ? {} : { encoding }),
     ...(nullThreshold === undefined ? {} : { nullThreshold }),
   };
 }

@@ -1,5 +1,5 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ones, reshape, setBackend, type Tensor2D, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -20,6 +20,7 @@ import { readJsonObject } from "../../src/platform/json-file.ts";
 import { POOLED_OUTPUT, SEQUENCE_OUTPUT, type SequenceInput } from "../../src/runtime/engine.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { planEncoding } from "../../src/tasks/masked-lm/encoding.ts";
+import { taskModel } from "../../src/tasks/plan.ts";
 import { expectClose } from "../support/closeness.ts";
 import { BUNDLED_FIXTURES, fixture } from "../support/fixtures.ts";
 import { scratchDirectory } from "../support/models/tiny-model.ts";
@@ -119,6 +120,34 @@ describe("models of every family", () => {
     }
   });
 
+  it.each(cases.filter((name) => name.includes("-sentences-")))(
+    "%s: a text's vector is that of sentence-transformers, unless another pooling is asked for",
+    async (name) => {
+      const { model, rows } = await open(name);
+      const task = taskModel(model);
+      expect(task.maxSequenceLength).toBe(32);
+      const engine = await createEngine(model, { device: "cpu", calibrationMs: 0, threads: 1 });
+      try {
+        for (const { text, outputs } of rows) {
+          const vectorOf = async (pooling?: "mean") => {
+            const plan = planEncoding({ text, ...(pooling === undefined ? {} : { pooling }) }, task);
+            return plan.answer((await engine.run(plan.sequences)).outputs).embedding;
+          };
+          expectClose(await vectorOf(), outputs["embedding"]!, TOLERANCE, "embedding");
+          const width = model.config.hiddenSize;
+          const states = outputs["last_hidden_state"]!;
+          const mean = Array.from({ length: width }, (_, column) => {
+            const values = states.filter((_value, i) => i % width === column);
+            return values.reduce((sum, value) => sum + value, 0) / values.length;
+          });
+          expectClose(await vectorOf("mean"), mean, TOLERANCE, "mean without a length of 1");
+        }
+      } finally {
+        await engine.close();
+      }
+    },
+  );
+
   it.each(cases)("%s: so do the functions that training differentiates", async (name) => {
     const { model, rows } = await open(name);
     const { config, heads } = model;
@@ -156,10 +185,10 @@ describe("models of every family", () => {
   it.each(cases)("%s: goes back into its own names and configuration, and comes in again the same", async (name) => {
     const { model } = await open(name);
     const exported = scratch(`${name}-exported`);
-    await exportHuggingFace(exported, model);
+    await exportHuggingFace(exported, { ...model, ...model.manifest });
     const { tensors: stored } = await readSafetensors(join(root, name, "model.safetensors"));
     // A bare trunk's file lacks the family's prefix, which every export has.
-    const bare = name.endsWith("-trunk") ? `${model.config.family}.` : "";
+    const bare = name.includes("-trunk") ? `${model.config.family}.` : "";
     const before = new Map([...stored].map(([tensor, value]) => [bare + tensor, value]));
     const { tensors: after } = await readSafetensors(join(exported, "model.safetensors"));
     // Where the class has no pooler, ours is written too; the discriminator's own head is left aside.
@@ -184,12 +213,18 @@ describe("models of every family", () => {
     expect(again.parameters).toEqual(model.parameters);
     expect(again.heads).toEqual(model.heads);
     expect(again.config).toMatchObject({ ...model.config, extra: {} });
+    expect(again.encoding).toEqual(model.manifest.encoding);
+    expect(again.maxSequenceLength).toBe(model.manifest.maxSequenceLength);
+    for (const file of name.includes("-sentences-") ? ["modules.json", "1_Pooling/config.json"] : []) {
+      expect(readFileSync(join(exported, file), "utf8")).toBe(readFileSync(join(root, name, file), "utf8"));
+    }
 
     const own = scratch(`${name}-own`);
-    await writeModelDirectory(own, { ...model, name });
+    await writeModelDirectory(own, { ...model, ...model.manifest, name });
     const opened = await openModelDirectory(own);
     expect(opened.parameters).toEqual(model.parameters);
     expect(opened.heads).toEqual(model.heads);
     expect(opened.config).toMatchObject({ ...model.config, extra: {} });
+    expect(opened.manifest.encoding).toEqual(model.manifest.encoding);
   });
 });

@@ -12,18 +12,22 @@ export function registerEncode(program: Command): void {
     .description("turn a text into a vector")
     .argument("<text>", "the text; - reads standard input")
     .argument("[text-pair]", "the second text of a pair")
-    .addOption(new Option("--pooling <kind>", "how").choices(Object.keys(POOLINGS)).default("pooler"))
+    .addOption(
+      new Option("--pooling <kind>", "how (default: as the model's maker does it, else pooler)").choices(
+        Object.keys(POOLINGS),
+      ),
+    )
     .option("--normalize", "scale the vector to length 1");
   addTargetOptions(command).action(
     async (
       argument: string,
       textPair: string | undefined,
-      flags: TargetFlags & { pooling: keyof typeof POOLINGS; normalize?: true },
+      flags: TargetFlags & { pooling?: keyof typeof POOLINGS; normalize?: true },
     ) => {
       const request = {
         options: requestOptions(flags),
         text: await readText(argument),
-        pooling: POOLINGS[flags.pooling],
+        pooling: flags.pooling === undefined ? Pooling.UNSPECIFIED : POOLINGS[flags.pooling],
         normalize: flags.normalize ?? false,
         ...(textPair === undefined ? {} : { textPair }),
       };

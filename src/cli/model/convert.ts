@@ -71,11 +71,12 @@ function contentsOf(
   converted: Conversion,
   measured: ConversionLoss | undefined,
 ): ModelContents {
-  const { heads, description, maxSequenceLength, lineage, fineTuning } = manifest;
+  const { heads, description, maxSequenceLength, lineage, fineTuning, encoding } = manifest;
   return {
     ...{ name, config, heads, parameters, vocabulary, maxSequenceLength, weights: converted.weights },
     ...(description === undefined ? {} : { description }),
     ...(fineTuning === undefined ? {} : { fineTuning }),
+    ...(encoding === undefined ? {} : { encoding }),
     ...(measured === undefined ? {} : { metrics: measured.after }),
     lineage: { ...lineage, converted: measured === undefined ? converted : { ...converted, measured } },
   };

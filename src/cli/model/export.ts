@@ -31,7 +31,7 @@ export function registerExport(program: Command): void {
       const model = await readModelSource(path, config === undefined ? {} : { config });
       switch (format) {
         case "hf":
-          await exportHuggingFace(output, model);
+          await exportHuggingFace(output, { ...model, ...model.manifest });
           break;
         case "tf":
           await exportTensorFlow(output, model);

@@ -3,6 +3,7 @@ import { AlbertError } from "../../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-files.ts";
 import { type AlbertConfig, albertConfigToJson } from "../config.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "../directory/hugging-face-config.ts";
+import type { SentenceEncoding } from "../directory/model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "../directory/vocabulary.ts";
 import { withoutLibraryKeys } from "../families/config-keys.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
@@ -12,6 +13,7 @@ import { modelParameters } from "../parameters.ts";
 import type { Parameters } from "../tensor.ts";
 import type { ArrayTensor } from "./checkpoint-reader.ts";
 import { toHuggingFaceTensors } from "./hugging-face-tensors.ts";
+import { writeSentenceTransformer } from "./sentence-transformers.ts";
 
 // Writes a model as a checkpoint for Google's code or for Hugging Face.
 
@@ -21,6 +23,10 @@ export interface ExportedModel {
   readonly heads: readonly Head[];
   readonly parameters: Parameters;
   readonly vocabulary: Vocabulary | undefined;
+  /** Longest sequence; as many tokens as the model has positions unless given. */
+  readonly maxSequenceLength?: number;
+  /** Of a model that turns texts into vectors. */
+  readonly encoding?: SentenceEncoding;
 }
 
 /**
@@ -56,9 +62,9 @@ export async function exportTensorFlow(directory: string, model: ExportedModel):
   });
 }
 
-/** Writes a directory for Hugging Face's `from_pretrained`. */
+/** Writes a directory for Hugging Face's `from_pretrained`, and for sentence-transformers where the model is for that. */
 export async function exportHuggingFace(directory: string, model: ExportedModel): Promise<void> {
-  const { config, heads, parameters, vocabulary } = model;
+  const { config, heads, parameters, vocabulary, encoding, maxSequenceLength = config.maxPositionEmbeddings } = model;
   await createDirectoryAtomically(directory, async (temporary) => {
     const tensors = toHuggingFaceTensors(config, heads, parameters);
     await writeSafetensors(join(temporary, "model.safetensors"), tensors, { format: "pt" });
@@ -66,8 +72,11 @@ export async function exportHuggingFace(directory: string, model: ExportedModel)
     await writeNewFile(join(temporary, "config.json"), jsonBytes(json));
     await writeVocabulary(temporary, vocabulary);
     if (vocabulary !== undefined) {
-      const tokenizer = huggingFaceTokenizerConfig(vocabulary, config.maxPositionEmbeddings);
+      const tokenizer = huggingFaceTokenizerConfig(vocabulary, maxSequenceLength);
       await writeNewFile(join(temporary, "tokenizer_config.json"), jsonBytes(tokenizer));
+    }
+    if (encoding !== undefined) {
+      await writeSentenceTransformer(temporary, encoding, { hiddenSize: config.hiddenSize, maxSequenceLength });
     }
   });
 }

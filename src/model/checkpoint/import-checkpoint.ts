@@ -45,7 +45,7 @@ export async function importCheckpoint(
     });
   }
   const checkpoint = await openCheckpoint(source, options);
-  const { config, heads, parameters, vocabulary } = checkpoint;
+  const { config, heads, parameters, vocabulary, encoding, maxSequenceLength } = checkpoint;
   if (vocabulary === undefined) {
     throw new AlbertError(
       "not-found",
@@ -54,7 +54,11 @@ export async function importCheckpoint(
     );
   }
   loadFittingTokenizer(vocabulary, config);
-  const written = await writeModelDirectory(directory, { ...identity, config, heads, parameters, vocabulary });
+  const written = await writeModelDirectory(directory, {
+    ...identity,
+    ...{ config, heads, parameters, vocabulary, maxSequenceLength },
+    ...(encoding === undefined ? {} : { encoding }),
+  });
   return { ...written, checkpoint };
 }
 

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
+import type { SentenceEncoding } from "../directory/model-directory.ts";
 import { readVocabulary, type Vocabulary } from "../directory/vocabulary.ts";
 import { familyOf, parseModelConfig } from "../families/families.ts";
 import { withFile } from "../formats/random-access-file.ts";
@@ -12,6 +13,7 @@ import { type CheckpointLocation, locateCheckpoint } from "./checkpoint-location
 import type { CheckpointReader } from "./checkpoint-reader.ts";
 import { type HeadHints, inferHeads } from "./infer-heads.ts";
 import { type LoadedParameters, loadParameters } from "./load-parameters.ts";
+import { readSentenceTransformer, transformerDirectory } from "./sentence-transformers.ts";
 import { unwrapNames } from "./wrapper-prefixes.ts";
 
 // Opens a foreign checkpoint as a whole: configuration, heads, weights and vocabulary.
@@ -32,6 +34,10 @@ export interface Checkpoint extends LoadedParameters {
   readonly heads: readonly Head[];
   /** Absent when there is none next to the weights and none was named. */
   readonly vocabulary: Vocabulary | undefined;
+  /** Longest sequence that the checkpoint's makers give it; its number of positions where they say nothing. */
+  readonly maxSequenceLength: number;
+  /** Of a folder of sentence-transformers. */
+  readonly encoding?: SentenceEncoding;
 }
 
 /**
@@ -41,7 +47,7 @@ export interface Checkpoint extends LoadedParameters {
  * @throws AlbertError not-found for an absent file; corrupt or invalid-input naming the tensor, offset or key that is wrong
  */
 export async function openCheckpoint(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
-  const location = await locateCheckpoint(path);
+  const location = await locateCheckpoint((await transformerDirectory(path)) ?? path);
   const configPath = options.config ?? location.config;
   if (configPath === undefined) {
     throw new AlbertError(
@@ -55,7 +61,7 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
   const json = await readJsonObject(configPath);
   const { trunkPrefix } = familyOf(json, basename(configPath));
   const { config, warnings } = parseModelConfig(json, basename(configPath));
-  const vocabularyPath = options.vocabulary ?? location.vocabulary;
+  const sentences = await readSentenceTransformer(location.weights);
   const loaded = await withReader(location, async (stored) => {
     const { reader, warnings: renaming } = unwrapNames(stored, trunkPrefix);
     const heads = inferHeads(reader, config, json, options.heads);
@@ -64,18 +70,33 @@ export async function openCheckpoint(path: string, options: CheckpointOptions = 
     for (const name of loaded.unused) await reader.verify?.(name);
     return { heads, ...loaded, warnings: [...renaming, ...loaded.warnings] };
   });
+  const vocabulary = await vocabularyOf(location, options);
+  if (sentences?.lowerCase === true && vocabulary?.lowerCase === false) {
+    const description =
+      "sentence_bert_config.json lower-cases texts for a vocabulary that keeps case, which is not done here";
+    throw invalidInput([{ field: "do_lower_case", description }]);
+  }
   return {
     ...loaded,
     location,
     warnings: [...warnings, ...loaded.warnings],
-    vocabulary:
-      vocabularyPath === undefined
-        ? undefined
-        : await readVocabulary(vocabularyPath, {
-            tokenizerConfig: location.tokenizerConfig,
-            ...(options.lowerCase === undefined ? {} : { lowerCase: options.lowerCase }),
-          }),
+    vocabulary,
+    maxSequenceLength: Math.min(
+      sentences?.maxSequenceLength ?? config.maxPositionEmbeddings,
+      config.maxPositionEmbeddings,
+    ),
+    ...(sentences === undefined ? {} : { encoding: sentences.encoding }),
   };
+}
+
+async function vocabularyOf(
+  { vocabulary, tokenizerConfig }: CheckpointLocation,
+  options: CheckpointOptions,
+): Promise<Vocabulary | undefined> {
+  const path = options.vocabulary ?? vocabulary;
+  if (path === undefined) return undefined;
+  const { lowerCase } = options;
+  return readVocabulary(path, { tokenizerConfig, ...(lowerCase === undefined ? {} : { lowerCase }) });
 }
 
 /** The checkpoint as a reader, for as long as `use` runs. */

@@ -82,6 +82,13 @@ function manifestProblems(json: Record<string, unknown>): string[] {
   if (weights !== undefined && !WEIGHT_FORMATS.some((format) => format === weights)) {
     problems.push(`weights is ${JSON.stringify(weights)}; this program reads ${WEIGHT_FORMATS.join(", ")}`);
   }
+  const { encoding } = json;
+  if (encoding !== undefined) {
+    const { pooling, normalize } = isObject(encoding) ? encoding : {};
+    if ((pooling !== "cls" && pooling !== "mean") || typeof normalize !== "boolean") {
+      problems.push("encoding needs pooling (cls or mean) and normalize");
+    }
+  }
   if (!isObject(files)) {
     problems.push("files is not an object");
   } else {

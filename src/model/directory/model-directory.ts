@@ -50,6 +50,14 @@ export interface FineTuningHints {
   readonly measured?: string;
 }
 
+/** How the model's maker turns a text into one vector. */
+export interface SentenceEncoding {
+  /** The last layer at [CLS], or the mean of it over all tokens, special ones included. */
+  readonly pooling: "cls" | "mean";
+  /** Whether the vector is scaled to length 1. */
+  readonly normalize: boolean;
+}
+
 /** Contents of `manifest.json`, the file that is written last and makes a model directory complete. */
 export interface ModelManifest {
   readonly formatVersion: 1;
@@ -70,6 +78,8 @@ export interface ModelManifest {
   readonly fineTuning?: FineTuningHints;
   /** How the weights are stored; absent where they are exact. */
   readonly weights?: WeightFormat;
+  /** Of a model that was made to turn texts into vectors. */
+  readonly encoding?: SentenceEncoding;
   /** sha256 (hex) of every other file of the directory. */
   readonly files: Readonly<Record<string, string>>;
 }

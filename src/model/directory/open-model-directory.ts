@@ -101,7 +101,8 @@ export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfi
 }
 
 async function openForeign(path: string, options: OpenOptions): Promise<Model> {
-  const { location, config, heads, parameters, vocabulary, warnings } = await openCheckpoint(path, options);
+  const checkpoint = await openCheckpoint(path, options);
+  const { location, config, heads, parameters, vocabulary, warnings, encoding, maxSequenceLength } = checkpoint;
   if (vocabulary === undefined) {
     throw new AlbertError(
       "not-found",
@@ -124,7 +125,8 @@ async function openForeign(path: string, options: OpenOptions): Promise<Model> {
       kind: vocabulary.kind,
       lowerCase: vocabulary.lowerCase,
     },
-    maxSequenceLength: config.maxPositionEmbeddings,
+    maxSequenceLength,
+    ...(encoding === undefined ? {} : { encoding }),
     files,
   };
   return { digest: modelDigest(files, heads), manifest, config, heads, parameters, tokenizer, vocabulary, warnings };

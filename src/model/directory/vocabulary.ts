@@ -4,6 +4,7 @@ import { AlbertError, invalidInput } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { VocabularyKind } from "../../tokenizer/tokenizer.ts";
+import { wordPieceAsTokenizerJson } from "./wordpiece-as-tokenizer-json.ts";
 
 // The vocabulary file of a model directory: its kinds, its name, and how it is read.
 
@@ -32,7 +33,7 @@ export function vocabularyFileName(kind: Vocabulary["kind"]): string {
 }
 
 export interface VocabularyOptions {
-  /** Overrides what `tokenizer_config.json` says. Where neither says, text is lower-cased, as for every published model. */
+  /** Overrides what `tokenizer_config.json` says of the case. Where neither says, text is lower-cased, as for every published model. */
   readonly lowerCase?: boolean;
   /** Path of a `tokenizer_config.json`. */
   readonly tokenizerConfig?: string | undefined;
@@ -40,7 +41,8 @@ export interface VocabularyOptions {
 
 /**
  * Reads a vocabulary: SentencePiece from a `.model` file, WordPiece from a `.txt` file, either from a `tokenizer.json`, which
- * says itself whether it lower-cases.
+ * says itself whether it lower-cases. A WordPiece file whose `tokenizer_config.json` treats accents or ideographs in another
+ * way than Google's code becomes the `tokenizer.json` that does so.
  *
  * @throws AlbertError invalid-input for any other extension; not-found when it cannot be read
  */
@@ -64,7 +66,13 @@ export async function readVocabulary(path: string, options: VocabularyOptions = 
     const description = `${name} ${lowerCase ? "lower-cases text" : "keeps the case of text"} by its own normalizer; leave the choice to it`;
     throw invalidInput([{ field: "cased", description }]);
   }
-  return { kind, bytes, lowerCase: options.lowerCase ?? (await lowerCaseOf(options.tokenizerConfig)) ?? true };
+  const config = options.tokenizerConfig === undefined ? {} : await readJsonObject(options.tokenizerConfig);
+  const lowerCase = options.lowerCase ?? booleanOf(config, "do_lower_case") ?? true;
+  const stripAccents = booleanOf(config, "strip_accents") ?? lowerCase;
+  const splitIdeographs = booleanOf(config, "tokenize_chinese_chars") ?? true;
+  if (kind === "sentencepiece" || (stripAccents === lowerCase && splitIdeographs)) return { kind, bytes, lowerCase };
+  const json = wordPieceAsTokenizerJson(bytes, { lowerCase, stripAccents, splitIdeographs });
+  return { kind: "tokenizer-json", bytes: json, lowerCase };
 }
 
 function kindOfFile(name: string): VocabularyKind | undefined {
@@ -73,8 +81,7 @@ function kindOfFile(name: string): VocabularyKind | undefined {
   return name.endsWith(".json") ? "tokenizer-json" : undefined;
 }
 
-async function lowerCaseOf(path: string | undefined): Promise<boolean | undefined> {
-  if (path === undefined) return undefined;
-  const { do_lower_case: lowerCase } = (await readJsonObject(path)) as { do_lower_case?: unknown };
-  return typeof lowerCase === "boolean" ? lowerCase : undefined;
+function booleanOf(config: Readonly<Record<string, unknown>>, key: string): boolean | undefined {
+  const { [key]: value } = config;
+  return typeof value === "boolean" ? value : undefined;
 }

@@ -10,7 +10,7 @@ import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
-import type { FineTuningHints, Lineage, ModelManifest } from "./model-directory.ts";
+import type { FineTuningHints, Lineage, ModelManifest, SentenceEncoding } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 import { inFormat, type WeightFormat } from "./weight-formats.ts";
 
@@ -32,6 +32,7 @@ export interface ModelContents {
   readonly fineTuning?: FineTuningHints;
   /** How the weights are stored; `float32`, which is exact, unless given. */
   readonly weights?: WeightFormat;
+  readonly encoding?: SentenceEncoding;
 }
 
 export interface WrittenModel {
@@ -67,7 +68,7 @@ async function fillModelDirectory(
   contents: ModelContents,
   maxSequenceLength: number,
 ): Promise<WrittenModel> {
-  const { name, description, config, heads, vocabulary, metrics, lineage, fineTuning, weights } = contents;
+  const { name, description, config, heads, vocabulary, metrics, lineage, fineTuning, weights, encoding } = contents;
   const files: Record<string, string> = {};
   const add = async (file: string, bytes: Uint8Array) => {
     await writeNewFile(join(directory, file), bytes);
@@ -91,6 +92,7 @@ async function fillModelDirectory(
     ...(lineage === undefined ? {} : { lineage }),
     ...(fineTuning === undefined ? {} : { fineTuning }),
     ...(weights === undefined || weights === "float32" ? {} : { weights }),
+    ...(encoding === undefined ? {} : { encoding }),
     files,
   };
   await writeNewFile(join(directory, MANIFEST_FILE), serializeManifest(manifest));

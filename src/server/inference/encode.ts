@@ -11,8 +11,8 @@ import { byNumber, omitUndefined, readOffsetUnit } from "./request-fields.ts";
 
 // The RPC `Encode`: its request as the task's input, the task's answer as its reply.
 
-const POOLINGS = byNumber<Pooling>({
-  [PoolingField.UNSPECIFIED]: "pooler",
+const POOLINGS = byNumber<Pooling | "model">({
+  [PoolingField.UNSPECIFIED]: "model",
   [PoolingField.POOLER]: "pooler",
   [PoolingField.CLS]: "cls",
   [PoolingField.MEAN]: "mean",
@@ -23,9 +23,10 @@ export const encode: Operation<EncodeRequest, "encode", MessageInitShape<typeof 
   task: "encode",
   read: (request, { run, fields }) => {
     const { text, textPair, normalize, returnTokens } = request;
-    const pooling = fields.read("pooling", request.pooling, POOLINGS);
+    const chosen = fields.read("pooling", request.pooling, POOLINGS);
+    const pooling = chosen === "model" ? undefined : chosen;
     const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-    return { ...run, text, normalize, returnTokens, pooling, offsetUnit, ...omitUndefined({ textPair }) };
+    return { ...run, text, normalize, returnTokens, offsetUnit, ...omitUndefined({ textPair, pooling }) };
   },
   reply: ({ embedding, tokens }) => ({
     embedding: Array.from(embedding),

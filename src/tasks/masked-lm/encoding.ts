@@ -18,9 +18,9 @@ import { checkTexts, encodeRequest, type SequenceToken, sequenceTokens, type Tex
 export type Pooling = "pooler" | "cls" | "mean" | "none";
 
 export interface EncodingRequest extends TextRequest {
-  /** "pooler" when left out. */
+  /** As the model's maker does it when left out; "pooler" where the model is not made for vectors. */
   readonly pooling?: Pooling;
-  /** Scale the vector to length 1. False when left out. */
+  /** Scale the vector to length 1. Without a pooling also done where the model's maker does. */
   readonly normalize?: boolean;
   /** Also return the last layer for every token, the `sequence_output` of the published modules. */
   readonly returnTokens?: boolean;
@@ -45,7 +45,8 @@ export function planEncoding(
   model: TaskModel,
   limits: TaskLimits = UNLIMITED,
 ): TaskPlan<EncodingAnswer> {
-  const pooling = request.pooling ?? "pooler";
+  const pooling = request.pooling ?? model.encoding?.pooling ?? "pooler";
+  const normalize = request.normalize || (request.pooling === undefined && model.encoding?.normalize);
   const checks = new RequestChecks(limits);
   checkTexts(checks, request);
   if (request.head) checks.refuse("options.head", "must be empty: vectors come from the trunk, not from a head");
@@ -67,7 +68,7 @@ export function planEncoding(
     truncated,
     answer: ([output]) => {
       const embedding = pooledVector(output, pooling, inputIds.length);
-      if (request.normalize) scaleToLengthOne(embedding);
+      if (normalize) scaleToLengthOne(embedding);
       if (!request.returnTokens) return { embedding };
       const states = finiteOutput(output, SEQUENCE_OUTPUT, "values");
       const width = states.length / inputIds.length;

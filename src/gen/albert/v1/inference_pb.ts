@@ -2329,14 +2329,14 @@ export const ProblemTypeSchema: GenEnum<ProblemType> = /*@__PURE__*/
  */
 export const Pooling = {
   /**
-   * POOLER.
+   * As the model's maker does it, scaled to length 1 where he does; POOLER where the model is not made for vectors.
    *
    * @generated from enum value: POOLING_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * The trained pooler (tanh over the first token), the `pooled_output` of the published modules.
+   * The trained pooler (a dense layer over the first token, with tanh in an ALBERT), the `pooled_output` of the published modules.
    *
    * @generated from enum value: POOLING_POOLER = 1;
    */
