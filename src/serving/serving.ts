@@ -194,7 +194,7 @@ export class Serving {
     }
     const { outputs, timing } = await this.scheduler.submit(queue, { ...work, sequences: plan.sequences });
     computed();
-    return { answer: plan.answer(outputs), timing };
+    return { answer: await this.#eventLoop.run(() => plan.answer(outputs)), timing };
   }
 
   /** Computes the same request on the challenger, behind all other work, and compares the decisions. */

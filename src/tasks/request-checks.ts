@@ -1,6 +1,9 @@
 import type { FieldViolation } from "../errors.ts";
 import type { RunOptions, TaskLimits, TaskModel } from "./plan.ts";
 
+/** Beyond this many, further ones tell a caller nothing, and telling them takes time and room. */
+const MOST_VIOLATIONS = 100;
+
 /** A sequence shorter than this has no room for a pair with one piece each, or for any context at all. */
 const SHORTEST_SEQUENCE = 8;
 
@@ -21,7 +24,7 @@ export class RequestChecks {
   }
 
   refuse(field: string, description: string): void {
-    this.violations.push({ field, description });
+    if (this.violations.length < MOST_VIOLATIONS) this.violations.push({ field, description });
   }
 
   /** A text that must say something and be well-formed Unicode without NUL. */

@@ -1,4 +1,4 @@
-import { createRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import { create, createRegistry, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.js";
 import type { ServerStreamHandler, ServiceHandlers, UnaryHandler } from "../call/call.ts";
@@ -7,6 +7,7 @@ import { type CallSettings, runCall } from "../call/run-call.ts";
 import { Channel } from "./channel.ts";
 import { connectError } from "./connect-error.ts";
 import { CONNECTION } from "./connection.ts";
+import { preparedText, prepareReply } from "./prepared-reply.ts";
 
 /**
  * How messages look as JSON: every field without presence is there, also when it is 0, false or empty, so that a caller need
@@ -18,6 +19,9 @@ const JSON_OPTIONS = {
   ignoreUnknownFields: false,
   registry: createRegistry(file_google_rpc_error_details),
 };
+
+/** Connect takes an encoder of text with them. */
+const CONNECT_JSON = { ...JSON_OPTIONS, textEncoder: preparedText };
 
 /**
  * Serves a service's handlers over Connect, gRPC-Web and JSON: the same handlers, interceptors and errors as on the gRPC
@@ -39,7 +43,7 @@ export function addConnectService<S extends DescService>(
       implementation[method.localName] = serverStream(method, handler as ServerStreamHandler<DescMethod>, settings);
     }
   }
-  router.service(service, implementation as Partial<ServiceImpl<S>>, { jsonOptions: JSON_OPTIONS });
+  router.service(service, implementation as Partial<ServiceImpl<S>>, { jsonOptions: CONNECT_JSON });
 }
 
 type Request = Parameters<UnaryHandler<DescMethod>>[0];
@@ -47,12 +51,21 @@ type Reply = Awaited<ReturnType<UnaryHandler<DescMethod>>>;
 
 function unary(method: DescMethod, handler: UnaryHandler<DescMethod>, settings: CallSettings) {
   return async (request: Request, context: HandlerContext) => {
-    let reply: Reply | undefined;
+    let reply: Message | undefined;
     await runOn(method, context, settings, async (call) => {
-      reply = await handler(request, call);
+      const message = create(method.output, await handler(request, call));
+      reply = await prepareReply(method.output, message, formatOf(context), JSON_OPTIONS);
     });
     return reply;
   };
+}
+
+function formatOf({ requestMethod, requestHeader, url }: HandlerContext): "binary" | "json" {
+  const asked =
+    requestMethod === "GET"
+      ? new URL(url).searchParams.get("encoding")
+      : (requestHeader.get("content-type")?.split(";", 1)[0] ?? "");
+  return asked?.endsWith("json") ? "json" : "binary";
 }
 
 function serverStream(method: DescMethod, handler: ServerStreamHandler<DescMethod>, settings: CallSettings) {

@@ -27,7 +27,7 @@ export class MessageGuard {
     const type = headers["content-type"] ?? "";
     this.#method = method;
     this.#enveloped = /^application\/(grpc|connect)/.test(type);
-    this.#binary = /^application\/(proto|grpc(-web)?|(grpc|grpc-web|connect)\+proto)\b(?!\+json)/.test(type);
+    this.#binary = /^application\/(proto|grpc(-web)?(\+proto)?|connect\+proto)\s*(;|$)/i.test(type);
     this.#compressed = !this.#enveloped && (headers["content-encoding"] ?? "identity") !== "identity";
     this.#maxBytes = maxBytes;
     this.#bytes = bytes;

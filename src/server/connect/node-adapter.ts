@@ -11,6 +11,7 @@ import {
 import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { CONNECTION, connectionOf } from "./connection.ts";
 import { MessageGuard } from "./message-guard.ts";
+import { withPreparedReply } from "./prepared-reply.ts";
 
 // Connects the services to Node's HTTP server for Connect, gRPC-Web and JSON, with a byte budget. It knows no service.
 
@@ -47,10 +48,9 @@ export function connectListener(
     const bytes = new CallBytes(budget);
     response.once("close", () => bytes.close());
     const guard = new MessageGuard(handler.method, request.headers, maxMessageBytes, bytes);
-    guards.run(guard, () => {
-      // Rejects when the caller has gone; the handler heard of it by its signal.
-      answer(handler, request, response, guard, bytes).catch(() => response.destroy());
-    });
+    const call = () => answer(handler, request, response, guard, bytes);
+    // Rejects when the caller has gone; the handler heard of it by its signal.
+    guards.run(guard, () => withPreparedReply(call).catch(() => response.destroy()));
   };
 }
 

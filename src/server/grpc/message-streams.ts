@@ -1,6 +1,6 @@
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { encodeReply } from "./encode-reply.ts";
+import { encodeReply } from "../call/encode-reply.ts";
 
 // Messages of streaming calls over grpc-js's stream objects, with flow control and cancellation. It knows bytes
 // and the message types of a method, but no handler.

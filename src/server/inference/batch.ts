@@ -1,9 +1,13 @@
 import { invalidInput } from "../../errors.ts";
 import type { BatchInferRequest } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../call/call.ts";
+import { nextTurn } from "../call/large-messages.ts";
 import type { ItemResult } from "./items.ts";
 
 // The RPC `BatchInfer`: many items in one message, each with an outcome of its own.
+
+/** Items that are begun in one turn of the event loop: a millisecond or two of work. */
+const ITEMS_AT_ONCE = 16;
 
 /** What a batch is answered with. */
 export interface BatchOptions {
@@ -29,7 +33,8 @@ export async function batchInfer(
     throw invalidInput([{ field: "items", description: `must hold 1 to ${maxItems} items, got ${items.length}` }]);
   }
   const outcomes: Promise<ItemResult>[] = [];
-  for (const item of items) {
+  for (const [i, item] of items.entries()) {
+    if (i % ITEMS_AT_ONCE === 0) await nextTurn();
     await backpressure();
     outcomes.push(answer(item));
   }

@@ -12,6 +12,8 @@ import type { Work, WorkResult, WorkTiming } from "./work.ts";
 const PART_MS = 100;
 /** Sequences of one part at most: reading their outputs must not hold the main thread for long. */
 const MAX_SEQUENCES = 32;
+/** Outputs that are read in one go: some milliseconds where the most answers are asked for. */
+const OUTPUTS_AT_ONCE = 4;
 /** Parts in the queue at a time, so that the device does not wait for the next. */
 const IN_HAND = 2;
 
@@ -59,11 +61,13 @@ export async function runInParts<Answer>(
       spent.batches += timing.batches;
       spent.batchSize = Math.max(spent.batchSize, timing.batchSize);
       spent.paddedTokens += timing.paddedTokens;
-      postMs += await eventLoop.run(() => {
-        const from = clock.now();
-        plan.give(outputs);
-        return clock.now() - from;
-      });
+      for (let at = 0; at < outputs.length; at += OUTPUTS_AT_ONCE) {
+        postMs += await eventLoop.run(() => {
+          const from = clock.now();
+          plan.give(outputs.slice(at, at + OUTPUTS_AT_ONCE));
+          return clock.now() - from;
+        });
+      }
       given += outputs.length;
     }
     const elapsedMs = clock.now() - began - postMs;

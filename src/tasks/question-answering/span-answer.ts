@@ -95,14 +95,21 @@ export class SpanSearch {
   add(windows: readonly DocumentWindow[], outputs: readonly SequenceOutput[]): void {
     const { documentOffset } = this.#document;
     const { head, nullThreshold, nBestSize } = this.#options;
-    const candidates = windows.flatMap((window, i) =>
-      windowCandidates(outputs[i], { ...window, documentOffset }, this.#options).map(
-        (span): DocumentSpan => ({ ...span, window: this.#windows + i, firstPiece: window.start }),
-      ),
-    );
+    for (const [i, window] of windows.entries()) {
+      // Once the list is full, what scores no more than its last cannot enter it: most windows leave little to be ranked.
+      const last = this.#best.length === nBestSize ? this.#best.at(-1)?.span : undefined;
+      const least = last === undefined ? Number.NEGATIVE_INFINITY : last.startScore + last.endScore;
+      const candidates: DocumentSpan[] = [];
+      for (const span of windowCandidates(outputs[i], { ...window, documentOffset }, this.#options)) {
+        const { start, end, startScore, endScore } = span;
+        if (startScore + endScore <= least) continue;
+        candidates.push({ start, end, startScore, endScore, window: this.#windows + i, firstPiece: window.start });
+      }
+      if (candidates.length === 0) continue;
+      const found = this.#best.map(({ span }) => span);
+      this.#best = bestAnswers([...found, ...candidates], nBestSize, (span) => this.#textOf(span));
+    }
     this.#windows += windows.length;
-    const found = this.#best.map(({ span }) => span);
-    this.#best = bestAnswers([...found, ...candidates], nBestSize, (span) => this.#textOf(span));
     if (nullThreshold === undefined) return;
     for (const output of outputs) {
       this.#nullScore = Math.min(this.#nullScore, finiteOutput(output, head, "answerabilityLogit")[0]!);

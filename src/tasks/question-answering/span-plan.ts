@@ -27,7 +27,7 @@ export const QA_DEFAULTS = {
   endTopN: 5,
 } as const;
 
-/** A document of more windows is carried out part by part. */
+/** A document of more windows is carried out part by part; of fewer already, where more answers are ranked than usual. */
 const MANY_WINDOWS = 64;
 
 /** Everything that decides how a document is cut and searched. */
@@ -67,7 +67,9 @@ export function planSpans(
     spanSequence({ tokenizer, query, segment: pieces.ids.subarray(start, start + length), head, knowsNoAnswer });
   const document = { context: asked.context, pieces, documentOffset: query.length + 2 };
   const about = { head, windows: count, truncated: query.length < questionIds.length };
-  if (count > MANY_WINDOWS) return longPlan({ about, layout, added: query.length + 3, sequenceOf, document, options });
+  const ranked = Math.max(options.nBestSize, QA_DEFAULTS.nBestSize);
+  if (count * ranked > MANY_WINDOWS * QA_DEFAULTS.nBestSize)
+    return longPlan({ about, layout, added: query.length + 3, sequenceOf, document, options });
   const windows = documentWindows(pieces.ids.length, room, stride);
   const sequences = windows.map(sequenceOf);
   return {

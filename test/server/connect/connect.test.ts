@@ -1,8 +1,9 @@
 import { createServer, request as httpRequest, type Server } from "node:http";
 import { type AddressInfo, connect as connectSocket } from "node:net";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { create, fromBinary, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { InferenceService } from "../../../src/gen/albert/v1/inference_pb.js";
+import { ClassifyResponseSchema, InferenceService } from "../../../src/gen/albert/v1/inference_pb.js";
 import { ByteBudget } from "../../../src/server/call/byte-budget.ts";
 import type { ServiceHandlers } from "../../../src/server/call/call.ts";
 import { addConnectService } from "../../../src/server/connect/connect-routes.ts";
@@ -167,6 +168,34 @@ describe("calls over HTTP", () => {
     const { post } = await serve(async () => ({ labels: [{ label: "", score: 0 }] }));
     const reply = await (await post(JSON.stringify({ text: "x", returnLogits: false, topK: 1 }))).json();
     expect(reply).toEqual({ labels: [{ label: "", score: 0 }], problemType: "PROBLEM_TYPE_UNSPECIFIED" });
+  });
+
+  it("give a large reply whole in every framing, packed or not, for calls side by side", async () => {
+    const labelsOf = (text: string) => Array.from({ length: 2000 }, (_, i) => ({ label: `${text}${i}é`, score: i }));
+    const { post } = await serve(async ({ text }) => ({ labels: labelsOf(text) }));
+    const whole = (text: string) => create(ClassifyResponseSchema, { labels: labelsOf(text) });
+    const unframed = (bytes: Buffer) => {
+      const message = bytes.subarray(5, 5 + bytes.readUInt32BE(1));
+      return (bytes.readUInt8(0) & 1) === 0 ? message : gunzipSync(message);
+    };
+    const bytesOf = async (reply: Promise<Response>) => Buffer.from(await (await reply).arrayBuffer());
+    const asks = ["a", "b", "c"].flatMap((text) => {
+      const binary = encoded(classify, { text });
+      const json = Buffer.from(JSON.stringify({ text }));
+      return ["identity", "gzip"].map(async (packing) => {
+        const proto = { "content-type": "application/proto", "accept-encoding": packing };
+        expect(fromBinary(ClassifyResponseSchema, await bytesOf(post(binary, proto)))).toEqual(whole(text));
+        const plain = await (await post(json.toString(), { "accept-encoding": packing })).json();
+        expect(fromJson(ClassifyResponseSchema, plain as JsonValue)).toEqual(whole(text));
+        const web = { "content-type": "application/grpc-web+proto", "grpc-accept-encoding": packing };
+        const framed = unframed(await bytesOf(post(frame(0, binary), web)));
+        expect(fromBinary(ClassifyResponseSchema, framed)).toEqual(whole(text));
+        const webJson = { "content-type": "application/grpc-web+json", "grpc-accept-encoding": packing };
+        const webText = unframed(await bytesOf(post(frame(0, json), webJson))).toString();
+        expect(fromJson(ClassifyResponseSchema, JSON.parse(webText) as JsonValue)).toEqual(whole(text));
+      });
+    });
+    await Promise.all(asks);
   });
 
   it("refuse a message that is too large, and a field that the contract lacks", async () => {

@@ -7,8 +7,8 @@ import {
   type InferItemResultSchema,
   ProblemType,
   TokenizeResponseSchema,
-} from "../../src/gen/albert/v1/inference_pb.ts";
-import { encodeReply } from "../../src/server/grpc/encode-reply.ts";
+} from "../../../src/gen/albert/v1/inference_pb.ts";
+import { encodeReply } from "../../../src/server/call/encode-reply.ts";
 
 const { tokenize, batchInfer, classify } = InferenceService.method;
 
