@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectAlbert } from "../../src/client/albert-client.ts";
+import type { CallError } from "../../src/client/call-error.ts";
 import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
+import { resetBudget } from "../../src/server/grpc/http2-limits.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { encoded, rawFailure } from "../support/raw-call.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
@@ -9,9 +12,8 @@ import { type RunningServer, runServer } from "../support/running-server.ts";
 const { classify } = InferenceService.method;
 const REQUEST = { text: "a cat", options: { head: "sentiment" } };
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-/** Older ones have a fixed guard: a thousand resets at once, 33 a second. */
-const RESETS_CAN_BE_SET = major > 22 || (major === 22 && minor >= 10);
+/** Older versions of Node have a fixed guard: a thousand resets at once, 33 a second. */
+const RESETS_CAN_BE_SET = resetBudget().burst > 1000;
 
 describe("one HTTP/2 connection", () => {
   let server: RunningServer;
@@ -86,6 +88,26 @@ describe("one HTTP/2 connection", () => {
       session.destroy();
     },
   );
+
+  it("costs a client none of its other calls when thousands of its calls pass their deadline", async () => {
+    const client = connectAlbert(server.address, { maxAttempts: 1 });
+    server.script.before = () => new Promise((resolve) => setTimeout(resolve, 40));
+    const late: Promise<unknown>[] = [];
+    const good: Promise<unknown>[] = [];
+    // Calls that are held until after their deadline, and between them calls that have time.
+    for (let round = 0; round < 24; round++) {
+      for (let call = 0; call < 100; call++) {
+        late.push(client.classify(REQUEST, { deadlineMs: 25 }).catch((error: CallError) => error.status));
+      }
+      good.push(client.classify(REQUEST, { deadlineMs: 30_000 }));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    server.script.before = undefined;
+    const statuses = new Set(await Promise.all(late));
+    await Promise.all(good);
+    expect([...statuses]).toEqual(["DEADLINE_EXCEEDED"]);
+    client.close();
+  });
 
   it("is cut when its peer opens streams only to reset them, and others are served meanwhile", async () => {
     const session = await open();
