@@ -8,7 +8,18 @@ import { carryRuntime } from "../carried-runtime.mjs";
 import { npm } from "../npm.mjs";
 
 const root = join(import.meta.dirname, "../..");
-const PROGRAM = ["bin", "dist", "models", "proto", "package.json", "LICENSE", "README.md", "CHANGELOG.md"];
+const PROGRAM = [
+  "bin",
+  "dist",
+  "models",
+  "proto",
+  "package.json",
+  "LICENSE",
+  "THIRD_PARTY_LICENSES.md",
+  "sbom.cdx.json",
+  "README.md",
+  "CHANGELOG.md",
+];
 
 /** Platforms for which ONNX Runtime has libraries, as folders below its own. */
 export const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"];
