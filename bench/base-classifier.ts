@@ -3,10 +3,9 @@ import type { Head } from "../src/model/heads.ts";
 import { initialiseParameters } from "../src/model/initialise.ts";
 import { modelParameters } from "../src/model/parameters.ts";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
-import type { DeviceKind } from "../src/runtime/engine.ts";
 import { openExecutor } from "../src/training/executors/open-executor.ts";
 import { objectiveOf } from "../src/training/objectives.ts";
-import type { Executor } from "../src/training/step/training-step.ts";
+import type { Executor, ExecutorOptions } from "../src/training/step/training-step.ts";
 
 /** ALBERT-base. */
 export const BASE: AlbertConfig = parseAlbertConfig({
@@ -24,7 +23,7 @@ const HEAD: Head = { kind: "classification", name: "label", problemType: "single
 export const CLASSIFICATION = objectiveOf(HEAD);
 
 /** Trains ALBERT-base with a classifier from random weights: AdamW, no dropout, every thread there is. */
-export function openBaseClassifier(device: DeviceKind): Promise<Executor> {
+export function openBaseClassifier(device: ExecutorOptions["device"]): Promise<Executor> {
   const parameters = initialiseParameters(modelParameters(BASE, [HEAD]), 1);
   const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
   const spec = {

@@ -1,8 +1,7 @@
 import type { AlbertConfig } from "../src/model/config.ts";
-import type { DeviceKind } from "../src/runtime/engine.ts";
 import { TrainingSession } from "../src/runtime/session/training-session.ts";
 import { batchTensors } from "../src/training/objectives.ts";
-import type { Batch } from "../src/training/step/training-step.ts";
+import type { Batch, ExecutorOptions } from "../src/training/step/training-step.ts";
 import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
 import { pytorchSeconds } from "./pytorch.ts";
 import { rounded, timingOf } from "./timing.ts";
@@ -23,7 +22,7 @@ interface Shape {
 export async function benchTraining(flags: ReadonlySet<string>, values: Readonly<Record<string, unknown>>) {
   const shapes: Shape[] = [{ examples: 8, length: 128 }];
   if (flags.has("large")) shapes.push({ examples: 32, length: 128 });
-  const devices: DeviceKind[] = ["cpu"];
+  const devices: ExecutorOptions["device"][] = ["cpu"];
   for (const device of ["webgpu", "cuda"] as const) if (flags.has(device)) devices.push(device);
   const python = typeof values["python"] === "string" ? values["python"] : "python3";
   const results: Record<string, unknown> = {};
@@ -51,7 +50,7 @@ function besidePytorch(python: string, shape: Shape, ours: number) {
   };
 }
 
-async function secondsPerStep(device: DeviceKind, shape: Shape) {
+async function secondsPerStep(device: ExecutorOptions["device"], shape: Shape) {
   const executor = await openBaseClassifier(device);
   const batch = randomBatch(BASE, shape);
   const runtime = watchRuntime();

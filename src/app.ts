@@ -4,9 +4,11 @@ import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import { isUnwritable } from "./platform/disk-space.ts";
 import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
+import type { OpenVinoPlaces } from "./runtime/openvino/openvino-session.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
-import { chooseDevice } from "./runtime/session/devices.ts";
+import { chooseDevice, probeDevices } from "./runtime/session/devices.ts";
+import type { OrtDevice } from "./runtime/session/ort.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
@@ -101,22 +103,31 @@ function chosenDevice({ runtime }: Config): () => Promise<DeviceKind> {
   let device: Promise<DeviceKind> | undefined;
   return () => {
     // int8 is for the CPU; a device that was named in its stead was refused with the configuration.
-    device ??= chooseDevice(runtime.precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device);
+    const wanted = runtime.precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device;
+    device ??= chooseDevice(wanted, (kinds) => probeDevices(kinds, openVinoPlaces(runtime)));
     return device;
   };
 }
 
-/** ONNX Runtime sessions with the configured threads, on what each model was prepared for. */
+function openVinoPlaces({ openvinoLibrary, openvinoCacheDirectory }: RuntimeConfig): OpenVinoPlaces {
+  return {
+    ...(openvinoLibrary === "" ? {} : { library: openvinoLibrary }),
+    ...(openvinoCacheDirectory === "" ? {} : { cacheDirectory: openvinoCacheDirectory }),
+  };
+}
+
+/** Sessions with the configured threads, on what each model was prepared for. */
 function engineFactory(
-  { intraThreads }: Pick<RuntimeConfig, "intraThreads">,
+  runtime: RuntimeConfig,
   log: ServerLog,
   options: Pick<RunningOptions, "background" | "calibrationMs" | "profiles">,
 ): (model: ServableModel) => Promise<Engine> {
-  const threads = intraThreads > 0 ? { threads: intraThreads } : {};
+  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
+  const openVino = openVinoPlaces(runtime);
   return (model) => {
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return openEngine(model, { ...threads, onWorkerLost, ...options });
+    return openEngine(model, { ...threads, openVino, onWorkerLost, ...options });
   };
 }
 
@@ -247,11 +258,21 @@ async function openStoreOf(
     serving,
     metrics,
     prepareModel,
-    gateEngine: async () => ({ device: await device(), precision: config.runtime.precision, ...limit }),
-    executor: { kind: "onnx", device: await device(), ...limit },
+    gateEngine: async () => ({
+      device: await device(),
+      precision: config.runtime.precision,
+      openVino: openVinoPlaces(config.runtime),
+      ...limit,
+    }),
+    executor: { kind: "onnx", device: trainingDevice(await device()), ...limit },
     allowances,
     ...(tracer === undefined ? {} : { tracer }),
   });
+}
+
+/** OpenVINO is for serving; the same processor trains by ONNX Runtime. */
+function trainingDevice(device: DeviceKind): OrtDevice {
+  return device === "openvino" ? "cpu" : device;
 }
 
 /** Removes what processes that were killed left in the directory for temporary files; serving does not depend on it. */

@@ -130,10 +130,12 @@ function deadlines({ server }: Config): FieldViolation[] {
 }
 
 function precisions({ runtime }: Config): FieldViolation[] {
-  if (runtime.precision !== "int8" || runtime.device === "cpu" || runtime.device === "auto") return [];
-  return [
-    { field: "runtime.precision", description: `int8 runs on the cpu only, and runtime.device is ${runtime.device}` },
-  ];
+  const { precision, device } = runtime;
+  if (precision === "fp32") return [];
+  const only = precision === "int8" ? "cpu" : "openvino";
+  if (device === only || (device === "auto" && only === "cpu")) return [];
+  const description = `${precision} runs on the device ${only} only, and runtime.device is ${device}`;
+  return [{ field: "runtime.precision", description }];
 }
 
 /** Jobs need a store for what they make, and a local directory to work in. */

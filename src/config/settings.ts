@@ -368,16 +368,28 @@ const SETTINGS = {
     }),
   },
   runtime: {
-    device: choice(["auto", "cpu", "webgpu", "cuda"], {
+    device: choice(["auto", "cpu", "openvino", "webgpu", "cuda"], {
       default: "auto",
       flag: "device",
-      doc: "Where models run; a device that is named and missing is an error, auto takes the best present.",
+      doc: "Where models run; a device that is named and missing is an error, auto takes the best present but openvino, which has to be named. Training runs on the cpu then.",
     }),
-    precision: choice(["fp32", "int8"], {
+    precision: choice(["fp32", "bf16", "int8"], {
       default: "fp32",
       flag: "precision",
       roles: SERVES,
-      doc: "Arithmetic of the serving graph; int8 is for the CPU only.",
+      doc: "Arithmetic of the serving graph; int8 is for the device cpu only, bf16 for openvino on a processor that has it.",
+    }),
+    openvinoLibrary: text({
+      default: "",
+      placeholder: "file",
+      roles: SERVES,
+      doc: "OpenVINO's C library, for the device openvino; empty: looked for in OPENVINO_DIR, Python's packages and the system's folders.",
+    }),
+    openvinoCacheDirectory: text({
+      default: "",
+      placeholder: "directory",
+      roles: SERVES,
+      doc: "Where the device openvino keeps compiled models for the next start; empty: it compiles them anew.",
     }),
     intraThreads: integer({
       default: 0,

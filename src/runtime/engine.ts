@@ -62,7 +62,8 @@ export interface BatchResult {
   readonly cost: BatchCost;
 }
 
-export type DeviceKind = "cpu" | "webgpu" | "cuda";
+/** `openvino` is the processor by OpenVINO's kernels, and `cpu` by ONNX Runtime's. */
+export type DeviceKind = "cpu" | "openvino" | "webgpu" | "cuda";
 
 export interface RunOptions {
   /** Aborting withdraws a batch that has not begun; one that has begun runs to its end. */

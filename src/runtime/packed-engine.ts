@@ -7,6 +7,7 @@ import { type PackedBatch, packBatch } from "./batch/packed-batch.ts";
 import { planChunks, predictBatchMs } from "./batch/sub-batches.ts";
 import { availableThreads } from "./cpu-quota.ts";
 import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
+import type { OpenVinoPlaces } from "./openvino/openvino-session.ts";
 import { CostModel, runShape } from "./profile/cost-model.ts";
 import type { ProfileCache } from "./profile/profile-cache.ts";
 import { findTokenBudget } from "./profile/token-budget.ts";
@@ -25,6 +26,8 @@ export interface RunningOptions {
   readonly calibrationMs?: number;
   /** Remembers measurements, so that another model of the same shape need not be measured. */
   readonly profiles?: ProfileCache;
+  /** Where OpenVINO is, for its device. */
+  readonly openVino?: OpenVinoPlaces;
   /** Yields to other threads until it ends (see `lowerThreadPriority`). */
   readonly background?: boolean;
   /** Called when the worker died or stalled and is being replaced. */
@@ -43,7 +46,7 @@ export interface EngineOptions extends RunningOptions {
 
 const DEFAULT_CALIBRATION_MS = 500;
 /** Largest batch that calibration tries. */
-const MAX_TOKENS: Readonly<Record<DeviceKind, number>> = { cpu: 2048, webgpu: 8192, cuda: 32_768 };
+const MAX_TOKENS: Readonly<Record<DeviceKind, number>> = { cpu: 2048, openvino: 2048, webgpu: 8192, cuda: 32_768 };
 /** A batch that takes this many times longer than predicted has stalled, */
 const STALL_FACTOR = 20;
 /** but never before this. */
@@ -88,7 +91,7 @@ async function startEngine(
   const { modelPath, device, precision } = model;
   const { calibrationMs = DEFAULT_CALIBRATION_MS, background = false, threads = availableThreads() } = options;
   const host = await SessionHost.start({
-    task: { modelPath, session: { device, threads }, background },
+    task: { modelPath, session: sessionOf(model, threads, options.openVino), background },
     ...(options.spawnWorker === undefined ? {} : { spawn: options.spawnWorker }),
     ...(options.onWorkerLost === undefined ? {} : { onLost: options.onWorkerLost }),
   });
@@ -107,6 +110,15 @@ async function startEngine(
     throw error;
   }
   return engine;
+}
+
+function sessionOf(
+  { device, precision, outputs }: PreparedModel,
+  threads: number,
+  places: OpenVinoPlaces | undefined,
+): WorkerTask["session"] {
+  if (device !== "openvino") return { device, threads };
+  return { device, threads, outputs, precision: precision === "bf16" ? "bf16" : "fp32", ...places };
 }
 
 /** An engine over one session worker. It holds no weights: those are with the worker. */

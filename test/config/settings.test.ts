@@ -22,7 +22,8 @@ describe("the table of settings", () => {
 
   it("says its unit in the key where it has one", () => {
     for (const { key, setting } of NAMED_SETTINGS) {
-      if (setting.unit === "ms" || setting.unit === "bytes") expect(key).toMatch(new RegExp(`_${setting.unit}$`));
+      if (setting.unit === "ms" || setting.unit === "bytes")
+        expect(key).toMatch(new RegExp(`[._]${setting.unit}(_per_second)?$`));
     }
   });
 

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { GraphBuilder } from "../../src/graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../src/graph/onnx/serialise.ts";
 import { buildServingGraph } from "../../src/graph/serving/serving-graph.ts";
 import { loadParameters } from "../../src/model/checkpoint/load-parameters.ts";
@@ -11,10 +12,25 @@ import { readJsonObject } from "../../src/platform/json-file.ts";
 import { splitOutputs } from "../../src/runtime/batch/batch-outputs.ts";
 import { packBatch } from "../../src/runtime/batch/packed-batch.ts";
 import type { SequenceInput } from "../../src/runtime/engine.ts";
+import { findOpenVino } from "../../src/runtime/openvino/find-library.ts";
+import { OpenVinoSession } from "../../src/runtime/openvino/openvino-session.ts";
+import { removeModelFiles, writeModelFiles } from "../../src/runtime/session/model-files.ts";
 import { OrtSession } from "../../src/runtime/session/ort.ts";
 import { expectClose } from "../support/closeness.ts";
 import { fixture, missing } from "../support/fixtures.ts";
 import { ExpectedTensors } from "./expected-tensors.ts";
+
+/** A session of a graph on one of the devices. */
+async function openSession(graph: GraphBuilder, device: (typeof DEVICES)[number]) {
+  if (device === "cpu") return OrtSession.create(encodeModel(graph).bytes, { device, threads: 1 });
+  const files = await writeModelFiles(graph);
+  try {
+    const { modelPath, outputs } = files;
+    return await OpenVinoSession.create(modelPath, { device, threads: 1, outputs, precision: "fp32" });
+  } finally {
+    await removeModelFiles(files);
+  }
+}
 
 const HIDDEN = 2e-5;
 const LOGITS = 5e-5;
@@ -29,8 +45,15 @@ const cases = (models === undefined ? [] : readdirSync(models, { recursive: true
   .filter((path) => /expected_[^/]*\.safetensors$/.test(path))
   .sort();
 
+/** Devices of this machine's processor. */
+const DEVICES = ["cpu", "openvino"] as const;
+const isThere = { cpu: true, openvino: !missing("OpenVINO (pip install openvino)", findOpenVino() !== undefined) };
+const runs = DEVICES.filter((device) => isThere[device]).flatMap((device) =>
+  cases.map((path) => [path, device] as const),
+);
+
 describe.skipIf(missing("golden models", cases.length > 0))("the packed serving graph equals Google's", () => {
-  it.each(cases)("%s", async (path) => {
+  it.each(runs)("%s on %s", async (path, device) => {
     const directory = join(models!, path, "..");
     const { config } = parseAlbertConfig(await readJsonObject(join(directory, "albert_config.json")));
     const bundle = readdirSync(directory).find((name) => name.endsWith(".index"))!;
@@ -44,10 +67,10 @@ describe.skipIf(missing("golden models", cases.length > 0))("the packed serving 
       return { row, input: { ...input, maskedPositions: positions } satisfies SequenceInput };
     });
     expect(wanted.length).toBeGreaterThan(0);
-    const graph = buildServingGraph({ config, heads: HEADS, parameters }, { target: "cpu", layerOutputs: true });
-    const session = await OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads: 1 });
+    const graph = buildServingGraph({ config, heads: HEADS, parameters }, { target: device, layerOutputs: true });
+    const session = await openSession(graph, device);
     const batch = packBatch(
-      { target: "cpu", heads: HEADS },
+      { target: device, heads: HEADS },
       wanted.map(({ input }) => input),
     );
     const outputs = await session.run(batch.feeds);

@@ -171,6 +171,7 @@ export function fakeModel(digest: string, fileBytes = 64): ServableModel {
     device: "cpu",
     precision: "fp32",
     modelPath: `files of ${digest}`,
+    outputs: [],
     fileBytes,
     remove: async () => {},
     tokenizer,

@@ -62,7 +62,9 @@ export function addDatasetOptions(command: Command): Command {
     .requiredOption("--data <path>", "file in the task's layout, plain or gzip; for RACE also a folder or tar archive")
     .addOption(new Option("--split <split>", "which columns a GLUE file has").choices(["train", "dev", "test"]))
     .option("--head <name>", "head to ask, where the model has several that could answer")
-    .addOption(new Option("--device <device>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(
+      new Option("--device <device>", "where to compute").choices(["cpu", "openvino", "webgpu", "cuda"]).default("cpu"),
+    )
     .option("--threads <n>", "threads of the CPU device", wholeNumber(1, 1024))
     .option("--max-seq-length <n>", "longest sequence (default: the model's)", wholeNumber(1, 65_536))
     .option("--doc-stride <n>", "tokens between windows of a document", wholeNumber(1, 65_536))

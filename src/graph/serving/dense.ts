@@ -6,9 +6,10 @@ import { type Kernel, type RoundedKernel, UINT8_ZERO, type Weights } from "./wei
 /**
  * How the trunk's matrix products are computed. `int8` keeps weights as 8-bit integers with one scale per output column,
  * and rounds every row of the input to 8 bits with a scale of its own: no row depends on its neighbours, so a text's answer
- * does not depend on its batch. Embeddings, normalisation, attention and heads stay in float32.
+ * does not depend on its batch. Embeddings, normalisation, attention and heads stay in float32. `bf16` is the graph of `fp32`,
+ * which the device computes in bfloat16.
  */
-export type Precision = "fp32" | "int8";
+export type Precision = "fp32" | "bf16" | "int8";
 
 /** Largest magnitude of a symmetric 8-bit integer. */
 const INT8_MAX = 127;
@@ -23,9 +24,9 @@ const LEAST_SCALE = 1e-9;
  * @returns  float32 [rows, out]
  */
 export function dense(graph: GraphBuilder, weights: Weights, x: string, kernel: Kernel, precision: Precision): string {
-  return precision === "fp32"
-    ? graph.op("MatMul", [x, weights.kernel(kernel)])
-    : int8Product(graph, x, weights.roundedKernel(kernel));
+  return precision === "int8"
+    ? int8Product(graph, x, weights.roundedKernel(kernel))
+    : graph.op("MatMul", [x, weights.kernel(kernel)]);
 }
 
 function int8Product(g: GraphBuilder, x: string, { values, scales, dtype }: RoundedKernel): string {

@@ -86,10 +86,13 @@ export function emitModel(
   feed: Feed,
   { target, precision = "fp32", roundedType, layerOutputs = false }: ServingGraphOptions,
 ): EmittedModel {
-  if (precision === "int8" && target !== "cpu") {
-    throw new AlbertError("precondition", `int8 runs on the cpu only, not on ${target}; choose precision fp32 there`, {
-      reason: "PRECISION_UNAVAILABLE",
-    });
+  const only = { fp32: target, int8: "cpu", bf16: "openvino" }[precision];
+  if (only !== target) {
+    throw new AlbertError(
+      "precondition",
+      `${precision} runs on ${only} only, not on ${target}; choose precision fp32 there`,
+      { reason: "PRECISION_UNAVAILABLE" },
+    );
   }
   const stored = roundedType ?? (precision === "int8" && !hasExactSignedProducts() ? "uint8" : "int8");
   const weights = new Weights(graph, parameters, modelParameters(config, heads), stored);

@@ -3,6 +3,8 @@ import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { float32 } from "../../graph/onnx/tensors.ts";
 import type { DeviceKind } from "../engine.ts";
+import type { OpenVinoPlaces } from "../openvino/openvino-session.ts";
+import { removeModelFiles, writeModelFiles } from "./model-files.ts";
 import { OrtSession } from "./ort.ts";
 
 // The entry point of the thread that tries devices, since a driver may end or block its thread.
@@ -16,6 +18,7 @@ export type ProbeResult =
 export interface ProbeTask {
   readonly kinds: readonly DeviceKind[];
   readonly threads: number;
+  readonly openVino?: OpenVinoPlaces;
 }
 
 /** A product of two SIZE x SIZE matrices: small enough for a software device, large enough to tell one from a real one. */
@@ -23,9 +26,9 @@ const SIZE = 256;
 const REPEATS = 3;
 
 /** Tries one kind of device. */
-async function probe(kind: DeviceKind, threads: number): Promise<ProbeResult> {
+async function probe(kind: DeviceKind, task: ProbeTask): Promise<ProbeResult> {
   try {
-    const session = await OrtSession.create(matrixProduct(), { device: kind, threads });
+    const session = await openSession(kind, task);
     const data = new Float32Array(SIZE * SIZE).fill(0.5);
     const x = { dtype: "float32", dims: [SIZE, SIZE], data } as const;
     let best = Number.POSITIVE_INFINITY;
@@ -42,16 +45,29 @@ async function probe(kind: DeviceKind, threads: number): Promise<ProbeResult> {
   }
 }
 
-function matrixProduct(): Uint8Array {
+async function openSession(device: DeviceKind, { threads, openVino }: ProbeTask) {
+  const graph = matrixProduct();
+  if (device !== "openvino") return OrtSession.create(encodeModel(graph).bytes, { device, threads });
+  const { OpenVinoSession } = await import("../openvino/openvino-session.ts");
+  const files = await writeModelFiles(graph);
+  try {
+    const { modelPath, outputs } = files;
+    return await OpenVinoSession.create(modelPath, { device, threads, outputs, precision: "fp32", ...openVino });
+  } finally {
+    await removeModelFiles(files);
+  }
+}
+
+function matrixProduct(): GraphBuilder {
   const graph = new GraphBuilder("probe");
   const x = graph.input("x", "float32", [SIZE, SIZE]);
   const w = graph.initializer("w", float32([SIZE, SIZE], new Float32Array(SIZE * SIZE).fill(0.5)));
   graph.output(graph.op("MatMul", [x, w]), "float32", [SIZE, SIZE], "y");
-  return encodeModel(graph).bytes;
+  return graph;
 }
 
 // The thread that devices.ts starts: drivers are loaded there, not on the thread of the event loop.
 if (parentPort !== null) {
-  const { kinds, threads } = workerData as ProbeTask;
-  for (const kind of kinds) parentPort.postMessage(await probe(kind, threads));
+  const task = workerData as ProbeTask;
+  for (const kind of task.kinds) parentPort.postMessage(await probe(kind, task));
 }

@@ -4,6 +4,7 @@ import { AlbertError } from "../../errors.ts";
 import { spawnWorker } from "../../platform/worker.ts";
 import { availableThreads } from "../cpu-quota.ts";
 import type { DeviceKind } from "../engine.ts";
+import type { OpenVinoPlaces } from "../openvino/openvino-session.ts";
 import type { ProbeResult, ProbeTask } from "./device-probe-thread.ts";
 
 // Finds the devices of this machine and chooses one.
@@ -12,10 +13,13 @@ import type { ProbeResult, ProbeTask } from "./device-probe-thread.ts";
 export type DeviceChoice = "auto" | DeviceKind;
 
 /** Every kind of device, in the order in which they are listed. */
-export const DEVICE_KINDS: readonly DeviceKind[] = ["cpu", "webgpu", "cuda"];
+export const DEVICE_KINDS: readonly DeviceKind[] = ["cpu", "openvino", "webgpu", "cuda"];
 
 const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
   cpu: "The runtime's library for this platform is part of the npm package onnxruntime-node; reinstall it.",
+  openvino:
+    "pip install openvino (2025 or later) brings its library, which is looked for in Python's packages, the system's folders and OPENVINO_DIR; " +
+    "runtime.openvino_library names another place. The npm package koffi, which calls it, is installed with this one unless optional packages were left out.",
   webgpu:
     "WebGPU needs a graphics driver: Vulkan on Linux (the package libvulkan1 and the vendor's driver; vulkaninfo must list a device), " +
     "Metal on macOS, Direct3D 12 on Windows.",
@@ -23,6 +27,9 @@ const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
     "The CUDA provider is not part of the npm package: run node scripts/cuda-provider.mjs in a checkout of albert-serve, on Linux " +
     "x64 with CUDA 13 and cuDNN 9. On the same card --device webgpu needs neither.",
 };
+
+/** Kinds that `auto` chooses among: with OpenVINO a text's answer depends a little on its batch, so it has to be named. */
+const AUTOMATIC = DEVICE_KINDS.filter((kind) => kind !== "openvino");
 
 /** Files by which Linux shows graphics cards: of any vendor, NVIDIA's own, of WSL, and of two makers of phones. */
 const CARD_FILES = ["/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"];
@@ -35,7 +42,7 @@ export function likelyDevices(
   isThere: (path: string) => boolean = existsSync,
   system: NodeJS.Platform = platform(),
 ): readonly DeviceKind[] {
-  return system !== "linux" || CARD_FILES.some(isThere) ? DEVICE_KINDS : ["cpu"];
+  return system !== "linux" || CARD_FILES.some(isThere) ? AUTOMATIC : ["cpu"];
 }
 
 /** A longer wait than any driver should need to say that it has no device. */
@@ -45,8 +52,11 @@ const PROBE_TIMEOUT_MS = 30_000;
  * Tries kinds of devices one after the other with one small matrix product, in a thread of their own. A kind whose driver
  * ends or blocks the thread is unavailable, and so are those that would have come after it.
  */
-export function probeDevices(kinds: readonly DeviceKind[] = DEVICE_KINDS): Promise<ProbeResult[]> {
-  const task: ProbeTask = { kinds, threads: availableThreads() };
+export function probeDevices(
+  kinds: readonly DeviceKind[] = DEVICE_KINDS,
+  openVino: OpenVinoPlaces = {},
+): Promise<ProbeResult[]> {
+  const task: ProbeTask = { kinds, threads: availableThreads(), openVino };
   const worker = spawnWorker(new URL("./device-probe-thread", import.meta.url), import.meta.url, { workerData: task });
   return new Promise((resolve) => {
     const results: ProbeResult[] = [];

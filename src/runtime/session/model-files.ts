@@ -2,16 +2,25 @@ import { open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
+import type { OnnxType } from "../../graph/onnx/tensors.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 
 // Writes a graph and its weights to the files from which sessions are opened, and removes them.
 
 const WEIGHTS_FILE = "weights.bin";
 
+/** An output of a graph. */
+export interface ModelOutput {
+  readonly name: string;
+  readonly dtype: OnnxType;
+}
+
 /** A model on disk in the form that sessions load: a small graph, and its weights in a file that is mapped. */
 export interface ModelFiles {
   /** Path of the graph; the weights lie next to it, and nothing else does. */
   readonly modelPath: string;
+  /** What the graph gives, in its order. */
+  readonly outputs: readonly ModelOutput[];
   /** Bytes of graph and weights: about what a session takes in memory at rest. */
   readonly fileBytes: number;
 }
@@ -48,7 +57,8 @@ export async function writeModelFiles(graph: GraphBuilder, parent?: string): Pro
       await weights.close();
     }
     await writeFile(modelPath, bytes, { mode: 0o600 });
-    return { modelPath, fileBytes };
+    const outputs = graph.outputs.map(({ name, dtype }) => ({ name, dtype }));
+    return { modelPath, outputs, fileBytes };
   } catch (error) {
     await removeModelFiles({ modelPath });
     throw error;

@@ -14,8 +14,11 @@ export interface HostTensor {
 
 export type HostTensors = Readonly<Record<string, HostTensor>>;
 
+/** A device that ONNX Runtime computes on. */
+export type OrtDevice = Exclude<DeviceKind, "openvino">;
+
 export interface SessionOptions {
-  readonly device: DeviceKind;
+  readonly device: OrtDevice;
   /** Threads inside one operator (CPU only); 0 lets the runtime decide. */
   readonly threads: number;
   /** WebGPU only: outputs that stay on the device, to be fed back by a later run without being copied. */

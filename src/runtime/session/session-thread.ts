@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
 import { lowerThreadPriority } from "../../platform/thread-priority.ts";
-import type { HostTensors, OrtSession } from "./ort.ts";
+import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 
 /**
@@ -10,12 +10,11 @@ import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from
  */
 export async function serveSession(port: MessagePort, task: WorkerTask): Promise<void> {
   const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
-  let session: OrtSession;
+  let session: Session;
   // Before the runtime is even loaded, and its threads, which inherit the priority, exist.
   if (task.background) lowerThreadPriority();
   try {
-    const { OrtSession } = await import("./ort.ts");
-    session = await OrtSession.create(task.modelPath, task.session);
+    session = await openSession(task);
   } catch (error) {
     reply({ kind: "refused", message: textOf(error) });
     port.close();
@@ -42,7 +41,23 @@ export async function serveSession(port: MessagePort, task: WorkerTask): Promise
   reply({ kind: "ready" });
 }
 
-async function runBatch(session: OrtSession, id: number, feeds: readonly HostTensors[]) {
+/** A model that runs on this thread. */
+interface Session {
+  run(feeds: HostTensors): Promise<HostTensors>;
+  dispose(): Promise<void>;
+}
+
+/** Only the runtime that is asked for is loaded. */
+async function openSession({ modelPath, session }: WorkerTask): Promise<Session> {
+  if (session.device === "openvino") {
+    const { OpenVinoSession } = await import("../openvino/openvino-session.ts");
+    return OpenVinoSession.create(modelPath, session);
+  }
+  const { OrtSession } = await import("./ort.ts");
+  return OrtSession.create(modelPath, session);
+}
+
+async function runBatch(session: Session, id: number, feeds: readonly HostTensors[]) {
   const outputs: HostTensors[] = [];
   const runMs: number[] = [];
   for (const feed of feeds) {

@@ -1,3 +1,4 @@
+import type { OpenVinoOptions } from "../openvino/openvino-session.ts";
 import type { HostTensors, SessionOptions } from "./ort.ts";
 
 // The messages between a session's host and its thread.
@@ -6,7 +7,7 @@ import type { HostTensors, SessionOptions } from "./ort.ts";
 export interface WorkerTask {
   /** Path of the model file; its constants lie next to it. */
   readonly modelPath: string;
-  readonly session: SessionOptions;
+  readonly session: SessionOptions | OpenVinoOptions;
   /** Whether the session yields to other threads. */
   readonly background?: boolean;
 }

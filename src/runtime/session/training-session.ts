@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { AlbertError } from "../../errors.ts";
 import { sizeOf } from "../../model/tensor.ts";
-import type { DeviceKind } from "../engine.ts";
+import type { OrtDevice } from "./ort.ts";
 
 // A session for training on the thread that calls it. It knows no optimizer and no model.
 
@@ -14,7 +14,7 @@ export function hostTensor(data: Float32Array | Int32Array, shape: readonly numb
 }
 
 export interface TrainingSessionOptions {
-  readonly device: DeviceKind;
+  readonly device: OrtDevice;
   readonly threads?: number;
   /** Outputs that stay on the device (webgpu), to be fed back to the next run. */
   readonly deviceOutputs?: readonly string[];

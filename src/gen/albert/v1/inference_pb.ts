@@ -198,7 +198,7 @@ export type ResponseMeta = Message<"albert.v1.ResponseMeta"> & {
   head: string;
 
   /**
-   * "cpu", "webgpu" or "cuda".
+   * "cpu", "openvino", "webgpu" or "cuda".
    *
    * @generated from field: string device = 6;
    */
@@ -1994,7 +1994,7 @@ export type ModelInfo = Message<"albert.v1.ModelInfo"> & {
   ready: boolean;
 
   /**
-   * "cpu", "webgpu" or "cuda".
+   * "cpu", "openvino", "webgpu" or "cuda".
    *
    * @generated from field: string device = 7;
    */
