@@ -41,6 +41,16 @@ export interface AlbertErrorOptions {
   readonly cause?: unknown;
 }
 
+/** Codes of refusals: a server that is overrun makes thousands a second, and a trace of calls would cost more than all else of them. */
+const WITHOUT_TRACE: ReadonlySet<ErrorCode> = new Set([
+  "overloaded",
+  "unavailable",
+  "unauthenticated",
+  "forbidden",
+  "deadline",
+  "cancelled",
+]);
+
 /** The one error class that rooms throw at each other. */
 export class AlbertError extends Error {
   override readonly name = "AlbertError";
@@ -51,7 +61,10 @@ export class AlbertError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: AlbertErrorOptions) {
+    const { stackTraceLimit } = Error;
+    if (WITHOUT_TRACE.has(code)) Error.stackTraceLimit = 0;
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.reason = options.reason;
     this.metadata = options.metadata ?? {};

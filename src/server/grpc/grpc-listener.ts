@@ -6,9 +6,8 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import type { ServiceHandlers } from "../call/call.ts";
 import type { CallSettings } from "../call/run-call.ts";
 import { callOutcome, type OutcomeListener } from "./call-outcome.ts";
-import { limitHttp2, resetBudget } from "./http2-limits.ts";
+import { limitHttp2, watchHttp2 } from "./http2-limits.ts";
 import { reflectionHandlers } from "./reflection.ts";
-import { noticeResets } from "./reset-notice.ts";
 import { adaptService } from "./service-adapter.ts";
 
 // A gRPC listener: its address, its limits, and its shutdown. It knows no service.
@@ -75,7 +74,7 @@ export class GrpcListener {
       registrar.add(ServerReflectionAlpha, handlers as unknown as ServiceHandlers<typeof ServerReflectionAlpha>);
     }
     const port = await bind(server, options.address, options.credentials ?? ServerCredentials.createInsecure());
-    noticeResets(server, resetBudget());
+    watchHttp2(server, options.limits);
     return new GrpcListener(server, options.address.replace(/:\d+$/, `:${port}`));
   }
 

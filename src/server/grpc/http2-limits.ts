@@ -1,7 +1,8 @@
-import type { ServerOptions } from "node:http2";
+import type { Http2Server, ServerOptions } from "node:http2";
 import type { Server } from "@grpc/grpc-js";
 import { invariant } from "../../errors.ts";
-import type { ResetBudget } from "./reset-notice.ts";
+import { noticeResets, type ResetBudget } from "./reset-notice.ts";
+import { noticeSettings } from "./settings-notice.ts";
 
 // Bounds on what one HTTP/2 connection may do, below the level of calls. grpc-js passes two of Node's options on and
 // has no way to give others, so this file, and it alone, reaches into the options that the library will create its
@@ -31,6 +32,17 @@ export function resetBudget(version: string = process.versions.node): ResetBudge
 
 /** Options that the types of the oldest Node supported do not have. */
 type Http2Options = ServerOptions & { streamResetBurst?: number; streamResetRate?: number };
+
+/** Must be called once the server listens: watches the connections of its HTTP/2 servers. */
+export function watchHttp2(server: Server, { maxMetadataBytes }: { readonly maxMetadataBytes: number }): void {
+  // A private field: see the head of this file.
+  const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  invariant(http2Servers !== undefined && http2Servers.size > 0, "grpc-js no longer keeps its HTTP/2 servers there");
+  for (const http2Server of http2Servers.keys()) {
+    noticeResets(http2Server, resetBudget());
+    noticeSettings(http2Server, maxMetadataBytes);
+  }
+}
 
 /** Must be called before the server listens. */
 export function limitHttp2(server: Server, { maxMetadataBytes }: { readonly maxMetadataBytes: number }): void {

@@ -1,6 +1,4 @@
 import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
-import type { Server } from "@grpc/grpc-js";
-import { invariant } from "../../errors.ts";
 
 // Spares honest clients the runtime's guard against floods of resets. A client whose calls pass their deadline resets a
 // stream for each; beyond a burst the guard ends the connection under all of its other calls too. Before it comes to that,
@@ -34,15 +32,8 @@ interface Spent {
   asked: boolean;
 }
 
-/**
- * Watches the connections of a server that listens.
- *
- * @param onAsked  a client was asked to take a new connection
- */
-export function noticeResets(server: Server, { burst, perSecond }: ResetBudget, onAsked: () => void = () => {}): void {
-  // A private field, as in `limitHttp2`.
-  const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> };
-  invariant(http2Servers !== undefined && http2Servers.size > 0, "grpc-js no longer keeps its HTTP/2 servers there");
+/** Watches the connections of a server. */
+export function noticeResets(http2Server: Http2Server, { burst, perSecond }: ResetBudget): void {
   const spent = new WeakMap<Http2Session, Spent>();
   const onReset = (session: Http2Session) => {
     const now = performance.now();
@@ -52,7 +43,6 @@ export function noticeResets(server: Server, { burst, perSecond }: ResetBudget, 
     spent.set(session, before);
     if (before.asked || before.resets < burst * (1 - RESERVE) || session.destroyed) return;
     before.asked = true;
-    onAsked();
     session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
     setTimeout(() => session.destroyed || session.close(), PATIENCE_MS).unref();
   };
@@ -63,5 +53,5 @@ export function noticeResets(server: Server, { burst, perSecond }: ResetBudget, 
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || GIVEN_UP.has(statusOf(stream))) onReset(session);
     });
   };
-  for (const http2Server of http2Servers.keys()) http2Server.on("stream", onStream);
+  http2Server.on("stream", onStream);
 }
