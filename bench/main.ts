@@ -6,6 +6,7 @@ import { benchGrpc, benchSecured } from "./grpc.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 import { benchTraining } from "./training.ts";
+import { benchTransformers } from "./transformers.ts";
 
 /** Each benchmark measures on this machine and returns plain numbers; units are in their names. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   training: benchTraining,
   grpc: benchGrpc,
   secured: benchSecured,
+  transformers: benchTransformers,
 };
 
 /** @param flags the switches that are on; @param values the options that take a value */
@@ -25,6 +27,7 @@ const OPTIONS = {
   webgpu: { type: "boolean" },
   cuda: { type: "boolean" },
   python: { type: "string" },
+  model: { type: "string" },
 } as const;
 
 /** `npm run bench -- <name>... [options]` prints one JSON object: the machine, then one entry per benchmark. */

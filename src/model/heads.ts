@@ -8,7 +8,7 @@
  * - `span`: SQuAD v1, a start and an end logit per token.
  * - `span-answerability`: SQuAD v2, end logits conditioned on the start, plus one answerability logit.
  * - `multiple-choice`: one logit per (context, choice) sequence.
- * - `masked-lm`: vocabulary logits at chosen positions, tied to the word embeddings.
+ * - `masked-lm`: vocabulary logits at chosen positions, tied to the word embeddings unless the head says otherwise.
  * - `sentence-order`: two logits, in order (0) or swapped (1).
  */
 export type HeadKind =
@@ -92,11 +92,17 @@ export interface ClassificationHead extends HeadBase {
   readonly labels: readonly string[];
 }
 
-export interface TokenOrChoiceHead extends HeadBase {
-  readonly kind: Exclude<HeadKind, "classification">;
+export interface MaskedLmHead extends HeadBase {
+  readonly kind: "masked-lm";
+  /** Its output matrix is a variable of its own, instead of the word embedding table. */
+  readonly untied?: true;
 }
 
-export type Head = ClassificationHead | TokenOrChoiceHead;
+export interface TokenOrChoiceHead extends HeadBase {
+  readonly kind: Exclude<HeadKind, "classification" | "masked-lm">;
+}
+
+export type Head = ClassificationHead | MaskedLmHead | TokenOrChoiceHead;
 
 /** The kinds of the heads that have the official names. */
 export function kindsWithoutScope(heads: readonly Head[]): ReadonlySet<HeadKind> {

@@ -83,7 +83,7 @@ export function blockScope(group: number, inner: number): string {
   return `bert/encoder/transformer/group_${group}/inner_group_${inner}`;
 }
 
-/** The variables of one head; the masked-LM output matrix is the word embedding table itself and has none of its own. */
+/** The variables of one head; a tied masked-LM output matrix is the word embedding table itself. */
 export function headParameters(config: AlbertConfig, head: Head): ParameterSpec[] {
   const { vocabSize: V, embeddingSize: E, hiddenSize: H } = config;
   const normal: Initializer = { kind: "truncated-normal", stddev: config.initializerRange };
@@ -107,7 +107,15 @@ export function headParameters(config: AlbertConfig, head: Head): ParameterSpec[
       return [
         ...dense(tf("cls/predictions/transform/dense"), H, E, normal, hf("predictions.dense")),
         ...layerNorm(tf("cls/predictions/transform/LayerNorm"), E, hf("predictions.LayerNorm")),
-        vector(tf("cls/predictions/output_bias"), V, { kind: "zeros" }, hf("predictions.bias")),
+        vector(
+          tf("cls/predictions/output_bias"),
+          V,
+          { kind: "zeros" },
+          hf(head.untied ? "predictions.decoder.bias" : "predictions.bias"),
+        ),
+        ...(head.untied
+          ? [table(tf("cls/predictions/output_weights"), [V, E], normal, hf("predictions.decoder.weight"))]
+          : []),
       ];
     case "span-answerability":
       return [

@@ -1,4 +1,4 @@
-import type { Head } from "../../model/heads.ts";
+import type { Head, MaskedLmHead } from "../../model/heads.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import { layerNorm } from "./encoder.ts";
@@ -52,8 +52,8 @@ function outputLayer(graph: GraphBuilder, { weights, feed }: HeadContext, head: 
   return [{ output: "logits", value: logits, dtype: "float32", dims: [rows, layer.classes] }];
 }
 
-/** Vocabulary logits at selected rows; the output matrix is the word embedding table itself. */
-function maskedLm(graph: GraphBuilder, context: HeadContext, head: Head): HeadValue[] {
+/** Vocabulary logits at selected rows; the output matrix is the word embedding table itself, unless the head has its own. */
+function maskedLm(graph: GraphBuilder, context: HeadContext, head: MaskedLmHead): HeadValue[] {
   const { config, weights, hidden, feed } = context;
   const variable = (name: string) => variableOf(head, `cls/predictions/${name}`);
   const rows = `${head.name}_rows`;
@@ -62,7 +62,7 @@ function maskedLm(graph: GraphBuilder, context: HeadContext, head: Head): HeadVa
   const product = graph.op("MatMul", [selected, weights.get(variable("transform/dense/kernel"))]); // [M, E]
   const active = biasActivation(graph, product, weights.get(variable("transform/dense/bias")), config.hiddenAct);
   const normal = layerNorm(graph, weights, active, variable("transform/LayerNorm"), config);
-  const words = weights.get("bert/embeddings/word_embeddings"); // [V, E]
+  const words = weights.get(head.untied ? variable("output_weights") : "bert/embeddings/word_embeddings"); // [V, E]
   const logits = graph.op("Gemm", [normal, words, weights.get(variable("output_bias"))], { transB: { int: 1 } });
   return [{ output: "logits", value: logits, dtype: "float32", dims: [rows, config.vocabSize] }];
 }

@@ -16,7 +16,7 @@ export interface Naming {
   fileName(spec: ParameterSpec, heads: readonly Head[]): string;
   /** Other names that a file may have for it. */
   aliases(spec: ParameterSpec): readonly string[];
-  /** The tied masked-LM output matrix, which some files store a second time. */
+  /** The masked-LM output matrix, which some files store a second time where it is tied. */
   readonly decoder: string | undefined;
   /** Whether the file holds the transpose of a parameter. */
   transposed(spec: ParameterSpec): boolean;
@@ -86,8 +86,11 @@ function huggingFaceNaming(family: ModelFamily, prefix: string): Naming {
       const name = family.tensorName(spec.hfName, kindsWithoutScope(heads));
       return name.startsWith(family.trunkPrefix) ? prefix + name.slice(family.trunkPrefix.length) : name;
     },
-    // The masked-LM bias lies under either of its two tied names.
-    aliases: (spec) => (spec.hfName === "predictions.bias" ? [`${decoder}.bias`] : []),
+    // The masked-LM bias lies under either of its two names.
+    aliases: ({ hfName }) => {
+      if (hfName === "predictions.bias") return [`${decoder}.bias`];
+      return hfName === "predictions.decoder.bias" ? [family.tensorName("predictions.bias", new Set())] : [];
+    },
     decoder: `${decoder}.weight`,
     transposed: (spec) => spec.hfTransposed,
     ignorable: (name) =>

@@ -27,6 +27,9 @@ export function toHuggingFaceTensors(
     invariant(tensor !== undefined, `parameter ${spec.name} is absent`);
     tensors.set(family.tensorName(spec.hfName, kinds), spec.hfTransposed ? transpose(tensor) : tensor);
   }
+  // An untied output layer has a bias of its own, and the class another one, which it does not read.
+  const bias = tensors.get(family.tensorName("predictions.decoder.bias", kinds));
+  if (bias !== undefined) tensors.set(family.tensorName("predictions.bias", kinds), bias);
   if (!config.embeddingProjection && family.storesIdentityProjection) {
     tensors.set(`${HF_PROJECTION}.weight`, identity(config.hiddenSize));
     tensors.set(`${HF_PROJECTION}.bias`, { shape: [config.hiddenSize], data: new Float32Array(config.hiddenSize) });

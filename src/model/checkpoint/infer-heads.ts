@@ -52,6 +52,11 @@ export function inferHeads(
       case "multi-label":
       case "regression":
         return classification(choice, outputRows, json, hints.labels);
+      case "masked-lm": {
+        const { tie_word_embeddings: tied } = json;
+        const own = tied === false && naming.decoder !== undefined && reader.entries.has(naming.decoder);
+        return { kind: choice, name: choice, ...(own ? { untied: true } : {}) };
+      }
       default:
         return { kind: choice, name: choice };
     }

@@ -49,7 +49,9 @@ export async function loadParameters(
     parameters.set(spec.name, { shape, data });
     if (narrowing !== undefined) narrowed.push(narrowing);
   }
-  await checkTiedDecoder(reader, naming, parameters);
+  if (!heads.some((head) => head.kind === "masked-lm" && head.untied && head.scope === undefined)) {
+    await checkTiedDecoder(reader, naming, parameters);
+  }
   for (const { name, shape } of plan.absentPooler) {
     parameters.set(name, { shape, data: new Float32Array(sizeOf(shape)) });
   }
@@ -186,7 +188,7 @@ async function readParameter(
   return narrowed === undefined ? laid : { ...laid, narrowed };
 }
 
-/** The masked-LM output matrix is the word embedding table; a file that stores another one is another model. */
+/** A tied masked-LM output matrix is the word embedding table; a file that stores another one is another model. */
 async function checkTiedDecoder(
   reader: CheckpointReader,
   naming: Naming,
@@ -198,9 +200,12 @@ async function checkTiedDecoder(
   const table = parameters.get("bert/embeddings/word_embeddings")!;
   const same = decoder.data.length === table.data.length && table.data.every((value, i) => value === decoder.data[i]);
   if (!same) {
-    throw corrupt(`${reader.name}: ${name} differs from the word embeddings, but the two are tied here`, {
-      reason: "CHECKPOINT_MISMATCH",
-    });
+    throw corrupt(
+      `${reader.name}: ${name} differs from the word embeddings, but the two are tied unless the configuration has tie_word_embeddings false`,
+      {
+        reason: "CHECKPOINT_MISMATCH",
+      },
+    );
   }
 }
 

@@ -30,7 +30,7 @@ export function huggingFaceConfig(
     model_type: family.name,
     ...family.writeConfig(config),
     position_embedding_type: "absolute",
-    tie_word_embeddings: true,
+    tie_word_embeddings: !unscoped.some((head) => head.kind === "masked-lm" && head.untied),
     ...specialTokenIds(vocabulary),
     ...(classification === undefined
       ? {}

@@ -116,6 +116,9 @@ function headProblems(heads: readonly unknown[]): string[] {
     if (!isHeadKind(head["kind"])) return [`heads[${i}] is of unknown kind ${JSON.stringify(head["kind"])}`];
     if (typeof head["name"] !== "string") return [`heads[${i}] has no name`];
     if (head["scope"] !== undefined && typeof head["scope"] !== "string") return [`heads[${i}].scope is not a text`];
+    if (head["untied"] !== undefined && (head["untied"] !== true || head["kind"] !== "masked-lm")) {
+      return [`heads[${i}].untied is ${JSON.stringify(head["untied"])}`];
+    }
     if (head["kind"] !== "classification") return [];
     const { labels, problemType } = head;
     if (!Array.isArray(labels) || !labels.every((label) => typeof label === "string")) {
@@ -162,9 +165,14 @@ export function checkHeads(config: AlbertConfig, heads: readonly Head[]): FieldV
 /** A head with its fields in one fixed order and nothing else. */
 function canonicalHead(head: Head): Head {
   const base = { kind: head.kind, name: head.name, ...(head.scope === undefined ? {} : { scope: head.scope }) };
-  return head.kind === "classification"
-    ? { ...base, kind: head.kind, problemType: head.problemType, labels: [...head.labels] }
-    : { ...base, kind: head.kind };
+  switch (head.kind) {
+    case "classification":
+      return { ...base, kind: head.kind, problemType: head.problemType, labels: [...head.labels] };
+    case "masked-lm":
+      return { ...base, kind: head.kind, ...(head.untied ? { untied: true } : {}) };
+    default:
+      return { ...base, kind: head.kind };
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -58,7 +58,7 @@ const OUTSIDE_LAYERS: readonly Rename[] = [
   [/^albert\./, "distilbert."],
   [/^predictions\.dense\./, "vocab_transform."],
   [/^predictions\.LayerNorm\./, "vocab_layer_norm."],
-  [/^predictions\./, "vocab_projector."],
+  [/^predictions\.(decoder\.)?/, "vocab_projector."],
 ];
 
 /** DistilBERT. */

@@ -29,7 +29,7 @@ const OUTSIDE_LAYERS: readonly Rename[] = [
   [/^albert\.encoder\.embedding_hidden_mapping_in\./, "electra.embeddings_project."],
   [/^albert\./, "electra."],
   [/^predictions\.(dense|LayerNorm)\./, "generator_predictions.$1."],
-  [/^predictions\./, "generator_lm_head."],
+  [/^predictions\.(decoder\.)?/, "generator_lm_head."],
 ];
 
 /** The dense layer over [CLS] and the layer on it, as the class of a classification and of a multiple choice has them. */

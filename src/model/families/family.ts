@@ -14,7 +14,7 @@ export interface ModelFamily {
   readonly ownClasses: Readonly<Record<string, readonly HeadKind[]>>;
   /** What stands before the names of the trunk in a file that also holds a head. */
   readonly trunkPrefix: string;
-  /** The masked-LM output layer, whose weight is the word embedding table itself. */
+  /** The masked-LM output layer, whose weight is the word embedding table itself where it is tied. */
   readonly decoder: string;
   /** Tensors of heads that are not taken; a person is told that they are left. */
   readonly leftAside?: RegExp;

@@ -97,6 +97,7 @@ describe("a checkpoint of another family", () => {
             ["classification", "SequenceClassification"],
             ["span", "QuestionAnswering"],
             ["choice", "MultipleChoice"],
+            ["untied", "MaskedLM"],
             [family === "electra" ? "generator" : "masked-lm", "MaskedLM"],
           ] as const
         ).map(([head, task]): [string, string] => [`${family}-${head}`, `${prefix}For${task}`]);

@@ -8,7 +8,7 @@ import { matrix, type Variables, vector } from "../variables.ts";
 import { headScope } from "./scope.ts";
 
 /**
- * Vocabulary logits; the output matrix is the word embedding table itself.
+ * Vocabulary logits; the output matrix is the word embedding table itself, unless the head has its own.
  *
  * @param tokens hidden states at the masked positions, float32 [n, H]
  * @returns float32 [n, V]
@@ -21,6 +21,8 @@ export function maskedLmLogits(config: AlbertConfig, variables: Variables, head:
     vector(variables, `${scope}/transform/LayerNorm/beta`),
     config.layerNormEps,
   );
-  const logits = matMul(transformed, matrix(variables, "bert/embeddings/word_embeddings"), false, true);
+  const untied = head.kind === "masked-lm" && head.untied;
+  const words = matrix(variables, untied ? `${scope}/output_weights` : "bert/embeddings/word_embeddings");
+  const logits = matMul(transformed, words, false, true);
   return add(logits, vector(variables, `${scope}/output_bias`));
 }

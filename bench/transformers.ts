@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { openModelDirectory } from "../src/model/directory/open-model-directory.ts";
+import { availableThreads } from "../src/runtime/cpu-quota.ts";
+import { POOLED_OUTPUT } from "../src/runtime/engine.ts";
+import { createEngine } from "../src/runtime/packed-engine.ts";
+import { rounded, timingOf } from "./timing.ts";
+
+const ROUNDS = 7;
+/** Threads of either side may still wait in a loop for their next work; they sleep by then. */
+const SETTLE_MS = 60;
+
+/** Lengths of one batch each; the last has 32 texts as sentences are: many short, a few long. */
+const BATCHES: Readonly<Record<string, readonly number[]>> = {
+  "1x16": [16],
+  "1x128": [128],
+  "8x128": Array.from({ length: 8 }, () => 128),
+  "32 sentences": Array.from({ length: 32 }, (_, i) => Math.round(8 * 16 ** (i / 31))),
+};
+
+/**
+ * A model directory here and in transformers, on as many threads, batch by batch in turn: forward passes over ids that are there
+ * already. Needs `--model DIR` and `--python PYTHON` with torch and transformers.
+ */
+export async function benchTransformers(
+  _: ReadonlySet<string>,
+  { model: directory, python }: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  if (typeof directory !== "string" || typeof python !== "string") return "not run: it needs --model and --python";
+  const model = await openModelDirectory(directory);
+  const threads = availableThreads();
+  const engine = await createEngine(model, { device: "cpu", threads, calibrationMs: 0 });
+  const theirs = await startTransformers(python, directory, threads);
+  try {
+    const results: Record<string, unknown> = { model: model.manifest.name, digest: model.digest };
+    const outputs = [model.heads[0]?.name ?? POOLED_OUTPUT];
+    for (const [name, lengths] of Object.entries(BATCHES)) {
+      const sequences = lengths.map((length) => ({
+        inputIds: Int32Array.from({ length }, (_value, i) => 5 + ((i * 7_919) % (model.config.vocabSize - 5))),
+        tokenTypeIds: new Int32Array(length),
+        outputs,
+      }));
+      const ours: number[] = [];
+      const others: number[] = [];
+      for (let round = -2; round < ROUNDS; round++) {
+        await setTimeout(SETTLE_MS);
+        const started = performance.now();
+        await engine.run(sequences);
+        const mine = performance.now() - started;
+        await setTimeout(SETTLE_MS);
+        const other = await theirs.run(lengths);
+        if (round < 0) continue; // both warm up
+        ours.push(mine);
+        others.push(other);
+      }
+      const [here, there] = [timingOf(ours), timingOf(others)];
+      results[name] = {
+        ms: here,
+        transformersMs: there,
+        timesAsFast: { best: rounded(there.best / here.best), p50: rounded(there.p50 / here.p50) },
+      };
+    }
+    return results;
+  } finally {
+    theirs.stop();
+    await engine.close();
+  }
+}
+
+/** `serving_transformers.py`, ready to run batches. */
+async function startTransformers(python: string, directory: string, threads: number) {
+  const script = join(import.meta.dirname, "serving_transformers.py");
+  const child = spawn(python, [script, String(threads), directory], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, OMP_WAIT_POLICY: "passive" },
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error("serving_transformers.py ended");
+    return value;
+  };
+  await next();
+  return {
+    /** @returns milliseconds of one forward pass */
+    run: async (lengths: readonly number[]) => {
+      child.stdin.write(`${JSON.stringify(lengths)}\n`);
+      return Number(await next());
+    },
+    stop: () => void child.stdin.end(),
+  };
+}
