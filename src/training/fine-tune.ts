@@ -9,6 +9,7 @@ import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
+import { classWeights } from "./class-weights.ts";
 import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./evaluation/final-evaluation.ts";
 import {
   compareAverages,
@@ -33,7 +34,7 @@ import { type AlbertVersion, recipeOf } from "./settings/recipes.ts";
 import { type ResolvedSettings, type RunFacts, resolveSettings } from "./settings/resolve.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import { FeatureStepSource } from "./step/step-source.ts";
-import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
+import type { ClassificationLoss, ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
 
 // A fine-tuning run: everything before the first step, the run itself, and the result.
 
@@ -113,6 +114,7 @@ export async function prepareFineTune(
     throw invalidInput([{ field: "patience", description: "early stopping needs evaluation data" }]);
   }
 
+  const loss = await lossOf(settings, head, data);
   const { parameters, initialised } = startingParameters(start, head, settings);
   const frozen = frozenNames(start, head, settings);
   onActivity("making features");
@@ -154,8 +156,14 @@ export async function prepareFineTune(
   const stepSpec: StepSpec = {
     config: { ...config, hiddenDropoutProb: settings.dropout, attentionProbsDropoutProb: settings.dropout },
     objective,
-    optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+    optimizer: {
+      kind: settings.optimizer,
+      weightDecay: settings.weightDecay,
+      clipNorm: settings.clipNorm,
+      layerDecay: settings.layerDecay,
+    },
     headDropout: settings.headDropout,
+    ...(loss === undefined ? {} : { loss }),
     frozen,
     trunk: settings.headOnly ? "cached" : "computed",
     ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
@@ -333,6 +341,22 @@ function frozenNames(start: StartingModel, head: Head, settings: ResolvedSetting
   }
   const trunk = settings.headOnly ? trunkParameters(start.config).map(({ name }) => name) : [];
   return new Set([...trunk, ...all.filter((name) => matches(name, settings.freeze))]);
+}
+
+/** @returns undefined for plain cross-entropy, and where the head knows no other loss */
+async function lossOf(
+  { labelSmoothing, focalGamma, classWeights: given }: ResolvedSettings["settings"],
+  head: Head,
+  { train }: CheckedData,
+): Promise<ClassificationLoss | undefined> {
+  const weights = await classWeights(given, head, train.examples);
+  const chosen = Object.entries({ label_smoothing: labelSmoothing, focal_gamma: focalGamma }).filter(([, x]) => x > 0);
+  if (chosen.length > 0 && (head.kind !== "classification" || head.problemType !== "single-label")) {
+    const description = "changes the loss of a classification with one label a text; leave it out here";
+    throw invalidInput(chosen.map(([field]) => ({ field, description })));
+  }
+  if (chosen.length === 0 && weights === undefined) return undefined;
+  return { labelSmoothing, focalGamma, ...(weights === undefined ? {} : { classWeights: weights }) };
 }
 
 function matches(name: string, parts: readonly string[]): boolean {

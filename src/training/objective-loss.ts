@@ -3,6 +3,7 @@ import {
   argMax,
   cast,
   equal,
+  gather,
   greater,
   mul,
   reshape,
@@ -15,6 +16,7 @@ import {
   type Tensor1D,
   type Tensor2D,
   type Tensor3D,
+  tensor1d,
 } from "@tensorflow/tfjs-core";
 import { invariant } from "../errors.ts";
 import type { Dropout } from "../model/forward/dropout.ts";
@@ -25,12 +27,12 @@ import { answerabilityLogits, endLogits, startLogits } from "../model/forward/he
 import { pooledLogits } from "../model/forward/heads/classification.ts";
 import { maskedLmLogits } from "../model/forward/heads/masked-lm.ts";
 import { spanLogits } from "../model/forward/heads/span.ts";
-import { crossEntropy, sigmoidCrossEntropy } from "../model/forward/losses.ts";
+import { crossEntropy, focalLoss, sigmoidCrossEntropy } from "../model/forward/losses.ts";
 import { pool } from "../model/forward/pooler.ts";
 import type { Variables } from "../model/forward/variables.ts";
 import type { Head } from "../model/heads.ts";
 import type { LossTerm } from "./objectives.ts";
-import type { StepSpec } from "./step/training-step.ts";
+import type { ClassificationLoss, StepSpec } from "./step/training-step.ts";
 
 // The forward pass and loss of a training step in TensorFlow.js ops.
 
@@ -84,7 +86,7 @@ interface Pass {
 
 function classification(pass: Pass): ObjectiveLoss {
   const logits = pooledHeadLogits(pass);
-  const { loss, metrics, best, weights } = chosen(pass, logits);
+  const { loss, metrics, best, weights } = chosen(pass, logits, pass.spec.loss);
   const counts = Array.from({ length: logits.shape[1] }, (_, label) => [
     `predicted_${label}`,
     sum(mul(cast(equal(best, scalar(label, "int32")), "float32"), weights)),
@@ -99,13 +101,21 @@ function multipleChoice(pass: Pass): ObjectiveLoss {
   return { loss, metrics };
 }
 
-/** Softmax cross-entropy against `label_ids`. */
-function chosen(pass: Pass, logits: Tensor2D): ObjectiveLoss & { best: Tensor1D; weights: Tensor1D } {
+/** Softmax cross-entropy against `label_ids`, or what it is changed to. */
+function chosen(
+  pass: Pass,
+  logits: Tensor2D,
+  { labelSmoothing = 0, focalGamma = 0, classWeights }: ClassificationLoss = {},
+): ObjectiveLoss & { best: Tensor1D; weights: Tensor1D } {
   const labels = tensor<Tensor1D>(pass, "label_ids");
   const weights = tensor<Tensor1D>(pass, "example_weights");
   const best: Tensor1D = argMax(logits, -1);
+  const entropies = crossEntropy(logits, labels, labelSmoothing);
+  const focused = focalGamma === 0 ? entropies : focalLoss(entropies, focalGamma);
+  const losses: Tensor1D =
+    classWeights === undefined ? focused : mul(focused, gather(tensor1d([...classWeights]), labels));
   return {
-    loss: weighted(pass, "examples", crossEntropy(logits, labels), weights),
+    loss: weighted(pass, "examples", losses, weights),
     metrics: { correct: hits(best, labels, weights), weight: sum(weights) },
     best,
     weights,

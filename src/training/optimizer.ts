@@ -25,7 +25,7 @@ export type OptimizerSettings = Required<OptimizerOptions>;
 
 /** The official scripts' values where nothing else is asked for. */
 export function optimizerSettings(options: OptimizerOptions): OptimizerSettings {
-  return { beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0.01, clipNorm: 1, ...options };
+  return { beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0.01, clipNorm: 1, layerDecay: 1, ...options };
 }
 
 /** sqrt of the sum of all squares: the norm of the gradients as one vector. */

@@ -180,6 +180,17 @@ describe("a fine-tune", () => {
     }
   });
 
+  it("hands the chosen loss and the decay of layers to its steps", async () => {
+    const given = { labelSmoothing: 0.1, classWeights: ["1=3"], layerDecay: 0.8 };
+    const prepared = await prepareFineTune(specOf("loss", { given }));
+    await prepared.close();
+    expect(prepared.stepSpec.optimizer.layerDecay).toBe(0.8);
+    expect(prepared.stepSpec.loss).toEqual({ labelSmoothing: 0.1, focalGamma: 0, classWeights: [1, 3] });
+    const plain = await prepareFineTune(specOf("plain-loss"));
+    await plain.close();
+    expect(plain.stepSpec.loss).toBeUndefined();
+  });
+
   it("draws parameters anew where asked, and reports them", async () => {
     const prepared = await prepareFineTune(specOf("anew", { given: { reinitialize: ["pooler"] } }));
     await prepared.close();
@@ -290,6 +301,17 @@ describe("a fine-tune is refused before its first step", () => {
     await expect(fineTune({ ...spec, data: { task: "sst-2", train: spec.data.train } })).rejects.toThrow(
       /early stopping needs evaluation data/,
     );
+  });
+
+  it("for a loss that its head does not have", async () => {
+    const squad = join(directory, "squad.json");
+    const spec = specOf("smoothed", {
+      data: { task: "squad-v1", train: squad, eval: squad },
+      given: { labelSmoothing: 0.1 },
+    });
+    await expect(prepareFineTune(spec)).rejects.toMatchObject({
+      violations: [{ field: "label_smoothing", description: expect.stringContaining("with one label a text") }],
+    });
   });
 
   it("for a frozen name that no parameter has", async () => {

@@ -2,17 +2,20 @@ import {
   abs,
   add,
   customGrad,
+  div,
   exp,
   type GradSaveFunc,
   gather,
   log,
   logSoftmax,
+  maximum,
   mul,
   neg,
   relu,
   reshape,
   sigmoid,
   sub,
+  sum,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
@@ -24,13 +27,14 @@ import { hasFused, runFused } from "./fused-kernels.ts";
 // Losses of single rows in TensorFlow.js ops. Weights and means are the caller's.
 
 /**
- * -log softmax(logits)[label] of each row.
+ * Cross-entropy of each row with its target: -log softmax(logits)[label], where `smoothing` is the share of the target that is
+ * spread evenly over all classes instead.
  *
  * @param logits float32 [n, classes]
  * @param labels int32 [n]
  * @returns float32 [n]
  */
-export function crossEntropy(logits: Tensor2D, labels: Tensor1D): Tensor1D {
+export function crossEntropy(logits: Tensor2D, labels: Tensor1D, smoothing = 0): Tensor1D {
   const [rows, classes] = logits.shape;
   const differentiable = customGrad((...args: unknown[]) => {
     const [input, save] = args as [Tensor2D, GradSaveFunc];
@@ -38,18 +42,54 @@ export function crossEntropy(logits: Tensor2D, labels: Tensor1D): Tensor1D {
       ? runFused<Tensor2D>("LogSoftmax", { logits: input }, {})
       : logSoftmax(input);
     save([logProbabilities]);
-    const value = neg(gather(reshape(logProbabilities, [rows * classes]), flatPositions(labels, classes)));
+    const atLabels = neg(gather(reshape(logProbabilities, [rows * classes]), flatPositions(labels, classes)));
+    const value =
+      smoothing === 0
+        ? atLabels
+        : sub(mul(atLabels, 1 - smoothing), mul(sum(logProbabilities, -1), smoothing / classes));
     return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => gradient(dy, saved[0]!) };
   });
-  /** dy * (softmax - one-hot): the product with the softmax, less dy at each row's label. */
+  /** dy * (softmax - target): the product with the softmax, less what of dy is each class's and each row's label's. */
   const gradient = (dy: Tensor, logProbabilities: Tensor): Tensor => {
     const positions = flatPositions(labels, classes);
-    const spread = reshape(mul(exp(logProbabilities), reshape(dy, [rows, 1])), [rows * classes]);
-    const atLabels = sub(gather(spread, positions), dy);
+    const softmax = exp(logProbabilities);
+    const even = smoothing === 0 ? softmax : sub(softmax, smoothing / classes);
+    const spread = reshape(mul(even, reshape(dy, [rows, 1])), [rows * classes]);
+    const atLabels = sub(gather(spread, positions), smoothing === 0 ? dy : mul(dy, 1 - smoothing));
     return reshape(tensorScatterUpdate(spread, reshape(positions, [rows, 1]), atLabels), [rows, classes]);
   };
   return differentiable(logits) as Tensor1D;
 }
+
+/**
+ * (1 - p)^gamma * -log p for each probability p, given as -log p: rows that are right already count less.
+ *
+ * @param entropies float32 [n], at least 0
+ * @param gamma     above 0
+ * @returns float32 [n]
+ */
+export function focalLoss(entropies: Tensor1D, gamma: number): Tensor1D {
+  const differentiable = customGrad((...args: unknown[]) => {
+    const [input, save] = args as [Tensor1D, GradSaveFunc];
+    save([input]);
+    const { factor } = focus(input);
+    return { value: mul(factor, input), gradFunc: (dy: Tensor, [saved]: Tensor[]) => mul(dy, slope(saved!)) };
+  });
+  /** 1 - p, never zero, and its power. */
+  const focus = (input: Tensor) => {
+    const missing = maximum(sub(1, exp(neg(input))), SMALLEST_MISSING);
+    return { missing, factor: exp(mul(log(missing), gamma)) };
+  };
+  /** d/dx of (1 - e^-x)^gamma x. */
+  const slope = (input: Tensor) => {
+    const { missing, factor } = focus(input);
+    return mul(factor, add(1, div(mul(mul(input, exp(neg(input))), gamma), missing)));
+  };
+  return differentiable(entropies) as Tensor1D;
+}
+
+/** The logarithm of a smaller missing probability would not be finite in float32 steps near 1. */
+const SMALLEST_MISSING = 1e-7;
 
 /** Index of each row's label in the flattened [n, classes]. */
 function flatPositions(labels: Tensor1D, classes: number): Tensor1D {

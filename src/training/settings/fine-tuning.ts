@@ -111,6 +111,24 @@ export const FINE_TUNING = {
     otherwise: ({ recipe, published }) => [recipe.headDropout, published],
     default: "the recipe's",
   }),
+  layerDecay: row(
+    { kind: "number", above: 0, maximum: 1 },
+    "factor of the learning rate from each group of layers to the one below it, from 1 at the head",
+    { otherwise: () => [1, "every layer has the same rate"], default: "1" },
+  ),
+  labelSmoothing: row(share, "share of a classification's target that is spread over all labels", {
+    otherwise: () => [0, "targets are exact"],
+    default: "0",
+  }),
+  focalGamma: row(between(0, 10), "exponent of the focal loss of a classification; 0 is cross-entropy", {
+    otherwise: () => [0, "every example counts alike"],
+    default: "0",
+    excludes: ["labelSmoothing"],
+  }),
+  classWeights: row(list, "balanced, or label=weight for labels whose examples count more or less than 1", {
+    otherwise: () => [[], "every label counts alike"],
+    default: "none",
+  }),
   saveCheckpointsSteps: row(integer(1), "steps between checkpoints and evaluations", {
     otherwise: ({ recipe, published, trainStep }) => [
       Math.max(1, Math.min(recipe.saveCheckpointsSteps, Math.ceil(trainStep / 4))),

@@ -2,6 +2,7 @@ import { add, keep, mul, type Scalar, type Tensor } from "@tensorflow/tfjs-core"
 import { invariant } from "../../errors.ts";
 import { differentiate } from "../../model/forward/differentiate.ts";
 import type { Dropout } from "../../model/forward/dropout.ts";
+import { layerRate } from "../layer-decay.ts";
 import { type LossInputs, objectiveLoss } from "../objective-loss.ts";
 import {
   clipScale,
@@ -77,7 +78,9 @@ export function applyGradients(
   const gradNorm = globalNorm(gradients.values());
   const update = { ...inputs, gradientScale: clipScale(gradNorm, settings.clipNorm) };
   const updated = [...state].map(([name, before]): [string, TrainedParameter] => {
-    const after = updateParameter(settings, name, before, gradients.get(name)!, update);
+    const share = layerRate(name, spec.config.numHiddenGroups, settings.layerDecay);
+    const own = share === 1 ? update : { ...update, learningRate: mul<Scalar>(update.learningRate, share) };
+    const after = updateParameter(settings, name, before, gradients.get(name)!, own);
     return [name, before.ema === undefined ? after : { ...after, ema: averaged(inputs, before.ema, after.parameter) }];
   });
   return { gradNorm, state: new Map(updated) };

@@ -45,6 +45,18 @@ export interface OptimizerOptions {
   readonly weightDecay?: number;
   /** Largest global norm of the gradient. Default 1; 0 turns clipping off. */
   readonly clipNorm?: number;
+  /** See `layerRate`. Default 1: every layer has the same rate. */
+  readonly layerDecay?: number;
+}
+
+/** How the loss of a classification differs from plain cross-entropy. Reported losses of evaluations stay plain. */
+export interface ClassificationLoss {
+  /** Share of each target that is spread evenly over all labels (Szegedy et al. 2016). Default 0. */
+  readonly labelSmoothing?: number;
+  /** Focal loss: cross-entropy times (1 - p)^gamma for the probability p of the right label (Lin et al. 2017). Default 0. */
+  readonly focalGamma?: number;
+  /** Factor of an example's loss by the index of its label. Default 1 for all. */
+  readonly classWeights?: readonly number[];
 }
 
 /** What a training step computes. Together with the shapes of a batch it determines the step's graph. */
@@ -54,6 +66,8 @@ export interface StepSpec {
   readonly optimizer: OptimizerOptions;
   /** Dropout on the pooled output (or inside the answerability head) while training. 0.1 in the official scripts. */
   readonly headDropout: number;
+  /** Of single-label classification. Default: cross-entropy. */
+  readonly loss?: ClassificationLoss;
   /** Names of the parameters that stay as they are. Default none. */
   readonly frozen?: ReadonlySet<string>;
   /**
