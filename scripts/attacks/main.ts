@@ -118,7 +118,7 @@ async function main(port: Port, seconds: number): Promise<void> {
       addresses[port],
     ];
     const child = spawn(process.execPath, args, { stdio: "ignore" });
-    await delay(/idle/.test(name) ? 5000 : 1500); // its own start, and the time to open what then idles
+    await delay(/idle/.test(name) ? 9000 : 1500); // its own start, and the time to open what then idles
     return child;
   };
   try {
@@ -137,8 +137,8 @@ async function main(port: Port, seconds: number): Promise<void> {
       await waits(1500);
       say(name, { ...found, memory_after_mb: megabytes(server.pid) });
     }
-    await delay(20_000);
-    say("none, 20 s later", await waits(seconds * 1000));
+    await delay(10_000);
+    say("none, 10 s later", await waits(seconds * 1000));
   } finally {
     client.close();
     await server.kill();

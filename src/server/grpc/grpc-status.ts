@@ -16,6 +16,6 @@ export function grpcStatus(error: AlbertError): StatusObject & Error {
   const metadata = new Metadata();
   metadata.set(DETAILS_TRAILER, Buffer.from(toBinary(StatusSchema, status)));
   if (retryPushbackMs !== undefined) metadata.set(PUSHBACK_TRAILER, String(retryPushbackMs));
-  // No true error: the trace of each would cost more than all else of a refusal.
+  // No true error: a server that refuses thousands a second has no time for the trace of each.
   return { name: "Error", message: status.message, code: status.code, details: status.message, metadata };
 }
