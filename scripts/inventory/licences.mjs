@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ROOT, shippedPackages } from "./shipped-packages.mjs";
 
 /** Licences that may reach users. Another one stops the script: somebody has to read it first. */
-const ACCEPTED = new Set(["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD"]);
+const ACCEPTED = new Set(["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "BlueOak-1.0.0"]);
 
 /** What goes beyond the packages' own words. */
 const NOTES = {
@@ -49,7 +49,9 @@ export function makeLicences() {
 
 function described({ path, name, entry, onlyPage }) {
   const folder = join(ROOT, path);
-  const { author, repository } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  // Packages of one platform are installed there alone; the page is the same everywhere.
+  const everywhere = entry.os === undefined && entry.cpu === undefined;
+  const { author, repository } = everywhere ? JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) : {};
   const licence = entry.license ?? "";
   if (!accepted(licence)) {
     const where = import.meta.filename;
@@ -59,7 +61,7 @@ function described({ path, name, entry, onlyPage }) {
     title: `${name} ${entry.version}`,
     licence,
     from: address(repository) ?? (typeof author === "string" ? author : (author?.name ?? "")),
-    texts: textsOf(folder),
+    texts: everywhere ? textsOf(folder) : [],
     note: NOTES[name]?.replace("{version}", entry.version),
     onlyPage,
   };
