@@ -28,6 +28,7 @@ const OPTIONS = {
   cuda: { type: "boolean" },
   python: { type: "string" },
   model: { type: "string" },
+  device: { type: "string" },
 } as const;
 
 /** `npm run bench -- <name>... [options]` prints one JSON object: the machine, then one entry per benchmark. */

@@ -22,19 +22,20 @@ const BATCHES: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * A model directory here and in transformers, on as many threads, batch by batch in turn: forward passes over ids that are there
- * already. Needs `--model DIR` and `--python PYTHON` with torch and transformers.
+ * already, on the device cpu or `--device openvino`. Needs `--model DIR` and `--python PYTHON` with torch and transformers.
  */
 export async function benchTransformers(
   _: ReadonlySet<string>,
-  { model: directory, python }: Readonly<Record<string, unknown>>,
+  { model: directory, python, device }: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
   if (typeof directory !== "string" || typeof python !== "string") return "not run: it needs --model and --python";
   const model = await openModelDirectory(directory);
   const threads = availableThreads();
-  const engine = await createEngine(model, { device: "cpu", threads, calibrationMs: 0 });
+  const chosen = device === "openvino" ? device : "cpu";
+  const engine = await createEngine(model, { device: chosen, threads, calibrationMs: 0 });
   const theirs = await startTransformers(python, directory, threads);
   try {
-    const results: Record<string, unknown> = { model: model.manifest.name, digest: model.digest };
+    const results: Record<string, unknown> = { model: model.manifest.name, digest: model.digest, device: chosen };
     const outputs = [model.heads[0]?.name ?? POOLED_OUTPUT];
     for (const [name, lengths] of Object.entries(BATCHES)) {
       const sequences = lengths.map((length) => ({

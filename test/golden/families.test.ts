@@ -18,11 +18,12 @@ import { pool } from "../../src/model/forward/pooler.ts";
 import type { Head } from "../../src/model/heads.ts";
 import { readJsonObject } from "../../src/platform/json-file.ts";
 import { POOLED_OUTPUT, SEQUENCE_OUTPUT, type SequenceInput } from "../../src/runtime/engine.ts";
+import { findOpenVino } from "../../src/runtime/openvino/find-library.ts";
 import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { planEncoding } from "../../src/tasks/masked-lm/encoding.ts";
 import { taskModel } from "../../src/tasks/plan.ts";
 import { expectClose } from "../support/closeness.ts";
-import { BUNDLED_FIXTURES, fixture } from "../support/fixtures.ts";
+import { BUNDLED_FIXTURES, fixture, missing } from "../support/fixtures.ts";
 import { scratchDirectory } from "../support/models/tiny-model.ts";
 import { variablesOf } from "./forward-inputs.ts";
 
@@ -31,6 +32,11 @@ import { variablesOf } from "./forward-inputs.ts";
 
 /** float32 of two libraries over two layers. */
 const TOLERANCE = { absolute: 1e-5 };
+
+/** Devices of this machine's processor. */
+const DEVICES = missing("OpenVINO (pip install openvino)", findOpenVino() !== undefined)
+  ? (["cpu"] as const)
+  : (["cpu", "openvino"] as const);
 
 const root = fixture("families") ?? join(BUNDLED_FIXTURES, "families");
 const cases = readdirSync(root).filter((name) => existsSync(join(root, name, "expected.json")));
@@ -84,9 +90,10 @@ describe("models of every family", () => {
     }
   });
 
-  it.each(cases)("%s: the serving graph gives the outputs of transformers", async (name) => {
+  const runs = cases.flatMap((name) => DEVICES.map((device) => [name, device] as const));
+  it.each(runs)("%s: the serving graph gives the outputs of transformers (%s)", async (name, device) => {
     const { model, rows } = await open(name);
-    const engine = await createEngine(model, { device: "cpu", calibrationMs: 0, threads: 1 });
+    const engine = await createEngine(model, { device, calibrationMs: 0, threads: 1 });
     try {
       const names = [...model.heads.map((head) => head.name), SEQUENCE_OUTPUT, POOLED_OUTPUT];
       const sequences = rows.map(
