@@ -493,6 +493,29 @@ const SETTINGS = {
       doc: "Predicted wait of a request above which a training job waits between two steps; below it, its threads have a lower priority than those that serve.",
     }),
   },
+  jobs: {
+    isolation: choice(["thread", "process"], {
+      default: "thread",
+      roles: TRAINS,
+      doc: "Where jobs, the gate and the validation of data sets run: on threads of this process, or each in a child process of its own, so that even data that ends a process costs its job only. Results are the same bytes.",
+    }),
+    heapBytes: integer({
+      default: 0,
+      min: 0,
+      max: 1_099_511_627_776,
+      unit: "bytes",
+      roles: TRAINS,
+      doc: "Heap that one job, gate or validation may use for what it has read; one that needs more ends with OUT_OF_MEMORY, and nothing else does. 0: half of the memory that the server may use, from 512 MiB to 4 GiB.",
+    }),
+    memoryBytes: integer({
+      default: 0,
+      min: 0,
+      max: 1_099_511_627_776,
+      unit: "bytes",
+      roles: TRAINS,
+      doc: "Resident memory of one child process with jobs.isolation process; one that uses more is ended with OUT_OF_MEMORY. 0: three quarters of the memory that the server may use.",
+    }),
+  },
   tracing: {
     exporter: choice(["none", "otlp"], {
       default: "none",

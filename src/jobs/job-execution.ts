@@ -8,6 +8,7 @@ import type { JobRun, JobRunner } from "./job-runner.ts";
 import type { JobState } from "./job-state.ts";
 import type { JobRecord } from "./log/job-record.ts";
 import { JobReporter } from "./log/job-reporter.ts";
+import { resumeUnlessPoison } from "./poison.ts";
 import {
   earlierProduct,
   type ModelPublisher,
@@ -26,6 +27,11 @@ export interface ExecutionOptions {
   /** Receives defects, for which no caller waits. */
   readonly onDefect: (error: unknown, jobId: string) => void;
   readonly fullDisk?: FullDiskOptions;
+  /**
+   * A job is given up when its server, or its process, was killed so often in a row while it was at work and took no step.
+   * Default 2.
+   */
+  readonly poisonKills?: number | undefined;
   /** Told of a job that found no room on the disk, while the disk is as it found it. */
   readonly onFullDisk: (jobId: string) => Promise<void>;
 }
@@ -112,8 +118,12 @@ export class JobExecution {
     const { record } = this;
     if (record.job.state.kind === "cancelling") {
       await record.transition({ kind: "stopped" });
-    } else if (outcome.kind === "stopped") {
+    } else if (outcome.kind === "stopped" || (outcome.kind === "killed" && this.#intent !== undefined)) {
       await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
+    } else if (outcome.kind === "killed") {
+      const { message: detail } = outcome;
+      await record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail });
+      await resumeUnlessPoison(record, "WORKER_KILLED", this.#options.poisonKills);
     } else if (isForWantOfRoom(outcome, record.job.state)) {
       await this.#setAside(messageOf(outcome));
     } else if (outcome.kind === "rejected") {

@@ -47,4 +47,6 @@ export type JobOutcome =
   | { readonly kind: "stopped" }
   /** The specification or its data is at fault. */
   | { readonly kind: "rejected"; readonly reason: JobReason; readonly problems: readonly JobProblem[] }
+  /** The process in which it ran was killed; it may go on from its last checkpoint. */
+  | { readonly kind: "killed"; readonly message: string }
   | { readonly kind: "failed"; readonly reason: JobReason; readonly message: string };

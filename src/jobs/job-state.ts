@@ -15,6 +15,7 @@ export type JobReason =
   | "CORRUPT_CHECKPOINT"
   | "USER"
   | "SERVER_RESTART"
+  | "WORKER_KILLED"
   | "POISON";
 
 /** Why a run ended before its last step, though it succeeded. */

@@ -30,7 +30,7 @@ export interface Job extends JobIdentity {
   readonly runningMs: number;
   /** How far it ever came: 0 before its first step, 1 taking steps, 2 done with them. */
   readonly reach: number;
-  /** How often in a row its server was killed while the job was at work and took no step; 0 again after a person resumed it. */
+  /** How often in a row its server or its process was killed while the job was at work and took no step; 0 again after a person resumed it. */
   readonly killedServers: number;
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
@@ -128,7 +128,7 @@ const REACH: Readonly<Partial<Record<JobStateKind, number>>> = { running: 1, eva
 
 function killsAfter(job: Job, { kind, transition }: JobEvent): Pick<Job, "reach" | "killedServers"> {
   const { reach, killedServers } = job;
-  if (transition?.detail === SERVER_ENDED) {
+  if (transition !== undefined && wasKilled(transition)) {
     // What follows the last step is short, and reads nothing of the job's that was not read before.
     const counts = transition.from !== "evaluating";
     return { reach, killedServers: killedServers + (counts ? 1 : 0) };
@@ -137,6 +137,11 @@ function killsAfter(job: Job, { kind, transition }: JobEvent): Pick<Job, "reach"
   const resumed = transition?.to.kind === "queued" && transition.reason === "USER";
   const stepped = kind === "step_metrics" || kind === "checkpoint_written";
   return { reach: now, killedServers: now > reach || stepped || resumed ? 0 : killedServers };
+}
+
+/** Whether a change of state tells that the server was killed, or the process in which the job ran. */
+function wasKilled({ to, reason, detail }: StateChange): boolean {
+  return detail === SERVER_ENDED || (to.kind === "preempted" && reason === "WORKER_KILLED");
 }
 
 function productOf({ detail }: JobEvent): JobProduct {

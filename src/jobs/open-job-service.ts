@@ -12,6 +12,7 @@ import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
 import type { JobRecord } from "./log/job-record.ts";
+import { resumeUnlessPoison } from "./poison.ts";
 
 // Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.
 
@@ -23,7 +24,8 @@ export interface ServingPressure {
   readonly boundMs: number;
 }
 
-export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect" | "fullDisk"> {
+export interface JobServiceOptions
+  extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect" | "fullDisk" | "poisonKills"> {
   /** Directory of all jobs; the lock that keeps other processes out lies next to it, under the same name with `.lock`. */
   readonly directory: string;
   readonly lock?: LockOptions;
@@ -34,11 +36,6 @@ export interface JobServiceOptions extends Pick<ExecutionOptions, "runner" | "pu
    */
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
-  /**
-   * A job is given up when its server was killed so often in a row while it was at work and took no step.
-   * Default 2.
-   */
-  readonly poisonKills?: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** Calls back at a fixed interval in milliseconds until the returned function is called. */
@@ -128,7 +125,8 @@ class DirectoryJobService implements JobService {
         await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail });
       }
       if (state.kind === "cancelling") await record.transition({ kind: "stopped" });
-      if (record.job.state.kind === "preempted") await goOnOrGiveUp(record, this.#options.poisonKills ?? 2);
+      if (record.job.state.kind === "preempted")
+        await resumeUnlessPoison(record, "SERVER_RESTART", this.#options.poisonKills);
       this.#unrecovered.delete(id);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
@@ -282,20 +280,6 @@ class DirectoryJobService implements JobService {
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
-}
-
-/** Queues a job again that stood aside, unless it seems to be what kills the server. */
-async function goOnOrGiveUp(record: JobRecord, poisonKills: number): Promise<void> {
-  const { killedServers } = record.job;
-  if (killedServers < poisonKills) {
-    await record.transition({ kind: "resume" }, { reason: "SERVER_RESTART" });
-    return;
-  }
-  const reason = "POISON";
-  const message =
-    `the server was killed ${killedServers} times in a row while this job was at work and took no step, so it ` +
-    "is not begun again by itself; find the reason (memory limit, data) in the server's log, then resume it";
-  await record.transition({ kind: "fail", reason, message }, { reason, detail: message });
 }
 
 /** Whether a job stands aside because the disk had no room for it. */

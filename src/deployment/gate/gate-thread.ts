@@ -1,5 +1,5 @@
-import { lowerThreadPriority } from "../../platform/thread-priority.ts";
-import { answerCall } from "../../platform/worker-rpc.ts";
+import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
+import { answerCall } from "../../platform/threads/worker-rpc.ts";
 import { evaluateForGate, type GateEvaluation, type GateEvaluationResult } from "./gate-evaluation.ts";
 
 // The entry point of the gate's thread: reading, tokenising and resampling would keep the main thread from answering.

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { callThread } from "../../platform/worker-rpc.ts";
+import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
+import { callThread } from "../../platform/threads/worker-rpc.ts";
 import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
 import type { Store } from "../../store/store.ts";
@@ -22,6 +23,8 @@ export interface GateOptions {
   readonly rules?: GateRules;
   /** Whether the gate yields to other threads, such as those that serve. */
   readonly background: boolean;
+  /** Where the gate's thread runs; default: in this process, with the heap that jobs get by default. */
+  readonly host?: ThreadHost;
   /** Receives each report, and when its comparison began, on the clock of `performance.now()`. */
   readonly onReport?: (report: GateReport, startedAt: number) => void;
 }
@@ -43,7 +46,7 @@ export interface GateInput {
  *
  * @param signal  aborting it ends the gate after the batch in hand
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
- *   does not fit
+ *   does not fit; too-large (WORK_TOO_LARGE)
  */
 export async function runGate(options: GateOptions, input: GateInput, signal: AbortSignal): Promise<GateReport> {
   const startedAt = performance.now();
@@ -57,7 +60,7 @@ async function evaluateAndCompare(
   { candidate, task, data, ofRun = [] }: GateInput,
   signal: AbortSignal,
 ): Promise<GateReport> {
-  const { store, engine, background, rules = GATE_RULES } = options;
+  const { store, engine, background, rules = GATE_RULES, host = inThread({ heapBytes: defaultHeapBytes() }) } = options;
   const alias = await store.aliases.get(candidate.model, CHAMPION);
   const champion =
     alias === undefined || alias.version === candidate.version
@@ -77,7 +80,7 @@ async function evaluateAndCompare(
     champion: outcome,
     trivial,
     ...measured
-  } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal);
+  } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal, host);
   const id = reportId(candidate, champion, measured.dataset, rules);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
   // The set that decides here may be another one than the run's: what is said of it replaces what the run said.

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
-import { lowerThreadPriority } from "../../platform/thread-priority.ts";
+import type { ThreadInput } from "../../platform/threads/hosted-thread.ts";
+import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
 import type { JobHooks } from "../job-runner.ts";
 import { planJob, runJob } from "./run-job.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
@@ -9,7 +10,8 @@ import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts
 
 invariant(parentPort !== null, "this module runs on a worker thread");
 const port = parentPort;
-const { resolved, mode, flags, background } = workerData as ThreadTask; // what `ThreadJobRunner` started this thread with
+const { request, flags } = workerData as ThreadInput<ThreadTask>; // what `ThreadJobRunner` started this thread with
+const { resolved, mode, background } = request;
 const send = (message: ThreadMessage) => port.postMessage(message);
 
 if (background) lowerThreadPriority(); // before ONNX Runtime starts threads, which inherit it

@@ -3,14 +3,18 @@ import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import type { JobPhase } from "../job-runner.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 
-/** Indexes of the shared flags: 1 says yes. Shared memory, because a thread that computes reads no messages. */
+// What a job's thread and its runner tell each other.
+
+/** Indexes of the shared flags of a job's thread: 1 says yes. */
 export const FLAGS = { yield: 0, stop: 1 } as const;
+
+/** How many there are. */
+export const FLAG_COUNT = Object.keys(FLAGS).length;
 
 /** What a job's thread is started with. */
 export interface ThreadTask {
   readonly resolved: ResolvedSpec;
   readonly mode: "work" | "plan";
-  readonly flags: Int32Array<SharedArrayBuffer>;
   /** Whether it yields to other threads. */
   readonly background: boolean;
 }

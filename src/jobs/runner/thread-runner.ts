@@ -1,36 +1,57 @@
 import { rm } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
-import { spawnWorker } from "../../platform/worker.ts";
+import {
+  defaultHeapBytes,
+  type HostedThread,
+  inThread,
+  type ThreadEnd,
+  type ThreadHost,
+} from "../../platform/threads/hosted-thread.ts";
+import { workTooLarge } from "../../platform/threads/worker-rpc.ts";
 import type { Job } from "../job.ts";
 import type { JobOutcome, JobPlan } from "../job-outcome.ts";
 import type { JobHooks, JobRun, JobRunner } from "../job-runner.ts";
 import type { JobSpec } from "../job-spec.ts";
 import { rejectionOf } from "./job-failures.ts";
 import type { ResolvedSpec, ResolveSpec } from "./resolved-spec.ts";
-import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
+import { FLAG_COUNT, FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
 
-/** Does every job on a worker thread of its own, with its own ONNX Runtime threads; the thread ends with the job. */
+// Runs jobs on threads, here or in child processes, and turns how a thread ended into how its job did.
+
+export interface RunnerOptions {
+  /** Whether jobs yield to other threads, such as those that serve. */
+  readonly background?: boolean;
+  /** Where a job's thread runs, and the memory it may use; default: in this process. */
+  readonly host?: ThreadHost;
+}
+
+/**
+ * Does every job on a worker thread of its own, with its own ONNX Runtime threads; the thread ends with the job. A thread that
+ * needs more memory than it may use costs its job only; so does, in a child process, whatever ends that process.
+ */
 export class ThreadJobRunner implements JobRunner {
   readonly #resolve: ResolveSpec;
   readonly #background: boolean;
+  readonly #host: ThreadHost;
   readonly #planning = new Set<Thread<JobPlan>>();
   #closed = false;
 
-  /** @param background  whether jobs yield to other threads, such as those that serve */
-  constructor(resolve: ResolveSpec, { background = false }: { readonly background?: boolean } = {}) {
+  constructor(
+    resolve: ResolveSpec,
+    { background = false, host = inThread({ heapBytes: defaultHeapBytes() }) }: RunnerOptions = {},
+  ) {
     this.#resolve = resolve;
     this.#background = background;
+    this.#host = host;
   }
 
   start(job: Job, directory: string, hooks: JobHooks): JobRun {
-    const flags = new Int32Array(new SharedArrayBuffer(8));
-    const set = (flag: number, value: boolean) => {
-      Atomics.store(flags, flag, value ? 1 : 0);
-      Atomics.notify(flags, FLAGS.yield);
-    };
     let thread: Thread<JobOutcome> | undefined;
     let validated = false;
+    let stopped = false;
+    let ended = false;
+    let yielding = false;
     const work = async (): Promise<JobOutcome> => {
       let resolved: ResolvedSpec;
       try {
@@ -41,8 +62,8 @@ export class ThreadJobRunner implements JobRunner {
       } catch (error) {
         return rejectionOf(error);
       }
-      if (Atomics.load(flags, FLAGS.stop) === 1) return { kind: "stopped" };
-      thread = startThread({ resolved, mode: "work", flags, background: this.#background }, (message) => {
+      if (stopped) return { kind: "stopped" };
+      thread = this.#startThread({ resolved, mode: "work", background: this.#background }, (message) => {
         switch (message.kind) {
           case "phase":
             validated = true;
@@ -66,16 +87,25 @@ export class ThreadJobRunner implements JobRunner {
             return undefined;
         }
       });
-      return (await thread.result) ?? { kind: "stopped" };
+      thread.setFlag(FLAGS.yield, yielding);
+      const end = await thread.result;
+      return end.kind === "result" ? end.value : outcomeOf(end, ended);
     };
     return {
       done: work(),
       stop() {
-        set(FLAGS.stop, true);
+        stopped = true;
+        thread?.setFlag(FLAGS.stop, true);
+        if (validated || thread === undefined) return;
         // Before its data has been checked, the job has made nothing that must be kept.
-        if (!validated) thread?.end();
+        ended = true;
+        thread.end();
       },
-      setYield: (yielding) => set(FLAGS.yield, yielding),
+      setYield(now) {
+        if (now === yielding) return;
+        yielding = now;
+        thread?.setFlag(FLAGS.yield, now);
+      },
     };
   }
 
@@ -85,14 +115,15 @@ export class ThreadJobRunner implements JobRunner {
     try {
       const resolved = { ...(await this.#resolve(spec)), jobId: "", spec, directory };
       if (this.#closed) throw shuttingDown();
-      const flags = new Int32Array(new SharedArrayBuffer(8));
-      thread = startThread({ resolved, mode: "plan", flags, background: this.#background }, (message) =>
+      thread = this.#startThread({ resolved, mode: "plan", background: this.#background }, (message) =>
         message.kind === "plan" ? message.plan : undefined,
       );
       this.#planning.add(thread);
-      const plan = await thread.result;
-      if (plan === undefined) throw shuttingDown();
-      return plan;
+      const end = await thread.result;
+      if (end.kind === "result") return end.value;
+      if (this.#closed) throw shuttingDown();
+      if (end.kind === "out-of-memory") throw workTooLarge(`the job could not be planned: ${end.message}`);
+      throw lost(end);
     } finally {
       if (thread !== undefined) this.#planning.delete(thread);
       await rm(directory, { recursive: true, force: true });
@@ -105,43 +136,51 @@ export class ThreadJobRunner implements JobRunner {
     for (const thread of planning) thread.end();
     await Promise.allSettled(planning.map(({ result }) => result));
   }
+
+  /** Runs a thread to its result: the last message of which `read` makes something. */
+  #startThread<Result>(task: ThreadTask, read: (message: ThreadMessage) => Result | undefined): Thread<Result> {
+    let found: { readonly kind: "result"; readonly value: Result } | undefined;
+    const thread: HostedThread = this.#host({
+      entry: new URL("./job-thread", import.meta.url),
+      caller: import.meta.url,
+      request: task,
+      flags: FLAG_COUNT,
+      onMessage(message) {
+        const value = read(message as ThreadMessage); // `job-thread.ts` sends nothing else
+        if (value !== undefined) found = { kind: "result", value };
+      },
+    });
+    return {
+      result: thread.ended.then((end) => found ?? end),
+      setFlag(flag, on) {
+        thread.setFlag(flag, on ? 1 : 0);
+      },
+      end: () => thread.end(),
+    };
+  }
 }
 
 /** A thread at work. */
 interface Thread<Result> {
-  /** Undefined when it was ended before it had one. */
-  readonly result: Promise<Result | undefined>;
+  /** How it ended where it had no result. */
+  readonly result: Promise<{ readonly kind: "result"; readonly value: Result } | ThreadEnd>;
+  setFlag(flag: number, on: boolean): void;
   /** Ends it at once, whatever it does. */
   end(): void;
 }
 
-/** Runs a thread to its result: the first message of which `read` makes something. */
-function startThread<Result>(task: ThreadTask, read: (message: ThreadMessage) => Result | undefined): Thread<Result> {
-  const worker = spawnWorker(new URL("./job-thread", import.meta.url), import.meta.url, { workerData: task });
-  let ended = false;
-  const result = new Promise<Result | undefined>((resolve, reject) => {
-    let found: { readonly value: Result } | undefined;
-    worker.on("message", (message: ThreadMessage) => {
-      const value = read(message);
-      if (value !== undefined) found = { value };
-    });
-    worker.on("error", reject);
-    worker.on("exit", (code) => {
-      if (found !== undefined) resolve(found.value);
-      else if (ended) resolve(undefined);
-      else {
-        const message = `the job's thread ended with ${code} and without a result`;
-        reject(new AlbertError("backend", message, { reason: "WORKER_LOST" }));
-      }
-    });
-  });
-  return {
-    result,
-    end() {
-      ended = true;
-      void worker.terminate();
-    },
-  };
+/** What a thread's end without a result means for its job. @param ended  whether it was told to end at once */
+function outcomeOf(end: ThreadEnd, ended: boolean): JobOutcome {
+  if (ended) return { kind: "stopped" };
+  if (end.kind === "out-of-memory") return { kind: "failed", reason: "OUT_OF_MEMORY", message: end.message };
+  if (end.kind === "killed") return { kind: "killed", message: end.message };
+  throw lost(end);
+}
+
+function lost(end: ThreadEnd): unknown {
+  if (end.kind === "crashed") return end.error;
+  const how = end.kind === "exited" ? `ended with ${end.code} and without a result` : end.message;
+  return new AlbertError("backend", `the job's thread was lost: ${how}`, { reason: "WORKER_LOST" });
 }
 
 function shuttingDown(): AlbertError {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { platform } from "node:os";
 import { AlbertError } from "../../errors.ts";
-import { spawnWorker } from "../../platform/worker.ts";
+import { spawnWorker } from "../../platform/threads/worker.ts";
 import { availableThreads } from "../cpu-quota.ts";
 import type { DeviceKind } from "../engine.ts";
 import type { OpenVinoPlaces } from "../openvino/openvino-session.ts";

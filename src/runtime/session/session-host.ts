@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { AlbertError, spreadRetry } from "../../errors.ts";
-import { spawnWorker } from "../../platform/worker.ts";
+import { spawnWorker } from "../../platform/threads/worker.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
-import { lowerThreadPriority } from "../../platform/thread-priority.ts";
+import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 

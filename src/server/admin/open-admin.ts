@@ -26,6 +26,8 @@ import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import { everyUnreferenced } from "../../platform/clock.ts";
 import { isUnwritable } from "../../platform/disk-space.ts";
+import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
+import { defaultProcessBytes, inProcess } from "../../platform/threads/thread-process.ts";
 import type { ServableModel } from "../../serving/models/reader.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -46,7 +48,7 @@ import { validateData } from "./validate-data.ts";
 // Opens the store, its deployment and the jobs, and joins them to the services for administrators.
 
 export interface AdminOptions {
-  readonly config: Pick<Config, "server" | "store" | "training">;
+  readonly config: Pick<Config, "server" | "store" | "training" | "jobs">;
   readonly log: ServerLog;
   readonly serving: Serving;
   readonly metrics: Pick<Metrics, "jobs" | "store">;
@@ -116,6 +118,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     store,
     engine: options.gateEngine,
     background: config.training.priority === "low",
+    host: threadHost(config.jobs),
     onReport: (report, startedAt) => {
       metrics.store.judged(report.verdict);
       if (tracer !== undefined) traceGate(tracer, report, startedAt);
@@ -181,7 +184,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           holder,
           uploads,
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
-          validate: (request, signal) => validateData({ data, store, background: gate.background }, request, signal),
+          validate: (request, signal) =>
+            validateData({ data, store, background: gate.background, host: threadHost(config.jobs) }, request, signal),
         }),
       );
     },
@@ -286,7 +290,10 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
       onLost: (error) =>
         log.error({ err: error }, "this server was silent for so long that another has taken its jobs"),
     },
-    runner: new ThreadJobRunner(resolveSpec, { background: config.training.priority === "low" }),
+    runner: new ThreadJobRunner(resolveSpec, {
+      background: config.training.priority === "low",
+      host: threadHost(config.jobs),
+    }),
     publisher: jobPublisher({ ...gate, ...parts }),
     checkSpec: async (spec) => {
       checkJobSpec(spec);
@@ -314,6 +321,13 @@ async function validateVersion(
   const report = await runGate(gate, { candidate, task, data: await wholeData(data, source, "path") }, signal);
   await keepGateReport(versions, candidate.model, candidate.version, report);
   return report;
+}
+
+/** Where jobs, the gate and validations run, and the memory of each. */
+function threadHost({ isolation, heapBytes, memoryBytes }: Config["jobs"]): ThreadHost {
+  const heap = { heapBytes: heapBytes > 0 ? heapBytes : defaultHeapBytes() };
+  if (isolation === "thread") return inThread(heap);
+  return inProcess({ ...heap, memoryBytes: memoryBytes > 0 ? memoryBytes : defaultProcessBytes() });
 }
 
 /** Where jobs and uploads live: next to the store's own files unless the configuration says otherwise. */

@@ -4,7 +4,8 @@ import type { ValidateDatasetResponseSchema } from "../../gen/albert/v1/training
 import { readingOf, splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
-import { callThread } from "../../platform/worker-rpc.ts";
+import type { ThreadHost } from "../../platform/threads/hosted-thread.ts";
+import { callThread } from "../../platform/threads/worker-rpc.ts";
 import type { Store } from "../../store/store.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
@@ -13,6 +14,16 @@ import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import type { Validation } from "./validation-thread.ts";
 
 // Checks a data set on a thread of its own, as a fine-tune would.
+
+/** What validation works with. */
+export interface ValidationTools {
+  readonly data: DataFiles;
+  readonly store: Store;
+  /** Whether it yields to other threads, such as those that serve. */
+  readonly background: boolean;
+  /** Where its thread runs. */
+  readonly host: ThreadHost;
+}
 
 export interface DataCheck {
   readonly source: DataSource;
@@ -27,12 +38,11 @@ export interface DataCheck {
 /**
  * Reads a whole set, as a fine-tune with this recipe would, and reports every problem with its line.
  *
- * @param background  whether it yields to other threads, such as those that serve
  * @throws AlbertError invalid-input for an unknown task or a recipe that no job would accept; not-found for an absent set or model;
- *   the signal's reason
+ *   too-large WORK_TOO_LARGE; the signal's reason
  */
 export async function validateData(
-  { data, store, background }: { readonly data: DataFiles; readonly store: Store; readonly background: boolean },
+  { data, store, background, host }: ValidationTools,
   { source, task: taskName, model: modelName, eval: evaluation, recipe }: DataCheck,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof ValidateDatasetResponseSchema>> {
@@ -65,6 +75,7 @@ export async function validateData(
       import.meta.url,
       { ...request, ...(model === undefined ? {} : { model }) },
       signal,
+      host,
     );
   const report =
     modelName === ""

@@ -1,6 +1,6 @@
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import { lowerThreadPriority } from "../../platform/thread-priority.ts";
-import { answerCall } from "../../platform/worker-rpc.ts";
+import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
+import { answerCall } from "../../platform/threads/worker-rpc.ts";
 import { taskModel } from "../../tasks/plan.ts";
 import { QA_DEFAULTS } from "../../tasks/question-answering/span-plan.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";

@@ -38,6 +38,7 @@ const RUNS_MODEL = [
   "BACKEND_FAILED",
   "POISON",
   "QUARANTINED",
+  "WORK_TOO_LARGE",
   "NON_FINITE",
 ] as const;
 
@@ -67,6 +68,7 @@ const LOADS_VERSION = [
   "DEVICE_UNAVAILABLE",
   "SELF_CHECK_FAILED",
   "THREAD_LOST",
+  "WORK_TOO_LARGE",
   "DISK_FULL",
   "DISK_READ_ONLY",
 ] as const;
@@ -126,7 +128,7 @@ export const CALL_ERRORS = {
   },
   TrainingService: {
     createJob: [...DESCRIBES_JOB, "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL", "DISK_READ_ONLY"],
-    planJob: DESCRIBES_JOB,
+    planJob: [...DESCRIBES_JOB, "WORK_TOO_LARGE"],
     getJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
     listJobs: [],
     watchJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
@@ -148,7 +150,7 @@ export const CALL_ERRORS = {
     uploadChunk: [...WRITES_STORE, "UPLOAD_NOT_FOUND"],
     commitUpload: [...WRITES_STORE, "UPLOAD_NOT_FOUND", "UPLOAD_INCOMPLETE", "DIGEST_MISMATCH"],
     registerDataset: [...NAMES_PATH, ...WRITES_STORE],
-    validateDataset: [...NAMES_DATA, ...NAMES_VERSION, "THREAD_LOST"],
+    validateDataset: [...NAMES_DATA, ...NAMES_VERSION, "THREAD_LOST", "WORK_TOO_LARGE"],
     listDatasets: READS_STORE,
     deleteDataset: [...WRITES_STORE, "DATASET_NOT_FOUND", "DATASET_REFERENCED"],
   },

@@ -306,6 +306,13 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     metadata: ["needed_bytes", "used_bytes", "limit_bytes"],
   },
   {
+    reason: "WORK_TOO_LARGE",
+    code: "too-large",
+    when: "What was to be read, checked or compared needs more memory than one piece of work may use (`jobs.heap_bytes`, `jobs.memory_bytes`); nothing else was disturbed.",
+    detail: "none",
+    retry: "no",
+  },
+  {
     reason: "THREAD_LOST",
     code: "backend",
     when: "The thread that read a version, compared two or cut a long text into tokens ended before it was done.",

@@ -1,5 +1,5 @@
-import { lowerThreadPriority } from "../../platform/thread-priority.ts";
-import { answerCall } from "../../platform/worker-rpc.ts";
+import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
+import { answerCall } from "../../platform/threads/worker-rpc.ts";
 import type { ReadModel, ReadRequest } from "./reader.ts";
 
 // The entry point of the reading thread, which yields to the serving threads even while it loads its modules.

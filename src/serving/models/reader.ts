@@ -1,6 +1,6 @@
 import type { ModelDescription } from "../../model/directory/model-directory.ts";
 import { loadFittingTokenizer, type OpenOptions } from "../../model/directory/open-model-directory.ts";
-import { callThread } from "../../platform/worker-rpc.ts";
+import { callThread } from "../../platform/threads/worker-rpc.ts";
 import { removeModelFiles } from "../../runtime/session/model-files.ts";
 import type { EngineTarget, PreparedModel } from "../../runtime/session/prepared-model.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";

@@ -1,7 +1,9 @@
 import type { Worker } from "node:worker_threads";
 import { AlbertError } from "../../errors.ts";
 import type { Vocabulary } from "../../model/directory/vocabulary.ts";
-import { spawnWorker } from "../../platform/worker.ts";
+import { type HeapLimit, isHeapExhausted, resourceLimits, SMALL_HEAP } from "../../platform/threads/hosted-thread.ts";
+import { spawnWorker } from "../../platform/threads/worker.ts";
+import { workTooLarge } from "../../platform/threads/worker-rpc.ts";
 import { unpackText } from "../../tokenizer/packed-text.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { TokenizingReply, TokenizingRequest } from "./tokenizing-thread.ts";
@@ -36,11 +38,17 @@ export class TokenizingHost {
   /** Digests of the tokenizers that the thread has. */
   readonly #known = new Set<string>();
   #closed = false;
+  readonly #heap: HeapLimit;
+
+  constructor(heap: HeapLimit = SMALL_HEAP) {
+    this.#heap = heap;
+  }
 
   /**
    * What the tokenizer makes of a text.
    *
-   * @throws AlbertError backend (THREAD_LOST) when the thread died over it; the signal's reason
+   * @throws AlbertError too-large (WORK_TOO_LARGE) when the text needs more than the thread's heap; backend (THREAD_LOST) when the thread
+   *   died over it; the signal's reason
    */
   tokenize(text: string, by: VocabularyTokenizer, signal?: AbortSignal): Promise<TokenizedText> {
     return new Promise((resolve, reject) => {
@@ -80,7 +88,9 @@ export class TokenizingHost {
   }
 
   #spawn(): Worker {
-    const worker = spawnWorker(new URL("./tokenizing-thread", import.meta.url), import.meta.url);
+    const worker = spawnWorker(new URL("./tokenizing-thread", import.meta.url), import.meta.url, {
+      resourceLimits: resourceLimits(this.#heap),
+    });
     let cause: unknown;
     worker.on("error", (error) => {
       cause = error;
@@ -126,6 +136,8 @@ export class TokenizingHost {
 }
 
 function threadLost(cause: unknown): AlbertError {
+  if (isHeapExhausted(cause))
+    return workTooLarge("this text needs more memory to be cut into tokens than one may take; send it in parts");
   const message = "the thread that cuts long texts into tokens ended over this one; call again";
   return new AlbertError("backend", message, { reason: "THREAD_LOST", cause });
 }

@@ -4,6 +4,7 @@ import { checkJobSpec } from "../../../src/jobs/check-job-spec.ts";
 import { openJobService } from "../../../src/jobs/open-job-service.ts";
 import { resolveFromStore } from "../../../src/jobs/runner/resolved-spec.ts";
 import { ThreadJobRunner } from "../../../src/jobs/runner/thread-runner.ts";
+import type { ThreadHost } from "../../../src/platform/threads/hosted-thread.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { versionName } from "../../../src/store/versions.ts";
 import { specOf } from "../fake-runner.ts";
@@ -40,7 +41,7 @@ export const TINY_JOB = specOf({
 });
 
 /** Jobs over a directory store, worked on by real threads. */
-export async function openJobs(directory: string) {
+export async function openJobs(directory: string, host?: ThreadHost) {
   const store = await openStore(join(directory, "store"));
   const runner = new ThreadJobRunner(
     resolveFromStore({
@@ -50,6 +51,7 @@ export async function openJobs(directory: string) {
       program: "test",
       resolvePath: async (path) => resolve(directory, "data", path),
     }),
+    host === undefined ? {} : { host },
   );
   const service = await openJobService({
     directory: join(directory, "jobs"),
@@ -63,7 +65,7 @@ export async function openJobs(directory: string) {
       promoteIfUnchanged: async () => true,
     },
     checkSpec: checkJobSpec,
-    poisonKills: Number.POSITIVE_INFINITY, // kills at any instant are what is tried here
+    ...(host === undefined ? { poisonKills: Number.POSITIVE_INFINITY } : {}), // kills of the server at any instant are tried
     onDefect: (error) => {
       throw error;
     },

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { GraphBuilder } from "../../../src/graph/onnx/graph-builder.ts";
-import { spawnWorker } from "../../../src/platform/worker.ts";
+import { spawnWorker } from "../../../src/platform/threads/worker.ts";
 import { type ModelFiles, removeModelFiles, writeModelFiles } from "../../../src/runtime/session/model-files.ts";
 import { type LostReason, type SessionBatch, SessionHost } from "../../../src/runtime/session/session-host.ts";
 import { FAULTS, type FaultyTask } from "./faulty-worker.ts";

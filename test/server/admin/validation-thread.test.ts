@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ClassificationHead } from "../../../src/model/heads.ts";
-import { callThread } from "../../../src/platform/worker-rpc.ts";
+import { callThread } from "../../../src/platform/threads/worker-rpc.ts";
 import type { Validation } from "../../../src/server/admin/validation-thread.ts";
 import type { DatasetReport } from "../../../src/training/data/dataset-report.ts";
 import type { LabelsFrom } from "../../../src/training/features/task-data.ts";

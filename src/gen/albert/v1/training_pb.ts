@@ -178,7 +178,7 @@ export type Transition = Message<"albert.v1.Transition"> & {
 
   /**
    * Machine reason: DATA_INVALID, CONFIG_INVALID, OUT_OF_MEMORY, DIVERGED, DEADLINE, DISK_FULL, DEVICE_LOST, ENGINE_ERROR,
-   * CORRUPT_CHECKPOINT, USER, SERVER_RESTART, POISON; empty for the ordinary course of things.
+   * CORRUPT_CHECKPOINT, USER, SERVER_RESTART, WORKER_KILLED, POISON; empty for the ordinary course of things.
    *
    * @generated from field: string reason = 4;
    */

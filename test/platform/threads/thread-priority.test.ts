@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { platform } from "node:os";
 import { expect, it } from "vitest";
-import { callThread } from "../../src/platform/worker-rpc.ts";
+import { callThread } from "../../../src/platform/threads/worker-rpc.ts";
 
 const entry = new URL("./background-thread", import.meta.url);
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { lowerThreadPriority } from "../../src/platform/thread-priority.ts";
-import { answerCall, callThread } from "../../src/platform/worker-rpc.ts";
+import { lowerThreadPriority } from "../../../src/platform/threads/thread-priority.ts";
+import { answerCall, callThread } from "../../../src/platform/threads/worker-rpc.ts";
 
 /** Tells the niceness of a thread that went to the background, and of one that it started afterwards. */
 await answerCall<string, number | { own: number; child: number }>(async (role) => {
