@@ -90,7 +90,10 @@ export function planInference(
   checkTexts(checks, request);
   if (request.head) checks.refuse("options.head", "must be empty: name the heads in heads");
   if (request.heads.length === 0 && !request.returnPooled) checks.refuse("heads", "must hold at least one head");
-  const heads = request.heads.map(({ head }) => selectHead(model, SHARED_KINDS, head));
+  if (request.heads.length > model.heads.length) {
+    checks.refuse("heads", `must hold at most ${model.heads.length}, as many as the model has`);
+  }
+  const heads = request.heads.slice(0, model.heads.length).map(({ head }) => selectHead(model, SHARED_KINDS, head));
   const duplicate = heads.findIndex((head, i) => heads.indexOf(head) !== i);
   if (duplicate >= 0) checks.refuse(`heads[${duplicate}].head`, "is asked twice");
   const fillsMasks = heads.some(({ kind }) => kind === "masked-lm");

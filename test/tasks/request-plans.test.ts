@@ -107,6 +107,8 @@ describe("classification", () => {
       "labels[1]",
       "options.max_tokens",
     ]);
+    const many = new Array<string>(100_000).fill("nice");
+    expect(fields(() => planClassification({ text: "x", labels: many }, model))).toEqual(["labels"]);
     expect(fields(() => planClassification({ text: "x", topK: 1, labels: ["a"] }, toyModel([stars])))).toEqual([
       "top_k",
       "labels",
@@ -328,6 +330,11 @@ describe("masks, vectors and tokens", () => {
       expect(parts.answer()).toEqual(whole);
       expect(whole.answers.length).toBeGreaterThan(1);
     }
+  });
+
+  it("looks at no more heads than the model has", () => {
+    const heads = Array.from({ length: 100_000 }, () => ({ head: "order" }));
+    expect(fields(() => planInference({ text: "a", textPair: "b", heads }, model))).toEqual(["heads", "heads[1].head"]);
   });
 
   it("asks several heads in one sequence", () => {

@@ -49,6 +49,29 @@ const STATES: Readonly<Record<JobStateKind, JobState>> = {
   cancelled: JobState.CANCELLED,
 };
 
+/** What a specification may hold of what its caller makes up: it is kept for ever, and shown to everybody who may see the job. */
+const MOST_ENTRIES = { labels: 64, recipe: 256 } as const;
+const LONGEST_KEY = 128;
+const LONGEST_VALUE = 1024;
+
+/** Notes maps of a specification, and texts, that are larger than anything that is meant. */
+function checkSizes(message: JobSpecMessage, violations: FieldViolation[]): void {
+  for (const [field, most] of Object.entries(MOST_ENTRIES)) {
+    const entries = Object.entries(message[field as keyof typeof MOST_ENTRIES]);
+    if (entries.length > most)
+      violations.push({ field: `spec.${field}`, description: `must hold at most ${most} entries` });
+    if (entries.some(([key, value]) => key.length > LONGEST_KEY || value.length > LONGEST_VALUE)) {
+      const description = `must have keys of at most ${LONGEST_KEY} characters and values of at most ${LONGEST_VALUE}`;
+      violations.push({ field: `spec.${field}`, description });
+    }
+  }
+  for (const field of ["model", "task", "init"] as const) {
+    if (message[field].length > LONGEST_VALUE) {
+      violations.push({ field: `spec.${field}`, description: `must have at most ${LONGEST_VALUE} characters` });
+    }
+  }
+}
+
 /**
  * The specification a message describes.
  *
@@ -61,6 +84,7 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
   const promote = member(POLICIES, message.promote, "spec.promote", violations);
   const train = readSource(message.train, "spec.train", violations);
   const evaluation = readSource(message.eval, "spec.eval", violations);
+  checkSizes(message, violations);
   if (message.seed > BigInt(Number.MAX_SAFE_INTEGER)) {
     violations.push({ field: "spec.seed", description: `must be at most ${Number.MAX_SAFE_INTEGER}` });
   }

@@ -87,7 +87,12 @@ export function checkLabelOptions(
       `head ${head.name} gives exactly one label: only multi-label heads take a threshold`,
     );
   }
-  options.labels?.forEach((label, i) => {
+  const asked = options.labels ?? [];
+  if (asked.length > labels.length) {
+    checks.refuse(`${prefix}labels`, `must hold at most ${labels.length} labels, as many as head ${head.name} has`);
+    return;
+  }
+  asked.forEach((label, i) => {
     if (!labels.includes(label)) {
       checks.refuse(`${prefix}labels[${i}]`, `is not a label of head ${head.name}, which has ${labels.join(", ")}`);
     }
