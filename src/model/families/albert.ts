@@ -1,5 +1,5 @@
 import { albertConfigToJson, type FamilyTraits } from "../config.ts";
-import { withoutLibraryKeys } from "./config-keys.ts";
+import { refuseOtherTrunks, withoutLibraryKeys } from "./config-keys.ts";
 import type { ModelFamily } from "./family.ts";
 
 const TRAITS: FamilyTraits = { family: "albert", poolerAct: "tanh", leastTokenTypes: 1 };
@@ -14,7 +14,10 @@ export const ALBERT: ModelFamily = {
   storesIdentityProjection: true,
   tensorName: (albertName) => albertName,
   tensorFlowName: (variable) => variable,
-  readConfig: (json) => ({ json: { ...json }, traits: TRAITS }),
+  readConfig: (json) => {
+    refuseOtherTrunks(json);
+    return { json: { ...json }, traits: TRAITS };
+  },
   writeConfig: (config) => ({
     ...withoutLibraryKeys(albertConfigToJson(config)),
     // As the library computes it: its own "gelu" is the exact form, which no published ALBERT was trained with.

@@ -1,4 +1,5 @@
 import { AlbertError, corrupt } from "../../errors.ts";
+import { fileKindOf, KIND_BYTES } from "../../platform/file-kind.ts";
 import {
   type ArrayTensor,
   type CheckpointEntry,
@@ -73,6 +74,10 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsRe
   const prefix = new Uint8Array(8);
   await source.read(prefix, 0);
   const declared = new DataView(prefix.buffer).getBigUint64(0, true);
+  const head = new Uint8Array(Math.min(KIND_BYTES, source.size));
+  await source.read(head, 0);
+  const kind = fileKindOf(head);
+  if (kind !== undefined) throw bad(`it is ${kind.what}, not safetensors: ${kind.advice}`);
   if (declared > BigInt(MAX_HEADER_BYTES) || declared > BigInt(source.size - 8)) {
     throw bad(`the header claims ${declared} bytes at offset 8, but the file has ${source.size}`);
   }

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { AlbertError } from "../../errors.ts";
+import { fileKindOf, KIND_BYTES, utf16Of } from "../../platform/file-kind.ts";
 import { MAX_LINE_BYTES, MAX_TEXT_BYTES, tooLarge } from "./data-limits.ts";
 import { isGzip, unpackedGzip } from "./gzip.ts";
 
@@ -50,23 +51,24 @@ export function dataError(location: DataLocation, description: string, cause?: u
 }
 
 /**
- * The source's bytes, unpacked if they are gzip, whatever the name says.
+ * The source's bytes, unpacked if they are gzip, whatever the name says. Text in UTF-16 with a byte order mark, as Excel saves it,
+ * comes as UTF-8.
  *
  * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID) for a damaged gzip stream; invalid-input
+ *   (FORMAT_UNKNOWN) for a file of a kind that holds no text, such as a Parquet file; invalid-input
  *   (DATA_TOO_LARGE) for one that unpacks to far more than data does
  */
 export async function* unpackedBytes(source: DataSource): AsyncGenerator<Uint8Array> {
   const chunks = source.open()[Symbol.asyncIterator]();
   try {
     let head: Uint8Array = new Uint8Array(0);
-    while (head.length < 2) {
+    while (head.length < KIND_BYTES) {
       const next = await chunks.next();
       if (next.done) break;
       head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
     }
     const whole = prepend(head, chunks);
-    if (isGzip(head)) yield* unpackedGzip(whole, source.name);
-    else yield* whole;
+    yield* asUtf8(isGzip(head) ? unpackedGzip(whole, source.name) : whole, source.name);
   } catch (cause) {
     if (cause instanceof AlbertError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
@@ -210,6 +212,26 @@ export function locationAt(file: string, text: string, offset: number): DataLoca
     start = end + 1;
   }
   return { file, line, column: Math.max(0, offset - start) + 1 };
+}
+
+/** Bytes of a text in UTF-8. @throws AlbertError invalid-input (FORMAT_UNKNOWN) */
+async function* asUtf8(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let first = true;
+  for await (const chunk of bytes) {
+    if (first && chunk.length > 0) {
+      first = false;
+      const kind = fileKindOf(chunk);
+      if (kind !== undefined) {
+        const message = `${name} is ${kind.what}, not a text file: ${kind.advice}`;
+        throw new AlbertError("invalid-input", message, { reason: "FORMAT_UNKNOWN" });
+      }
+      const encoding = utf16Of(chunk);
+      decoder = encoding && new TextDecoder(encoding);
+    }
+    yield decoder === undefined ? chunk : Buffer.from(decoder.decode(chunk, { stream: true }));
+  }
+  if (decoder !== undefined) yield Buffer.from(decoder.decode());
 }
 
 async function* prepend<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> {

@@ -62,9 +62,13 @@ function lookAlikes(labels: ReadonlyMap<string, LabelRows>): RowIssue[] {
     });
 }
 
-/** What is left of a label without case, forms of characters, and what divides its words; of a number its value. */
+/** What is left of a label without case, forms of characters, characters that are not seen, and what divides its words; of a number its value. */
 function essenceOf(label: string): string {
-  const plain = label.normalize("NFKC").trim().toLowerCase();
+  const plain = label
+    .normalize("NFKC")
+    .replace(/\p{Cf}/gu, "")
+    .trim()
+    .toLowerCase();
   if (plain !== "" && Number.isFinite(Number(plain))) return String(Number(plain));
   return plain.replace(/[\s_-]+/gu, " ");
 }

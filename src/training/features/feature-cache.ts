@@ -115,7 +115,10 @@ async function buildFeatures(
     await handle.close();
   }
   if (schema === undefined) {
-    throw new AlbertError("invalid-input", "the data holds no usable example", { reason: "NO_EXAMPLES" });
+    const message =
+      "no example is left: expected at least one to train on and one to evaluate on; rows of the same text (or document) stay together when a " +
+      "part is held out: add rows of other texts, or name a file to evaluate on (--eval)";
+    throw new AlbertError("invalid-input", message, { reason: "NO_EXAMPLES" });
   }
   const indexBytes = index.bytes();
   await replaceFile(join(temporary, INDEX), indexBytes);

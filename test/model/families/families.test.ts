@@ -41,6 +41,11 @@ describe("a family's configuration", () => {
       /position_embedding_type asks for "relative_key" positions/,
     ],
     ["electra-span", { position_embedding_type: "relative_key_query" }, /position_embedding_type asks for/],
+    [
+      "bert-span",
+      { model_type: "albert", position_embedding_type: "relative_key" },
+      /asks for "relative_key" positions/,
+    ],
     ["bert-masked-lm", { is_decoder: true }, /is_decoder asks for a decoder, which is not computed here/],
     ["bert-masked-lm", { add_cross_attention: true }, /add_cross_attention asks for a decoder/],
     ["bert-span", { hidden_act: "mish" }, /hidden_act asks for the activation "mish".*one of gelu, gelu_python/],

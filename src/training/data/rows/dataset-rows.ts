@@ -3,7 +3,13 @@ import { basename } from "node:path";
 import { AlbertError } from "../../../errors.ts";
 import type { ProblemType } from "../../../model/heads.ts";
 import { folderArticles, tarArticles } from "../../../tasks/datasets/article-files.ts";
-import { type DataSource, decodedText, fileSource, notReadable } from "../../../tasks/datasets/data-source.ts";
+import {
+  type DataSource,
+  decodedText,
+  fileSource,
+  notReadable,
+  unpackedBytes,
+} from "../../../tasks/datasets/data-source.ts";
 import type { Example, TaskName } from "../../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../../tasks/datasets/glue.ts";
 import { jsonLayout } from "../../../tasks/datasets/json-layout.ts";
@@ -104,13 +110,10 @@ async function raceArticles(path: string, source: DataSource, split: GlueSplit):
 async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<DatasetRow> {
   const ending = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i.exec(source.name)?.[1]?.toLowerCase();
   if (ending === undefined) {
-    throw new AlbertError(
-      "invalid-input",
-      `${source.name}: expected a name ending in .csv, .tsv, .jsonl or .json (also .gz)`,
-      {
-        reason: "FORMAT_UNKNOWN",
-      },
-    );
+    // Says what the file is where it is no text, or cannot be read.
+    for await (const _ of unpackedBytes(source)) break;
+    const message = `${source.name}: expected a name ending in .csv, .tsv, .jsonl or .json (also .gz)`;
+    throw new AlbertError("invalid-input", message, { reason: "FORMAT_UNKNOWN" });
   }
   const reading = { columns: spec.columns ?? {}, required: requiredFields(spec), windowsText: ANY_WINDOWS_TEXT };
   if (ending === "csv" || ending === "tsv") {

@@ -112,7 +112,9 @@ function jsonObject(line: TextLine, file: string, issues: RowIssue[]): Record<st
   } catch (error) {
     if (!(error instanceof AlbertError)) throw error;
     const column = Number(error.metadata["column"] ?? 1);
-    const detail = error.reason === "DATA_INVALID" ? "not valid JSON" : error.message;
+    const number = /[:[,]\s*(NaN|-?Infinity)\b/.exec(line.text)?.[1];
+    const why = number === undefined ? "" : `: ${number} is no number of JSON; write null`;
+    const detail = error.reason === "DATA_INVALID" ? `not valid JSON${why}` : error.message;
     issues.push(rowIssue("bad-json", { file, line: line.line, column }, detail, line.text));
   }
   return undefined;

@@ -129,7 +129,12 @@ function stringOf(
     return undefined;
   }
   if (typeof field.value !== "string") {
-    issues.push(rowIssue("missing-field", field.location, `${name} is not a string`, JSON.stringify(field.value)));
+    const columns =
+      typeof field.value === "object"
+        ? ': it holds many; write one object for each row (pandas: to_json(orient="records", lines=True))'
+        : "";
+    const detail = `${name} is not a string${columns}`;
+    issues.push(rowIssue("missing-field", field.location, detail, JSON.stringify(field.value)));
     return undefined;
   }
   if (field.value.trim() === "") {

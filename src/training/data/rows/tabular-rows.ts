@@ -61,6 +61,9 @@ export async function* delimitedRows(
   }
 }
 
+/** Characters of a header that a message shows. */
+const MOST_OF_HEADER = 200;
+
 /** The lines of a record, without carriage returns at their ends. */
 function textOf({ lines }: DelimitedRecord): string {
   return lines.map(({ text }) => text.replace(/\r$/, "")).join("\n");
@@ -72,13 +75,21 @@ function headerIssues(
   columns: ColumnNames,
   required: RequiredFields,
 ): RowIssue[] {
+  const old = keys.some((key) => key.includes("\r"))
+    ? "; its lines end in carriage returns alone: save it with line feeds (tr '\\r' '\\n' < FILE > NEW)"
+    : "";
+  const named = shortened(keys.map((key) => key.trim() || "(empty)").join(", "));
   const missing = missingFields(keys, columns, required).map(
-    (names) => `no column ${names}; the header has ${keys.map((key) => key.trim() || "(empty)").join(", ")}`,
+    (names) => `no column ${names}; the header has ${named}${old}`,
   );
   const used = required.flat().flatMap((name) => fieldKey(name, keys, columns) ?? []);
   const twice = [...new Set(used)].filter((key) => keys.indexOf(key) !== keys.lastIndexOf(key));
   const doubled = twice.map((key) => `two columns are called ${key}: rename one of them`);
   return [...missing, ...doubled].map((detail) => rowIssue("missing-column", location, detail));
+}
+
+function shortened(header: string): string {
+  return header.length <= MOST_OF_HEADER ? header : `${header.slice(0, MOST_OF_HEADER)}…`;
 }
 
 function recordRow(

@@ -263,6 +263,42 @@ describe("delimited text", () => {
   });
 });
 
+describe("files that are no rows as they stand", () => {
+  it.each([
+    [
+      "old.csv",
+      "text,label\rfine,yes\rbad,no\r",
+      "missing-column",
+      /lines end in carriage returns alone: save it with/,
+    ],
+    [
+      "columns.json",
+      '{"text": ["fine", "bad"], "label": ["yes", "no"]}',
+      "missing-field",
+      /one object for each row \(pandas/,
+    ],
+    ["index.json", '{"text": {"0": "fine"}, "label": {"0": "yes"}}', "missing-field", /one object for each row/],
+    ["nan.jsonl", '{"text": "a", "label": "b", "x": NaN}\n', "bad-json", /NaN is no number of JSON; write null/],
+    ["low.jsonl", '{"text": "a", "label": "b", "x": -Infinity}\n', "bad-json", /-Infinity is no number of JSON/],
+    ["wide.csv", `${"x".repeat(5000)}\n`, "missing-column", /the header has x{200}…$/],
+  ] as const)("say what to do: %s", async (name, content, kind, says) => {
+    expect(told(await validateDataset(dataset("classification", name, content)), kind)[0]).toMatch(says);
+  });
+
+  it.each([
+    ["table.parquet", "PAR1".padEnd(80, "\x01"), /table\.parquet is a Parquet file/],
+    ["table.xlsx", "PK\x03\x04".padEnd(80, "\x01"), /table\.xlsx is a zip archive \(as Excel/],
+    ["notes.txt", "fine,yes\n", /expected a name ending in \.csv/],
+  ])("are refused by what they are: %s", async (name, content, says) => {
+    await expect(validateDataset(dataset("classification", name, content))).rejects.toThrow(says);
+  });
+
+  it("may be no folder", async () => {
+    const spec: DatasetSpec = { task: "classification", paths: [directory] };
+    await expect(validateDataset(spec)).rejects.toThrow(/it is a folder, and a file is expected here/);
+  });
+});
+
 describe("labels", () => {
   /** A report about these labels beside fifteen rows each of two sound ones. */
   async function judge(labels: readonly string[], sound = ["good", "bad"]): Promise<DatasetReport> {
@@ -276,6 +312,7 @@ describe("labels", () => {
     [["NULL", "NULL"], "label-looks-missing", '2 rows labelled "NULL"'],
     [["-1", "-1", "-1"], "label-looks-missing", '3 rows labelled "-1"'],
     [["Good", "Good"], "labels-look-alike", '"Good" (2 rows) and "good" (15 rows)'],
+    [["good\u200b", "good\u200b"], "labels-look-alike", '"good\u200b" (2 rows) and "good" (15 rows)'],
     [[" good "], "label-trimmed", 'read as "good"'],
     [["godo"], "label-of-one-row", '1 row labelled "godo"'],
     [["goood"], "label-of-one-row", '1 row labelled "goood"; is "good" meant?'],
