@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
@@ -33,7 +33,7 @@ export function vocabularyFileName(kind: Vocabulary["kind"]): string {
 }
 
 export interface VocabularyOptions {
-  /** Overrides what `tokenizer_config.json` says of the case. Where neither says, text is lower-cased, as for every published model. */
+  /** Overrides what `tokenizer_config.json` says of the case, else a `tokenizer.json` beside a `vocab.txt`. Where none says, text is lower-cased, as for every published model. */
   readonly lowerCase?: boolean;
   /** Path of a `tokenizer_config.json`. */
   readonly tokenizerConfig?: string | undefined;
@@ -67,9 +67,12 @@ export async function readVocabulary(path: string, options: VocabularyOptions = 
     throw invalidInput([{ field: "cased", description }]);
   }
   const config = options.tokenizerConfig === undefined ? {} : await readJsonObject(options.tokenizerConfig);
-  const lowerCase = options.lowerCase ?? booleanOf(config, "do_lower_case") ?? true;
-  const stripAccents = booleanOf(config, "strip_accents") ?? lowerCase;
-  const splitIdeographs = booleanOf(config, "tokenize_chinese_chars") ?? true;
+  const said = booleanOf(config, "do_lower_case");
+  const beside = said === undefined && kind === "wordpiece" ? await normalizerBeside(path) : {};
+  const lowerCase = options.lowerCase ?? said ?? booleanOf(beside, "lowercase") ?? true;
+  const stripAccents = booleanOf(config, "strip_accents") ?? booleanOf(beside, "strip_accents") ?? lowerCase;
+  const splitIdeographs =
+    booleanOf(config, "tokenize_chinese_chars") ?? booleanOf(beside, "handle_chinese_chars") ?? true;
   if (kind === "sentencepiece" || (stripAccents === lowerCase && splitIdeographs)) return { kind, bytes, lowerCase };
   const json = wordPieceAsTokenizerJson(bytes, { lowerCase, stripAccents, splitIdeographs });
   return { kind: "tokenizer-json", bytes: json, lowerCase };
@@ -79,6 +82,15 @@ function kindOfFile(name: string): VocabularyKind | undefined {
   if (name.endsWith(".model")) return "sentencepiece";
   if (name.endsWith(".txt")) return "wordpiece";
   return name.endsWith(".json") ? "tokenizer-json" : undefined;
+}
+
+/** BERT's normalizer of the `tokenizer.json` next to a `vocab.txt`; empty where there is none. */
+async function normalizerBeside(path: string): Promise<Readonly<Record<string, unknown>>> {
+  const file = join(dirname(path), FILE_NAMES["tokenizer-json"]);
+  if (!(await stat(file).catch(() => undefined))?.isFile()) return {};
+  const { normalizer } = await readJsonObject(file);
+  const { type } = (normalizer ?? {}) as { type?: unknown };
+  return type === "BertNormalizer" ? (normalizer as Record<string, unknown>) : {};
 }
 
 function booleanOf(config: Readonly<Record<string, unknown>>, key: string): boolean | undefined {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 
 /** Readers that `reader-fuzz.test.ts` tries. */
-const READERS = 14;
+const READERS = 21;
 
 const ASKED = process.env["ALBERT_TEST_FUZZ"];
 

@@ -15,6 +15,7 @@ import { readSortedTable } from "../../../src/model/formats/sstable.ts";
 import type { Head } from "../../../src/model/heads.ts";
 import { loadTokenizer } from "../../../src/tokenizer/load-tokenizer.ts";
 import type { VocabularyKind } from "../../../src/tokenizer/tokenizer.ts";
+import { BUNDLED_FIXTURES } from "../../support/fixtures.ts";
 import { scratchDirectory, tinyModel, tinyVocabulary } from "../../support/models/tiny-model.ts";
 import { tinyTokenizerJson } from "../../support/models/tiny-tokenizer-json.ts";
 import { FUZZ_RUNS, mutatedBytes, mutatedJson } from "./mutations.ts";
@@ -99,6 +100,33 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
       return openCheckpoint(scratch("config"));
     });
   });
+
+  it.each(["bert-span", "electra-choice", "distilbert-classification", "bert-trunk-sentences-mean"])(
+    "config.json of another family (%s)",
+    (name) => {
+      const golden = join(BUNDLED_FIXTURES, "families", name);
+      cpSync(golden, scratch(name), { recursive: true });
+      const valid: unknown = JSON.parse(readFileSync(join(golden, "config.json"), "utf8"));
+      return checkOnDisk(mutatedJson(valid), (value) => {
+        writeFileSync(join(scratch(name), "config.json"), json(value));
+        return openCheckpoint(scratch(name));
+      });
+    },
+  );
+
+  it.each(["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"])(
+    "%s of sentence-transformers",
+    (file) => {
+      const golden = join(BUNDLED_FIXTURES, "families/bert-trunk-sentences-mean");
+      const directory = scratch(`sentences ${file.replace("/", " ")}`);
+      cpSync(golden, directory, { recursive: true });
+      const valid: unknown = JSON.parse(readFileSync(join(golden, file), "utf8"));
+      return checkOnDisk(mutatedJson(valid), (value) => {
+        writeFileSync(join(directory, file), json(value));
+        return openCheckpoint(directory);
+      });
+    },
+  );
 
   it("labels", () =>
     check(

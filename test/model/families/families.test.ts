@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { exportTensorFlow } from "../../../src/model/checkpoint/export-checkpoint.ts";
@@ -92,6 +92,20 @@ describe("a family's configuration", () => {
       expect(Object.keys(written)).not.toContain("num_hidden_groups");
     },
   );
+});
+
+describe("a vocab.txt", () => {
+  it.each([
+    ["keeps case where only the tokenizer.json beside it says so", { type: "BertNormalizer", lowercase: false }, false],
+    ["lower-cases where that says so", { type: "BertNormalizer", lowercase: true, strip_accents: null }, true],
+    ["lower-cases where that has another normalizer", { type: "NFC" }, true],
+  ])("%s", async (_, normalizer, lowerCase) => {
+    const directory = withConfig("bert-trunk-cased", { normalizer });
+    rmSync(join(directory, "tokenizer_config.json"));
+    writeFileSync(join(directory, "tokenizer.json"), JSON.stringify({ normalizer }));
+    const { vocabulary } = await openCheckpoint(directory);
+    expect(vocabulary).toMatchObject({ kind: "wordpiece", lowerCase });
+  });
 });
 
 describe("the classes of a family", () => {
