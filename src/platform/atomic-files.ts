@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { AlbertError } from "../errors.ts";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { AlbertError, invalidInput } from "../errors.ts";
 import { makeDirectory } from "./directories.ts";
 
 // Files and directories that appear whole or not at all, also after a loss of power.
@@ -45,12 +45,17 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
  * Makes a whole directory appear at once: `fill` writes into a hidden sibling, which is then flushed and renamed. After a
  * crash at any instant the directory is either complete or absent.
  *
- * @throws AlbertError already-exists when something other than an empty directory lies at `path`
+ * @throws AlbertError already-exists when something other than an empty directory lies at `path`; invalid-input for no path
  */
 export async function createDirectoryAtomically(
-  path: string,
+  named: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
+  if (named === "")
+    throw invalidInput([{ field: "output", description: "expected the path of a directory, got nothing" }]);
+  const path = resolve(named); // "." has no name of its own
+  // Told before the work, and for mount points, over which nothing can be renamed.
+  if ((await readdir(path).catch(() => [])).length > 0) throw directoryExists(path);
   const parent = dirname(path);
   await makeDirectory(parent);
   const temporary = join(parent, `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
@@ -63,12 +68,14 @@ export async function createDirectoryAtomically(
     await rm(temporary, { recursive: true, force: true });
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") {
-      throw new AlbertError("already-exists", `${basename(path)} exists and is not an empty directory`, {
-        reason: "DIRECTORY_EXISTS",
-        cause: error,
-      });
+      throw directoryExists(path, error);
     }
     throw error;
   }
   await syncDirectory(parent);
+}
+
+function directoryExists(path: string, cause?: unknown): AlbertError {
+  const message = `${basename(path)} exists and is not an empty directory`;
+  return new AlbertError("already-exists", message, { reason: "DIRECTORY_EXISTS", cause });
 }

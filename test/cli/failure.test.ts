@@ -123,6 +123,18 @@ describe("the albert process", () => {
     const { status, err } = await spawnAlbert(["ask", "who?", file, "--model", "models/none"]);
     expect([status, err]).toEqual([2, expect.stringContaining(`read it with --file ${file}`)]);
   }, 90_000);
+
+  it.each([
+    ["other letters", Buffer.from("caf\xe9 is fine", "latin1"), 4, /standard input:1:4: not UTF-8/],
+    ["a document", Buffer.from("%PDF-1.7\n1 0 obj"), 4, /standard input is a PDF document, not a text file/],
+  ])(
+    "takes no bytes on standard input that are no text: %s",
+    async (_, input, exitCode, says) => {
+      const { status, out, err } = await spawnAlbert(["classify", "-", "--model", "models/none"], {}, input);
+      expect([status, out, err]).toEqual([exitCode, "", expect.stringMatching(says)]);
+    },
+    90_000,
+  );
 });
 
 describe("directories", () => {

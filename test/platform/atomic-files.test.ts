@@ -81,4 +81,14 @@ describe("a durable write", () => {
     await expect(failing).rejects.toThrow("full");
     expect(existsSync(join(root, "never"))).toBe(false);
   });
+
+  it("refuses what is there already before any work, also a mount point, and a path of nothing", async () => {
+    const fill = vi.fn(async () => {});
+    await writeNewFile(join(root, "entry"), Buffer.from("x"));
+    for (const path of [root, "/proc", `${root}/.`]) {
+      await expect(createDirectoryAtomically(path, fill)).rejects.toMatchObject({ reason: "DIRECTORY_EXISTS" });
+    }
+    await expect(createDirectoryAtomically("", fill)).rejects.toThrow(/expected the path of a directory/);
+    expect(fill).not.toHaveBeenCalled();
+  });
 });

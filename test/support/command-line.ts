@@ -47,13 +47,19 @@ export async function runAlbertInto(written: { out: string; err: string }, args:
   }
 }
 
-/** Runs `albert` as a process of its own, with these variables besides those of this process. */
-export function spawnAlbert(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+/** Runs `albert` as a process of its own, with these variables besides those of this process, and this on standard input. */
+export function spawnAlbert(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input: string | Uint8Array = "",
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     const command = ["--import", "tsx", MAIN, ...args];
     const options = { env: { ...process.env, ...env }, timeout: 60_000 };
-    execFile(process.execPath, command, options, (failure, out, err) => {
+    const child = execFile(process.execPath, command, options, (failure, out, err) => {
       resolve({ out, err, status: failure === null ? 0 : Number(failure.code) });
     });
+    child.stdin?.on("error", () => {}); // a command may end without reading it
+    child.stdin?.end(input);
   });
 }

@@ -6,7 +6,7 @@ import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environ
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../../server/call/call.ts";
-import { fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
+import { type DataSource, fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
 import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
 import { serverAddress } from "./server-address.ts";
 
@@ -102,17 +102,20 @@ export async function readText(argument: string, fromFile = `- <${argument}`): P
     }
     return argument;
   }
-  let text = "";
-  for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
+  const text = await textOf({ name: "standard input", open: () => process.stdin }, "text");
   return text.replace(/\r?\n$/, "");
 }
 
 /** A text in a file. @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input for bytes that are no text */
 export async function readTextFile(path: string): Promise<string> {
-  const text = await wholeText(fileSource(path));
+  return textOf(fileSource(path), "--file");
+}
+
+async function textOf(source: DataSource, field: string): Promise<string> {
+  const text = await wholeText(source);
   if (!text.includes("\0")) return text;
-  const description = `${path} holds U+0000 characters, as PDF and office files do: give plain text in UTF-8`;
-  throw invalidInput([{ field: "--file", description }]);
+  const description = `${source.name} holds U+0000 characters, as PDF and office files do: give plain text in UTF-8`;
+  throw invalidInput([{ field, description }]);
 }
 
 async function isPathOfFile(argument: string): Promise<boolean> {
