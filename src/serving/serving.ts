@@ -133,7 +133,7 @@ export class Serving {
     const ref = this.models.acquire(heads === undefined ? request.model : { ...request.model, heads });
     progress.ref = ref;
     const { version } = ref;
-    const leave = this.scheduler.enter(version.queue, priority, deadlineAt);
+    const leave = this.scheduler.enter(version.queue, priority, deadlineAt, this.#eventLoop.predictedWaitMs());
     let forget = () => {};
     try {
       const admittedAt = this.#clock.now();
@@ -194,7 +194,7 @@ export class Serving {
     }
     const { outputs, timing } = await this.scheduler.submit(queue, { ...work, sequences: plan.sequences });
     computed();
-    return { answer: await this.#eventLoop.run(() => plan.answer(outputs)), timing };
+    return { answer: await this.#eventLoop.end(() => plan.answer(outputs)), timing };
   }
 
   /** Computes the same request on the challenger, behind all other work, and compares the decisions. */

@@ -7,12 +7,14 @@ const BUDGET_MS = 5;
 
 /**
  * Spreads short synchronous jobs (tokenising, building features) over turns of the event loop, so that a burst of requests
- * does not keep timers, health checks and other connections waiting. Ordered by arrival; a single job is never cut. Bounded
- * by admission: every waiting job belongs to an admitted request.
+ * does not keep timers, health checks and other connections waiting. Ordered by arrival, but what ends a request goes before
+ * what begins one; a single job is never cut. Bounded by admission: every waiting job belongs to an admitted request.
  */
 export class EventLoopBudget {
   readonly #clock: Clock;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly since: number; readonly begin: () => void }[] = [];
+  /** Requests that were computed; they wait for nothing else. */
+  readonly #ending: (() => void)[] = [];
   #spentMs = 0;
   #nextTurnPlanned = false;
 
@@ -20,11 +22,32 @@ export class EventLoopBudget {
     this.#clock = clock;
   }
 
+  /**
+   * Predicted milliseconds until a request that comes now would have been begun, and leave room to be computed: a newcomer
+   * waits at least as long as the first in line has.
+   */
+  predictedWaitMs(): number {
+    const [first] = this.#waiting;
+    return first === undefined ? 0 : 2 * (this.#clock.now() - first.since);
+  }
+
   /** Runs a job at once while this turn has time left, else in a later turn. */
   async run<T>(job: () => T): Promise<T> {
     if (this.#spentMs >= BUDGET_MS || this.#waiting.length > 0) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await new Promise<void>((begin) => this.#waiting.push({ since: this.#clock.now(), begin }));
     }
+    return this.#spend(job);
+  }
+
+  /** The same for the last job of a request: it goes before those that begin one. */
+  async end<T>(job: () => T): Promise<T> {
+    if (this.#spentMs >= BUDGET_MS || this.#ending.length > 0) {
+      await new Promise<void>((begin) => this.#ending.push(begin));
+    }
+    return this.#spend(job);
+  }
+
+  #spend<T>(job: () => T): T {
     const began = this.#clock.now();
     try {
       return job();
@@ -46,7 +69,7 @@ export class EventLoopBudget {
 
   /** Lets waiting jobs in one by one, so that each sees what those before it have spent. */
   #admitNext(): void {
-    const next = this.#waiting.shift();
+    const next = this.#ending.shift() ?? this.#waiting.shift()?.begin;
     if (next === undefined) return;
     next();
     queueMicrotask(() => {

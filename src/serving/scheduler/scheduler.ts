@@ -74,14 +74,16 @@ export class Scheduler {
    * request has been answered.
    *
    * @param deadline  moment on the clock
+   * @param beforeMs  predicted wait until its text is cut, before it waits for a device
    * @throws AlbertError overloaded QUEUE_FULL, DEADLINE_UNREACHABLE; unavailable DRAINING
    */
-  enter(queue: ModelQueue, priority: Priority, deadline: number): () => void {
+  enter(queue: ModelQueue, priority: Priority, deadline: number, beforeMs = 0): () => void {
     return this.#countRefusals(priority, () => {
       if (this.#draining) throw draining();
       const now = this.#options.clock.now();
       if (deadline <= now) throw deadlinePassed("receive");
-      return this.#admission.enter(this.#waitMs(queue, this.#due(now, priority, deadline)), deadline - now);
+      const waitMs = beforeMs + this.#waitMs(queue, this.#due(now, priority, deadline));
+      return this.#admission.enter(waitMs, deadline - now);
     });
   }
 

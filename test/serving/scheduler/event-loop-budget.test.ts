@@ -70,4 +70,35 @@ describe("EventLoopBudget", () => {
       await clock.settle();
     }
   });
+
+  it("lets what ends a request go before what begins one", async () => {
+    const clock = new WorkingClock();
+    const budget = new EventLoopBudget(clock);
+    const order: string[] = [];
+    const job = (name: string) => () => {
+      order.push(name);
+      clock.work(6);
+    };
+    const jobs = [
+      budget.run(job("first")),
+      budget.run(job("begins")),
+      budget.run(job("begins too")),
+      budget.end(job("ends")),
+    ];
+    await clock.settle();
+    await Promise.all(jobs);
+    expect(order).toEqual(["first", "ends", "begins", "begins too"]);
+  });
+
+  it("predicts twice the time that the first in line has waited", async () => {
+    const clock = new WorkingClock();
+    const budget = new EventLoopBudget(clock);
+    expect(budget.predictedWaitMs()).toBe(0);
+    const jobs = [budget.run(() => clock.work(6)), budget.run(() => clock.work(6))];
+    clock.work(20);
+    expect(budget.predictedWaitMs()).toBe(40);
+    await clock.settle();
+    await Promise.all(jobs);
+    expect(budget.predictedWaitMs()).toBe(0);
+  });
 });
