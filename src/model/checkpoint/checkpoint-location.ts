@@ -68,6 +68,7 @@ function hintOf(names: readonly string[]): string {
   if (names.includes("adapter_config.json")) {
     return "it is an adapter for another model; merge it into that model and save the result";
   }
+  if (names.includes("snapshots")) return "it is a cache of Hugging Face's library; name a directory in its snapshots/";
   const others = names.filter((name) => name.endsWith(".safetensors") || name.endsWith(INDEX_ENDING));
   if (others.length > 0)
     return `expected model.safetensors, found ${others.slice(0, 5).join(", ")}; name the file itself`;

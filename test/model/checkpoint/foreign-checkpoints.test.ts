@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ArrayTensor } from "../../../src/model/checkpoint/checkpoint-reader.ts";
@@ -100,6 +100,22 @@ describe("weights in several safetensors files", () => {
     ["no map", (_, index) => void delete index["weight_map"], /expected an object weight_map .* got none/],
   ])("are refused for %s", async (name, edit, message) => {
     await expect(openCheckpoint(await sharded(name.replaceAll(" ", "-"), edit))).rejects.toThrow(message);
+  });
+
+  it("open from a cache of Hugging Face's library, where every file is a link out of its directory", async () => {
+    const files = await sharded("cached");
+    const cache = scratch("models--me--albert");
+    const snapshot = join(cache, "snapshots/0f3a");
+    mkdirSync(join(cache, "blobs"), { recursive: true });
+    mkdirSync(snapshot, { recursive: true });
+    for (const [i, name] of readdirSync(files).entries()) {
+      cpSync(join(files, name), join(cache, "blobs", `b${i}`));
+      symlinkSync(`../../blobs/b${i}`, join(snapshot, name));
+    }
+    expect((await openCheckpoint(snapshot)).parameters).toEqual(model.parameters);
+    await expect(openCheckpoint(cache)).rejects.toThrow(
+      /cache of Hugging Face's library; name a directory in its snap/,
+    );
   });
 
   it("are refused naming every file that is absent", async () => {
