@@ -289,6 +289,9 @@ const ELSEWHERE = [
   // of a server with tokens: test/server/access
   "CREDENTIALS_REFUSED",
   "NOT_ALLOWED",
+  "CALLER_LIMIT",
+  // a thread beyond its memory: test/platform/threads
+  "WORK_TOO_LARGE",
   // the services for administrators
   "GENERATION_MISMATCH",
   "VERSION_IN_USE",
