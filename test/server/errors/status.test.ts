@@ -139,6 +139,7 @@ describe("the table of reasons", () => {
       "NO_EXAMPLES",
       "DATASET_ROOT_MISSING",
       "CACHE_FORBIDDEN",
+      "PRECISION_UNAVAILABLE", // the thread of a session says it as RUNTIME_REFUSED
     ]);
     const unlisted = ["server", "serving", "runtime", "deployment", "store"].flatMap((room) =>
       sources(join(root, "src", room)).flatMap((file) =>
