@@ -3,6 +3,7 @@ import type { Server } from "@grpc/grpc-js";
 import { invariant } from "../../errors.ts";
 import { noticeResets, type ResetBudget } from "./reset-notice.ts";
 import { noticeSettings } from "./settings-notice.ts";
+import { beginInTurns } from "./stream-turns.ts";
 
 // Bounds on what one HTTP/2 connection may do, below the level of calls. grpc-js passes two of Node's options on and
 // has no way to give others, so this file, and it alone, reaches into the options that the library will create its
@@ -39,6 +40,7 @@ export function watchHttp2(server: Server, { maxMetadataBytes }: { readonly maxM
   const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> };
   invariant(http2Servers !== undefined && http2Servers.size > 0, "grpc-js no longer keeps its HTTP/2 servers there");
   for (const http2Server of http2Servers.keys()) {
+    beginInTurns(http2Server);
     noticeResets(http2Server, resetBudget());
     noticeSettings(http2Server, maxMetadataBytes);
   }
