@@ -172,7 +172,10 @@ async function measure(rig: Rig, seconds: number): Promise<boolean> {
   for (const { error } of steady.samples) if (error !== undefined) findings.failed(error);
 
   const failedJobs = await admin.training.listJobs({ states: [JobState.FAILED, JobState.REJECTED] });
-  for (const { id, state } of failedJobs.jobs) findings.lost.push(`job ${id}: ${state}`);
+  for (const { id, history } of failedJobs.jobs) {
+    const moves = history.map(({ to, reason, detail }) => `${to} ${reason} ${detail}`.trim());
+    findings.lost.push(`job ${id}: ${moves.join(", then ")}`);
+  }
 
   const third = Math.floor(rss.length / 3);
   const [settled, last] = [median(rss.slice(third, 2 * third)), median(rss.slice(2 * third))];

@@ -121,9 +121,7 @@ export class JobExecution {
     } else if (outcome.kind === "stopped" || (outcome.kind === "killed" && this.#intent !== undefined)) {
       await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
     } else if (outcome.kind === "killed") {
-      const { message: detail } = outcome;
-      await record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail });
-      await resumeUnlessPoison(record, "WORKER_KILLED", this.#options.poisonKills);
+      await this.#goOnAfterKill(outcome.message);
     } else if (isForWantOfRoom(outcome, record.job.state)) {
       await this.#setAside(messageOf(outcome));
     } else if (outcome.kind === "rejected") {
@@ -146,6 +144,13 @@ export class JobExecution {
     else if (how === "pause") await record.transition({ kind: "pause" }, byUser(this.#stoppedBy));
     else
       await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
+  }
+
+  /** A kill says nothing against a job, unless it happens again and again: its files are there, and it goes on from them. */
+  async #goOnAfterKill(detail: string): Promise<void> {
+    const { record } = this;
+    await record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail });
+    await resumeUnlessPoison(record, "WORKER_KILLED", this.#options.poisonKills);
   }
 
   /** A job for which the disk had no room keeps what it has done, and goes on when there is room. */
@@ -190,11 +195,24 @@ export class JobExecution {
       if (isDiskFull(error) || (error instanceof AlbertError && error.reason === "DISK_FULL")) {
         return this.#setAside(DISK_FULL);
       }
+      const lost = error instanceof AlbertError && error.reason === "THREAD_LOST";
+      if (lost && record.job.state.kind !== "cancelling" && judgesLost(record) < MOST_JUDGES_LOST) {
+        return this.#goOnAfterKill("what judged its model died over it");
+      }
       const message = error instanceof AlbertError ? error.message : "storing what the job made failed";
       if (!(error instanceof AlbertError)) onDefect(error, record.job.id);
       await this.#fail({ reason: "ENGINE_ERROR", message });
     }
   }
+}
+
+/** Deaths of what judges a model after which its job is judged no more. */
+const MOST_JUDGES_LOST = 2;
+
+function judgesLost({ job }: JobRecord): number {
+  return job.history.filter(
+    ({ from, to, reason }) => from === "evaluating" && to.kind === "preempted" && reason === "WORKER_KILLED",
+  ).length;
 }
 
 const DISK_FULL = "the server's disk is full";

@@ -1,3 +1,4 @@
+import { AlbertError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import type { JobOutcome, JobPlan } from "../../src/jobs/job-outcome.ts";
 import type { JobHooks, JobRun, JobRunner } from "../../src/jobs/job-runner.ts";
@@ -82,6 +83,8 @@ export class RecordingPublisher implements ModelPublisher {
   /** Whether the champion still is the one that the gate knew. */
   promotes = true;
   failing: Error | undefined;
+  /** How often the gate's thread still dies. */
+  gatesLost = 0;
   /** Whether the gate works until it is stopped. */
   gateRunsUntilStopped = false;
 
@@ -99,6 +102,10 @@ export class RecordingPublisher implements ModelPublisher {
 
   async runGate(_job: Job, { version }: { readonly version: string }, signal: AbortSignal) {
     this.calls.push(`runGate ${version}`);
+    if (this.gatesLost > 0) {
+      this.gatesLost--;
+      throw new AlbertError("backend", "a thread of the server died over its work", { reason: "THREAD_LOST" });
+    }
     if (this.gateRunsUntilStopped) {
       await new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));

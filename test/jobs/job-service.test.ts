@@ -199,6 +199,25 @@ describe("a job", () => {
     expect(defects).toHaveLength(1);
   });
 
+  it.each([
+    [2, "succeeded"],
+    [3, "failed"],
+  ])("whose gate dies %i times has %s, with what it trained", async (gatesLost, end) => {
+    const { service, runner, publisher, reaches } = await open();
+    publisher.gatesLost = gatesLost;
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish({ ...FINISHED, modelDirectory: await makeModel(job.id) } as JobOutcome);
+    await reaches(job.id, end);
+    expect(runner.started).toHaveLength(1); // nothing is trained again
+    const reasons = (await eventsOf(service, job.id)).flatMap(({ transition }) =>
+      transition?.reason === undefined ? [] : [`${transition.to.kind} ${transition.reason}`],
+    );
+    const again = ["preempted WORKER_KILLED", "queued WORKER_KILLED"];
+    expect(reasons).toEqual([...again, ...again, ...(end === "failed" ? ["failed ENGINE_ERROR"] : [])]);
+  });
+
   it("fails when its model cannot be published, and keeps what it trained", async () => {
     const { service, runner, publisher, reaches } = await open();
     publisher.failing = new Error("disk");
