@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { memoryLimitBytes } from "../memory-limit.ts";
-import { spawnWorker } from "./worker.ts";
+import { endThread, spawnWorker } from "./worker.ts";
 
 // A module at work on a thread with a bound on its memory, in this process or, by `thread-process.ts`, in a child process.
 
@@ -91,7 +91,7 @@ export function inThread(limit: HeapLimit): ThreadHost {
         Atomics.store(flags, index, value);
         Atomics.notify(flags, index);
       },
-      end: () => void worker.terminate(),
+      end: () => void endThread(worker),
       ended: endOf(worker, limit),
     };
   };

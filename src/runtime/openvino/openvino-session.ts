@@ -1,4 +1,5 @@
 import { AlbertError } from "../../errors.ts";
+import { nativeCall } from "../../platform/threads/native-calls.ts";
 import type { ModelOutput } from "../session/model-files.ts";
 import type { HostTensor, HostTensors } from "../session/ort.ts";
 import { loadOpenVino, type OpenVinoLibrary, type Pointer } from "./c-library.ts";
@@ -71,18 +72,20 @@ export class OpenVinoSession {
     }
     const library = await loadOpenVino(path);
     try {
-      const core = library.make("core");
-      requirePrecision(library, core, precision);
-      const model = library.make("model", core, modelPath, null);
-      const compiled = library.make("compiled", core, model, DEVICE, {
-        INFERENCE_PRECISION_HINT: PRECISION_NAMES[precision].hint,
-        INFERENCE_NUM_THREADS: String(threads),
-        NUM_STREAMS: "1",
-        PERFORMANCE_HINT: "LATENCY",
-        ...(cacheDirectory === undefined ? {} : { CACHE_DIR: cacheDirectory }),
+      return await nativeCall(() => {
+        const core = library.make("core");
+        requirePrecision(library, core, precision);
+        const model = library.make("model", core, modelPath, null);
+        const compiled = library.make("compiled", core, model, DEVICE, {
+          INFERENCE_PRECISION_HINT: PRECISION_NAMES[precision].hint,
+          INFERENCE_NUM_THREADS: String(threads),
+          NUM_STREAMS: "1",
+          PERFORMANCE_HINT: "LATENCY",
+          ...(cacheDirectory === undefined ? {} : { CACHE_DIR: cacheDirectory }),
+        });
+        library.free("model", model);
+        return new OpenVinoSession(library, core, compiled, options.outputs);
       });
-      library.free("model", model);
-      return new OpenVinoSession(library, core, compiled, options.outputs);
     } catch (cause) {
       throw refused("open the model", cause);
     }
@@ -93,7 +96,11 @@ export class OpenVinoSession {
    *
    * @throws AlbertError backend (RUNTIME_REFUSED)
    */
-  async run(feeds: HostTensors): Promise<Record<string, HostTensor>> {
+  run(feeds: HostTensors): Promise<Record<string, HostTensor>> {
+    return nativeCall(() => this.#run(feeds));
+  }
+
+  #run(feeds: HostTensors): Record<string, HostTensor> {
     const library = this.#library;
     const tensors: Pointer[] = [];
     try {
@@ -114,10 +121,12 @@ export class OpenVinoSession {
   }
 
   /** Frees the model's memory. */
-  async dispose(): Promise<void> {
-    this.#library.free("request", this.#request);
-    this.#library.free("compiled", this.#compiled);
-    this.#library.free("core", this.#core);
+  dispose(): Promise<void> {
+    return nativeCall(() => {
+      this.#library.free("request", this.#request);
+      this.#library.free("compiled", this.#compiled);
+      this.#library.free("core", this.#core);
+    });
   }
 
   #output({ name, dtype }: ModelOutput): HostTensor {

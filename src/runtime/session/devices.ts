@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { platform } from "node:os";
 import { AlbertError } from "../../errors.ts";
-import { spawnWorker } from "../../platform/threads/worker.ts";
+import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
 import { availableThreads } from "../cpu-quota.ts";
 import type { DeviceKind } from "../engine.ts";
 import type { OpenVinoPlaces } from "../openvino/openvino-session.ts";
@@ -66,7 +66,7 @@ export function probeDevices(
     };
     const timer = setTimeout(() => {
       finish(`no answer from the driver within ${PROBE_TIMEOUT_MS / 1000} s`);
-      void worker.terminate();
+      void endThread(worker);
     }, PROBE_TIMEOUT_MS);
     worker.on("message", (result: ProbeResult) => {
       if (results.push(result) === kinds.length) finish("");

@@ -1,6 +1,7 @@
 import * as ort from "onnxruntime-node";
 import { AlbertError } from "../../errors.ts";
 import type { OnnxData, OnnxType } from "../../graph/onnx/tensors.ts";
+import { nativeCall } from "../../platform/threads/native-calls.ts";
 import type { DeviceKind } from "../engine.ts";
 
 // An ONNX Runtime session and its tensors. Only this file and `training-session.ts` import the runtime.
@@ -63,8 +64,8 @@ export class OrtSession {
       // The two overloads of `create` differ only in how the model is given.
       const session =
         typeof model === "string"
-          ? await ort.InferenceSession.create(model, settings)
-          : await ort.InferenceSession.create(model, settings);
+          ? await nativeCall(() => ort.InferenceSession.create(model, settings))
+          : await nativeCall(() => ort.InferenceSession.create(model, settings));
       return new OrtSession(session);
     } catch (cause) {
       throw refused("create a session", cause);
@@ -103,7 +104,7 @@ export class OrtSession {
 
   /** Frees the session's memory. */
   async dispose(): Promise<void> {
-    await this.#session.release();
+    await nativeCall(() => this.#session.release());
   }
 
   async #run(
@@ -111,9 +112,9 @@ export class OrtSession {
     into?: HostTensors,
   ): Promise<ort.InferenceSession.OnnxValueMapType> {
     try {
-      if (into === undefined) return await this.#session.run(toOrt(feeds));
+      if (into === undefined) return await nativeCall(() => this.#session.run(toOrt(feeds)));
       const names = Object.fromEntries(this.#session.outputNames.map((name) => [name, null]));
-      return await this.#session.run(toOrt(feeds), { ...names, ...toOrt(into) });
+      return await nativeCall(() => this.#session.run(toOrt(feeds), { ...names, ...toOrt(into) }));
     } catch (cause) {
       throw refused("run the model", cause);
     }

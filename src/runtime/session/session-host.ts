@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { AlbertError, spreadRetry } from "../../errors.ts";
-import { spawnWorker } from "../../platform/threads/worker.ts";
+import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 
@@ -220,11 +220,9 @@ export class SessionHost {
   #lose(reason: LostReason, cause?: unknown): void {
     if (!("worker" in this.#state) || this.#state.worker === undefined) return;
     const { worker, kind } = this.#state;
-    // A stalled thread ends when its native call returns, if ever; its messages are ignored.
-    worker.removeAllListeners();
-    worker.on("error", () => {});
+    // A stalled thread ends when its native call returns, if ever; what it still says is not heard, as it is no longer owned.
     worker.unref();
-    void worker.terminate();
+    void endThread(worker);
     this.#options.onLost?.(reason);
     const error = lost(reason, cause);
     if (this.#firstStart !== undefined) {
@@ -282,8 +280,6 @@ export class SessionHost {
       done();
       return;
     }
-    worker.removeAllListeners();
-    worker.on("error", () => {});
     worker.on("exit", done);
     const request: WorkerRequest = { kind: "close" };
     worker.postMessage(request);

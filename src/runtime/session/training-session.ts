@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { AlbertError } from "../../errors.ts";
 import { sizeOf } from "../../model/tensor.ts";
+import { nativeCall } from "../../platform/threads/native-calls.ts";
 import type { OrtDevice } from "./ort.ts";
 
 // A session for training on the thread that calls it. It knows no optimizer and no model.
@@ -42,7 +43,7 @@ export class TrainingSession {
   static async open(model: Uint8Array, options: TrainingSessionOptions): Promise<TrainingSession> {
     const { device, threads, deviceOutputs = [], keepMemory = true, profile } = options;
     try {
-      const session = await InferenceSession.create(model, {
+      const settings: InferenceSession.SessionOptions = {
         executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
         graphOptimizationLevel: "all",
         enableCpuMemArena: keepMemory,
@@ -59,7 +60,8 @@ export class TrainingSession {
               preferredOutputLocation: Object.fromEntries(deviceOutputs.map((name) => [name, "gpu-buffer" as const])),
             }),
         ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-      });
+      };
+      const session = await nativeCall(() => InferenceSession.create(model, settings));
       return new TrainingSession(session);
     } catch (cause) {
       throw backendFailure(`the ${device} device cannot run the training graph`, cause);
@@ -82,7 +84,7 @@ export class TrainingSession {
   ): Promise<Readonly<Record<string, SessionTensor>>> {
     try {
       // The declared result type also allows sequences and maps, which no training graph has.
-      return (await this.#session.run(feeds, outputs)) as Readonly<Record<string, SessionTensor>>;
+      return (await nativeCall(() => this.#session.run(feeds, outputs))) as Readonly<Record<string, SessionTensor>>;
     } catch (cause) {
       throw backendFailure("the runtime failed in a training step", cause);
     }
@@ -90,7 +92,7 @@ export class TrainingSession {
 
   /** Frees the session. */
   async close(): Promise<void> {
-    await this.#session.release();
+    await nativeCall(() => this.#session.release());
   }
 
   /** Ends profiling and writes the file. */

@@ -2,7 +2,7 @@ import type { Worker } from "node:worker_threads";
 import { AlbertError } from "../../errors.ts";
 import type { Vocabulary } from "../../model/directory/vocabulary.ts";
 import { type HeapLimit, isHeapExhausted, resourceLimits, SMALL_HEAP } from "../../platform/threads/hosted-thread.ts";
-import { spawnWorker } from "../../platform/threads/worker.ts";
+import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
 import { workTooLarge } from "../../platform/threads/worker-rpc.ts";
 import { unpackText } from "../../tokenizer/packed-text.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
@@ -60,7 +60,7 @@ export class TokenizingHost {
   /** Ends the thread; what it has not answered fails. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#worker?.terminate();
+    if (this.#worker !== undefined) await endThread(this.#worker);
   }
 
   #next(): void {
@@ -126,7 +126,7 @@ export class TokenizingHost {
   #replace(): void {
     const worker = this.#worker;
     this.#forget();
-    void worker?.terminate();
+    if (worker !== undefined) void endThread(worker);
   }
 
   #forget(): void {
