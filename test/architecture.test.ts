@@ -210,6 +210,12 @@ describe("the house", () => {
     expect(wrong.map((file) => relative(root, file))).toEqual([]);
   });
 
+  it("ends threads in one place, which knows whether that harms the process", () => {
+    const ends = /\.terminate\(/;
+    const wrong = sourceFiles().filter((file) => ends.test(readFileSync(file, "utf8")));
+    expect(wrong.map((file) => relative(src, file))).toEqual([join("platform", "threads", "worker.ts")]);
+  });
+
   it("has no file named for nothing", () => {
     const wrong = sourceFiles().filter((file) =>
       /(^|[/-])(utils?|helpers?|common|manager|misc)[^/]*\.ts$/.test(relative(src, file)),
