@@ -18,7 +18,21 @@ import type { VocabularyKind } from "../../../src/tokenizer/tokenizer.ts";
 import { BUNDLED_FIXTURES } from "../../support/fixtures.ts";
 import { scratchDirectory, tinyModel, tinyVocabulary } from "../../support/models/tiny-model.ts";
 import { tinyTokenizerJson } from "../../support/models/tiny-tokenizer-json.ts";
-import { FUZZ_RUNS, mutatedBytes, mutatedJson } from "./mutations.ts";
+import { mutatedBytes, mutatedJson } from "../../support/mutations.ts";
+
+/** Readers that are tried. */
+const READERS = 21;
+
+const ASKED = process.env["ALBERT_TEST_FUZZ"];
+
+/**
+ * How many inputs a reader is given: of bytes in memory thousands, of files on the disk hundreds, which take as long.
+ * ALBERT_TEST_FUZZ says how many all readers are given together, each as many.
+ */
+const FUZZ_RUNS = {
+  memory: ASKED === undefined ? 3000 : Math.ceil(Number(ASKED) / READERS),
+  disk: ASKED === undefined ? 150 : Math.ceil(Number(ASKED) / READERS),
+};
 
 const scratch = scratchDirectory();
 const heads: readonly Head[] = [{ kind: "classification", name: "c", problemType: "single-label", labels: ["a", "b"] }];

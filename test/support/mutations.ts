@@ -1,18 +1,6 @@
 import fc from "fast-check";
 
-/** Readers that `reader-fuzz.test.ts` tries. */
-const READERS = 21;
-
-const ASKED = process.env["ALBERT_TEST_FUZZ"];
-
-/**
- * How many inputs a reader is given: of bytes in memory thousands, of files on the disk hundreds, which take as long.
- * ALBERT_TEST_FUZZ says how many all readers are given together, each as many.
- */
-export const FUZZ_RUNS = {
-  memory: ASKED === undefined ? 3000 : Math.ceil(Number(ASKED) / READERS),
-  disk: ASKED === undefined ? 150 : Math.ceil(Number(ASKED) / READERS),
-};
+// Files and messages that were valid before something happened to them.
 
 /** A valid file with some bytes changed, put in, left out or repeated, or cut off. */
 export function mutatedBytes(valid: Uint8Array): fc.Arbitrary<Uint8Array> {
