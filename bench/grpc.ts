@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { credentials } from "@grpc/grpc-js";
 import { formatAccessList } from "../src/access/access-file.ts";
 import { newToken, tokenHash } from "../src/access/tokens.ts";
 import { startApp } from "../src/app.ts";
@@ -117,7 +116,7 @@ async function securities(directory: string): Promise<readonly (readonly [name: 
   writeFileSync(tokensFile, formatAccessList({ tokens: [entry], certificates: [] }));
   const tls = { "tls-certificate-file": certificateFile, "tls-key-file": keyFile };
   const tokens = { "auth-tokens-file": tokensFile };
-  const channel = { credentials: credentials.createSsl(Buffer.from(authority.pem)) };
+  const channel = { tls: { ca: authority.pem } };
   return [
     ["plain", NO_SECURITY],
     ["tokens", { flags: tokens, client: { token } }],

@@ -13,13 +13,24 @@ const NOTES = {
     "https://github.com/microsoft/onnxruntime/blob/v{version}/ThirdPartyNotices.txt",
 };
 
+const INTRODUCTION = [
+  "albert-serve is under the Apache License 2.0 (LICENSE). What comes with it keeps its own licence. This list is made from the lock",
+  "file and the installed packages by `npm run inventory`; `sbom.cdx.json` has the same packages with their digests. The terms of the",
+  "data behind the bundled models are in models/README.md.",
+];
+
 /**
  * The page, from the installed packages.
  *
  * @throws Error for a licence that nobody has accepted yet, and for packages that are not installed
  */
 export function makeLicences() {
-  const packages = shippedPackages().map(described);
+  return licencesPage(shippedPackages(), INTRODUCTION);
+}
+
+/** A page like it about some of the packages. */
+export function licencesPage(shipped, introduction) {
+  const packages = shipped.map(described);
   const texts = new Map();
   for (const each of packages) {
     for (const text of each.texts) texts.set(text, [...(texts.get(text) ?? []), each.title]);
@@ -27,9 +38,7 @@ export function makeLicences() {
   return [
     "# Licences of third-party packages",
     "",
-    "albert-serve is under the Apache License 2.0 (LICENSE). What comes with it keeps its own licence. This list is made from the lock",
-    "file and the installed packages by `npm run inventory`; `sbom.cdx.json` has the same packages with their digests. The terms of the",
-    "data behind the bundled models are in models/README.md.",
+    ...introduction,
     "",
     "| package | licence | from |",
     "|---|---|---|",

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { credentials } from "@grpc/grpc-js";
+import { createSecureContext } from "node:tls";
 import type { Command } from "commander";
-import type { AlbertClientOptions } from "../client/albert-client.ts";
+import type { AlbertClientOptions, ClientTls } from "../client/albert-client.ts";
 import { CLIENT_VARIABLES, clientEnvironment } from "../config/client-environment.ts";
 import { invalidInput } from "../errors.ts";
 
@@ -28,14 +28,11 @@ export function addConnectionOptions(command: Command): Command {
 }
 
 /**
- * Credentials and token for a connection to a server.
+ * TLS and token for a connection to a server.
  *
  * @throws AlbertError invalid-input for flags that contradict each other, and for a token that would travel in plain text
  */
-export function connectionOf(
-  flags: ConnectionFlags,
-  address: string,
-): Pick<AlbertClientOptions, "credentials" | "token"> {
+export function connectionOf(flags: ConnectionFlags, address: string): Pick<AlbertClientOptions, "tls" | "token"> {
   const environment = clientEnvironment();
   const ca = flags.ca ?? environment.caFile;
   const cert = flags.cert ?? environment.certificateFile;
@@ -47,7 +44,7 @@ export function connectionOf(
   if (token !== undefined && !secure && !LOOPBACK.test(address)) {
     throw wrong("--token-file", `a token for ${address} would travel in plain text: give --tls or --ca`);
   }
-  const channel = secure ? { credentials: channelCredentials(ca, cert, key) } : {};
+  const channel = secure ? { tls: readTls(ca, cert, key) } : {};
   return { ...channel, ...(token === undefined ? {} : { token }) };
 }
 
@@ -68,16 +65,18 @@ function tokenOf(
   return token;
 }
 
-function channelCredentials(ca: string | undefined, cert: string | undefined, key: string | undefined) {
-  const files = [ca, key, cert].map((path) => (path === undefined ? null : readFileSync(path)));
+function readTls(ca: string | undefined, cert: string | undefined, key: string | undefined): ClientTls {
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  const pem = { ca: read(ca), cert: read(cert), key: read(key) };
   try {
-    return credentials.createSsl(...(files as [Buffer | null, Buffer | null, Buffer | null]));
+    createSecureContext(pem);
   } catch {
     throw wrong(
       cert === undefined ? "--ca" : "--cert",
       "the files cannot be used: certificates and a key in PEM are expected",
     );
   }
+  return { ca: pem.ca, certificate: pem.cert, key: pem.key };
 }
 
 function wrong(field: string, description: string) {

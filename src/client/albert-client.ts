@@ -6,7 +6,7 @@ import { type ServiceClient, serviceClient } from "./service-client.ts";
 
 export { type AdminClient, connectAdmin } from "./admin-client.ts";
 export { CallError, itemError } from "./call-error.ts";
-export type { AlbertClientOptions } from "./channel.ts";
+export type { AlbertClientOptions, ClientTls } from "./channel.ts";
 export type { CallOptions, ServiceClient } from "./service-client.ts";
 export { type UploadOptions, uploadDataset } from "./upload-dataset.ts";
 

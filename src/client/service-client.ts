@@ -48,7 +48,11 @@ export interface CallDefaults {
   readonly headersOfCall?: () => Readonly<Record<string, string>>;
 }
 
-/** Typed access to one service over an open channel. */
+/**
+ * Typed access to one service over an open channel.
+ *
+ * @internal
+ */
 export function serviceClient<S extends DescService>(
   service: S,
   channel: Client,

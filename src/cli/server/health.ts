@@ -41,11 +41,8 @@ export function registerHealth(program: Command): void {
       const configured = named === undefined ? configuredServer() : undefined;
       const address = named ?? configured?.address ?? "";
       const given = connectionOf(flags, address);
-      const connection =
-        given.credentials === undefined && configured?.credentials !== undefined
-          ? { credentials: configured.credentials }
-          : given;
-      const status = await askHealth(address, flags, connection);
+      const own = given.tls === undefined ? configured?.security : undefined;
+      const status = await askHealth(address, flags, own === undefined ? given : {}, own);
       const what = flags.service === "" ? "" : ` ${flags.service}`;
       process.stdout.write(`${address}${what}: ${statusName(status)}\n`);
       process.exitCode = status === ServingStatus.SERVING ? 0 : 1;
@@ -60,9 +57,10 @@ export function registerHealth(program: Command): void {
 async function askHealth(
   address: string,
   { service, timeoutMs }: HealthFlags,
-  connection: Connection,
+  connection: ReturnType<typeof connectionOf>,
+  security: ChannelCredentials | undefined,
 ): Promise<ServingStatus> {
-  const { channel, sent } = openChannel(address, [Health], { maxAttempts: 1, ...connection });
+  const { channel, sent } = openChannel(address, [Health], { maxAttempts: 1, ...connection }, security);
   try {
     const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, ...sent }).check({ service });
     return status;
@@ -97,14 +95,12 @@ function statusName(status: ServingStatus): string {
   return HealthCheckResponse_ServingStatusSchema.value[status]?.name ?? String(status);
 }
 
-type Connection = ReturnType<typeof connectionOf>;
-
 /**
  * Where a server of this environment listens, the public address or the admin one where there is no other, and how it is
  * reached there. Its certificate is not for the name under which its own machine asks: it is not checked, and no token is sent.
  * Where certificates of clients are needed, the server's own is shown.
  */
-function configuredServer(): { readonly address: string; readonly credentials?: ChannelCredentials } {
+function configuredServer(): { readonly address: string; readonly security?: ChannelCredentials } {
   const { server, tls } = loadProcessConfig().config;
   const listening =
     server.role === "training" || server.publicAddress === "" ? server.adminAddress : server.publicAddress;
@@ -114,7 +110,7 @@ function configuredServer(): { readonly address: string; readonly credentials?: 
   const [key, cert] =
     tls.clientCaFile === "" ? [null, null] : [readFileSync(tls.keyFile), readFileSync(tls.certificateFile)];
   const unchecked = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
-  return { address, credentials: credentials.createSsl(null, key, cert, unchecked) };
+  return { address, security: credentials.createSsl(null, key, cert, unchecked) };
 }
 
 function milliseconds(text: string): number {

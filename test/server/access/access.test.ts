@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { credentials } from "@grpc/grpc-js";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type AccessList, formatAccessList, type TokenEntry } from "../../../src/access/access-file.ts";
@@ -241,8 +240,7 @@ it("a certificate is a credential by its alternative name, on every listener", a
   await start({ tls: files });
   const options = async (name: string) => {
     const { cert, key } = await authority.issue([name]);
-    const channel = credentials.createSsl(Buffer.from(authority.pem), Buffer.from(key), Buffer.from(cert));
-    return { credentials: channel };
+    return { tls: { ca: authority.pem, certificate: cert, key } };
   };
   const known = await options("url:spiffe://example/trainer");
   expect((await ask(known).classify(REQUEST)).labels).toHaveLength(2);

@@ -3,7 +3,6 @@ import { request as httpsRequest, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import { credentials } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { connectAlbert } from "../../../src/client/albert-client.ts";
 import type { TlsConfig } from "../../../src/config/settings.ts";
@@ -38,16 +37,13 @@ afterEach(async () => {
   server = undefined;
 });
 
-const channel = (ca: string, own?: Identity) =>
-  own === undefined
-    ? credentials.createSsl(Buffer.from(ca))
-    : credentials.createSsl(Buffer.from(ca), Buffer.from(own.key), Buffer.from(own.cert));
+const trust = (ca: string, own?: Identity) => ({ ca, certificate: own?.cert, key: own?.key });
 
 const start = async (tls: Partial<TlsConfig>) => {
   server = await runServer({
     models: [{ name: "tiny", directory: model }],
     config: { tls, store: { directory: mkdtempSync(join(scratch, "store-")) } },
-    client: { credentials: channel(authority.pem, client) },
+    client: { tls: trust(authority.pem, client) },
   });
   return server;
 };
@@ -125,7 +121,7 @@ describe("TLS", { timeout: 60_000 }, () => {
       const other = connectAlbert(app.addresses.public, {
         maxAttempts: 1,
         deadlineMs: 3000,
-        credentials: channel(authority.pem, own),
+        tls: trust(authority.pem, own),
       });
       await expect(other.classify(REQUEST)).rejects.toMatchObject({
         status: expect.stringMatching(/UNAVAILABLE|DEADLINE/),
@@ -141,7 +137,7 @@ describe("TLS", { timeout: 60_000 }, () => {
 
   it("with optional certificates, lets in who shows none", async () => {
     const { app } = await start({ ...tlsFiles(scratch, identity, authority.pem), clientCertificates: "optional" });
-    const bare = connectAlbert(app.addresses.public, { maxAttempts: 1, credentials: channel(authority.pem) });
+    const bare = connectAlbert(app.addresses.public, { maxAttempts: 1, tls: trust(authority.pem) });
     expect((await bare.classify(REQUEST)).labels).toHaveLength(2);
     bare.close();
   });
