@@ -14,8 +14,9 @@ import { freePort } from "../../test/support/free-port.ts";
 import { startServerProcess } from "../../test/support/server-process.ts";
 import { BURNING, burn, HTTP1_ATTACKS, HTTP2_ATTACKS } from "./attacks.ts";
 
-// `node --import tsx scripts/attacks/main.ts [--port public] [--seconds 4]`: a server, a good caller, and one attack after the
-// other on one of the listeners, each from a process of its own. Prints what the good caller waits and what memory the server holds.
+// `node --import tsx scripts/attacks/main.ts [--port public] [--seconds 4] [--only ATTACK] [--rest 10]`: a server, a good caller, and
+// one attack after the other on one of the listeners, each from a process of its own. Prints what the good caller waits and what
+// memory the server holds; the last row after a rest of so many seconds.
 
 const PORTS = ["public", "admin", "console", "metrics"] as const;
 type Port = (typeof PORTS)[number];
@@ -24,6 +25,8 @@ const { values } = parseArgs({
   options: {
     port: { type: "string", default: "public" },
     seconds: { type: "string", default: "4" },
+    only: { type: "string" },
+    rest: { type: "string", default: "10" },
     attack: { type: "string" },
     at: { type: "string" },
   },
@@ -62,6 +65,7 @@ function attack(name: string, port: Port, address: string): void {
   const attacks = isHttp2(port) ? HTTP2_ATTACKS : HTTP1_ATTACKS;
   const chosen = name === "all" ? Object.values(attacks) : [attacks[name]];
   console.log(`${name} begins`);
+  setInterval(() => {}, 60_000); // sockets that neither read nor write would let the process end
   for (const begin of chosen) begin?.({ host, port: Number(number), path, message: messageFor(port) });
 }
 
@@ -129,7 +133,11 @@ async function main(port: Port, seconds: number): Promise<void> {
     );
     say("none", await waits(seconds * 1000));
     const attacks = isHttp2(port) ? HTTP2_ATTACKS : HTTP1_ATTACKS;
-    for (const name of [BURNING, ...Object.keys(attacks)]) {
+    const names = [BURNING, ...Object.keys(attacks)].filter(
+      (name) => values.only === undefined || name === values.only,
+    );
+    if (names.length === 0) throw new Error(`${port} is attacked by: ${Object.keys(attacks).join("; ")}`);
+    for (const name of names) {
       const child = await started(name);
       const found = await waits(seconds * 1000);
       child.kill("SIGKILL");
@@ -137,8 +145,8 @@ async function main(port: Port, seconds: number): Promise<void> {
       await waits(1500);
       say(name, { ...found, memory_after_mb: megabytes(server.pid) });
     }
-    await delay(10_000);
-    say("none, 10 s later", await waits(seconds * 1000));
+    await delay(Number(values.rest) * 1000);
+    say(`none, ${values.rest} s later`, await waits(seconds * 1000));
   } finally {
     client.close();
     await server.kill();

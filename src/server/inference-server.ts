@@ -21,6 +21,7 @@ import { ConsoleListener } from "./console/console-listener.ts";
 import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
 import { HealthStates, healthHandlers } from "./health/health-states.ts";
 import { MetricsListener } from "./http/metrics-listener.ts";
+import { type MetricsPage, sharedPage } from "./http/metrics-page.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
 import { openInferenceRoutes } from "./open-inference/rest/routes.ts";
 import type { Certificates } from "./tls/certificates.ts";
@@ -153,17 +154,20 @@ export class InferenceServer {
               admin.register(services);
               services.add(Health, healthHandlers(health));
             });
+      const metricsPage = sharedPage(() => options.metrics.page());
       const http =
         config.server.metricsAddress === ""
           ? undefined
           : await MetricsListener.open({
               address: config.server.metricsAddress,
-              metricsPage: () => options.metrics.page(),
+              metricsPage,
               ready: () => health.ready,
               ...secure,
             });
       const page =
-        config.server.consoleAddress === "" ? undefined : await openConsole(options, openInference, draining.signal);
+        config.server.consoleAddress === ""
+          ? undefined
+          : await openConsole(options, openInference, metricsPage, draining.signal);
       return new InferenceServer(options, { publicListener, adminListener, http, page, health, draining });
     } catch (error) {
       await Promise.all(opened.map((listener) => listener.close(0)));
@@ -243,9 +247,10 @@ function guardOf({ access }: InferenceServerOptions) {
 function openConsole(
   options: InferenceServerOptions,
   openInference: ServiceHandlers<typeof GRPCInferenceService> | undefined,
+  metricsPage: () => Promise<MetricsPage>,
   draining: AbortSignal,
 ): Promise<ConsoleListener> {
-  const { config, metrics, inference, admin, certificates, access } = options;
+  const { config, inference, admin, certificates, access } = options;
   const guarded = guardOf(options);
   const budget = new ByteBudget(config.server.inflightBytes);
   const settings = callSettings("public", options, draining, budget);
@@ -255,7 +260,7 @@ function openConsole(
     directory: fileURLToPath(new URL("../../dist/console", import.meta.url)),
     maxMessageBytes: config.server.maxMessageBytes,
     budget,
-    metricsPage: () => metrics.page(),
+    metricsPage,
     ...(certificates === undefined ? {} : { certificates }),
     ...(access === undefined ? {} : { access }),
     ...(openInference === undefined

@@ -8,6 +8,7 @@ import type { ByteBudget } from "../call/byte-budget.ts";
 import { connectListener } from "../connect/node-adapter.ts";
 import { boundPort, hostOf, listen } from "../http/http-address.ts";
 import { httpServer } from "../http/http-server.ts";
+import type { MetricsPage } from "../http/metrics-page.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import { answerSession, SESSION_PATH } from "./session-route.ts";
 
@@ -22,7 +23,7 @@ export interface ConsoleListenerOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** Answers requests of other protocols over HTTP. @returns whether the request is one of them */
   readonly rest?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
+  readonly metricsPage: () => Promise<MetricsPage>;
   /** Largest message of a call. */
   readonly maxMessageBytes: number;
   /** What the messages of all calls count against. */

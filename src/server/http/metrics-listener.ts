@@ -5,6 +5,7 @@ import { refusalOf, refuse } from "../access/http-access.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import { boundPort, listen } from "./http-address.ts";
 import { httpServer } from "./http-server.ts";
+import type { MetricsPage } from "./metrics-page.ts";
 
 // The HTTP listener for metrics and probes.
 
@@ -15,7 +16,7 @@ export interface MetricsListenerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
   /** The page for scrapers. */
-  readonly metricsPage: () => Promise<{ contentType: string; body: string }>;
+  readonly metricsPage: () => Promise<MetricsPage>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
   /** Who may see the metrics; every caller where it is absent. The paths of probes are open to all. */
@@ -57,6 +58,7 @@ export class MetricsListener {
         reply(response, 404, "text/plain", "there are /metrics, /livez, /healthz and /readyz\n");
       }
     });
+    server.setTimeout(REQUEST_TIMEOUT_MS); // also ends a connection whose peer does not read its answers
     await listen(server, options.address);
     return new MetricsListener(server, boundPort(server, options.address));
   }
@@ -89,6 +91,6 @@ function hasCertificate({ socket }: IncomingMessage): boolean {
   return socket instanceof TLSSocket && socket.authorized;
 }
 
-function reply(response: ServerResponse, status: number, contentType: string, body: string): void {
+function reply(response: ServerResponse, status: number, contentType: string, body: string | Buffer): void {
   response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) }).end(body);
 }

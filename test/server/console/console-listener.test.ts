@@ -25,7 +25,7 @@ describe("the files of the console's page", () => {
       maxMessageBytes: 1024,
       budget: new ByteBudget(1024),
       routes: () => {},
-      metricsPage: async () => ({ contentType: "text/plain", body: "metrics" }),
+      metricsPage: async () => ({ contentType: "text/plain", body: Buffer.from("metrics") }),
     });
   });
   afterAll(async () => {
