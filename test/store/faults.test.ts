@@ -1,13 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { open } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DirectoryObjectStore } from "../../src/store/objects/directory-object-store.ts";
 import type { ObjectStore } from "../../src/store/objects/object-store.ts";
 import { S3ObjectStore } from "../../src/store/objects/s3-object-store.ts";
-import { openStore } from "../../src/store/open-store.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
 import { missing } from "../support/fixtures.ts";
 import { installedS3Server, type S3Server, startS3Server } from "../support/s3-server.ts";
@@ -209,24 +204,3 @@ for (const kind of KINDS) {
     },
   );
 }
-
-describe("a process that is killed while it publishes and promotes", () => {
-  it("leaves a store whose every version and alias is whole", async () => {
-    const directories = await Promise.all([modelDirectory(), modelDirectory(), modelDirectory()]);
-    const script = join(import.meta.dirname, "publishing-process.ts");
-    for (let run = 0; run < 3; run++) {
-      const args = ["--import", "tsx", script, path("killed"), ...directories];
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-      await once(child.stdout, "data");
-      await setTimeout(Math.random() * 60); // the instant is random, nothing waits for it
-      child.kill("SIGKILL");
-      await once(child, "exit");
-      const store = await openStore(path("killed"));
-      expect((await store.versions.list("m")).length).toBeGreaterThan(0);
-      await expectSound(store, "m");
-    }
-    const store = await openStore(path("killed"));
-    for (const directory of directories) await store.versions.publish("m", directory);
-    expect(await store.versions.list("m")).toHaveLength(3);
-  });
-});
