@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
+import { isDamagedRecord } from "../model/formats/records.ts";
 import { CHAMPION, type ModelAliases, PREVIOUS } from "../store/aliases.ts";
-import { isDamagedRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { VersionActivation, VersionNumber } from "./version-activation.ts";
 

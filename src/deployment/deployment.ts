@@ -1,8 +1,8 @@
 import { AlbertError, invalidInput } from "../errors.ts";
+import { isDamagedRecord } from "../model/formats/records.ts";
 import { KeyedSerialQueue } from "../platform/serial-queue.ts";
 import type { SwapReport, Traffic } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch } from "../store/aliases.ts";
-import { isDamagedRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
 import { ChampionFollower, type FollowerOptions } from "./champion-follower.ts";

@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
+import { isUnreadable } from "../platform/disk-space.ts";
 import { SerialQueue } from "../platform/serial-queue.ts";
 import type { JobIdentity } from "./job.ts";
 import { type JobSpec, specDigest } from "./job-spec.ts";
@@ -94,7 +96,7 @@ export class JobStore {
     const createdMs = this.#access.clock();
     const identity: JobIdentity = { id: this.#newId(createdMs), requestId, spec, specDigest: digest, createdMs };
     await createDirectoryAtomically(join(this.#directory, identity.id), (temporary) =>
-      writeNewFile(join(temporary, IDENTITY_FILE), Buffer.from(`${JSON.stringify(identity, null, 2)}\n`)),
+      writeNewFile(join(temporary, IDENTITY_FILE), encodeRecord(identity)),
     );
     return { record: await this.#load(identity.id), replayed: false };
   }
@@ -102,7 +104,8 @@ export class JobStore {
   async #loadOrSetAside(id: string): Promise<void> {
     try {
       await this.#load(id);
-    } catch (error) {
+    } catch (cause) {
+      const error = isUnreadable(cause) ? unreadable(id, "the disk does not give it back", cause) : cause;
       if (!(error instanceof AlbertError) || error.code !== "corrupt") throw error;
       await this.#access.checkFencing();
       const aside = `.${id}.damaged`;
@@ -113,10 +116,10 @@ export class JobStore {
 
   async #load(id: string): Promise<JobRecord> {
     const directory = join(this.#directory, id);
-    const text = await readFile(join(directory, IDENTITY_FILE), "utf8").catch((cause: unknown) => {
-      throw corrupt(`job ${id} has no readable ${IDENTITY_FILE}`, { reason: "JOB_LOG_CORRUPT", cause });
+    const bytes = await readFile(join(directory, IDENTITY_FILE)).catch((cause: NodeJS.ErrnoException) => {
+      throw cause.code === "ENOENT" ? unreadable(id, `it has no ${IDENTITY_FILE}`, cause) : cause;
     });
-    const record = await JobRecord.open(directory, identityOf(id, text), this.#access).catch((error: unknown) => {
+    const record = await JobRecord.open(directory, identityOf(id, bytes), this.#access).catch((error: unknown) => {
       if (!(error instanceof AlbertError)) throw error;
       throw new AlbertError(error.code, `job ${id}: ${error.message}`, { reason: error.reason, cause: error });
     });
@@ -133,10 +136,15 @@ export class JobStore {
   }
 }
 
-function identityOf(id: string, text: string): JobIdentity {
+function identityOf(id: string, bytes: Uint8Array): JobIdentity {
   try {
-    return JSON.parse(text) as JobIdentity; // `create` wrote it
+    return decodeRecord<JobIdentity>(bytes, IDENTITY_FILE);
   } catch (cause) {
-    throw corrupt(`the ${IDENTITY_FILE} of job ${id} is not JSON`, { reason: "JOB_LOG_CORRUPT", cause });
+    if (!isDamagedRecord(cause)) throw cause;
+    throw unreadable(id, (cause as Error).message, cause);
   }
+}
+
+function unreadable(id: string, why: string, cause: unknown): AlbertError {
+  return corrupt(`job ${id}: ${why}`, { reason: "JOB_LOG_CORRUPT", cause });
 }

@@ -14,6 +14,11 @@ export function isDiskFull(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
+/** Whether the disk failed to give back what lies on it. */
+export function isUnreadable(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null | undefined)?.code === "EIO";
+}
+
 /** Whether the operating system refused a write because of the disk, which is full or read-only, and not because of what was written. */
 export function isUnwritable(error: unknown): boolean {
   return isDiskFull(error) || (error as NodeJS.ErrnoException | null | undefined)?.code === "EROFS";

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { AlbertError } from "../errors.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { checkAlias, checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { decodeRecord, encodeRecord, isDamagedRecord } from "./records.ts";
 import { type Versions, versionName } from "./versions.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 

@@ -3,11 +3,11 @@ import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { makeDirectory } from "../platform/directories.ts";
 import type { Blobs } from "./blobs.ts";
 import { ambiguousDigest, checkName, isDigest, isDigestPrefix, SHORTEST_PREFIX } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { decodeRecord, encodeRecord } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 // The data sets of the store: storing, registering, listing, fetching and removing them.
@@ -99,12 +99,34 @@ export class Datasets {
     throw datasetNotFound(digest);
   }
 
-  /** Every dataset, oldest first. */
-  async list(): Promise<DatasetVersion[]> {
+  /** Every dataset whose record can be read, oldest first. */
+  list(): Promise<DatasetVersion[]> {
+    return this.#list((error) => {
+      if (!isDamagedRecord(error)) throw error;
+    });
+  }
+
+  /**
+   * Every dataset, oldest first, for callers that remove what is not listed.
+   *
+   * @throws AlbertError corrupt (RECORD_CORRUPT) when one record is damaged
+   */
+  listAll(): Promise<DatasetVersion[]> {
+    return this.#list((error) => {
+      throw error;
+    });
+  }
+
+  async #list(onUnreadable: (error: unknown) => void): Promise<DatasetVersion[]> {
     const all: DatasetVersion[] = [];
     for await (const { key } of this.#options.objects.list("datasets/")) {
       const bytes = await this.#options.objects.get(key);
-      if (bytes !== undefined) all.push(decodeRecord(bytes, `the record ${key}`));
+      if (bytes === undefined) continue;
+      try {
+        all.push(decodeRecord(bytes, `the record ${key}`));
+      } catch (error) {
+        onUnreadable(error);
+      }
     }
     return all.sort((a, b) => a.created - b.created || (a.digest < b.digest ? -1 : 1));
   }

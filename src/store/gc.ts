@@ -79,7 +79,7 @@ export async function collectGarbage(
       }
     }
     if (!dryRun) for (const version of removedVersions) await versions.removeLocal(version, needed);
-    for (const { digest, path } of await datasets.list()) if (path === undefined) needed.add(digest);
+    for (const { digest, path } of await datasets.listAll()) if (path === undefined) needed.add(digest);
     let removedBlobs = 0;
     let freedBytes = 0;
     for await (const { sha256, bytes } of blobs.list()) {

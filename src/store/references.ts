@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { decodeRecord, encodeRecord } from "../model/formats/records.ts";
 import { checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { jsonBytes } from "./records.ts";
 import { CLOCK_SKEW_MS, type StoreClock, type WriteLeases } from "./write-leases.ts";
 
 // What servers need of a shared store: references that its garbage collection respects until they expire.
@@ -55,7 +55,7 @@ export class References {
     // A collection either sees the lease, or has begun before it and is waited for, or comes later and sees the reference.
     await this.#leases.write({ versions }, async () => {
       const before = await this.#keys(holder);
-      await this.#objects.putIfAbsent(`${PREFIX}${holder}/${randomUUID()}.json`, bytesBody(jsonBytes(reference)));
+      await this.#objects.putIfAbsent(`${PREFIX}${holder}/${randomUUID()}.json`, bytesBody(encodeRecord(reference)));
       for (const key of before) await this.#objects.delete(key);
     });
   }
@@ -66,7 +66,11 @@ export class References {
     for (const key of await this.#keys(holder)) await this.#objects.delete(key);
   }
 
-  /** Every reference that has not expired; both of a holder that was killed while it renewed its own. */
+  /**
+   * Every reference that has not expired; both of a holder that was killed while it renewed its own.
+   *
+   * @throws AlbertError corrupt (RECORD_CORRUPT) when one is damaged: nobody knows then what must stay
+   */
   async list(): Promise<Reference[]> {
     const references: Reference[] = [];
     for await (const { reference } of this.#all()) if (!this.#isExpired(reference)) references.push(reference);
@@ -86,8 +90,7 @@ export class References {
     for await (const { key } of this.#objects.list(PREFIX)) {
       const bytes = await this.#objects.get(key);
       if (bytes === undefined) continue;
-      const reference = JSON.parse(Buffer.from(bytes).toString()) as Reference; // objects are whole, and this class wrote it
-      yield { key, reference };
+      yield { key, reference: decodeRecord<Reference>(bytes, `the reference ${key}`) };
     }
   }
 

@@ -82,7 +82,7 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
     collectGarbage: (rules) =>
       collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),
-    verify: (repair) => verifyStore({ objects, blobs, aliases, cacheDirectory }, repair),
+    verify: (repair) => verifyStore({ objects, blobs, aliases, leases, cacheDirectory }, repair),
     trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),
   };

@@ -1,6 +1,8 @@
 import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
+import { readFully } from "../model/formats/random-access-file.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { writeNewFile } from "../platform/atomic-files.ts";
 import { makeDirectory } from "../platform/directories.ts";
 import { KeyedSerialQueue } from "../platform/serial-queue.ts";
@@ -163,7 +165,7 @@ export class Uploads {
     try {
       const known = data.subarray(0, Math.min(data.length, received - offset));
       const before = new Uint8Array(known.length);
-      await handle.read(before, 0, before.length, offset);
+      await readFully(handle, "the upload", before, offset);
       if (!Buffer.from(before).equals(known)) {
         throw invalidInput([
           { field: "data", description: `bytes from ${offset} differ from those that arrived before` },
@@ -193,16 +195,17 @@ export class Uploads {
   }
 
   async #keepPlan(plan: UploadPlan): Promise<UploadPlan> {
-    await writeNewFile(this.#planFile(plan.digest), Buffer.from(JSON.stringify(plan)));
+    await writeNewFile(this.#planFile(plan.digest), encodeRecord(plan));
     return plan;
   }
 
   async #plan(uploadId: string): Promise<UploadPlan | undefined> {
-    const text = await readFile(this.#planFile(uploadId), "utf8").catch(() => undefined);
+    const bytes = await readFile(this.#planFile(uploadId)).catch(absent);
     try {
-      return text === undefined ? undefined : (JSON.parse(text) as UploadPlan); // `#keepPlan` wrote it
-    } catch {
-      await rm(this.#planFile(uploadId)); // cut short by a crash: nothing had been promised yet
+      return bytes === undefined ? undefined : decodeRecord<UploadPlan>(bytes, "the plan of an upload");
+    } catch (error) {
+      if (!isDamagedRecord(error)) throw error;
+      await rm(this.#planFile(uploadId)); // cut short by a crash, or damaged: its client announces it again
       return undefined;
     }
   }
@@ -214,7 +217,7 @@ export class Uploads {
   }
 
   async #received(uploadId: string): Promise<number> {
-    return (await stat(this.#part(uploadId)).catch(() => undefined))?.size ?? 0;
+    return (await stat(this.#part(uploadId)).catch(absent))?.size ?? 0;
   }
 
   #planFile(uploadId: string): string {
@@ -224,6 +227,10 @@ export class Uploads {
   #part(uploadId: string): string {
     return join(this.#options.directory, `${uploadId}.part`);
   }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
 
 function checkId(field: string, id: string): string {

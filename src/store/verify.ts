@@ -1,15 +1,17 @@
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { MANIFEST_FILE } from "../model/directory/manifest.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { makeTemporaryDirectory } from "../platform/temporary-directories.ts";
 import type { Aliases } from "./aliases.ts";
 import type { Blobs } from "./blobs.ts";
 import type { DatasetVersion } from "./datasets.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { decodeRecord, isDamagedRecord } from "./records.ts";
 import { type ModelVersion, versionName } from "./versions.ts";
+import type { WriteLeases } from "./write-leases.ts";
 
 // Looks at everything that a store holds, byte by byte, and mends what can be mended. It removes nothing: what is damaged
 // goes into quarantine.
@@ -40,8 +42,32 @@ export interface VerifiedStore {
   readonly objects: ObjectStore;
   readonly blobs: Blobs;
   readonly aliases: Aliases;
+  readonly leases: WriteLeases;
   readonly cacheDirectory: string;
 }
+
+/** Records of one kind, which lie under keys of one form. */
+interface RecordKind {
+  readonly prefix: string;
+  readonly pattern: RegExp;
+  /** What a person does where one is damaged. */
+  readonly advice: string;
+  /** What takes the place of one whose presence counts, whatever it says. */
+  readonly anew?: object;
+}
+
+const VERSION: RecordKind = {
+  prefix: "models/",
+  pattern: /^models\/[^/]+\/versions\//,
+  advice: "publish or import the model again",
+};
+const DATASET: RecordKind = { prefix: "datasets/", pattern: /./, advice: "upload or register the data again" };
+const OTHER_RECORDS: readonly RecordKind[] = [
+  { prefix: "models/", pattern: /^models\/[^/]+\/reports\//, advice: "let the gate judge the version again" },
+  { prefix: "models/", pattern: /^models\/[^/]+\/removed\//, advice: "repair the store", anew: {} },
+  { prefix: "holds/", pattern: /./, advice: "repair the store: a server that runs announces its needs again" },
+  { prefix: "leases/", pattern: /./, advice: "repair the store once nothing is being published" },
+];
 
 /** A file that something refers to. */
 interface NeededFile {
@@ -62,13 +88,7 @@ export async function verifyStore(store: VerifiedStore, repair: boolean): Promis
   const files = new Map<string, NeededFile>();
   const numbers = new Map<string, Set<number>>();
   let datasets = 0;
-  for await (const version of readRecords<ModelVersion>(
-    store,
-    "models/",
-    /^models\/[^/]+\/versions\//,
-    repair,
-    problems,
-  )) {
+  for await (const version of readRecords<ModelVersion>(store, VERSION, repair, problems)) {
     const known = numbers.get(version.model) ?? new Set();
     numbers.set(version.model, known.add(version.version));
     const local = join(store.cacheDirectory, "models", version.files[MANIFEST_FILE]!.sha256);
@@ -76,12 +96,22 @@ export async function verifyStore(store: VerifiedStore, repair: boolean): Promis
       need(files, sha256, bytes, `version ${versionName(version)}`, join(local, name));
     }
   }
-  for await (const dataset of readRecords<DatasetVersion>(store, "datasets/", /./, repair, problems)) {
+  for await (const dataset of readRecords<DatasetVersion>(store, DATASET, repair, problems)) {
     datasets++;
     const { digest, name, bytes, path } = dataset;
     if (path === undefined) {
       need(files, digest, bytes, `dataset ${name}`, join(store.cacheDirectory, "datasets", digest, name));
     }
+  }
+  for (const kind of OTHER_RECORDS) for await (const _ of readRecords(store, kind, repair, problems));
+  if (await store.leases.isMarkerDamaged(repair)) {
+    const repaired = repair ? "restored as that of a collection that began now" : undefined;
+    problems.push({
+      where: "marker of garbage collection",
+      problem: "is damaged",
+      repaired,
+      advice: "repair the store",
+    });
   }
   for (const [model, versions] of numbers) problems.push(...(await checkAliases(store, model, versions, repair)));
   const temporary = await makeTemporaryDirectory("verify");
@@ -108,8 +138,7 @@ function need(files: Map<string, NeededFile>, sha256: string, bytes: number, own
 /** The sound records below a prefix; the others become problems. */
 async function* readRecords<T extends object>(
   { objects }: VerifiedStore,
-  prefix: string,
-  pattern: RegExp,
+  { prefix, pattern, advice, anew }: RecordKind,
   repair: boolean,
   problems: StoreProblem[],
 ): AsyncGenerator<T> {
@@ -123,14 +152,16 @@ async function* readRecords<T extends object>(
     } catch (error) {
       if (!isDamagedRecord(error)) throw error;
       if (repair) {
-        await objects.putIfAbsent(`quarantine/records/${key}`, bytesBody(bytes));
+        const suffix = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
+        await objects.putIfAbsent(`quarantine/records/${key}-${suffix}`, bytesBody(bytes));
         await objects.delete(key);
+        if (anew !== undefined) await objects.putIfAbsent(key, bytesBody(encodeRecord(anew)));
       }
       problems.push({
         where: `record ${key}`,
         problem: (error as Error).message,
-        repaired: repair ? "moved into quarantine" : undefined,
-        advice: key.startsWith("models/") ? "publish or import the model again" : "upload or register the data again",
+        repaired: repair ? (anew === undefined ? "moved into quarantine" : "restored without its details") : undefined,
+        advice,
       });
     }
   }

@@ -5,11 +5,11 @@ import { AlbertError, corrupt, invalidInput } from "../errors.ts";
 import { MANIFEST_FILE } from "../model/directory/manifest.ts";
 import type { ModelManifest } from "../model/directory/model-directory.ts";
 import { verifyModelDirectory } from "../model/directory/open-model-directory.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { createDirectoryAtomically } from "../platform/atomic-files.ts";
 import type { Blobs } from "./blobs.ts";
 import { ambiguousDigest, checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { decodeRecord, encodeRecord, isDamagedRecord, jsonBytes } from "./records.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
 // The versions of every model: publishing, listing, fetching and removing them. Which one serves is said by the
@@ -248,29 +248,31 @@ export class Versions {
    * @param kind  such as "gate"; one version has one report of a kind
    * @throws AlbertError already-exists when it has another report of this kind
    */
-  async attachReport(model: string, version: number, kind: string, report: unknown): Promise<void> {
+  async attachReport(model: string, version: number, kind: string, report: object): Promise<void> {
     checkName("kind", kind);
     await this.get(model, version);
-    if (!(await this.#options.objects.putIfAbsent(reportKey(model, version, kind), bytesBody(jsonBytes(report))))) {
+    if (!(await this.#options.objects.putIfAbsent(reportKey(model, version, kind), bytesBody(encodeRecord(report))))) {
       throw new AlbertError("already-exists", `version ${version} of ${model} has another ${kind} report`, {
         reason: "REPORT_EXISTS",
       });
     }
   }
 
-  /** A report as it was attached, or undefined. */
-  async report(model: string, version: number, kind: string): Promise<unknown> {
+  /** A report as it was attached, or undefined. @throws AlbertError corrupt (RECORD_CORRUPT) when it is damaged */
+  async report(model: string, version: number, kind: string): Promise<object | undefined> {
     checkName("model", model);
     checkName("kind", kind);
     const bytes = await this.#options.objects.get(reportKey(model, version, kind));
-    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString());
+    return bytes === undefined
+      ? undefined
+      : decodeRecord(bytes, `the ${kind} report of ${versionName({ model, version })}`);
   }
 
   /** Removes a version's record and leaves a note of what it was. Only for the garbage collection. */
   async remove({ model, version, digest, created }: ModelVersion): Promise<void> {
     const { objects, clock } = this.#options;
     const note = { model, version, digest, created, removed: clock.now() };
-    await objects.putIfAbsent(removedKey(model, version), bytesBody(jsonBytes(note)));
+    await objects.putIfAbsent(removedKey(model, version), bytesBody(encodeRecord(note)));
     await objects.delete(recordKey(model, version));
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { AlbertError, invariant } from "../errors.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
-import { jsonBytes } from "./records.ts";
 
 // Leases that keep the garbage collection from removing what a writer is about to refer to.
 
@@ -24,6 +24,12 @@ export interface StoreClock {
 interface Lease extends Required<LeaseClaims> {
   readonly id: string;
   readonly expiresAt: number;
+}
+
+/** Says that a collection runs, and until when it counts as alive. */
+interface Marker {
+  readonly id: string;
+  readonly until: number;
 }
 
 const LEASES = "leases/";
@@ -81,7 +87,7 @@ export class WriteLeases {
       const expiresAt = this.#clock.now() + LEASE_MS;
       const lease: Lease = { id, expiresAt, blobs: claims.blobs ?? [], versions: claims.versions ?? [] };
       const key = `${LEASES}${id}.json`;
-      invariant(await this.#objects.putIfAbsent(key, bytesBody(jsonBytes(lease))), "a random name was taken");
+      invariant(await this.#objects.putIfAbsent(key, bytesBody(encodeRecord(lease))), "a random name was taken");
       if (!(await this.#isCollecting())) return { key, expiresAt };
       await this.#objects.delete(key);
       if (this.#clock.now() >= giveUpAt) {
@@ -122,13 +128,13 @@ export class WriteLeases {
     try {
       return await collect(await this.#claims(), alive);
     } finally {
-      await this.#objects.writeRegister(MARKER, jsonBytes({ id, until: 0 }), tag).catch(() => false); // it expires
+      await this.#objects.writeRegister(MARKER, encodeRecord({ id, until: 0 }), tag).catch(() => false); // it expires
     }
   }
 
   async #mark(id: string, tag: string | undefined): Promise<{ tag: string; until: number }> {
     const until = this.#clock.now() + MARKER_MS;
-    if (!(await this.#objects.writeRegister(MARKER, jsonBytes({ id, until }), tag))) throw alreadyCollecting();
+    if (!(await this.#objects.writeRegister(MARKER, encodeRecord({ id, until }), tag))) throw alreadyCollecting();
     const written = await this.#readMarker();
     if (written?.id !== id) throw alreadyCollecting();
     return { tag: written.tag, until };
@@ -140,7 +146,7 @@ export class WriteLeases {
     for await (const { key } of this.#objects.list(LEASES)) {
       const bytes = await this.#objects.get(key);
       if (bytes === undefined) continue;
-      const lease = JSON.parse(Buffer.from(bytes).toString()) as Lease; // objects are whole, and this class wrote it
+      const lease = decodeRecord<Lease>(bytes, `the lease ${key}`); // nobody knows what a damaged one claims
       if (lease.expiresAt + CLOCK_SKEW_MS < this.#clock.now()) {
         await this.#objects.delete(key);
         continue;
@@ -151,13 +157,34 @@ export class WriteLeases {
     return claims;
   }
 
-  async #readMarker(): Promise<{ id: string; until: number; tag: string } | undefined> {
+  /** Whether the marker is damaged. @param repair  replaces it, as the next writer or collection would */
+  async isMarkerDamaged(repair: boolean): Promise<boolean> {
     const register = await this.#objects.readRegister(MARKER);
-    if (register === undefined) return undefined;
-    return {
-      ...(JSON.parse(Buffer.from(register.bytes).toString()) as { id: string; until: number }),
-      tag: register.tag,
-    };
+    if (register === undefined || parseMarker(register.bytes) !== undefined) return false;
+    if (repair) await this.#readMarker();
+    return true;
+  }
+
+  /** A damaged marker is replaced by one of a collection that begins now, and ends unless it shows that it lives. */
+  async #readMarker(): Promise<{ id: string; until: number; tag: string } | undefined> {
+    for (;;) {
+      const register = await this.#objects.readRegister(MARKER);
+      if (register === undefined) return undefined;
+      const marker = parseMarker(register.bytes);
+      if (marker !== undefined) return { ...marker, tag: register.tag };
+      const until = this.#clock.now() + MARKER_MS;
+      await this.#objects.writeRegister(MARKER, encodeRecord({ id: randomUUID(), until }), register.tag);
+    }
+  }
+}
+
+/** Undefined for a damaged one. */
+function parseMarker(bytes: Uint8Array): Marker | undefined {
+  try {
+    return decodeRecord<Marker>(bytes, "the marker of garbage collection");
+  } catch (error) {
+    if (!isDamagedRecord(error)) throw error;
+    return undefined;
   }
 }
 

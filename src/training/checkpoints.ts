@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { AlbertError, corrupt } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
+import { decodeRecord, encodeRecord } from "../model/formats/records.ts";
 import { readSafetensors } from "../model/formats/safetensors.ts";
 import { writeSafetensors } from "../model/formats/safetensors-writer.ts";
 import type { Tensor } from "../model/tensor.ts";
@@ -127,7 +128,7 @@ export class CheckpointStore {
       digests[name] = { sha256: await withFile(path, sha256Of), bytes: (await stat(path)).size };
     }
     const manifest: CheckpointManifest = { formatVersion: 1, progress, ...identity, files: digests };
-    await replaceFile(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    await replaceFile(join(temporary, MANIFEST), encodeRecord(manifest));
     const final = this.#pathOf(progress.step);
     const replaced = join(directory, `.replaced-${progress.step}`);
     await rename(final, replaced).catch(ignoreMissing);
@@ -206,7 +207,7 @@ export class CheckpointStore {
   async #readManifest(path: string, step: number): Promise<CheckpointManifest> {
     let manifest: CheckpointManifest;
     try {
-      manifest = JSON.parse(await readFile(join(path, MANIFEST), "utf8"));
+      manifest = decodeRecord(await readFile(join(path, MANIFEST)), "it");
     } catch (cause) {
       throw corrupt(`the manifest of step ${step} cannot be read`, { cause });
     }

@@ -55,6 +55,6 @@ export class TensorBoardWriter {
   async #append(write: (event: BinaryWriter) => void): Promise<void> {
     const event = new BinaryWriter().tag(1, WireType.Bit64).double(this.#wallSeconds()); // Event.wall_time
     write(event);
-    await this.#file.write(frameRecord(event.finish()));
+    await this.#file.appendFile(frameRecord(event.finish()));
   }
 }

@@ -328,7 +328,7 @@ describe("a fine-tune is refused before its first step", () => {
       /belong to another run: settings changed/,
     );
     expect(await readFile(join(directory, "other/checkpoints/step-000000002/manifest.json"), "utf8")).toContain(
-      '"step": 2',
+      '"step":2',
     );
   });
 });

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../../errors.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../../model/formats/records.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { isAlive, processTable, startOf } from "../../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
@@ -198,7 +199,7 @@ async function takeNumber(
   const temporary = join(directory, `.${token}`);
   const path = join(directory, nameOf(number));
   try {
-    await writeFile(temporary, `${JSON.stringify(holder)}\n`);
+    await writeFile(temporary, encodeRecord(holder));
     await link(temporary, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -256,13 +257,14 @@ async function lastSign(path: string): Promise<number | undefined> {
   return (await stat(path).catch(absent))?.mtimeMs;
 }
 
-/** Undefined for a file that a loss of power has damaged. */
+/** Undefined for a damaged file: only signs of life tell then. */
 async function readHolder(path: string): Promise<LockHolder | undefined | "gone"> {
-  const text = await readFile(path, "utf8").catch(absent);
-  if (text === undefined) return "gone";
+  const bytes = await readFile(path).catch(absent);
+  if (bytes === undefined) return "gone";
   try {
-    return JSON.parse(text) as LockHolder; // the file appeared whole, and this module wrote it
-  } catch {
+    return decodeRecord<LockHolder>(bytes, "the file of a lock");
+  } catch (error) {
+    if (!isDamagedRecord(error)) throw error;
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
 
@@ -29,19 +29,22 @@ export async function withFile<T>(path: string, use: (source: ByteSource) => Pro
     return await use({
       name,
       size,
-      async read(target, position) {
-        let filled = 0;
-        while (filled < target.length) {
-          const { bytesRead } = await handle.read(target, filled, target.length - filled, position + filled);
-          if (bytesRead === 0) {
-            throw corrupt(`${name} ends at byte ${position + filled}, ${target.length - filled} bytes too early`);
-          }
-          filled += bytesRead;
-        }
-      },
+      read: (target, position) => readFully(handle, name, target, position),
     });
   } finally {
     await handle.close();
+  }
+}
+
+/** Fills a block from a file, however little the system gives at once. @throws AlbertError corrupt when the file ends before */
+export async function readFully(handle: FileHandle, name: string, target: Uint8Array, position: number): Promise<void> {
+  let filled = 0;
+  while (filled < target.length) {
+    const { bytesRead } = await handle.read(target, filled, target.length - filled, position + filled);
+    if (bytesRead === 0) {
+      throw corrupt(`${name} ends at byte ${position + filled}, ${target.length - filled} bytes too early`);
+    }
+    filled += bytesRead;
   }
 }
 

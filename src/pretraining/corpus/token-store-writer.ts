@@ -146,7 +146,7 @@ class WordWriter {
   }
 
   async #flush(): Promise<void> {
-    await this.#handle.write(Buffer.from(this.#buffer.buffer, 0, this.#filled * 4));
+    await this.#handle.writeFile(Buffer.from(this.#buffer.buffer, 0, this.#filled * 4));
     this.#filled = 0;
   }
 }

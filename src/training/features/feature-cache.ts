@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invariant } from "../../errors.ts";
-import { sha256Of, withFile } from "../../model/formats/random-access-file.ts";
+import { readFully, sha256Of, withFile } from "../../model/formats/random-access-file.ts";
+import { encodeRecord as encodeManifest, readRecordFile } from "../../model/formats/records.ts";
 import { replaceFile, syncDirectory } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { recordLength, type TrainingRecord } from "../step/collate.ts";
@@ -97,7 +98,7 @@ async function buildFeatures(
     const flush = async () => {
       const bytes = Buffer.concat(pending);
       hash.update(bytes);
-      await handle.write(bytes);
+      await handle.writeFile(bytes); // at the end, and to the last byte however little the system takes at once
       pending = [];
       pendingBytes = 0;
     };
@@ -131,17 +132,14 @@ async function buildFeatures(
     recordsDigest: hash.digest("hex"),
     indexDigest: createHash("sha256").update(indexBytes).digest("hex"),
   };
-  await replaceFile(join(temporary, MANIFEST), JSON.stringify(manifest));
+  await replaceFile(join(temporary, MANIFEST), encodeManifest(manifest));
   await rm(directory, { recursive: true, force: true });
   await rename(temporary, directory);
   await syncDirectory(join(directory, ".."));
 }
 
 async function openExisting(directory: string): Promise<FeatureStore | undefined> {
-  const manifest = await readFile(join(directory, MANIFEST), "utf8").then(
-    (text): FeatureManifest => JSON.parse(text),
-    () => undefined,
-  );
+  const manifest = await readRecordFile<FeatureManifest>(join(directory, MANIFEST));
   if (manifest?.formatVersion !== 1) return undefined;
   const index = await readFile(join(directory, INDEX)).catch(() => Buffer.alloc(0));
   const bytes = await stat(join(directory, RECORDS)).then(
@@ -178,7 +176,7 @@ class StoredFeatures implements FeatureStore {
   async read(index: number): Promise<TrainingRecord> {
     const offset = this.#index.getFloat64(index * ENTRY_BYTES, true);
     const bytes = new Uint8Array(this.#index.getUint32(index * ENTRY_BYTES + 8, true));
-    await this.#handle.read(bytes, 0, bytes.length, offset);
+    await readFully(this.#handle, RECORDS, bytes, offset);
     return decodeRecord(bytes, this.#schema);
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { encodeRecord, readRecordFile } from "../../model/formats/records.ts";
 import { deriveSeed } from "../../model/random.ts";
 import { replaceFile } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
@@ -120,14 +120,11 @@ async function remembered(
     .update(JSON.stringify([rate, identity]))
     .digest("hex");
   const path = join(work, "range-test.json");
-  const kept = await readFile(path, "utf8").then(
-    (text): Kept => JSON.parse(text),
-    (): Kept => ({}),
-  );
+  const kept = await readRecordFile<Kept>(path);
   // Written below, by this digest.
-  if (kept.digest === digest && Array.isArray(kept.tried)) return kept.tried as Tried[];
+  if (kept?.digest === digest && Array.isArray(kept.tried)) return kept.tried as Tried[];
   const tried = await find();
   await makeDirectory(work);
-  await replaceFile(path, `${JSON.stringify({ digest, tried })}\n`);
+  await replaceFile(path, encodeRecord({ digest, tried }));
   return tried;
 }

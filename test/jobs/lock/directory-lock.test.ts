@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { DirectoryLock, type LockHolder } from "../../../src/jobs/lock/directory-lock.ts";
 import { openJobService } from "../../../src/jobs/open-job-service.ts";
+import { decodeRecord, encodeRecord } from "../../../src/model/formats/records.ts";
 import { bootId, processTable, startOf } from "../../../src/platform/process-identity.ts";
 import { ManualRunner, RecordingPublisher, specOf, until } from "../fake-runner.ts";
 
@@ -50,6 +51,12 @@ function leave(place: string, varied: Partial<LockHolder> = {}): string {
   mkdirSync(place);
   writeFileSync(join(place, "000001"), JSON.stringify(holder));
   return join(place, "000001");
+}
+
+/** Lets a holder's file say something else. */
+function rewrite(file: string, change: Partial<LockHolder>): void {
+  const holder = decodeRecord<LockHolder>(readFileSync(file), "the lock");
+  writeFileSync(file, encodeRecord({ ...holder, ...change }));
 }
 
 /** A process that takes a lock when it is asked to. */
@@ -150,6 +157,21 @@ describe("a lock between processes", () => {
     await (await DirectoryLock.take(place, { times: TIMES })).release();
   });
 
+  it("is not taken from a process that lives, whatever byte of its file is damaged", async () => {
+    const place = newPlace();
+    const lock = await DirectoryLock.take(place, { times: TIMES });
+    const file = join(place, "000001");
+    const sound = readFileSync(file);
+    const times = { ...TIMES, leaseTimeoutMs: 30_000 }; // of a machine that is busy
+    for (let at = 0; at < sound.length; at += 7) {
+      const damaged = Buffer.from(sound);
+      damaged[at]! ^= 1;
+      writeFileSync(file, damaged);
+      await expect(DirectoryLock.take(place, { times }), `byte ${at}`).rejects.toMatchObject(LOCKED);
+    }
+    await lock.release();
+  });
+
   it.skipIf(bootId() === undefined)(
     "of another container on this machine is taken over at once after a kill, and not before",
     async () => {
@@ -158,8 +180,7 @@ describe("a lock between processes", () => {
       expect(await holder.take()).toBe("taken");
       const file = join(place, "000001");
       // As if its process had another table: its number says nothing here.
-      const elsewhere = { ...JSON.parse(readFileSync(file, "utf8")), table: "another", pid: process.ppid };
-      writeFileSync(file, JSON.stringify(elsewhere));
+      rewrite(file, { table: "another", pid: process.ppid });
       const onWait = vi.fn();
       const times = { heartbeatMs: 20, leaseTimeoutMs: 60_000 };
       await expect(DirectoryLock.take(place, { times, onWait })).rejects.toMatchObject(LOCKED);
@@ -180,8 +201,7 @@ describe("a lock between processes", () => {
         const holder = await startLocker(place);
         expect(await holder.take()).toBe("taken");
         const file = join(place, "000001");
-        const { life, ...rest } = JSON.parse(readFileSync(file, "utf8"));
-        writeFileSync(file, JSON.stringify({ ...rest, table: "another", life: { ...life, ...change } }));
+        rewrite(file, { table: "another", life: { ...JSON.parse(readFileSync(file, "utf8")).life, ...change } });
         await holder.kill();
         const onWait = vi.fn();
         await (await DirectoryLock.take(place, { times: TIMES, onWait })).release();
@@ -216,7 +236,7 @@ describe("a lock between processes", () => {
     const place = newPlace();
     const lock = await DirectoryLock.take(place, { times: TIMES });
     const file = join(place, "000001");
-    writeFileSync(file, readFileSync(file, "utf8").replace(processTable(), "another"));
+    rewrite(file, { table: "another" });
     await expect(DirectoryLock.take(place, { times: { ...TIMES, leaseTimeoutMs: 10_000 } })).rejects.toMatchObject(
       LOCKED,
     );
