@@ -162,7 +162,8 @@ export class Aliases {
       if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
         throw generationMismatch(model, alias, expectedGeneration, current);
       }
-      const keepsPrevious = alias === CHAMPION && current !== undefined && current.version !== version;
+      const replaces = alias === CHAMPION && current !== undefined && current.version !== version;
+      const keepsPrevious = replaces && (await this.#exists(model, current.version));
       try {
         const { aliases } = await this.update(
           model,
@@ -179,6 +180,17 @@ export class Aliases {
         const lostRace = error instanceof AlbertError && error.reason === "GENERATION_MISMATCH";
         if (!lostRace || expectedGeneration !== undefined) throw error;
       }
+    }
+  }
+
+  /** Whether a version is there and its record sound: another one is no way back. */
+  async #exists(model: string, version: number): Promise<boolean> {
+    try {
+      await this.#options.versions.get(model, version);
+      return true;
+    } catch (error) {
+      if (isDamagedRecord(error) || (error instanceof AlbertError && error.code === "not-found")) return false;
+      throw error;
     }
   }
 

@@ -52,19 +52,20 @@ interface RecordKind {
   readonly pattern: RegExp;
   /** What a person does where one is damaged. */
   readonly advice: string;
-  /** What takes the place of one whose presence counts, whatever it says. */
-  readonly anew?: object;
+  /** Key of the record that a damaged one leaves behind, for those whose number must not be given again. */
+  readonly leaves?: (key: string) => string;
 }
 
 const VERSION: RecordKind = {
   prefix: "models/",
   pattern: /^models\/[^/]+\/versions\//,
-  advice: "publish or import the model again",
+  advice: "publish or import the model again, and promote that version",
+  leaves: (key) => key.replace("/versions/", "/removed/"),
 };
 const DATASET: RecordKind = { prefix: "datasets/", pattern: /./, advice: "upload or register the data again" };
 const OTHER_RECORDS: readonly RecordKind[] = [
   { prefix: "models/", pattern: /^models\/[^/]+\/reports\//, advice: "let the gate judge the version again" },
-  { prefix: "models/", pattern: /^models\/[^/]+\/removed\//, advice: "repair the store", anew: {} },
+  { prefix: "models/", pattern: /^models\/[^/]+\/removed\//, advice: "repair the store", leaves: (key) => key },
   { prefix: "holds/", pattern: /./, advice: "repair the store: a server that runs announces its needs again" },
   { prefix: "leases/", pattern: /./, advice: "repair the store once nothing is being published" },
 ];
@@ -138,7 +139,7 @@ function need(files: Map<string, NeededFile>, sha256: string, bytes: number, own
 /** The sound records below a prefix; the others become problems. */
 async function* readRecords<T extends object>(
   { objects }: VerifiedStore,
-  { prefix, pattern, advice, anew }: RecordKind,
+  { prefix, pattern, advice, leaves }: RecordKind,
   repair: boolean,
   problems: StoreProblem[],
 ): AsyncGenerator<T> {
@@ -154,13 +155,16 @@ async function* readRecords<T extends object>(
       if (repair) {
         const suffix = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
         await objects.putIfAbsent(`quarantine/records/${key}-${suffix}`, bytesBody(bytes));
+        const left = leaves?.(key);
+        const note = bytesBody(encodeRecord({ setAside: true }));
+        if (left !== undefined && left !== key) await objects.putIfAbsent(left, note);
         await objects.delete(key);
-        if (anew !== undefined) await objects.putIfAbsent(key, bytesBody(encodeRecord(anew)));
+        if (left === key) await objects.putIfAbsent(key, note);
       }
       problems.push({
         where: `record ${key}`,
         problem: (error as Error).message,
-        repaired: repair ? (anew === undefined ? "moved into quarantine" : "restored without its details") : undefined,
+        repaired: repair ? "moved into quarantine" : undefined,
         advice,
       });
     }

@@ -50,7 +50,7 @@ export interface VersionsOptions {
  * there before.
  *
  *     models/<model>/versions/<number>.json   the record
- *     models/<model>/removed/<number>.json    what is left of a version that retention removed
+ *     models/<model>/removed/<number>.json    what is left of a version that retention removed, or whose damaged record was set aside
  *     models/<model>/pins/<number>            present: retention leaves the version alone
  *     models/<model>/reports/<number>/<kind>  a report about the version, such as a gate's
  */
@@ -112,7 +112,8 @@ export class Versions {
     const bytes = await this.#options.objects.get(recordKey(model, version));
     if (bytes !== undefined) return parseRecord(bytes);
     const removed = await this.#options.objects.get(removedKey(model, version));
-    const what = removed === undefined ? "does not exist" : "was removed by retention";
+    const what =
+      removed === undefined ? "does not exist" : "is gone: retention removed it, or its damaged record was set aside";
     throw new AlbertError("not-found", `version ${version} of ${model} ${what}`, {
       reason: removed === undefined ? "VERSION_NOT_FOUND" : "VERSION_REMOVED",
       metadata: { model, version: String(version) },

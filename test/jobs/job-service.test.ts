@@ -382,6 +382,7 @@ describe("creating jobs", () => {
   it.each([
     ["a line in the middle of its log", "events.log", (text: string) => text.replace("queued", "QUEUED")],
     ["its identity", "job.json", (text: string) => text.slice(0, 20)],
+    ["one digit of its specification", "job.json", (text: string) => text.replace(/"seed":\d/, '"seed":9')],
   ])(
     "sets a job aside when %s is damaged, tells whose it was, and goes on with the others",
     async (_, file, damage) => {

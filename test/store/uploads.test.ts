@@ -131,4 +131,23 @@ describe("an upload", () => {
     writeFileSync(`${directory}/${plan.digest}.json`, '{"name":');
     expect((await target.begin(plan)).receivedBytes).toBe(0);
   });
+
+  it("goes on after a byte of its plan was damaged, and begins anew after one of its bytes was", async () => {
+    const { uploads: target, directory, datasets } = await uploads();
+    const bytes = Buffer.from("0123456789");
+    const plan = planOf(bytes);
+    const { uploadId } = await target.begin(plan);
+    await target.append(uploadId, 0, bytes.subarray(0, 6));
+    const file = `${directory}/${plan.digest}.json`;
+    writeFileSync(file, readFileSync(file, "utf8").replace('"bytes":1', '"bytes":9'));
+    await expect(target.append(uploadId, 6, bytes.subarray(6))).rejects.toMatchObject({ reason: "UPLOAD_NOT_FOUND" });
+    expect((await target.begin(plan)).receivedBytes).toBe(6);
+    writeFileSync(`${directory}/${plan.digest}.part`, "0123x5");
+    await target.append(uploadId, 6, bytes.subarray(6));
+    await expect(target.commit(uploadId)).rejects.toMatchObject({ reason: "DIGEST_MISMATCH" });
+    expect((await target.begin(plan)).receivedBytes).toBe(0);
+    await target.append(uploadId, 0, bytes);
+    expect((await target.commit(uploadId)).digest).toBe(plan.digest);
+    expect(await datasets.list()).toHaveLength(1);
+  });
 });

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -252,12 +252,22 @@ describe("a run that goes wrong", () => {
 describe("resuming", () => {
   const file = (step: number, name: string) => join(directory, "run", `step-${String(step).padStart(9, "0")}`, name);
 
+  /** Another number of examples seen, in sound JSON. */
+  const flipDigit = async (target: string) => {
+    const text = await readFile(target, "utf8");
+    await writeFile(
+      target,
+      text.replace(/"examplesSeen":./, (found) => `${found.slice(0, -1)}7`),
+    );
+  };
+
   it("falls back to the checkpoint before a damaged one, says so, and still ends in the same bytes", async () => {
     const whole = bytesOf((await runWith({ name: "whole" })).outcome);
     for (const [damage, path] of [
       [(target: string) => truncate(target, 10), "adam_m.safetensors"],
       [(target: string) => appendFile(target, "x"), "parameters.safetensors"],
       [(target: string) => rm(target), "manifest.json"],
+      [flipDigit, "manifest.json"],
     ] as const) {
       await rm(join(directory, "run"), { recursive: true, force: true });
       await runWith(stopAfter(30));

@@ -193,7 +193,7 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "RECORD_CORRUPT",
     code: "corrupt",
-    when: "A record of the store cannot be read.",
+    when: "A record of the store is damaged; `albert store verify --repair` sets it aside and says what restores it.",
     detail: "none",
     retry: "no",
   },

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -79,6 +79,25 @@ describe("the feature cache", () => {
     expect(await again.read(3)).toEqual(records[3]);
     await again.close();
     expect(await readdir(directory)).toEqual([featureCacheName(key)]);
+  });
+
+  it("makes them again whichever byte of whichever file is damaged", async () => {
+    const records = fc.sample(record, { numRuns: 5, seed: 2 });
+    const sound = await openFeatures(directory, key, () => records);
+    await sound.close();
+    const place = join(directory, featureCacheName(key));
+    for (const file of await readdir(place)) {
+      const bytes = await readFile(join(place, file));
+      for (let at = 0; at < bytes.length; at += 11) {
+        const damaged = Buffer.from(bytes);
+        damaged[at]! ^= 1;
+        await writeFile(join(place, file), damaged);
+        const again = await openFeatures(directory, key, () => records);
+        expect(again.digest, `${file}, byte ${at}`).toBe(sound.digest);
+        expect(await again.read(4), `${file}, byte ${at}`).toEqual(records[4]);
+        await again.close();
+      }
+    }
   });
 
   it("refuses data without one example", async () => {

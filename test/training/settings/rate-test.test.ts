@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -83,5 +83,14 @@ describe("a run's range test", () => {
     const first = await run(1e-3, { data: "a" });
     expect(first.steps).toBe(0);
     expect((await run(1e-3, { data: "b" })).steps).toBe(48);
+  });
+
+  it("is made anew where what it found is damaged", async () => {
+    const file = join(work, "range-test.json");
+    for (const damage of [(text: string) => text.replace("{", "["), (text: string) => text.replace(/\d/, "x")]) {
+      await writeFile(file, damage(await readFile(file, "utf8")));
+      expect((await run(1e-3, { data: "b" })).steps).toBe(48);
+      expect((await run(1e-3, { data: "b" })).steps).toBe(0);
+    }
   });
 });
