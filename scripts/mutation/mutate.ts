@@ -1,122 +1,150 @@
-// Makes small wrong changes (mutants) to sampled places of the source, one at a time, runs the tests that mirror the place, and
-// prints which mutants no test noticed. The source is put back after each; run it in a checkout that nothing else uses.
-//
-//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--minutes 30] [--rooms serving,jobs,store,training,deployment]
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import ts from "typescript";
-import { RandomStream } from "../../src/model/random.ts";
+import { drawn, type Mutant } from "./mutants.ts";
+import { testsByDistance } from "./nearest-tests.ts";
+import { runTestFile, type TestRun } from "./test-run.ts";
+
+// Asks whether the tests would notice: makes sampled small wrong changes (mutants) in a copy of the working tree, one at a time, runs the
+// tests nearest to each by the import graph, and tells which mutants no test failed for. Each outcome is written down as it comes, so a
+// run that was cut goes on where it stopped; delete the results to begin anew.
+//
+//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--tests 6] [--minutes 60] [--again] [--results FILE]
+//     [--rooms serving,jobs,store,training,deployment]
+//
+// --again tries the survivors of earlier runs once more. `equivalent.json` lists mutants that change nothing that can be seen, each with
+// its reason; they are not drawn.
 
 const root = join(import.meta.dirname, "../..");
-const ROOMS = "serving,jobs,store,training,deployment";
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "100" },
-    minutes: { type: "string", default: "30" },
-    rooms: { type: "string", default: ROOMS },
+    tests: { type: "string", default: "6" },
+    minutes: { type: "string", default: "60" },
+    again: { type: "boolean", default: false },
+    results: { type: "string" },
+    rooms: { type: "string", default: "serving,jobs,store,training,deployment" },
   },
 });
+const results = resolve(values.results ?? `mutants-${values.seed}.log`);
 
-/** A test run that takes longer counts as having noticed: the mutant made something hang. */
-const LONGEST_RUN_MS = 180_000;
+/** A test file judges a mutant only if it passes without it in half of this time. */
+const LONGEST_RUN_MS = 120_000;
 
-/** One change: what stands at a place, and what is put there. */
-interface Mutant {
-  readonly file: string;
-  readonly line: number;
-  readonly from: number;
-  readonly to: number;
-  readonly text: string;
-  readonly what: string;
+/** What became of a mutant; one line of the results. */
+interface Outcome {
+  readonly kind: "mutant";
+  readonly id: string;
+  readonly place: string;
+  readonly killed: boolean;
+  readonly runs: readonly TestRun[];
 }
 
-const OPERATORS: Readonly<Record<string, string>> = {
-  "<": "<=",
-  "<=": "<",
-  ">": ">=",
-  ">=": ">",
-  "===": "!==",
-  "!==": "===",
-  "&&": "||",
-  "||": "&&",
-  "+": "-",
-  "-": "+",
-  "*": "/",
-  "/": "*",
-};
+type Entry = Outcome | { readonly kind: "without a mutant"; readonly run: TestRun };
 
-/** Every mutant of a file. Types, imports and messages have none. */
-function mutantsOf(file: string): Mutant[] {
-  const text = readFileSync(file, "utf8");
-  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-  const found: Mutant[] = [];
-  const add = (node: ts.Node, replacement: string) => {
-    const from = node.getStart(source);
-    const line = source.getLineAndCharacterOfPosition(from).line + 1;
-    const what = `${text.slice(from, node.end).split("\n")[0]} -> ${replacement || "(nothing)"}`;
-    found.push({ file, line, from, to: node.end, text: replacement, what });
-  };
-  const visit = (node: ts.Node) => {
-    if (ts.isTypeNode(node) || ts.isImportDeclaration(node)) return;
-    if (ts.isBinaryExpression(node)) {
-      const other = OPERATORS[node.operatorToken.getText(source)];
-      const joinsText = [node.left, node.right].some(
-        (side) => ts.isStringLiteralLike(side) || ts.isTemplateExpression(side),
-      );
-      if (other !== undefined && !joinsText) add(node.operatorToken, other);
-    }
-    if (node.kind === ts.SyntaxKind.TrueKeyword) add(node, "false");
-    if (node.kind === ts.SyntaxKind.FalseKeyword) add(node, "true");
-    if (ts.isIfStatement(node)) add(node.expression, "false");
-    if (ts.isExpressionStatement(node) && isCall(node.expression)) add(node, "");
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return found;
+const entries: Entry[] = existsSync(results)
+  ? readFileSync(results, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Entry)
+  : [];
+
+function record(entry: Entry): void {
+  entries.push(entry);
+  appendFileSync(results, `${JSON.stringify(entry)}\n`);
 }
 
-function isCall(node: ts.Expression): boolean {
-  return ts.isCallExpression(node) || (ts.isAwaitExpression(node) && ts.isCallExpression(node.expression));
+function outcomes(): Outcome[] {
+  return entries.flatMap((entry) => (entry.kind === "mutant" ? [entry] : []));
 }
 
-/** The nearest folder of tests that mirrors a file's; a room's tests where it has none of its own. */
-function testsOf(file: string): string {
-  let folder = dirname(relative(join(root, "src"), file));
-  while (!existsSync(join(root, "test", folder))) folder = dirname(folder);
-  return join("test", folder);
-}
-
-/** Whether the tests that mirror the mutant fail. */
-function isNoticed(mutant: Mutant): boolean {
-  const before = readFileSync(mutant.file, "utf8");
-  try {
-    writeFileSync(mutant.file, before.slice(0, mutant.from) + mutant.text + before.slice(mutant.to));
-    const vitest = join(root, "node_modules/vitest/vitest.mjs");
-    const args = [vitest, "run", testsOf(mutant.file), "--bail=1", "--maxWorkers=1"];
-    return spawnSync(process.execPath, args, { cwd: root, stdio: "ignore", timeout: LONGEST_RUN_MS }).status !== 0;
-  } finally {
-    writeFileSync(mutant.file, before);
+/** A copy of what git knows and does not ignore, with this tree's packages. */
+function copyOfTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), "albert-mutants-"));
+  const names = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" });
+  for (const name of names.trim().split("\n")) {
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(copy, name));
   }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const fixtures = resolve(root, "../shared/fixtures");
+  if (existsSync(fixtures)) process.env["ALBERT_FIXTURES"] ??= fixtures;
+  return copy;
 }
 
-const all = values.rooms.split(",").flatMap((room) => {
-  const folder = join(root, "src", room);
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return names.filter((name) => name.endsWith(".ts")).flatMap((name) => mutantsOf(join(folder, name)));
-});
-const random = new RandomStream([Number(values.seed), 0]);
-const end = performance.now() + Number(values.minutes) * 60_000;
-let [tried, noticed] = [0, 0];
-while (tried < Number(values.count) && all.length > 0 && performance.now() < end) {
-  const [mutant] = all.splice(random.below(all.length), 1);
-  if (mutant === undefined) break;
-  tried++;
-  const killed = isNoticed(mutant);
-  if (killed) noticed++;
-  const place = `${relative(root, mutant.file)}:${mutant.line}`;
-  process.stdout.write(`${killed ? "noticed" : "ALIVE  "} ${place}  ${mutant.what}\n`);
+/** Whether the test file passes without a mutant, and in time. */
+async function canJudge(copy: string, file: string): Promise<boolean> {
+  const known = entries.findLast((entry) => entry.kind !== "mutant" && entry.run.file === file);
+  if (known?.kind === "without a mutant") return known.run.outcome === "passed";
+  const run = await runTestFile(copy, file, LONGEST_RUN_MS / 2);
+  record({ kind: "without a mutant", run });
+  return run.outcome === "passed";
 }
-process.stdout.write(`${noticed} of ${tried} mutants were noticed (seed ${values.seed})\n`);
+
+/** How long the test file took when last it passed; unknown files come first. */
+function secondsOf(file: string): number {
+  const runs = entries.flatMap((entry) => (entry.kind === "mutant" ? entry.runs : [entry.run]));
+  return runs.findLast((run) => run.file === file && run.outcome === "passed")?.seconds ?? 0;
+}
+
+/** Runs the tests nearest to the mutant, one file after another, until one fails; of the same distance, the quickest first. */
+async function tryMutant(copy: string, mutant: Mutant, nearest: ReturnType<typeof testsByDistance>): Promise<Outcome> {
+  const judges = nearest(mutant.file)
+    .map((judge) => ({ ...judge, seconds: secondsOf(judge.test) }))
+    .sort((a, b) => a.distance - b.distance || a.seconds - b.seconds);
+  const path = join(copy, mutant.file);
+  const before = readFileSync(path, "utf8");
+  const mutated = before.slice(0, mutant.from) + mutant.text + before.slice(mutant.to);
+  const runs: TestRun[] = [];
+  let killed = false;
+  for (const { test } of judges) {
+    if (killed || runs.length === Number(values.tests)) break;
+    writeFileSync(path, mutated);
+    const run = await runTestFile(copy, test, LONGEST_RUN_MS);
+    writeFileSync(path, before);
+    if (run.outcome !== "passed" && !(await canJudge(copy, test))) continue;
+    runs.push(run);
+    killed = run.outcome !== "passed";
+  }
+  return { kind: "mutant", id: mutant.id, place: `${mutant.file}:${mutant.line}  ${mutant.what}`, killed, runs };
+}
+
+const equivalents = JSON.parse(readFileSync(join(import.meta.dirname, "equivalent.json"), "utf8")) as {
+  readonly mutant: string;
+  readonly reason: string;
+}[];
+const excluded = new Set(equivalents.filter(({ reason }) => reason.trim() !== "").map(({ mutant }) => mutant));
+const copy = copyOfTree();
+const sample = drawn(copy, values.rooms.split(","), values.seed)
+  .filter(({ id }) => !excluded.has(id))
+  .slice(0, Number(values.count));
+
+try {
+  const nearest = testsByDistance(copy);
+  const end = performance.now() + Number(values.minutes) * 60_000;
+  let [tried, killed] = [0, 0];
+  for (const mutant of sample) {
+    const earlier = outcomes().findLast(({ id }) => id === mutant.id);
+    const settled = earlier !== undefined && (earlier.killed || !values.again);
+    if (!settled && performance.now() > end) continue;
+    const entry = settled ? earlier : await tryMutant(copy, mutant, nearest);
+    if (!settled) record(entry);
+    tried++;
+    if (entry.killed) killed++;
+    process.stdout.write(`${entry.killed ? "killed  " : "SURVIVED"} ${mutant.file}:${mutant.line}  ${mutant.what}\n`);
+  }
+  process.stdout.write(`${killed} of ${tried} mutants were killed (seed ${values.seed}); results in ${results}\n`);
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
