@@ -20,10 +20,10 @@ import { runTestFile, type TestRun } from "./test-run.ts";
 // tests nearest to each by the import graph, and tells which mutants no test failed for. Each outcome is written down as it comes, so a
 // run that was cut goes on where it stopped; delete the results to begin anew.
 //
-//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--tests 6] [--minutes 60] [--again] [--results FILE]
+//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--tests 5] [--seconds 90] [--minutes 60] [--again] [--results FILE]
 //     [--rooms serving,jobs,store,training,deployment]
 //
-// --again tries the survivors of earlier runs once more. `equivalent.json` lists mutants that change nothing that can be seen, each with
+// --at src/room/file.ts:12 tries every mutant of one line instead of a sample. --again tries the survivors of earlier runs once more. `equivalent.json` lists mutants that change nothing that can be seen, each with
 // its reason; they are not drawn.
 
 const root = join(import.meta.dirname, "../..");
@@ -31,8 +31,10 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "100" },
-    tests: { type: "string", default: "6" },
+    tests: { type: "string", default: "5" },
+    seconds: { type: "string", default: "90" },
     minutes: { type: "string", default: "60" },
+    at: { type: "string" },
     again: { type: "boolean", default: false },
     results: { type: "string" },
     rooms: { type: "string", default: "serving,jobs,store,training,deployment" },
@@ -42,6 +44,9 @@ const results = resolve(values.results ?? `mutants-${values.seed}.log`);
 
 /** A test file judges a mutant only if it passes without it in half of this time. */
 const LONGEST_RUN_MS = 120_000;
+
+/** Of a test file that has not run yet. */
+const UNKNOWN_SECONDS = 10;
 
 /** What became of a mutant; one line of the results. */
 interface Outcome {
@@ -92,28 +97,30 @@ async function canJudge(copy: string, file: string): Promise<boolean> {
   return run.outcome === "passed";
 }
 
-/** How long the test file took when last it passed; unknown files come first. */
+/** How long the test file took when last it passed. */
 function secondsOf(file: string): number {
   const runs = entries.flatMap((entry) => (entry.kind === "mutant" ? entry.runs : [entry.run]));
-  return runs.findLast((run) => run.file === file && run.outcome === "passed")?.seconds ?? 0;
+  return runs.findLast((run) => run.file === file && run.outcome === "passed")?.seconds ?? UNKNOWN_SECONDS;
 }
 
-/** Runs the tests nearest to the mutant, one file after another, until one fails; of the same distance, the quickest first. */
+/** Runs the tests nearest to the mutant, the quickest first, until one fails or they have had their time. */
 async function tryMutant(copy: string, mutant: Mutant, nearest: ReturnType<typeof testsByDistance>): Promise<Outcome> {
   const judges = nearest(mutant.file)
-    .map((judge) => ({ ...judge, seconds: secondsOf(judge.test) }))
-    .sort((a, b) => a.distance - b.distance || a.seconds - b.seconds);
+    .slice(0, Number(values.tests))
+    .map((file) => ({ file, seconds: secondsOf(file) }))
+    .sort((a, b) => a.seconds - b.seconds);
   const path = join(copy, mutant.file);
   const before = readFileSync(path, "utf8");
   const mutated = before.slice(0, mutant.from) + mutant.text + before.slice(mutant.to);
   const runs: TestRun[] = [];
   let killed = false;
-  for (const { test } of judges) {
-    if (killed || runs.length === Number(values.tests)) break;
+  for (const { file } of judges) {
+    const spent = runs.reduce((sum, { seconds }) => sum + seconds, 0);
+    if (killed || spent > Number(values.seconds)) break;
     writeFileSync(path, mutated);
-    const run = await runTestFile(copy, test, LONGEST_RUN_MS);
+    const run = await runTestFile(copy, file, LONGEST_RUN_MS);
     writeFileSync(path, before);
-    if (run.outcome !== "passed" && !(await canJudge(copy, test))) continue;
+    if (run.outcome !== "passed" && !(await canJudge(copy, file))) continue;
     runs.push(run);
     killed = run.outcome !== "passed";
   }
@@ -127,7 +134,9 @@ const equivalents = JSON.parse(readFileSync(join(import.meta.dirname, "equivalen
 const excluded = new Set(equivalents.filter(({ reason }) => reason.trim() !== "").map(({ mutant }) => mutant));
 const copy = copyOfTree();
 const sample = drawn(copy, values.rooms.split(","), values.seed)
-  .filter(({ id }) => !excluded.has(id))
+  .filter((mutant) =>
+    values.at === undefined ? !excluded.has(mutant.id) : values.at === `${mutant.file}:${mutant.line}`,
+  )
   .slice(0, Number(values.count));
 
 try {

@@ -5,7 +5,7 @@ import { dirname, join, normalize, relative } from "node:path";
  * The test files of a repository that reach a source file, nearest first: fewest imports between (types do not count, and a thread's entry
  * does), less one for each folder in which the test's place mirrors the file's.
  */
-export function testsByDistance(root: string): (file: string) => { test: string; distance: number }[] {
+export function testsByDistance(root: string): (file: string) => string[] {
   const importers = new Map<string, string[]>();
   for (const folder of ["src", "test"]) {
     for (const name of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
@@ -26,7 +26,8 @@ export function testsByDistance(root: string): (file: string) => { test: string;
     return [...distances]
       .filter(([test]) => test.endsWith(".test.ts"))
       .map(([test, distance]) => ({ test, distance: far(test, distance) }))
-      .sort((a, b) => a.distance - b.distance);
+      .sort((a, b) => a.distance - b.distance)
+      .map(({ test }) => test);
   };
 }
 

@@ -129,6 +129,27 @@ describe("a training run", () => {
     expect((await runWith({ name: "far", maxSteps: 999 })).outcome.stoppedBy).toBe("completed");
   });
 
+  it("takes several steps in one run of a graph until it is told to stop, and none after that", async () => {
+    const alike = exampleRecords(600).filter((record) => record["input_ids"]!.length === 12);
+    const together: number[] = [];
+    const openExecutor: TrainingRun["openExecutor"] = async (state) => {
+      const single = openLogisticRegression(state);
+      return {
+        ...single,
+        async steps(batches, options) {
+          together.push(batches.length);
+          const results = [];
+          for (const [i, batch] of batches.entries()) results.push(await single.step([batch], options[i]!));
+          return results;
+        },
+      };
+    };
+    const data = recordSource(alike.slice(0, 16), 5, 8);
+    const { outcome } = await runWith({ data, openExecutor, stepsPerRun: 4, ...stopAfter(6) });
+    expect(outcome).toMatchObject({ stoppedBy: "aborted", progress: { step: 6 } });
+    expect(together).toEqual([4]);
+  });
+
   it("stops at the time limit with a checkpoint", async () => {
     const { outcome, checkpoints } = await runWith({ timeLimitMs: 40 });
     expect(outcome.stoppedBy).toBe("deadline");

@@ -378,6 +378,7 @@ describe("failing batches", () => {
     expect(holders.map(({ outcome }) => reasonOf(outcome))).toEqual(expected);
     expect(engine.ran.length).toBeLessThanOrEqual(9);
     expect(rig.quarantine.size).toBe(1);
+    expect(await page()).toContain('albert_poison_total{cause="backend"} 1');
   });
 
   it("refuses a quarantined input until it expires", async () => {
