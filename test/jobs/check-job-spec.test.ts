@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { AlbertError } from "../../src/errors.ts";
+import { checkJobSpec } from "../../src/jobs/check-job-spec.ts";
+import type { JobSpec } from "../../src/jobs/job-spec.ts";
+import { LARGEST_COUNT, LARGEST_SEED } from "../../src/training/settings/value-type.ts";
+
+const dataset = (digit: string) => ({ kind: "dataset", digest: digit.repeat(64) }) as const;
+const GOOD: JobSpec = {
+  kind: "fine-tune",
+  model: "m",
+  task: "classification",
+  init: "",
+  train: dataset("a"),
+  recipe: {},
+  seed: 0,
+  promote: "manual",
+  priority: 0,
+  maxWallSeconds: 0,
+  maxSteps: 0,
+  labels: {},
+};
+
+/** The fields that a specification is refused for. */
+function refused(changes: Partial<Record<keyof JobSpec, unknown>>): string[] {
+  try {
+    checkJobSpec({ ...GOOD, ...changes } as JobSpec);
+    return [];
+  } catch (error) {
+    if (!(error instanceof AlbertError)) throw error;
+    expect(error.code).toBe("invalid-input");
+    return error.violations.map(({ field }) => field);
+  }
+}
+
+describe("the check of a job's specification", () => {
+  it.each([
+    ["spec.priority", "priority", [-1000, 0, 1000], [-1001, 1001, 0.5, Number.NaN]],
+    ["spec.seed", "seed", [0, LARGEST_SEED], [-1, 0.5, LARGEST_SEED + 1]],
+    ["spec.max_steps", "maxSteps", [0, LARGEST_COUNT], [-1, 0.5, LARGEST_COUNT + 1]],
+    [
+      "spec.max_wall_seconds",
+      "maxWallSeconds",
+      [0, 0.5, LARGEST_COUNT],
+      [-1, LARGEST_COUNT + 1, Number.NaN, Number.POSITIVE_INFINITY],
+    ],
+    ["spec.task", "task", ["qa", "sst-2"], ["", "chess"]],
+    [
+      "spec.train.dataset",
+      "train",
+      [dataset("0"), { kind: "path", path: "x" }],
+      [dataset("A"), dataset("0".repeat(2))],
+    ],
+    ["spec.eval.dataset", "eval", [undefined, dataset("0")], [dataset("g")]],
+    ["spec.train", "train", [], [undefined]],
+    ["spec.recipe.random_init", "recipe", [], [{ random_init: "huge", vocabulary: "v" }]],
+    ["spec.recipe.vocabulary", "recipe", [], [{ random_init: "base-v2" }]],
+  ] as const)("bounds %s", (field, key, accepted, beyond) => {
+    for (const value of accepted) expect(refused({ [key]: value }), String(value)).toEqual([]);
+    for (const value of beyond) expect(refused({ [key]: value }), String(value)).toEqual([field]);
+  });
+
+  it("asks for what each kind of job needs, and for no more", () => {
+    expect(refused({ kind: "evaluate", train: undefined })).toEqual(["spec.eval"]);
+    expect(refused({ kind: "evaluate", train: undefined, eval: dataset("b") })).toEqual([]);
+    expect(refused({ kind: "pretrain", task: "" })).toEqual([]);
+    expect(refused({ kind: "pretrain", task: "", train: undefined })).toEqual(["spec.train"]);
+  });
+
+  it("names every wrong field at once", () => {
+    expect(refused({ model: "a/b", seed: -1, priority: 2000, recipe: { learning_rate: "fast" } })).toEqual([
+      "spec.model",
+      "spec.seed",
+      "spec.priority",
+      "spec.recipe.learning_rate",
+    ]);
+  });
+});
