@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize, relative } from "node:path";
+import { dirname, join, normalize } from "node:path";
 
 /**
  * The test files of a repository that reach a source file, nearest first: fewest imports between (types do not count, and a thread's entry
- * does), less one for each folder in which the test's place mirrors the file's.
+ * does), less one for each part of its path, the name of the file included, in which a test mirrors it.
  */
 export function testsByDistance(root: string): (file: string) => string[] {
   const importers = new Map<string, string[]>();
@@ -21,8 +21,8 @@ export function testsByDistance(root: string): (file: string) => string[] {
         if (!distances.has(importer)) distances.set(importer, distance + 1);
       }
     }
-    const mirror = dirname(relative("src", file));
-    const far = (test: string, distance: number) => distance - sharedParts(mirror, dirname(relative("test", test)));
+    const mirror = file.replace(/^src/, "test").replace(/\.ts$/, ".test.ts").split("/");
+    const far = (test: string, distance: number) => distance - sharedParts(mirror, test.split("/"));
     return [...distances]
       .filter(([test]) => test.endsWith(".test.ts"))
       .map(([test, distance]) => ({ test, distance: far(test, distance) }))
@@ -42,8 +42,7 @@ function importsOf(root: string, file: string): string[] {
   return [...new Set(files.filter((name) => existsSync(join(root, name))))];
 }
 
-function sharedParts(a: string, b: string): number {
-  const others = b.split("/");
-  const different = a.split("/").findIndex((part, index) => part !== others[index]);
-  return different < 0 ? a.split("/").length : different;
+function sharedParts(a: readonly string[], b: readonly string[]): number {
+  const different = a.findIndex((part, index) => part !== b[index]);
+  return different < 0 ? a.length : different;
 }
