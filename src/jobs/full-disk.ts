@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { freeDiskBytes, isDiskFull } from "../platform/disk-space.ts";
+import { freeDiskBytes, isSystemFault } from "../platform/disk-space.ts";
 
 // What jobs do when the disk is full: what must be written is written when there is room again, and a job that could not
 // go on for want of room goes on then.
@@ -21,9 +21,9 @@ const WATCH_MS = 30_000;
 const ROOM_BYTES = 64 << 20;
 
 /**
- * Runs a write until it does not meet a full disk.
+ * Runs a write until it does not meet a disk that is full or fails, or a system without room for another open file.
  *
- * @throws whatever else the write throws; the error of the full disk once the signal is aborted
+ * @throws whatever else the write throws; the system's error once the signal is aborted
  */
 export async function untilWritten<T>(
   write: () => Promise<T>,
@@ -34,7 +34,7 @@ export async function untilWritten<T>(
     try {
       return await write();
     } catch (error) {
-      if (!isDiskFull(error) || signal.aborted) throw error;
+      if (!isSystemFault(error) || signal.aborted) throw error;
       await delay(retryMs, undefined, { signal, ref: false }).catch(() => {}); // aborted: one last attempt
     }
   }

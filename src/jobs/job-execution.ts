@@ -117,7 +117,7 @@ export class JobExecution {
   async #settle(outcome: JobOutcome): Promise<void> {
     const { record } = this;
     if (record.job.state.kind === "cancelling") {
-      await record.transition({ kind: "stopped" });
+      await this.#surely(() => record.transition({ kind: "stopped" }));
     } else if (outcome.kind === "stopped" || (outcome.kind === "killed" && this.#intent !== undefined)) {
       await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
     } else if (outcome.kind === "killed") {
@@ -127,9 +127,10 @@ export class JobExecution {
     } else if (outcome.kind === "rejected") {
       const { reason, problems } = outcome;
       for (const { where, what, hint } of problems) {
-        await record.append({ kind: "validation_issue", summary: `${where}: ${what}`, detail: { where, what, hint } });
+        const summary = `${where}: ${what}`;
+        await this.#surely(() => record.append({ kind: "validation_issue", summary, detail: { where, what, hint } }));
       }
-      await record.transition({ kind: "reject", reason, problems }, { reason });
+      await this.#surely(() => record.transition({ kind: "reject", reason, problems }, { reason }));
     } else if (outcome.kind === "failed") {
       await this.#fail(outcome);
     } else {
@@ -138,18 +139,25 @@ export class JobExecution {
     }
   }
 
+  /** Writes what must not be lost once the disk and the system let it. */
+  #surely<T>(write: () => Promise<T>): Promise<T> {
+    return untilWritten(write, this.#stopping.signal, this.#options.fullDisk ?? {});
+  }
+
   async #interrupt(how: "pause" | "preempt"): Promise<void> {
     const { record } = this;
-    if (record.job.state.kind === "cancelling") await record.transition({ kind: "stopped" });
-    else if (how === "pause") await record.transition({ kind: "pause" }, byUser(this.#stoppedBy));
-    else
-      await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail: "the server is shutting down" });
+    await this.#surely(() => {
+      if (record.job.state.kind === "cancelling") return record.transition({ kind: "stopped" });
+      if (how === "pause") return record.transition({ kind: "pause" }, byUser(this.#stoppedBy));
+      const why = { reason: "SERVER_RESTART", detail: "the server is shutting down" } as const;
+      return record.transition({ kind: "preempt" }, why);
+    });
   }
 
   /** A kill says nothing against a job, unless it happens again and again: its files are there, and it goes on from them. */
   async #goOnAfterKill(detail: string): Promise<void> {
     const { record } = this;
-    await record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail });
+    await this.#surely(() => record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail }));
     await resumeUnlessPoison(record, "WORKER_KILLED", this.#options.poisonKills);
   }
 
@@ -157,13 +165,10 @@ export class JobExecution {
   async #setAside(message: string): Promise<void> {
     await this.#options.onFullDisk(this.record.job.id);
     const { record } = this;
-    await untilWritten(
-      () =>
-        record.job.state.kind === "cancelling" // while it waited to be written
-          ? record.transition({ kind: "stopped" })
-          : record.transition({ kind: "preempt" }, { reason: "DISK_FULL", detail: message }),
-      this.#stopping.signal,
-      this.#options.fullDisk ?? {},
+    await this.#surely(() =>
+      record.job.state.kind === "cancelling" // while it waited to be written
+        ? record.transition({ kind: "stopped" })
+        : record.transition({ kind: "preempt" }, { reason: "DISK_FULL", detail: message }),
     );
   }
 
@@ -172,9 +177,9 @@ export class JobExecution {
     // Validation has no failure of its own: the caller has to mend what it cannot read.
     if (record.job.state.kind === "validating") {
       const problems = [{ where: "spec", what: message, hint: "see the server's log" }];
-      await record.transition({ kind: "reject", reason, problems }, { reason, detail: message });
+      await this.#surely(() => record.transition({ kind: "reject", reason, problems }, { reason, detail: message }));
     } else {
-      await record.transition({ kind: "fail", reason, message }, { reason, detail: message });
+      await this.#surely(() => record.transition({ kind: "fail", reason, message }, { reason, detail: message }));
     }
   }
 
@@ -186,8 +191,11 @@ export class JobExecution {
       await recordProduct(record, product);
       const result = await publishResult(record, product, publisher, signal);
       // A cancellation may have come in between; the version stays, promoted or not, as the events say.
-      if (record.job.state.kind === "cancelling") await record.transition({ kind: "stopped" });
-      else await record.transition({ kind: "succeed", result });
+      await this.#surely(() =>
+        record.job.state.kind === "cancelling"
+          ? record.transition({ kind: "stopped" })
+          : record.transition({ kind: "succeed", result }),
+      );
       await freeSpentFiles(record, onDefect);
     } catch (error) {
       if (this.#abandoned) return;

@@ -1,5 +1,6 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { isSystemFault } from "./disk-space.ts";
 
 // Creates directories where they are missing.
 
@@ -27,5 +28,9 @@ export async function makeDirectory(path: string, mode?: number): Promise<void> 
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  const info = await stat(path).catch((error: unknown) => {
+    if (isSystemFault(error)) throw error;
+    return undefined;
+  });
+  return info?.isDirectory() === true;
 }

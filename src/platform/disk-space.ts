@@ -19,6 +19,12 @@ export function isUnreadable(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | null | undefined)?.code === "EIO";
 }
 
+/** Whether the operating system failed at something whatever that was, so that nothing is known of a file's presence or contents. */
+export function isSystemFault(error: unknown): boolean {
+  const { code = "" } = (error ?? {}) as NodeJS.ErrnoException;
+  return isUnwritable(error) || isUnreadable(error) || code === "EMFILE" || code === "ENFILE";
+}
+
 /** Whether the operating system refused a write because of the disk, which is full or read-only, and not because of what was written. */
 export function isUnwritable(error: unknown): boolean {
   return isDiskFull(error) || (error as NodeJS.ErrnoException | null | undefined)?.code === "EROFS";

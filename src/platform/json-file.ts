@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError } from "../errors.ts";
+import { isSystemFault } from "./disk-space.ts";
 import { fileKindOf } from "./file-kind.ts";
 
 // Reads JSON files, with errors that name the file.
@@ -24,6 +25,7 @@ export async function readJsonObject(path: string): Promise<Readonly<Record<stri
 export async function readJsonValue(path: string): Promise<unknown> {
   const name = basename(path);
   const bytes = await readFile(path).catch((cause: unknown) => {
+    if (isSystemFault(cause)) throw cause;
     throw new AlbertError("not-found", `${name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
   try {

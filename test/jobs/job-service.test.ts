@@ -10,7 +10,7 @@ import { EventLog } from "../../src/jobs/log/event-log.ts";
 import { type JobServiceOptions, openJobService } from "../../src/jobs/open-job-service.ts";
 import { wallLimit } from "../../src/jobs/runner/job-control.ts";
 import type { TrainingEvent } from "../../src/training/events.ts";
-import { ManualRunner, PLAN, RecordingPublisher, specOf, until } from "./fake-runner.ts";
+import { type ManualRun, ManualRunner, PLAN, RecordingPublisher, specOf, until } from "./fake-runner.ts";
 
 let directory: string;
 let opened: { readonly service: JobService; readonly runner: ManualRunner }[];
@@ -686,6 +686,33 @@ describe("stopping jobs", () => {
     look();
     await reaches(job.id, "preparing");
   });
+
+  it.each([
+    ["failed", (run: ManualRun) => run.finish({ kind: "failed", reason: "ENGINE_ERROR", message: "m" })],
+    ["rejected", (run: ManualRun) => run.finish({ kind: "rejected", reason: "DATA_INVALID", problems: [] })],
+    ["succeeded", (run: ManualRun) => run.finish(FINISHED)],
+  ] as const)(
+    "comes into its last state, %s, though the disk fails a few times when that is written",
+    async (last, end) => {
+      const { service, runner, reaches } = await open({ fullDisk: { retryMs: 1 } });
+      const { job } = await service.create("", specOf());
+      if (last !== "rejected") walk(runner);
+      await reaches(job.id, last === "rejected" ? "validating" : "running");
+      if (last === "succeeded") runner.current.hooks.phase("trained");
+      const { append } = EventLog.prototype;
+      let failures = 0;
+      const failing = vi.spyOn(EventLog.prototype, "append").mockImplementation(function (this: EventLog, event) {
+        const kind = event.transition?.to.kind;
+        if (kind !== last || failures === 3) return append.call(this, event);
+        failures++;
+        return Promise.reject(Object.assign(new Error("EIO"), { code: "EIO" }));
+      });
+      end(runner.current);
+      await reaches(job.id, last);
+      expect(failures).toBe(3);
+      failing.mockRestore();
+    },
+  );
 
   it("can be cancelled while it waits for room to write that it waits", async () => {
     const { service, runner, reaches } = await open({ fullDisk: { retryMs: 60_000, freeBytes: async () => 0 } });

@@ -22,6 +22,8 @@ export class EventLog {
   readonly #clock: () => number;
   readonly #checkFencing: () => Promise<void>;
   #position: number;
+  /** Whether half a line may lie behind the last event. */
+  #torn = false;
   readonly #appends = new SerialQueue();
   #waiting: (() => void)[] = [];
   #closed = false;
@@ -94,16 +96,23 @@ export class EventLog {
     for (const wake of [...this.#waiting]) wake();
   }
 
+  /** Removes half a line, which the next event must not follow. */
+  async #cut(): Promise<void> {
+    await this.#file.truncate(this.#position);
+    this.#torn = false;
+  }
+
   async #write(event: NewJobEvent): Promise<JobEvent> {
     const numbered: JobEvent = { ...event, sequence: this.#events.length + 1, timeMs: this.#clock() };
     const line = encodeLine(numbered);
     await this.#checkFencing();
+    if (this.#torn) await this.#cut();
     try {
       await this.#file.appendFile(line);
       await this.#file.datasync();
     } catch (error) {
-      // Half a line may lie in the file; the next event must not follow it.
-      await this.#file.truncate(this.#position);
+      this.#torn = true;
+      await this.#cut().catch(() => {}); // the next event begins with it
       throw error;
     }
     this.#position += line.length;

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AlbertError, invalidInput } from "../../errors.ts";
+import { isSystemFault } from "../../platform/disk-space.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
 import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { VocabularyKind } from "../../tokenizer/tokenizer.ts";
@@ -58,6 +59,7 @@ export async function readVocabulary(path: string, options: VocabularyOptions = 
     ]);
   }
   const bytes = await readFile(path).catch((cause: unknown) => {
+    if (isSystemFault(cause)) throw cause;
     throw new AlbertError("not-found", `vocabulary ${name} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
   if (kind === "tokenizer-json") {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, corrupt } from "../../errors.ts";
+import { isSystemFault } from "../../platform/disk-space.ts";
 
 // Reads bytes at any position, from an open file or from memory.
 
@@ -22,6 +23,7 @@ export interface ByteSource {
 export async function withFile<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
   const name = basename(path);
   const handle = await open(path, "r").catch((cause: unknown) => {
+    if (isSystemFault(cause)) throw cause;
     throw new AlbertError("not-found", `${name} cannot be opened`, { reason: "FILE_NOT_READABLE", cause });
   });
   try {

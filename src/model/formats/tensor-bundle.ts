@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { AlbertError, corrupt } from "../../errors.ts";
+import { isSystemFault } from "../../platform/disk-space.ts";
 import { type ProtobufField, protobufFields } from "../../platform/protobuf-fields.ts";
 import {
   type ArrayTensor,
@@ -55,6 +56,7 @@ export async function openTensorBundle(prefix: string): Promise<CheckpointReader
   const name = basename(prefix);
   const indexName = `${name}.index`;
   const index = await readFile(`${prefix}.index`).catch((cause: unknown) => {
+    if (isSystemFault(cause)) throw cause;
     throw new AlbertError("not-found", `${indexName} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
   const table = readSortedTable(index, indexName);

@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { AlbertError } from "../../errors.ts";
 import { readRecords } from "../../model/formats/tf-record.ts";
 import { deriveSeed, permutation } from "../../model/random.ts";
+import { isSystemFault } from "../../platform/disk-space.ts";
 import type { PretrainingInstance } from "../instances/instance.ts";
 import type { Instances } from "../step-source.ts";
 import { fromExample } from "./official-features.ts";
@@ -59,6 +60,7 @@ export class RecordedInstances implements Instances {
 
 async function openFile(file: string): Promise<FileHandle> {
   return open(file, "r").catch((cause: unknown) => {
+    if (isSystemFault(cause)) throw cause;
     throw new AlbertError("not-found", `${file} cannot be read`, { reason: "FILE_NOT_READABLE", cause });
   });
 }

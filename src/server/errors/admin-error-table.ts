@@ -85,6 +85,20 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
+    reason: "DISK_FAILED",
+    code: "unavailable",
+    when: "The server's disk failed to read or write; the server's log says which file.",
+    detail: "none",
+    retry: "elsewhere",
+  },
+  {
+    reason: "TOO_MANY_FILES",
+    code: "overloaded",
+    when: "The server has as many files and connections open as its system allows (`ulimit -n`).",
+    detail: "none",
+    retry: "elsewhere",
+  },
+  {
     reason: "REQUEST_ID_REUSED",
     code: "already-exists",
     when: "The request id created a job with another specification.",

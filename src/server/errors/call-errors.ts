@@ -43,7 +43,14 @@ const RUNS_MODEL = [
 ] as const;
 
 /** The call reads the store. */
-const READS_STORE = ["RECORD_CORRUPT", "SYMLINK_REFUSED", "STORE_FORBIDDEN", "STORE_UNAVAILABLE"] as const;
+const READS_STORE = [
+  "RECORD_CORRUPT",
+  "SYMLINK_REFUSED",
+  "STORE_FORBIDDEN",
+  "STORE_UNAVAILABLE",
+  "DISK_FAILED",
+  "TOO_MANY_FILES",
+] as const;
 
 /** The call writes to the store. */
 const WRITES_STORE = [

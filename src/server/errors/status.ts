@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, type ErrorCode } from "../../errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -11,7 +11,6 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
-import { isDiskFull, isUnwritable } from "../../platform/disk-space.ts";
 import type { Retry } from "./error-row.ts";
 import { errorRow, GRPC_STATUS, type GrpcStatusName, STATUS_OF_CODE } from "./error-table.ts";
 
@@ -38,6 +37,24 @@ export interface WireError {
   readonly retryPushbackMs: number | undefined;
 }
 
+type Fault = readonly [code: ErrorCode, reason: string, message: string];
+const DISK_FULL: Fault = ["overloaded", "DISK_FULL", "the server's disk is full"];
+const TOO_MANY_FILES: Fault = [
+  "overloaded",
+  "TOO_MANY_FILES",
+  "the server has as many files open as its system allows",
+];
+
+/** What the operating system refuses whatever was asked, by its code. */
+const SYSTEM_FAULTS: Readonly<Record<string, Fault>> = {
+  ENOSPC: DISK_FULL,
+  EDQUOT: DISK_FULL,
+  EROFS: ["precondition", "DISK_READ_ONLY", "the server's disk is read-only"],
+  EIO: ["unavailable", "DISK_FAILED", "the server's disk does not read or write"],
+  EMFILE: TOO_MANY_FILES,
+  ENFILE: TOO_MANY_FILES,
+};
+
 /** Receives what the caller must not see. */
 export type IncidentLog = (incident: string, error: unknown) => void;
 
@@ -51,14 +68,10 @@ export function toAlbertError(error: unknown, logIncident: IncidentLog): AlbertE
   if (known && error.code !== "backend") return error;
   const incident = randomUUID();
   logIncident(incident, error);
-  if (isDiskFull(error)) {
-    return new AlbertError("overloaded", "the server's disk is full", { reason: "DISK_FULL", cause: error });
-  }
-  if (isUnwritable(error)) {
-    return new AlbertError("precondition", "the server's disk is read-only", {
-      reason: "DISK_READ_ONLY",
-      cause: error,
-    });
+  const system = SYSTEM_FAULTS[(error as NodeJS.ErrnoException | null | undefined)?.code ?? ""];
+  if (system !== undefined) {
+    const [code, reason, message] = system;
+    return new AlbertError(code, message, { reason, cause: error });
   }
   if (known) {
     const { reason, metadata } = error;

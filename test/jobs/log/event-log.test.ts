@@ -1,7 +1,7 @@
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EventLog, readLog } from "../../../src/jobs/log/event-log.ts";
 
 let directory: string;
@@ -59,5 +59,26 @@ describe("an event log", () => {
     expect(readLog(await readFile(path))).toMatchObject({ torn: true, events: { length: 2 } });
     await truncate(path, 0);
     expect(readLog(await readFile(path)).events).toEqual([]);
+  });
+
+  it("stays whole though the disk fails while an event is written, and while half of it is removed", async () => {
+    await written(1);
+    const probe = await open(path);
+    const prototype = Object.getPrototypeOf(probe);
+    await probe.close();
+    const { appendFile: real } = prototype;
+    const failed = Object.assign(new Error("EIO"), { code: "EIO" });
+    const log = await EventLog.open(path);
+    vi.spyOn(prototype, "appendFile").mockImplementationOnce(async function (this: unknown, line: unknown) {
+      await real.call(this, (line as Buffer).subarray(0, 20));
+      throw failed;
+    });
+    vi.spyOn(prototype, "truncate").mockRejectedValueOnce(failed);
+    await expect(log.append({ kind: "activity", summary: "lost" })).rejects.toThrow("EIO");
+    await log.append({ kind: "activity", summary: "next" });
+    await log.close();
+    vi.restoreAllMocks();
+    const { events, torn } = readLog(await readFile(path));
+    expect([events.map(({ summary }) => summary), torn]).toEqual([["event 1 \u00e9", "next"], false]);
   });
 });
