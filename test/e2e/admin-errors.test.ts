@@ -214,7 +214,7 @@ const CASES: readonly (readonly [
     "a chunk for which there is no room",
     async () => {
       const { uploadId } = await admin.datasets.beginUpload({ name: "x.jsonl", bytes: 4n, digest: sha256("full") });
-      await fillDisk("write");
+      await failWrite("write");
       return admin.datasets.uploadChunk({ uploadId, offset: 0n, data: Buffer.from("full") });
     },
   ],
@@ -222,7 +222,23 @@ const CASES: readonly (readonly [
     "DISK_FULL",
     "a job for which there is no room",
     async () => {
-      await fillDisk("writeFile");
+      await failWrite("writeFile");
+      return create({});
+    },
+  ],
+  [
+    "DISK_FAILED",
+    "a job that the disk does not take",
+    async () => {
+      await failWrite("writeFile", "EIO");
+      return create({});
+    },
+  ],
+  [
+    "TOO_MANY_FILES",
+    "a job while too many files are open",
+    async () => {
+      await failWrite("writeFile", "EMFILE");
       return create({});
     },
   ],
@@ -379,11 +395,11 @@ describe("every reason for which an administrator's call can fail", () => {
   });
 });
 
-/** Lets the next write of this kind to any file fail as on a full disk. */
-async function fillDisk(call: "write" | "writeFile"): Promise<void> {
+/** Lets the next write of this kind to any file fail, by default as on a full disk. */
+async function failWrite(call: "write" | "writeFile", code = "ENOSPC"): Promise<void> {
   const handle = await open(join(base, "secret.jsonl"));
-  const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
-  vi.spyOn(Object.getPrototypeOf(handle), call).mockRejectedValueOnce(full);
+  const failure = Object.assign(new Error(`${code}: injected`), { code });
+  vi.spyOn(Object.getPrototypeOf(handle), call).mockRejectedValueOnce(failure);
   await handle.close();
 }
 
