@@ -13,7 +13,7 @@ import {
   turnedAway,
   unserved,
 } from "./outcomes.js";
-import { ADDRESS, ADMIN, number, TLS, TOKEN } from "./settings.js";
+import { ADDRESS, ADMIN, CA, number, SERVER_NAME, TLS, TOKEN } from "./settings.js";
 
 const INFERENCE = "albert.v1.InferenceService/";
 const MODELS = "albert.v1.ModelService/";
@@ -31,9 +31,17 @@ const connected = { client: false, administrator: false };
 /** Call metadata, in the form of k6. */
 const metadata = () => (TOKEN === "" ? {} : { authorization: `Bearer ${TOKEN}` });
 
+/** How connections are made. */
+const TRANSPORT = {
+  plaintext: !TLS,
+  timeout: "10s",
+  ...(CA === "" ? {} : { tls: { cacerts: CA } }),
+  ...(SERVER_NAME === "" ? {} : { authority: SERVER_NAME }),
+};
+
 /** The connection of this virtual user, made when it is first needed. */
 export function connection() {
-  if (!connected.client) client.connect(ADDRESS, { plaintext: !TLS, timeout: "10s" });
+  if (!connected.client) client.connect(ADDRESS, TRANSPORT);
   connected.client = true;
   return client;
 }
@@ -92,7 +100,7 @@ function attemptCall(task, method, request) {
 
 /** Calls the service of models on the admin listener. @throws when it fails */
 export function administrate(method, request) {
-  if (!connected.administrator) administrator.connect(ADMIN, { plaintext: !TLS, timeout: "10s" });
+  if (!connected.administrator) administrator.connect(ADMIN, TRANSPORT);
   connected.administrator = true;
   const options = { timeout: "120s", metadata: metadata() };
   const { status, message, error } = administrator.invoke(MODELS + method, request, options);

@@ -8,8 +8,12 @@ export const ADMIN = __ENV.ADMIN || "127.0.0.1:50052";
 export const METRICS = __ENV.METRICS || "127.0.0.1:9464";
 /** Directory of the summaries. */
 export const OUT = __ENV.OUT || "loadtest/out";
+/** File of authorities in PEM that vouch for the server; those of the machine unless given. A path from the folder of the modules, or a whole one. */
+export const CA = __ENV.CA ? open(__ENV.CA) : "";
 /** Whether connections are encrypted. */
-export const TLS = __ENV.TLS === "true";
+export const TLS = __ENV.TLS === "true" || CA !== "";
+/** The name in the server's certificate, where it is not that of the address. */
+export const SERVER_NAME = __ENV.SERVER_NAME || "";
 /** Bearer token sent with each call; none by default. */
 export const TOKEN = __ENV.TOKEN || "";
 /** Models that are asked. */

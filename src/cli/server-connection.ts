@@ -13,17 +13,19 @@ export interface ConnectionFlags {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  readonly serverName?: string;
   readonly tokenFile?: string;
 }
 
-/** Adds `--tls`, `--ca`, `--cert`, `--key` and `--token-file`. */
+/** Adds `--tls`, `--ca`, `--cert`, `--key`, `--server-name` and `--token-file`. */
 export function addConnectionOptions(command: Command): Command {
-  const { tls, caFile, certificateFile, keyFile, token, tokenFile } = CLIENT_VARIABLES;
+  const { tls, caFile, certificateFile, keyFile, serverName, token, tokenFile } = CLIENT_VARIABLES;
   return command
     .option("--tls", `speak TLS, and trust the authorities that Node trusts (${tls}=true)`)
     .option("--ca <file>", `speak TLS, and trust these authorities, in PEM (${caFile})`)
     .option("--cert <file>", `certificate to show the server, in PEM (${certificateFile})`)
     .option("--key <file>", `its private key (${keyFile})`)
+    .option("--server-name <name>", `name in its certificate, where it is not that of the address (${serverName})`)
     .option("--token-file <file>", `file that holds the token to send (${tokenFile}, or the token itself in ${token})`);
 }
 
@@ -44,7 +46,10 @@ export function connectionOf(flags: ConnectionFlags, address: string): Pick<Albe
   if (token !== undefined && !secure && !LOOPBACK.test(address)) {
     throw wrong("--token-file", `a token for ${address} would travel in plain text: give --tls or --ca`);
   }
-  const channel = secure ? { tls: readTls(ca, cert, key) } : {};
+  const serverName = flags.serverName ?? environment.serverName;
+  if (flags.serverName !== undefined && !secure)
+    throw wrong("--server-name", "is that of a certificate: give --tls or --ca");
+  const channel = secure ? { tls: { ...readTls(ca, cert, key), serverName } } : {};
   return { ...channel, ...(token === undefined ? {} : { token }) };
 }
 

@@ -12,6 +12,8 @@ export interface ClientTls {
   /** The certificate to show to a server that asks for one; with its key. */
   readonly certificate?: string | Uint8Array | undefined;
   readonly key?: string | Uint8Array | undefined;
+  /** The name that the server's certificate must have, where it is not that of the address: behind a forwarded port. */
+  readonly serverName?: string | undefined;
 }
 
 /** How to reach a server and how long to wait for it. */
@@ -55,6 +57,7 @@ export function openChannel(
     "grpc.service_config": JSON.stringify(serviceConfig(services, maxAttempts)),
     "grpc.max_receive_message_length": options.maxReplyBytes ?? DEFAULT_REPLY_BYTES,
     "grpc.enable_channelz": 0,
+    ...(options.tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": options.tls.serverName }),
   });
   const headers: Readonly<Record<string, string>> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return { channel, sent: { headers, ...(headersOfCall === undefined ? {} : { headersOfCall }) } };

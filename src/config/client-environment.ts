@@ -6,6 +6,8 @@ export interface ClientEnvironment {
   readonly caFile?: string;
   readonly certificateFile?: string;
   readonly keyFile?: string;
+  /** The name in the server's certificate, where it is not that of the address. */
+  readonly serverName?: string;
   /** TLS with the authorities that Node knows. */
   readonly tls: boolean;
   readonly token?: string;
@@ -20,6 +22,7 @@ export const CLIENT_VARIABLES = {
   caFile: "ALBERT_CLIENT_CA",
   certificateFile: "ALBERT_CLIENT_CERTIFICATE",
   keyFile: "ALBERT_CLIENT_KEY",
+  serverName: "ALBERT_CLIENT_SERVER_NAME",
   tls: "ALBERT_CLIENT_TLS",
   token: "ALBERT_TOKEN",
   tokenFile: "ALBERT_TOKEN_FILE",

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -63,6 +65,28 @@ describe("commands over mutual TLS", { timeout: 120_000 }, () => {
     expect(await albert(["models", "list", "--admin", admin!], environment)).toMatchObject({ status: 0 });
     const settings = { ...environment, ALBERT_SERVER_PUBLIC_ADDRESS: address };
     expect(await albert(["health"], settings)).toMatchObject({ status: 0 });
+  });
+
+  it("find the server under another name than the address has", async () => {
+    // A forwarded port: the certificate is not for its address.
+    const forwarded = createServer((socket) => {
+      const onward = connect(Number(server.app.addresses.public.split(":")[1]), "127.0.0.1");
+      socket.pipe(onward).pipe(socket);
+      for (const end of [socket, onward]) end.on("error", () => end.destroy());
+    }).listen(0, "127.0.0.2");
+    await once(forwarded, "listening");
+    const address = `127.0.0.2:${(forwarded.address() as AddressInfo).port}`;
+    const ask = (...more: string[]) => albert(["health", "--server", address, ...more]);
+    try {
+      expect(await ask(...flags)).toMatchObject({ status: 5, said: expect.stringContaining("UNAVAILABLE") });
+      expect(await ask(...flags, "--server-name", "localhost")).toMatchObject({ status: 0 });
+      expect(await ask("--server-name", "localhost")).toMatchObject({
+        status: 2,
+        said: expect.stringContaining("--server-name: is that of a certificate"),
+      });
+    } finally {
+      forwarded.close();
+    }
   });
 
   it("look after health by the settings of the server alone", async () => {

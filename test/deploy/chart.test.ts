@@ -62,6 +62,9 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
     throw new Error("helm refused nothing");
   };
 
+  /** Why a form that is whole but for this is refused. */
+  const refused = (...args: readonly string[]) => refusal("-f", values("plain"), ...args);
+
   /** Environment of each workload, as its ConfigMap has it. */
   function environments(text: string): ReadonlyMap<string, Readonly<Record<string, string>>> {
     const documents = text
@@ -144,43 +147,44 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
   });
 
   it("refuses values that are no settings, or out of range, before anything is installed", () => {
-    expect(refusal("--set", "settings.serving.max_queue_ms=-1")).toContain("max_queue_ms");
-    expect(refusal("--set", "settings.serving.max_queue=1")).toContain("max_queue");
-    expect(refusal("--set", "settings.server.role=all")).toContain("role");
-    expect(refusal("--set", "inference.replica=2")).toContain("replica");
+    expect(refused("--set", "settings.serving.max_queue_ms=-1")).toContain("max_queue_ms");
+    expect(refused("--set", "settings.serving.max_queue=1")).toContain("max_queue");
+    expect(refused("--set", "settings.server.role=all")).toContain("role");
+    expect(refused("--set", "inference.replica=2")).toContain("replica");
   });
 
   it("refuses combinations that cannot work, and says what to change", () => {
-    expect(refusal("--set", "training.enabled=true")).toContain("set store.kind to volume or s3");
-    expect(refusal("--set", "inference.role=all,store.kind=volume,inference.replicas=2")).toContain("use one replica");
-    expect(refusal("--set", "store.kind=s3")).toContain("store.s3.bucket is needed");
-    expect(refusal("--set", "monitoring.podMonitor=true,monitoring.serviceMonitor=true")).toContain("choose one");
+    expect(refused("--set", "training.enabled=true")).toContain("set store.kind to volume or s3");
+    expect(refused("--set", "inference.role=all,store.kind=volume,inference.replicas=2")).toContain("use one replica");
+    expect(refused("--set", "store.kind=s3")).toContain("store.s3.bucket is needed");
+    expect(refused("--set", "monitoring.podMonitor=true,monitoring.serviceMonitor=true")).toContain("choose one");
   });
 
   it("opens the pods by TLS and tokens, or by the word that something else guards them, and not otherwise", () => {
     const found = (...more: readonly string[]) => environments(render("plain", ...more)).get("inference");
     expect(found()?.["ALBERT_SERVER_TRUST_NETWORK"]).toBe("guarded-elsewhere");
     const secured = ["--set", "tls.secret=a,tokens.secret=b,trustNetwork=false"];
+    const asks = { ALBERT_SERVER_TRUST_NETWORK: "no" };
     expect(found(...secured)).toMatchObject({
       ALBERT_TLS_CERTIFICATE_FILE: "/etc/albert/tls/tls.crt",
       ALBERT_AUTH_TOKENS_FILE: "/etc/albert/tokens/tokens.json",
+      ...asks,
     });
-    expect(found(...secured)).not.toHaveProperty("ALBERT_SERVER_TRUST_NETWORK");
     const provider = "settings.auth.jwks=https://id.example/keys,settings.auth.issuer=i,settings.auth.audience=a";
     const signed = found("--set", `tls.secret=a,trustNetwork=false,${provider}`);
-    expect(signed).toMatchObject({ ALBERT_AUTH_JWKS: "https://id.example/keys" });
-    expect(signed).not.toHaveProperty("ALBERT_SERVER_TRUST_NETWORK");
+    expect(signed).toMatchObject({ ALBERT_AUTH_JWKS: "https://id.example/keys", ...asks });
     expect(signed).not.toHaveProperty("ALBERT_AUTH_TOKENS_FILE");
-    for (const half of [
-      "trustNetwork=false",
-      "trustNetwork=false,tls.secret=a",
-      "trustNetwork=false,tokens.secret=b",
-    ]) {
-      expect(refusal("--set", half)).toContain(
-        "give tls.secret and tokens.secret (or settings.auth.jwks), or set trustNetwork to true",
-      );
+    for (const half of [[], ["--set", "tls.secret=a"], ["--set", "tokens.secret=b"]]) {
+      const told = refusal(...half)
+        .split("\n")
+        .filter((line) => line.includes("other machines can reach the pods"));
+      expect(told).toEqual([
+        expect.stringMatching(
+          /: give TLS \(.*\) and tokens \(.*\), or say trustNetwork=true if a proxy or network checks/,
+        ),
+      ]);
     }
-    expect(refusal("--set", "tls.clientCertificates=required")).toContain("tls.clientCertificates needs tls.secret");
+    expect(refused("--set", "tls.clientCertificates=required")).toContain("tls.clientCertificates needs tls.secret");
   });
 
   it("with TLS, probes and scrapers speak it, and nothing is announced as plain HTTP/2", () => {
@@ -211,6 +215,8 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
       ]) {
         expect(text.split(rule).length - 1).toBe(containers);
       }
+      // Secrets are mounted for the group alone.
+      expect(text.split("fsGroup: 65532").length - 1).toBe(containers);
       expect(text.split("runAsNonRoot: true").length - 1).toBe(containers);
       expect(text.split("seccompProfile: { type: RuntimeDefault }").length - 1).toBe(containers);
     }

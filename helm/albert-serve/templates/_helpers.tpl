@@ -130,7 +130,7 @@ s3://{{ required "store.s3.bucket is needed where store.kind is s3" $s3.bucket }
 {{/* Combinations that cannot work are refused here, with what to change. */}}
 {{- define "albert.check" -}}
 {{- $v := .Values -}}
-{{- if not (or $v.trustNetwork (and $v.tls.secret (include "albert.asksWhoCalls" .))) -}}{{- fail "the servers would refuse to open their addresses: give tls.secret and tokens.secret (or settings.auth.jwks), or set trustNetwork to true if a proxy or network checks who calls" -}}{{- end -}}
+{{- if not (or $v.trustNetwork (and $v.tls.secret (include "albert.asksWhoCalls" .))) -}}{{- fail "other machines can reach the pods: give TLS (tls.secret) and tokens (tokens.secret or settings.auth.jwks), or say trustNetwork=true if a proxy or network checks who calls" -}}{{- end -}}
 {{- if and (ne $v.tls.clientCertificates "none") (not $v.tls.secret) -}}{{- fail "tls.clientCertificates needs tls.secret, with ca.crt in it" -}}{{- end -}}
 {{- if and $v.training.enabled (eq $v.store.kind "none") -}}{{- fail "training.enabled needs a store: set store.kind to volume or s3" -}}{{- end -}}
 {{- if eq $v.inference.role "all" -}}
