@@ -45,9 +45,6 @@ const results = resolve(values.results ?? `mutants-${values.seed}.log`);
 /** A test file judges a mutant only if it passes without it in half of this time. */
 const LONGEST_RUN_MS = 120_000;
 
-/** Of a test file that has not run yet. */
-const UNKNOWN_SECONDS = 10;
-
 /** What became of a mutant; one line of the results. */
 interface Outcome {
   readonly kind: "mutant";
@@ -97,24 +94,14 @@ async function canJudge(copy: string, file: string): Promise<boolean> {
   return run.outcome === "passed";
 }
 
-/** How long the test file took when last it passed. */
-function secondsOf(file: string): number {
-  const runs = entries.flatMap((entry) => (entry.kind === "mutant" ? entry.runs : [entry.run]));
-  return runs.findLast((run) => run.file === file && run.outcome === "passed")?.seconds ?? UNKNOWN_SECONDS;
-}
-
-/** Runs the tests nearest to the mutant, the quickest first, until one fails or they have had their time. */
+/** Runs the tests nearest to the mutant until one fails or they have had their time. */
 async function tryMutant(copy: string, mutant: Mutant, nearest: ReturnType<typeof testsByDistance>): Promise<Outcome> {
-  const judges = nearest(mutant.file)
-    .slice(0, Number(values.tests))
-    .map((file) => ({ file, seconds: secondsOf(file) }))
-    .sort((a, b) => a.seconds - b.seconds);
   const path = join(copy, mutant.file);
   const before = readFileSync(path, "utf8");
   const mutated = before.slice(0, mutant.from) + mutant.text + before.slice(mutant.to);
   const runs: TestRun[] = [];
   let killed = false;
-  for (const { file } of judges) {
+  for (const file of nearest(mutant.file).slice(0, Number(values.tests))) {
     const spent = runs.reduce((sum, { seconds }) => sum + seconds, 0);
     if (killed || spent > Number(values.seconds)) break;
     writeFileSync(path, mutated);

@@ -101,7 +101,10 @@ export class WriteLeases {
   }
 
   async #isCollecting(): Promise<boolean> {
-    const marker = await this.#readMarker();
+    return this.#isCurrent(await this.#readMarker());
+  }
+
+  #isCurrent(marker: { readonly until: number } | undefined): boolean {
     return marker !== undefined && marker.until + CLOCK_SKEW_MS > this.#clock.now();
   }
 
@@ -119,7 +122,7 @@ export class WriteLeases {
   ): Promise<T> {
     const id = randomUUID();
     const running = await this.#readMarker();
-    if (running !== undefined && running.until + CLOCK_SKEW_MS > this.#clock.now()) throw alreadyCollecting();
+    if (this.#isCurrent(running)) throw alreadyCollecting();
     let { tag, until } = await this.#mark(id, running?.tag);
     const alive = async () => {
       if (this.#clock.now() < until - MARKER_MS / 2) return;

@@ -316,6 +316,25 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     await objects.close();
   });
 
+  it("takes a collection for over once its marker has been for as long as clocks may differ", async () => {
+    const objects = await open("marker");
+    const { versions, collectGarbage } = createStore({ objects, cacheDirectory: path("c"), clock });
+    const directory = await modelDirectory();
+    const now = clock.now();
+    const marked = async (until: number, tag?: string) =>
+      objects.writeRegister("collecting", Buffer.from(JSON.stringify({ id: "other", until })), tag);
+    await marked(now - 59_999);
+    await expect(collectGarbage(retention)).rejects.toMatchObject({ reason: "STORE_COLLECTING" });
+    await versions.publish("m", directory);
+    expect(clock.now()).toBeGreaterThan(now); // it waited
+    await marked(clock.now() - 60_000, (await objects.readRegister("collecting"))!.tag);
+    const later = clock.now();
+    await versions.publish("m", await modelDirectory());
+    await collectGarbage(retention);
+    expect(clock.now()).toBe(later);
+    await objects.close();
+  });
+
   it("puts a damaged blob into quarantine, says so, and is mended by publishing again", async () => {
     const objects = await open("quarantine");
     const { versions } = createStore({ objects, cacheDirectory: path(`${kind}-quarantine-cache`), clock });
