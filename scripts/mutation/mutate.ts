@@ -20,7 +20,7 @@ import { runTestFile, type TestRun } from "./test-run.ts";
 // tests nearest to each by the import graph, and tells which mutants no test failed for. Each outcome is written down as it comes, so a
 // run that was cut goes on where it stopped; delete the results to begin anew.
 //
-//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--tests 5] [--seconds 90] [--minutes 60] [--again] [--results FILE]
+//   node --import tsx scripts/mutation/mutate.ts [--seed 1] [--count 100] [--from 1] [--tests 5] [--seconds 90] [--minutes 60] [--again] [--results FILE]
 //     [--rooms serving,jobs,store,training,deployment]
 //
 // --at src/room/file.ts:12 tries every mutant of one line instead of a sample. --again tries the survivors of earlier runs once more. `equivalent.json` lists mutants that change nothing that can be seen, each with
@@ -31,6 +31,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "100" },
+    from: { type: "string", default: "1" },
     tests: { type: "string", default: "5" },
     seconds: { type: "string", default: "90" },
     minutes: { type: "string", default: "60" },
@@ -124,7 +125,8 @@ const sample = drawn(copy, values.rooms.split(","), values.seed)
   .filter((mutant) =>
     values.at === undefined ? !excluded.has(mutant.id) : values.at === `${mutant.file}:${mutant.line}`,
   )
-  .slice(0, Number(values.count));
+  .slice(0, Number(values.count))
+  .slice(Number(values.from) - 1);
 
 try {
   const nearest = testsByDistance(copy);

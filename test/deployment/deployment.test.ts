@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Deployment, type DeploymentOptions } from "../../src/deployment/deployment.ts";
 import type { AlbertError } from "../../src/errors.ts";
 import type { VersionSource } from "../../src/serving/models/loader.ts";
@@ -140,6 +140,33 @@ describe("a deployment that starts", () => {
     release();
     await Promise.all([started, promoted]);
     expect(serving()).toBe("3");
+    await again.close();
+  });
+
+  it("tries a champion that cannot serve again with growing pauses", async () => {
+    const { deployment, failing, restarted } = await deployed();
+    await deployment.close();
+    failing.add("1").add("2");
+    let tries = 0;
+    const again = restarted({ pollMs: 5, onError: () => tries++ });
+    await again.start();
+    await setTimeout(400);
+    await again.close();
+    expect(tries).toBeGreaterThan(2);
+    expect(tries).toBeLessThan(12); // after 5, 10, 20, 40, 80 and 160 ms
+  });
+
+  it("tells that the store cannot be asked for its models, and finds new ones once it can", async () => {
+    const { deployment, store, restarted } = await deployed();
+    await deployment.close();
+    const asked = vi.spyOn(store.versions, "models");
+    const told: unknown[] = [];
+    const again = restarted({ pollMs: 2, onError: (error, model) => told.push([(error as Error).message, model]) });
+    await again.start();
+    asked.mockRejectedValueOnce(new Error("the store is away"));
+    const known = asked.mock.calls.length;
+    await expect.poll(() => asked.mock.calls.length, { timeout: 20_000 }).toBeGreaterThan(known + 1);
+    expect(told).toEqual([["the store is away", undefined]]);
     await again.close();
   });
 

@@ -112,6 +112,9 @@ describe("an upload", () => {
       code: "too-large",
       reason: "DATASET_TOO_LARGE",
     });
+    expect(await target.begin({ name: "largest", bytes: 1000, digest: "0".repeat(64) })).toMatchObject({
+      receivedBytes: 0,
+    });
   });
 
   it("that has another digest than announced becomes nothing, and begins anew", async () => {

@@ -45,6 +45,24 @@ describe("an event log", () => {
     }
   });
 
+  it("wakes who waits for news when there is some, when they give up, and when it is closed", async () => {
+    const log = await EventLog.open(path);
+    const news = log.newer(0);
+    await log.append({ kind: "activity", summary: "first" });
+    await news;
+    const giveUp = new AbortController();
+    const woken: string[] = [];
+    const givenUp = log.newer(1, giveUp.signal).then(() => woken.push("given up"));
+    const closed = log.newer(1).then(() => woken.push("closed"));
+    giveUp.abort();
+    await givenUp;
+    expect(woken).toEqual(["given up"]);
+    await log.close();
+    await closed;
+    await log.newer(1); // nothing more will come
+    expect(log.closed).toBe(true);
+  });
+
   it("refuses a wrong line before the last, which no kill can leave", async () => {
     await written(3);
     const bytes = await readFile(path);

@@ -78,6 +78,17 @@ describe("recipes", () => {
       /train_batch_size.*dropout.*max_seq_length/,
     );
   });
+
+  it("let one run of a graph take as many steps as lie between two checkpoints, and no more", () => {
+    const together = (iterationsPerLoop: number) =>
+      resolveSettings(
+        recipeOf("rte"),
+        { iterationsPerLoop, saveCheckpointsSteps: 20, trainStep: 100, warmupStep: 10 },
+        { examples: 10, ...base },
+      ).settings.iterationsPerLoop;
+    expect(together(20)).toBe(20);
+    expect(() => together(21)).toThrow(/iterations_per_loop.*at most save_checkpoints_steps \(20\)/);
+  });
 });
 
 describe("passes over the data", () => {
