@@ -270,7 +270,7 @@ const SETTINGS = {
       min: 1,
       max: 65_536,
       roles: SERVES,
-      doc: "Most items of one BatchInfer call.",
+      doc: "Most items of one BatchInfer call. A message of any call may hold as many values as that times `inputs.max_choices`, and 1,024 more.",
     }),
     streamWindow: integer({
       default: 64,

@@ -15,6 +15,7 @@ import { ByteBudget } from "./call/byte-budget.ts";
 import type { ServiceHandlers } from "./call/call.ts";
 import { keepByteOrderMarks } from "./call/decode.ts";
 import { listenerInterceptors } from "./call/interceptors.ts";
+import { mostValues } from "./call/message-values.ts";
 import type { CallSettings } from "./call/run-call.ts";
 import { addConnectService } from "./connect/connect-routes.ts";
 import { ConsoleListener } from "./console/console-listener.ts";
@@ -30,7 +31,7 @@ import { GrpcCredentials } from "./tls/grpc-credentials.ts";
 // Opens all listeners of a server, and shuts them down in order. It knows no model and no job.
 
 export interface InferenceServerOptions {
-  readonly config: Pick<Config, "server" | "log">;
+  readonly config: Pick<Config, "server" | "log" | "inputs">;
   /** TLS on every listener; plain text without. */
   readonly certificates?: Certificates;
   readonly metrics: Metrics;
@@ -229,6 +230,7 @@ function callSettings(
       ...(allowances === undefined ? {} : { limits: limitCalls(allowances) }),
     }),
     budget,
+    maxValues: mostValues(config.inputs),
     draining,
     ...(listener === "public"
       ? { defaultDeadlineMs: server.defaultDeadlineMs, maxDeadlineMs: server.maxDeadlineMs }
@@ -259,6 +261,7 @@ function openConsole(
     address: config.server.consoleAddress,
     directory: fileURLToPath(new URL("../../dist/console", import.meta.url)),
     maxMessageBytes: config.server.maxMessageBytes,
+    maxValues: settings.maxValues,
     budget,
     metricsPage,
     ...(certificates === undefined ? {} : { certificates }),

@@ -11,6 +11,8 @@ export interface CallSettings extends OpenCallSettings {
   /** Outermost first. */
   readonly interceptors: readonly Interceptor[];
   readonly budget: ByteBudget;
+  /** The most values of a message; see `mostValues`. */
+  readonly maxValues: number;
   readonly logIncident: IncidentLog;
 }
 

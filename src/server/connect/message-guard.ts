@@ -3,12 +3,21 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { invalidInput } from "../../errors.ts";
 import type { CallBytes } from "../call/byte-budget.ts";
 import { decodeMessage } from "../call/decode.ts";
+import { nextTurn } from "../call/large-messages.ts";
+import { countJsonValues, refuseMore } from "../call/message-values.ts";
 import { reservedJsonKeys } from "../call/reserved-keys.ts";
 import { connectError } from "./connect-error.ts";
 
 /** Flag and length before each message of gRPC-Web and of Connect's streams. */
 const ENVELOPE_BYTES = 5;
 const COMPRESSED = 1;
+/** A message that takes a millisecond or two to look at. */
+const LARGE_BYTES = 65_536;
+
+interface MessageLimits {
+  readonly maxMessageBytes: number;
+  readonly maxValues: number;
+}
 
 /**
  * Looks at the one request message of a call before Connect does: counts its bytes, and refuses a binary message that cannot
@@ -20,16 +29,16 @@ export class MessageGuard {
   readonly #binary: boolean;
   readonly #enveloped: boolean;
   readonly #compressed: boolean;
-  readonly #maxBytes: number;
+  readonly #limits: MessageLimits;
   readonly #bytes: CallBytes;
 
-  constructor(method: DescMethod, headers: IncomingHttpHeaders, maxBytes: number, bytes: CallBytes) {
+  constructor(method: DescMethod, headers: IncomingHttpHeaders, limits: MessageLimits, bytes: CallBytes) {
     const type = headers["content-type"] ?? "";
     this.#method = method;
     this.#enveloped = /^application\/(grpc|connect)/.test(type);
     this.#binary = /^application\/(proto|grpc(-web)?(\+proto)?|connect\+proto)\s*(;|$)/i.test(type);
     this.#compressed = !this.#enveloped && (headers["content-encoding"] ?? "identity") !== "identity";
-    this.#maxBytes = maxBytes;
+    this.#limits = limits;
     this.#bytes = bytes;
   }
 
@@ -45,36 +54,39 @@ export class MessageGuard {
       this.#grow(chunk.length);
       size += chunk.length;
       // Connect refuses it, with its own words.
-      if (size > this.#maxBytes + ENVELOPE_BYTES) yield* [...chunks.splice(0), chunk];
+      if (size > this.#limits.maxMessageBytes + ENVELOPE_BYTES) yield* [...chunks.splice(0), chunk];
       else chunks.push(chunk);
     }
     if (chunks.length === 0) return;
     const whole = Buffer.concat(chunks);
-    if (!this.#compressed) this.#decode(whole);
+    if (!this.#compressed) await this.#decode(whole);
     yield whole;
   }
 
   /** A compressed message in plain. @throws ConnectError as `check` */
-  unpacked(plain: Uint8Array): void {
+  async unpacked(plain: Uint8Array): Promise<void> {
     this.#grow(plain.length);
-    this.#tryDecode(plain);
+    await this.#tryDecode(plain);
   }
 
-  #decode(whole: Buffer): void {
+  async #decode(whole: Buffer): Promise<void> {
     const message = this.#enveloped ? enveloped(whole) : whole;
-    if (message !== undefined) this.#tryDecode(message);
+    if (message !== undefined) await this.#tryDecode(message);
   }
 
-  #tryDecode(message: Uint8Array): void {
+  async #tryDecode(message: Uint8Array): Promise<void> {
+    const { maxValues } = this.#limits;
     try {
-      if (this.#binary) decodeMessage(this.#method.input, message);
+      if (this.#binary) await decodeMessage(this.#method.input, message, maxValues);
       else {
+        refuseMore(countJsonValues(message, maxValues), maxValues);
         const reserved = reservedJsonKeys(this.#method.input, Buffer.from(message).toString());
         if (reserved.length > 0) throw invalidInput(reserved);
       }
     } catch (error) {
       throw connectError(error);
     }
+    if (message.length > LARGE_BYTES) await nextTurn(); // Connect decodes it once more
   }
 
   #grow(bytes: number): void {

@@ -18,6 +18,8 @@ import { withPreparedReply } from "./prepared-reply.ts";
 export interface ConnectAdapterOptions {
   /** Largest message of a call, also after decompression. */
   readonly maxMessageBytes: number;
+  /** The most values of a message. */
+  readonly maxValues: number;
   /** What request and reply bytes of all calls count against. */
   readonly budget: ByteBudget;
   /** Adds the services. */
@@ -33,7 +35,7 @@ export interface ConnectAdapterOptions {
 export function connectListener(
   options: ConnectAdapterOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const { maxMessageBytes, budget } = options;
+  const { maxMessageBytes, maxValues, budget } = options;
   const guards = new AsyncLocalStorage<MessageGuard>();
   const router = createConnectRouter({
     readMaxBytes: maxMessageBytes,
@@ -47,7 +49,7 @@ export function connectListener(
     if (handler.method.methodKind === "bidi_streaming") return refuseBidi(handler, response);
     const bytes = new CallBytes(budget);
     response.once("close", () => bytes.close());
-    const guard = new MessageGuard(handler.method, request.headers, maxMessageBytes, bytes);
+    const guard = new MessageGuard(handler.method, request.headers, { maxMessageBytes, maxValues }, bytes);
     const call = () => answer(handler, request, response, guard, bytes);
     // Rejects when the caller has gone; the handler heard of it by its signal.
     guards.run(guard, () => withPreparedReply(call).catch(() => response.destroy()));
@@ -84,7 +86,7 @@ function guarded(compression: Compression, guards: AsyncLocalStorage<MessageGuar
     ...compression,
     decompress: async (packed, maxBytes) => {
       const plain = await compression.decompress(packed, maxBytes);
-      guards.getStore()?.unpacked(plain);
+      await guards.getStore()?.unpacked(plain);
       return plain;
     },
   };

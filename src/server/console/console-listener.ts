@@ -26,6 +26,8 @@ export interface ConsoleListenerOptions {
   readonly metricsPage: () => Promise<MetricsPage>;
   /** Largest message of a call. */
   readonly maxMessageBytes: number;
+  /** The most values of a message. */
+  readonly maxValues: number;
   /** What the messages of all calls count against. */
   readonly budget: ByteBudget;
   /** Who may see the metrics; every caller where it is absent. */

@@ -61,7 +61,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "FIELD_INVALID",
     code: "invalid-input",
-    when: "A field is empty, out of range, of an unknown enum value, not valid UTF-8, holds NUL, or contradicts another; or the message cannot be decoded.",
+    when: "A field is empty, out of range, of an unknown enum value, not valid UTF-8, holds NUL, or contradicts another; or the message cannot be decoded, or holds more values than a full batch needs.",
     detail: "BadRequest",
     retry: "no",
   },

@@ -80,7 +80,8 @@ function unary(
     let reply: Buffer | undefined;
     const work = async (call: OpenCall, bytes: CallBytes) => {
       receive(surface.request.length, call, bytes);
-      reply = await encodeReply(method, await handler(decodeMessage(method.input, surface.request), call));
+      const request = await decodeMessage(method.input, surface.request, settings.maxValues);
+      reply = await encodeReply(method, await handler(request, call));
     };
     runOn(method, surface, settings, work, surface.request.length).then(
       () => callback(null, reply),
@@ -97,7 +98,7 @@ function serverStream(
   return (surface) => {
     const done = runOn(method, surface, settings, async (call, bytes) => {
       receive(surface.request.length, call, bytes);
-      const request = decodeMessage(method.input, surface.request);
+      const request = await decodeMessage(method.input, surface.request, settings.maxValues);
       await writeReplies(method, handler(request, call), surface, call.signal);
     });
     endStream(done, surface);
@@ -114,7 +115,7 @@ function bidiStream(
       const requests = async function* () {
         for await (const message of readRequests(surface, call.signal)) {
           receive(message.length, call, bytes);
-          yield decodeMessage(method.input, message);
+          yield await decodeMessage(method.input, message, settings.maxValues);
         }
       };
       // Such streams answer item by item: as many requests are done with as replies have been written.

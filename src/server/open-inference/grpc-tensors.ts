@@ -9,20 +9,24 @@ import {
 } from "../../gen/inference/open_inference_pb.js";
 import type { TensorReply, TensorRequest } from "./infer-tensors.ts";
 import { Parameters, type ParameterValue } from "./parameters.ts";
-import { decodeText, splitElements, UNSPLIT, writeRaw } from "./raw-contents.ts";
+import { decodeText, splitElements, writeRaw } from "./raw-contents.ts";
 import type { Tensor, TextTensor } from "./tensor.ts";
 
 // Requests and replies of tensors as the protocol's messages.
 
-/** A request as plain data; what is wrong with it is among its violations. */
-export function readInferRequest(request: ModelInferRequest): TensorRequest {
+/**
+ * A request as plain data; what is wrong with it is among its violations.
+ *
+ * @param most  elements of a tensor
+ */
+export function readInferRequest(request: ModelInferRequest, most: number): TensorRequest {
   const violations: FieldViolation[] = [];
   const { modelName, modelVersion, rawInputContents: raw } = request;
   if (raw.length > 0 && raw.length !== request.inputs.length) {
     const description = `must hold one entry for each of the ${request.inputs.length} inputs, got ${raw.length}`;
     violations.push({ field: "raw_input_contents", description });
   }
-  const inputs = request.inputs.map((input, index) => readInput(input, raw[index], violations));
+  const inputs = request.inputs.map((input, index) => readInput(input, raw[index], most, violations));
   return {
     model: modelName,
     version: modelVersion,
@@ -36,6 +40,7 @@ export function readInferRequest(request: ModelInferRequest): TensorRequest {
 function readInput(
   { name, datatype, shape, contents }: ModelInferRequest["inputs"][number],
   raw: Uint8Array | undefined,
+  most: number,
   violations: FieldViolation[],
 ): TextTensor {
   const field = `inputs.${name}`;
@@ -44,9 +49,9 @@ function readInput(
     violations.push({ field, description: `must be of datatype BYTES, got ${datatype || "none"}` });
     return tensor;
   }
-  const elements = raw === undefined ? (contents?.bytesContents ?? []) : splitElements(raw);
-  if (elements === undefined) {
-    violations.push({ field, description: UNSPLIT });
+  const elements = raw === undefined ? (contents?.bytesContents ?? []) : splitElements(raw, most);
+  if (typeof elements === "string") {
+    violations.push({ field, description: elements });
     return tensor;
   }
   const texts = elements.map((bytes, index) => {

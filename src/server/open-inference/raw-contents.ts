@@ -15,22 +15,25 @@ export function decodeText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The elements of a BYTES tensor, each of which stands after its length; undefined when one goes beyond the end. */
-export function splitElements(bytes: Uint8Array): Uint8Array[] | undefined {
+/**
+ * The elements of a BYTES tensor, each of which stands after its length.
+ *
+ * @returns what is wrong, where one goes beyond the end or there are more than `most`
+ */
+export function splitElements(bytes: Uint8Array, most: number): Uint8Array[] | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const elements: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const start = at + LENGTH_BYTES;
-    if (start > bytes.length) return undefined;
-    at = start + view.getUint32(start - LENGTH_BYTES, true);
-    if (at > bytes.length) return undefined;
+    if (start <= bytes.length) at = start + view.getUint32(start - LENGTH_BYTES, true);
+    if (start > bytes.length || at > bytes.length) {
+      return `must hold each element after its length in ${LENGTH_BYTES} bytes; one goes beyond the end`;
+    }
+    if (elements.length === most) return `must hold at most ${most} elements, got more`;
     elements.push(bytes.subarray(start, at));
   }
   return elements;
 }
-
-/** What is said of a BYTES tensor that cannot be split. */
-export const UNSPLIT = `must hold each element after its length in ${LENGTH_BYTES} bytes; one goes beyond the end`;
 
 /** A tensor's elements as bytes. */
 export function writeRaw({ datatype, data }: Tensor): Uint8Array {

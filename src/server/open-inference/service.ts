@@ -2,6 +2,7 @@ import { invalidInput } from "../../errors.ts";
 import type { GRPCInferenceService, ModelInferRequest } from "../../gen/inference/open_inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
+import { mostValues } from "../call/message-values.ts";
 import type { IncidentLog } from "../errors/status.ts";
 import { backpressure, type InferenceCalls, itemTurn } from "../inference/items.ts";
 import { inferReply, readInferRequest } from "./grpc-tensors.ts";
@@ -22,6 +23,8 @@ export interface OpenInferenceOptions {
   readonly limits: {
     /** Most rows of a request. */
     readonly maxBatchItems: number;
+    /** Most texts of a row. */
+    readonly maxChoices: number;
     /** Requests of one stream in hand at a time. */
     readonly streamWindow: number;
   };
@@ -39,7 +42,7 @@ export function openInferenceService(options: OpenInferenceOptions): ServiceHand
   const { models, scheduler } = serving;
   const answering: TensorAnswering = { calls, models, queue: scheduler, maxRows: limits.maxBatchItems, maxQueueMs };
   const infer = async (request: ModelInferRequest, context: CallContext) =>
-    inferReply(request, await inferTensors(readInferRequest(request), context, answering));
+    inferReply(request, await inferTensors(readInferRequest(request, mostValues(limits)), context, answering));
   return {
     serverLive: async () => ({ live: true }),
     serverReady: async () => ({ ready: options.ready() }),

@@ -3,7 +3,9 @@ import type { Clock } from "../../platform/clock.ts";
 // How much synchronous work one turn of the event loop may hold. It neither orders nor refuses: admission bounds what waits.
 
 /** Work that one turn of the event loop may hold before the rest waits for the next turn. */
-const BUDGET_MS = 5;
+const BUDGET_MS = 3;
+/** Jobs of one turn: what follows a job before its request waits again is not timed, and takes some tenths of a millisecond. */
+const JOBS_IN_A_TURN = 8;
 
 /**
  * Spreads short synchronous jobs (tokenising, building features) over turns of the event loop, so that a burst of requests
@@ -16,6 +18,7 @@ export class EventLoopBudget {
   /** Requests that were computed; they wait for nothing else. */
   readonly #ending: (() => void)[] = [];
   #spentMs = 0;
+  #jobs = 0;
   #nextTurnPlanned = false;
 
   constructor(clock: Clock) {
@@ -33,7 +36,7 @@ export class EventLoopBudget {
 
   /** Runs a job at once while this turn has time left, else in a later turn. */
   async run<T>(job: () => T): Promise<T> {
-    if (this.#spentMs >= BUDGET_MS || this.#waiting.length > 0) {
+    if (this.#isSpent() || this.#waiting.length > 0) {
       await new Promise<void>((begin) => this.#waiting.push({ since: this.#clock.now(), begin }));
     }
     return this.#spend(job);
@@ -41,14 +44,20 @@ export class EventLoopBudget {
 
   /** The same for the last job of a request: it goes before those that begin one. */
   async end<T>(job: () => T): Promise<T> {
-    if (this.#spentMs >= BUDGET_MS || this.#ending.length > 0) {
+    if (this.#isSpent() || this.#ending.length > 0) {
       await new Promise<void>((begin) => this.#ending.push(begin));
     }
     return this.#spend(job);
   }
 
+  /** Whether this turn has had its share. */
+  #isSpent(): boolean {
+    return this.#spentMs >= BUDGET_MS || this.#jobs >= JOBS_IN_A_TURN;
+  }
+
   #spend<T>(job: () => T): T {
     const began = this.#clock.now();
+    this.#jobs++;
     try {
       return job();
     } finally {
@@ -63,6 +72,7 @@ export class EventLoopBudget {
     this.#clock.soon(() => {
       this.#nextTurnPlanned = false;
       this.#spentMs = 0;
+      this.#jobs = 0;
       this.#admitNext();
     });
   }
@@ -74,7 +84,7 @@ export class EventLoopBudget {
     next();
     queueMicrotask(() => {
       // The job ran in the microtasks before this one.
-      if (this.#spentMs < BUDGET_MS) this.#admitNext();
+      if (!this.#isSpent()) this.#admitNext();
     });
   }
 }

@@ -26,6 +26,7 @@ describe("calls over HTTP", () => {
     const settings = {
       interceptors: [],
       budget,
+      maxValues: 100,
       draining: new AbortController().signal,
       defaultDeadlineMs: 10_000,
       maxDeadlineMs: 10_000,
@@ -34,6 +35,7 @@ describe("calls over HTTP", () => {
     const handlers = { classify: handler } as ServiceHandlers<typeof InferenceService>;
     const listener = connectListener({
       maxMessageBytes: 2 ** 16,
+      maxValues: 100,
       budget,
       routes: (router) => addConnectService(router, InferenceService, handlers, settings),
       fallback: (_, response) => response.writeHead(404).end(),
@@ -146,6 +148,24 @@ describe("calls over HTTP", () => {
       const refused = await post(body, { "content-type": "application/grpc-web+proto", "grpc-encoding": "gzip" });
       expect(await refused.text()).toMatch(/grpc-status: 3\r/);
     }
+  });
+
+  it("refuse more values than a message may hold, in every framing, before anything is made of them", async () => {
+    const { post } = await serve(async () => ({}));
+    const labels = new Array<string>(101).fill("a");
+    const [binary, json] = [encoded(classify, { labels }), Buffer.from(JSON.stringify({ labels }))];
+    for (const [body, headers] of [
+      [json, {}],
+      [gzipSync(json), { "content-encoding": "gzip" }],
+      [binary, { "content-type": "application/proto" }],
+      [gzipSync(binary), { "content-type": "application/proto", "content-encoding": "gzip" }],
+    ] as const) {
+      const refused = await post(body, headers);
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("at most 100 values")]);
+    }
+    const web = await post(frame(0, binary), { "content-type": "application/grpc-web+proto" });
+    expect(await web.text()).toContain("at%20most%20100%20values");
+    expect((await post(JSON.stringify({ labels: labels.slice(10) }))).status).toBe(200);
   });
 
   it("take binary messages that are sound, in every framing", async () => {

@@ -23,6 +23,7 @@ describe("the files of the console's page", () => {
       address: "127.0.0.1:0",
       directory,
       maxMessageBytes: 1024,
+      maxValues: 1024,
       budget: new ByteBudget(1024),
       routes: () => {},
       metricsPage: async () => ({ contentType: "text/plain", body: Buffer.from("metrics") }),

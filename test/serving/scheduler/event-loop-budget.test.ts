@@ -37,8 +37,18 @@ describe("EventLoopBudget", () => {
       }),
     );
     await clock.settle();
-    expect(await Promise.all(jobs)).toEqual([0, 0, 0, 1, 1, 1, 2]);
+    expect(await Promise.all(jobs)).toEqual([0, 0, 1, 1, 2, 2, 3]);
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  it("puts only a few jobs into one turn, however short they are, of those that begin and of those that end a request", async () => {
+    for (const kind of ["run", "end"] as const) {
+      const clock = new WorkingClock();
+      const budget = new EventLoopBudget(clock);
+      const jobs = Array.from({ length: 20 }, () => budget[kind](() => clock.turns));
+      await clock.settle();
+      expect(await Promise.all(jobs)).toEqual([...Array(8).fill(0), ...Array(8).fill(1), ...Array(4).fill(2)]);
+    }
   });
 
   it("gives a long job a turn of its own", async () => {

@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { invalidInput } from "../../../errors.ts";
 import { type ModelInferRequest, ModelInferRequestSchema } from "../../../gen/inference/open_inference_pb.js";
+import { countJsonValues, refuseMore } from "../../call/message-values.ts";
 import type { NamedVersion } from "../options.ts";
 import type { ParameterValue } from "../parameters.ts";
-import { splitElements, UNSPLIT } from "../raw-contents.ts";
+import { splitElements } from "../raw-contents.ts";
 import { type InferBody, type Nested, parseInferBody } from "./infer-body.ts";
 
 // Requests of the protocol's REST form: JSON, or JSON followed by the bytes of its tensors. Both become the message that
@@ -22,13 +23,19 @@ export interface RestRequest {
 
 /**
  * @param jsonBytes  length of the JSON at the start of the body; undefined: all of it
+ * @param most  values that the JSON may hold, and each tensor
  * @throws AlbertError invalid-input for a body of another form
  */
-export function readRestRequest(named: NamedVersion, body: Buffer, jsonBytes: number | undefined): RestRequest {
+export function readRestRequest(
+  named: NamedVersion,
+  body: Buffer,
+  jsonBytes: number | undefined,
+  most: number,
+): RestRequest {
   if (jsonBytes !== undefined && !(Number.isInteger(jsonBytes) && jsonBytes >= 0 && jsonBytes <= body.length)) {
     throw wrongBody("header inference-header-content-length", `must be 0 to ${body.length}`);
   }
-  const { id, inputs, outputs, parameters } = parseInferBody(parseJson(body.subarray(0, jsonBytes)));
+  const { id, inputs, outputs, parameters } = parseInferBody(parseJson(body.subarray(0, jsonBytes), most));
   const { [BINARY_OUTPUTS]: all = false, ...rest } = parameters;
   const binaryOutputs = new Map(outputs.map((output) => [output.name, output.parameters[BINARY_OUTPUT]]));
   const message = create(ModelInferRequestSchema, {
@@ -37,7 +44,7 @@ export function readRestRequest(named: NamedVersion, body: Buffer, jsonBytes: nu
     id,
     parameters: Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, parameterOf(value)])),
     outputs: outputs.map(({ name }) => ({ name })),
-    inputs: readInputs(inputs, body.subarray(jsonBytes ?? body.length)),
+    inputs: readInputs(inputs, body.subarray(jsonBytes ?? body.length), most),
   });
   return {
     message,
@@ -45,7 +52,8 @@ export function readRestRequest(named: NamedVersion, body: Buffer, jsonBytes: nu
   };
 }
 
-function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer, most: number): unknown {
+  refuseMore(countJsonValues(bytes, most), most);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
@@ -53,7 +61,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function readInputs(inputs: InferBody["inputs"], binary: Buffer) {
+function readInputs(inputs: InferBody["inputs"], binary: Buffer, most: number) {
   let at = 0;
   const messages = inputs.map(({ name, datatype, shape, parameters: given, data }) => {
     const field = `inputs.${name}`;
@@ -68,8 +76,8 @@ function readInputs(inputs: InferBody["inputs"], binary: Buffer) {
         `must be a part of the ${binary.length} bytes after the JSON`,
       );
     }
-    const elements = splitElements(binary.subarray(at, at + size));
-    if (elements === undefined) throw wrongBody(field, UNSPLIT);
+    const elements = splitElements(binary.subarray(at, at + size), most);
+    if (typeof elements === "string") throw wrongBody(field, elements);
     at += size;
     return { ...message, contents: { bytesContents: elements } };
   });

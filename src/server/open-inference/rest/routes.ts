@@ -120,7 +120,7 @@ async function replyTo(
   request: IncomingMessage,
   context: CallContext,
   bytes: CallBytes,
-  { handlers, limits }: Answering,
+  { handlers, settings, limits }: Answering,
 ): Promise<HttpReply> {
   switch (target.kind) {
     case "server-metadata":
@@ -157,7 +157,8 @@ async function replyTo(
       const body = await readBody(request, limits.maxMessageBytes, bytes);
       context.allowance?.spend("bytes", body.length);
       const length = headerOf(request, JSON_LENGTH_HEADER);
-      const { message, binary } = readRestRequest(target, body, length === undefined ? undefined : Number(length));
+      const jsonBytes = length === undefined ? undefined : Number(length);
+      const { message, binary } = readRestRequest(target, body, jsonBytes, settings.maxValues);
       const reply = create(ModelInferResponseSchema, await handlers.modelInfer(message, context));
       return inferHttpReply(reply, binary);
     }
