@@ -120,8 +120,17 @@ export class Aliases {
     const result = await leases.write({ versions: claims }, async (stillHeld) => {
       const digests = new Map<number, string>();
       for (const version of targets) digests.set(version, (await versions.get(model, version)).digest);
-      for (;;) {
+      for (let refused: string | undefined; ; ) {
         const { document, tag } = await this.#read(model);
+        if (tag !== undefined && tag === refused) {
+          throw new AlbertError(
+            "unavailable",
+            `the store refuses to change the aliases of ${model}, which nobody else changes`,
+            {
+              reason: "STORE_UNAVAILABLE",
+            },
+          );
+        }
         const next = updates.reduce(
           (before, update) =>
             apply(before, model, update, digests, {
@@ -135,6 +144,7 @@ export class Aliases {
         if (await objects.writeRegister(registerKey(model), encodeRecord({ ...next, change: randomUUID() }), tag)) {
           return { model, aliases: next.aliases };
         }
+        refused = tag;
       }
     });
     for (const wake of this.#changed) wake();

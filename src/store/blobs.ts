@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
-import { corrupt } from "../errors.ts";
+import { AlbertError, corrupt } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import { fileBody, type ObjectStore } from "./objects/object-store.ts";
 
@@ -40,14 +40,18 @@ export class Blobs {
    * @throws AlbertError corrupt: BLOB_MISSING, or BLOB_CORRUPT after moving it
    */
   async fetch(sha256: string, path: string): Promise<void> {
-    if (!(await this.#objects.fetch(blobKey(sha256), path))) {
-      throw corrupt(`the store has lost the bytes of ${sha256}`, {
-        reason: "BLOB_MISSING",
-        metadata: { sha256 },
+    const actual = await this.#read(sha256, path);
+    if (actual === sha256) return;
+    // Damage stays; bytes that were lost or changed on their way come right when they are read again.
+    await rm(path);
+    const again = await this.#read(sha256, path);
+    if (again === sha256) return;
+    if (again !== actual) {
+      await rm(path);
+      throw new AlbertError("unavailable", `the bytes of ${sha256} differ each time they are read`, {
+        reason: "STORE_UNAVAILABLE",
       });
     }
-    const actual = await withFile(path, sha256Of);
-    if (actual === sha256) return;
     const { size } = await stat(path);
     const suffix = createHash("sha256").update(`${actual}${this.#now()}`).digest("hex").slice(0, 8);
     await this.#objects.putIfAbsent(`quarantine/${sha256}-${suffix}`, fileBody(path, size, actual));
@@ -57,6 +61,12 @@ export class Blobs {
       reason: "BLOB_CORRUPT",
       metadata: { sha256, actual },
     });
+  }
+
+  /** Brings a blob into a new local file. @returns sha256 of what has arrived */
+  async #read(sha256: string, path: string): Promise<string> {
+    if (await this.#objects.fetch(blobKey(sha256), path)) return withFile(path, sha256Of);
+    throw corrupt(`the store has lost the bytes of ${sha256}`, { reason: "BLOB_MISSING", metadata: { sha256 } });
   }
 
   /**

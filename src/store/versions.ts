@@ -84,9 +84,9 @@ export class Versions {
         files[file] = { sha256, bytes: (await stat(join(directory, file))).size };
       }
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
-      for (;;) {
+      for (let taken = 0; ; ) {
         // The number first: another process that publishes the same contents meanwhile is either seen below or takes this very number.
-        const version = 1 + (await this.#highestNumber(model));
+        const version = 1 + Math.max(taken, await this.#highestNumber(model));
         const existing = (await this.list(model)).find((known) => known.digest === digest);
         if (existing !== undefined) return existing;
         const record: ModelVersion = {
@@ -102,6 +102,10 @@ export class Versions {
         // The random part tells this record from one that another publisher writes under the same number.
         const body = bytesBody(encodeRecord({ ...record, publication: randomUUID() }));
         if (await this.#options.objects.putIfAbsent(recordKey(model, version), body)) return record;
+        const first = await this.#options.objects.get(recordKey(model, version));
+        const other = first === undefined ? undefined : parseUnlessDamaged(first);
+        if (other?.digest === digest) return other;
+        taken = version; // by whom the list may not show yet
       }
     });
   }
@@ -131,7 +135,13 @@ export class Versions {
    * @throws AlbertError corrupt (RECORD_CORRUPT) when one record is damaged
    */
   async listAll(model: string): Promise<ModelVersion[]> {
-    return (await this.#records(model)).map(parseRecord);
+    const records = await this.#records(model);
+    // A list may be behind what it lists, a read may not.
+    for (let next = 1 + (await this.#highestNumber(model)); ; next++) {
+      const unlisted = await this.#options.objects.get(recordKey(model, next));
+      if (unlisted === undefined) return records.map(parseRecord);
+      records.push(unlisted);
+    }
   }
 
   async #records(model: string): Promise<Uint8Array[]> {

@@ -34,6 +34,8 @@ export interface S3Location {
   readonly region?: string;
   /** Keys that one answer to a listing holds; absent: the service's own number. */
   readonly pageSize?: number;
+  /** After so many milliseconds in which nothing comes, a request counts as failed. Default 20 seconds. */
+  readonly stallMs?: number;
   /** Absent: the SDK's own chain (environment, profile, instance role). */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
@@ -41,6 +43,9 @@ export interface S3Location {
 /** Bodies up to this size are sent from memory, which lets the SDK repeat them by itself. */
 const SMALL_BYTES = 8 << 20;
 const ATTEMPTS = 4;
+const STALL_MS = 20_000;
+/** An operation is given up when it has failed for as long as so many stalls take. */
+const GIVE_UP_STALLS = 3;
 /** What the SDK would print is thrown as well. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 /** Refusals that some services answer with a status other than 401 and 403. */
@@ -55,14 +60,17 @@ export class S3ObjectStore implements ObjectStore {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #pageSize: number | undefined;
+  readonly #giveUpMs: number;
 
   private constructor(location: S3Location) {
-    const { endpoint, credentials, region = "us-east-1" } = location;
+    const { endpoint, credentials, region = "us-east-1", stallMs = STALL_MS } = location;
+    this.#giveUpMs = GIVE_UP_STALLS * stallMs;
     this.#client = new S3Client({
       region,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(credentials === undefined ? {} : { credentials }),
       logger: SILENT,
+      requestHandler: { connectionTimeout: stallMs, socketTimeout: stallMs },
       requestChecksumCalculation: "WHEN_REQUIRED", // services that are only compatible may not know the newer trailers
       responseChecksumValidation: "WHEN_REQUIRED",
     });
@@ -93,6 +101,7 @@ export class S3ObjectStore implements ObjectStore {
         this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: this.#object(key) })),
       );
       if (answer === undefined) return false;
+      requireTag(answer);
       try {
         // In Node the SDK's body is always a Readable.
         await pipeline(answer.Body as Readable, createWriteStream(path, { flags: "wx" }));
@@ -105,10 +114,8 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const answer = await this.#attempt(() =>
-      this.#ifPresent(() => this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: this.#object(key) }))),
-    );
-    return answer === undefined ? undefined : { key, size: answer.ContentLength ?? 0 };
+    const size = await this.#sizeOf(this.#object(key));
+    return size === undefined ? undefined : { key, size };
   }
 
   async putIfAbsent(key: string, body: ObjectBody): Promise<boolean> {
@@ -124,16 +131,18 @@ export class S3ObjectStore implements ObjectStore {
     const root = `${this.#prefix}objects/`;
     let token: string | undefined;
     do {
-      const page = await this.#attempt(() =>
-        this.#client.send(
-          new ListObjectsV2Command({
-            Bucket: this.#bucket,
-            Prefix: root + prefix,
-            ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
-            ...(token === undefined ? {} : { ContinuationToken: token }),
-          }),
-        ),
-      );
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: root + prefix,
+        ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+      });
+      const page = await this.#attempt(async () => {
+        const answer = await this.#client.send(command);
+        // What a listing leaves out is taken for absent, so one that is none must not pass for an empty one.
+        const whole = answer.IsTruncated === false || (answer.IsTruncated === true && answer.NextContinuationToken);
+        return whole ? answer : Promise.reject(new StrangeAnswer());
+      });
       for (const { Key, Size } of page.Contents ?? []) {
         if (Key !== undefined) yield { key: Key.slice(root.length), size: Size ?? 0 };
       }
@@ -173,7 +182,8 @@ export class S3ObjectStore implements ObjectStore {
         this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: fullKey })),
       );
       if (answer?.Body === undefined) return undefined;
-      return { bytes: await answer.Body.transformToByteArray(), tag: answer.ETag ?? "" };
+      const tag = requireTag(answer);
+      return { bytes: await answer.Body.transformToByteArray(), tag };
     });
   }
 
@@ -194,10 +204,10 @@ export class S3ObjectStore implements ObjectStore {
       ...condition,
     };
     try {
-      await this.#attempt(() =>
+      await this.#attempt<unknown>(() =>
         small === undefined
           ? this.#sendStream(target, body)
-          : this.#client.send(new PutObjectCommand({ ...target, Body: small })).then(() => {}),
+          : this.#client.send(new PutObjectCommand({ ...target, Body: small })).then(requireTag),
       );
       return true;
     } catch (error) {
@@ -215,7 +225,8 @@ export class S3ObjectStore implements ObjectStore {
     const failed = new AbortController();
     const stream = Readable.from(body.chunks()).once("error", (error) => failed.abort(error));
     try {
-      await this.#client.send(new PutObjectCommand({ ...target, Body: stream }), { abortSignal: failed.signal });
+      const command = new PutObjectCommand({ ...target, Body: stream });
+      requireTag(await this.#client.send(command, { abortSignal: failed.signal }));
     } catch (error) {
       throw failed.signal.aborted ? failed.signal.reason : error;
     } finally {
@@ -232,8 +243,12 @@ export class S3ObjectStore implements ObjectStore {
 
   async #sizeOf(fullKey: string): Promise<number | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: fullKey });
-    const answer = await this.#attempt(() => this.#ifPresent(() => this.#client.send(command)));
-    return answer === undefined ? undefined : (answer.ContentLength ?? 0);
+    return this.#attempt(async () => {
+      const answer = await this.#ifPresent(() => this.#client.send(command));
+      if (answer === undefined) return undefined;
+      requireTag(answer);
+      return answer.ContentLength ?? 0;
+    });
   }
 
   /** undefined for an object that does not exist. */
@@ -248,6 +263,7 @@ export class S3ObjectStore implements ObjectStore {
 
   /** Repeats what failed for a moment, and says in the store's own words what failed for good. */
   async #attempt<T>(run: () => Promise<T>): Promise<T> {
+    const giveUpAt = performance.now() + this.#giveUpMs;
     for (let attempt = 1; ; attempt++) {
       try {
         return await run();
@@ -255,11 +271,24 @@ export class S3ObjectStore implements ObjectStore {
         if (error instanceof AlbertError) throw error;
         const status = statusOf(error);
         const passing = status === undefined || status === 409 || status === 429 || status >= 500;
-        if (passing && attempt < ATTEMPTS) continue; // the SDK has waited between its own attempts already
+        if (passing && attempt < ATTEMPTS && performance.now() < giveUpAt) continue; // the SDK has waited between its own attempts already
         throw storageError(status, error);
       }
     }
   }
+}
+
+/** An answer that is not S3's, though its status says that all is well: as of a proxy, or of a service that failed in its middle. */
+class StrangeAnswer extends Error {
+  constructor() {
+    super("the answer has a good status and not what S3 answers");
+  }
+}
+
+/** The tag without which no answer about an object is one. */
+function requireTag({ ETag }: { readonly ETag?: string | undefined }): string {
+  if (ETag === undefined) throw new StrangeAnswer();
+  return ETag;
 }
 
 /** An object that does not exist; a bucket or an account that does not exist is something else, with the same status. */
@@ -278,7 +307,8 @@ function storageError(status: number | undefined, cause: unknown): AlbertError {
       cause,
     });
   }
-  const what = cause instanceof S3ServiceException ? `answered ${cause.name} (status ${status})` : "cannot be reached";
+  const strange = cause instanceof StrangeAnswer ? "answers as S3 does not (a proxy?)" : "cannot be reached";
+  const what = cause instanceof S3ServiceException ? `answered ${cause.name} (status ${status})` : strange;
   return new AlbertError("unavailable", `the object storage ${what}`, {
     reason: "STORE_UNAVAILABLE",
     retryAfterMs: spreadRetry(1000),
