@@ -134,6 +134,20 @@ export function isActive(state: JobState): boolean {
  * @throws AlbertError precondition (ILLEGAL_TRANSITION)
  */
 export function nextState(state: JobState, transition: JobTransition): JobState {
+  const next = stateAfter(state, transition);
+  if (next !== undefined) return next;
+  throw new AlbertError("precondition", `a job that is ${state.kind} cannot ${transition.kind}`, {
+    reason: "ILLEGAL_TRANSITION",
+    metadata: { state: state.kind, move: transition.kind },
+  });
+}
+
+/** Whether a job in this state accepts the transition. */
+export function allows(state: JobState, transition: JobTransition): boolean {
+  return stateAfter(state, transition) !== undefined;
+}
+
+function stateAfter(state: JobState, transition: JobTransition): JobState | undefined {
   switch (transition.kind) {
     case "begin":
       if (state.kind === "queued")
@@ -183,19 +197,5 @@ export function nextState(state: JobState, transition: JobTransition): JobState 
       if (state.kind === "cancelling") return { kind: "cancelled" };
       break;
   }
-  throw new AlbertError("precondition", `a job that is ${state.kind} cannot ${transition.kind}`, {
-    reason: "ILLEGAL_TRANSITION",
-    metadata: { state: state.kind, move: transition.kind },
-  });
-}
-
-/** Whether a job in this state accepts the transition. */
-export function allows(state: JobState, transition: JobTransition): boolean {
-  try {
-    nextState(state, transition);
-    return true;
-  } catch (error) {
-    if (error instanceof AlbertError && error.reason === "ILLEGAL_TRANSITION") return false;
-    throw error;
-  }
+  return undefined;
 }

@@ -234,7 +234,11 @@ describe("a publisher that a crash cuts short", () => {
   const promoted = specOf({ promote: "auto-if-better" });
 
   /** Lets a job come to a call of its publisher, and opens a copy of the disk as it is then in a new process. */
-  async function crashedAt(call: "publish" | "runGate" | "promoteIfUnchanged", when: "before" | "after") {
+  async function crashedAt(
+    call: "publish" | "runGate" | "promoteIfUnchanged",
+    when: "before" | "after",
+    outcome: JobOutcome = FINISHED,
+  ) {
     const { service, runner, publisher } = await open();
     let release = () => {};
     const released = new Promise<void>((resolve) => {
@@ -253,7 +257,7 @@ describe("a publisher that a crash cuts short", () => {
     const { job } = await service.create("", promoted);
     walk(runner);
     runner.current.hooks.phase("trained");
-    runner.current.finish(FINISHED);
+    runner.current.finish(outcome);
     await until(() => arrived, call);
     const copy = join(directory, "after the crash");
     await cp(join(directory, "jobs"), copy, { recursive: true });
@@ -284,6 +288,20 @@ describe("a publisher that a crash cuts short", () => {
       expect(JSON.parse(service.get(job.id).gateReport)).toMatchObject({ verdict: "pass", difference: 0.1 });
     });
   }
+
+  it("tells once which dataset keeps the file that the job made, however often it is kept", async () => {
+    const outcome: JobOutcome = { ...FINISHED, file: { name: "instances.tf_record", path: "/instances" } };
+    const { service, runner, publisher, reaches, job } = await crashedAt("publish", "after", outcome);
+    runner.current.finish(outcome);
+    await reaches(job.id, "succeeded");
+    expect(publisher.calls).toContain("keep instances.tf_record");
+    const stored = (await eventsOf(service, job.id)).filter(({ kind }) => kind === "dataset_stored");
+    expect(stored).toMatchObject([{ detail: { digest: "d".repeat(64), name: "instances.tf_record" } }]);
+    expect(service.get(job.id)).toMatchObject({
+      dataset: "d".repeat(64),
+      state: { result: { dataset: "d".repeat(64) } },
+    });
+  });
 
   it("is taken up without the work that led to it, which is in the job's directory", async () => {
     const { service, runner, publisher, reaches } = await open();
