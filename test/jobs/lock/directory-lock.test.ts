@@ -142,6 +142,18 @@ describe("a lock between processes", () => {
     expect(readdirSync(place)).toEqual(["000003"]);
   });
 
+  it("is refused to one whose file the winner tidied away before it had its number", async () => {
+    const place = newPlace();
+    leave(place, { pid: 2 ** 22 + 1 });
+    const winner = { token: "u", host: hostname(), pid: process.ppid, table: processTable(), sinceMs: 0 };
+    beforeLink = () => {
+      for (const name of readdirSync(place)) rmSync(join(place, name));
+      writeFileSync(join(place, "000002"), JSON.stringify(winner));
+    };
+    await expect(DirectoryLock.take(place)).rejects.toMatchObject(LOCKED);
+    expect(readdirSync(place)).toEqual(["000002"]);
+  });
+
   it("of a dead process is not kept by a later process with the same number", async () => {
     const began = startOf(process.pid);
     const place = newPlace();

@@ -70,6 +70,50 @@ describe("a text that is tokenized on another thread", () => {
   }, 30_000);
 });
 
+describe("a thread that has tokenized for many models", () => {
+  it("starts afresh for one more, and still answers for each", async () => {
+    const host = new TokenizingHost();
+    closing.push(() => host.close());
+    const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    const models = Array.from({ length: 10 }, (_, i): Vocabulary => {
+      const pieces = [...special, ...Array.from({ length: i }, (__, k) => `extra${k}`), "fine"];
+      return { kind: "wordpiece", lowerCase: true, bytes: Buffer.from(`${pieces.join("\n")}\n`) };
+    });
+    const ids = await Promise.all(
+      [...models, models[0]!].map(async (vocabulary) => {
+        const tokenized = await host.tokenize("fine", { tokenizer: loadTokenizer(vocabulary), vocabulary });
+        return tokenized.ids[0];
+      }),
+    );
+    expect(ids).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 5]);
+  }, 30_000);
+});
+
+describe("texts that wait for the thread", () => {
+  const by = { tokenizer: version.task.tokenizer, vocabulary: wordpiece };
+
+  it("are not begun for callers who have left, and those behind them are", async () => {
+    const host = new TokenizingHost();
+    closing.push(() => host.close());
+    const { controller, signal } = caller();
+    const [first, left, last] = [host.tokenize(text, by), host.tokenize("a", by, signal), host.tokenize("fine", by)];
+    const reason = new Error("the caller has left");
+    controller.abort(reason);
+    await expect(left).rejects.toBe(reason);
+    expect((await first).ids).toEqual(by.tokenizer.tokenize(text).ids);
+    expect((await last).pieces).toEqual(by.tokenizer.tokenize("fine").pieces);
+  }, 30_000);
+
+  it("fail when the thread is ended, as do those that come later", async () => {
+    const host = new TokenizingHost();
+    const waiting = [host.tokenize(text, by), host.tokenize("fine", by)];
+    const outcomes = Promise.allSettled(waiting);
+    await host.close();
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { reason: "THREAD_LOST" } });
+    await expect(host.tokenize("fine", by)).rejects.toMatchObject({ reason: "THREAD_LOST" });
+  }, 30_000);
+});
+
 describe("long texts of requests", () => {
   it("are known to the model's tokenizer, while short ones stay with it", async () => {
     const long = texts();

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -69,6 +69,9 @@ describe("the feature cache", () => {
     const handle = await open(join(directory, featureCacheName(key), "records.bin"), "r+");
     await handle.write(Buffer.from([255]), 0, 1, 5);
     await handle.close();
+    const half = join(directory, `${featureCacheName(key)}.writing`); // as a killed process leaves it
+    await mkdir(half);
+    await writeFile(join(half, "records.bin"), "half");
     let made = 0;
     const again = await openFeatures(directory, key, () => {
       made++;
