@@ -314,7 +314,7 @@ describe("shutting down", () => {
     const admitted = serving.answer(request());
     await clock.settle();
     const closing = serving.close();
-    expect(await refusal(serving.answer(request()))).toMatchObject({ code: "unavailable" });
+    expect(await refusal(serving.answer(request()))).toMatchObject({ code: "unavailable", reason: "DRAINING" });
     await done(closing);
     expect(heard((await admitted).answer)).toBe(7);
     expect(engines[0]!.closed).toBe(true);
