@@ -1,4 +1,4 @@
-import { Registry } from "prom-client";
+import { Registry, type RegistryContentType } from "prom-client";
 import { type BatchMetrics, batchMetrics } from "./batches.ts";
 import { type CallMetrics, callMetrics } from "./calls.ts";
 import { type JobMetrics, jobMetrics } from "./jobs.ts";
@@ -23,14 +23,18 @@ export interface Metrics {
   readonly jobs: JobMetrics;
   readonly store: StoreMetrics;
   readonly process: ProcessMetrics;
-  /** The page a scraper reads. */
-  page(): Promise<{ contentType: string; body: string }>;
+  /** The page a scraper reads: Prometheus' text, or OpenMetrics, which has examples of traces beside durations. */
+  page(format?: PageFormat): Promise<{ contentType: string; body: string }>;
   close(): void;
 }
+
+export type PageFormat = "text" | "openmetrics";
 
 /** @param version  version of this program */
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
+  // Without it a series takes no examples. It is never shown itself.
+  (registry as Registry<RegistryContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   const process = processMetrics(registry, version);
   return {
     calls: callMetrics(registry),
@@ -41,7 +45,18 @@ export function createMetrics(version: string): Metrics {
     jobs: jobMetrics(registry),
     store: storeMetrics(registry),
     process,
-    page: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    page: async (format = "text") => {
+      const shown = shownAs(format, registry);
+      return { contentType: shown.contentType, body: await shown.metrics() };
+    },
     close: () => process.close(),
   };
+}
+
+/** The series as one format shows them. The writer of OpenMetrics takes `_total` from the names of counters for good, so each page gets objects of its own that stand before them. */
+function shownAs(format: PageFormat, registry: Registry): Registry<RegistryContentType> {
+  const view = new Registry<RegistryContentType>();
+  view.setContentType(format === "text" ? Registry.PROMETHEUS_CONTENT_TYPE : Registry.OPENMETRICS_CONTENT_TYPE);
+  for (const metric of registry.getMetricsAsArray()) view.registerMetric(Object.create(metric));
+  return view;
 }

@@ -17,6 +17,8 @@ export interface RequestOutcome {
   readonly code: string;
   readonly reason: string;
   readonly seconds: number;
+  /** Where its trace is kept: an example of how long requests take. */
+  readonly traceId?: string | undefined;
 }
 
 /** What every inference request leaves behind, answered or not. */
@@ -46,6 +48,7 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     help: "Time from receiving a request to its answer or error.",
     labelNames: ["task", "priority"],
     buckets: [...DURATION_BUCKETS],
+    enableExemplars: true,
     registers,
   });
   const stages = new Histogram({
@@ -101,10 +104,12 @@ export function requestMetrics(registry: Registry): RequestMetrics {
   });
   return {
     started: (task) => inflight.inc({ task }),
-    finished: ({ task, priority, model, version, code, reason, seconds }) => {
+    finished: ({ task, priority, model, version, code, reason, seconds, traceId }) => {
       inflight.dec({ task });
       total.inc({ task, alias: model, version, code, reason });
-      duration.observe({ task, priority }, seconds);
+      // The package's types know no labels of examples but those of the series itself.
+      const exemplarLabels: object = traceId === undefined ? {} : { trace_id: traceId };
+      duration.observe({ labels: { task, priority }, value: seconds, exemplarLabels });
       if (code === "ok") goodput.inc({ task });
     },
     stage: (stage, seconds) => stages.observe({ stage }, seconds),

@@ -22,7 +22,7 @@ import { ConsoleListener } from "./console/console-listener.ts";
 import { type ConnectionLimits, GrpcListener, type ServiceRegistrar } from "./grpc/grpc-listener.ts";
 import { HealthStates, healthHandlers } from "./health/health-states.ts";
 import { MetricsListener } from "./http/metrics-listener.ts";
-import { type MetricsPage, sharedPage } from "./http/metrics-page.ts";
+import { type MetricsPage, pageByAccept } from "./http/metrics-page.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
 import { openInferenceRoutes } from "./open-inference/rest/routes.ts";
 import type { Certificates } from "./tls/certificates.ts";
@@ -155,7 +155,7 @@ export class InferenceServer {
               admin.register(services);
               services.add(Health, healthHandlers(health));
             });
-      const metricsPage = sharedPage(() => options.metrics.page());
+      const metricsPage = pageByAccept((format) => options.metrics.page(format));
       const http =
         config.server.metricsAddress === ""
           ? undefined
@@ -249,7 +249,7 @@ function guardOf({ access }: InferenceServerOptions) {
 function openConsole(
   options: InferenceServerOptions,
   openInference: ServiceHandlers<typeof GRPCInferenceService> | undefined,
-  metricsPage: () => Promise<MetricsPage>,
+  metricsPage: (accept?: string) => Promise<MetricsPage>,
   draining: AbortSignal,
 ): Promise<ConsoleListener> {
   const { config, inference, admin, certificates, access } = options;

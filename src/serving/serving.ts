@@ -238,12 +238,13 @@ export class Serving {
   }
 
   #record(
-    request: Pick<AnswerRequest, "task" | "priority">,
+    request: Pick<AnswerRequest, "task" | "priority" | "trace">,
     { ref }: Progress,
     tookMs: number,
     code: string,
     reason: string,
   ): void {
+    const trace = request.trace?.context;
     this.#metrics.requests.finished({
       task: request.task,
       priority: request.priority ?? "interactive",
@@ -252,6 +253,7 @@ export class Serving {
       code,
       reason,
       seconds: tookMs / 1000,
+      traceId: trace?.sampled === true ? trace.traceId : undefined,
     });
   }
 }

@@ -23,6 +23,7 @@ interface Api {
   SpanKind: { INTERNAL: number; SERVER: number };
   SpanStatusCode: { ERROR: number };
   TraceFlags: { SAMPLED: number; NONE: number };
+  createTraceState(header: string): object;
   trace: {
     setSpanContext(context: object, span: object): object;
     setSpan(context: object, span: ApiSpan): object;
@@ -104,8 +105,10 @@ function tracerOver(api: Api, provider: Provider, tracer: ApiTracer): Tracer {
     const { traceId, spanId, traceFlags } = span.spanContext();
     return { traceId, spanId, sampled: (traceFlags & api.TraceFlags.SAMPLED) !== 0 };
   };
-  const apiContext = ({ traceId, spanId, sampled }: TraceContext) => ({
+  const apiContext = ({ traceId, spanId, sampled, state }: TraceContext) => ({
     ...{ traceId, spanId, isRemote: true },
+    // What does not fit, or is too long, is left out by OpenTelemetry; spans inside get it from this one.
+    ...(state === undefined ? {} : { traceState: api.createTraceState(state) }),
     traceFlags: sampled ? api.TraceFlags.SAMPLED : api.TraceFlags.NONE,
   });
   const fail = (span: ApiSpan, reason: string) => {

@@ -10,6 +10,8 @@ export interface TraceContext {
   readonly spanId: string;
   /** Whether the trace is kept. */
   readonly sampled: boolean;
+  /** `tracestate`: what the systems that the trace came through keep in it, for their own use. */
+  readonly state?: string;
 }
 
 /** A part of a span that is over: from when to when, on the clock of `performance.now()`. */

@@ -22,7 +22,7 @@ interface SeenSpan {
   readonly parentSpanContext?: { readonly traceId: string; readonly spanId: string };
   readonly startTime: readonly [number, number];
   readonly endTime: readonly [number, number];
-  spanContext(): { readonly traceId: string; readonly spanId: string };
+  spanContext(): { readonly traceId: string; readonly spanId: string; readonly traceState?: { serialize(): string } };
 }
 
 const installed = await import("@opentelemetry/sdk-trace-base" as string).then(
@@ -100,6 +100,28 @@ describe.skipIf(missing("the optional @opentelemetry packages", installed))("tra
       // Clocks are floating-point milliseconds since 1970: they are exact to a microsecond or so.
       if (before !== undefined) expect(Math.abs(micros(stage.startTime) - micros(before.endTime))).toBeLessThan(5);
     }
+  });
+
+  it("keep what others wrote into the trace, and leave out what is no tracestate", async () => {
+    spans.length = 0;
+    const traced = (tracestate: string) => ({
+      headers: { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate, "x-request-id": tracestate.slice(0, 4) },
+    });
+    await client.classify(request("a film"), traced("vendor=a1,other=b2"));
+    await client.classify(request("a film"), traced("no such thing"));
+    const states = () => named("run").map((span) => span.spanContext().traceState?.serialize() ?? "");
+    await expect.poll(() => states().sort(), { timeout: 5000 }).toEqual(["", "vendor=a1,other=b2"]);
+  });
+
+  it("shows traces beside durations, to a scraper that asks for OpenMetrics", async () => {
+    parents = [`00-${TRACE}-${PARENT}-01`];
+    await client.classify(request("a film"));
+    const url = `http://${app.addresses.metrics}/metrics`;
+    const open = await fetch(url, { headers: { accept: "application/openmetrics-text;version=1.0.0" } });
+    expect(await open.text()).toMatch(
+      new RegExp(`^albert_request_duration_seconds_bucket.* # \\{trace_id="${TRACE}"\\} `, "m"),
+    );
+    expect(await (await fetch(url)).text()).not.toContain(TRACE);
   });
 
   it("link a batch to every request that it served", async () => {

@@ -27,6 +27,27 @@ describe("the metrics page", () => {
     expect(kinds.sort()).toMatchSnapshot();
   });
 
+  it("is OpenMetrics where that is asked for, with the traces of durations, and stays as it was otherwise", async () => {
+    fresh();
+    recordEverything(metrics);
+    const before = (await page()).match(/^# TYPE .*$/gm);
+    const outcome = { task: "classify", priority: "interactive", model: "m", version: "v1", code: "ok", reason: "" };
+    metrics.requests.finished({ ...outcome, seconds: 0.003, traceId: "4bf92f3577b34da6a3ce929d0e0e4736" });
+    metrics.requests.finished({ ...outcome, seconds: 0.004 });
+    const { contentType, body } = await metrics.page("openmetrics");
+    expect(contentType).toMatch(/^application\/openmetrics-text; version=1.0.0/);
+    expect(body).toMatch(/^# EOF\n$/m);
+    expect(body).toMatch(/^# TYPE albert_requests counter$/m);
+    expect(body).toMatch(/^albert_requests_total\{.*\} \d+$/m);
+    const examples = body.match(/^albert_request_duration_seconds_bucket.* # .*$/gm);
+    expect(examples).toEqual([
+      expect.stringMatching(/le="0.0041",.* \d+ # \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"\} 0.003 \d+(\.\d+)?$/),
+    ]);
+    const text = await page();
+    expect(text.match(/^# TYPE .*$/gm)).toEqual(before);
+    expect(text).not.toContain("trace_id");
+  });
+
   it("measures durations in seconds with one set of bounds", () => {
     fresh();
     expect(DURATION_BUCKETS[0]).toBe(0.001);

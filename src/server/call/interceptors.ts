@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { AlbertError } from "../../errors.ts";
 import { draining } from "../../serving/errors.ts";
 import type { Tracer } from "../../tracing/span.ts";
-import { parseTraceparent, TRACEPARENT } from "../../tracing/traceparent.ts";
+import { parseTraceparent, TRACEPARENT, TRACESTATE } from "../../tracing/traceparent.ts";
 import { credentialsRefused } from "../access/refusals.ts";
 import type { ServerLog } from "../log.ts";
 import type { IncomingCall } from "./call.ts";
@@ -61,7 +61,7 @@ export function listenerInterceptors(options: InterceptorOptions): readonly Inte
 /** A span from the arrival of a call to its end, in the trace that its caller names. */
 function traceCalls(tracer: Tracer): Interceptor {
   return async (call, proceed) => {
-    const parent = parseTraceparent(call.header(TRACEPARENT));
+    const parent = parseTraceparent(call.header(TRACEPARENT), call.header(TRACESTATE));
     const [service, method] = [call.service, call.method.slice(call.service.length + 1)];
     const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": method };
     const span = tracer.call(call.method, call.receivedAt, parent, {

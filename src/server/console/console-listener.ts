@@ -23,7 +23,7 @@ export interface ConsoleListenerOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** Answers requests of other protocols over HTTP. @returns whether the request is one of them */
   readonly rest?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  readonly metricsPage: () => Promise<MetricsPage>;
+  readonly metricsPage: (accept?: string) => Promise<MetricsPage>;
   /** Largest message of a call. */
   readonly maxMessageBytes: number;
   /** The most values of a message. */
@@ -103,7 +103,7 @@ function pageListener({ directory, metricsPage, access }: ConsoleListenerOptions
       const answer = async () => {
         const refused = await refusalOf(request, access, ["read"]);
         if (refused !== undefined) return refuse(response, refused);
-        const { contentType, body } = await metricsPage();
+        const { contentType, body } = await metricsPage(request.headers.accept);
         response.writeHead(200, { "content-type": contentType }).end(body);
       };
       answer().catch(() => response.writeHead(500).end());

@@ -16,7 +16,7 @@ export interface MetricsListenerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string;
   /** The page for scrapers. */
-  readonly metricsPage: () => Promise<MetricsPage>;
+  readonly metricsPage: (accept?: string) => Promise<MetricsPage>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
   /** Who may see the metrics; every caller where it is absent. The paths of probes are open to all. */
@@ -79,7 +79,7 @@ async function answerMetrics(
     certificates?.clients === "required" && !hasCertificate(request) ? 401 : await refusalOf(request, access, ["read"]);
   if (refused !== undefined) return refuse(response, refused);
   try {
-    const { contentType, body } = await metricsPage();
+    const { contentType, body } = await metricsPage(request.headers.accept);
     reply(response, 200, contentType, body);
   } catch {
     reply(response, 500, "text/plain", "the metrics could not be collected\n");

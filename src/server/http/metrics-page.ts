@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 
-// The page of the metrics, rendered once for all who ask within a moment: rendering takes milliseconds of the main thread.
+// The page of the metrics, in the format that is asked for, rendered once for all who ask within a moment: rendering takes milliseconds of the main thread.
 
 /** How long a rendered page is shown. */
 export const FRESH_MS = 250;
@@ -32,4 +32,13 @@ export function sharedPage(
     });
     return page;
   };
+}
+
+type Render = (format: "text" | "openmetrics") => Promise<{ readonly contentType: string; readonly body: string }>;
+
+/** @returns the page for a request's `accept`: OpenMetrics where it is named, Prometheus' text otherwise */
+export function pageByAccept(render: Render): (accept?: string) => Promise<MetricsPage> {
+  const text = sharedPage(() => render("text"));
+  const open = sharedPage(() => render("openmetrics"));
+  return (accept = "") => (accept.includes("application/openmetrics-text") ? open() : text());
 }

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
 import { MetricsListener } from "../../../src/server/http/metrics-listener.ts";
-import { FRESH_MS, sharedPage } from "../../../src/server/http/metrics-page.ts";
+import { FRESH_MS, pageByAccept, sharedPage } from "../../../src/server/http/metrics-page.ts";
 
 let rendered: number;
 let now: number;
@@ -27,6 +27,14 @@ it("is rendered once for all who ask meanwhile and a moment later, and then anew
   expect(await body()).toBe("page 1");
   now = FRESH_MS;
   expect(await Promise.all([body(), body()])).toEqual(["page 2", "page 2"]);
+});
+
+it("is OpenMetrics where the scraper names it, as Prometheus does", async () => {
+  const shown = pageByAccept(async (format) => ({ contentType: format, body: format }));
+  const prometheus = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+  expect((await shown(prometheus)).contentType).toBe("openmetrics");
+  expect((await shown("text/plain")).contentType).toBe("text");
+  expect((await shown()).contentType).toBe("text");
 });
 
 it("is tried again after a failure", async () => {
