@@ -18,6 +18,7 @@ import { InferenceServer, type ServerAddresses } from "./server/inference-server
 import { logIncidents, type ServerLog } from "./server/log.ts";
 import { openInferenceService } from "./server/open-inference/service.ts";
 import { Certificates } from "./server/tls/certificates.ts";
+import { openAll, tryAgain } from "./serving/given-models.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
 import { Serving } from "./serving/serving.ts";
@@ -146,9 +147,10 @@ export interface App {
 
 /**
  * Builds and starts the whole program: listens first, so that health can be asked from the first moment, then loads the
- * models one after the other. With a store, the given models are put into it, and its champions serve.
+ * models one after the other. With a store, the given models are put into it, and its champions serve. A model that does not
+ * come up is reported and tried again while the others serve.
  *
- * @throws AlbertError when an address is taken or a model cannot be served; nothing stays open
+ * @throws AlbertError when an address is taken or no model at all can be served; nothing stays open
  */
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
@@ -213,11 +215,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     // A server that only trains answers administrators from the moment it listens.
     const isReady = () => config.server.role === "training" || live.ready;
     const updateHealth = followHealth(live, isReady, server.health, metrics, watching.signal, log);
-    if (admin === undefined) for (const model of models) await inference.serve(model);
-    else {
-      for (const model of models) await seed(admin, model, log);
-      await admin.deployment.start();
-    }
+    await openModels(options, models, inference, admin, watching.signal);
     endStartup();
     updateHealth();
   } catch (error) {
@@ -225,6 +223,48 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     throw error;
   }
   return { addresses: server.addresses, serving, metrics, close };
+}
+
+/** Version under which a directory is reported that did not get into the store; versions of the store begin at 1. */
+const NOT_IN_STORE = "0";
+
+/**
+ * Brings up the given models, with a store also what else it has. One that fails is NOT_SERVING by its name and tried again.
+ *
+ * @throws AlbertError of the first given model that failed, where nothing serves at all
+ */
+async function openModels(
+  { log }: Pick<AppOptions, "log">,
+  models: readonly ModelToServe[],
+  { serving, serve }: Pick<ReturnType<typeof createInference>, "serving" | "serve">,
+  admin: Admin | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const open = admin === undefined ? serve : (model: ModelToServe) => seed(admin, model, log);
+  const failed = await openAll(models, open);
+  await admin?.deployment.start();
+  const [first] = failed.values();
+  if (first !== undefined && !serving.models.list().some(({ current }) => current !== undefined)) throw first;
+  const report = (model: ModelToServe, error: unknown) => {
+    log.error(
+      { err: error, model: model.name },
+      "a model cannot be served as given; the others serve, it is tried again",
+    );
+    if (admin === undefined) return; // what serves models knows of the failure
+    const source = { name: model.name, version: NOT_IN_STORE, open: () => Promise.reject(error) };
+    serving.models.load(source).catch(() => {});
+  };
+  const openLater = async (model: ModelToServe) => {
+    await open(model);
+    log.info({ model: model.name }, "a model that could not be served before came up");
+    if (admin === undefined) return;
+    await serving.models.unload(model.name, NOT_IN_STORE);
+    admin.deployment.follow(model.name);
+  };
+  for (const [model, error] of failed) {
+    report(model, error);
+    void tryAgain(model, { open: openLater, onFailure: report, signal });
+  }
 }
 
 /** Puts a model into the store, unless that cannot be written: then what the store has of it serves. */

@@ -84,6 +84,11 @@ export class Deployment {
     if (this.#options.serves) await this.#follower.start();
   }
 
+  /** Lets the champion of a model that came into the store serve at once; `start` has been called. */
+  follow(model: string): void {
+    if (this.#options.serves) this.#follower.follow(model);
+  }
+
   /**
    * Points an alias at a version; for the champion, resolves when the version serves and the one before has drained. An alias that
    * points at the version already stays as it is.

@@ -142,17 +142,22 @@ export function versionNotLoaded(name: string, loaded: readonly string[]): Alber
   );
 }
 
-/** The name exists, but none of its versions answers yet. */
-export function noVersionReady(name: string, warming: boolean): AlbertError {
+/** The name exists, but none of its versions answers yet. @param failure  reason of the one that failed to load last */
+export function noVersionReady(name: string, warming: boolean, failure?: string): AlbertError {
   return warming
     ? new AlbertError("unavailable", `${name} is still loading; try again shortly`, {
         reason: "WARMING",
         retryAfterMs: spreadRetry(1000),
       })
-    : new AlbertError("unavailable", `no version of ${name} could be loaded`, {
-        reason: "NO_VERSION",
-        retryAfterMs: spreadRetry(5000),
-      });
+    : new AlbertError(
+        "unavailable",
+        `no version of ${name} could be loaded${failure === undefined ? "" : `: ${failure}`}`,
+        {
+          reason: "NO_VERSION",
+          ...(failure === undefined ? {} : { metadata: { failure } }),
+          retryAfterMs: spreadRetry(5000),
+        },
+      );
 }
 
 /** The server still loads its models, and one of the wanted name may be among them. */

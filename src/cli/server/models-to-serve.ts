@@ -16,7 +16,7 @@ const BUNDLED_MODELS = fileURLToPath(new URL("../../../models/", import.meta.url
  *
  * @param entries  each `name=directory`, or a directory that brings its own name
  * @param hasStore whether a store may have models, so that none need be given
- * @throws AlbertError invalid-input CONFIG_INVALID for bad or repeated names; precondition NO_MODEL when there is nothing
+ * @throws AlbertError invalid-input CONFIG_INVALID for bad or repeated names, and paths where nothing is; precondition NO_MODEL when there is nothing
  */
 export function modelsToServe(entries: readonly string[], hasStore = false): ModelToServe[] {
   const models = entries.length > 0 ? entries.map(parseEntry) : bundledModels();
@@ -25,10 +25,18 @@ export function modelsToServe(entries: readonly string[], hasStore = false): Mod
       reason: "NO_MODEL",
     });
   }
-  const violations = models.flatMap(({ name }, i) => {
+  const violations = models.flatMap(({ name, directory }, i) => {
     if (!MODEL_NAME.test(name)) {
       return [
         { field: "models.load", description: `${JSON.stringify(name)} cannot be a name: use letters, digits, . _ -` },
+      ];
+    }
+    if (!isThere(directory)) {
+      return [
+        {
+          field: "models.load",
+          description: `nothing is at ${directory}, from where ${name} is to be served: name a directory that is there`,
+        },
       ];
     }
     const repeated = models.findIndex((other) => other.name === name) !== i;
@@ -55,8 +63,16 @@ function bundledModels(): ModelToServe[] {
     .map((directory) => ({ name: ownName(directory), directory }));
 }
 
-/** The name in a directory's manifest; of a model without one, the name of the directory. */
+/** Whether anything is at a path, or it is the beginning of the names of a TensorFlow checkpoint. What it is shows when it is opened. */
+function isThere(path: string): boolean {
+  return existsSync(path) || existsSync(`${path}.index`);
+}
+
+/** The name in a directory's manifest; of a model without one that can be read, the name of the directory. */
 function ownName(directory: string): string {
-  const manifest = join(directory, MANIFEST_FILE);
-  return existsSync(manifest) ? parseManifest(readFileSync(manifest)).name : basename(resolve(directory));
+  try {
+    return parseManifest(readFileSync(join(directory, MANIFEST_FILE))).name;
+  } catch {
+    return basename(resolve(directory));
+  }
 }

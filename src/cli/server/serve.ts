@@ -38,18 +38,28 @@ export function registerServe(program: Command): void {
   });
 }
 
-function startLines({ addresses }: App, models: readonly ServedModel[], { tls, auth }: Config): string {
+function startLines({ addresses, serving }: App, models: readonly ServedModel[], { tls, auth }: Config): string {
+  const statuses = serving.models.list();
   const secure = tls.certificateFile !== "";
   const tokens = auth.tokensFile !== "" || auth.jwks !== "";
   const served = models.map(({ name, version, device, model }) => {
     const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
     return `  model  ${name}@${version} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
   });
+  const broken = statuses.flatMap(({ name, current, versions }) => {
+    const [state] = versions.map((version) => version.state).filter(({ kind }) => kind === "failed");
+    if (state?.kind !== "failed") return [];
+    const instead = current === undefined ? "NOT SERVING" : `version ${current} serves instead`;
+    return [
+      `  model  ${name}: ${instead}, for what was given cannot be opened (${state.reason}, see the log); it is tried again`,
+    ];
+  });
   const listener = (protocol: string, address: string | undefined, what: string) =>
     address === undefined || address === "" ? [] : [`  ${protocol}   ${address}  ${what}`];
   const lines = [
     `albert ${programVersion()} is ready`,
     ...served,
+    ...broken,
     ...listener("gRPC", addresses.public, "albert.v1.InferenceService, grpc.health.v1, grpc.reflection"),
     ...listener(
       "gRPC",

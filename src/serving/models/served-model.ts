@@ -58,6 +58,12 @@ export class ServedModel {
     return [...this.#slots.values()].some((slot) => slot.loading !== undefined);
   }
 
+  /** Reason of a version that failed to load. */
+  get #failure(): string | undefined {
+    const states = [...this.#slots.values()].map(({ state }) => state);
+    return states.find((state) => state.kind === "failed")?.reason;
+  }
+
   slot(version: string): VersionSlot | undefined {
     return this.#slots.get(version);
   }
@@ -95,7 +101,7 @@ export class ServedModel {
       return { version: pinned, release: pinned.retain() };
     }
     const { current } = this;
-    if (current === undefined) throw noVersionReady(this.name, this.loading);
+    if (current === undefined) throw noVersionReady(this.name, this.loading, this.#failure);
     const challenger = this.#split.draw();
     if (challenger?.mode === "canary") return { version: challenger.version, release: challenger.version.retain() };
     const release = current.retain();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect, it } from "vitest";
@@ -21,6 +21,19 @@ it("serves what is named instead, a directory without a manifest under its own n
 });
 
 it("refuses two models of one name, and names that cannot be", () => {
-  expect(() => modelsToServe(["a=/x", "a=/y", "b c=/z"])).toThrow(AlbertError);
-  expect(() => modelsToServe(["a=/x", "a=/y", "b c=/z"])).toThrow(/two models are called a.*|cannot be a name/s);
+  const given = [`a=${tmpdir()}`, `a=${tmpdir()}`, "b c=/z"];
+  expect(() => modelsToServe(given)).toThrow(AlbertError);
+  expect(() => modelsToServe(given)).toThrow(/two models are called a.*|cannot be a name/s);
+});
+
+it("refuses a path where nothing is, but not a model that turns out to be broken, which is told when it is opened", () => {
+  const directory = mkdtempSync(join(tmpdir(), "albert-to-serve-"));
+  expect(() => modelsToServe([`a=${directory}/typo`])).toThrow(`nothing is at ${directory}/typo, from where a is`);
+  writeFileSync(join(directory, "manifest.json"), "{");
+  writeFileSync(join(directory, "model.ckpt.index"), "");
+  expect(modelsToServe([directory, `b=${join(directory, "model.ckpt")}`]).map(({ name }) => name)).toEqual([
+    basename(directory),
+    "b",
+  ]);
+  rmSync(directory, { recursive: true });
 });

@@ -1,0 +1,121 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, credentials } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { connectAlbert } from "../../src/client/albert-client.ts";
+import { serviceClient } from "../../src/client/service-client.ts";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
+import { AlbertProcess } from "../support/albert-process.ts";
+import { freePort } from "../support/free-port.ts";
+import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+
+// Servers whose models are not all as they should be.
+
+const PATIENCE_MS = 60_000;
+
+let directory: string;
+let address: string;
+let metrics: string;
+let server: AlbertProcess | undefined;
+const undo: (() => void)[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "albert-broken-"));
+  for (const name of ["good", "bad"]) cpSync(await writeTinyModel(), join(directory, name), { recursive: true });
+  address = `127.0.0.1:${await freePort()}`;
+  metrics = `127.0.0.1:${await freePort()}`;
+});
+afterEach(async () => {
+  for (const again of undo.splice(0)) again();
+  server?.kill("SIGKILL");
+  await server?.ended();
+  server = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+/** Changes a byte of a model's weights, or changes it back. */
+function flipByte(model: string): void {
+  const weights = readdirSync(join(directory, model)).find((name) => /\.(safetensors|data-.*)$/.test(name))!;
+  const bytes = readFileSync(join(directory, model, weights));
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(join(directory, model, weights), bytes);
+}
+
+function serve(...more: readonly string[]): AlbertProcess {
+  const listeners = ["--server-public-address", address, "--server-metrics-address", metrics];
+  const quiet = ["--server-console-address", "", "--server-admin-address", "", "--device", "cpu"];
+  server = new AlbertProcess("serve", ...listeners, ...quiet, ...more);
+  return server;
+}
+
+const given = (...names: readonly string[]) => names.flatMap((name) => ["--model", `${name}=${join(directory, name)}`]);
+
+const untilReady = () =>
+  vi.waitFor(async () => expect((await fetch(`http://${metrics}/readyz`)).status).toBe(200), PATIENCE_MS);
+
+/** What callers see of a model: its health, what it answers, and what GetModel says. */
+async function seen(model: string): Promise<readonly unknown[]> {
+  const client = connectAlbert(address, { maxAttempts: 1, deadlineMs: 10_000 });
+  const channel = new Client(address, credentials.createInsecure());
+  try {
+    const { status } = await serviceClient(Health, channel, { deadlineMs: 10_000, headers: {} }).check({
+      service: `model/${model}`,
+    });
+    const labels = client.classify({ text: "a cat", options: { model, head: "sentiment" } });
+    const answered = await labels.then(
+      (reply) => reply.labels.length,
+      (error: Error) => error.message,
+    );
+    const told = await client.getModel({ model }).then(
+      (reply) => reply.model?.ready,
+      (error: Error) => error.message,
+    );
+    const listed = (await client.listModels({})).models.map(({ name }) => name);
+    return [ServingStatus[status], answered, told, listed];
+  } finally {
+    client.close();
+    channel.close();
+  }
+}
+
+const unavailable = (reason: string) => expect.stringContaining(`no version of bad could be loaded: ${reason}`);
+
+describe("a server of several models", () => {
+  it("serves the sound ones, says what is wrong with the others, and takes them in once they are mended", async () => {
+    flipByte("bad");
+    serve(...given("good", "bad"));
+    await untilReady();
+    expect(await seen("good")).toEqual(["SERVING", 2, true, ["good"]]);
+    const refused = unavailable("DIGEST_MISMATCH");
+    expect(await seen("bad")).toEqual(["NOT_SERVING", refused, refused, ["good"]]);
+    expect(server?.said).toMatch(/has sha256 .*"model":"bad".*a model cannot be served as given/);
+    flipByte("bad");
+    await vi.waitFor(async () => expect(await seen("bad")).toEqual(["SERVING", 2, true, ["bad", "good"]]), PATIENCE_MS);
+  }, 180_000);
+
+  it("falls back, with a store, to what the store has of a model, and reports one that it has nothing of", async () => {
+    const store = ["--store", join(directory, "store")];
+    serve(...store, ...given("good"));
+    await untilReady();
+    server?.kill("SIGTERM");
+    await server?.ended();
+    flipByte("good");
+    flipByte("bad");
+    serve(...store, ...given("good", "bad"));
+    await untilReady();
+    expect(await seen("good")).toEqual(["SERVING", 2, true, ["good"]]);
+    const refused = unavailable("DIGEST_MISMATCH");
+    expect(await seen("bad")).toEqual(["NOT_SERVING", refused, refused, ["good"]]);
+    flipByte("bad");
+    await vi.waitFor(async () => expect(await seen("bad")).toEqual(["SERVING", 2, true, ["bad", "good"]]), PATIENCE_MS);
+  }, 180_000);
+
+  it("does not start where nothing could serve, or a path leads to nothing", async () => {
+    flipByte("bad");
+    expect(await serve(...given("bad")).ended()).not.toBe(0);
+    expect(server?.said).toMatch(/has sha256 .*but the manifest says/);
+    expect(await serve(...given("good", "typo")).ended()).not.toBe(0);
+    expect(server?.said).toContain(`nothing is at ${join(directory, "typo")}`);
+  }, 120_000);
+});
