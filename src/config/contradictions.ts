@@ -77,6 +77,9 @@ function certificates({ tls }: Config, origins: ReadonlyMap<string, Origin>): Fi
   if (tls.certificateFile !== "" && tls.keyFile === "") return needs("tls.certificate_file", "tls.key_file");
   if (tls.certificateFile === "" && tls.keyFile !== "") return needs("tls.key_file", "tls.certificate_file");
   if (tls.clientCaFile !== "" && tls.certificateFile === "") return needs("tls.client_ca_file", "tls.certificate_file");
+  if (tls.revocationListFile !== "" && tls.clientCaFile === "") {
+    return needs("tls.revocation_list_file", "tls.client_ca_file");
+  }
   const demanded = origins.get("tls.client_certificates")?.source !== "default";
   return tls.clientCaFile === "" && demanded ? needs("tls.client_certificates", "tls.client_ca_file") : [];
 }

@@ -159,6 +159,11 @@ const SETTINGS = {
       default: "required",
       doc: "With tls.client_ca_file: whether a connection without a certificate is refused. Probes of the metrics listener need none.",
     }),
+    revocationListFile: text({
+      default: "",
+      placeholder: "file",
+      doc: "With tls.client_ca_file: certificates that its authorities have revoked (CRL in PEM), a list for each authority, one after the other. A list that is out of date closes the server to the clients of its authority.",
+    }),
   },
   auth: {
     tokensFile: text({

@@ -72,7 +72,7 @@ async function seen(model: string): Promise<readonly unknown[]> {
       (error: Error) => error.message,
     );
     const listed = (await client.listModels({})).models.map(({ name }) => name);
-    return [ServingStatus[status], answered, told, listed];
+    return [status, answered, told, listed];
   } finally {
     client.close();
     channel.close();
@@ -86,12 +86,15 @@ describe("a server of several models", () => {
     flipByte("bad");
     serve(...given("good", "bad"));
     await untilReady();
-    expect(await seen("good")).toEqual(["SERVING", 2, true, ["good"]]);
+    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, ["good"]]);
     const refused = unavailable("DIGEST_MISMATCH");
-    expect(await seen("bad")).toEqual(["NOT_SERVING", refused, refused, ["good"]]);
+    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, ["good"]]);
     expect(server?.said).toMatch(/has sha256 .*"model":"bad".*a model cannot be served as given/);
     flipByte("bad");
-    await vi.waitFor(async () => expect(await seen("bad")).toEqual(["SERVING", 2, true, ["bad", "good"]]), PATIENCE_MS);
+    await vi.waitFor(
+      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, ["bad", "good"]]),
+      PATIENCE_MS,
+    );
   }, 180_000);
 
   it("falls back, with a store, to what the store has of a model, and reports one that it has nothing of", async () => {
@@ -104,11 +107,14 @@ describe("a server of several models", () => {
     flipByte("bad");
     serve(...store, ...given("good", "bad"));
     await untilReady();
-    expect(await seen("good")).toEqual(["SERVING", 2, true, ["good"]]);
+    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, ["good"]]);
     const refused = unavailable("DIGEST_MISMATCH");
-    expect(await seen("bad")).toEqual(["NOT_SERVING", refused, refused, ["good"]]);
+    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, ["good"]]);
     flipByte("bad");
-    await vi.waitFor(async () => expect(await seen("bad")).toEqual(["SERVING", 2, true, ["bad", "good"]]), PATIENCE_MS);
+    await vi.waitFor(
+      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, ["bad", "good"]]),
+      PATIENCE_MS,
+    );
   }, 180_000);
 
   it("does not start where nothing could serve, or a path leads to nothing", async () => {

@@ -42,6 +42,22 @@ export class TestAuthority {
     return this.#certificate.toString("pem");
   }
 
+  /** The list of what it has revoked, in PEM. */
+  async revoked(identities: readonly Identity[], { late = false } = {}): Promise<string> {
+    const list = await x509.X509CrlGenerator.create({
+      issuer: this.#certificate.subject,
+      thisUpdate: new Date(Date.now() - 2 * DAY_MS),
+      nextUpdate: new Date(Date.now() + (late ? -DAY_MS : DAY_MS)),
+      signingAlgorithm: ALGORITHM,
+      signingKey: this.#keys.privateKey,
+      entries: identities.map(({ cert }) => ({
+        serialNumber: new x509.X509Certificate(cert).serialNumber,
+        revocationDate: new Date(Date.now() - DAY_MS),
+      })),
+    });
+    return x509.PemConverter.encode(list.rawData, "X509 CRL");
+  }
+
   /** A certificate for these names: `dns:localhost`, `ip:127.0.0.1`, `url:spiffe://...`, `email:...`. */
   async issue(names: readonly string[], { expired = false } = {}): Promise<Identity> {
     const keys = await newKeys();

@@ -209,8 +209,9 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "NO_VERSION",
     code: "unavailable",
-    when: "No version of the model could be loaded, or the one that admitted the request was released under it.",
+    when: "No version of the model could be loaded, or the one that admitted the request was released under it. `failure` is the reason for which it could not be loaded.",
     detail: "none",
+    metadata: ["failure"],
     retry: "later",
   },
   {

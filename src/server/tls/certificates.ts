@@ -33,7 +33,8 @@ const INTERVAL_MS = 2000;
 export type ClientCertificates = "none" | "optional" | "required";
 
 /**
- * The server's certificate, key and, where clients have certificates, the authorities that vouch for them: one set for all
+ * The server's certificate, key and, where clients have certificates, the authorities that vouch for them and what these have
+ * revoked: one set for all
  * listeners, read again when the files change. New connections then get the new set; those that are open stay as they are.
  */
 export class Certificates {
@@ -48,13 +49,14 @@ export class Certificates {
 
   /** @throws AlbertError precondition (TLS_UNUSABLE) for files that cannot be read or do not belong together */
   static async open(config: TlsConfig, log: ServerLog, intervalMs = INTERVAL_MS): Promise<Certificates> {
-    const { certificateFile, keyFile, clientCaFile } = config;
+    const { certificateFile, keyFile, clientCaFile, revocationListFile } = config;
     const certificates = new Certificates(clientCaFile === "" ? "none" : config.clientCertificates);
-    const paths = [certificateFile, keyFile, ...(clientCaFile === "" ? [] : [clientCaFile])];
+    // Lists of revocation are nothing without authorities.
+    const paths = [certificateFile, keyFile, clientCaFile, revocationListFile].filter((path) => path !== "");
     try {
       certificates.#files = await WatchedFiles.open(paths, {
         intervalMs,
-        onChange: ([cert, key, ca]) => certificates.#use(contextOf(cert!, key!, ca), log),
+        onChange: ([cert, key, ca, crl]) => certificates.#use(contextOf(cert!, key!, ca, crl), log),
         onError: (error) =>
           log.error({ err: error }, "the TLS files changed and cannot be used: the certificates from before stay"),
       });
@@ -100,15 +102,19 @@ export class Certificates {
 }
 
 /** @throws Error that says which file is at fault */
-function contextOf(cert: Buffer, key: Buffer, ca: Buffer | undefined): SecureContextOptions {
+function contextOf(cert: Buffer, key: Buffer, ca: Buffer | undefined, crl: Buffer | undefined): SecureContextOptions {
   const leaf = parsed("tls.certificate_file", "certificate", () => new X509Certificate(cert));
   const secret = parsed("tls.key_file", "private key", () => createPrivateKey(key));
   if (!leaf.checkPrivateKey(secret)) throw new Error("the key of tls.key_file is not that of tls.certificate_file");
   if (ca !== undefined) parsed("tls.client_ca_file", "certificate", () => new X509Certificate(ca));
+  if (crl !== undefined) {
+    parsed("tls.revocation_list_file", "list of revoked certificates", () => createSecureContext({ crl }));
+  }
   const context: SecureContextOptions = {
     cert,
     key,
     ...(ca === undefined ? {} : { ca }),
+    ...(crl === undefined ? {} : { crl }),
     minVersion: "TLSv1.2",
     ciphers: CIPHERS,
     honorCipherOrder: true,

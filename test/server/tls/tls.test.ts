@@ -3,7 +3,7 @@ import { request as httpsRequest, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectAlbert } from "../../../src/client/albert-client.ts";
 import type { TlsConfig } from "../../../src/config/settings.ts";
 import type { ServerLog } from "../../../src/server/log.ts";
@@ -135,6 +135,54 @@ describe("TLS", { timeout: 60_000 }, () => {
     expect(await get(app.addresses.console!, "/metrics", { ...client })).toBe(200);
   });
 
+  it("refuses, at every listener, certificates that their authority has revoked, and follows its list", async () => {
+    const revocationListFile = join(scratch, "revoked.pem");
+    const lost = await authority.issue(["dns:client.example"]);
+    writeFileSync(revocationListFile, await authority.revoked([]));
+    const { app } = await start({ ...tlsFiles(scratch, identity, authority.pem), revocationListFile });
+    const { public: grpc, admin, metrics, console: page } = app.addresses;
+    /** What each listener does for who shows a certificate. */
+    const answers = async (own: Identity) => {
+      const called = async (address: string) => {
+        const caller = connectAlbert(address, { maxAttempts: 1, deadlineMs: 3000, tls: trust(authority.pem, own) });
+        const status = await caller.listModels({}).then(
+          () => "OK",
+          (error: { status: string }) => error.status,
+        );
+        caller.close();
+        return status;
+      };
+      return [
+        await called(grpc),
+        await called(admin!), // which has no such call, and says so to those it lets in
+        await get(metrics!, "/metrics", { ...own }),
+        typeof (await get(page!, "/metrics", { ...own })),
+      ];
+    };
+    const letIn = ["OK", "UNIMPLEMENTED", 200, "number"];
+    const refused = [
+      expect.stringMatching(/UNAVAILABLE|DEADLINE/),
+      expect.stringMatching(/UNAVAILABLE|DEADLINE/),
+      401,
+      "string",
+    ];
+    expect(await answers(lost)).toEqual(letIn);
+    writeFileSync(revocationListFile, await authority.revoked([lost]));
+    await vi.waitFor(async () => expect(await answers(lost)).toEqual(refused), 20_000);
+    expect(await answers(client)).toEqual(letIn);
+    // A list that is out of date says nothing of anyone.
+    writeFileSync(revocationListFile, await authority.revoked([lost], { late: true }));
+    await vi.waitFor(async () => expect(await answers(client)).toEqual(refused), 20_000);
+  });
+
+  it("does not start with a list of revocation that is none", async () => {
+    const revocationListFile = join(scratch, "none.pem");
+    writeFileSync(revocationListFile, "none");
+    await expect(start({ ...tlsFiles(scratch, identity, authority.pem), revocationListFile })).rejects.toThrow(
+      "tls.revocation_list_file holds no list of revoked certificates in PEM",
+    );
+  });
+
   it("with optional certificates, lets in who shows none", async () => {
     const { app } = await start({ ...tlsFiles(scratch, identity, authority.pem), clientCertificates: "optional" });
     const bare = connectAlbert(app.addresses.public, { maxAttempts: 1, tls: trust(authority.pem) });
@@ -161,6 +209,7 @@ describe("certificates that change", { timeout: 60_000 }, () => {
   const settings = (files: ReturnType<typeof tlsFiles>): TlsConfig => ({
     clientCaFile: "",
     clientCertificates: "required",
+    revocationListFile: "",
     ...files,
   });
 
