@@ -61,9 +61,20 @@ export function withoutMessages(desc: DescMessage, message: Message): Message {
   return rest;
 }
 
-/** Ends a turn of the event loop: what waits goes first. */
+/** Messages that wait for a turn of the event loop, in order: of all calls of the process, for its loop is one. */
+const line: (() => void)[] = [];
+
+/** Ends a turn of the event loop: what waits goes first. However many messages are large, one goes on in each turn. */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    line.push(resolve);
+    if (line.length === 1) setImmediate(letNextIn);
+  });
+}
+
+function letNextIn(): void {
+  line.shift()?.();
+  if (line.length > 0) setImmediate(letNextIn);
 }
 
 /** The type of the messages in a field, one or a list. */

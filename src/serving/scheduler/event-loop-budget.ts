@@ -17,6 +17,9 @@ export class EventLoopBudget {
   readonly #waiting: { readonly since: number; readonly begin: () => void }[] = [];
   /** Requests that were computed; they wait for nothing else. */
   readonly #ending: (() => void)[] = [];
+  /** Further parts of requests that have begun. */
+  readonly #goingOn: (() => void)[] = [];
+  #newcomersNext = true;
   #spentMs = 0;
   #jobs = 0;
   #nextTurnPlanned = false;
@@ -38,6 +41,14 @@ export class EventLoopBudget {
   async run<T>(job: () => T): Promise<T> {
     if (this.#isSpent() || this.#waiting.length > 0) {
       await new Promise<void>((begin) => this.#waiting.push({ since: this.#clock.now(), begin }));
+    }
+    return this.#spend(job);
+  }
+
+  /** The same for a further part of a request: a newcomer's first job waits for as many parts as there are newcomers before it. */
+  async goOn<T>(job: () => T): Promise<T> {
+    if (this.#isSpent() || this.#goingOn.length > 0) {
+      await new Promise<void>((begin) => this.#goingOn.push(begin));
     }
     return this.#spend(job);
   }
@@ -77,9 +88,16 @@ export class EventLoopBudget {
     });
   }
 
+  /** Newcomers and further parts take turns. */
+  #nextInLine(): (() => void) | undefined {
+    const newcomers = this.#newcomersNext ? this.#waiting.length > 0 : this.#goingOn.length === 0;
+    this.#newcomersNext = !newcomers;
+    return newcomers ? this.#waiting.shift()?.begin : this.#goingOn.shift();
+  }
+
   /** Lets waiting jobs in one by one, so that each sees what those before it have spent. */
   #admitNext(): void {
-    const next = this.#ending.shift() ?? this.#waiting.shift()?.begin;
+    const next = this.#ending.shift() ?? this.#nextInLine();
     if (next === undefined) return;
     next();
     queueMicrotask(() => {

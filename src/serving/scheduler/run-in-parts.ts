@@ -62,7 +62,7 @@ export async function runInParts<Answer>(
       spent.batchSize = Math.max(spent.batchSize, timing.batchSize);
       spent.paddedTokens += timing.paddedTokens;
       for (let at = 0; at < outputs.length; at += OUTPUTS_AT_ONCE) {
-        postMs += await eventLoop.run(() => {
+        postMs += await eventLoop.goOn(() => {
           const from = clock.now();
           plan.give(outputs.slice(at, at + OUTPUTS_AT_ONCE));
           return clock.now() - from;

@@ -90,7 +90,7 @@ export class Texts {
       });
       const tokens: T[] = [];
       for (let done = false; !done; ) {
-        done = await this.#eventLoop.run(() => {
+        done = await this.#eventLoop.goOn(() => {
           this.#throwIfUnwanted(caller);
           const next = tokensOf(TOKENS_AT_ONCE);
           for (const token of next) tokens.push(make(token));

@@ -9,6 +9,7 @@ import {
   TokenizeResponseSchema,
 } from "../../../src/gen/albert/v1/inference_pb.ts";
 import { encodeReply } from "../../../src/server/call/encode-reply.ts";
+import { nextTurn } from "../../../src/server/call/large-messages.ts";
 
 const { tokenize, batchInfer, classify } = InferenceService.method;
 
@@ -53,5 +54,18 @@ describe("a reply as bytes", () => {
     await encodeReply(tokenize, reply);
     clearImmediate(timer);
     expect(turns).toBeGreaterThan(50);
+  });
+
+  it("goes on one at a time, however many are large", async () => {
+    let turn = 0;
+    const count = () => {
+      turn++;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    const went: number[] = [];
+    await Promise.all(Array.from({ length: 20 }, () => nextTurn().then(() => went.push(turn))));
+    clearImmediate(timer);
+    expect(new Set(went).size).toBe(20);
   });
 });

@@ -100,6 +100,21 @@ describe("EventLoopBudget", () => {
     expect(order).toEqual(["first", "ends", "begins", "begins too"]);
   });
 
+  it("lets newcomers and further parts of what has begun take turns", async () => {
+    const clock = new WorkingClock();
+    const budget = new EventLoopBudget(clock);
+    const order: string[] = [];
+    const job = (name: string) => () => {
+      order.push(name);
+      clock.work(6);
+    };
+    const parts = ["part 1", "part 2", "part 3", "part 4"].map((name) => budget.goOn(job(name)));
+    const newcomers = ["new 1", "new 2"].map((name) => budget.run(job(name)));
+    await clock.settle();
+    await Promise.all([...parts, ...newcomers]);
+    expect(order).toEqual(["part 1", "new 1", "part 2", "new 2", "part 3", "part 4"]);
+  });
+
   it("predicts twice the time that the first in line has waited", async () => {
     const clock = new WorkingClock();
     const budget = new EventLoopBudget(clock);
