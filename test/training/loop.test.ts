@@ -171,6 +171,7 @@ describe("a run that evaluates", () => {
     expect(outcome.metrics).toEqual({ eval_accuracy: 0.9, eval_loss: 30 });
     expect(await checkpoints.steps()).toEqual([30, 60]);
     expect(of(events, "eval_result").map((event) => event.best)).toEqual([true, true, true, false, false, false]);
+    expect(of(events, "eval_result").map((event) => event.bestSoFar?.value)).toEqual([0.5, 0.7, 0.9, 0.9, 0.9, 0.9]);
     const at30 = await runWith({ name: "until-30", ...stopAfter(30) });
     expect(bytesOf(outcome)).toBe(bytesOf(at30.outcome));
   });

@@ -5,6 +5,7 @@ import { lowerThreadPriority } from "../../platform/threads/thread-priority.ts";
 import type { JobHooks } from "../job-runner.ts";
 import { planJob, runJob } from "./run-job.ts";
 import { FLAGS, type ThreadMessage, type ThreadTask } from "./thread-messages.ts";
+import { yieldWhileAsked } from "./yield-while-asked.ts";
 
 // The entry point of a job's thread. Training computes synchronously here, so that the server's own thread never waits.
 
@@ -26,19 +27,12 @@ const hooks: JobHooks = {
   yielded: (milliseconds) => send({ kind: "yielded", milliseconds }),
 };
 
-/** Longest sleep before the flags are looked at again. */
-const NAP_MS = 20;
-
 /** Between two looks at whether work without steps is to stop. */
 const STOP_LOOK_MS = 100;
 
 function beforeStep(): void {
-  const from = performance.now();
-  while (Atomics.load(flags, FLAGS.yield) === 1 && Atomics.load(flags, FLAGS.stop) === 0) {
-    Atomics.wait(flags, FLAGS.yield, 1, NAP_MS);
-  }
-  const milliseconds = performance.now() - from;
-  if (milliseconds >= NAP_MS) hooks.yielded(milliseconds);
+  const milliseconds = yieldWhileAsked(flags);
+  if (milliseconds > 0) hooks.yielded(milliseconds);
   if (Atomics.load(flags, FLAGS.stop) === 1) stopping.abort();
 }
 

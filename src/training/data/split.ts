@@ -15,8 +15,12 @@ export interface SplitRule {
  * Whether an example belongs to the part held out for evaluation. The decision depends on the example's group (its document,
  * or its text) and the rule alone: it stays when rows are added, removed or reordered.
  */
-export function isHeldOut(example: Example, { share, seed }: SplitRule): boolean {
-  return unitHash(`${seed}/${groupKey(example)}`) < share;
+export function isHeldOut(example: Example, rule: SplitRule): boolean {
+  return isChosen(groupKey(example), rule);
+}
+
+function isChosen(key: string, { share, seed }: SplitRule): boolean {
+  return unitHash(`${seed}/${key}`) < share;
 }
 
 /** A split in which nothing of a held-out text is trained on. */
@@ -44,7 +48,7 @@ export function phraseSplit(texts: readonly string[], rule: SplitRule): PhraseSp
   const phrases = new Set<string>();
   words.forEach((own, i) => {
     const whole = own.join(" ");
-    if (isPart.has(whole) || unitHash(`${rule.seed}/${whole}`) >= rule.share) return;
+    if (isPart.has(whole) || !isChosen(whole, rule)) return;
     heldOut.add(i);
     for (const phrase of properPhrases(own)) phrases.add(phrase);
   });

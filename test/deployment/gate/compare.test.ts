@@ -58,6 +58,17 @@ describe("the gate", () => {
     expect(report.difference[1]).toBeGreaterThan(report.candidateValue - report.championValue);
   });
 
+  it("gives a 95 % interval, as wide as a normal distribution's on a large set", () => {
+    const [champion, candidate] = [drawn(2000, 0.7, "old"), drawn(2000, 0.75, "new")];
+    const paired = Array.from(champion.right!, (right, i) => candidate.right![i]! - right);
+    const mean = paired.reduce((sum, value) => sum + value, 0) / paired.length;
+    const variance = paired.reduce((sum, value) => sum + (value - mean) ** 2, 0) / paired.length;
+    const { difference } = compareModels(ACCURACY, champion, candidate, { ...GATE_RULES, resamples: 2000 });
+    const half = 1.96 * Math.sqrt(variance / paired.length);
+    expect((mean - difference[0]) / half).toBeCloseTo(1, 0.8);
+    expect((difference[1] - mean) / half).toBeCloseTo(1, 0.8);
+  });
+
   it("decides nothing on a tiny set, however clear it looks", () => {
     const wrong = answers(new Uint8Array(GATE_RULES.minExamples - 1));
     const right = answers(new Uint8Array(GATE_RULES.minExamples - 1).fill(1));

@@ -94,5 +94,18 @@ describe("the gate", { timeout: 60_000 }, () => {
     const report = await runGate(options, input, new AbortController().signal);
     expect(report).toMatchObject({ verdict: "pass", better: true, candidateValue: 1 });
     expect(report.findings).toEqual(["there is no champion to compare with", "the training loss still fell"]);
+
+    // Half of another model's answers are right; one with other labels cannot answer at all.
+    await store.versions.publish("moods", await writeTinyModel(ALL_HEADS.slice(0, 1), 4));
+    await store.aliases.point("moods", 2, { reason: "a test" });
+    const against = await runGate(options, input, new AbortController().signal);
+    expect(against).toMatchObject({ verdict: "pass", better: true, champion: 2, candidateValue: 1 });
+    expect(against.difference![0]).toBeGreaterThan(0);
+    const other = ALL_HEADS.filter(({ kind }) => kind === "span");
+    await store.versions.publish("moods", await writeTinyModel(other, 5));
+    await store.aliases.point("moods", 3, { reason: "a test" });
+    const incomparable = await runGate(options, input, new AbortController().signal);
+    expect(incomparable).toMatchObject({ verdict: "inconclusive", better: false, champion: 3 });
+    expect(incomparable.championValue).toBeUndefined();
   });
 });

@@ -435,6 +435,7 @@ describe("swapping", () => {
     const { phaseSeconds, ...report } = swap.report();
     expect(Object.keys(phaseSeconds)).toEqual(["load", "build", "check", "flip", "drain"]);
     expect(phaseSeconds.load).toBeCloseTo(0.001);
+    expect(phaseSeconds.drain).toBe(0);
     expect(report).toMatchObject({ p99BeforeMs: 10, p99DuringMs: 20, p99AfterMs: 30, rssBeforeBytes: 0 });
   });
 });

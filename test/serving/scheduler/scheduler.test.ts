@@ -500,4 +500,29 @@ describe("closing a queue", () => {
     await rig.clock.settle();
     expect(reasonOf(after.outcome)).toBe("NO_VERSION");
   });
+
+  it("takes further parts of long requests while it may finish, and none once it has failed what was left", async () => {
+    const { queue, engine } = start().queue({ tokenBudget: 10 });
+    const part = (id: number) => ({
+      sequences: [sequence(10, id)],
+      priority: "interactive" as const,
+      deadline: Number.POSITIVE_INFINITY,
+      admitted: true as const,
+    });
+    const first = rig.scheduler.submit(queue, part(1));
+    await rig.clock.settle();
+    const closed = rig.scheduler.close(queue, 100);
+    const second = first.then(() => rig.scheduler.submit(queue, part(2)));
+    engine.held[0]!.finish();
+    await first;
+    const third = second.catch(() => rig.scheduler.submit(queue, part(3)));
+    const outcome = third.then(
+      () => "answered",
+      (error: AlbertError) => error.reason,
+    );
+    await rig.clock.advance(100);
+    expect(await closed).toBe(1);
+    expect(await outcome).toBe("NO_VERSION");
+    expect(ranIds(engine).flat()).toEqual([1, 2]);
+  });
 });
