@@ -3,7 +3,7 @@ import { link, rename, rm, stat, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
 
-/** What is done under such a lock takes milliseconds: one that is as old as this was left by a process that was killed. */
+/** What is done under such a lock takes milliseconds: one that stays for so long was left by a process that was killed. */
 const STALE_MS = 10_000;
 const WAIT_MS = 20_000;
 const LOOK_EVERY_MS = 20;
@@ -16,12 +16,14 @@ const LOOK_EVERY_MS = 20;
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
-  const giveUpAt = Date.now() + WAIT_MS;
+  const giveUpAt = performance.now() + WAIT_MS;
+  let seen: Seen | undefined;
   while (!(await take(lock))) {
-    if (Date.now() > giveUpAt) {
+    if (performance.now() > giveUpAt) {
       throw new AlbertError("conflict", `${lock} is held by others: try again`, { reason: "FILE_LOCKED" });
     }
-    await breakStale(lock);
+    seen = await look(lock, seen);
+    if (seen !== undefined && performance.now() - seen.sinceMs > STALE_MS) await breakStale(lock, seen);
     await delay(LOOK_EVERY_MS);
   }
   try {
@@ -41,10 +43,22 @@ async function take(lock: string): Promise<boolean> {
   }
 }
 
+/** One and the same lock, and since when it has been seen on this process's steady clock: the clock of the day may jump. */
+interface Seen {
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly sinceMs: number;
+}
+
+async function look(lock: string, before: Seen | undefined): Promise<Seen | undefined> {
+  const found = await stat(lock).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { ino, mtimeMs } = found;
+  return before?.ino === ino && before.mtimeMs === mtimeMs ? before : { ino, mtimeMs, sinceMs: performance.now() };
+}
+
 /** Of several that see one stale lock, one moves it away. Whoever moved a newer one by that puts it back. */
-async function breakStale(lock: string): Promise<void> {
-  const seen = await stat(lock).catch(() => undefined);
-  if (seen === undefined || Date.now() - seen.mtimeMs < STALE_MS) return;
+async function breakStale(lock: string, seen: Seen): Promise<void> {
   const aside = `${lock}.${randomUUID()}`;
   try {
     await rename(lock, aside);

@@ -19,7 +19,8 @@ export class Sessions {
   readonly #now: () => number;
   readonly #sessions = new Map<string, Session>();
 
-  constructor(lifeMs: number, now: () => number = Date.now) {
+  /** @param now  milliseconds on a clock that never goes back, so that no session outlives its time */
+  constructor(lifeMs: number, now: () => number = () => performance.now()) {
     this.#lifeMs = lifeMs;
     this.#now = now;
   }

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 
-// Time as the serving room sees it. That room reads clocks and sets timers only through it.
+// Time as the serving room sees it, which reads clocks and sets timers only through it; and times that no jump of the clock shortens.
 
 /** Time as the serving room sees it, so that tests can set it. */
 export interface Clock {
@@ -34,6 +34,18 @@ export const systemClock: Clock = {
     setImmediate(action);
   },
 };
+
+/**
+ * Begins to measure a time. It is as long as the steady clock or the clock of the day says, whichever is longer: a suspended machine
+ * stops the one, and a correction moves the other. Where the clock of the day went back, it is infinite.
+ *
+ * @returns milliseconds since the call
+ */
+export function beginMeasuring(): () => number {
+  const day = Date.now();
+  const steady = performance.now();
+  return () => (Date.now() < day ? Number.POSITIVE_INFINITY : Math.max(Date.now() - day, performance.now() - steady));
+}
 
 /** Calls back at a fixed interval in milliseconds without keeping the process alive. @returns a function that stops the calls */
 export function everyUnreferenced(milliseconds: number, callback: () => void): () => void {

@@ -9,6 +9,9 @@ import { isAlive } from "./process-identity.ts";
 /** Processes of other hosts, whose numbers mean nothing here, may share a directory for temporary files. */
 const HOST = hostname().replace(/[^A-Za-z0-9]+/g, "-");
 
+/** When this process began, by the clock that files are dated with; asked once, because that clock may be set later. */
+const BEGAN = Date.now() - process.uptime() * 1000;
+
 /**
  * Makes a directory for temporary files whose name says which process it belongs to.
  *
@@ -54,7 +57,6 @@ function unusable(parent: string, cause: unknown): AlbertError {
 /** A process is gone when no process has its number, or when this process, which began later, has it. */
 async function isAbandoned(path: string, pid: number): Promise<boolean> {
   if (pid !== process.pid) return !isAlive(pid);
-  const began = Date.now() - process.uptime() * 1000;
   const info = await stat(path).catch(() => undefined);
-  return info !== undefined && info.birthtimeMs < began;
+  return info !== undefined && info.birthtimeMs < BEGAN;
 }

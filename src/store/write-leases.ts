@@ -69,7 +69,9 @@ export class WriteLeases {
     const { key, expiresAt } = await this.#acquire(claims);
     try {
       return await write(() => {
-        if (this.#clock.now() < expiresAt - CLOCK_SKEW_MS) return;
+        const leftMs = expiresAt - this.#clock.now();
+        // A clock that went back does not tell how long the write took.
+        if (leftMs > CLOCK_SKEW_MS && leftMs <= LEASE_MS + CLOCK_SKEW_MS) return;
         throw new AlbertError("unavailable", "the write took longer than its lease; begin again", {
           reason: "STORE_LEASE_EXPIRED",
           retryAfterMs: 0,
@@ -105,7 +107,8 @@ export class WriteLeases {
   }
 
   #isCurrent(marker: { readonly until: number } | undefined): boolean {
-    return marker !== undefined && marker.until + CLOCK_SKEW_MS > this.#clock.now();
+    const leftMs = marker === undefined ? Number.NEGATIVE_INFINITY : marker.until - this.#clock.now();
+    return leftMs > -CLOCK_SKEW_MS && leftMs <= MARKER_MS + CLOCK_SKEW_MS;
   }
 
   /**
@@ -125,7 +128,8 @@ export class WriteLeases {
     if (this.#isCurrent(running)) throw alreadyCollecting();
     let { tag, until } = await this.#mark(id, running?.tag);
     const alive = async () => {
-      if (this.#clock.now() < until - MARKER_MS / 2) return;
+      const leftMs = until - this.#clock.now();
+      if (leftMs > MARKER_MS / 2 && leftMs <= MARKER_MS) return;
       ({ tag, until } = await this.#mark(id, tag));
     };
     try {

@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect, it, vi } from "vitest";
 import { withFileLock } from "../../src/access/file-lock.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "albert-lock-"));
@@ -23,13 +23,35 @@ it("one works on a file at a time, and nothing is left", async () => {
   expect(readdirSync(directory)).toEqual(["list"]);
 });
 
-it("what a killed process left is broken by one of those who wait", async () => {
+it("what a killed process left is broken by one of those who wait", { timeout: 40_000 }, async () => {
   writeFileSync(file, "0");
   writeFileSync(`${file}.lock`, "4711\n");
-  utimesSync(`${file}.lock`, new Date(), new Date(Date.now() - 60_000));
   await Promise.all(Array.from({ length: 10 }, addOne));
   expect(readFileSync(file, "utf8")).toBe("10");
   expect(readdirSync(directory)).toEqual(["list"]);
+});
+
+it("is not taken from one who works, however far the clock jumps", async () => {
+  writeFileSync(file, "10");
+  const order: string[] = [];
+  let finish = () => {};
+  const working = withFileLock(file, async () => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    order.push("first");
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30)); // it has the lock
+  const waiting = withFileLock(file, async () => void order.push("second"));
+  for (const hours of [5, -10, 5]) {
+    const { now } = Date;
+    vi.spyOn(Date, "now").mockImplementation(() => now() + hours * 3_600_000);
+    await new Promise((resolve) => setTimeout(resolve, 60)); // a few looks
+    vi.restoreAllMocks();
+  }
+  finish();
+  await Promise.all([working, waiting]);
+  expect(order).toEqual(["first", "second"]);
 });
 
 it("work that fails lets others in", async () => {

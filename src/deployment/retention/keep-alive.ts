@@ -1,4 +1,4 @@
-import { everyUnreferenced } from "../../platform/clock.ts";
+import { beginMeasuring, everyUnreferenced } from "../../platform/clock.ts";
 import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 
@@ -29,7 +29,7 @@ export class KeepAlive {
   readonly #stop: () => void;
   #last: Promise<void> = Promise.resolve();
   #waiting = false;
-  #told: { readonly roots: string; readonly atMs: number } | undefined;
+  #told: { readonly roots: string; readonly agoMs: () => number } | undefined;
 
   constructor(options: KeepAliveOptions) {
     this.#options = options;
@@ -59,11 +59,11 @@ export class KeepAlive {
     const { store, holder, description, lastsMs } = this.#options;
     const roots = await this.#options.roots();
     const text = JSON.stringify(roots);
-    const nowMs = Date.now();
-    const fresh = this.#told !== undefined && nowMs - this.#told.atMs < RENEWED_AFTER * lastsMs;
+    const agoMs = beginMeasuring();
+    const fresh = this.#told !== undefined && this.#told.agoMs() < RENEWED_AFTER * lastsMs;
     if (fresh && this.#told?.roots === text) return;
     if (roots.versions.length + roots.datasets.length === 0) await store.references.release(holder);
     else await store.references.set(holder, description, roots, lastsMs);
-    this.#told = { roots: text, atMs: nowMs };
+    this.#told = { roots: text, agoMs };
   }
 }

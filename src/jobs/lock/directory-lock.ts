@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../../errors.ts";
 import { decodeRecord, encodeRecord, isDamagedRecord } from "../../model/formats/records.ts";
+import { beginMeasuring } from "../../platform/clock.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { isAlive, processTable, startOf } from "../../platform/process-identity.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
@@ -78,7 +79,7 @@ export class DirectoryLock {
   readonly #options: LockOptions;
   readonly #times: LockTimes;
   readonly #timer: NodeJS.Timeout;
-  #signMs = Date.now();
+  #silentMs = beginMeasuring();
   #lost: AlbertError | undefined;
   #released = false;
 
@@ -135,9 +136,8 @@ export class DirectoryLock {
    * @throws AlbertError precondition (JOBS_LOCKED) when another process has taken it
    */
   async checkFencing(): Promise<void> {
-    const silentMs = Date.now() - this.#signMs;
     // Others wait for longer than this before they take it.
-    if (silentMs < 0 || silentMs > this.#times.leaseTimeoutMs / 2) await this.#giveSign();
+    if (this.#silentMs() > this.#times.leaseTimeoutMs / 2) await this.#giveSign();
     if (this.#lost !== undefined) throw this.#lost;
   }
 
@@ -161,11 +161,12 @@ export class DirectoryLock {
 
   async #giveSign(): Promise<void> {
     const { number } = latestOf((await readdir(this.#directory).catch(absent)) ?? []);
+    const silentMs = beginMeasuring();
     const now = new Date();
     const given = number === this.#number && (await utimes(this.#path(), now, now).then(() => true, absent));
     if (this.#released || this.#lost !== undefined) return;
     if (given) {
-      this.#signMs = now.getTime();
+      this.#silentMs = silentMs;
       return;
     }
     clearInterval(this.#timer);

@@ -96,7 +96,8 @@ export class MetricsThrottle {
     const nowMs = this.#clock();
     this.#startedMs ??= nowMs;
     const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, (nowMs - this.#startedMs) / PER_FACTOR));
-    if (event.step < this.#totalSteps && nowMs - this.#lastMs < intervalMs) return false;
+    const sinceLastMs = nowMs - this.#lastMs; // negative where the clock was set back
+    if (event.step < this.#totalSteps && sinceLastMs >= 0 && sinceLastMs < intervalMs) return false;
     this.#lastMs = nowMs;
     return true;
   }

@@ -32,6 +32,11 @@ it("tells the store what is needed when that changes, again before it expires, a
   expect(told).toEqual(["h m@1"]);
   await vi.advanceTimersByTimeAsync(10 * 60_000);
   expect(told).toEqual(["h m@1", "h m@1"]);
+  for (const hours of [5, -9]) {
+    vi.setSystemTime(Date.now() + hours * 3_600_000); // others may take what the store was told for expired
+    await vi.advanceTimersByTimeAsync(60_000);
+  }
+  expect(told.splice(2)).toEqual(["h m@1", "h m@1"]);
   versions = ["m@2"];
   failing = true;
   await holding.update();

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { formatAccessList } from "../../../src/access/access-file.ts";
 import type { Caller } from "../../../src/access/caller.ts";
 import { Sessions } from "../../../src/access/sessions.ts";
@@ -35,6 +35,21 @@ describe("sessions", () => {
     now = 1000;
     expect(sessions.find(three)).toBeUndefined();
     expect(sessions.find("x")).toBeUndefined();
+  });
+
+  it("end with their time though the clock is set back meanwhile", () => {
+    vi.useFakeTimers();
+    try {
+      const sessions = new Sessions(1000);
+      const id = sessions.begin({ name: "a", scopes: [], models: [], valid: () => true });
+      vi.setSystemTime(Date.now() - 5 * 3_600_000);
+      vi.advanceTimersByTime(999);
+      expect(sessions.find(id)).toBeDefined();
+      vi.advanceTimersByTime(1);
+      expect(sessions.find(id)).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("stay few: a further one ends the oldest", () => {
