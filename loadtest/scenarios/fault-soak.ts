@@ -4,7 +4,7 @@
 //
 //   node --import tsx loadtest/scenarios/fault-soak.ts [--seconds 300] [--control none|wrong|leak]
 //
-// Swaps come each fifteenth of the run (20 s of five minutes), faults each fifth (a minute): the job's process is killed, the
+// Swaps come each 20 s, jobs each 10, faults each minute, and faster in a run of less than five minutes: the job's process is killed, the
 // whole server is frozen for a second, listeners get garbage, a file that unpacks to 600 MB is to be validated. Two controls show
 // that the check can fail: `wrong` expects the answers of the other version, `leak` holds one more model with every swap.
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -146,8 +146,13 @@ async function measure(rig: Rig, seconds: number): Promise<boolean> {
   });
   const rss: number[] = [];
   const disturbance = new Disturbance(findings);
-  const part = (share: number) => (seconds * 1000) / share;
-  disturbance.every(part(LOOKS), "looks at memory", async () => void rss.push(await residentBytes(server.pid)));
+  /** So often as in five minutes, and as many times in a shorter run. */
+  const part = (share: number) => (Math.min(seconds, JUDGED_SECONDS) * 1000) / share;
+  disturbance.every(
+    (seconds * 1000) / LOOKS,
+    "looks at memory",
+    async () => void rss.push(await residentBytes(server.pid)),
+  );
   disturbance.every(part(15), "swaps", async (round) => {
     await promote(rig, 1 + (round % 2));
     if (values.control === "leak") await holdOneMore(rig, round);
