@@ -117,7 +117,9 @@ describe("a server that is killed with SIGKILL while a job goes on", () => {
     return { server, jobEnded, happened };
   };
 
-  it("finishes it by itself: the same weights, a whole log, a sound store", { timeout: 600_000 + KILLS * 10_000 }, async () => {
+  it("finishes it by itself: the same weights, a whole log, a sound store", {
+    timeout: 600_000 + KILLS * 10_000,
+  }, async () => {
     const undisturbed = join(base, "undisturbed");
     const expected = await finish(undisturbed, []);
     const random = new RandomStream([Date.now() >>> 0, process.pid]);
