@@ -13,6 +13,7 @@ import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
+import type { ServedPrecision } from "./server/inference/models.ts";
 import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
@@ -53,6 +54,7 @@ const DIRECTORY_VERSION = "1";
 export function createInference(
   { config, log, openEngine }: AppOptions,
   device: () => Promise<DeviceKind> = chosenDevice(config),
+  lossOf: ServedPrecision["lossOf"] = async () => undefined,
 ) {
   const metrics = createMetrics(programVersion());
   const profiles = new ProfileCache();
@@ -72,6 +74,7 @@ export function createInference(
   const handlers = inferenceService({
     serving,
     limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
+    precision: { precision: config.runtime.precision, lossOf },
     maxQueueMs: config.serving.maxQueueMs,
     logIncident: logIncidents(log),
   });
@@ -159,11 +162,11 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   if (options.openEngine === undefined) device().catch(() => {});
   void sweep(log);
   if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");
-  const inference = createInference(options, device);
+  let admin: Admin | undefined;
+  const inference = createInference(options, device, async (name, version) => admin?.precisionLoss(name, version));
   const { serving, metrics, handlers, openInference } = inference;
   const live = serving.models;
   const allowances = openAllowances(config.limits, metrics.calls.limited);
-  let admin: Admin | undefined;
   let server: InferenceServer | undefined;
   let tracer: Tracer | undefined;
   let certificates: Certificates | undefined;

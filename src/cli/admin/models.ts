@@ -2,10 +2,12 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import type { AdminClient } from "../../client/admin-client.ts";
 import { invalidInput } from "../../errors.ts";
+import type { PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
 import {
   type Alias,
   type CollectGarbageResponse,
   CollectGarbageResponseSchema,
+  type GateReport,
   GateVerdictSchema,
   GetVersionResponseSchema,
   ImportCheckpointResponseSchema,
@@ -19,6 +21,7 @@ import {
   type SwapReport,
   TrafficMode,
   TrafficModeSchema,
+  ValidateVersionResponseSchema,
   VersionStateSchema,
   WatchServingResponseSchema,
 } from "../../gen/albert/v1/models_pb.js";
@@ -33,6 +36,12 @@ import {
   wholeNumber,
   withAdmin,
 } from "./admin-call.ts";
+
+interface ValidateFlags extends AdminFlags {
+  readonly task: string;
+  readonly dataset?: string;
+  readonly path?: string;
+}
 
 interface ChangeFlags extends AdminFlags {
   readonly alias: string;
@@ -67,15 +76,26 @@ export function registerModels(program: Command): void {
       print(flags, GetVersionResponseSchema, reply, () => [
         ...columns([HEADING, rowOf(reply.version!)]),
         ...(lineage?.jobId ? [`made by job ${lineage.jobId} from ${lineage.parent.slice(0, 12)}`] : []),
-        ...(gateReport === undefined
-          ? ["the gate never ran"]
-          : [
-              `gate ${enumWord(GateVerdictSchema, gateReport.verdict)}: ${gateReport.metric} ${gateReport.championValue} -> ${gateReport.candidateValue}, difference ${gateReport.differenceLow} to ${gateReport.differenceHigh}, ${gateReport.examples} examples`,
-              ...gateReport.findings,
-            ]),
+        ...(gateReport === undefined ? ["the gate never ran"] : gateLines(gateReport)),
+        ...reply.version!.precisionLosses.map(lossLine),
       ]);
     }),
   );
+  addAdminOptions(models.command("validate").argument("<model>").argument("<version>", "its number", wholeNumber))
+    .description("let a version and the champion answer the same data, and keep the report")
+    .requiredOption("--task <task>", "layout of the data, as for albert train")
+    .option("--dataset <digest>", "data set of the store")
+    .option("--path <path>", "file below a data root of the server")
+    .action((model: string, version: number, { task, dataset = "", path = "", ...flags }: ValidateFlags) =>
+      withAdmin(flags, async (client) => {
+        const reply = await client.models.validateVersion({ model, version, task, dataset, path });
+        const { precisionLoss } = reply.report!;
+        print(flags, ValidateVersionResponseSchema, reply, () => [
+          ...gateLines(reply.report!),
+          ...(precisionLoss === undefined ? [] : [lossLine(precisionLoss)]),
+        ]);
+      }),
+    );
   addAdminOptions(
     models.command("import <model> <path>").description("store a checkpoint below a root of the server"),
   ).action((model: string, path: string, flags: AdminFlags) =>
@@ -157,16 +177,41 @@ export function registerModels(program: Command): void {
 const MODES = { shadow: TrafficMode.SHADOW, canary: TrafficMode.CANARY, off: TrafficMode.OFF } as const;
 const HEADING = ["MODEL", "VERSION", "STATE", "ALIASES", "DIGEST", "METRICS"];
 
-function rowOf({ model, version, state, aliases, digest, metrics }: ModelVersion): string[] {
-  const values = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
+function rowOf({ model, version, state, aliases, digest, metrics, precisionLosses }: ModelVersion): string[] {
+  const values = Object.entries(metrics).map(([name, value]) => `${name} ${rounded(value)}`);
   return [
     model,
     String(version),
     enumWord(VersionStateSchema, state),
     aliases.join(","),
     digest.slice(0, 12),
-    values.join("  "),
+    [
+      ...values,
+      ...precisionLosses.map(
+        ({ format, changedAnswers, examples }) => `${format} changes ${changedAnswers} of ${examples}`,
+      ),
+    ].join("  "),
   ];
+}
+
+function gateLines(report: GateReport): string[] {
+  const { verdict, metric, championValue, candidateValue, differenceLow, differenceHigh, examples } = report;
+  return [
+    `gate ${enumWord(GateVerdictSchema, verdict)}: ${metric} ${championValue} -> ${candidateValue}, difference ${differenceLow} to ${differenceHigh}, ${examples} examples`,
+    ...report.findings,
+  ];
+}
+
+/** What fewer bits change, such as "int8 products change 3 of 872 answers (sst-2): eval_accuracy 0.905 -> 0.9037". */
+function lossLine({ of, format, task, examples, changedAnswers, before, after }: PrecisionLoss): string {
+  const metrics = Object.entries(before).map(
+    ([name, value]) => `${name} ${rounded(value)} -> ${rounded(after[name]!)}`,
+  );
+  return `${format} ${of} change ${changedAnswers} of ${examples} answers (${task}): ${metrics.join(", ")}`;
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(4));
 }
 
 function addChangeOptions(command: Command): Command {

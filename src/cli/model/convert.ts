@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { invalidInput } from "../../errors.ts";
-import type { Conversion, ConversionLoss, Model } from "../../model/directory/model-directory.ts";
+import type { AnswerLoss, Conversion, Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../model/directory/weight-formats.ts";
 import { type ModelContents, writeModelDirectory } from "../../model/directory/write-model-directory.ts";
@@ -45,7 +45,7 @@ export function registerConvert(program: Command): void {
       }
       const model = await openModelDirectory(path);
       const converted = { from: model.digest, weights };
-      const write = (directory: string, measured?: ConversionLoss) =>
+      const write = (directory: string, measured?: AnswerLoss) =>
         writeModelDirectory(directory, contentsOf(model, flags.name ?? basename(resolve(output)), converted, measured));
       const measured =
         task === undefined || data === undefined
@@ -69,7 +69,7 @@ function contentsOf(
   { manifest, config, parameters, vocabulary }: Model,
   name: string,
   converted: Conversion,
-  measured: ConversionLoss | undefined,
+  measured: AnswerLoss | undefined,
 ): ModelContents {
   const { heads, description, maxSequenceLength, lineage, fineTuning, encoding } = manifest;
   return {
@@ -95,9 +95,13 @@ async function measure(
   path: string,
   converted: string,
   flags: ReadingFlags & { task: TaskName; data: string },
-): Promise<ConversionLoss> {
+): Promise<AnswerLoss> {
   const run = (model: string) =>
-    runDataset({ ...flags, model, device: "cpu", offsets: "exact" }, { split: "dev", purpose: "evaluate" }, () => ({}));
+    runDataset(
+      { ...flags, model, device: "cpu", precision: "fp32", offsets: "exact" },
+      { split: "dev", purpose: "evaluate" },
+      () => ({}),
+    );
   const before = await run(path);
   const after = await run(converted);
   return {
@@ -109,8 +113,8 @@ async function measure(
   };
 }
 
-/** What a conversion changed, for people: a line for each metric, and one for the answers. */
-export function lossText({ before, after, examples, changedAnswers: changed }: ConversionLoss): string {
+/** What fewer bits changed, for people: a line for each metric, and one for the answers. */
+export function lossText({ before, after, examples, changedAnswers: changed }: Omit<AnswerLoss, "task">): string {
   const rows = Object.entries(before).map(([name, value]) => `${name} = ${value} -> ${after[name]}`);
   return `${[...rows, `${changed} of ${examples} answers changed`].join("\n")}\n`;
 }

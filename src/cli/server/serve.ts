@@ -38,13 +38,18 @@ export function registerServe(program: Command): void {
   });
 }
 
-function startLines({ addresses, serving }: App, models: readonly ServedModel[], { tls, auth }: Config): string {
+function startLines(
+  { addresses, serving }: App,
+  models: readonly ServedModel[],
+  { tls, auth, runtime }: Config,
+): string {
   const statuses = serving.models.list();
   const secure = tls.certificateFile !== "";
+  const reduced = runtime.precision === "fp32" ? "" : ` in ${runtime.precision}`;
   const tokens = auth.tokensFile !== "" || auth.jwks !== "";
   const served = models.map(({ name, version, device, model }) => {
     const heads = model.heads.map((head) => `${head.name} (${head.kind})`).join(", ");
-    return `  model  ${name}@${version} on ${device}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
+    return `  model  ${name}@${version} on ${device}${reduced}, ${model.digest.slice(0, 12)}: ${heads || "no heads, encodings only"}`;
   });
   const broken = statuses.flatMap(({ name, current, versions }) => {
     const [state] = versions.map((version) => version.state).filter(({ kind }) => kind === "failed");

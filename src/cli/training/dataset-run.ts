@@ -42,6 +42,7 @@ export interface DatasetFlags extends ReadingFlags {
   readonly split?: GlueSplit;
   readonly head?: string;
   readonly device: DeviceKind;
+  readonly precision: "fp32" | "bf16" | "int8";
   readonly threads?: number;
   readonly maxSeqLength?: number;
   readonly docStride?: number;
@@ -64,6 +65,11 @@ export function addDatasetOptions(command: Command): Command {
     .option("--head <name>", "head to ask, where the model has several that could answer")
     .addOption(
       new Option("--device <device>", "where to compute").choices(["cpu", "openvino", "webgpu", "cuda"]).default("cpu"),
+    )
+    .addOption(
+      new Option("--precision <p>", "what matrix products are computed in; int8 on the CPU device, bf16 with OpenVINO")
+        .choices(["fp32", "bf16", "int8"])
+        .default("fp32"),
     )
     .option("--threads <n>", "threads of the CPU device", wholeNumber(1, 1024))
     .option("--max-seq-length <n>", "longest sequence (default: the model's)", wholeNumber(1, 65_536))
@@ -105,6 +111,7 @@ export async function runDataset(
   const { threads } = flags;
   const engine = await createEngine(model, {
     device: flags.device,
+    precision: flags.precision,
     ...(threads === undefined ? {} : { threads }),
   });
   const line = new StatusLine(process.stderr);

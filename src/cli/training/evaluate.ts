@@ -1,5 +1,7 @@
 import { type Command, Option } from "commander";
+import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
 import { evaluationFile, predictionFiles } from "../../tasks/evaluation/official-files.ts";
+import { lossText } from "../model/convert.ts";
 import { addDatasetOptions, type DatasetFlags, type DatasetRun, given, runDataset, writeFiles } from "./dataset-run.ts";
 
 interface EvaluateFlags extends DatasetFlags {
@@ -18,22 +20,44 @@ export function registerEvaluate(program: Command): void {
     .option("--output <dir>", "also write eval_results.txt and the prediction files there")
     .option("--json", "print JSON")
     .action(async (flags: EvaluateFlags) => {
-      const run = await runDataset(flags, { split: flags.split ?? "dev", purpose: "evaluate" }, () => ({
-        thresholds: flags.thresholds,
-        ...given("nullThreshold", flags.nullScoreDiffThreshold),
-      }));
+      const runIn = (precision: DatasetFlags["precision"]) =>
+        runDataset({ ...flags, precision }, { split: flags.split ?? "dev", purpose: "evaluate" }, () => ({
+          thresholds: flags.thresholds,
+          ...given("nullThreshold", flags.nullScoreDiffThreshold),
+        }));
+      const run = await runIn(flags.precision);
+      const exact = flags.precision === "fp32" ? undefined : await runIn("fp32");
       if (flags.output !== undefined) {
         await writeFiles(flags.output, [evaluationFile(run.metrics), ...predictionFiles(run.predictions)]);
       }
-      process.stdout.write(flags.json ? `${JSON.stringify(report(flags, run), null, 2)}\n` : printed(run));
+      process.stdout.write(
+        flags.json ? `${JSON.stringify(report(flags, run, exact), null, 2)}\n` : printed(run, exact),
+      );
     });
 }
 
-function report({ task }: EvaluateFlags, { modelName, modelDigest, examples, tokens, seconds, metrics }: DatasetRun) {
-  return { task, model: modelName, digest: modelDigest, examples, tokens, seconds, metrics };
+/** @param exact  the same in fp32, where `run` was in something else */
+function report({ task, precision }: EvaluateFlags, run: DatasetRun, exact: DatasetRun | undefined) {
+  const { modelName, modelDigest, examples, tokens, seconds, metrics } = run;
+  const compared =
+    exact === undefined
+      ? {}
+      : { precision, fp32: exact.metrics, changedAnswers: changedAnswers(exact.predictions, run.predictions) };
+  return { task, model: modelName, digest: modelDigest, examples, tokens, seconds, metrics, ...compared };
 }
 
-function printed({ metrics, examples, tokens, seconds }: DatasetRun): string {
-  const rows = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
+function printed(
+  { metrics, predictions, examples, tokens, seconds }: DatasetRun,
+  exact: DatasetRun | undefined,
+): string {
+  const rows =
+    exact === undefined
+      ? Object.entries(metrics).map(([name, value]) => `${name} = ${value}`)
+      : [
+          lossText({
+            ...{ before: exact.metrics, after: metrics, examples },
+            changedAnswers: changedAnswers(exact.predictions, predictions),
+          }).trimEnd(),
+        ];
   return `${[...rows, `${examples} examples, ${tokens} tokens in ${seconds.toFixed(1)} s`].join("\n")}\n`;
 }

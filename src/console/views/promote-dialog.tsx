@@ -8,6 +8,7 @@ import {
 } from "../../gen/albert/v1/models_pb.js";
 import { models } from "../api.ts";
 import { enumName } from "../parts/enum-name.ts";
+import { lossText } from "../parts/loss-text.ts";
 import { Problems } from "../parts/problems.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { useCall } from "../parts/use-call.ts";
@@ -83,6 +84,7 @@ function Verdict({ report, first }: { readonly report: GateReport | undefined; r
   }
   if (report === undefined) return <p>The gate has not compared this version with what serves now.</p>;
   const { verdict, metric, championValue, candidateValue, differenceLow, differenceHigh, examples, findings } = report;
+  const { precisionLoss } = report;
   const tone = verdict === GateVerdict.PASS ? "good" : verdict === GateVerdict.FAIL ? "bad" : "quiet";
   return (
     <>
@@ -93,6 +95,7 @@ function Verdict({ report, first }: { readonly report: GateReport | undefined; r
         {metric} {championValue.toFixed(4)} → <b>{candidateValue.toFixed(4)}</b> on {examples} examples; the difference
         lies between {differenceLow.toFixed(4)} and {differenceHigh.toFixed(4)} (95 %).
       </p>
+      {precisionLoss !== undefined && <p class="muted">{lossText(precisionLoss)}</p>}
       <Findings of={findings} />
     </>
   );

@@ -1,6 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type ModelVersion, VersionState, VersionStateSchema } from "../../gen/albert/v1/models_pb.js";
 import { enumName } from "../parts/enum-name.ts";
+import { lossText } from "../parts/loss-text.ts";
 import { StateBadge, type Tone } from "../parts/state-badge.tsx";
 
 /** One stored version: who it is, what it measured when it was made, and the way to make it serve. */
@@ -30,6 +31,11 @@ export function VersionRow({
           <span key={alias} class="chip">
             {alias}
           </span>
+        ))}
+        {version.precisionLosses.map((loss) => (
+          <small key={loss.of} class="muted">
+            {lossText(loss)}
+          </small>
         ))}
         {version.failure !== "" && <small class="bad">{version.failure}</small>}
       </div>

@@ -3,12 +3,15 @@ import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
 import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
+import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { compareWithBaseline, trivialBaseline } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { type Comparison, compareModels, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
+import type { PrecisionLoss } from "./gate-report.ts";
 import { type Scored, scoreExamples } from "./metrics.ts";
 
 // Lets one or two models answer one set. It runs on the gate's own thread and writes nothing.
@@ -38,6 +41,8 @@ export interface GateEvaluationResult {
   readonly dataset: string;
   /** Says so where the candidate answers no better than without reading the texts. */
   readonly trivial?: string;
+  /** What the precision that would serve changes in the candidate's answers; absent where that is fp32. */
+  readonly precisionLoss?: PrecisionLoss;
   /** Absent without a champion. */
   readonly champion?: { readonly comparison: Comparison } | { readonly incomparable: string };
 }
@@ -61,12 +66,14 @@ export async function evaluateForGate(request: GateEvaluation, signal: AbortSign
   const baseline = await trivialBaseline(head, rows, rows);
   const trivial =
     baseline?.metric === metric ? compareWithBaseline(baseline, { [metric]: candidateValue })?.message : undefined;
+  const precisionLoss = await precisionLossOf(request, candidate, set, own.evaluation, signal);
   const result = {
     metric,
     candidateValue,
     examples: own.set.examples,
     dataset: set.digest,
     ...(trivial === undefined ? {} : { trivial }),
+    ...(precisionLoss === undefined ? {} : { precisionLoss }),
   };
   if (request.champion === undefined) return result;
   const other = await answerIfAble(request, await openModelDirectory(request.champion), set, signal);
@@ -78,13 +85,40 @@ export async function evaluateForGate(request: GateEvaluation, signal: AbortSign
   return { ...result, champion: { comparison: compareModels(own.metric, other.set, own.set, request.rules) } };
 }
 
+/** Lets the candidate answer once more in fp32, and compares what would serve with that. */
+async function precisionLossOf(
+  request: GateEvaluation,
+  candidate: Model,
+  set: EvaluationSet,
+  served: DatasetEvaluation,
+  signal: AbortSignal,
+): Promise<PrecisionLoss | undefined> {
+  const { precision = "fp32" } = request.engine;
+  if (precision === "fp32") return undefined;
+  const exact = { ...request, engine: { ...request.engine, precision: "fp32" as const } };
+  const { evaluation } = await answer(exact, candidate, set, signal);
+  return {
+    precision,
+    task: request.task,
+    examples: evaluation.examples,
+    changedAnswers: changedAnswers(evaluation.predictions, served.predictions),
+    before: evaluation.metrics,
+    after: served.metrics,
+  };
+}
+
+/** A model's answers, and what they contribute to the metric that decides. */
+interface Answered extends Scored {
+  readonly evaluation: DatasetEvaluation;
+}
+
 /** What a champion answers, or why it cannot: it may have other heads, or other labels. */
 async function answerIfAble(
   request: GateEvaluation,
   champion: Model,
   set: EvaluationSet,
   signal: AbortSignal,
-): Promise<Scored | AlbertError> {
+): Promise<Answered | AlbertError> {
   try {
     return await answer(request, champion, set, signal);
   } catch (error) {
@@ -98,7 +132,7 @@ async function answer(
   model: Model,
   set: EvaluationSet,
   signal: AbortSignal,
-): Promise<Scored> {
+): Promise<Answered> {
   signal.throwIfAborted();
   const tasks: TaskModel = taskModel(model);
   const head = selectHead(tasks, headKindsOf(task), undefined);
@@ -116,7 +150,8 @@ async function answer(
       signal,
       ...(nullThreshold === undefined ? {} : { nullThreshold }), // the one it would serve with
     });
-    return scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);
+    const scored = scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);
+    return { ...scored, evaluation };
   } finally {
     await engine.close();
   }

@@ -1,9 +1,16 @@
+import type { AnswerLoss } from "../../model/directory/model-directory.ts";
 import type { Versions } from "../../store/versions.ts";
 
 // The gate's report about a version, and how it is kept in the store with that version.
 
 /** Whether a version may take over. */
 export type Verdict = "pass" | "fail" | "inconclusive";
+
+/** What computing in fewer bits than fp32 changes in a version's answers. */
+export interface PrecisionLoss extends AnswerLoss {
+  /** "int8" or "bf16". */
+  readonly precision: string;
+}
 
 /** What the gate found about a version, stored with it forever. */
 export interface GateReport {
@@ -26,6 +33,8 @@ export interface GateReport {
   /** Digest of the evaluation set. */
   readonly dataset: string;
   readonly findings: readonly string[];
+  /** Absent where fp32 serves. */
+  readonly precisionLoss?: PrecisionLoss;
 }
 
 /** The gate's newest report about a version; undefined where the gate never ran. */
@@ -35,6 +44,17 @@ export async function latestGateReport(
   version: number,
 ): Promise<GateReport | undefined> {
   return (await all(versions, model, version)).at(-1);
+}
+
+/** What a precision changes in a version's answers by the newest report that measured it; undefined where none did. */
+export async function measuredPrecisionLoss(
+  versions: Versions,
+  { model, version }: { readonly model: string; readonly version: number },
+  precision: string,
+): Promise<PrecisionLoss | undefined> {
+  if (precision === "fp32") return undefined;
+  const losses = (await all(versions, model, version)).map(({ precisionLoss }) => precisionLoss);
+  return losses.findLast((loss) => loss?.precision === precision);
 }
 
 /**

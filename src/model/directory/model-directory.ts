@@ -28,16 +28,16 @@ export interface Conversion {
   readonly from: string;
   readonly weights: WeightFormat;
   /** What it changed; absent where nobody measured it. */
-  readonly measured?: ConversionLoss;
+  readonly measured?: AnswerLoss;
 }
 
-/** Two versions on the same data. */
-export interface ConversionLoss {
+/** What a way of storing or computing with fewer bits changes, on the same examples. */
+export interface AnswerLoss {
   readonly task: string;
   readonly examples: number;
-  /** Examples to which the two give different answers. */
+  /** Examples to which another answer is given. */
   readonly changedAnswers: number;
-  /** Official metrics of the version before, and of this one. */
+  /** Official metrics before, and with fewer bits. */
   readonly before: Readonly<Record<string, number>>;
   readonly after: Readonly<Record<string, number>>;
 }

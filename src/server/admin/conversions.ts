@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { GateReport } from "../../deployment/gate/gate-report.ts";
+import type { GateReport, PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import {
   type AliasSchema,
   type GateReportSchema,
@@ -14,6 +14,7 @@ import {
 import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
 import type { ModelVersion } from "../../store/versions.ts";
+import { precisionLosses, precisionLossMessage } from "../inference/models.ts";
 
 // Converts versions, aliases, gate reports and swap reports to the messages of the administrators' services.
 
@@ -21,11 +22,16 @@ export function timestamp(milliseconds: number): Timestamp {
   return timestampFromMs(milliseconds);
 }
 
-/** A stored version with its aliases and, where this process has loaded it, its state. */
+/**
+ * A stored version with its aliases and, where this process has loaded it, its state.
+ *
+ * @param loss  what the precision that serves changes in its answers, where that was measured
+ */
 export function versionMessage(
   stored: ModelVersion,
   aliases: readonly Alias[],
   status: ModelStatus | undefined,
+  loss?: PrecisionLoss,
 ): MessageInitShape<typeof ModelVersionSchema> {
   const state = status?.versions.find(({ version }) => version === String(stored.version))?.state;
   return {
@@ -38,6 +44,7 @@ export function versionMessage(
     created: timestamp(stored.created),
     bytes: stored.bytes,
     failure: state?.kind === "failed" ? state.message : "",
+    precisionLosses: precisionLosses(stored.manifest, loss),
   };
 }
 
@@ -65,6 +72,7 @@ export function gateReportMessage(report: GateReport): MessageInitShape<typeof G
     examples: report.examples,
     dataset: report.dataset,
     findings: [...report.findings],
+    ...(report.precisionLoss === undefined ? {} : { precisionLoss: precisionLossMessage(report.precisionLoss) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Caller } from "../../access/caller.ts";
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate/gate-report.ts";
-import { latestGateReport } from "../../deployment/gate/gate-report.ts";
+import { latestGateReport, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
 import {
   type ModelService,
@@ -40,6 +40,8 @@ export interface ModelServiceOptions {
   ) => Promise<{ readonly version: ModelVersion; readonly summary: string }>;
   /** Removes from the store what nothing keeps, or only says what that is. */
   readonly collectGarbage: (dryRun: boolean) => Promise<GcReport>;
+  /** What the precision that serves changes in a version's answers, where the gate measured it. */
+  readonly precisionLoss: (version: ModelVersion) => Promise<PrecisionLoss | undefined>;
   /** Compares a version with the champion and stores the gate's report, unless the signal is aborted before. */
   readonly runGate: (
     request: {
@@ -57,8 +59,14 @@ export interface ModelServiceOptions {
 export function modelService(options: ModelServiceOptions): ServiceHandlers<typeof ModelService> {
   const { store, live, deployment } = options;
 
-  const describe = async (stored: ModelVersion) =>
-    versionMessage(stored, await aliasesOf(store, stored.model), statusOf(live, stored.model));
+  const message = async (stored: ModelVersion, aliases: readonly Alias[]) => {
+    const status = statusOf(live, stored.model);
+    // Of what is not loaded it does not matter, and most versions of a long list are not.
+    const isLoaded = status?.versions.some(({ version }) => version === String(stored.version)) === true;
+    return versionMessage(stored, aliases, status, isLoaded ? await options.precisionLoss(stored) : undefined);
+  };
+
+  const describe = async (stored: ModelVersion) => message(stored, await aliasesOf(store, stored.model));
 
   const serving = async (status: ModelStatus) =>
     servingMessage(status, await store.versions.list(status.name), await aliasesOf(store, status.name));
@@ -74,11 +82,12 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       }
       const { items, nextPageToken } = page(versions, request);
       return {
-        versions: items.map((stored) =>
-          versionMessage(
-            stored,
-            aliases.filter(({ model }) => model === stored.model),
-            statusOf(live, stored.model),
+        versions: await Promise.all(
+          items.map((stored) =>
+            message(
+              stored,
+              aliases.filter(({ model }) => model === stored.model),
+            ),
           ),
         ),
         aliases: aliases.map(aliasMessage),

@@ -5,7 +5,7 @@ import type { Config } from "../../config/settings.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/gate/evaluation-data.ts";
-import { keepGateReport } from "../../deployment/gate/gate-report.ts";
+import { keepGateReport, measuredPrecisionLoss, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import { type GateOptions, runGate } from "../../deployment/gate/run-gate.ts";
 import { jobPublisher } from "../../deployment/job-publisher.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
@@ -48,7 +48,7 @@ import { validateData } from "./validate-data.ts";
 // Opens the store, its deployment and the jobs, and joins them to the services for administrators.
 
 export interface AdminOptions {
-  readonly config: Pick<Config, "server" | "store" | "training" | "jobs">;
+  readonly config: Pick<Config, "server" | "store" | "training" | "jobs" | "runtime">;
   readonly log: ServerLog;
   readonly serving: Serving;
   readonly metrics: Pick<Metrics, "jobs" | "store">;
@@ -68,6 +68,8 @@ export interface Admin {
   readonly deployment: Deployment;
   /** What decides who may change a job; undefined for an unknown one. */
   job(id: string): { readonly model: string; readonly promotes: boolean } | undefined;
+  /** What the precision that serves changes in a version's answers; undefined where the gate did not measure it. */
+  precisionLoss(name: string, version: string): Promise<PrecisionLoss | undefined>;
   /** Adds the services to a listener. */
   register(services: ServiceRegistrar): void;
   /** Stops jobs at their next step; all else goes on. */
@@ -114,6 +116,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       ),
     prepareModel,
   });
+  const precisionLoss = (version: { readonly model: string; readonly version: number }) =>
+    measuredPrecisionLoss(store.versions, version, config.runtime.precision);
   const gate: GateOptions = {
     store,
     engine: options.gateEngine,
@@ -171,6 +175,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           importCheckpoint: async (model, path) =>
             storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),
           collectGarbage: (dryRun) => retention.collect(dryRun),
+          precisionLoss,
           runGate: (request, signal) => validateVersion(request, gate, data, signal),
         }),
       );
@@ -189,6 +194,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
         }),
       );
     },
+    precisionLoss: (model, version) => precisionLoss({ model, version: Number(version) }),
     job(id) {
       const spec = jobs?.list().find((job) => job.id === id)?.spec;
       return spec === undefined ? undefined : { model: spec.model, promotes: spec.promote === "auto-if-better" };

@@ -1,6 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { HeadKind as HeadKindField, type ModelInfoSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { Model } from "../../model/directory/model-directory.ts";
+import type { PrecisionLoss } from "../../deployment/gate/gate-report.ts";
+import {
+  HeadKind as HeadKindField,
+  type ModelInfoSchema,
+  type PrecisionLossSchema,
+} from "../../gen/albert/v1/inference_pb.js";
+import type { AnswerLoss, Model, ModelManifest } from "../../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
@@ -45,6 +50,12 @@ export interface ServedModel {
   readonly model: Pick<Model, "digest" | "manifest" | "config" | "heads" | "tokenizer">;
 }
 
+/** In what products are computed, and what that changes in the answers of a version, where it was measured. */
+export interface ServedPrecision {
+  readonly precision: string;
+  readonly lossOf: (name: string, version: string) => Promise<PrecisionLoss | undefined>;
+}
+
 /** What the server admits, whatever the model. */
 export interface PublishedLimits {
   readonly maxChars: number;
@@ -63,7 +74,11 @@ const HEAD_KINDS: Readonly<Record<HeadKind, HeadKindField>> = {
   "sentence-order": HeadKindField.SENTENCE_ORDER,
 };
 
-export function modelInfo(served: ServedModel, limits: PublishedLimits): MessageInitShape<typeof ModelInfoSchema> {
+export async function modelInfo(
+  served: ServedModel,
+  limits: PublishedLimits,
+  { precision, lossOf }: ServedPrecision,
+): Promise<MessageInitShape<typeof ModelInfoSchema>> {
   const { digest, manifest, config, heads, tokenizer } = served.model;
   return {
     name: served.name,
@@ -86,6 +101,8 @@ export function modelInfo(served: ServedModel, limits: PublishedLimits): Message
     },
     metrics: { ...manifest.metrics },
     description: manifest.description ?? "",
+    precision,
+    precisionLosses: precisionLosses(manifest, await lossOf(served.name, served.version)),
   };
 }
 
@@ -93,4 +110,26 @@ function headInfo(head: Head) {
   const base = { name: head.name, kind: HEAD_KINDS[head.kind] };
   if (head.kind !== "classification") return base;
   return { ...base, problemType: PROBLEM_TYPES[head.problemType], labels: [...head.labels] };
+}
+
+type LossMessage = MessageInitShape<typeof PrecisionLossSchema>;
+
+/** Of the stored weights, as the manifest says, and of the products that serve, as the gate found. */
+export function precisionLosses({ lineage }: ModelManifest, ofProducts: PrecisionLoss | undefined): LossMessage[] {
+  const { converted } = lineage ?? {};
+  const ofWeights =
+    converted?.measured === undefined ? [] : [lossMessage("weights", converted.weights, converted.measured)];
+  return ofProducts === undefined ? ofWeights : [...ofWeights, precisionLossMessage(ofProducts)];
+}
+
+export function precisionLossMessage(loss: PrecisionLoss): LossMessage {
+  return lossMessage("products", loss.precision, loss);
+}
+
+function lossMessage(
+  of: string,
+  format: string,
+  { task, examples, changedAnswers, before, after }: AnswerLoss,
+): LossMessage {
+  return { of, format, task, examples, changedAnswers, before: { ...before }, after: { ...after } };
 }

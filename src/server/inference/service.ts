@@ -12,7 +12,14 @@ import { fillMask } from "./fill-mask.ts";
 import { answerRequest } from "./handler.ts";
 import { infer } from "./infer.ts";
 import { answerItem, backpressure, type InferenceCalls, itemTurn } from "./items.ts";
-import { findModel, listModels, modelInfo, type PublishedLimits } from "./models.ts";
+import {
+  findModel,
+  listModels,
+  modelInfo,
+  type PublishedLimits,
+  type ServedModel,
+  type ServedPrecision,
+} from "./models.ts";
 import { modelSelector } from "./request-fields.ts";
 import { streamInfer } from "./stream.ts";
 import { tokenize } from "./tokenize.ts";
@@ -25,6 +32,7 @@ export interface InferenceServiceOptions {
     /** Items of one stream in hand at a time. */
     readonly streamWindow: number;
   };
+  readonly precision: ServedPrecision;
   /** Predicted wait from which the queue refuses. */
   readonly maxQueueMs: number;
   readonly logIncident: IncidentLog;
@@ -50,6 +58,7 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
     backpressure: () => backpressure(scheduler, maxQueueMs, context.signal),
     answer: (item: InferItem) => answerItem(item, calls, contextOf(context), logIncident),
   });
+  const infoOf = (served: ServedModel) => modelInfo(served, options.limits, options.precision);
   return {
     ...calls,
     batchInfer: (request, context) => {
@@ -61,9 +70,7 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
       const turn = () => itemTurn(context, room);
       return streamInfer(requests, context, { window: streamWindow, backpressure: turn, answer });
     },
-    listModels: async () => ({ models: listModels(live).map((served) => modelInfo(served, options.limits)) }),
-    getModel: async ({ model, pin }) => ({
-      model: modelInfo(findModel(live, modelSelector(model, pin)), options.limits),
-    }),
+    listModels: async () => ({ models: await Promise.all(listModels(live).map(infoOf)) }),
+    getModel: async ({ model, pin }) => ({ model: await infoOf(findModel(live, modelSelector(model, pin))) }),
   };
 }

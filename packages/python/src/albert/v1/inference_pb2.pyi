@@ -1944,6 +1944,8 @@ class ModelInfo(_message.Message):
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    PRECISION_LOSSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model."""
     version: _builtins.str
@@ -1960,6 +1962,8 @@ class ModelInfo(_message.Message):
     """"cpu", "openvino", "webgpu" or "cuda"."""
     description: _builtins.str
     """What its makers say about it."""
+    precision: _builtins.str
+    """What matrix products are computed in here: "fp32", "bf16" or "int8"."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeadInfo]:
         """What can be asked of it."""
@@ -1976,6 +1980,10 @@ class ModelInfo(_message.Message):
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Official metrics measured when the version was made, by name."""
 
+    @_builtins.property
+    def precision_losses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrecisionLoss]:
+        """What fewer bits than fp32 change in its answers. Empty: they are fp32, or nobody measured it."""
+
     def __init__(
         self,
         *,
@@ -1991,14 +1999,106 @@ class ModelInfo(_message.Message):
         architecture: Global___Architecture | None = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         description: _builtins.str = ...,
+        precision: _builtins.str = ...,
+        precision_losses: _abc.Iterable[Global___PrecisionLoss] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "description", b"description", "device", b"device", "digest", b"digest", "heads", b"heads", "is_default", b"is_default", "limits", b"limits", "metrics", b"metrics", "name", b"name", "ready", b"ready", "tokenizer_digest", b"tokenizer_digest", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "description", b"description", "device", b"device", "digest", b"digest", "heads", b"heads", "is_default", b"is_default", "limits", b"limits", "metrics", b"metrics", "name", b"name", "precision", b"precision", "precision_losses", b"precision_losses", "ready", b"ready", "tokenizer_digest", b"tokenizer_digest", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
+
+@_typing.final
+class PrecisionLoss(_message.Message):
+    """Answers with fewer bits beside answers of fp32, to the same examples."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class BeforeEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class AfterEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OF_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    CHANGED_ANSWERS_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    of: _builtins.str
+    """What has fewer bits: "weights", as they are stored, or "products", as they are computed."""
+    format: _builtins.str
+    """"int8", "float16" or "bf16"."""
+    task: _builtins.str
+    """Layout of the examples, as `albert evaluate --task` names it."""
+    examples: _builtins.int
+    """How many examples there were."""
+    changed_answers: _builtins.int
+    """To how many of them another answer is given."""
+    @_builtins.property
+    def before(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Official metrics of fp32."""
+
+    @_builtins.property
+    def after(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """The same metrics with fewer bits."""
+
+    def __init__(
+        self,
+        *,
+        of: _builtins.str = ...,
+        format: _builtins.str = ...,
+        task: _builtins.str = ...,
+        examples: _builtins.int = ...,
+        changed_answers: _builtins.int = ...,
+        before: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        after: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changed_answers", b"changed_answers", "examples", b"examples", "format", b"format", "of", b"of", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrecisionLoss: _TypeAlias = PrecisionLoss  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
