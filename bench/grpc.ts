@@ -1,8 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { formatAccessList } from "../src/access/access-file.ts";
 import { newToken, tokenHash } from "../src/access/tokens.ts";
@@ -61,8 +63,8 @@ async function idleUnary() {
 }
 
 /** As many requests as the server's main thread can take when no model computes anything. */
-async function nullModel(security: Security = NO_SECURITY) {
-  return withServer("null", security, async (client, usage) => {
+async function nullModel(form: Form = PLAIN) {
+  return withServer("null", form, async (client, usage) => {
     const { requests, seconds } = await load(client, NULL_LOAD, usage);
     const used = await usage();
     return {
@@ -73,41 +75,79 @@ async function nullModel(security: Security = NO_SECURITY) {
   });
 }
 
-/** How a server checks its callers, and what a client shows it. */
-interface Security {
-  readonly flags: Readonly<Record<string, string>>;
-  readonly client: AlbertClientOptions;
+/** A server to measure: its flags and environment, the checkout that it runs from, and what a client shows it. */
+interface Form {
+  readonly flags?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly checkout?: string;
+  readonly client?: AlbertClientOptions;
 }
 
-const NO_SECURITY: Security = { flags: {}, client: {} };
+const PLAIN: Form = {};
 
 /** Servers in turn, so that what else the machine does meets all of them alike. */
-const SECURED_ROUNDS = 3;
+const FORM_ROUNDS = 3;
 
 /** What TLS 1.3 and a bearer token with each call cost on the null path, by calls in one second of processor time. */
 export async function benchSecured() {
   const directory = mkdtempSync(join(tmpdir(), "albert-bench-"));
   try {
-    const kinds = await securities(directory);
-    const rates = kinds.map((): number[] => []);
-    for (let round = 0; round < SECURED_ROUNDS; round++) {
-      for (const [index, [, security]] of kinds.entries()) {
-        rates[index]?.push((await nullModel(security)).requestsPerCpuSecond);
-      }
-    }
-    const medians = rates.map((list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0);
-    return Object.fromEntries(
-      kinds.map(([name], index) => [
-        name,
-        { requestsPerCpuSecond: medians[index], ratio: rounded((medians[index] ?? 0) / (medians[0] ?? 1)) },
-      ]),
-    );
+    return await compareForms(await securities(directory), FORM_ROUNDS);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-async function securities(directory: string): Promise<readonly (readonly [name: string, security: Security])[]> {
+/** More of them than for security: what is looked for is smaller. */
+const TRACED_ROUNDS = 7;
+
+/**
+ * What tracing costs on the null path: off, with one call in a hundred kept, and with all of them. Spans are sent to a collector here that throws them away. With
+ * `--baseline CHECKOUT` the server of another checkout comes first, such as one from before there were traces: what off costs.
+ */
+export async function benchTraced(_flags: ReadonlySet<string>, { baseline }: Readonly<Record<string, unknown>>) {
+  const collector = createServer((request, response) => request.resume().on("end", () => response.end()));
+  await once(collector.listen(0, "127.0.0.1"), "listening");
+  const { port } = collector.address() as AddressInfo;
+  const kept = (share: string): Form => ({
+    flags: { "tracing-exporter": "otlp" },
+    environment: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: share,
+    },
+  });
+  try {
+    return await compareForms(
+      [
+        ...(typeof baseline === "string" ? [["baseline", { checkout: resolve(baseline) }] as const] : []),
+        ["off", PLAIN],
+        ["onePercent", kept("0.01")],
+        ["all", kept("1")],
+      ],
+      TRACED_ROUNDS,
+    );
+  } finally {
+    collector.close();
+  }
+}
+
+/** Calls in one second of processor time for each form, medians over rounds in turn, and their ratios to the first. */
+async function compareForms(forms: readonly (readonly [name: string, form: Form])[], rounds: number) {
+  const rates = forms.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, [, form]] of forms.entries()) rates[index]?.push((await nullModel(form)).requestsPerCpuSecond);
+  }
+  const medians = rates.map((list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0);
+  return Object.fromEntries(
+    forms.map(([name], index) => [
+      name,
+      { requestsPerCpuSecond: medians[index], ratio: rounded((medians[index] ?? 0) / (medians[0] ?? 1)) },
+    ]),
+  );
+}
+
+async function securities(directory: string): Promise<readonly (readonly [name: string, form: Form])[]> {
   const authority = await TestAuthority.create();
   const { certificateFile, keyFile } = tlsFiles(directory, await authority.issue(["dns:localhost", "ip:127.0.0.1"]));
   const { id, token } = newToken();
@@ -118,7 +158,7 @@ async function securities(directory: string): Promise<readonly (readonly [name: 
   const tokens = { "auth-tokens-file": tokensFile };
   const channel = { tls: { ca: authority.pem } };
   return [
-    ["plain", NO_SECURITY],
+    ["plain", PLAIN],
     ["tokens", { flags: tokens, client: { token } }],
     ["tls", { flags: tls, client: channel }],
     ["tlsAndTokens", { flags: { ...tls, ...tokens }, client: { ...channel, token } }],
@@ -127,7 +167,7 @@ async function securities(directory: string): Promise<readonly (readonly [name: 
 
 /** A model of the base shape kept busy: the main thread must stay timely. */
 async function underLoad() {
-  return withServer("base", NO_SECURITY, async (client, usage) => {
+  return withServer("base", PLAIN, async (client, usage) => {
     const { requests, seconds } = await load(client, BASE_LOAD, usage);
     const { largestGapMs } = await usage();
     return { requestsPerSecond: rounded(requests / seconds), largestEventLoopGapMs: rounded(largestGapMs) };
@@ -156,10 +196,13 @@ async function load(
 
 async function withServer<T>(
   kind: "null" | "base",
-  { flags, client: options }: Security,
+  { flags = {}, environment = {}, checkout = join(import.meta.dirname, ".."), client: options = {} }: Form,
   measure: (client: AlbertClient, usage: () => Promise<ServerUsage>) => Promise<T>,
 ): Promise<T> {
-  const server: ChildProcess = fork(join(import.meta.dirname, "grpc-server.ts"), [kind, JSON.stringify(flags)]);
+  const server: ChildProcess = fork(join(checkout, "bench/grpc-server.ts"), [kind, JSON.stringify(flags)], {
+    cwd: checkout,
+    env: { ...process.env, ...environment },
+  });
   const [address] = await once(server, "message");
   const client = connectAlbert(address as string, { deadlineMs: 60_000, ...options });
   try {
