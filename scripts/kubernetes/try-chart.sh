@@ -4,7 +4,8 @@
 #   scripts/kubernetes/try-chart.sh [OUT_DIRECTORY]
 #
 # Needs helm, kubectl with a KUBECONFIG, k6, and a build (npm run build). IMAGE is repository:tag as the nodes have it, VALUES a file of more
-# values, ADDRESS host:port of the Service as this machine reaches it (its ClusterIP unless given), RATE requests a second.
+# values, ADDRESS host:port of the Service as this machine reaches it (its ClusterIP unless given), RATE requests a second. SECURED=1 installs with TLS and tokens (openssl is
+# needed), tries who may call, and replaces the certificates under load too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(mkdir -p "${1:-.cache/try-chart}" && cd "${1:-.cache/try-chart}" && pwd)
@@ -12,7 +13,9 @@ image=${IMAGE:-albert-serve:0.1.0}
 rate=${RATE:-20}
 namespace=albert-try
 release=albert
+secured=${SECURED:-}
 values=(--set "image.repository=${image%:*},image.tag=${image##*:},fullnameOverride=albert,inference.replicas=2" ${VALUES:+-f "$VALUES"})
+security=()
 failures=0
 
 say() { printf '\n== %s\n' "$*"; }
@@ -27,7 +30,7 @@ trap cleanup EXIT
 load() {
   local name=$1 seconds=$2
   shift 2
-  k6 run --quiet -e ADDRESS="$address" -e OUT="$out" -e RATE="$rate" -e DURATION="${seconds}s" -e BOUND_FACTOR=1000 loadtest/classify.js >"$out/$name.log" 2>&1 &
+  k6 run --quiet -e ADDRESS="$address" -e OUT="$out" -e RATE="$rate" -e DURATION="${seconds}s" -e BOUND_FACTOR=1000 "${security[@]}" loadtest/classify.js >"$out/$name.log" 2>&1 &
   local k6=$!
   sleep 5
   "$@"
@@ -43,9 +46,26 @@ load() {
   ' "$out/$name.json" || failures=$((failures + 1))
 }
 
-say "install"
 kubectl create namespace $namespace
 kubectl label namespace $namespace pod-security.kubernetes.io/enforce=restricted
+if [ -n "$secured" ]; then
+  say "forms that are refused"
+  for half in "image.tag=any" "tls.secret=albert-tls" "tokens.secret=albert-tokens"; do
+    if refusal=$(helm -n $namespace install $release helm/albert-serve "${values[@]}" --set "$half" 2>&1); then
+      echo "$half: not refused"
+      exit 1
+    fi
+    echo "$half: other${refusal##*: other}"
+  done
+  scripts/kubernetes/make-secrets.sh $namespace albert "$out"
+  values+=(--set "tls.secret=albert-tls,tokens.secret=albert-tokens,tls.clientCertificates=${CLIENT_CERTIFICATES:-optional}")
+  security=(-e CA="$out/ca.crt" -e SERVER_NAME=albert.$namespace.svc -e TOKEN="$(cat "$out/token")")
+  export ALBERT_CLIENT_CA=$out/ca.crt ALBERT_CLIENT_SERVER_NAME=albert.$namespace.svc
+else
+  values+=(--set trustNetwork=true)
+fi
+
+say "install"
 began=$(date +%s)
 helm -n $namespace install $release helm/albert-serve "${values[@]}" --wait --timeout 10m >"$out/install.log"
 echo "ready after $(($(date +%s) - began)) s"
@@ -54,6 +74,41 @@ address=${ADDRESS:-$(kubectl -n $namespace get service albert -o 'jsonpath={.spe
 
 say "helm test"
 helm -n $namespace test $release --logs --timeout 5m
+
+if [ -n "$secured" ]; then
+  ask() { bin/albert classify --server "$address" "$@" "A gripping, honest film." 2>&1 | head -1 || true; }
+  must() { # WHAT TEXT SAID
+    echo "$1: $3"
+    grep -q "$2" <<<"$3" || failures=$((failures + 1))
+  }
+  say "who may call"
+  echo "albert_f15f5bb22064_iMD8jJTjexd5fgrNYq5dVw2SRuoX16twsMw4EuCRe8E" >"$out/unknown-token"
+  must "the right token" positive "$(ask --token-file "$out/token")"
+  must "no token" UNAUTHENTICATED "$(ask)"
+  must "an unknown token" UNAUTHENTICATED "$(ask --token-file "$out/unknown-token")"
+  must "plain text" "did not answer" "$(env -u ALBERT_CLIENT_CA bin/albert health --server "$address" 2>&1 || true)"
+
+  serials() {
+    for ip in $(kubectl -n $namespace get pods -l app.kubernetes.io/component=inference -o 'jsonpath={.items[*].status.podIP}'); do
+      openssl s_client -connect "$ip:50051" -alpn h2 </dev/null 2>/dev/null | openssl x509 -noout -serial
+    done | sort | uniq -c | sed 's/^ *//' | paste -sd ';'
+  }
+  replace_certificate() {
+    local new began
+    echo "served: $(serials)"
+    began=$(date +%s)
+    new=$(scripts/kubernetes/make-secrets.sh $namespace albert "$out")
+    until [ "$(serials)" = "2 $new" ]; do
+      [ $(($(date +%s) - began)) -lt "${ROTATION_SECONDS:-170}" ] || { echo "not taken: $(serials)"; failures=$((failures + 1)); return; }
+      sleep 2
+    done
+    echo "served after $(($(date +%s) - began)) s: $(serials)"
+    kubectl -n $namespace get pods -l app.kubernetes.io/component=inference -o 'jsonpath={range .items[*]}{.metadata.name}: {.status.containerStatuses[0].restartCount} restarts{"\n"}{end}'
+  }
+  say "the certificate in the Secret is replaced under load"
+  load rotation "${ROTATION_SECONDS:-170}" replace_certificate
+  must "a new connection, the right token" positive "$(ask --token-file "$out/token")"
+fi
 
 upgrade() { helm -n $namespace upgrade $release helm/albert-serve "${values[@]}" --set settings.log.slow_request_ms=2000 --wait --timeout 10m >"$out/upgrade.log"; }
 say "helm upgrade (rolling) under load"

@@ -42,7 +42,9 @@ export function registerHealth(program: Command): void {
       const address = named ?? configured?.address ?? "";
       const given = connectionOf(flags, address);
       const own = given.tls === undefined ? configured?.security : undefined;
-      const status = await askHealth(address, flags, own === undefined ? given : {}, own);
+      // Its name is not checked; an address in its place would be no name for TLS.
+      const connection = own === undefined ? given : { tls: { serverName: "localhost" } };
+      const status = await askHealth(address, flags, connection, own);
       const what = flags.service === "" ? "" : ` ${flags.service}`;
       process.stdout.write(`${address}${what}: ${statusName(status)}\n`);
       process.exitCode = status === ServingStatus.SERVING ? 0 : 1;
