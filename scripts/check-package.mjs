@@ -23,7 +23,9 @@ try {
   const install = (source, name) => {
     const empty = join(folder, name);
     mkdirSync(empty);
-    const [packed] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], { cwd: source, stdio: "pipe" }));
+    // Both are built already.
+    const options = ["--json", "--ignore-scripts", "--pack-destination", folder];
+    const [packed] = JSON.parse(npm(["pack", ...options], { cwd: source, stdio: "pipe" }));
     console.log(`npm pack: ${packed.filename}, ${(packed.size / 1e6).toFixed(1)} MB`);
     npm(["install", "--loglevel=warn", join(folder, packed.filename)], { cwd: empty, env });
     return empty;
