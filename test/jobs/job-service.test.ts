@@ -809,6 +809,17 @@ describe("stopping jobs", () => {
 });
 
 describe("a job at work", () => {
+  it("goes on by itself when what runs it was killed", async () => {
+    const { service, runner, reaches } = await open();
+    const { job } = await service.create("", specOf());
+    walk(runner);
+    await reaches(job.id, "running");
+    runner.current.finish({ kind: "killed", message: "its process ended" });
+    await reaches(job.id, "preparing"); // begun again
+    const killed = service.get(job.id).history.find(({ to }) => to.kind === "preempted");
+    expect(killed).toMatchObject({ reason: "WORKER_KILLED", detail: "its process ended" });
+  });
+
   it("is not taken for what kills its server when that was told to end and could not write so", async () => {
     const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
     let current = await open();
