@@ -41,6 +41,9 @@ const ALLOWED_GROWTH = 0.05;
 const LOOKS = 90;
 /** A run that is shorter than this is over before memory has settled, and says nothing about it. */
 const JUDGED_SECONDS = 300;
+/** Jobs that may wait; on a busy machine they take longer than until the next one is asked for. */
+const MOST_WAITING = 20;
+const ENDED: readonly JobState[] = [JobState.SUCCEEDED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED];
 /** What a server that is asked for too much may say; every other failure of a good call is a lost one. */
 const REFUSALS = ["QUEUE_FULL", "DEADLINE_UNREACHABLE", "DEADLINE_TOO_SHORT", "OVERLOADED"];
 
@@ -232,6 +235,8 @@ async function holdOneMore({ admin, store, heads }: Rig, round: number): Promise
 
 /** A short fine-tune, which is cancelled or left to end. */
 async function job({ training }: AdminClient, cancelled: boolean): Promise<void> {
+  const { jobs } = await training.listJobs({ pageSize: MOST_WAITING });
+  if (jobs.length === MOST_WAITING && jobs.every(({ state }) => !ENDED.includes(state))) return;
   const recipe = { train_step: "40", train_batch_size: "8", max_seq_length: "16", save_checkpoints_steps: "10" };
   const data = { path: "train.jsonl" };
   const spec = { kind: JobKind.FINE_TUNE, model: `${MODEL}-job`, task: "classification", init: `${MODEL}@1` };

@@ -187,7 +187,7 @@ const OPERATIONS: readonly Operation[] = [
       if (repeated) expect(jobs).toHaveLength(1);
       for (const job of jobs) {
         const log = await EventLog.open(join(place, "jobs", job, "events.log"));
-        const summaries = log.events.map(({ summary }) => summary);
+        const summaries = (await log.events()).map(({ summary }) => summary);
         expect(summaries).toEqual(["number 0", "number 1", "number 2"].slice(0, repeated ? 3 : summaries.length));
         await log.close();
         expect(readLog(readFileSync(join(place, "jobs", job, "events.log"))).torn).toBe(false);

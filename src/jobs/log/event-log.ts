@@ -15,12 +15,16 @@ import type { JobEvent, NewJobEvent } from "../job-event.ts";
  *
  * A process killed while it appends leaves a torn last line; opening the log drops it. A wrong line that is not the last
  * cannot come from a kill, and is an error.
+ *
+ * A log at rest has neither its file open nor its events in memory, since a server keeps every job that it ever had.
  */
 export class EventLog {
-  readonly #file: FileHandle;
-  readonly #events: JobEvent[];
+  readonly #path: string;
   readonly #clock: () => number;
   readonly #checkFencing: () => Promise<void>;
+  /** Undefined at rest. */
+  #open: { readonly file: FileHandle; readonly events: JobEvent[] } | undefined;
+  #length: number;
   #position: number;
   /** Whether half a line may lie behind the last event. */
   #torn = false;
@@ -28,9 +32,16 @@ export class EventLog {
   #waiting: (() => void)[] = [];
   #closed = false;
 
-  private constructor(file: FileHandle, read: ReadLog, clock: () => number, checkFencing: () => Promise<void>) {
-    this.#file = file;
-    this.#events = read.events;
+  private constructor(
+    path: string,
+    file: FileHandle,
+    read: ReadLog,
+    clock: () => number,
+    checkFencing: () => Promise<void>,
+  ) {
+    this.#path = path;
+    this.#open = { file, events: read.events };
+    this.#length = read.events.length;
     this.#position = read.bytes;
     this.#clock = clock;
     this.#checkFencing = checkFencing;
@@ -53,16 +64,30 @@ export class EventLog {
         await file.sync();
       }
       await syncDirectory(dirname(path));
-      return new EventLog(file, read, clock, checkFencing);
+      return new EventLog(path, file, read, clock, checkFencing);
     } catch (error) {
       await file.close();
       throw error;
     }
   }
 
-  /** Every durable event, in order. */
-  get events(): readonly JobEvent[] {
-    return this.#events;
+  /** How many events are durable. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Every durable event, in order; read from the disk at rest. @throws AlbertError corrupt (JOB_LOG_CORRUPT) */
+  async events(): Promise<readonly JobEvent[]> {
+    return this.#open?.events ?? readLog(await readFile(this.#path)).events;
+  }
+
+  /** Closes the file and forgets the events until the next one is written. */
+  rest(): Promise<void> {
+    return this.#appends.run(async () => {
+      const open = this.#open;
+      this.#open = undefined;
+      await open?.file.close();
+    });
   }
 
   /** Writes one event durably, then shows it. */
@@ -72,7 +97,7 @@ export class EventLog {
 
   /** Resolves once there is an event after `sequence`, or when the signal is aborted. */
   async newer(sequence: number, signal?: AbortSignal): Promise<void> {
-    if (this.#events.length > sequence || this.#closed || signal?.aborted) return;
+    if (this.#length > sequence || this.#closed || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const wake = () => {
         signal?.removeEventListener("abort", wake);
@@ -90,33 +115,44 @@ export class EventLog {
   }
 
   async close(): Promise<void> {
-    await this.#appends.drained();
+    await this.rest();
     this.#closed = true;
-    await this.#file.close();
     for (const wake of [...this.#waiting]) wake();
   }
 
   /** Removes half a line, which the next event must not follow. */
-  async #cut(): Promise<void> {
-    await this.#file.truncate(this.#position);
+  async #cut(file: FileHandle): Promise<void> {
+    await file.truncate(this.#position);
     this.#torn = false;
   }
 
+  async #wake() {
+    const file = await open(this.#path, "a+");
+    try {
+      return { file, events: readLog(await file.readFile()).events };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
   async #write(event: NewJobEvent): Promise<JobEvent> {
-    const numbered: JobEvent = { ...event, sequence: this.#events.length + 1, timeMs: this.#clock() };
+    const numbered: JobEvent = { ...event, sequence: this.#length + 1, timeMs: this.#clock() };
     const line = encodeLine(numbered);
     await this.#checkFencing();
-    if (this.#torn) await this.#cut();
+    this.#open ??= await this.#wake();
+    const { file, events } = this.#open;
+    if (this.#torn) await this.#cut(file);
     try {
-      await this.#file.appendFile(line);
-      await this.#file.datasync();
+      await file.appendFile(line);
+      await file.datasync();
     } catch (error) {
       this.#torn = true;
-      await this.#cut().catch(() => {}); // the next event begins with it
+      await this.#cut(file).catch(() => {}); // the next event begins with it
       throw error;
     }
     this.#position += line.length;
-    this.#events.push(numbered);
+    this.#length = events.push(numbered);
     for (const wake of [...this.#waiting]) wake();
     return numbered;
   }

@@ -28,16 +28,19 @@ export class JobRecord {
   /** Each change starts from the outcome of the one before. */
   readonly #changes = new SerialQueue();
 
-  private constructor(directory: string, identity: JobIdentity, log: EventLog, onChange: () => void) {
+  private constructor(directory: string, job: Job, log: EventLog, onChange: () => void) {
     this.directory = directory;
     this.#log = log;
     this.#onChange = onChange;
-    this.#job = log.events.reduce(applyEvent, newJob(identity));
+    this.#job = job;
   }
 
   static async open(directory: string, identity: JobIdentity, access: JobAccess): Promise<JobRecord> {
     const log = await EventLog.open(`${directory}/events.log`, access.clock, access.checkFencing);
-    return new JobRecord(directory, identity, log, access.onChange);
+    const job = (await log.events()).reduce(applyEvent, newJob(identity));
+    const record = new JobRecord(directory, job, log, access.onChange);
+    await record.#restIfEnded();
+    return record;
   }
 
   get job(): Job {
@@ -78,18 +81,25 @@ export class JobRecord {
     const { state, startVersion, modelVersion } = this.#job;
     const same = before.startVersion === startVersion && before.modelVersion === modelVersion;
     if (before.state !== state || !same) this.#onChange();
+    await this.#restIfEnded();
     return this.#job;
+  }
+
+  /** Nobody writes to the log of a job that has ended, and few read it. */
+  async #restIfEnded(): Promise<void> {
+    if (isTerminal(this.#job.state)) await this.#log.rest();
   }
 
   /** Events after a sequence number, then each new one; ends after the job has ended. */
   async *watch(afterSequence: number, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     let sequence = Math.max(0, afterSequence);
     while (!signal?.aborted) {
-      const { events } = this.#log;
+      const events = await this.#log.events();
       while (sequence < events.length) {
         yield events[sequence++]!;
         if (signal?.aborted) return;
       }
+      if (sequence < this.#log.length) continue; // written since
       if (isTerminal(this.#job.state) || this.#log.closed) return;
       await this.#log.newer(sequence, signal);
     }

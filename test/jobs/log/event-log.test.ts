@@ -24,7 +24,7 @@ describe("an event log", () => {
   it("numbers events from 1 in the order they were appended, and gives them back after reopening", async () => {
     await written(5);
     const log = await EventLog.open(path);
-    expect(log.events.map(({ sequence, summary }) => [sequence, summary])).toEqual(
+    expect((await log.events()).map(({ sequence, summary }) => [sequence, summary])).toEqual(
       [1, 2, 3, 4, 5].map((sequence) => [sequence, `event ${sequence} \u00e9`]),
     );
     expect((await log.append({ kind: "activity", summary: "next" })).sequence).toBe(6);
@@ -38,7 +38,7 @@ describe("an event log", () => {
     for (let cut = lastLine; cut < whole.length; cut++) {
       await writeFile(path, whole.subarray(0, cut));
       const log = await EventLog.open(path);
-      expect(log.events).toHaveLength(2);
+      expect(await log.events()).toHaveLength(2);
       expect((await log.append({ kind: "activity", summary: "again" })).sequence).toBe(3);
       await log.close();
       expect(readLog(await readFile(path)).events).toHaveLength(3);

@@ -9,13 +9,13 @@ import { OrtSession } from "../../../src/runtime/session/ort.ts";
 // A process of its own for native-calls.test.ts, `native-thread.ts WORK END`: a thread that is at WORK is ended while it is
 // inside a native library, or the process is, as END says.
 
-const SIZE = 1000;
-const PRODUCTS = 20;
+const SIZE = 600;
+const PRODUCTS = 10;
 /** Into the first run, and well before its end. */
 const PAUSE_MS = 50;
 
 const WORK: Readonly<Record<string, () => Promise<void>>> = {
-  /** Runs a model that takes some tenths of a second. */
+  /** Runs a model that takes some hundredths of a second, again and again. */
   async model() {
     const graph = new GraphBuilder("products");
     const x = graph.input("x", "float32", [SIZE, SIZE]);
