@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
-import { createEngine } from "../../runtime/packed-engine.ts";
+import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
 import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
@@ -42,7 +42,7 @@ export interface DatasetFlags extends ReadingFlags {
   readonly split?: GlueSplit;
   readonly head?: string;
   readonly device: DeviceKind;
-  readonly precision: "fp32" | "bf16" | "int8";
+  readonly precision: NonNullable<EngineOptions["precision"]>;
   readonly threads?: number;
   readonly maxSeqLength?: number;
   readonly docStride?: number;

@@ -81,7 +81,8 @@ async function evaluateAndCompare(
     trivial,
     ...measured
   } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal, host);
-  const id = reportId(candidate, champion, measured.dataset, rules);
+  const { precision = "fp32" } = request.engine;
+  const id = reportId(candidate, champion, measured.dataset, rules, precision);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
   // The set that decides here may be another one than the run's: what is said of it replaces what the run said.
   const learnt = [...(trivial === undefined ? [] : [trivial]), ...ofRun.filter((found) => !saysTrivial(found))];
@@ -107,7 +108,14 @@ function reportId(
   champion: ModelVersion | undefined,
   dataset: string,
   rules: GateRules,
+  precision: string,
 ): string {
-  const parts = [candidate.digest, champion?.digest ?? "", dataset, rules];
+  const parts = [
+    candidate.digest,
+    champion?.digest ?? "",
+    dataset,
+    rules,
+    ...(precision === "fp32" ? [] : [precision]),
+  ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }

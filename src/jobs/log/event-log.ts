@@ -78,7 +78,17 @@ export class EventLog {
 
   /** Every durable event, in order; read from the disk at rest. @throws AlbertError corrupt (JOB_LOG_CORRUPT) */
   async events(): Promise<readonly JobEvent[]> {
-    return this.#open?.events ?? readLog(await readFile(this.#path)).events;
+    return this.#open?.events ?? (await this.#read());
+  }
+
+  /** The events on the disk. One that is being written is not among them yet. */
+  async #read(): Promise<JobEvent[]> {
+    const length = this.#length;
+    const { events } = readLog(await readFile(this.#path));
+    if (events.length >= length) return events.slice(0, length);
+    throw corrupt(`a job's log holds ${events.length} of the ${length} events that were written`, {
+      reason: "JOB_LOG_CORRUPT",
+    });
   }
 
   /** Closes the file and forgets the events until the next one is written. */
@@ -129,7 +139,7 @@ export class EventLog {
   async #wake() {
     const file = await open(this.#path, "a+");
     try {
-      return { file, events: readLog(await file.readFile()).events };
+      return { file, events: await this.#read() };
     } catch (error) {
       await file.close();
       throw error;

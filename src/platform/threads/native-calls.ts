@@ -43,11 +43,11 @@ function isStopped(): boolean {
 /** Starts a thread by `start` so that its native calls can be seen here. */
 export function withCells<T>(start: () => T): { readonly started: T; readonly cells: NativeCells } {
   const cells: NativeCells = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
-  setEnvironmentData(CELLS, [...own, cells] as unknown as Parameters<typeof setEnvironmentData>[1]);
+  setEnvironmentData(CELLS, [...own, cells]);
   try {
     return { started: start(), cells };
   } finally {
-    setEnvironmentData(CELLS, own as unknown as Parameters<typeof setEnvironmentData>[1]);
+    setEnvironmentData(CELLS, [...own]);
   }
 }
 

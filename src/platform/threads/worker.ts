@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { Worker, type WorkerOptions } from "node:worker_threads";
+import { isMainThread, Worker, type WorkerOptions } from "node:worker_threads";
 import { awaitOutside, type NativeCells, stopNativeCalls, withCells } from "./native-calls.ts";
 
 // Threads of this program: started from its modules, and ended where that harms nothing else.
@@ -53,12 +53,13 @@ export async function endThread(worker: Worker): Promise<void> {
 
 /**
  * Waits, as the process or this thread ends, until no thread is inside a native call: the runtime ends them all next. Where one
- * does not come out, the process is killed, which it would otherwise never be: the runtime waits for its threads.
+ * does not come out, the process that ends is killed, since the runtime would wait for it forever. A thread that ends waits for as
+ * long as it takes: the process is not its own.
  */
 function endAll(): void {
   const all = [...living.values()];
   for (const cells of all) stopNativeCalls(cells);
-  const until = performance.now() + EXIT_MS;
+  const until = isMainThread ? performance.now() + EXIT_MS : Number.POSITIVE_INFINITY;
   const left = all.filter((cells) => !awaitOutside(cells, until - performance.now()));
   if (left.length > 0) process.kill(process.pid, "SIGKILL");
 }

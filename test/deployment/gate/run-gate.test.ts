@@ -56,6 +56,16 @@ describe("the gate", { timeout: 60_000 }, () => {
     expect(await gateOf(4, new AbortController().signal)).toMatchObject({ examples: 4, metric: "eval_accuracy" });
   });
 
+  it("is another report in another precision, so that what that changes is kept too", async () => {
+    const exact = await gateOf(4, new AbortController().signal);
+    options = { ...options, engine: async () => ({ device: "cpu", precision: "int8", threads: 1 }) };
+    const reduced = await gateOf(4, new AbortController().signal);
+    options = { ...options, engine: async () => ({ device: "cpu", precision: "fp32", threads: 1 }) };
+    expect(reduced.precisionLoss).toMatchObject({ precision: "int8", examples: 4 });
+    expect(exact.precisionLoss).toBeUndefined();
+    expect(reduced.id).not.toBe(exact.id);
+  });
+
   it("leaves it to a person, and says so, where the model answers no better than one that reads nothing", async () => {
     // The same text has both labels, so that half of the answers are right whatever the model is.
     const { findings, verdict, better } = await gateOf(100, new AbortController().signal);

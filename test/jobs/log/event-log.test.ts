@@ -45,6 +45,23 @@ describe("an event log", () => {
     }
   });
 
+  it("at rest shows no event before it is durable, and says so when one is lost on the disk", async () => {
+    await written(4);
+    const longer = await readFile(path);
+    const whole = longer.subarray(0, longer.lastIndexOf(0x0a, longer.length - 2) + 1);
+    await writeFile(path, whole);
+    const log = await EventLog.open(path);
+    await log.rest();
+    await writeFile(path, longer); // as while a fourth event is on its way to the disk
+    expect(await log.events()).toHaveLength(3);
+    await writeFile(path, whole.subarray(0, whole.length - 2));
+    await expect(log.events()).rejects.toMatchObject({ reason: "JOB_LOG_CORRUPT" });
+    await expect(log.append({ kind: "activity", summary: "next" })).rejects.toMatchObject({
+      reason: "JOB_LOG_CORRUPT",
+    });
+    await log.close();
+  });
+
   it("wakes who waits for news when there is some, when they give up, and when it is closed", async () => {
     const log = await EventLog.open(path);
     const news = log.newer(0);

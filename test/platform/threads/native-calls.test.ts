@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 /** How a process ends in which a thread, or the process, is ended during native work. */
-function processWith(work: string, end: "thread" | "process") {
+function processWith(work: string, end: "thread" | "process" | "itself") {
   const script = fileURLToPath(new URL("./native-thread.ts", import.meta.url));
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", script, work, end], {
     encoding: "utf8",
@@ -21,6 +21,12 @@ describe("a thread that is ended while a model runs on it", { timeout: 90_000 },
 
   it("does not where the model runs on a thread of its own", () => {
     expect(processWith("thread's model", "thread")).toEqual(SURVIVED);
+  });
+});
+
+describe("a thread that ends itself while a thread of its own is inside a library", { timeout: 90_000 }, () => {
+  it("waits for it and leaves the process alone", () => {
+    expect(processWith("thread's slow call, and ends itself", "itself")).toEqual(SURVIVED);
   });
 });
 

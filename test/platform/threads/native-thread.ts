@@ -7,12 +7,14 @@ import { endThread, spawnWorker } from "../../../src/platform/threads/worker.ts"
 import { OrtSession } from "../../../src/runtime/session/ort.ts";
 
 // A process of its own for native-calls.test.ts, `native-thread.ts WORK END`: a thread that is at WORK is ended while it is
-// inside a native library, or the process is, as END says.
+// inside a native library, or the process is, or it ends itself, as END says.
 
 const SIZE = 600;
 const PRODUCTS = 10;
 /** Into the first run, and well before its end. */
 const PAUSE_MS = 50;
+/** Longer than a process that ends waits for its threads. */
+const SLOW_MS = 1500;
 
 const WORK: Readonly<Record<string, () => Promise<void>>> = {
   /** Runs a model that takes some hundredths of a second, again and again. */
@@ -33,6 +35,17 @@ const WORK: Readonly<Record<string, () => Promise<void>>> = {
     const worker = start("model");
     worker.on("message", (message) => parentPort?.postMessage(message));
   },
+  /** Ends while a thread of its own is inside a library for longer than a process would wait. */
+  async "thread's slow call, and ends itself"() {
+    start("slow call").on("message", () => process.exit());
+  },
+  async "slow call"() {
+    await nativeCall(() => {
+      parentPort?.postMessage("inside");
+      const until = performance.now() + SLOW_MS;
+      while (performance.now() < until);
+    });
+  },
   /** Stays where it is. */
   async "endless call"() {
     parentPort?.postMessage("inside");
@@ -49,10 +62,12 @@ function start(work: string) {
 if (isMainThread) {
   const [work = "", end = ""] = process.argv.slice(2);
   const worker = start(work);
+  const survived = () => console.log("the thread ended, the process did not");
+  if (end === "itself") worker.once("exit", survived);
   worker.once("message", () =>
     setTimeout(() => {
       if (end === "process") process.exit(7);
-      void endThread(worker).then(() => console.log("the thread ended, the process did not"));
+      void endThread(worker).then(survived);
     }, PAUSE_MS),
   );
 } else {
