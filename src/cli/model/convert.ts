@@ -17,6 +17,7 @@ import { addReadingOptions, type ReadingFlags } from "../training/reading-option
 interface ConvertFlags extends ReadingFlags {
   readonly output: string;
   readonly weights: WeightFormat;
+  readonly embeddingsApart?: true;
   readonly name?: string;
   readonly task?: TaskName;
   readonly data?: string;
@@ -32,6 +33,7 @@ export function registerConvert(program: Command): void {
       .argument("<model>", "model directory, Hugging Face directory or TensorFlow checkpoint")
       .requiredOption("--output <dir>", "directory to make; must not exist")
       .addOption(new Option("--weights <format>", "how to store them").choices(WEIGHT_FORMATS).makeOptionMandatory())
+      .option("--embeddings-apart", "word embeddings in a file of their own, which models of one trunk can share")
       .option("--name <name>", "name of the model (default: the output directory's)")
       .addOption(new Option("--task <task>", "layout of the data that both are measured on").choices(TASK_NAMES))
       .option("--data <path>", "file that both are measured on"),
@@ -46,7 +48,10 @@ export function registerConvert(program: Command): void {
       const model = await openModelDirectory(path);
       const converted = { from: model.digest, weights };
       const write = (directory: string, measured?: AnswerLoss) =>
-        writeModelDirectory(directory, contentsOf(model, flags.name ?? basename(resolve(output)), converted, measured));
+        writeModelDirectory(directory, {
+          ...contentsOf(model, flags.name ?? basename(resolve(output)), converted, measured),
+          embeddingsApart: flags.embeddingsApart ?? false,
+        });
       const measured =
         task === undefined || data === undefined
           ? undefined

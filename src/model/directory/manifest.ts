@@ -6,6 +6,7 @@ import { type Head, isHeadKind } from "../heads.ts";
 import { headParameters } from "../parameters.ts";
 import type { ModelManifest } from "./model-directory.ts";
 import { isVocabularyKind } from "./vocabulary.ts";
+import { hasEmbeddingsApart, INDEX_FILE, WEIGHTS_FILE } from "./weight-files.ts";
 import { WEIGHT_FORMATS } from "./weight-formats.ts";
 
 // Reads, checks and writes `manifest.json`, and computes the digest of a model.
@@ -96,7 +97,7 @@ function manifestProblems(json: Record<string, unknown>): string[] {
       if (!FILE_NAME.test(file)) problems.push(`file name ${JSON.stringify(file)} is not allowed`);
       if (typeof digest !== "string" || !SHA256.test(digest)) problems.push(`${file} has no sha256`);
     }
-    for (const needed of ["config.json", "model.safetensors"]) {
+    for (const needed of ["config.json", hasEmbeddingsApart(files) ? INDEX_FILE : WEIGHTS_FILE]) {
       if (!Object.hasOwn(files, needed)) problems.push(`${needed} is not listed`);
     }
     if (isObject(tokenizer) && !Object.hasOwn(files, String(tokenizer["file"]))) {

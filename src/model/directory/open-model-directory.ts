@@ -11,12 +11,12 @@ import { type CheckpointOptions, openCheckpoint } from "../checkpoint/open-check
 import type { AlbertConfig } from "../config.ts";
 import { parseModelConfig } from "../families/families.ts";
 import { sha256Of, withFile } from "../formats/random-access-file.ts";
-import { openSafetensors } from "../formats/safetensors.ts";
 import { shardNames } from "../formats/sharded-safetensors.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, parseManifest } from "./manifest.ts";
 import type { Model, ModelManifest } from "./model-directory.ts";
 import { requireRegularFile, settledDirectory } from "./regular-files.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
+import { withWeights } from "./weight-files.ts";
 
 // Opens and verifies a model directory. Nothing is used before its digest is checked.
 
@@ -67,8 +67,8 @@ async function openOwn(path: string): Promise<Model> {
     const list = problems.map(({ field, description }) => `${field}: ${description}`).join("; ");
     throw corrupt(`${MANIFEST_FILE}: ${list}`, { reason: "MANIFEST_CORRUPT" });
   }
-  const loaded = await withFile(join(directory, "model.safetensors"), async (source) =>
-    loadParameters(await openSafetensors(source), config, manifest.heads),
+  const loaded = await withWeights(directory, manifest.files, (reader) =>
+    loadParameters(reader, config, manifest.heads),
   );
   const { kind, lowerCase, file } = manifest.tokenizer;
   const vocabulary = { kind, lowerCase, bytes: await readFile(join(directory, file)) };

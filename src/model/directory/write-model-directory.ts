@@ -5,13 +5,13 @@ import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-f
 import { toHuggingFaceTensors } from "../checkpoint/hugging-face-tensors.ts";
 import type { AlbertConfig } from "../config.ts";
 import { sha256Of, withFile } from "../formats/random-access-file.ts";
-import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
 import type { FineTuningHints, Lineage, ModelManifest, SentenceEncoding } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
+import { writeWeights } from "./weight-files.ts";
 import { inFormat, type WeightFormat } from "./weight-formats.ts";
 
 // Writes a model directory, which appears complete or not at all.
@@ -32,6 +32,8 @@ export interface ModelContents {
   readonly fineTuning?: FineTuningHints;
   /** How the weights are stored; `float32`, which is exact, unless given. */
   readonly weights?: WeightFormat;
+  /** Whether the word embeddings get a file of their own, which models of one trunk can share; not unless given. */
+  readonly embeddingsApart?: boolean;
   readonly encoding?: SentenceEncoding;
 }
 
@@ -42,8 +44,8 @@ export interface WrittenModel {
 }
 
 /**
- * Writes a model directory that Hugging Face's `from_pretrained` opens too, unless its weights are stored as int8: `model.safetensors`, `config.json`, the
- * vocabulary, `tokenizer_config.json`, and `manifest.json` last. It appears complete or not at all.
+ * Writes a model directory that Hugging Face's `from_pretrained` opens too, unless its weights are stored as int8: the weights (`weight-files.ts`),
+ * `config.json`, the vocabulary, `tokenizer_config.json`, and `manifest.json` last. It appears complete or not at all.
  *
  * @throws AlbertError invalid-input when heads contradict each other; already-exists when the directory does
  */
@@ -74,10 +76,11 @@ async function fillModelDirectory(
     await writeNewFile(join(directory, file), bytes);
     files[file] = createHash("sha256").update(bytes).digest("hex");
   };
-  const file = join(directory, "model.safetensors");
-  const tensors = toHuggingFaceTensors(config, heads, contents.parameters);
-  await writeSafetensors(file, inFormat(tensors, weights ?? "float32"), { format: "pt" });
-  files["model.safetensors"] = await withFile(file, sha256Of);
+  const tensors = inFormat(toHuggingFaceTensors(config, heads, contents.parameters), weights ?? "float32");
+  const embeddingsApart = contents.embeddingsApart ?? false;
+  for (const file of await writeWeights(directory, tensors, { embeddingsApart })) {
+    files[file] = await withFile(join(directory, file), sha256Of);
+  }
   await add("config.json", jsonBytes(huggingFaceConfig(config, heads, vocabulary)));
   await add(vocabularyFileName(vocabulary.kind), vocabulary.bytes);
   await add("tokenizer_config.json", jsonBytes(huggingFaceTokenizerConfig(vocabulary, maxSequenceLength)));

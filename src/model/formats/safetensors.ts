@@ -69,6 +69,11 @@ async function readAll(source: ByteSource): Promise<Safetensors> {
  * @throws AlbertError corrupt, naming the tensor or the byte offset that is wrong
  */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsReader> {
+  return withScaledInt8(await openStoredSafetensors(source));
+}
+
+/** As `openSafetensors`, with every tensor as it is stored: of a file whose scales may lie in another one. */
+export async function openStoredSafetensors(source: ByteSource): Promise<SafetensorsReader> {
   const bad = (message: string, cause?: unknown) => corrupt(`${source.name}: ${message}`, { cause });
   if (source.size < 8) throw bad(`a safetensors file starts with an 8-byte header length; got ${source.size} bytes`);
   const prefix = new Uint8Array(8);
@@ -96,7 +101,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsRe
   if (dataStart + end !== source.size) {
     throw bad(`tensors end at byte ${dataStart + end}, but the file has ${source.size} bytes`);
   }
-  return withScaledInt8({
+  return {
     name: source.name,
     metadata,
     entries: new Map([...ranges].map(([name, { dtype, shape }]) => [name, { dtype, shape }])),
@@ -109,7 +114,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsRe
       await source.read(bytes, dataStart + range.begin);
       return decode(name, range, bytes, bad);
     },
-  });
+  };
 }
 
 interface Range extends CheckpointEntry {

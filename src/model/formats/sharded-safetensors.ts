@@ -4,7 +4,8 @@ import { AlbertError, corrupt } from "../../errors.ts";
 import { readJsonObject } from "../../platform/json-file.ts";
 import type { CheckpointEntry, CheckpointReader } from "../checkpoint/checkpoint-reader.ts";
 import { withFile } from "./random-access-file.ts";
-import { openSafetensors } from "./safetensors.ts";
+import { openStoredSafetensors } from "./safetensors.ts";
+import { withScaledInt8 } from "./scaled-int8.ts";
 
 // Opens several safetensors files that share one index as one checkpoint.
 
@@ -26,7 +27,7 @@ const SHOWN = 10;
  *
  * @param index  path of `model.safetensors.index.json`
  * @throws AlbertError corrupt naming every shard that is absent, every tensor that no shard or two shards hold, and every
- *   tensor that the index does not list; what `openSafetensors` throws, naming the shard
+ *   tensor that the index does not list; what `openStoredSafetensors` throws, naming the shard
  */
 export async function withShardedSafetensors<T>(
   index: string,
@@ -46,9 +47,9 @@ export async function withShardedSafetensors<T>(
   }
   const open = (at: number, readers: readonly CheckpointReader[]): Promise<T> => {
     const shard = shards[at];
-    if (shard === undefined) return use(combine(name, shardOf, readers));
+    if (shard === undefined) return use(withScaledInt8(combine(name, shardOf, readers)));
     return withFile(join(directory, shard), async (source) =>
-      open(at + 1, [...readers, await openSafetensors(source)]),
+      open(at + 1, [...readers, await openStoredSafetensors(source)]),
     );
   };
   return open(0, []);

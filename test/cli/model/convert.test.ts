@@ -49,6 +49,19 @@ beforeAll(async () => {
 const size = (directory: string) => statSync(join(directory, "model.safetensors")).size;
 
 describe("albert convert", () => {
+  it("puts the word embeddings into a file of their own, which is the same for every model that has them", async () => {
+    const outputs = ["apart-a", "apart-b"].map((name) => join(folder.path, name));
+    for (const output of outputs) {
+      const flags = ["--weights", "int8", "--embeddings-apart", "--output", output];
+      expect((await albert("convert", source, ...flags)).error).toBeUndefined();
+    }
+    const [a, b] = outputs.map((output) => readFileSync(join(output, "embeddings.safetensors")));
+    expect(a!.equals(b!)).toBe(true);
+    const whole = join(folder.path, "whole");
+    await albert("convert", source, "--weights", "int8", "--output", whole);
+    expect((await openModelDirectory(outputs[0]!)).parameters).toEqual((await openModelDirectory(whole)).parameters);
+  });
+
   it.each([
     ["float16", 0.55, 1e-3],
     ["int8", 0.45, 2e-2],
