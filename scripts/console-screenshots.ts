@@ -8,7 +8,7 @@ import { startApp } from "../src/app.ts";
 import { modelsToServe } from "../src/cli/server/models-to-serve.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { HeadKind } from "../src/model/heads.ts";
-import { listModels } from "../src/server/inference/models.ts";
+import { servedModels } from "../src/server/inference/models.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 
 const OUTPUT = join(import.meta.dirname, "../docs/images");
@@ -137,7 +137,7 @@ try {
   };
   mkdirSync(OUTPUT, { recursive: true });
   await fineTune(await open({}), directory);
-  const kinds = listModels(app.serving.models).flatMap(({ model }) => model.heads.map(({ kind }) => kind));
+  const kinds = servedModels(app.serving.models).flatMap(({ model }) => model.heads.map(({ kind }) => kind));
   const pictures = PICTURES.filter(
     ({ name, head }) => (chosen.length === 0 || chosen.includes(name)) && (head === undefined || kinds.includes(head)),
   );

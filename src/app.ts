@@ -22,6 +22,7 @@ import { Certificates } from "./server/tls/certificates.ts";
 import { openAll, tryAgain } from "./serving/given-models.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
+import { UNKNOWN_VERSION } from "./serving/models/registry.ts";
 import { Serving } from "./serving/serving.ts";
 import { traceSwaps } from "./serving/trace-swaps.ts";
 import { openTracing } from "./tracing/open-telemetry.ts";
@@ -228,9 +229,6 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   return { addresses: server.addresses, serving, metrics, close };
 }
 
-/** Version under which a directory is reported that did not get into the store; versions of the store begin at 1. */
-const NOT_IN_STORE = "0";
-
 /**
  * Brings up the given models, with a store also what else it has. One that fails is NOT_SERVING by its name and tried again.
  *
@@ -254,14 +252,13 @@ async function openModels(
       "a model cannot be served as given; the others serve, it is tried again",
     );
     if (admin === undefined) return; // what serves models knows of the failure
-    const source = { name: model.name, version: NOT_IN_STORE, open: () => Promise.reject(error) };
-    serving.models.load(source).catch(() => {});
+    void serving.models.reportUnreadable(model.name, UNKNOWN_VERSION, error);
   };
   const openLater = async (model: ModelToServe) => {
     await open(model);
     log.info({ model: model.name }, "a model that could not be served before came up");
     if (admin === undefined) return;
-    await serving.models.unload(model.name, NOT_IN_STORE);
+    await serving.models.unload(model.name, UNKNOWN_VERSION);
     admin.deployment.follow(model.name);
   };
   for (const [model, error] of failed) {

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { type AlbertError, corrupt } from "../errors.ts";
 import { isDamagedRecord } from "../model/formats/records.ts";
 import { CHAMPION, type ModelAliases, PREVIOUS } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
@@ -81,12 +82,16 @@ export class ChampionFollower {
       ({ aliases } = await store.aliases.list(model));
     } catch (error) {
       onError(error, model);
+      await activation.reportLost(model, error);
       if (isDamagedRecord(error))
         await store.aliases.setAside(model).catch((failure: unknown) => onError(failure, model));
       return;
     }
     const { [CHAMPION]: champion, [PREVIOUS]: previous } = aliases;
-    if (champion === undefined) return;
+    if (champion === undefined) {
+      if (await store.aliases.wasSetAside(model)) await activation.reportLost(model, championLost(model));
+      return;
+    }
     try {
       await activation.activate(champion);
     } catch (error) {
@@ -147,4 +152,10 @@ export class ChampionFollower {
     await setTimeout(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
     return !this.#stop.signal.aborted;
   }
+}
+
+/** A model that served, and of which it was lost what. */
+function championLost(model: string): AlbertError {
+  const message = `the aliases of ${model} were damaged and set aside: promote the version that is to serve`;
+  return corrupt(message, { reason: "RECORD_CORRUPT", metadata: { model } });
 }

@@ -1,6 +1,6 @@
 import type { VersionSource } from "../serving/models/loader.ts";
 import type { ServableModel } from "../serving/models/reader.ts";
-import type { ModelRegistry } from "../serving/models/registry.ts";
+import { type ModelRegistry, UNKNOWN_VERSION } from "../serving/models/registry.ts";
 import type { SwapReport } from "../serving/models/status.ts";
 import type { Store } from "../store/store.ts";
 import type { ModelVersion } from "../store/versions.ts";
@@ -54,10 +54,19 @@ export class VersionActivation {
     const { live, store } = this.#options;
     const { model, version } = wanted;
     if (this.isActive(wanted)) return undefined;
-    await live.load(this.#source(await store.versions.get(model, version)));
+    const stored = await store.versions.get(model, version).catch(async (error: unknown) => {
+      await live.reportUnreadable(model, String(version), error);
+      throw error;
+    });
+    await live.load(this.#source(stored));
     const swap = live.activate(model, String(version));
     await swap.drained;
     return swap.report();
+  }
+
+  /** Notes that it cannot be told which version of a model should answer. */
+  reportLost(model: string, error: unknown): Promise<void> {
+    return this.#options.live.reportUnreadable(model, UNKNOWN_VERSION, error);
   }
 
   #statusOf(model: string) {

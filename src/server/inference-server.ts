@@ -163,6 +163,7 @@ export class InferenceServer {
               address: config.server.metricsAddress,
               metricsPage,
               ready: () => health.ready,
+              absentModels: () => health.absentModels(),
               ...secure,
             });
       const page =

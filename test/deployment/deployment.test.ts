@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { Deployment, type DeploymentOptions } from "../../src/deployment/deployment.ts";
-import type { AlbertError } from "../../src/errors.ts";
+import { type AlbertError, corrupt } from "../../src/errors.ts";
 import type { VersionSource } from "../../src/serving/models/loader.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
@@ -21,6 +21,7 @@ async function deployed() {
   const loaded = new Set<string>();
   /** What the loading of a version waits for. */
   const held = new Map<string, Promise<void>>();
+  const unreadable: string[] = [];
   let current = "";
   const live = {
     list: () => [{ name: "m", current, versions: [...loaded].map((version) => ({ version })) }],
@@ -30,6 +31,8 @@ async function deployed() {
       if (failing.has(version)) throw new Error(`version ${version} is damaged`);
       loaded.add(version);
     },
+    reportUnreadable: async (name: string, version: string, error: AlbertError) =>
+      void unreadable.push(`${name}@${version}: ${error.reason}`),
     unload: async (_: string, version: string) => void loaded.delete(version),
     activate: (name: string, version: string) => {
       const from = current;
@@ -52,7 +55,7 @@ async function deployed() {
     loaded.clear();
     return new Deployment({ ...options, ...varied });
   };
-  return { deployment, champion, failing, held, loaded, place, restarted, serving: () => current, store };
+  return { deployment, champion, failing, held, loaded, place, restarted, serving: () => current, store, unreadable };
 }
 
 describe("a deployment", () => {
@@ -183,7 +186,7 @@ describe("a deployment that starts", () => {
   });
 
   it("sets damaged aliases of one model aside, keeps its versions, and serves the others", async () => {
-    const { deployment, place, store, serving, restarted } = await deployed();
+    const { deployment, place, store, serving, restarted, unreadable } = await deployed();
     await deployment.close();
     await store.versions.publish("n", await modelDirectory());
     await store.aliases.point("n", 1, { reason: "a test" });
@@ -197,6 +200,7 @@ describe("a deployment that starts", () => {
     await again.seed("n", await modelDirectory()); // as the models that come with the program are
     await again.start();
     expect(told).toEqual([["n", "RECORD_CORRUPT"]]);
+    expect(unreadable).toEqual(["n@0: RECORD_CORRUPT"]);
     expect(serving()).toBe("2");
     expect(await store.aliases.get("n", "champion")).toBeUndefined();
     const aside = await readdir(join(place, "objects", "quarantine", "aliases", "n"));
@@ -205,12 +209,32 @@ describe("a deployment that starts", () => {
     );
     await again.seed("n", await modelDirectory());
     expect(await store.aliases.get("n", "champion")).toBeUndefined(); // a person chooses
+    const later = restarted({});
+    await later.start();
+    expect(unreadable).toEqual(["n@0: RECORD_CORRUPT", "n@0: RECORD_CORRUPT"]);
+    await later.close();
     await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 });
     expect((await store.versions.list("n")).map(({ version }) => version)).toEqual([1, 2, 3]);
     const chosen = { expectedGeneration: 0, overrideGate: true, reason: "it served before" };
     expect(await again.promote("n", 1, chosen)).toMatchObject({ alias: { version: 1, generation: 1 } });
     await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 0 });
     expect((await store.versions.list("n")).map(({ version }) => version)).toEqual([1, 3]);
+    await again.close();
+  });
+
+  it("names a model whose champion's record is damaged, and serves the version before", async () => {
+    const { deployment, store, serving, restarted, unreadable } = await deployed();
+    await deployment.close();
+    const damaged = corrupt("the record is damaged", { reason: "RECORD_CORRUPT" });
+    const get = store.versions.get.bind(store.versions);
+    vi.spyOn(store.versions, "get").mockImplementation(async (model, version) => {
+      if (version === 2) throw damaged;
+      return get(model, version);
+    });
+    const again = restarted({});
+    await again.start();
+    expect(new Set(unreadable)).toEqual(new Set(["m@2: RECORD_CORRUPT"]));
+    expect(serving()).toBe("1");
     await again.close();
   });
 });

@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { connectAdmin } from "../../src/client/admin-client.ts";
 import { connectAlbert } from "../../src/client/albert-client.ts";
 import { serviceClient } from "../../src/client/service-client.ts";
+import { ModelStateSchema } from "../../src/gen/albert/v1/inference_pb.js";
+import { VersionStateSchema } from "../../src/gen/albert/v1/models_pb.js";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { AlbertProcess } from "../support/albert-process.ts";
+import { runAlbert } from "../support/command-line.ts";
 import { freePort } from "../support/free-port.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 
@@ -17,6 +21,7 @@ const PATIENCE_MS = 60_000;
 let directory: string;
 let address: string;
 let metrics: string;
+let admin: string;
 let server: AlbertProcess | undefined;
 const undo: (() => void)[] = [];
 
@@ -25,6 +30,7 @@ beforeEach(async () => {
   for (const name of ["good", "bad"]) cpSync(await writeTinyModel(), join(directory, name), { recursive: true });
   address = `127.0.0.1:${await freePort()}`;
   metrics = `127.0.0.1:${await freePort()}`;
+  admin = `127.0.0.1:${await freePort()}`;
 });
 afterEach(async () => {
   for (const again of undo.splice(0)) again();
@@ -42,9 +48,25 @@ function flipByte(model: string): void {
   writeFileSync(join(directory, model, weights), bytes);
 }
 
+/** What administrators see: the versions of the store, and the names under which nothing answers. */
+async function administrated(): Promise<string[]> {
+  const client = connectAdmin(admin, { maxAttempts: 1, deadlineMs: 10_000 });
+  try {
+    const { versions, outages } = await client.models.listVersions({});
+    return [
+      ...versions.map(
+        ({ model, version, state }) => `${model}@${version} ${VersionStateSchema.value[state]!.localName}`,
+      ),
+      ...outages.map(({ model, state, failure }) => `${model} ${ModelStateSchema.value[state]!.localName} ${failure}`),
+    ];
+  } finally {
+    client.close();
+  }
+}
+
 function serve(...more: readonly string[]): AlbertProcess {
   const listeners = ["--server-public-address", address, "--server-metrics-address", metrics];
-  const quiet = ["--server-console-address", "", "--server-admin-address", "", "--device", "cpu"];
+  const quiet = ["--server-console-address", "", "--server-admin-address", admin, "--device", "cpu"];
   server = new AlbertProcess("serve", ...listeners, ...quiet, ...more);
   return server;
 }
@@ -71,13 +93,21 @@ async function seen(model: string): Promise<readonly unknown[]> {
       (reply) => reply.model?.ready,
       (error: Error) => error.message,
     );
-    const listed = (await client.listModels({})).models.map(({ name }) => name);
+    const listed = (await client.listModels({})).models.map(({ name, ready, state, failure }) =>
+      `${name} ${ready} ${ModelStateSchema.value[state]!.localName} ${failure}`.trim(),
+    );
     return [status, answered, told, listed];
   } finally {
     client.close();
     channel.close();
   }
 }
+
+const serving = (name: string) => `${name} true SERVING`;
+const both = [serving("bad"), serving("good")];
+const failed = (name: string) => `${name} false FAILED DIGEST_MISMATCH`;
+
+const readyz = async () => (await fetch(`http://${metrics}/readyz`)).text();
 
 const unavailable = (reason: string) => expect.stringContaining(`no version of bad could be loaded: ${reason}`);
 
@@ -86,15 +116,18 @@ describe("a server of several models", () => {
     flipByte("bad");
     serve(...given("good", "bad"));
     await untilReady();
-    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, ["good"]]);
+    const listed = [failed("bad"), serving("good")];
+    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, listed]);
     const refused = unavailable("DIGEST_MISMATCH");
-    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, ["good"]]);
+    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, listed]);
+    expect(await readyz()).toBe("ready\nnot serving: bad (DIGEST_MISMATCH)\n");
     expect(server?.said).toMatch(/has sha256 .*"model":"bad".*a model cannot be served as given/);
     flipByte("bad");
     await vi.waitFor(
-      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, ["bad", "good"]]),
+      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, both]),
       PATIENCE_MS,
     );
+    expect(await readyz()).toBe("ready\n");
   }, 180_000);
 
   it("falls back, with a store, to what the store has of a model, and reports one that it has nothing of", async () => {
@@ -107,12 +140,17 @@ describe("a server of several models", () => {
     flipByte("bad");
     serve(...store, ...given("good", "bad"));
     await untilReady();
-    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, ["good"]]);
+    // The store's version answers in the stead of what was given.
+    const listed = [failed("bad"), `${serving("good")} DIGEST_MISMATCH`];
+    expect(await seen("good")).toEqual([ServingStatus.SERVING, 2, true, listed]);
     const refused = unavailable("DIGEST_MISMATCH");
-    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, ["good"]]);
+    expect(await seen("bad")).toEqual([ServingStatus.NOT_SERVING, refused, refused, listed]);
+    expect(await administrated()).toEqual(["good@1 SERVING", "bad FAILED DIGEST_MISMATCH"]);
+    const { out } = await runAlbert("models", "list", "--admin", admin);
+    expect(out).toMatch(/^good +1 +serving .*\nbad does not serve: DIGEST_MISMATCH: .* has sha256 /m);
     flipByte("bad");
     await vi.waitFor(
-      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, ["bad", "good"]]),
+      async () => expect(await seen("bad")).toEqual([ServingStatus.SERVING, 2, true, [serving("bad"), listed[1]]]),
       PATIENCE_MS,
     );
   }, 180_000);

@@ -2,7 +2,7 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import type { AdminClient } from "../../client/admin-client.ts";
 import { invalidInput } from "../../errors.ts";
-import type { PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
+import { ModelStateSchema, type PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
 import {
   type Alias,
   type CollectGarbageResponse,
@@ -14,6 +14,7 @@ import {
   type ListVersionsResponse,
   ListVersionsResponseSchema,
   type ModelVersion,
+  type Outage,
   PromoteResponseSchema,
   RollbackResponseSchema,
   type ServingModel,
@@ -62,9 +63,14 @@ export function registerModels(program: Command): void {
         return reply;
       };
       const versions = await allPages(page, (reply) => reply.versions);
-      const all = create(ListVersionsResponseSchema, { versions, aliases: replies[0]!.aliases });
+      const { aliases, outages } = replies[0]!;
+      const all = create(ListVersionsResponseSchema, { versions, aliases, outages });
       const nothing = model === "" ? "there are no models" : `there are no versions of ${model}`;
-      print(flags, ListVersionsResponseSchema, all, () => table(HEADING, versions.map(rowOf), nothing));
+      print(flags, ListVersionsResponseSchema, all, () => [
+        ...table(HEADING, versions.map(rowOf), nothing),
+        ...versions.flatMap(failureLine),
+        ...outages.map(outageLine),
+      ]);
     }),
   );
   addAdminOptions(
@@ -194,6 +200,17 @@ function rowOf({ model, version, state, aliases, digest, metrics, precisionLosse
   ];
 }
 
+/** Why a version could not be loaded, while another one may serve. */
+function failureLine({ model, version, failure }: ModelVersion): string[] {
+  return failure === "" ? [] : [`${model}@${version} could not be loaded: ${failure}`];
+}
+
+/** That nothing answers under a name, and why. */
+function outageLine({ model, state, failure, message }: Outage): string {
+  const why = failure === "" ? enumWord(ModelStateSchema, state) : `${failure}: ${message}`;
+  return `${model} does not serve: ${why}`;
+}
+
 function gateLines(report: GateReport): string[] {
   const { verdict, metric, championValue, candidateValue, differenceLow, differenceHigh, examples } = report;
   return [
@@ -258,6 +275,7 @@ function servingLines({
   trafficPercent,
   compared,
   disagreed,
+  outage,
 }: ServingModel) {
   const traffic =
     trafficMode === TrafficMode.OFF
@@ -270,6 +288,8 @@ function servingLines({
     ...versions.map(
       (version) => `  ${version.version} ${enumWord(VersionStateSchema, version.state)} ${version.aliases.join(",")}`,
     ),
+    ...versions.flatMap(failureLine).map((line) => `  ${line}`),
+    ...(outage === undefined ? [] : [`  ${outageLine(outage)}`]),
     ...traffic,
   ];
 }

@@ -18,7 +18,7 @@ export function registerServe(program: Command): void {
     const { role } = config.server;
     const models = role === "training" ? [] : modelsToServe(config.models.load, config.store.directory !== "");
     // Loaded here, so that other commands do not wait for what only a server needs.
-    const [{ startApp }, { listModels }, { pino }] = await Promise.all([
+    const [{ startApp }, { servedModels }, { pino }] = await Promise.all([
       import("../../app.ts"),
       import("../../server/inference/models.ts"),
       import("pino"),
@@ -30,7 +30,7 @@ export function registerServe(program: Command): void {
     const end = endOnSignals(config.server);
     try {
       const app = await startApp({ config, log, onListening: (listening) => end.follow(listening) }, models);
-      if (!end.ending) process.stdout.write(startLines(app, listModels(app.serving.models), config));
+      if (!end.ending) process.stdout.write(startLines(app, servedModels(app.serving.models), config));
     } catch (error) {
       // What was still starting is closed under its feet: that is no failure to report.
       if (!end.ending) throw error;

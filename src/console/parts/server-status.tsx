@@ -1,13 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { useState } from "preact/hooks";
+import { type ModelInfo, ModelStateSchema } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
+import { enumName } from "./enum-name.ts";
 import { usePolling } from "./use-call.ts";
 
 const INTERVAL_MS = 5_000;
 
 type Status =
   | { readonly kind: "asking" }
-  | { readonly kind: "serving"; readonly models: number }
+  /** `absent`: names under which nothing answers, with why. */
+  | { readonly kind: "serving"; readonly models: number; readonly absent: readonly string[] }
   | { readonly kind: "training" }
   | { readonly kind: "silent" };
 
@@ -17,26 +20,37 @@ export function ServerStatus() {
   usePolling(async () => {
     try {
       const { models } = await inference.listModels({}, { timeoutMs: INTERVAL_MS });
-      setStatus({ kind: "serving", models: models.length });
+      const absent = models.filter(({ ready }) => !ready).map(absence);
+      setStatus({ kind: "serving", models: models.length - absent.length, absent });
     } catch (error) {
       // A server that only trains has no inference service.
       setStatus({ kind: ConnectError.from(error).code === Code.Unimplemented ? "training" : "silent" });
     }
   }, INTERVAL_MS);
   return (
-    <p class={`server ${status.kind}`} role="status">
+    <p
+      class={`server ${status.kind}`}
+      role="status"
+      title={status.kind === "serving" ? status.absent.join("\n") : undefined}
+    >
       <span class="dot" aria-hidden="true" />
       {sentence(status)}
     </p>
   );
 }
 
+function absence({ name, state, failure }: ModelInfo): string {
+  return `${name}: ${failure === "" ? enumName(ModelStateSchema, state) : failure}`;
+}
+
 function sentence(status: Status): string {
   switch (status.kind) {
     case "asking":
       return "Connecting";
-    case "serving":
-      return `Serving ${status.models} ${status.models === 1 ? "model" : "models"}`;
+    case "serving": {
+      const absent = status.absent.length === 0 ? "" : `, ${status.absent.length} not`;
+      return `Serving ${status.models} ${status.models === 1 ? "model" : "models"}${absent}`;
+    }
     case "training":
       return "Training only";
     case "silent":

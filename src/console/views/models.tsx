@@ -1,6 +1,8 @@
 import { useRef, useState } from "preact/hooks";
-import type { Alias, ListVersionsResponse, ModelVersion, SwapReport } from "../../gen/albert/v1/models_pb.js";
+import { ModelStateSchema } from "../../gen/albert/v1/inference_pb.js";
+import type { Alias, ListVersionsResponse, ModelVersion, Outage, SwapReport } from "../../gen/albert/v1/models_pb.js";
 import { models } from "../api.ts";
+import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
 import { useCall, usePolling } from "../parts/use-call.ts";
 import { PromoteDialog } from "./promote-dialog.tsx";
@@ -54,6 +56,7 @@ export function ModelsView() {
         {busy && <p class="notice">Swapping: loading, verifying and warming the version …</p>}
         {change.state === "done" && change.value !== undefined && <SwapLine report={change.value} />}
       </div>
+      <Problems problems={shown.outages.map(outageLine)} />
       {names.length === 0 && (
         <p class="card empty">The store holds no version yet. Import a checkpoint or run a fine-tuning job.</p>
       )}
@@ -123,6 +126,11 @@ function ModelCard({ model, list, busy, onPromote, onRollback }: ModelCardProps)
       </ul>
     </section>
   );
+}
+
+/** That nothing answers under a name, and why. */
+function outageLine({ model, state, failure, message }: Outage): string {
+  return `${model} does not serve: ${failure === "" ? enumName(ModelStateSchema, state) : `${failure}: ${message}`}`;
 }
 
 function SwapLine({ report }: { readonly report: SwapReport }) {

@@ -113,6 +113,7 @@ const MODELS: Rows<typeof ModelService> = {
       ...reply,
       versions: reply.versions.filter(({ model }) => may(model)),
       aliases: reply.aliases.filter(({ model }) => may(model)),
+      outages: reply.outages.filter(({ model }) => may(model)),
     }),
   },
   getVersion: { scopes: ["read"], models: ofModel },

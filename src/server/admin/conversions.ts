@@ -6,15 +6,21 @@ import {
   type GateReportSchema,
   GateVerdict,
   type ModelVersionSchema,
+  type OutageSchema,
   type ServingModelSchema,
   type SwapReportSchema,
   TrafficMode,
   VersionState,
 } from "../../gen/albert/v1/models_pb.js";
-import type { VersionState as LiveState, ModelStatus, SwapReport } from "../../serving/models/status.ts";
+import {
+  type VersionState as LiveState,
+  type ModelStatus,
+  outageOf,
+  type SwapReport,
+} from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
 import type { ModelVersion } from "../../store/versions.ts";
-import { precisionLosses, precisionLossMessage } from "../inference/models.ts";
+import { OUTAGE_STATES, precisionLosses, precisionLossMessage } from "../inference/models.ts";
 
 // Converts versions, aliases, gate reports and swap reports to the messages of the administrators' services.
 
@@ -92,6 +98,19 @@ export function swapReportMessage(report: SwapReport): MessageInitShape<typeof S
   };
 }
 
+/** Why nothing answers under a name; undefined where something does. */
+export function outageMessage(status: ModelStatus): MessageInitShape<typeof OutageSchema> | undefined {
+  const outage = outageOf(status);
+  if (outage === undefined) return undefined;
+  const { state, failure } = outage;
+  return {
+    model: status.name,
+    state: OUTAGE_STATES[state],
+    failure: failure?.reason ?? "",
+    message: failure?.message ?? "",
+  };
+}
+
 /** What serves under a name; versions are those in memory. */
 export function servingMessage(
   status: ModelStatus,
@@ -100,6 +119,7 @@ export function servingMessage(
 ): MessageInitShape<typeof ServingModelSchema> {
   const inMemory = new Set(status.versions.map(({ version }) => version));
   const { traffic, comparison, lastSwap } = status;
+  const outage = outageMessage(status);
   return {
     model: status.name,
     versions: stored
@@ -112,6 +132,7 @@ export function servingMessage(
     compared: comparison?.compared ?? 0,
     disagreed: comparison?.disagreed ?? 0,
     ...(lastSwap === undefined ? {} : { lastSwap: swapReportMessage(lastSwap) }),
+    ...(outage === undefined ? {} : { outage }),
   };
 }
 

@@ -19,6 +19,7 @@ import type { ServiceHandlers } from "../call/call.ts";
 import {
   aliasMessage,
   gateReportMessage,
+  outageMessage,
   servingMessage,
   swapReportMessage,
   timestamp,
@@ -92,6 +93,10 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
         ),
         aliases: aliases.map(aliasMessage),
         nextPageToken,
+        outages: live
+          .list()
+          .filter(({ name }) => request.model === "" || name === request.model)
+          .flatMap((status) => outageMessage(status) ?? []),
       };
     },
 

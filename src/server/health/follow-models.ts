@@ -1,7 +1,8 @@
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
+import { outageOf } from "../../serving/models/status.ts";
 import type { ServerLog } from "../log.ts";
-import type { HealthStates } from "./health-states.ts";
+import { type HealthStates, MODEL_PREFIX } from "./health-states.ts";
 
 /**
  * Keeps the health states equal to what can be answered, until the signal aborts. Should following itself fail, everything
@@ -24,9 +25,11 @@ export function followHealth(
     metrics.process.ready(health.ready);
   };
   const follow = async () => {
-    for await (const { name, current, versions } of live.watch(signal)) {
-      if (versions.length === 0) health.remove(`model/${name}`);
-      else health.set(`model/${name}`, current !== undefined);
+    for await (const status of live.watch(signal)) {
+      const name = `${MODEL_PREFIX}${status.name}`;
+      const outage = outageOf(status);
+      if (status.versions.length === 0) health.remove(name);
+      else health.set(name, outage === undefined, outage?.failure?.reason ?? outage?.state);
       setAll();
     }
   };

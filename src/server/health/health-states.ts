@@ -8,6 +8,9 @@ import type { ServiceHandlers } from "../call/call.ts";
 /** Most names `List` may return; part of the protocol. */
 const MAX_LISTED = 100;
 
+/** What the health name of a model begins with. */
+export const MODEL_PREFIX = "model/";
+
 /**
  * Which names answer calls now: "" for the server as a whole, each service, and `model/<name>` for each model. The one source
  * of every probe: gRPC health, `/readyz` and the `albert_ready` metric cannot disagree. Watchers see every change. After
@@ -15,6 +18,8 @@ const MAX_LISTED = 100;
  */
 export class HealthStates {
   readonly #serving = new Map<string, boolean>([["", false]]);
+  /** Why a name does not serve, in a few words. */
+  readonly #reasons = new Map<string, string>();
   readonly #services = new Set<string>([""]);
   readonly #watchers = new Set<() => void>();
   #draining = false;
@@ -36,14 +41,17 @@ export class HealthStates {
     this.#notify();
   }
 
-  set(name: string, serving: boolean): void {
+  /** @param reason  why it does not serve, in a few words without a secret: probes may be asked by anyone */
+  set(name: string, serving: boolean, reason = ""): void {
     this.#serving.set(name, serving);
+    this.#reasons.set(name, reason);
     this.#notify();
   }
 
   /** Forgets a name, such as an unloaded model: its watchers see SERVICE_UNKNOWN. */
   remove(name: string): void {
     this.#serving.delete(name);
+    this.#reasons.delete(name);
     this.#notify();
   }
 
@@ -57,6 +65,16 @@ export class HealthStates {
     const serving = this.#serving.get(name);
     if (serving === undefined) return undefined;
     return serving && !this.#draining ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+  }
+
+  /** Models that do not serve, sorted, with the reason where there is one: `name (reason)`. */
+  absentModels(): string[] {
+    return this.names()
+      .filter((name) => name.startsWith(MODEL_PREFIX) && this.#serving.get(name) === false)
+      .map((name) => {
+        const reason = this.#reasons.get(name) ?? "";
+        return `${name.slice(MODEL_PREFIX.length)}${reason === "" ? "" : ` (${reason})`}`;
+      });
   }
 
   /** Known names, sorted. */

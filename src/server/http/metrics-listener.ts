@@ -19,6 +19,8 @@ export interface MetricsListenerOptions {
   readonly metricsPage: (accept?: string) => Promise<MetricsPage>;
   /** Whether calls are answered now. */
   readonly ready: () => boolean;
+  /** Models that do not serve, each with its reason. */
+  readonly absentModels: () => readonly string[];
   /** Who may see the metrics; every caller where it is absent. The paths of probes are open to all. */
   readonly access?: AccessControl;
   /** TLS; plain text without. */
@@ -28,7 +30,7 @@ export interface MetricsListenerOptions {
 /**
  * Plain HTTP for machines that watch the process: `/metrics` for Prometheus, `/livez` (or `/healthz`) while the main thread
  * runs at all,
- * `/readyz` while calls are answered.
+ * `/readyz` while calls are answered, with a line for each model that does not serve.
  */
 export class MetricsListener {
   /** `host:port` with the port that was bound. */
@@ -53,7 +55,8 @@ export class MetricsListener {
         reply(response, 200, "text/plain", "alive\n");
       } else if (path === "/readyz") {
         const ready = options.ready();
-        reply(response, ready ? 200 : 503, "text/plain", ready ? "ready\n" : "not ready\n");
+        const absent = options.absentModels().map((model) => `not serving: ${model}\n`);
+        reply(response, ready ? 200 : 503, "text/plain", `${ready ? "ready" : "not ready"}\n${absent.join("")}`);
       } else {
         reply(response, 404, "text/plain", "there are /metrics, /livez, /healthz and /readyz\n");
       }

@@ -3,20 +3,37 @@ import type { PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import {
   HeadKind as HeadKindField,
   type ModelInfoSchema,
+  ModelState,
   type PrecisionLossSchema,
 } from "../../gen/albert/v1/inference_pb.js";
 import type { AnswerLoss, Model, ModelManifest } from "../../model/directory/model-directory.ts";
 import type { Head, HeadKind } from "../../model/heads.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
+import { failureOf, type Outage, outageOf } from "../../serving/models/status.ts";
 import { PROBLEM_TYPES } from "./reply-fields.ts";
 
-// What `ListModels` and `GetModel` tell of the versions that serve. It changes none.
+// What `ListModels` and `GetModel` tell of the models. It changes none.
 
-/** The version of every name that answers requests now; a name that is still loading is not among them. */
-export function listModels(live: ModelRegistry): ServedModel[] {
+/** The version of every name that answers requests now, by name. */
+export function servedModels(live: ModelRegistry): ServedModel[] {
   const names = live.list().filter(({ current }) => current !== undefined);
-  return names.map(({ name }) => findModel(live, { name })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return names.map(({ name }) => findModel(live, { name })).sort(byName);
+}
+
+/** The names under which nothing answers, with why, by name. */
+export function absentModels(live: ModelRegistry): AbsentModel[] {
+  return live
+    .list()
+    .flatMap((status, index) => {
+      const outage = outageOf(status);
+      return outage === undefined ? [] : [{ name: status.name, isDefault: index === 0, outage }];
+    })
+    .sort(byName);
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 /**
@@ -30,6 +47,7 @@ export function findModel(live: ModelRegistry, selector: ModelSelector): ServedM
   const reference = live.acquire(pinned ? selector : { ...selector, version: current });
   reference.release();
   const { version } = reference;
+  const failed = failureOf(live.status(version.name).versions);
   return {
     name: version.name,
     version: version.version,
@@ -37,6 +55,7 @@ export function findModel(live: ModelRegistry, selector: ModelSelector): ServedM
     ready: version.version === current,
     device: version.engine.device,
     model: version.model,
+    failure: failed?.state.reason ?? "",
   };
 }
 
@@ -48,6 +67,15 @@ export interface ServedModel {
   readonly ready: boolean;
   readonly device: string;
   readonly model: Pick<Model, "digest" | "manifest" | "config" | "heads" | "tokenizer">;
+  /** Reason of the version of its name that failed to load last; empty where none did. */
+  readonly failure: string;
+}
+
+/** A name under which nothing answers, as `ListModels` tells it. */
+export interface AbsentModel {
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly outage: Outage;
 }
 
 /** In what products are computed, and what that changes in the answers of a version, where it was measured. */
@@ -103,8 +131,22 @@ export async function modelInfo(
     description: manifest.description ?? "",
     precision,
     precisionLosses: precisionLosses(manifest, await lossOf(served.name, served.version)),
+    state: ModelState.SERVING,
+    failure: served.failure,
   };
 }
+
+/** What is known of a name under which nothing answers. */
+export function absentModelInfo({ name, isDefault, outage }: AbsentModel): MessageInitShape<typeof ModelInfoSchema> {
+  const { version, state, failure } = outage;
+  return { name, version, isDefault, ready: false, state: OUTAGE_STATES[state], failure: failure?.reason ?? "" };
+}
+
+export const OUTAGE_STATES: Readonly<Record<Outage["state"], ModelState>> = {
+  loading: ModelState.LOADING,
+  failed: ModelState.FAILED,
+  standby: ModelState.STANDBY,
+};
 
 function headInfo(head: Head) {
   const base = { name: head.name, kind: HEAD_KINDS[head.kind] };

@@ -13,12 +13,14 @@ import { answerRequest } from "./handler.ts";
 import { infer } from "./infer.ts";
 import { answerItem, backpressure, type InferenceCalls, itemTurn } from "./items.ts";
 import {
+  absentModelInfo,
+  absentModels,
   findModel,
-  listModels,
   modelInfo,
   type PublishedLimits,
   type ServedModel,
   type ServedPrecision,
+  servedModels,
 } from "./models.ts";
 import { modelSelector } from "./request-fields.ts";
 import { streamInfer } from "./stream.ts";
@@ -70,7 +72,11 @@ export function inferenceService(options: InferenceServiceOptions): ServiceHandl
       const turn = () => itemTurn(context, room);
       return streamInfer(requests, context, { window: streamWindow, backpressure: turn, answer });
     },
-    listModels: async () => ({ models: await Promise.all(listModels(live).map(infoOf)) }),
+    listModels: async () => {
+      const absent = absentModels(live).map(absentModelInfo);
+      const models = [...(await Promise.all(servedModels(live).map(infoOf))), ...absent];
+      return { models: models.sort((a, b) => (a.name! < b.name! ? -1 : 1)) };
+    },
     getModel: async ({ model, pin }) => ({ model: await infoOf(findModel(live, modelSelector(model, pin))) }),
   };
 }

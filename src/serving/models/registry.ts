@@ -16,6 +16,9 @@ import { Watchers } from "./watchers.ts";
 // The models that serve, by name. It finds the model of a request and loads versions; what happens to the versions of one
 // name is that model's business.
 
+/** Stands for the version of a model of which none could be found; those of a store begin at 1. */
+export const UNKNOWN_VERSION = "0";
+
 export interface ModelRegistryOptions
   extends Omit<VersionLoaderOptions, "config">,
     Omit<ServedModelOptions, "config" | "release" | "onChange"> {
@@ -81,6 +84,16 @@ export class ModelRegistry {
     const slot: VersionSlot = new VersionSlot(source.version, loaded, record, (changed) => model.changed(changed));
     model.add(slot);
     return loaded;
+  }
+
+  /**
+   * Notes that a version which should serve cannot even be read: its name is known from now on, and NOT_SERVING for this reason
+   * unless another version answers.
+   *
+   * @param version  of a model of which no version could be found, `UNKNOWN_VERSION`
+   */
+  async reportUnreadable(name: string, version: string, error: unknown): Promise<void> {
+    await this.load({ name, version, open: () => Promise.reject(error) }).catch(() => {});
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { SwapPhase } from "../../metrics/models.ts";
 import type { Comparison } from "./shadow.ts";
 
-// What watchers, administrators and reports see of the models. Types alone.
+// What watchers, administrators and reports see of the models.
 
 /** The state of a version, with the data of that state. */
 export type VersionState =
@@ -47,6 +47,32 @@ export interface ModelStatus {
   readonly comparison?: Comparison;
   readonly versions: readonly VersionStatus[];
   readonly lastSwap?: SwapReport;
+}
+
+/** Why nothing answers under a name. */
+export interface Outage {
+  /** `standby`: a version is in memory, and none was promoted. */
+  readonly state: "loading" | "failed" | "standby";
+  /** Of the version that is loading, that failed or that waits. */
+  readonly version: string;
+  /** Reason and message of the version that failed to load, if one did. */
+  readonly failure?: Pick<Extract<VersionState, { kind: "failed" }>, "reason" | "message">;
+}
+
+/** @returns undefined where a version answers */
+export function outageOf({ current, versions }: ModelStatus): Outage | undefined {
+  if (current !== undefined) return undefined;
+  const failure = failureOf(versions);
+  const coming = versions.find(({ state }) => state.kind === "loading" || state.kind === "warming");
+  if (coming !== undefined) return { state: "loading", version: coming.version };
+  if (failure !== undefined) return { state: "failed", version: failure.version, failure: failure.state };
+  return { state: "standby", version: versions[0]?.version ?? "" };
+}
+
+/** The version of a name that failed to load last, if one did and none was loaded since. */
+export function failureOf(versions: readonly VersionStatus[]) {
+  for (const { version, state } of versions) if (state.kind === "failed") return { version, state };
+  return undefined;
 }
 
 /** What one change of version cost. Latencies are absent where no request ended in their interval. */

@@ -45,7 +45,12 @@ it("is tried again after a failure", async () => {
 });
 
 it("costs many readers at once one rendering", async () => {
-  const listener = await MetricsListener.open({ address: "127.0.0.1:0", metricsPage: page, ready: () => true });
+  const listener = await MetricsListener.open({
+    address: "127.0.0.1:0",
+    metricsPage: page,
+    ready: () => true,
+    absentModels: () => [],
+  });
   const ask = async () => (await fetch(`http://${listener.address}/metrics`)).text();
   const bodies = await Promise.all(Array.from({ length: 50 }, ask));
   await listener.close();

@@ -98,7 +98,7 @@ class AlbertClient:
         return self.stub.FillMask(request, timeout=self._timeout, metadata=self._metadata())
 
     def list_models(self) -> Sequence[messages.ModelInfo]:
-        """What the server serves."""
+        """What the server serves, and the models that do not answer now: their `ready` is false, `failure` says why."""
         return self.stub.ListModels(messages.ListModelsRequest(), timeout=self._timeout, metadata=self._metadata()).models
 
     def close(self) -> None:

@@ -226,6 +226,38 @@ HEAD_KIND_SENTENCE_ORDER: HeadKind.ValueType  # 6
 """Whether two texts stand in order; for Infer."""
 Global___HeadKind: _TypeAlias = HeadKind  # noqa: Y015
 
+class _ModelState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_STATE_UNSPECIFIED: _ModelState.ValueType  # 0
+    """Never sent."""
+    MODEL_STATE_SERVING: _ModelState.ValueType  # 1
+    """A version answers."""
+    MODEL_STATE_LOADING: _ModelState.ValueType  # 2
+    """Nothing answers yet: a version is being loaded."""
+    MODEL_STATE_FAILED: _ModelState.ValueType  # 3
+    """Nothing answers: no version could be loaded; see `failure`. It is tried again."""
+    MODEL_STATE_STANDBY: _ModelState.ValueType  # 4
+    """Nothing answers: a version is in memory, and none was promoted."""
+
+class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
+    """Whether anything answers under a name."""
+
+MODEL_STATE_UNSPECIFIED: ModelState.ValueType  # 0
+"""Never sent."""
+MODEL_STATE_SERVING: ModelState.ValueType  # 1
+"""A version answers."""
+MODEL_STATE_LOADING: ModelState.ValueType  # 2
+"""Nothing answers yet: a version is being loaded."""
+MODEL_STATE_FAILED: ModelState.ValueType  # 3
+"""Nothing answers: no version could be loaded; see `failure`. It is tried again."""
+MODEL_STATE_STANDBY: ModelState.ValueType  # 4
+"""Nothing answers: a version is in memory, and none was promoted."""
+Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
+
 @_typing.final
 class RequestOptions(_message.Message):
     """What every inference request may say about how it is to be run."""
@@ -1946,6 +1978,8 @@ class ModelInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     PRECISION_LOSSES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model."""
     version: _builtins.str
@@ -1964,6 +1998,12 @@ class ModelInfo(_message.Message):
     """What its makers say about it."""
     precision: _builtins.str
     """What matrix products are computed in here: "fp32", "bf16" or "int8"."""
+    state: Global___ModelState.ValueType
+    """Whether anything answers under this name, and what is missing where nothing does."""
+    failure: _builtins.str
+    """Reason, as an error has it, of the version of this name that failed to load last; empty where none did. Another version may
+    serve in its stead: see `state`.
+    """
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeadInfo]:
         """What can be asked of it."""
@@ -2001,10 +2041,12 @@ class ModelInfo(_message.Message):
         description: _builtins.str = ...,
         precision: _builtins.str = ...,
         precision_losses: _abc.Iterable[Global___PrecisionLoss] | None = ...,
+        state: Global___ModelState.ValueType = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "description", b"description", "device", b"device", "digest", b"digest", "heads", b"heads", "is_default", b"is_default", "limits", b"limits", "metrics", b"metrics", "name", b"name", "precision", b"precision", "precision_losses", b"precision_losses", "ready", b"ready", "tokenizer_digest", b"tokenizer_digest", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "description", b"description", "device", b"device", "digest", b"digest", "failure", b"failure", "heads", b"heads", "is_default", b"is_default", "limits", b"limits", "metrics", b"metrics", "name", b"name", "precision", b"precision", "precision_losses", b"precision_losses", "ready", b"ready", "state", b"state", "tokenizer_digest", b"tokenizer_digest", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2119,7 +2161,7 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
-    """All models."""
+    """All models, those under whose name nothing answers included: of these, name, state and failure alone are known."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -160,14 +160,14 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """The models this server answers for.
+        """The models this server answers for, and those that it should: `state` says which of them answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """One model: heads, labels, limits, digests and measured quality.
+        """One model that answers: heads, labels, limits, digests and measured quality. UNAVAILABLE, with why, where nothing answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,9 +58,9 @@ class InferenceServiceStub:
     StreamInfer: _grpc.StreamStreamMultiCallable[_inference_pb2.StreamInferRequest, _inference_pb2.StreamInferResponse]
     """Runs requests as they arrive on one stream; each has its own outcome."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ListModelsRequest, _inference_pb2.ListModelsResponse]
-    """The models this server answers for."""
+    """The models this server answers for, and those that it should: `state` says which of them answer."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]
-    """One model: heads, labels, limits, digests and measured quality."""
+    """One model that answers: heads, labels, limits, digests and measured quality. UNAVAILABLE, with why, where nothing answers."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -86,9 +86,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     StreamInfer: _aio.StreamStreamMultiCallable[_inference_pb2.StreamInferRequest, _inference_pb2.StreamInferResponse]  # type: ignore[assignment]
     """Runs requests as they arrive on one stream; each has its own outcome."""
     ListModels: _aio.UnaryUnaryMultiCallable[_inference_pb2.ListModelsRequest, _inference_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """The models this server answers for."""
+    """The models this server answers for, and those that it should: `state` says which of them answer."""
     GetModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]  # type: ignore[assignment]
-    """One model: heads, labels, limits, digests and measured quality."""
+    """One model that answers: heads, labels, limits, digests and measured quality. UNAVAILABLE, with why, where nothing answers."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers questions about texts. All calls share admission, limits, errors and metrics, however they arrive."""
@@ -171,7 +171,7 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ListModelsResponse, _abc.Awaitable[_inference_pb2.ListModelsResponse]]:
-        """The models this server answers for."""
+        """The models this server answers for, and those that it should: `state` says which of them answer."""
 
     @_abc_1.abstractmethod
     def GetModel(
@@ -179,6 +179,6 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.GetModelResponse, _abc.Awaitable[_inference_pb2.GetModelResponse]]:
-        """One model: heads, labels, limits, digests and measured quality."""
+        """One model that answers: heads, labels, limits, digests and measured quality. UNAVAILABLE, with why, where nothing answers."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
