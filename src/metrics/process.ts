@@ -1,13 +1,10 @@
-import { readdirSync } from "node:fs";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { openFileLimit, openFiles } from "../platform/open-files.ts";
 import { eventLoopMetrics } from "./event-loop.ts";
 import { memoryMetrics } from "./memory.ts";
 import { readGauge } from "./series.ts";
 
 // The series about the process itself: processor time, memory, event loop, readiness.
-
-/** Every open file of this process is an entry here, on Linux. */
-const OPEN_FILES = "/proc/self/fd";
 
 /** The process itself: its processor time, memory and event loop, and whether it takes work. */
 export interface ProcessMetrics {
@@ -38,6 +35,12 @@ export function processMetrics(registry: Registry, version: string): ProcessMetr
     registers,
   }).set(Date.now() / 1000 - process.uptime());
   readGauge(registry, "process_open_fds", "Open files and connections; 0 where the system does not tell.", openFiles);
+  readGauge(
+    registry,
+    "process_max_fds",
+    "Most open files and connections it may have; 0 where the system does not tell.",
+    openFileLimit,
+  );
   new Gauge({
     name: "albert_build_info",
     help: "1, labelled with the version of the program and of Node.",
@@ -54,12 +57,4 @@ export function processMetrics(registry: Registry, version: string): ProcessMetr
       memory.close();
     },
   };
-}
-
-function openFiles(): number {
-  try {
-    return readdirSync(OPEN_FILES).length;
-  } catch {
-    return 0;
-  }
 }

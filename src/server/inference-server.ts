@@ -24,6 +24,7 @@ import { HealthStates, healthHandlers } from "./health/health-states.ts";
 import { MetricsListener } from "./http/metrics-listener.ts";
 import { type MetricsPage, pageByAccept } from "./http/metrics-page.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
+import { watchOpenFiles } from "./open-files.ts";
 import { openInferenceRoutes } from "./open-inference/rest/routes.ts";
 import type { Certificates } from "./tls/certificates.ts";
 import { GrpcCredentials } from "./tls/grpc-credentials.ts";
@@ -71,6 +72,7 @@ export class InferenceServer {
   readonly #http: MetricsListener | undefined;
   readonly #page: ConsoleListener | undefined;
   readonly #draining: AbortController;
+  readonly #endWatch: () => void;
   #closing: Promise<boolean> | undefined;
 
   private constructor(
@@ -97,6 +99,8 @@ export class InferenceServer {
       ...(http === undefined ? {} : { metrics: http.address }),
       ...(page === undefined ? {} : { console: page.address }),
     };
+    const addresses = Object.values(this.addresses).filter((address) => address !== "");
+    this.#endWatch = watchOpenFiles(addresses, options.log);
   }
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
@@ -200,6 +204,7 @@ export class InferenceServer {
     const clean = await Promise.all(this.#listeners.map((listener) => listener.close(config.server.drainTimeoutMs)));
     await this.#page?.close();
     await this.#http?.close();
+    this.#endWatch();
     return clean.every(Boolean);
   }
 }

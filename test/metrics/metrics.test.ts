@@ -101,6 +101,7 @@ describe("the process", () => {
     expect(await value("process_cpu_seconds_total")).toBeCloseTo(process.cpuUsage().user / 1e6, -1);
     expect(await value("process_start_time_seconds")).toBeCloseTo(Date.now() / 1000 - process.uptime(), 0);
     expect(await value("process_open_fds")).toBeGreaterThan(2);
+    expect(await value("process_max_fds")).toBeGreaterThan(await value("process_open_fds"));
     expect(await value("albert_memory_limit_bytes")).toBeGreaterThan(process.memoryUsage.rss());
   });
 

@@ -22,8 +22,16 @@ export interface ServerProcess {
 const CLI = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const ANYWHERE = "127.0.0.1:0";
 
-/** Starts a server on free ports of this machine; the errors it logs go to this process's stderr. */
-export function startServerProcess(settings: Settings): ServerProcess {
+/** How the process is run. */
+export interface ProcessOptions {
+  /** Most files and connections that it may have open; what this process may have unless given. */
+  readonly openFiles?: number;
+  /** Gets what it logs; this process's stderr unless given. */
+  readonly onLog?: (text: string) => void;
+}
+
+/** Starts a server on free ports of this machine that logs errors. */
+export function startServerProcess(settings: Settings, { openFiles, onLog }: ProcessOptions = {}): ServerProcess {
   const all: Settings = {
     ...settings,
     server: {
@@ -39,10 +47,14 @@ export function startServerProcess(settings: Settings): ServerProcess {
   const environment = Object.entries(all).flatMap(([group, values]) =>
     Object.entries(values).map(([key, value]) => [`ALBERT_${group}_${key}`.toUpperCase(), String(value)]),
   );
-  const child = spawn(process.execPath, ["--import", "tsx", CLI, "serve"], {
-    stdio: ["ignore", "pipe", "inherit"],
+  const command = [process.execPath, "--import", "tsx", CLI, "serve"];
+  const limited =
+    openFiles === undefined ? command : ["sh", "-c", `ulimit -n ${openFiles} && exec "$0" "$@"`, ...command];
+  const child = spawn(limited[0]!, limited.slice(1), {
+    stdio: ["ignore", "pipe", onLog === undefined ? "inherit" : "pipe"],
     env: { ...process.env, ...Object.fromEntries(environment) },
   });
+  if (onLog !== undefined) child.stderr!.setEncoding("utf8").on("data", onLog);
   const ended = once(child, "exit");
   const ready = addresses(child);
   ready.catch(() => {}); // a process that is to be killed may never be ready
