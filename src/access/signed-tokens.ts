@@ -17,7 +17,10 @@ import { ALL_MODELS, isModelPattern, isScope, type Scope } from "./scopes.ts";
 export interface SignedTokenOptions {
   readonly issuer: string;
   readonly audience: string;
+  /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Milliseconds since some fixed moment; never set. */
+  readonly steadyClock?: () => number;
 }
 
 /** Signatures by key pairs only: a token of a shared secret, or of none, is nobody's. */
@@ -29,6 +32,8 @@ const CHECKED_MS = 60_000;
 /** Checked tokens that are remembered; beyond them the oldest is checked again. */
 const MOST_CHECKED = 10_000;
 const FETCH_TIMEOUT_MS = 5000;
+/** How long published keys count without being fetched again. */
+const KEYS_MS = 600_000;
 
 /** Scopes stand in `scope` (words) or `scp` (a list) with this before each, as those of other services may stand there too. */
 const SCOPE_PREFIX = "albert:";
@@ -37,6 +42,7 @@ const SCOPE_PREFIX = "albert:";
 export class SignedTokens {
   readonly #options: SignedTokenOptions;
   readonly #now: () => number;
+  readonly #steadyClock: () => number;
   readonly #checked = new Map<string, { readonly caller: Caller; readonly until: number }>();
   #keys: JWTVerifyGetKey;
 
@@ -45,6 +51,7 @@ export class SignedTokens {
     this.#keys = keys;
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#steadyClock = options.steadyClock ?? (() => performance.now());
   }
 
   /** Other keys from now on; what was checked with the old ones counts no longer. */
@@ -56,14 +63,14 @@ export class SignedTokens {
   readonly verify: TokenVerifier = async (token) => {
     const key = createHash("sha256").update(token).digest("base64");
     const known = this.#checked.get(key);
-    if (known !== undefined && this.#now() < known.until && known.caller.valid()) return known.caller;
+    if (known !== undefined && this.#steadyClock() < known.until && known.caller.valid()) return known.caller;
     this.#checked.delete(key);
     const keys = this.#keys;
     const caller = await this.#check(token, keys);
     if (caller === undefined || keys !== this.#keys) return caller;
     const [oldest] = this.#checked.keys();
     if (this.#checked.size >= MOST_CHECKED && oldest !== undefined) this.#checked.delete(oldest);
-    this.#checked.set(key, { caller, until: this.#now() + CHECKED_MS });
+    this.#checked.set(key, { caller, until: this.#steadyClock() + CHECKED_MS });
     return caller;
   };
 
@@ -110,9 +117,23 @@ function scopesOf({ scope, scp }: JWTPayload): Scope[] {
     .filter(isScope);
 }
 
-/** Keys that a provider publishes; fetched when they are needed, and again for a key that is not among them, at most every 30 s. */
-export function publishedKeys(url: string): JWTVerifyGetKey {
-  return createRemoteJWKSet(new URL(url), { timeoutDuration: FETCH_TIMEOUT_MS });
+/**
+ * Keys that a provider publishes; fetched when they are needed, and again for a key that is not among them, at most every 30 s. Their
+ * age is told by a clock that nobody sets: otherwise a clock set back would let a key count for hours that was taken away.
+ */
+export function publishedKeys(url: string, steadyClock: () => number = () => performance.now()): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(url), {
+    timeoutDuration: FETCH_TIMEOUT_MS,
+    cacheMaxAge: Number.POSITIVE_INFINITY,
+  });
+  let fetched = Number.NEGATIVE_INFINITY;
+  return async (header, token) => {
+    if (steadyClock() - fetched > KEYS_MS) {
+      await keys.reload();
+      fetched = steadyClock();
+    }
+    return keys(header, token);
+  };
 }
 
 /** Keys of a file. @throws Error when it is no set of keys */

@@ -79,6 +79,11 @@ export interface JobEvent extends NewJobEvent {
   readonly sequence: number;
   /** Milliseconds since 1970. */
   readonly timeMs: number;
+  /**
+   * Milliseconds since the event before on a clock that nobody sets. Absent on the first event that a process writes, and in the logs
+   * of earlier versions.
+   */
+  readonly sinceMs?: number;
 }
 
 /** Why a job moved that a person moved. @param by  who, if that is known */

@@ -22,8 +22,8 @@ import {
 export interface ExecutionOptions {
   readonly runner: JobRunner;
   readonly publisher: ModelPublisher;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  /** Milliseconds since some fixed moment; never set. */
+  readonly steadyClock: () => number;
   /** Receives defects, for which no caller waits. */
   readonly onDefect: (error: unknown, jobId: string) => void;
   readonly fullDisk?: FullDiskOptions;
@@ -61,7 +61,7 @@ export class JobExecution {
     this.#options = options;
     const onDefect = (error: unknown) => options.onDefect(error, record.job.id);
     const { signal } = this.#stopping;
-    const reporter = new JobReporter(record, options.clock, onDefect, signal, options.fullDisk ?? {});
+    const reporter = new JobReporter(record, options.steadyClock, onDefect, signal, options.fullDisk ?? {});
     this.#run = this.#start(reporter);
     this.ended = this.#end(reporter);
   }

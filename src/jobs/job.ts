@@ -105,10 +105,10 @@ export function applyEvent(job: Job, event: JobEvent): Job {
   };
 }
 
-/** The time since the event before, unless the server was down in it. */
-function ranFor({ state, updatedMs }: Job, { timeMs, transition }: JobEvent): number {
+/** The time since the event before, unless the server was down in it. The times of day alone tell it in the logs of earlier versions. */
+function ranFor({ state, updatedMs }: Job, { timeMs, sinceMs, transition }: JobEvent): number {
   if (state.kind !== "running" || isLate(transition?.detail)) return 0;
-  return Math.max(0, timeMs - updatedMs);
+  return Math.max(0, sinceMs ?? timeMs - updatedMs);
 }
 
 /** Whether it was recorded by the next server. */

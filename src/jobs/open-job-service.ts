@@ -24,6 +24,8 @@ export interface ServingPressure {
   readonly boundMs: number;
 }
 
+type JobClocks = Required<Pick<JobServiceOptions, "clock" | "steadyClock">>;
+
 export interface JobServiceOptions
   extends Pick<ExecutionOptions, "runner" | "publisher" | "onDefect" | "fullDisk" | "poisonKills"> {
   /** Directory of all jobs; the lock that keeps other processes out lies next to it, under the same name with `.lock`. */
@@ -36,8 +38,10 @@ export interface JobServiceOptions
    */
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, which tells when something happened. */
   readonly clock?: () => number;
+  /** Milliseconds since some fixed moment, which tells how long something took: nobody sets it. */
+  readonly steadyClock?: () => number;
   /** Calls back at a fixed interval in milliseconds until the returned function is called. */
   readonly every?: (milliseconds: number, callback: () => void) => () => void;
   /** Called on every change of what a job needs or has made: its state, the version it starts from, the one it published. */
@@ -56,7 +60,7 @@ const PRESSURE_INTERVAL_MS = 50;
  * @throws AlbertError precondition (JOBS_LOCKED) when another process works on them
  */
 export async function openJobService(options: JobServiceOptions): Promise<JobService> {
-  const clock = options.clock ?? Date.now;
+  const { clock = Date.now, steadyClock = () => performance.now() } = options;
   let service: DirectoryJobService | undefined;
   const lock = await DirectoryLock.take(`${options.directory}.lock`, {
     ...options.lock,
@@ -68,11 +72,12 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
   try {
     const store = await JobStore.open(options.directory, {
       clock,
+      steadyClock,
       checkFencing: () => lock.checkFencing(),
       onChange: options.onChange ?? (() => {}),
       onDamaged: options.onDamaged ?? (() => {}),
     });
-    service = new DirectoryJobService({ ...options, clock }, store, lock);
+    service = new DirectoryJobService({ ...options, clock, steadyClock }, store, lock);
     await service.recover();
     return service;
   } catch (error) {
@@ -82,7 +87,7 @@ export async function openJobService(options: JobServiceOptions): Promise<JobSer
 }
 
 class DirectoryJobService implements JobService {
-  readonly #options: JobServiceOptions & Pick<ExecutionOptions, "clock">;
+  readonly #options: JobServiceOptions & JobClocks;
   readonly #store: JobStore;
   readonly #lock: DirectoryLock;
   readonly #stopWatchingPressure: () => void;
@@ -96,7 +101,7 @@ class DirectoryJobService implements JobService {
   /** Why the jobs no longer belong to this process. */
   #lost: AlbertError | undefined;
 
-  constructor(options: JobServiceOptions & Pick<ExecutionOptions, "clock">, store: JobStore, lock: DirectoryLock) {
+  constructor(options: JobServiceOptions & JobClocks, store: JobStore, lock: DirectoryLock) {
     this.#options = options;
     this.#store = store;
     this.#lock = lock;

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Authenticator, type Credentials } from "../../src/access/authenticator.ts";
 import { keysOf, publishedKeys, SignedTokens } from "../../src/access/signed-tokens.ts";
 
@@ -110,4 +111,34 @@ it("published keys are fetched once; a provider that fails lets nobody in and br
   expect(await signed.verify(await sign({ ...CLAIMS, sub: "another" }))).toMatchObject({ name: "subject another" });
   expect(asked).toBe(2);
   provider.close();
+});
+
+it("a key that its provider took away counts for minutes only, though the clock is set back by hours", async () => {
+  let published = keySet;
+  let steady = 0;
+  const provider = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/json" }).end(published);
+  });
+  await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
+  const { port } = provider.address() as AddressInfo;
+  const keys = publishedKeys(`http://127.0.0.1:${port}/jwks`, () => steady);
+  const signed = new SignedTokens(keys, { ...OPTIONS, now: () => now, steadyClock: () => steady });
+  const token = await sign({ ...CLAIMS, exp: Math.floor(now / 1000) + 86_400 });
+  expect(await signed.verify(token)).toMatchObject({ name: "subject someone" });
+  published = JSON.stringify({ keys: [] });
+  const before = now;
+  vi.useFakeTimers({ toFake: ["Date"], now: before - 5 * 3_600_000 });
+  now = Date.now();
+  try {
+    steady += 59_000;
+    expect(await signed.verify(token)).toMatchObject({ name: "subject someone" }); // remembered
+    steady += 9 * 60_000 - 59_000;
+    expect(await signed.verify(token)).toMatchObject({ name: "subject someone" }); // by the keys that are known
+    steady += 2 * 60_000;
+    expect(await signed.verify(token)).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+    now = before;
+    provider.close();
+  }
 });

@@ -522,35 +522,45 @@ describe("stopping jobs", () => {
     expect(runner.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
   });
 
-  it("counts the time it took steps for, over pauses and restarts, against its bound", async () => {
-    let now = 1_000_000;
-    const clock = () => now;
-    const before = await open({ clock });
-    const { job } = await before.service.create("", specOf({ maxWallSeconds: 10 }));
-    now += 60_000; // while it prepares
-    walk(before.runner);
-    await before.reaches(job.id, "running");
-    now += 4000;
-    const pausing = before.service.pause(job.id);
-    await until(() => before.runner.current.stopped, "asked to stop");
-    before.runner.current.finish({ kind: "stopped" });
-    await pausing;
-    now += 60_000;
-    await before.service.resume(job.id);
-    await before.reaches(job.id, "preparing");
-    before.runner.current.hooks.phase("prepared");
-    await before.reaches(job.id, "running");
-    now += 3000;
-    before.runner.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
-    await until(() => before.service.get(job.id).runningMs === 7000, "seven seconds");
-    const copy = join(directory, "killed");
-    await cp(join(directory, "jobs"), copy, { recursive: true });
-    now += 60_000; // while no server runs
-    const after = await open({ clock, directory: copy });
-    await after.reaches(job.id, "preparing");
-    const { spec, runningMs: spentMs } = after.runner.current.job;
-    expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
-  });
+  it.each([0, 5, -5])(
+    "counts the time it took steps for against its bound, over pauses and restarts, though the clock jumps by %s hours",
+    async (hours) => {
+      let now = 1_000_000;
+      let jumped = 1e12;
+      const clocks = { clock: () => jumped + now, steadyClock: () => now };
+      const jump = () => {
+        jumped += hours * 3_600_000;
+      };
+      const before = await open(clocks);
+      const { job } = await before.service.create("", specOf({ maxWallSeconds: 10 }));
+      now += 60_000; // while it prepares
+      walk(before.runner);
+      await before.reaches(job.id, "running");
+      now += 4000;
+      jump();
+      const pausing = before.service.pause(job.id);
+      await until(() => before.runner.current.stopped, "asked to stop");
+      before.runner.current.finish({ kind: "stopped" });
+      await pausing;
+      now += 60_000;
+      await before.service.resume(job.id);
+      await before.reaches(job.id, "preparing");
+      before.runner.current.hooks.phase("prepared");
+      await before.reaches(job.id, "running");
+      now += 3000;
+      jump();
+      before.runner.current.hooks.event({ kind: "checkpoint_written", step: 5, bytes: 10, seconds: 0.1 });
+      await until(() => before.service.get(job.id).runningMs === 7000, "seven seconds");
+      const copy = join(directory, "killed");
+      await cp(join(directory, "jobs"), copy, { recursive: true });
+      now += 60_000; // while no server runs
+      jump();
+      const after = await open({ ...clocks, steadyClock: () => now - 1e9, directory: copy }); // the machine began anew
+      await after.reaches(job.id, "preparing");
+      const { spec, runningMs: spentMs } = after.runner.current.job;
+      expect(wallLimit({ spec, spentMs })).toEqual({ timeLimitMs: 3000 });
+    },
+  );
 
   it("is given up when its server is killed twice in a row before it took a step, until a person resumes it", async () => {
     let from = "jobs";
@@ -874,18 +884,23 @@ describe("a job at work", () => {
     await until(() => service.get(job.id).lastSequence === 3, "yielded event");
   });
 
-  it("logs no two step_metrics within a tenth of a second", async () => {
-    let now = 1_000_000;
-    const { service, runner } = await open({ clock: () => now });
-    const { job } = await service.create("", specOf());
-    for (let step = 1; step <= 30; step++) {
-      runner.current.hooks.event(stepMetrics(step));
-      now += 50;
-    }
-    await until(() => service.get(job.id).progress.step === 29, "every second step's metrics");
-    expect(service.get(job.id).progress).toMatchObject({ etaSeconds: 2, loss: 1 });
-    expect(service.get(job.id).lastSequence).toBe(2 + 15);
-  });
+  it.each([0, 5, -5])(
+    "logs step_metrics a tenth of a second apart, though the clock jumps by %s hours",
+    async (hours) => {
+      let now = 1_000_000;
+      let jumped = 1e12;
+      const { service, runner } = await open({ clock: () => jumped + now, steadyClock: () => now });
+      const { job } = await service.create("", specOf());
+      for (let step = 1; step <= 30; step++) {
+        runner.current.hooks.event(stepMetrics(step));
+        now += 50;
+        if (step === 10) jumped += hours * 3_600_000;
+      }
+      await until(() => service.get(job.id).progress.step === 29, "every second step's metrics");
+      expect(service.get(job.id).progress).toMatchObject({ etaSeconds: 2, loss: 1 });
+      expect(service.get(job.id).lastSequence).toBe(2 + 15);
+    },
+  );
 
   it("is watched live, by any number of watchers, each of which may leave", async () => {
     const { service, runner } = await open();

@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { performance } from "node:perf_hooks";
 import { corrupt } from "../../errors.ts";
 import { crc32c } from "../../model/formats/crc32c.ts";
 import { syncDirectory } from "../../platform/atomic-files.ts";
@@ -21,6 +22,9 @@ import type { JobEvent, NewJobEvent } from "../job-event.ts";
 export class EventLog {
   readonly #path: string;
   readonly #clock: () => number;
+  readonly #steadyClock: () => number;
+  /** Moment of the last event that this process wrote, on the steady clock. */
+  #wrote: number | undefined;
   readonly #checkFencing: () => Promise<void>;
   /** Undefined at rest. */
   #open: { readonly file: FileHandle; readonly events: JobEvent[] } | undefined;
@@ -37,6 +41,7 @@ export class EventLog {
     file: FileHandle,
     read: ReadLog,
     clock: () => number,
+    steadyClock: () => number,
     checkFencing: () => Promise<void>,
   ) {
     this.#path = path;
@@ -44,17 +49,20 @@ export class EventLog {
     this.#length = read.events.length;
     this.#position = read.bytes;
     this.#clock = clock;
+    this.#steadyClock = steadyClock;
     this.#checkFencing = checkFencing;
   }
 
   /**
    * @param clock    milliseconds since 1970
    * @param checkFencing  rejects when this process may no longer write the log
+   * @param steadyClock  milliseconds since some fixed moment; never set
    */
   static async open(
     path: string,
     clock: () => number = Date.now,
     checkFencing: () => Promise<void> = async () => {},
+    steadyClock: () => number = () => performance.now(),
   ): Promise<EventLog> {
     const file = await open(path, "a+");
     try {
@@ -64,7 +72,7 @@ export class EventLog {
         await file.sync();
       }
       await syncDirectory(dirname(path));
-      return new EventLog(path, file, read, clock, checkFencing);
+      return new EventLog(path, file, read, clock, steadyClock, checkFencing);
     } catch (error) {
       await file.close();
       throw error;
@@ -147,7 +155,9 @@ export class EventLog {
   }
 
   async #write(event: NewJobEvent): Promise<JobEvent> {
-    const numbered: JobEvent = { ...event, sequence: this.#length + 1, timeMs: this.#clock() };
+    const steadyMs = this.#steadyClock();
+    const sinceMs = this.#wrote === undefined ? {} : { sinceMs: Math.round(steadyMs - this.#wrote) };
+    const numbered: JobEvent = { ...event, sequence: this.#length + 1, timeMs: this.#clock(), ...sinceMs };
     const line = encodeLine(numbered);
     await this.#checkFencing();
     this.#open ??= await this.#wake();
@@ -163,6 +173,7 @@ export class EventLog {
     }
     this.#position += line.length;
     this.#length = events.push(numbered);
+    this.#wrote = steadyMs;
     for (const wake of [...this.#waiting]) wake();
     return numbered;
   }

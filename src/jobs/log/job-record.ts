@@ -11,6 +11,8 @@ import { EventLog } from "./event-log.ts";
 export interface JobAccess {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Milliseconds since some fixed moment; never set. That of this process unless given. */
+  readonly steadyClock?: () => number;
   /** Rejects when the jobs no longer belong to this process. */
   readonly checkFencing: () => Promise<void>;
   /** Called on every change of what a job needs or has made. */
@@ -36,7 +38,8 @@ export class JobRecord {
   }
 
   static async open(directory: string, identity: JobIdentity, access: JobAccess): Promise<JobRecord> {
-    const log = await EventLog.open(`${directory}/events.log`, access.clock, access.checkFencing);
+    const { clock, checkFencing, steadyClock } = access;
+    const log = await EventLog.open(`${directory}/events.log`, clock, checkFencing, steadyClock);
     const job = (await log.events()).reduce(applyEvent, newJob(identity));
     const record = new JobRecord(directory, job, log, access.onChange);
     await record.#restIfEnded();

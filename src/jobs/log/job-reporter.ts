@@ -16,6 +16,7 @@ export class JobReporter {
   readonly #fullDisk: FullDiskOptions;
 
   /**
+   * @param clock     milliseconds since some fixed moment; never set
    * @param onDefect  receives what could not be written
    * @param stopping  aborted when nothing waits for room on the disk any more
    */

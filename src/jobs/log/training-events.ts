@@ -86,6 +86,7 @@ export class MetricsThrottle {
   #startedMs: number | undefined;
   #lastMs = Number.NEGATIVE_INFINITY;
 
+  /** @param clock  milliseconds since some fixed moment; never set */
   constructor(clock: () => number) {
     this.#clock = clock;
   }
@@ -96,8 +97,7 @@ export class MetricsThrottle {
     const nowMs = this.#clock();
     this.#startedMs ??= nowMs;
     const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, (nowMs - this.#startedMs) / PER_FACTOR));
-    const sinceLastMs = nowMs - this.#lastMs; // negative where the clock was set back
-    if (event.step < this.#totalSteps && sinceLastMs >= 0 && sinceLastMs < intervalMs) return false;
+    if (event.step < this.#totalSteps && nowMs - this.#lastMs < intervalMs) return false;
     this.#lastMs = nowMs;
     return true;
   }
