@@ -1,9 +1,11 @@
+import { hash } from "node:crypto";
 import { type FieldViolation, invalidInput } from "../errors.ts";
 import type { Grant } from "./caller.ts";
 import { limitViolations, type OwnLimits } from "./caller-limits.ts";
 import { ALL_MODELS, isModelPattern, isScope, SCOPES, type Scope } from "./scopes.ts";
 
-// The file of those who may call: hashes of tokens, and names of certificates. JSON, written by `albert tokens`.
+// The file of those who may call: hashes of tokens, and names of certificates. JSON, written by `albert tokens`. Each entry has a
+// checksum, so that a damaged byte neither lets anyone in nor prolongs a token; an entry without one, written by hand, is believed.
 
 /** One token, without its secret. */
 export interface TokenEntry extends Grant {
@@ -43,8 +45,8 @@ export function parseAccessList(text: string): AccessList {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch {
-    throw invalidInput([{ field: "auth.tokens_file", description: "is not JSON" }]);
+  } catch (error) {
+    throw invalidInput([{ field: "auth.tokens_file", description: `is not JSON${placeOf(error, text)}` }]);
   }
   const violations: FieldViolation[] = [];
   const root = record(json, "file", violations);
@@ -68,8 +70,22 @@ export function parseAccessList(text: string): AccessList {
 }
 
 /** The file's text. */
-export function formatAccessList(list: AccessList): string {
-  return `${JSON.stringify(list, null, 2)}\n`;
+export function formatAccessList({ tokens, certificates }: AccessList): string {
+  const summed = (entry: TokenEntry | CertificateEntry) => ({ ...entry, checksum: checksumOf(entry) });
+  return `${JSON.stringify({ tokens: tokens.map(summed), certificates: certificates.map(summed) }, null, 2)}\n`;
+}
+
+/** Of an entry's fields, in their order. */
+function checksumOf(entry: object): string {
+  return hash("sha256", JSON.stringify(entry)).slice(0, 16);
+}
+
+/** Where a text stops being JSON, as far as that is told. */
+function placeOf(error: unknown, text: string): string {
+  const position = /at position (\d+)/.exec(String(error))?.[1];
+  if (position === undefined) return "";
+  const lines = text.slice(0, Number(position)).split("\n");
+  return ` at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
 }
 
 /** Checks what a grant says. @returns every violation, with fields `scopes` and `models` below `at` */
@@ -101,8 +117,25 @@ export function nameViolation(kind: "token" | "certificate", name: string): stri
   return ALTERNATIVE_NAME.test(name) ? undefined : "must be DNS:..., URI:..., IP Address:... or email:...";
 }
 
+const GRANT_FIELDS = ["scopes", "models", "limits"];
+const TOKEN_FIELDS = ["id", "name", "sha256", "created", "expires", ...GRANT_FIELDS];
+const CERTIFICATE_FIELDS = ["name", ...GRANT_FIELDS];
+
+/** An entry's fields, once its checksum holds and each of them is known. */
+function fieldsOf(value: unknown, known: readonly string[], at: string, violations: FieldViolation[]) {
+  const { checksum, ...entry } = record(value, at, violations);
+  for (const field of Object.keys(entry)) {
+    if (!known.includes(field)) violations.push({ field: `${at}.${field}`, description: "is not known" });
+  }
+  if (checksum !== undefined && checksum !== checksumOf(entry)) {
+    const description = `is not that of the entry (${JSON.stringify(entry["name"])}), which is damaged: make it again with albert tokens, or take the checksum out of an entry that you changed by hand`;
+    violations.push({ field: `${at}.checksum`, description });
+  }
+  return entry;
+}
+
 function tokenEntry(value: unknown, at: string, violations: FieldViolation[]): TokenEntry {
-  const entry = record(value, at, violations);
+  const entry = fieldsOf(value, TOKEN_FIELDS, at, violations);
   const { id, name, sha256, created, expires } = entry;
   const wrong = (field: string, description: string) => violations.push({ field: `${at}.${field}`, description });
   if (typeof id !== "string" || !/^[0-9a-f]{12}$/.test(id)) wrong("id", "must be 12 hexadecimal digits");
@@ -119,7 +152,7 @@ function tokenEntry(value: unknown, at: string, violations: FieldViolation[]): T
 }
 
 function certificateEntry(value: unknown, at: string, violations: FieldViolation[]): CertificateEntry {
-  const entry = record(value, at, violations);
+  const entry = fieldsOf(value, CERTIFICATE_FIELDS, at, violations);
   const name = String(entry["name"]);
   const violation = nameViolation("certificate", name);
   if (violation !== undefined) violations.push({ field: `${at}.name`, description: violation });

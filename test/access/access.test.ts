@@ -5,6 +5,7 @@ import { Authenticator } from "../../src/access/authenticator.ts";
 import { mayModel } from "../../src/access/caller.ts";
 import { fitsPattern } from "../../src/access/scopes.ts";
 import { newToken, tokenHash } from "../../src/access/tokens.ts";
+import { AlbertError } from "../../src/errors.ts";
 
 const NONE = () => [];
 
@@ -148,6 +149,35 @@ describe("the file of those who may call", () => {
       ({ violations } = error as { violations: typeof violations });
     }
     expect(violations.map((violation) => violation.field)).toContain(field);
+  });
+
+  it("with a damaged byte, wherever that is, lets nobody in, prolongs nothing, and says which entry it is in", () => {
+    const { entry: ends } = entry({ models: ["team-a"], expires: 1_234_567_890_123, limits: { streams: 5 } });
+    const { entry: stays } = entry();
+    const certificates = [{ name: "DNS:a.b", scopes: ["infer"], models: ["*"] } as const];
+    const list = { tokens: [ends, stays], certificates };
+    const bytes = Buffer.from(formatAccessList(list));
+    const refused = new Set<string>();
+    for (let at = 0; at < bytes.length; at++) {
+      for (const bit of [1, 2, 4, 8, 16, 32, 64, 128]) {
+        bytes[at]! ^= bit;
+        try {
+          expect(parseAccessList(bytes.toString()), `byte ${at} ^ ${bit}`).toEqual(list);
+        } catch (error) {
+          if (!(error instanceof AlbertError)) throw error;
+          refused.add(error.violations[0]!.field);
+          expect(error.violations[0]!.description).not.toBe("");
+        }
+        bytes[at]! ^= bit;
+      }
+    }
+    for (const checksum of ["tokens[0].checksum", "tokens[1].checksum", "certificates[0].checksum"]) {
+      expect(refused).toContain(checksum);
+    }
+    const edited = { ...ends, expires: 1_334_567_890_123 };
+    const { checksum: _, ...byHand } = JSON.parse(formatAccessList({ tokens: [edited], certificates: [] })).tokens[0];
+    expect(parseAccessList(JSON.stringify({ tokens: [byHand] })).tokens).toEqual([edited]);
+    expect(() => parseAccessList('{"tokens": [{\n"id" "x"}]}')).toThrow(/is not JSON at line 2, column 6/);
   });
 
   it("names nobody twice", () => {

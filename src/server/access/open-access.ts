@@ -36,7 +36,10 @@ export async function openAccess(config: AuthConfig, lookup: Lookup, log: Server
             intervalMs: INTERVAL_MS,
             onChange: ([content]) => authenticator.use(parseAccessList(String(content))),
             onError: (error) =>
-              log.error({ err: error }, "auth.tokens_file changed and cannot be used: who was known before still is"),
+              log.error(
+                { err: error, file: tokensFile },
+                "auth.tokens_file changed and cannot be used: who was known before still is",
+              ),
           });
     const audit = auditFile === "" ? undefined : await openAudit(auditFile, auditMaxBytes, auditKeep, log);
     const close = async () => {
@@ -69,7 +72,8 @@ async function openSignedTokens(
         if (tokens === undefined) tokens = new SignedTokens(keys, { issuer, audience });
         else tokens.use(keys);
       },
-      onError: (error) => log.error({ err: error }, "auth.jwks changed and cannot be used: the keys from before stay"),
+      onError: (error) =>
+        log.error({ err: error, file: jwks }, "auth.jwks changed and cannot be used: the keys from before stay"),
     });
     invariant(tokens !== undefined, "a file that was opened was given to its reader");
     return { tokens, close: () => files.close() };

@@ -180,11 +180,22 @@ it("a file that is damaged meanwhile changes nothing, and is told", async () => 
   const caller = token(["infer"]);
   allow({ tokens: [caller.entry] });
   await start();
+  const told = () => server.log.filter((line) => line.includes("auth.tokens_file changed and cannot be used"));
   writeFileSync(tokensFile, "{");
-  await expect
-    .poll(() => server.log.join("\n"), { timeout: 10_000 })
-    .toContain("auth.tokens_file changed and cannot be used");
+  await expect.poll(told, { timeout: 10_000 }).toHaveLength(1);
   expect((await ask(caller).classify(REQUEST)).labels).toHaveLength(2);
+  // Another scope with one bit: what the caller could do before is what it may do still, and no one else may do anything.
+  const text = formatAccessList({ tokens: [caller.entry], certificates: [] });
+  const intruder = token(["infer"]);
+  const disguised = { token: intruder.token.replace(intruder.entry.id, caller.entry.id) };
+  writeFileSync(tokensFile, text.replace(caller.entry.sha256, tokenHash(disguised.token)));
+  await expect.poll(told, { timeout: 10_000 }).toHaveLength(2);
+  expect(told()[1]).toMatch(/tokens\[0\]\.checksum.*is damaged/);
+  expect(told()[1]).toContain(tokensFile);
+  expect((await ask(caller).classify(REQUEST)).labels).toHaveLength(2);
+  for (const options of [{ token: intruder.token }, disguised]) {
+    await expect(ask(options).classify(REQUEST)).rejects.toMatchObject({ status: "UNAUTHENTICATED" });
+  }
   expect(server.log.join("\n")).not.toContain(caller.token);
 });
 
