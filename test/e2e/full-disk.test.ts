@@ -1,6 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectAdmin } from "../../src/client/admin-client.ts";
@@ -8,37 +6,12 @@ import { JobKind } from "../../src/gen/albert/v1/training_pb.js";
 import { missing } from "../support/fixtures.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { runServer } from "../support/running-server.ts";
+import { smallDisk } from "../support/small-disk.ts";
 
-const disk = mkdtempSync(join(tmpdir(), "albert-disk-"));
-
-/** Mounts a small disk. @returns whether this user may, on this system */
-function mounted(): boolean {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const skip = missing("the right to mount a small disk (tmpfs)", mounted() ? disk : undefined);
-afterAll(() => {
-  if (!skip) execFileSync("umount", ["--lazy", disk]);
-  rmSync(disk, { recursive: true, force: true });
-});
-
-/** Fills the disk to its last byte. */
-function fill(): void {
-  const file = openSync(join(disk, "fill"), "w");
-  for (const size of [1 << 20, 1 << 12, 1]) {
-    try {
-      for (;;) writeSync(file, Buffer.alloc(size));
-    } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
-    }
-  }
-  closeSync(file);
-}
+const small = smallDisk(24);
+const disk = small?.directory ?? "";
+const skip = missing("the right to mount a small disk (tmpfs)", small);
+afterAll(() => small?.remove());
 
 describe.skipIf(skip)("a server whose store cannot be written", () => {
   let directory: string;
@@ -73,21 +46,21 @@ describe.skipIf(skip)("a server whose store cannot be written", () => {
   }
 
   it("serves when its disk is full", async () => {
-    fill();
+    const makeRoom = small!.fill();
     try {
       await servesButDoesNotTrain("DISK_FULL");
     } finally {
-      rmSync(join(disk, "fill"));
+      makeRoom();
     }
   });
 
   it("serves when its disk is read-only, also what its cache does not hold", async () => {
     rmSync(join(disk, "store/cache"), { recursive: true });
-    execFileSync("mount", ["-o", "remount,ro", disk]);
+    small!.remount("ro");
     try {
       await servesButDoesNotTrain("DISK_READ_ONLY");
     } finally {
-      execFileSync("mount", ["-o", "remount,rw", disk]);
+      small!.remount("rw");
     }
   });
 });
