@@ -8,6 +8,7 @@ import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts
 import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import { COSINE, comparesVectors } from "../../tasks/evaluation/evaluate-similarity.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "../../tasks/evaluation/prediction.ts";
 import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
@@ -104,7 +105,7 @@ export async function runDataset(
 ): Promise<DatasetRun> {
   const model = await openModelDirectory(flags.model);
   const tasks = taskModel(model);
-  const head = selectHead(tasks, headKindsOf(flags.task), flags.head);
+  const head = comparesVectors(tasks, flags.task) ? COSINE : selectHead(tasks, headKindsOf(flags.task), flags.head);
   const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags) };
   const { examples, count: total, warnings } = await datasetExamples(request, head);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);

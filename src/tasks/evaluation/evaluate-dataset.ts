@@ -5,6 +5,7 @@ import { selectHead, type TaskModel } from "../plan.ts";
 import { evaluateChoices } from "./evaluate-choices.ts";
 import { evaluateClassification } from "./evaluate-classification.ts";
 import { evaluateQuestions } from "./evaluate-questions.ts";
+import { comparesVectors, evaluateSimilarity } from "./evaluate-similarity.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "./prediction.ts";
 import type { SequenceRunner } from "./run-sequences.ts";
 
@@ -12,7 +13,7 @@ import type { SequenceRunner } from "./run-sequences.ts";
 
 /**
  * Runs a dataset through an engine: the one way in which training, jobs and the command line predict and measure. Every
- * sequence goes through the serving graph.
+ * sequence goes through the serving graph. A sentence encoder answers STS-B by the cosine of its vectors.
  *
  * @throws AlbertError invalid-input for examples that do not fit the task; precondition (HEAD_MISSING)
  */
@@ -23,12 +24,15 @@ export async function evaluateDataset(
   examples: AsyncIterable<Example> | Iterable<Example>,
   options: EvaluationOptions = {},
 ): Promise<DatasetEvaluation> {
-  const head = selectHead(model, headKindsOf(task), options.head);
   const limited: TaskModel = {
     ...model,
     maxSequenceLength: Math.min(options.maxSequenceLength ?? model.maxSequenceLength, model.maxSequenceLength),
   };
   const shared = { engine, model: limited, task, options };
+  if (comparesVectors(model, task)) {
+    return evaluateSimilarity({ ...shared, examples: only<ClassificationExample>(examples, "classification") });
+  }
+  const head = selectHead(model, headKindsOf(task), options.head);
   switch (head.kind) {
     case "classification":
       return evaluateClassification(

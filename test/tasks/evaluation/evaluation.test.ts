@@ -95,6 +95,36 @@ describe("evaluating a dataset", () => {
   /** Scores a text by its length: one word is the second label. */
   const byLength = ({ inputIds }: SequenceInput) => ({ logits: Float32Array.of(0, inputIds.length === 3 ? 2 : -2) });
 
+  it("measures a sentence encoder by the cosine of its vectors, and takes a regression head where there is one", async () => {
+    const pair = (text: string, textPair: string, label: number): Example => ({
+      ...{ kind: "classification", id: `${text}/${textPair}`, text, textPair, label, location },
+    });
+    // A word's vector turns with its letter; the marks around a text weigh nothing.
+    const angles: Record<string, number> = { a: 0, b: 0.5, c: 2 };
+    const model = { ...toyModel([]), encoding: { pooling: "mean", normalize: true } as const };
+    const { engine } = toyEngine(({ inputIds }) => {
+      const vectors = [...inputIds].map((id) => {
+        const angle = angles[model.tokenizer.pieceOf(id).slice(1)];
+        return angle === undefined ? [0, 0] : [Math.cos(angle), Math.sin(angle)];
+      });
+      return { values: Float32Array.from(vectors.flat()) };
+    });
+    const rows = [pair("a", "a", 5), pair("a", "b", 4), pair("a", "c", 1), pair("b", "c", 0)];
+    const { metrics, predictions } = await evaluateDataset(engine, model, "sts-b", rows);
+    const values = predictions.rows.map((row) => ("probabilities" in row ? row.probabilities[0]! : Number.NaN));
+    for (const [i, difference] of [0, 0.5, 2, 1.5].entries()) expect(values[i]).toBeCloseTo(Math.cos(difference), 6);
+    expect(Object.keys(metrics)).toEqual(["pearson", "spearman"]);
+    expect(metrics["spearman"]).toBeCloseTo(0.8, 6);
+    const asked: (readonly string[])[] = [];
+    const regression = toyEngine(({ outputs }) => {
+      asked.push(outputs);
+      return { logits: Float32Array.of(1) };
+    });
+    const withHead = { ...toyModel([head("regression", ["score"])]), encoding: model.encoding };
+    await evaluateDataset(regression.engine, withHead, "sts-b", rows);
+    expect(asked[0]).toEqual(["h"]);
+  });
+
   it("reports the official names for labels, and maps official labels onto a head's own names", async () => {
     const rows = texts([
       ["one", "1"],
