@@ -20,7 +20,7 @@ const renamed = heads.map((head) => {
     throw new Error(`expected ${head.labels.length} labels, got ${labels.length}`);
   return { ...head, labels };
 });
-const { maxSequenceLength, metrics, lineage } = manifest;
+const { maxSequenceLength, metrics, lineage, fineTuning, encoding } = manifest;
 await writeModelDirectory(output, {
   name: basename(resolve(output)),
   config,
@@ -31,4 +31,6 @@ await writeModelDirectory(output, {
   ...(description === undefined ? {} : { description }),
   ...(metrics === undefined ? {} : { metrics }),
   ...(lineage === undefined ? {} : { lineage }),
+  ...(fineTuning === undefined ? {} : { fineTuning }),
+  ...(encoding === undefined ? {} : { encoding }),
 });

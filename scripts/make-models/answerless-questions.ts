@@ -6,7 +6,7 @@
  *     node --import tsx scripts/make-models/answerless-questions.ts OUTPUT SHARE MOST_CHARACTERS SQUAD_V1 [SQUAD_V2]
  *
  * SHARE answerless questions are made for each that has an answer. Passages longer than MOST_CHARACTERS are left out. Writes
- * OUTPUT/train.json and, from every fortieth article, OUTPUT/held-out.json, in SQuAD v2's layout. The questions of SQUAD_V2 (.gz
+ * OUTPUT/train.json and, from every fortieth article, OUTPUT/held-out.json (last), in SQuAD v2's layout. The questions of SQUAD_V2 (.gz
  * too) join the training file as they are. The same files give the same questions.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -1,25 +1,24 @@
-import type { MODELS } from "./settings.ts";
+/** What the page of the models says of one of them. */
+export interface ModelCard {
+  readonly name: string;
+  readonly description: string;
+  /** What was measured on the development data, next to what to compare it with: words, and a program's numbers or words. */
+  readonly rows: readonly (readonly [name: string, measured: unknown])[];
+}
 
-/** A model with what it scored, and what guessing scores. */
-export type ScoredModel = (typeof MODELS)[number] & { readonly score: unknown; readonly baseline: unknown };
-
-/**
- * The page of the models' directory: what each is for, its numbers next to those of guessing and of the published
- * ALBERT, and every command.
- */
-export function modelsPage(models: readonly ScoredModel[], commands: readonly string[]): string {
-  const sections = models.map(({ name, description, score, baseline, published }) => {
-    const rows = [
-      ["this model", inWords(score)],
-      ["guessing", inWords(baseline)],
-      ["published, on the whole development set", published],
-    ];
-    return [
+/** The page of the models' directory: what each is for, its numbers next to others, and every command. */
+export function modelsPage(models: readonly ModelCard[], commands: readonly string[]): string {
+  const sections = models.map(({ name, description, rows }) =>
+    [
       `## ${name}`,
       description,
-      ["| on the development data | |", "|---|---|", ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n"),
-    ].join("\n\n");
-  });
+      [
+        "| on the development data | |",
+        "|---|---|",
+        ...rows.map(([row, measured]) => `| ${row} | ${inWords(measured)} |`),
+      ].join("\n"),
+    ].join("\n\n"),
+  );
   return `${[
     "# Models",
     ...sections,
@@ -29,13 +28,15 @@ export function modelsPage(models: readonly ScoredModel[], commands: readonly st
   ].join("\n\n")}\n`;
 }
 
-/** The numbers in what a program printed, wherever they are. */
-function inWords(json: unknown): string {
+/** Words as they are; the numbers in what a program printed, wherever they are. */
+function inWords(measured: unknown): string {
+  if (typeof measured === "string") return measured;
   const numbers = (value: unknown, name: string): string[] => {
     if (typeof value === "number") return [`${name} ${Number(value.toFixed(4))}`];
     if (typeof value !== "object" || value === null) return [];
     return Object.entries(value).flatMap(([key, inner]) => numbers(inner, key));
   };
-  const metrics = typeof json === "object" && json !== null && "metrics" in json ? json.metrics : json;
+  const metrics =
+    typeof measured === "object" && measured !== null && "metrics" in measured ? measured.metrics : measured;
   return numbers(metrics, "value").join(", ");
 }

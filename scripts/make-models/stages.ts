@@ -28,6 +28,18 @@ export function dataFiles(directory: string, prefix: string): string[] {
   return files.sort().map((name) => join(folder, name));
 }
 
+/** Where models are made, and by what. */
+export interface Workshop {
+  readonly stages: Stages;
+  /** Directory of the public data. */
+  readonly data: string;
+  /** Directory of everything that is made. */
+  readonly work: string;
+  /** Flags of the device that computes. */
+  readonly machine: Flags;
+  readonly seed: string;
+}
+
 /** Runs commands one after the other, each once: one whose result is there already is not run again. */
 export class Stages {
   /** Every command in order, as somebody would type it. */
@@ -81,6 +93,19 @@ export class Stages {
     const command = program === "albert" ? "albert" : `node --import tsx ${program}`;
     this.commands.push([command, ...words].join(" ").replaceAll(`${this.#work}/`, ""));
   }
+}
+
+/**
+ * Whole sentences of SST-2 apart, with their phrases: any other choice of its rows would be seen in training in parts.
+ *
+ * @returns flags of `albert train`
+ */
+export function heldOutSentences({ stages, work }: Workshop, train: string, settings: Flags): Flags {
+  const output = join(work, "sst-2");
+  const made = join(output, "held-out.tsv");
+  const count = String(settings["count"]);
+  stages.run("holding sentences out", made, "scripts/hold-out-sentences.ts", [train, output, count]);
+  return { train: join(output, "train.tsv"), eval: made };
 }
 
 /** @returns what the program wrote to a piped standard output. A failure ends this process: the program has said why. */

@@ -5,6 +5,11 @@ import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { exportHuggingFace } from "../../src/model/checkpoint/export-checkpoint.ts";
+import type { Vocabulary } from "../../src/model/directory/vocabulary.ts";
+import { parseModelConfig } from "../../src/model/families/families.ts";
+import { initialiseParameters } from "../../src/model/initialise.ts";
+import { modelParameters } from "../../src/model/parameters.ts";
 import { tinyText } from "../support/english.ts";
 import { missing } from "../support/fixtures.ts";
 
@@ -32,6 +37,62 @@ const SMALL = {
   },
   "held-out-sentences": { count: 4 },
 };
+
+describe("npm run make-models -- --base", () => {
+  const base = mkdtempSync(join(tmpdir(), "albert-make-from-"));
+  const work = join(base, "work");
+  const put = (path: string, content: string) => {
+    mkdirSync(dirname(join(base, path)), { recursive: true });
+    writeFileSync(join(base, path), content);
+  };
+  afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+  it("makes a fine-tune and the encoder itself, as int8 with one file of word embeddings, scores both and goes on", async () => {
+    execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
+    const words = ["big", "cat", "did", "walk", "old", "tree", "in", "sleep", "a", "an"];
+    const vocabulary: Vocabulary = {
+      ...{ kind: "wordpiece", lowerCase: true },
+      bytes: Buffer.from(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...words, ""].join("\n")),
+    };
+    const { config } = parseModelConfig({
+      ...{ model_type: "bert", vocab_size: 15, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2 },
+      ...{ intermediate_size: 32, max_position_embeddings: 32, hidden_act: "gelu" },
+    });
+    const parameters = initialiseParameters(modelParameters(config, []), 1);
+    const encoding = { pooling: "mean", normalize: true } as const;
+    await exportHuggingFace(join(base, "encoder"), { config, heads: [], parameters, vocabulary, encoding });
+    const rows = Array.from({ length: 20 }, (_, i) =>
+      i % 2 === 0 ? `a big cat did walk ${i}\t1` : `an old tree in sleep ${i}\t0`,
+    );
+    for (const split of ["train", "dev"]) put(`data/glue/SST-2/${split}.tsv`, `sentence\tlabel\n${rows.join("\n")}\n`);
+    const pairs = ["5.000", "2.000", "0.000"].map(
+      (score, i) => `${i}\tg\tf\t2012\t${i}\ts\ts\ta big cat\t${words[i]} tree\t${score}`,
+    );
+    const columns = "index genre filename year old_index source1 source2 sentence1 sentence2 score"
+      .split(" ")
+      .join("\t");
+    put("data/glue/STS-B/dev.tsv", `${columns}\n${pairs.join("\n")}\n`);
+    const few = { max_seq_length: 16, train_batch_size: 4, train_step: 4, warmup_step: 1, save_checkpoints_steps: 2 };
+    put("small.json", JSON.stringify({ sentiment: few, "held-out-sentences": { count: 4 } }));
+    const script = join(root, "scripts/make-models/main.ts");
+    const place = ["--data", join(base, "data"), "--output", work, "--base", join(base, "encoder")];
+    const flags = [...place, "--settings", join(base, "small.json"), "--only", "sentiment,sentence-encoder"];
+    const make = () =>
+      promisify(execFile)(process.execPath, ["--import", "tsx", script, ...flags, "--threads", "1"], { cwd: root });
+    await make();
+    const models = ["sentiment", "sentence-encoder"].map((name) => join(work, "models", name));
+    for (const directory of models) {
+      expect(JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"))).toMatchObject({ weights: "int8" });
+    }
+    const [first, second] = models.map((directory) => readFileSync(join(directory, "embeddings.safetensors")));
+    expect(first!.equals(second!)).toBe(true);
+    const page = readFileSync(join(work, "models/README.md"), "utf8");
+    expect(page).toMatch(/\| sst-2: this model \| .*eval_accuracy [01]/);
+    expect(page).toMatch(/\| sts-b: this model \| pearson .*spearman/);
+    const { stdout } = await make();
+    expect(stdout).toContain("fine-tuning sentiment: done already");
+  }, 240_000);
+});
 
 describe.skipIf(missing("spm_train, for the vocabulary of the models", existsSync("/usr/bin/spm_train")))(
   "npm run make-models",

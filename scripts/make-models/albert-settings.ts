@@ -120,7 +120,7 @@ export const FROM_PUBLISHED: Settings = {
 };
 
 /** The models, each with its task, what it starts from, its data, labels and what a person should compare its score with. */
-export const MODELS = [
+export const ALBERT_MODELS = [
   {
     name: "sentiment",
     task: "sst-2",

@@ -1,0 +1,74 @@
+import type { Flags } from "./stages.ts";
+
+// How models are made from a sentence encoder of the BERT family, six layers of 384, on one CPU core. The word embeddings stay as
+// they are, so that all models share them (`albert convert --embeddings-apart`); what they lose by it is in models/README.md.
+
+const COMMON = {
+  optimizer: "adamw-corrected",
+  schedule: "rebased",
+  freeze: "word_embeddings",
+  keep_checkpoint_max: 1,
+  token_budget: 8192,
+} as const;
+
+/** Values of every stage; `--settings FILE` replaces single ones. */
+export const ENCODER_SETTINGS = {
+  "held-out-sentences": { count: 1000 },
+  sentiment: {
+    ...COMMON,
+    max_seq_length: 64,
+    train_batch_size: 32,
+    train_step: 3000,
+    warmup_step: 200,
+    learning_rate: 6e-5,
+    dropout: 0.1,
+    save_checkpoints_steps: 500,
+  },
+  /** Questions without an answer for each with one, and the longest passage that is used. */
+  "answerless-questions": { share: 0.35, most_characters: 1000 },
+  "question-answering": {
+    ...COMMON,
+    max_seq_length: 256,
+    doc_stride: 128,
+    max_query_length: 40,
+    train_batch_size: 32,
+    train_step: 1200,
+    warmup_step: 80,
+    learning_rate: 1e-4,
+    dropout: 0,
+    head_dropout: 0,
+    save_checkpoints_steps: 400,
+  },
+} as const satisfies Record<string, Flags>;
+
+/** Values of every stage, by their names. */
+export type EncoderSettings = typeof ENCODER_SETTINGS;
+
+/** The models, each with its task, the development data that it is measured on, its labels and what it is for. */
+export const ENCODER_MODELS = [
+  {
+    name: "sentiment",
+    task: "sst-2",
+    train: "glue/SST-2/train.tsv",
+    measured: { "sst-2": "glue/SST-2/dev.tsv" },
+    labels: "negative,positive",
+    description: "Says whether an English text, such as a review, is negative or positive.",
+  },
+  {
+    name: "question-answering",
+    task: "squad-v2",
+    train: "squad/train-v1.1.json",
+    measured: { "squad-v2": "squad/dev-v2.0", "squad-v1": "squad/dev-v1.1" },
+    labels: "",
+    description: "Finds the answer to a question in an English text, or says that there is none.",
+  },
+  {
+    name: "sentence-encoder",
+    task: "encode",
+    train: "",
+    measured: { "sts-b": "glue/STS-B/dev.tsv" },
+    labels: "",
+    description:
+      "Turns an English text of up to 256 tokens into a vector of 384 numbers; texts that mean alike have near ones.",
+  },
+] as const;

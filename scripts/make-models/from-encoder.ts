@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import type { ENCODER_MODELS, EncoderSettings } from "./encoder-settings.ts";
+import type { ModelCard } from "./models-page.ts";
+import { dataFiles, type Flags, flagsOf, heldOutSentences, type Workshop } from "./stages.ts";
+
+type EncoderModel = (typeof ENCODER_MODELS)[number];
+
+/**
+ * Makes models from a sentence encoder: itself, and fine-tunes of it. They are stored as int8, their word embeddings apart.
+ *
+ * @param base  directory of sentence-transformers, or what else `albert import` reads
+ */
+export function makeFromEncoder(
+  models: readonly EncoderModel[],
+  settings: EncoderSettings,
+  workshop: Workshop,
+  base: string,
+): ModelCard[] {
+  const { stages, work } = workshop;
+  const encoder = join(work, "encoder");
+  stages.run("importing", join(encoder, "manifest.json"), "albert", ["import", base, "--output", encoder]);
+  return models.map((model) => makeModel(model, encoder, settings, workshop));
+}
+
+function makeModel(model: EncoderModel, encoder: string, settings: EncoderSettings, workshop: Workshop): ModelCard {
+  const { name, labels, description } = model;
+  const { stages, data, work, machine } = workshop;
+  const trained = model.task === "encode" ? encoder : fineTune(model, encoder, settings, workshop);
+  const named = join(work, "named", name);
+  stages.run(`naming ${name}`, join(named, "manifest.json"), "scripts/name-labels.ts", [
+    ...[trained, named, labels, description],
+  ]);
+  const output = join(work, "models", name);
+  const stored = ["convert", named, "--weights", "int8", "--embeddings-apart", "--output", output];
+  stages.run(`storing ${name}`, join(output, "manifest.json"), "albert", stored);
+  const scoreOf = (task: string, prefix: string, directory: string, kind: string) => {
+    const flags = { task, model: directory, data: dataFiles(data, prefix)[0]!, ...machine };
+    const evaluated = ["evaluate", ...flagsOf(flags), "--json"];
+    return stages.json(
+      `scoring ${name}, ${kind}, on ${task}`,
+      `scores/${name}.${kind}.${task}.json`,
+      "albert",
+      evaluated,
+    );
+  };
+  const rows = Object.entries(model.measured).flatMap(([task, prefix]) => [
+    [`${task}: this model`, scoreOf(task, prefix, output, "int8")] as const,
+    [`${task}: before its weights were rounded`, scoreOf(task, prefix, named, "float32")] as const,
+  ]);
+  return { name, description, rows };
+}
+
+/** @returns directory of the fine-tuned model */
+function fineTune(
+  { name, task, train: prefix }: Exclude<EncoderModel, { task: "encode" }>,
+  encoder: string,
+  settings: EncoderSettings,
+  workshop: Workshop,
+): string {
+  const { stages, data, work, machine, seed } = workshop;
+  const train = dataFiles(data, prefix)[0]!;
+  const rows: Flags =
+    task === "sst-2"
+      ? heldOutSentences(workshop, train, settings["held-out-sentences"])
+      : answerlessQuestions(train, settings["answerless-questions"], workshop);
+  const output = join(work, "fine-tuned", name);
+  const flags = { task, init: encoder, ...rows, seed, ...settings[name], ...machine, output };
+  stages.train(`fine-tuning ${name}`, output, ["train", ...flagsOf(flags)]);
+  return output;
+}
+
+/** SQuAD v1's questions with some that have no answer; whole articles are held out. */
+function answerlessQuestions(train: string, settings: Flags, { stages, data, work }: Workshop): Flags {
+  const output = join(work, "squad");
+  const further = dataFiles(data, "squad/train-v2.0")[0]!;
+  const held = join(output, "held-out.json");
+  stages.run("making questions without an answer", held, "scripts/make-models/answerless-questions.ts", [
+    ...[output, String(settings["share"]), String(settings["most_characters"]), train, further],
+  ]);
+  return { train: join(output, "train.json"), eval: held };
+}
