@@ -54,10 +54,13 @@ describe("npm run make-models -- --base", () => {
       ...{ kind: "wordpiece", lowerCase: true },
       bytes: Buffer.from(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...words, ""].join("\n")),
     };
-    const { config } = parseModelConfig({
-      ...{ model_type: "bert", vocab_size: 15, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2 },
-      ...{ intermediate_size: 32, max_position_embeddings: 32, hidden_act: "gelu" },
-    });
+    const { config } = parseModelConfig(
+      {
+        ...{ model_type: "bert", vocab_size: 15, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2 },
+        ...{ intermediate_size: 32, max_position_embeddings: 32, hidden_act: "gelu" },
+      },
+      "config.json",
+    );
     const parameters = initialiseParameters(modelParameters(config, []), 1);
     const encoding = { pooling: "mean", normalize: true } as const;
     await exportHuggingFace(join(base, "encoder"), { config, heads: [], parameters, vocabulary, encoding });
