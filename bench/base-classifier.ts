@@ -17,17 +17,27 @@ export const BASE: AlbertConfig = parseAlbertConfig({
   intermediate_size: 3072,
 }).config;
 
+/** As small as a model that proves no more than that it runs. */
+export const TINY: AlbertConfig = parseAlbertConfig({
+  vocab_size: 1000,
+  embedding_size: 16,
+  hidden_size: 32,
+  num_attention_heads: 2,
+  num_hidden_layers: 1,
+  intermediate_size: 64,
+}).config;
+
 const HEAD: Head = { kind: "classification", name: "label", problemType: "single-label", labels: ["no", "yes"] };
 
 /** Two labels, one sequence an example. */
 export const CLASSIFICATION = objectiveOf(HEAD);
 
-/** Trains ALBERT-base with a classifier from random weights: AdamW, no dropout, every thread there is. */
-export function openBaseClassifier(device: ExecutorOptions["device"]): Promise<Executor> {
-  const parameters = initialiseParameters(modelParameters(BASE, [HEAD]), 1);
+/** Trains a classifier, ALBERT-base unless said otherwise, from random weights: AdamW, no dropout, every thread there is. */
+export function openClassifier(device: ExecutorOptions["device"], config: AlbertConfig = BASE): Promise<Executor> {
+  const parameters = initialiseParameters(modelParameters(config, [HEAD]), 1);
   const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
   const spec = {
-    config: BASE,
+    config,
     objective: CLASSIFICATION,
     optimizer: { kind: "adamw-official" },
     headDropout: 0,

@@ -2,7 +2,7 @@ import { deriveSeed, permutation, RandomStream } from "../src/model/random.ts";
 import { collate } from "../src/training/step/collate.ts";
 import { DataOrder } from "../src/training/step/data-order.ts";
 import type { Batch, Executor } from "../src/training/step/training-step.ts";
-import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
+import { BASE, CLASSIFICATION, openClassifier } from "./base-classifier.ts";
 import { pytorchSeconds } from "./pytorch.ts";
 import { rounded } from "./timing.ts";
 
@@ -27,7 +27,7 @@ export async function benchTrainingLengths(python: string) {
     tokenBudget: 2048,
     maxSequenceLength: LONGEST,
   });
-  const executor = await openBaseClassifier("cpu");
+  const executor = await openClassifier("cpu");
   let ours: number;
   try {
     ours = perThousand(await secondsOf(executor, sampledSteps(order, lengths)));

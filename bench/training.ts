@@ -2,7 +2,7 @@ import type { AlbertConfig } from "../src/model/config.ts";
 import { TrainingSession } from "../src/runtime/session/training-session.ts";
 import { batchTensors } from "../src/training/objectives.ts";
 import type { Batch, ExecutorOptions } from "../src/training/step/training-step.ts";
-import { BASE, CLASSIFICATION, openBaseClassifier } from "./base-classifier.ts";
+import { BASE, CLASSIFICATION, openClassifier } from "./base-classifier.ts";
 import { pytorchSeconds } from "./pytorch.ts";
 import { rounded, timingOf } from "./timing.ts";
 import { benchTrainingLengths } from "./training-lengths.ts";
@@ -50,9 +50,10 @@ function besidePytorch(python: string, shape: Shape, ours: number) {
   };
 }
 
-async function secondsPerStep(device: ExecutorOptions["device"], shape: Shape) {
-  const executor = await openBaseClassifier(device);
-  const batch = randomBatch(BASE, shape);
+/** Times a few AdamW steps of a classifier, ALBERT-base unless another configuration is given, on batches of one shape. */
+export async function secondsPerStep(device: ExecutorOptions["device"], shape: Shape, config: AlbertConfig = BASE) {
+  const executor = await openClassifier(device, config);
+  const batch = randomBatch(config, shape);
   const runtime = watchRuntime();
   try {
     const openedAt = performance.now();

@@ -44,7 +44,7 @@ class Albert(torch.nn.Module):
         return self.output(context.transpose(1, 2).reshape(rows, length, H))
 
     def forward(self, ids, types, mask):
-        places = torch.arange(ids.shape[1])
+        places = torch.arange(ids.shape[1], device=ids.device)
         x = self.projection(self.embedding_norm(self.words(ids) + self.types(types) + self.positions(places)))
         bias = (1 - mask)[:, None, None, :] * -10_000.0
         for _ in range(LAYERS):
@@ -120,4 +120,5 @@ def main():
     print(json.dumps(results))
 
 
-main()
+if __name__ == "__main__":
+    main()

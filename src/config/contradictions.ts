@@ -135,9 +135,10 @@ function deadlines({ server }: Config): FieldViolation[] {
 function precisions({ runtime }: Config): FieldViolation[] {
   const { precision, device } = runtime;
   if (precision === "fp32") return [];
-  const only = precision === "int8" ? "cpu" : "openvino";
-  if (device === only || (device === "auto" && only === "cpu")) return [];
-  const description = `${precision} runs on the device ${only} only, and runtime.device is ${device}`;
+  const devices = { int8: ["auto", "cpu"], bf16: ["openvino"], fp16: ["webgpu", "cuda"] }[precision];
+  if (devices.includes(device)) return [];
+  const named = devices.filter((each) => each !== "auto").join(" or ");
+  const description = `${precision} runs on the device ${named} only, and runtime.device is ${device}`;
   return [{ field: "runtime.precision", description }];
 }
 

@@ -378,11 +378,11 @@ const SETTINGS = {
       flag: "device",
       doc: "Where models run; a device that is named and missing is an error, auto takes the best present but openvino, which has to be named. Training runs on the cpu then.",
     }),
-    precision: choice(["fp32", "bf16", "int8"], {
+    precision: choice(["fp32", "bf16", "fp16", "int8"], {
       default: "fp32",
       flag: "precision",
       roles: SERVES,
-      doc: "Arithmetic of the serving graph; int8 is for the device cpu only, bf16 for openvino on a processor that has it.",
+      doc: "Arithmetic of the serving graph; int8 is for the device cpu only, bf16 for openvino on a processor that has it, fp16 for webgpu and cuda.",
     }),
     openvinoLibrary: text({
       default: "",

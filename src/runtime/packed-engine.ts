@@ -38,7 +38,7 @@ export interface RunningOptions {
 
 export interface EngineOptions extends RunningOptions {
   readonly device: DeviceKind;
-  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu. */
+  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu, bf16 openvino, fp16 webgpu or cuda. */
   readonly precision?: Precision;
   /** Where the model's files are written for the session; default: the directory for temporary files. */
   readonly workDirectory?: string;

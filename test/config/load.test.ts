@@ -114,6 +114,15 @@ describe("loadConfig", () => {
     ]);
   });
 
+  it.each([
+    ["fp16", "auto", "webgpu or cuda"],
+    ["bf16", "cuda", "openvino"],
+    ["int8", "webgpu", "cpu"],
+  ])("refuses %s on the device %s, and says where it runs", (precision, device, devices) => {
+    const said = `${precision} runs on the device ${devices} only, and runtime.device is ${device}`;
+    expect(problems({ flags: { precision, device } })).toEqual({ "runtime.precision": said });
+  });
+
   it("lets listeners share port 0", () => {
     expect(
       problems({ flags: { "server-public-address": "127.0.0.1:0", "server-admin-address": "127.0.0.1:0" } }),

@@ -13,9 +13,10 @@ import type { Engine, OutputTensors, SequenceInput } from "../../src/runtime/eng
 import { createEngine } from "../../src/runtime/packed-engine.ts";
 import { expectClose } from "../support/closeness.ts";
 import { fixture, missing } from "../support/fixtures.ts";
+import { namedDevices } from "../support/graphics.ts";
 import { ExpectedTensors } from "./expected-tensors.ts";
 
-const TOLERANCE = 2e-5;
+const TOLERANCES = { cpu: 2e-5, webgpu: 1e-4, cuda: 1e-4 } as const;
 /** Bodies of the cases that do not name or hold their own, as the fixtures' README says. */
 const USUAL_BODY = "tiny-en";
 
@@ -24,7 +25,10 @@ const cases = (root === undefined ? [] : readdirSync(root)).filter((name) =>
   existsSync(join(root!, name, "head.safetensors")),
 );
 
-describe.skipIf(missing("golden heads", cases.length > 0)).each(cases)("the head of %s", (name) => {
+const runs = (["cpu", ...namedDevices] as const).flatMap((device) => cases.map((name) => [name, device] as const));
+
+describe.skipIf(missing("golden heads", cases.length > 0)).each(runs)("the head of %s on %s", (name, device) => {
+  const tolerance = TOLERANCES[device];
   const directory = join(root!, name);
   let engine: Engine;
   let expected: ExpectedTensors;
@@ -37,7 +41,7 @@ describe.skipIf(missing("golden heads", cases.length > 0)).each(cases)("the head
     const { config, trunk } = await body(directory);
     for (const { name, shape } of headParameters(config, head)) expect(variables.get(name)?.shape).toEqual(shape);
     const parameters = new Map([...trunk, ...variables]);
-    engine = await createEngine({ config, heads: [head], parameters }, { device: "cpu", threads: 1, calibrationMs: 0 });
+    engine = await createEngine({ config, heads: [head], parameters }, { device, threads: 1, calibrationMs: 0 });
   });
   afterAll(() => engine.close());
 
@@ -47,10 +51,10 @@ describe.skipIf(missing("golden heads", cases.length > 0)).each(cases)("the head
     return sequences.map(({ row, input }, index) => ({ row, input, tensors: outputs[index]!.get("head")! }));
   };
   const close = (actual: ArrayLike<number>, wanted: ArrayLike<number>, what: string) =>
-    expectClose(actual, wanted, { absolute: TOLERANCE }, what);
+    expectClose(actual, wanted, { absolute: tolerance }, what);
 
   it("gives Google's outputs", async () => {
-    if (head.kind === "span-answerability") return compareBeams(expected, run);
+    if (head.kind === "span-answerability") return compareBeams(expected, run, tolerance);
     const results = await run();
     for (const { row, input, tensors } of results) {
       if (head.kind === "span") {
@@ -73,6 +77,7 @@ async function compareBeams(
   run: (
     extra: (row: number) => Partial<SequenceInput>,
   ) => Promise<{ row: number; input: SequenceInput; tensors: OutputTensors }[]>,
+  absolute: number,
 ): Promise<void> {
   const beams = new Set(expected.names.flatMap((name) => /^predict_(\d+)x(\d+)\//.exec(name)?.[0] ?? []));
   expect(beams.size).toBeGreaterThan(0);
@@ -93,7 +98,7 @@ async function compareBeams(
       ] as const;
       for (const [ours, theirs] of pairs) {
         const wanted = expected.floatRow(`${prefix}${theirs}`, row);
-        expectClose(tensors[ours]!, wanted, { absolute: TOLERANCE }, `${prefix}${theirs} of row ${row}`);
+        expectClose(tensors[ours]!, wanted, { absolute }, `${prefix}${theirs} of row ${row}`);
       }
       const starts = expected.intRow(`${prefix}start_top_index`, row);
       expect([...tensors["startIndexes"]!], `${prefix} starts of row ${row}`).toEqual([...starts]);

@@ -68,8 +68,11 @@ export function addDatasetOptions(command: Command): Command {
       new Option("--device <device>", "where to compute").choices(["cpu", "openvino", "webgpu", "cuda"]).default("cpu"),
     )
     .addOption(
-      new Option("--precision <p>", "what matrix products are computed in; int8 on the CPU device, bf16 with OpenVINO")
-        .choices(["fp32", "bf16", "int8"])
+      new Option(
+        "--precision <p>",
+        "what matrix products are computed in; int8 on the CPU device, bf16 with OpenVINO, fp16 on WebGPU and CUDA",
+      )
+        .choices(["fp32", "bf16", "fp16", "int8"])
         .default("fp32"),
     )
     .option("--threads <n>", "threads of the CPU device", wholeNumber(1, 1024))

@@ -8,7 +8,7 @@ export type Verdict = "pass" | "fail" | "inconclusive";
 
 /** What computing in fewer bits than fp32 changes in a version's answers. */
 export interface PrecisionLoss extends AnswerLoss {
-  /** "int8" or "bf16". */
+  /** "int8", "bf16" or "fp16". */
   readonly precision: string;
 }
 

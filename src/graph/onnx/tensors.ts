@@ -1,16 +1,28 @@
 import { invariant } from "../../errors.ts";
+import { toHalves } from "../../model/formats/half-precision.ts";
 import { sizeOf } from "../../model/tensor.ts";
 
 // Constants of an ONNX graph: element types, values and their bytes.
 
 /** Element types that our graphs use, in ONNX Runtime's spelling. */
-export type OnnxType = "float32" | "uint8" | "int8" | "int32" | "int64" | "bool" | "uint32" | "uint64" | "float64";
+export type OnnxType =
+  | "float32"
+  | "float16"
+  | "uint8"
+  | "int8"
+  | "int32"
+  | "int64"
+  | "bool"
+  | "uint32"
+  | "uint64"
+  | "float64";
 
-/** Values of a constant. Booleans are bytes of 0 and 1. */
+/** Values of a constant. Booleans are bytes of 0 and 1, a float16 is given by its bits. */
 export type OnnxData =
   | Float32Array
   | Float64Array
   | Uint8Array
+  | Uint16Array
   | Int8Array
   | Int32Array
   | Uint32Array
@@ -35,6 +47,7 @@ export const DATA_TYPE: Readonly<Record<OnnxType, number>> = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   float64: 11,
   uint32: 12,
   uint64: 13,
@@ -48,6 +61,7 @@ const BYTES_PER_ELEMENT: Readonly<Record<OnnxType, number>> = {
   int32: 4,
   int64: 8,
   bool: 1,
+  float16: 2,
   float64: 8,
   uint32: 4,
   uint64: 8,
@@ -88,6 +102,8 @@ function fromNumbers(dtype: OnnxType, values: readonly number[]): OnnxData {
     case "uint8":
     case "bool":
       return Uint8Array.from(values);
+    case "float16":
+      return toHalves(Float32Array.from(values));
     case "int8":
       return Int8Array.from(values);
     case "int32":

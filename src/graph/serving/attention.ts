@@ -12,15 +12,15 @@ export interface AttentionShape {
 
 /** A fused query-key-value projection. */
 export interface Projections {
-  /** float32 [T, 3H]: query, key and value side by side, bias not yet added. */
+  /** [T, 3H]: query, key and value side by side, bias not yet added; float16 in the precision fp16, else float32. */
   readonly qkv: string;
-  /** float32 [3H] */
+  /** [3H], of the same type */
   readonly bias: string;
 }
 
 /**
  * Writes multi-head self-attention within each sequence, without the output projection, into a graph or a body of it.
  *
- * @returns float32 [T, H]
+ * @returns [T, H] of the projections' type
  */
 export type Attention = (graph: GraphBuilder, projections: Projections, shape: AttentionShape) => string;

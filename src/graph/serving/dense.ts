@@ -1,15 +1,17 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
+import { DATA_TYPE } from "../onnx/tensors.ts";
 import { type Kernel, type RoundedKernel, UINT8_ZERO, type Weights } from "./weights.ts";
 
-// The product of a dense layer in a serving graph, in float32 or int8.
+// The product of a dense layer in a serving graph, in float32, float16 or int8.
 
 /**
  * How the trunk's matrix products are computed. `int8` keeps weights as 8-bit integers with one scale per output column,
  * and rounds every row of the input to 8 bits with a scale of its own: no row depends on its neighbours, so a text's answer
- * does not depend on its batch. Embeddings, normalisation, attention and heads stay in float32. `bf16` is the graph of `fp32`,
- * which the device computes in bfloat16.
+ * does not depend on its batch. `fp16` keeps weights as halves and computes products and attention in float16. Embeddings,
+ * normalisation, activations and heads stay in float32, and with `int8` attention too. `bf16` is the graph of `fp32`, which the
+ * device computes in bfloat16.
  */
-export type Precision = "fp32" | "bf16" | "int8";
+export type Precision = "fp32" | "bf16" | "fp16" | "int8";
 
 /** Largest magnitude of a symmetric 8-bit integer. */
 const INT8_MAX = 127;
@@ -24,9 +26,29 @@ const LEAST_SCALE = 1e-9;
  * @returns  float32 [rows, out]
  */
 export function dense(graph: GraphBuilder, weights: Weights, x: string, kernel: Kernel, precision: Precision): string {
-  return precision === "int8"
-    ? int8Product(graph, x, weights.roundedKernel(kernel))
-    : graph.op("MatMul", [x, weights.kernel(kernel)]);
+  switch (precision) {
+    case "int8":
+      return int8Product(graph, x, weights.roundedKernel(kernel));
+    case "fp16":
+      return cast(graph, halfProduct(graph, weights, x, kernel), "float32");
+    default:
+      return graph.op("MatMul", [x, weights.kernel(kernel)]);
+  }
+}
+
+/**
+ * The product of a dense layer for readers that compute in float16 too.
+ *
+ * @param x  float32 or float16 [rows, in]
+ * @returns  float16 [rows, out]
+ */
+export function halfProduct(graph: GraphBuilder, weights: Weights, x: string, kernel: Kernel): string {
+  return graph.op("MatMul", [cast(graph, x, "float16"), weights.halfKernel(kernel)]);
+}
+
+/** The same values in another element type. */
+export function cast(graph: GraphBuilder, x: string, to: "float32" | "float16"): string {
+  return graph.op("Cast", [x], { to: { int: DATA_TYPE[to] } });
 }
 
 function int8Product(g: GraphBuilder, x: string, { values, scales, dtype }: RoundedKernel): string {

@@ -3,7 +3,7 @@ import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import type { Attention } from "./attention.ts";
-import { dense, type Precision } from "./dense.ts";
+import { cast, dense, halfProduct, type Precision } from "./dense.ts";
 import type { Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
 import type { Kernel, Weights } from "./weights.ts";
@@ -117,8 +117,11 @@ function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: s
   const attention = `${scope}/attention_1`;
   const projections = (variable: string) =>
     ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);
-  const qkv = product(x, { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") }); // [T, 3H]
-  const bias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
+  const qkvKernel: Kernel = { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") };
+  const qkvBias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
+  const half = context.precision === "fp16";
+  const qkv = half ? halfProduct(graph, weights, x, qkvKernel) : product(x, qkvKernel); // [T, 3H]
+  const bias = half ? cast(graph, qkvBias, "float16") : qkvBias;
   const attended = context.attention(graph, { qkv, bias }, config); // [T, H]
   const normalise = (projected: string, residual: string, normScope: string, biasName: string) =>
     graph.fused(

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { Attention } from "./attention.ts";
+import { cast, type Precision } from "./dense.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 import { paddedAttention, paddedView } from "./padded-attention.ts";
 
@@ -12,8 +13,12 @@ export type Target = "cpu" | "openvino" | "webgpu" | "cuda";
 export interface Lowering {
   /** Layers that share weights run as one `Loop` body, or are written out one after the other. */
   readonly layers: "loop" | "unrolled";
-  /** Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once. */
-  prepare(graph: GraphBuilder, feed: Feed): Attention;
+  /**
+   * Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once.
+   *
+   * @param precision  that of the graph; with fp16, attention is in float16
+   */
+  prepare(graph: GraphBuilder, feed: Feed, precision: Precision): Attention;
 }
 
 /**
@@ -41,14 +46,15 @@ const MASKED_KEY = -10_000;
  */
 const webgpuLowering: Lowering = {
   layers: "unrolled",
-  prepare(graph, feed) {
+  prepare(graph, feed, precision) {
     const indexes = paddedView(feed);
     const mask = graph.op("Cast", [feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"])], { to: { int: 1 } });
     const perKey = graph.op("Mul", [graph.op("Sub", [graph.float(1), mask]), graph.float(MASKED_KEY)]); // [B, S]
     const places = graph.op("Shape", [indexes.padIndex]);
     const [batch, length] = graph.node("Split", [places], { attributes: { num_outputs: { int: 2 } }, outputs: 2 });
     const shape = graph.op("Concat", [batch!, graph.ints([1]), length!, length!], { axis: { int: 0 } });
-    const attentionBias = graph.op("Expand", [graph.op("Unsqueeze", [perKey, graph.ints([1, 2])]), shape]); // [B, 1, S, S]
+    const bias = precision === "fp16" ? cast(graph, perKey, "float16") : perKey;
+    const attentionBias = graph.op("Expand", [graph.op("Unsqueeze", [bias, graph.ints([1, 2])]), shape]); // [B, 1, S, S]
     const view = { ...indexes, attentionBias };
     return (body, projections, sizes) => paddedAttention(body, view, projections, sizes);
   },

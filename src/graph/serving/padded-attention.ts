@@ -10,7 +10,7 @@ export interface PaddedView {
   readonly unpadIndex: string;
   /** A mask over keys, int32 [B, S]; or */
   readonly keyMask?: string;
-  /** a bias over (query, key) pairs, float32 [B, 1, S, S]. */
+  /** a bias over (query, key) pairs, [B, 1, S, S] of the projections' type. */
   readonly attentionBias?: string;
 }
 

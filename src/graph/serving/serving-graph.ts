@@ -25,7 +25,7 @@ export interface ServingModel {
 
 export interface ServingGraphOptions {
   readonly target: Target;
-  /** Default fp32; int8 needs the target cpu. */
+  /** Default fp32; int8 needs the target cpu, bf16 openvino, fp16 webgpu or cuda. */
   readonly precision?: Precision;
   /** How int8 stores kernels. Default: signed where this processor multiplies them exactly, else unsigned. */
   readonly roundedType?: RoundedType;
@@ -79,6 +79,13 @@ export interface EmittedModel {
   readonly heads: ReadonlyMap<Head, readonly HeadValue[]>;
 }
 
+/** Where a precision runs; all targets have fp32. */
+const TARGETS_OF: Readonly<Partial<Record<Precision, readonly Target[]>>> = {
+  int8: ["cpu"],
+  bf16: ["openvino"],
+  fp16: ["webgpu", "cuda"],
+};
+
 /** Writes the trunk and every head into a graph that may already hold other nodes. */
 export function emitModel(
   graph: GraphBuilder,
@@ -86,11 +93,11 @@ export function emitModel(
   feed: Feed,
   { target, precision = "fp32", roundedType, layerOutputs = false }: ServingGraphOptions,
 ): EmittedModel {
-  const only = { fp32: target, int8: "cpu", bf16: "openvino" }[precision];
-  if (only !== target) {
+  const targets = TARGETS_OF[precision];
+  if (targets !== undefined && !targets.includes(target)) {
     throw new AlbertError(
       "precondition",
-      `${precision} runs on ${only} only, not on ${target}; choose precision fp32 there`,
+      `${precision} runs on ${targets.join(" and ")} only, not on ${target}; choose precision fp32 there`,
       { reason: "PRECISION_UNAVAILABLE" },
     );
   }
@@ -104,7 +111,7 @@ export function emitModel(
     layers,
     feed,
     precision,
-    attention: prepare(graph, feed),
+    attention: prepare(graph, feed, precision),
     ...(layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
   };
   const embedded = embeddings(graph, context);

@@ -1,10 +1,11 @@
-import { corrupt, invariant } from "../../errors.ts";
+import { AlbertError, corrupt, invariant } from "../../errors.ts";
+import { LARGEST_HALF, toHalves } from "../../model/formats/half-precision.ts";
 import type { ParameterSpec } from "../../model/parameters.ts";
 import { type Parameters, sizeOf, type Tensor } from "../../model/tensor.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { float32 } from "../onnx/tensors.ts";
 
-// Adds a model's weights to a graph as constants, in float32 or rounded to 8 bits.
+// Adds a model's weights to a graph as constants, in float32, as halves or rounded to 8 bits.
 
 /** The kernel of a dense layer: one variable, or several of equal height whose outputs are wanted side by side. */
 export interface Kernel {
@@ -57,6 +58,21 @@ export class Weights {
   /** The kernel of a dense layer, float32 [in, out]. */
   kernel({ name, parts = [name] }: Kernel): string {
     return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));
+  }
+
+  /**
+   * The kernel as halves, float16 [in, out].
+   *
+   * @throws AlbertError precondition (WEIGHTS_BEYOND_RANGE) when it is written and a value is larger than any half
+   */
+  halfKernel({ name, parts = [name] }: Kernel): string {
+    const halves = `${name}/halves`;
+    if (!this.#added.has(halves)) {
+      const data = () => halvesOf(name, this.#kernelValues(parts));
+      this.#graph.initializer(halves, { dtype: "float16", dims: this.#kernelShape(parts), data });
+      this.#added.add(halves);
+    }
+    return halves;
   }
 
   /** The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out]. */
@@ -143,6 +159,14 @@ function sideBySide(parts: readonly Tensor[]): Float32Array {
     column += own;
   });
   return joined;
+}
+
+function halvesOf(name: string, values: Float32Array): Uint16Array {
+  const large = values.find((value) => Math.abs(value) > LARGEST_HALF);
+  if (large === undefined) return toHalves(values);
+  throw new AlbertError("precondition", `${name} holds ${large}, and float16 ends at ${LARGEST_HALF}; serve in fp32`, {
+    reason: "WEIGHTS_BEYOND_RANGE",
+  });
 }
 
 const INT8_MAX = 127;

@@ -56,19 +56,55 @@ describe("int8", () => {
   });
 });
 
+describe("fp16", () => {
+  const model = () => randomModel({ config: { hidden_size: 64, num_attention_heads: 4 } });
+
+  // The processor has no kernels of float16: ONNX Runtime widens what they would read, so that the numbers are those of halves.
+  it("stays near float32 while its kernels take half of the room", async () => {
+    const full = await hiddenOf(model(), { precision: "fp32", target: "webgpu" });
+    const half = await hiddenOf(model(), { precision: "fp16", target: "webgpu" });
+    expect(full.kernelTypes).toEqual(["float32"]);
+    expect(half.kernelTypes).toEqual(["float16"]);
+    const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    const difference = half.hidden.map((value, index) => value - full.hidden[index]!);
+    expect(norm(difference) / norm(full.hidden)).toBeLessThan(0.002);
+    expect(norm(difference)).toBeGreaterThan(0);
+  });
+
+  it("is a valid graph for CUDA up to the one operator that only CUDA has", async () => {
+    const graph = buildServingGraph(model(), { target: "cuda", precision: "fp16" });
+    const create = OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads: 1 });
+    await expect(create).rejects.toThrow("Failed to find kernel for com.microsoft.PackedMultiHeadAttention(1)");
+  });
+
+  it("is refused on the processor", () => {
+    expect(() => buildServingGraph(model(), { target: "cpu", precision: "fp16" })).toThrow(
+      "fp16 runs on webgpu and cuda only, not on cpu",
+    );
+  });
+
+  it("is refused where a weight is larger than any half", () => {
+    const large = model();
+    const [name, { shape, data }] = [...large.parameters].find(([key]) => key.endsWith("query/kernel"))!;
+    const parameters = new Map([...large.parameters, [name, { shape, data: data.map(() => 70_000) }]]);
+    const graph = buildServingGraph({ ...large, parameters }, { target: "cuda", precision: "fp16" });
+    expect(() => encodeModel(graph)).toThrow(/holds 70000, and float16 ends at 65504; serve in fp32/);
+  });
+});
+
 /** Hidden states of three texts of different lengths, and the element types of the wide kernels. */
 async function hiddenOf(
   model: ReturnType<typeof randomModel>,
-  options: Pick<ServingGraphOptions, "precision" | "roundedType">,
+  { target = "cpu", ...options }: Partial<ServingGraphOptions>,
 ) {
   const sequences = [7, 33, 2].map((length) => ({
     inputIds: Int32Array.from({ length }, (_, position) => (position * 7 + length) % model.config.vocabSize),
     tokenTypeIds: new Int32Array(length),
     outputs: ["@sequence"],
   }));
-  const graph = buildServingGraph(model, { target: "cpu", ...options });
+  const graph = buildServingGraph(model, { target, ...options });
   const session = await OrtSession.create(encodeModel(graph).bytes, { device: "cpu", threads: 1 });
-  const { feeds } = packBatch({ target: "cpu", heads: model.heads }, sequences);
+  const { feeds } = packBatch({ target, heads: model.heads }, sequences);
   const hidden = (await session.run(feeds))["sequence_output"]!.data as Float32Array;
   await session.dispose();
   const kernels = [...graph.initializers].filter(([name]) => name.includes("ffn_1") && name.includes("kernel"));

@@ -2036,7 +2036,7 @@ export type ModelInfo = Message<"albert.v1.ModelInfo"> & {
   description: string;
 
   /**
-   * What matrix products are computed in here: "fp32", "bf16" or "int8".
+   * What matrix products are computed in here: "fp32", "bf16", "fp16" or "int8".
    *
    * @generated from field: string precision = 13;
    */
@@ -2086,7 +2086,7 @@ export type PrecisionLoss = Message<"albert.v1.PrecisionLoss"> & {
   of: string;
 
   /**
-   * "int8", "float16" or "bf16".
+   * "int8", "float16", "bf16" or "fp16".
    *
    * @generated from field: string format = 2;
    */

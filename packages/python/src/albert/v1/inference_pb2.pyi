@@ -1997,7 +1997,7 @@ class ModelInfo(_message.Message):
     description: _builtins.str
     """What its makers say about it."""
     precision: _builtins.str
-    """What matrix products are computed in here: "fp32", "bf16" or "int8"."""
+    """What matrix products are computed in here: "fp32", "bf16", "fp16" or "int8"."""
     state: Global___ModelState.ValueType
     """Whether anything answers under this name, and what is missing where nothing does."""
     failure: _builtins.str
@@ -2108,7 +2108,7 @@ class PrecisionLoss(_message.Message):
     of: _builtins.str
     """What has fewer bits: "weights", as they are stored, or "products", as they are computed."""
     format: _builtins.str
-    """"int8", "float16" or "bf16"."""
+    """"int8", "float16", "bf16" or "fp16"."""
     task: _builtins.str
     """Layout of the examples, as `albert evaluate --task` names it."""
     examples: _builtins.int
