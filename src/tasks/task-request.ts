@@ -51,6 +51,8 @@ export interface Decision {
 interface Task<Input, Answer> {
   /** Kinds of heads of which the task needs one; absent: any model will do. */
   readonly heads?: readonly HeadKind[];
+  /** Whether a model that was made for vectors answers better than another. */
+  readonly vectors?: boolean;
   plan(input: Input, model: TaskModel, limits: TaskLimits): TaskPlan<Answer>;
   /** Absent for answers that decide nothing. */
   decide?(answer: Answer): Decision;
@@ -78,14 +80,15 @@ const TASKS: { readonly [K in TaskKind]: Task<Tasks[K]["input"], Tasks[K]["answe
     plan: planMultipleChoice,
     decide: ({ best, choices }) => ({ choice: String(best), score: choices[best]?.probability ?? 0 }),
   },
-  encode: { plan: planEncoding },
+  encode: { vectors: true, plan: planEncoding },
   fill_mask: { heads: ["masked-lm"], plan: planFillMask },
   infer: { plan: planInference },
 };
 
-/** Kinds of heads of which a task needs one; undefined when any model will do. */
-export function headsFor(task: TaskKind): readonly HeadKind[] | undefined {
-  return TASKS[task].heads;
+/** What a task asks of a model: by it one is chosen where a request names none. */
+export function wantedOf(task: TaskKind): Pick<Task<never, never>, "heads" | "vectors"> {
+  const { heads, vectors } = TASKS[task];
+  return { ...(heads === undefined ? {} : { heads }), ...(vectors === undefined ? {} : { vectors }) };
 }
 
 /**

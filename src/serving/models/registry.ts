@@ -1,5 +1,4 @@
 import { AlbertError } from "../../errors.ts";
-import type { HeadKind } from "../../model/heads.ts";
 import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { Decision } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
@@ -15,6 +14,9 @@ import { Watchers } from "./watchers.ts";
 
 // The models that serve, by name. It finds the model of a request and loads versions; what happens to the versions of one
 // name is that model's business.
+
+/** What a request that names no model asks of one. */
+type Wanted = Pick<ModelSelector, "heads" | "vectors">;
 
 /** Stands for the version of a model of which none could be found; those of a store begin at 1. */
 export const UNKNOWN_VERSION = "0";
@@ -64,7 +66,7 @@ export class ModelRegistry {
    *   server starts or the version loads, NO_VERSION
    */
   acquire(selector: ModelSelector): VersionRef {
-    return this.#find(selector.name, selector.heads).acquire(selector);
+    return this.#find(selector.name, selector).acquire(selector);
   }
 
   /**
@@ -227,15 +229,15 @@ export class ModelRegistry {
   }
 
   /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
-  #find(name = "", heads: readonly HeadKind[] = []): ServedModel {
-    const model = name === "" ? this.#default(heads) : this.#models.get(name);
+  #find(name = "", wanted: Wanted = {}): ServedModel {
+    const model = name === "" ? this.#default(wanted) : this.#models.get(name);
     if (model === undefined) throw this.#starting ? stillStarting() : modelNotFound(name, [...this.#models.keys()]);
     return model;
   }
 
   /** The first model that can answer; else the first, whose refusal then says what is missing. */
-  #default(heads: readonly HeadKind[]): ServedModel | undefined {
+  #default({ heads = [], vectors = false }: Wanted): ServedModel | undefined {
     const models = [...this.#models.values()];
-    return models.find((model) => model.answers(heads)) ?? models[0];
+    return models.find((model) => model.answers(heads) || (vectors && model.madeForVectors)) ?? models[0];
   }
 }

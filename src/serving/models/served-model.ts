@@ -73,6 +73,11 @@ export class ServedModel {
     return this.current?.model.heads.some(({ kind }) => kinds.includes(kind)) ?? false;
   }
 
+  /** Whether the version that serves was made to turn texts into vectors. */
+  get madeForVectors(): boolean {
+    return this.current?.model.manifest.encoding !== undefined;
+  }
+
   /** Takes in a version that begins to load. What failed before is forgotten. */
   add(slot: VersionSlot): void {
     for (const [version, { state }] of this.#slots) if (state.kind === "failed") this.#slots.delete(version);

@@ -280,6 +280,20 @@ describe("choosing a version", () => {
     ref.release();
   });
 
+  it("takes a model that was made for vectors where one is wanted and the request names none, else the first", async () => {
+    const chosen = () => {
+      const ref = models.acquire({ vectors: true });
+      ref.release();
+      return ref.version.name;
+    };
+    expect(chosen()).toBe("m");
+    const plain = fakeModel("e");
+    const manifest = { ...plain.manifest, encoding: { pooling: "mean", normalize: true } as const };
+    await models.swap(source("1", { name: "encoder", open: async () => ({ ...plain, manifest }) }));
+    expect(chosen()).toBe("encoder");
+    expect(models.acquire({}).version.name).toBe("m");
+  });
+
   it("takes the first model that has a head of the kinds a request needs, where the request names none", async () => {
     const answers = { ...fakeModel("n"), heads: [{ kind: "span", name: "answers" }] as const };
     await models.swap(source("1", { name: "n", open: () => Promise.resolve(answers) }));

@@ -28,7 +28,8 @@ export const file_albert_v1_inference: GenFile = /*@__PURE__*/
  */
 export type RequestOptions = Message<"albert.v1.RequestOptions"> & {
   /**
-   * Name of a model. Empty: of the models that have the head that the call needs, the one that the server loaded first.
+   * Name of a model. Empty: of the models that have the head that the call needs (for Encode: that were made for vectors, if there
+   * are any), the one that the server loaded first.
    *
    * @generated from field: string model = 1;
    */

@@ -272,7 +272,9 @@ class RequestOptions(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Name of a model. Empty: of the models that have the head that the call needs, the one that the server loaded first."""
+    """Name of a model. Empty: of the models that have the head that the call needs (for Encode: that were made for vectors, if there
+    are any), the one that the server loaded first.
+    """
     version: _builtins.str
     """A version's name."""
     digest: _builtins.str
