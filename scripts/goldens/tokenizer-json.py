@@ -3,7 +3,7 @@
     pip install tokenizers==0.22.1 transformers==5.15.1 sentencepiece protobuf
     python scripts/goldens/tokenizer-json.py COUNT SEED OUT.jsonl.gz
 
-The first line holds the tokenizers, with the charsmap of models/sentiment/spiece.model written as "$charsmap", its pieces as
+The first line holds the tokenizers, with the charsmap of models/multiple-choice/spiece.model written as "$charsmap", its pieces as
 "$pieces" and the vocabulary of the WordPiece models as "$words"; every other line is [tokenizer, text, ids, pieces, offsets], offsets in UTF-16 units.
 """
 
@@ -88,7 +88,7 @@ def saved(directory):
             return json.load(file)
 
 
-five = saved("models/sentiment")
+five = saved("models/multiple-choice")
 pieces = five["model"]["vocab"]
 charsmap = five["normalizer"]["normalizers"][-1]["precompiled_charsmap"]
 names = [piece for piece, _ in pieces[5:]]

@@ -46,21 +46,21 @@ function withModels({ ref, dependsOn }, models) {
   return { ref, dependsOn: [...dependsOn, ...models.map((model) => model["bom-ref"])] };
 }
 
-/** The models that come with the program; their cards (models/README.md) have the terms of their data. */
+/** The models that come with the program, by their manifests, which hold the digests of all their files; their cards (models/README.md) have the terms of their data. */
 function bundledModels() {
   const folder = join(ROOT, "models");
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => {
       const content = createHash("sha256")
-        .update(readFileSync(join(folder, name, "model.safetensors")))
+        .update(readFileSync(join(folder, name, "manifest.json")))
         .digest("hex");
       return {
         "bom-ref": `model:${name}`,
         type: "machine-learning-model",
         name,
         version: content.slice(0, 12),
-        properties: [{ name: "albert:file", value: `models/${name}/model.safetensors` }],
+        properties: [{ name: "albert:file", value: `models/${name}/manifest.json` }],
         hashes: [{ alg: "SHA-256", content }],
       };
     });

@@ -54,11 +54,16 @@ it("names what the build puts into the console's page, which no folder of packag
   expect(inPage.map(({ name }) => name).sort()).toEqual(["@connectrpc/connect-web", "preact", "uplot"]);
 });
 
-it("has the bundled models with the digests of their weights", () => {
+it("has the bundled models with the digests of their manifests, which hold those of their files", () => {
   const models = sbom.components.filter(({ type }) => type === "machine-learning-model");
-  expect(models.map(({ name }) => name)).toEqual(["multiple-choice", "question-answering", "sentiment"]);
+  expect(models.map(({ name }) => name)).toEqual([
+    "multiple-choice",
+    "question-answering",
+    "sentence-encoder",
+    "sentiment",
+  ]);
   for (const { name, hashes } of models) {
-    const content = createHash("sha256").update(readFileSync(join(root, `models/${name}/model.safetensors`)));
+    const content = createHash("sha256").update(readFileSync(join(root, `models/${name}/manifest.json`)));
     expect(hashes, "run npm run inventory").toEqual([{ alg: "SHA-256", content: content.digest("hex") }]);
   }
 });

@@ -1,4 +1,4 @@
-import { corrupt } from "../../errors.ts";
+import { corrupt, invariant } from "../../errors.ts";
 import type { ArrayTensor, CheckpointEntry, CheckpointReader } from "../checkpoint/checkpoint-reader.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 
@@ -63,16 +63,22 @@ export function withScaledInt8<R extends CheckpointReader>(reader: R): R {
 async function readScaled(reader: CheckpointReader, name: string): Promise<ArrayTensor> {
   const [{ shape, data: steps }, scales] = await Promise.all([reader.read(name), reader.read(scaleName(name))]);
   const [rows, columns] = shape;
-  const fits = scales.data instanceof Float32Array && sizeOf(scales.shape) === rows && scales.shape[0] === rows;
-  if (shape.length !== 2 || rows === undefined || columns === undefined || !fits) {
+  const fits = sizeOf(scales.shape) === rows && scales.shape[0] === rows;
+  if (shape.length !== 2 || columns === undefined || !fits || !(scales.data instanceof Float32Array)) {
     throw corrupt(
       `${reader.name}: ${name} of shape [${shape.join(", ")}] needs float scales of shape [${rows ?? 1}, 1]; ${scaleName(name)} has shape [${scales.shape.join(", ")}]`,
     );
   }
+  invariant(steps instanceof Int8Array, `${name} is not of 8 bits`);
+  return { shape, data: scaled(steps, scales.data, columns) };
+}
+
+/** Steps times the scale of their row. */
+function scaled(steps: Int8Array, scales: Float32Array, columns: number): Float32Array {
   const data = new Float32Array(steps.length);
-  for (let row = 0; row < rows; row++) {
-    const scale = Number(scales.data[row]);
-    for (let at = row * columns; at < (row + 1) * columns; at++) data[at] = Number(steps[at]) * scale;
+  for (let row = 0; row < scales.length; row++) {
+    const scale = scales[row]!;
+    for (let at = row * columns; at < (row + 1) * columns; at++) data[at] = steps[at]! * scale;
   }
-  return { shape, data };
+  return data;
 }

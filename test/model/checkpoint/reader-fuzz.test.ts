@@ -177,7 +177,7 @@ describe("a damaged file is read or refused, without a crash, at once", { timeou
   it("vocab.txt", () => check(mutatedBytes(tinyVocabulary.bytes), tokenizes("wordpiece")));
 
   it("a SentencePiece model", () => {
-    const pieces = readFileSync(new URL("../../../models/sentiment/spiece.model", import.meta.url)).subarray(0, 4000);
+    const pieces = readFileSync(new URL("../../support/models/pieces-8k.model", import.meta.url)).subarray(0, 4000);
     return check(mutatedBytes(pieces), tokenizes("sentencepiece"));
   });
 

@@ -15,7 +15,7 @@ const vocabularies: readonly Vocabulary[] = [
   {
     kind: "sentencepiece",
     lowerCase: true,
-    bytes: readFileSync(join(import.meta.dirname, "../../../models/sentiment/spiece.model")),
+    bytes: readFileSync(join(import.meta.dirname, "../../support/models/pieces-8k.model")),
   },
 ];
 /** Known words, unknown ones, several scripts, and numbers that one rule cuts again. */

@@ -17,7 +17,7 @@ export interface TokenizerJsonCase {
 export function readTokenizerJsonGoldens(path: string) {
   const [head, ...lines] = gunzipSync(readFileSync(path)).toString("utf8").trimEnd().split("\n");
   const { pieces, precompiledCharsmap } = readSentencePieceModel(
-    readFileSync(new URL("../../../models/sentiment/spiece.model", import.meta.url)),
+    readFileSync(new URL("../../support/models/pieces-8k.model", import.meta.url)),
   );
   const { definitions, words } = JSON.parse(head!) as { definitions: Record<string, unknown>; words: unknown };
   const vocabulary = pieces.map(({ text, score }) => [text, score]);
