@@ -2,6 +2,7 @@ import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import { isUnwritable } from "./platform/disk-space.ts";
+import { SerialQueue } from "./platform/serial-queue.ts";
 import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
 import type { OpenVinoPlaces } from "./runtime/openvino/openvino-session.ts";
@@ -151,7 +152,7 @@ export interface App {
 
 /**
  * Builds and starts the whole program: listens first, so that health can be asked from the first moment, then loads the
- * models one after the other. With a store, the given models are put into it, and its champions serve. A model that does not
+ * models, reading one while another is built. With a store, the given models are put into it, and its champions serve. A model that does not
  * come up is reported and tried again while the others serve.
  *
  * @throws AlbertError when an address is taken or no model at all can be served; nothing stays open
@@ -241,7 +242,9 @@ async function openModels(
   admin: Admin | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const open = admin === undefined ? serve : (model: ModelToServe) => seed(admin, model, log);
+  serving.models.expect(models.map(({ name }) => name));
+  const seeds = new SerialQueue();
+  const open = admin === undefined ? serve : (model: ModelToServe) => seeds.run(() => seed(admin, model, log));
   const failed = await openAll(models, open);
   await admin?.deployment.start();
   const [first] = failed.values();

@@ -44,11 +44,16 @@ export class ChampionFollower {
 
   /** Activates the champion of every model in the store, then follows their changes and new models until `close`. */
   async start(): Promise<void> {
-    for (const model of await this.#options.store.versions.models()) {
-      // A job that was taken up again may promote meanwhile: what it activated must not be replaced by what was read before.
-      await this.#options.exclusively(model, () => this.#activateAtStart(model));
-      this.follow(model);
-    }
+    const { store, activation, exclusively } = this.#options;
+    const models = await store.versions.models();
+    activation.expect(models);
+    await Promise.all(
+      models.map(async (model) => {
+        // A job that was taken up again may promote meanwhile: what it activated must not be replaced by what was read before.
+        await exclusively(model, () => this.#activateAtStart(model));
+        this.follow(model);
+      }),
+    );
     this.#discovering = this.#discover();
   }
 

@@ -31,6 +31,11 @@ export class VersionActivation {
     return this.#statusOf(model)?.current === String(version);
   }
 
+  /** Says in which order models that are about to be activated side by side count as loaded. */
+  expect(models: readonly string[]): void {
+    this.#options.live.expect(models);
+  }
+
   /**
    * Loads a version without giving it traffic.
    *

@@ -1,4 +1,4 @@
-// Runs asynchronous tasks one after the other, for all or by key.
+// Runs asynchronous tasks one after the other, for all or by key, or a few at once.
 
 /** Runs tasks one after the other, in the order in which they were given. A task that fails stops none of those behind it. */
 export class SerialQueue {
@@ -14,6 +14,27 @@ export class SerialQueue {
   /** Resolves when every task that was given so far has ended. Never rejects. */
   async drained(): Promise<void> {
     await this.#last;
+  }
+}
+
+/** Runs at most so many tasks at once, in the order in which they were given. A task that fails stops none of those behind it. */
+export class BoundedQueue {
+  readonly #lanes: readonly { readonly queue: SerialQueue; waiting: number }[];
+
+  /** @param atOnce  1 or more */
+  constructor(atOnce: number) {
+    this.#lanes = Array.from({ length: atOnce }, () => ({ queue: new SerialQueue(), waiting: 0 }));
+  }
+
+  /** Runs a task as soon as one may. @returns as `SerialQueue.run` */
+  async run<T>(task: () => T | Promise<T>): Promise<T> {
+    const lane = this.#lanes.reduce((least, other) => (other.waiting < least.waiting ? other : least));
+    lane.waiting++;
+    try {
+      return await lane.queue.run(task);
+    } finally {
+      lane.waiting--;
+    }
   }
 }
 

@@ -15,11 +15,15 @@ export interface BringUp<M> {
   readonly signal: AbortSignal;
 }
 
-/** Brings up one after the other. @returns the errors of those that did not come up */
+/** Brings all up, side by side. @returns the errors of those that did not come up, in the order of the models */
 export async function openAll<M>(models: readonly M[], open: BringUp<M>["open"]): Promise<Map<M, unknown>> {
-  const failed = new Map<M, unknown>();
-  for (const model of models) await open(model).catch((error: unknown) => failed.set(model, error));
-  return failed;
+  const outcomes = await Promise.allSettled(models.map(open));
+  return new Map(
+    models.flatMap((model, i) => {
+      const outcome = outcomes[i]!;
+      return outcome.status === "rejected" ? [[model, outcome.reason as unknown]] : [];
+    }),
+  );
 }
 
 /** Tries again until it comes up, for its files may be mended or its disk come back. Never rejects. */

@@ -24,6 +24,7 @@ async function deployed() {
   const unreadable: string[] = [];
   let current = "";
   const live = {
+    expect: () => {},
     list: () => [{ name: "m", current, versions: [...loaded].map((version) => ({ version })) }],
     load: async ({ name, version }: VersionSource) => {
       if (name !== "m") return;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KeyedSerialQueue, SerialQueue } from "../../src/platform/serial-queue.ts";
+import { BoundedQueue, KeyedSerialQueue, SerialQueue } from "../../src/platform/serial-queue.ts";
 
 /** A task that ends when it is told to, and notes when it begins. */
 function controlled(order: string[], name: string) {
@@ -70,5 +70,26 @@ describe("serial queues by key", () => {
     await expect(first).rejects.toThrow("a failed");
     await second;
     expect([order, queues.size]).toEqual([["a", "other", "b"], 0]);
+  });
+});
+
+describe("a bounded queue", () => {
+  it("runs so many tasks at once and no more, and goes on after one that failed", async () => {
+    const queue = new BoundedQueue(2);
+    const order: string[] = [];
+    const [a, b, c] = ["a", "b", "c"].map((name) => controlled(order, name)) as [
+      ReturnType<typeof controlled>,
+      ReturnType<typeof controlled>,
+      ReturnType<typeof controlled>,
+    ];
+    const outcomes = Promise.allSettled([queue.run(a.task), queue.run(b.task), queue.run(c.task)]);
+    await settled();
+    expect(order).toEqual(["a", "b"]);
+    a.end(new Error("no"));
+    await settled();
+    expect(order).toEqual(["a", "b", "c"]);
+    b.end();
+    c.end();
+    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "fulfilled", "fulfilled"]);
   });
 });

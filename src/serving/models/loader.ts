@@ -54,14 +54,23 @@ export class VersionLoader {
     this.#options = options;
   }
 
+  /** Reads and verifies one version. @throws AlbertError whatever opening the model throws */
+  read(source: VersionSource, ended: PhaseListener): Promise<ServableModel> {
+    return this.#timed("load", ended, () => source.open());
+  }
+
   /**
-   * Reads, verifies, builds, warms and checks one version. On failure nothing of it remains.
+   * Builds, warms and checks one version that was read. On failure nothing of it remains.
    *
    * @throws AlbertError corrupt DIGEST_MISMATCH; precondition MEMORY_INSUFFICIENT; backend SELF_CHECK_FAILED; whatever
-   *   opening the model or creating its engine throws
+   *   creating its engine throws
    */
-  async load(source: VersionSource, ended: PhaseListener, conditions: LoadingConditions): Promise<LoadedVersion> {
-    const model = await this.#timed("load", ended, () => source.open());
+  async start(
+    source: VersionSource,
+    model: ServableModel,
+    ended: PhaseListener,
+    conditions: LoadingConditions,
+  ): Promise<LoadedVersion> {
     try {
       return await this.#start(source, model, ended, conditions);
     } catch (error) {

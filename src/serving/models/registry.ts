@@ -1,5 +1,6 @@
 import { AlbertError } from "../../errors.ts";
-import { SerialQueue } from "../../platform/serial-queue.ts";
+import type { SwapPhase } from "../../metrics/models.ts";
+import { BoundedQueue, SerialQueue } from "../../platform/serial-queue.ts";
 import type { Decision } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
 import type { Swap } from "./active-version.ts";
@@ -14,6 +15,13 @@ import { Watchers } from "./watchers.ts";
 
 // The models that serve, by name. It finds the model of a request and loads versions; what happens to the versions of one
 // name is that model's business.
+
+/** Versions that are read at once in a start. Each takes the memory of its weights, twice, while it is read. */
+const READS_AT_ONCE = 2;
+
+/** What a task waits for before it begins. */
+type Turns = Pick<SerialQueue, "run">;
+const AT_ONCE: Turns = { run: (task) => Promise.resolve().then(task) };
 
 /** What a request that names no model asks of one. */
 type Wanted = Pick<ModelSelector, "heads" | "vectors">;
@@ -30,7 +38,8 @@ export interface ModelRegistryOptions
 /**
  * A version is read, verified, built into an engine, warmed and checked before it can get traffic; a failure on the way
  * leaves everything else as it was. A request holds a reference to the version that admitted it and ends there. Loads run
- * one at a time. Every loaded version is owned here, and released exactly once.
+ * one at a time, but for a start, in which one is read while another is built. Every loaded version is owned here, and released
+ * exactly once.
  */
 export class ModelRegistry {
   readonly #options: ModelRegistryOptions;
@@ -40,6 +49,10 @@ export class ModelRegistry {
   readonly #watchers = new Watchers<ModelStatus>();
   /** Loads run one after the other: loading is the heaviest work that happens during serving. */
   readonly #loads = new SerialQueue();
+  readonly #reads = new BoundedQueue(READS_AT_ONCE);
+  readonly #loading = new Set<Promise<unknown>>();
+  /** Names in the order in which their models count as loaded, whichever comes first. */
+  #expected: readonly string[] = [];
   #starting = false;
   #closed = false;
 
@@ -57,6 +70,11 @@ export class ModelRegistry {
     return () => {
       this.#starting = false;
     };
+  }
+
+  /** Says in which order models that are about to be loaded count as loaded, whichever is first: those that name none ask by it. */
+  expect(names: readonly string[]): void {
+    this.#expected = names;
   }
 
   /**
@@ -81,10 +99,17 @@ export class ModelRegistry {
     const known = model.slot(source.version);
     if (known?.loaded !== undefined) return known.loaded;
     if (known?.loading !== undefined) return known.loading;
-    const loaded: Promise<LoadedVersion> = this.#loads.run(() => this.#loadInto(model, slot, source));
+    // In a start, one is read while another is built.
+    const [whole, reading, building] = this.#starting
+      ? [AT_ONCE, this.#reads, this.#loads]
+      : [this.#loads, AT_ONCE, AT_ONCE];
+    const loaded: Promise<LoadedVersion> = whole.run(() => this.#loadInto(model, slot, source, { reading, building }));
     const record = { began: this.#options.clock.now(), phaseSeconds: {}, rssBeforeBytes: 0 };
     const slot: VersionSlot = new VersionSlot(source.version, loaded, record, (changed) => model.changed(changed));
     model.add(slot);
+    this.#loading.add(loaded);
+    const forget = () => this.#loading.delete(loaded);
+    loaded.then(forget, forget);
     return loaded;
   }
 
@@ -151,7 +176,7 @@ export class ModelRegistry {
 
   /** Everything that is served, by name. */
   list(): ModelStatus[] {
-    return [...this.#models.values()].map(({ status }) => status);
+    return this.#inOrder.map(({ status }) => status);
   }
 
   /** @throws AlbertError not-found MODEL_NOT_FOUND */
@@ -172,6 +197,14 @@ export class ModelRegistry {
     return !this.#starting && this.#serves;
   }
 
+  get #inOrder(): ServedModel[] {
+    const rank = ({ name }: ServedModel) => {
+      const place = this.#expected.indexOf(name);
+      return place === -1 ? this.#expected.length : place;
+    };
+    return [...this.#models.values()].sort((a, b) => rank(a) - rank(b));
+  }
+
   get #serves(): boolean {
     return [...this.#models.values()].some(({ current }) => current !== undefined);
   }
@@ -179,23 +212,38 @@ export class ModelRegistry {
   /** Releases everything. Requests in progress may finish for the drain time. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#loads.drained();
+    await Promise.allSettled(this.#loading);
     for (const model of [...this.#models.values()]) await model.close();
     this.#watchers.close();
   }
 
-  async #loadInto(model: ServedModel, slot: VersionSlot, source: VersionSource): Promise<LoadedVersion> {
+  /** @param turns  what reading and building wait for */
+  async #loadInto(
+    model: ServedModel,
+    slot: VersionSlot,
+    source: VersionSource,
+    { reading, building }: { readonly reading: Turns; readonly building: Turns },
+  ): Promise<LoadedVersion> {
     const { clock, memory, metrics } = this.#options;
-    slot.began(clock.now(), memory().usedBytes);
+    const ended = (phase: SwapPhase, seconds: number) => {
+      metrics.models.phase(phase, seconds);
+      slot.phase(phase, seconds);
+    };
     try {
-      const loaded = await this.#loader.load(
-        source,
-        (phase, seconds) => {
-          metrics.models.phase(phase, seconds);
-          slot.phase(phase, seconds);
-        },
-        { othersServe: this.#serves, makeRoom: () => this.#releaseSpares() },
-      );
+      const read = await reading.run(() => {
+        if (this.#closed) throw draining();
+        slot.began(clock.now(), memory().usedBytes);
+        return this.#loader.read(source, ended);
+      });
+      const loaded = await building.run(async () => {
+        if (this.#closed) {
+          await read.remove();
+          throw draining();
+        }
+        // In a start nothing has to be spared: the server is not ready yet.
+        const othersServe = !this.#starting && this.#serves;
+        return this.#loader.start(source, read, ended, { othersServe, makeRoom: () => this.#releaseSpares() });
+      });
       metrics.models.loaded(model.name, slot.version, loaded.digest, loaded.engine.device);
       slot.ready(loaded);
       return loaded;
@@ -237,7 +285,7 @@ export class ModelRegistry {
 
   /** The first model that can answer; else the first, whose refusal then says what is missing. */
   #default({ heads = [], vectors = false }: Wanted): ServedModel | undefined {
-    const models = [...this.#models.values()];
+    const models = this.#inOrder;
     return models.find((model) => model.answers(heads) || (vectors && model.madeForVectors)) ?? models[0];
   }
 }

@@ -147,6 +147,49 @@ describe("loading", () => {
     expect((await refusal(() => models.acquire({ name: "other" }))).reason).toBe("MODEL_NOT_FOUND");
   });
 
+  it("reads two versions at once in a start, builds one at a time, and counts them as loaded in the order that was said", async () => {
+    const end = models.beginStartup();
+    models.expect(["a", "b", "c"]);
+    const reading = { now: 0, most: 0 };
+    const building = { now: 0, most: 0 };
+    const during = async <T>(count: { now: number; most: number }, result: T) => {
+      count.most = Math.max(count.most, ++count.now);
+      await new Promise(setImmediate);
+      count.now--;
+      return result;
+    };
+    openEngine = () => during(building, new FakeEngine({ immediate: true }));
+    const names = ["c", "b", "a"];
+    const open = () => during(reading, fakeModel("d"));
+    await Promise.all(names.map((name) => models.swap(source("1", { name, open }))));
+    end();
+    expect([reading.most, building.most]).toEqual([2, 1]);
+    expect(models.list().map(({ name }) => name)).toEqual(["a", "b", "c"]);
+    const ref = models.acquire({});
+    expect(ref.version.name).toBe("a");
+    ref.release();
+  });
+
+  it("gives up what a start has read but not built when it is closed", async () => {
+    models.beginStartup();
+    let release = () => {};
+    openEngine = async () => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return new FakeEngine({ immediate: true });
+    };
+    const loads = ["1", "2"].map((version) => models.load(source(version)));
+    const outcomes = Promise.allSettled(loads);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(files).toEqual(new Set(["1", "2"]));
+    const closed = models.close();
+    release();
+    await closed;
+    expect((await outcomes).map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(files).toEqual(new Set());
+  });
+
   it("is ready beside a model that failed, which is told by name", async () => {
     const end = models.beginStartup();
     await refusal(models.load(source("1", { name: "bad", digest: "other" })));
