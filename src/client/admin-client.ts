@@ -1,5 +1,6 @@
 import { ModelService } from "../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
+import { awaitConnection } from "./await-connection.ts";
 import { type AlbertClientOptions, openChannel } from "./channel.ts";
 import { type ServiceClient, serviceClient } from "./service-client.ts";
 
@@ -10,6 +11,8 @@ export interface AdminClient {
   readonly training: ServiceClient<typeof TrainingService>;
   readonly datasets: ServiceClient<typeof DatasetService>;
   readonly models: ServiceClient<typeof ModelService>;
+  /** As that of `AlbertClient`. */
+  connected(timeoutMs: number): Promise<void>;
   /** Ends the connection; calls in progress fail. */
   close(): void;
 }
@@ -31,6 +34,7 @@ export function connectAdmin(address: string, options: AlbertClientOptions = {})
     training: serviceClient(TrainingService, channel, defaults),
     datasets: serviceClient(DatasetService, channel, defaults),
     models: serviceClient(ModelService, channel, defaults),
+    connected: (timeoutMs) => awaitConnection(channel, address, timeoutMs),
     close: () => channel.close(),
   };
 }

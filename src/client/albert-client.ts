@@ -1,4 +1,5 @@
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
+import { awaitConnection } from "./await-connection.ts";
 import { type AlbertClientOptions, openChannel } from "./channel.ts";
 import { type ServiceClient, serviceClient } from "./service-client.ts";
 
@@ -12,6 +13,11 @@ export { type UploadOptions, uploadDataset } from "./upload-dataset.ts";
 
 /** The calls of `albert.v1.InferenceService`. */
 export interface AlbertClient extends ServiceClient<typeof InferenceService> {
+  /**
+   * Waits until a connection stands, or is known to fail, which the next call then says. @throws CallError UNAVAILABLE
+   * (NO_CONNECTION) when neither is so after `timeoutMs`: packets are dropped, or what listens there never answers
+   */
+  connected(timeoutMs: number): Promise<void>;
   /** Ends the connection; calls in progress fail. */
   close(): void;
 }
@@ -39,6 +45,7 @@ export function connectAlbert(address: string, options: AlbertClientOptions = {}
     deadlineMs === undefined ? { deadlineMs: DEFAULT_DEADLINE_MS, msPerByte: MS_PER_BYTE } : { deadlineMs };
   return {
     ...serviceClient(InferenceService, channel, { ...deadlines, ...sent }),
+    connected: (timeoutMs) => awaitConnection(channel, address, timeoutMs),
     close: () => channel.close(),
   };
 }

@@ -15,6 +15,8 @@ export interface ClientEnvironment {
   /** host:port of inference, and of administration. */
   readonly server?: string;
   readonly admin?: string;
+  /** Longest wait for a connection, in milliseconds, as it was written. */
+  readonly connectTimeoutMs?: string;
 }
 
 /** The variables, for `--help`, the documentation, and the check for unknown ones. */
@@ -28,6 +30,7 @@ export const CLIENT_VARIABLES = {
   tokenFile: "ALBERT_TOKEN_FILE",
   server: "ALBERT_CLIENT_SERVER",
   admin: "ALBERT_CLIENT_ADMIN",
+  connectTimeoutMs: "ALBERT_CLIENT_CONNECT_TIMEOUT_MS",
 } as const;
 
 /** @param environment  of this process unless given */

@@ -6,20 +6,27 @@ import { CallError } from "../../client/call-error.ts";
 import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environment.ts";
 import { AlbertError } from "../../errors.ts";
 import { serverAddress } from "../inference/server-address.ts";
-import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
+import {
+  addConnectionOptions,
+  addConnectTimeout,
+  type ConnectionFlags,
+  type ConnectTimeoutFlag,
+  connectionOf,
+  openConnection,
+} from "../server-connection.ts";
 
 // What every command that speaks to a server's admin listener shares: its flags, the connection, and how replies are
 // printed.
 
 /** Flags of every command that speaks to a server's admin listener. */
-export interface AdminFlags extends ConnectionFlags {
+export interface AdminFlags extends ConnectionFlags, ConnectTimeoutFlag {
   readonly admin?: string;
   readonly json?: true;
 }
 
 /** Adds `--admin`, `--json` and what says how to connect. */
 export function addAdminOptions(command: Command): Command {
-  return addConnectionOptions(command)
+  return addConnectTimeout(addConnectionOptions(command))
     .option(
       "--admin <host:port>",
       `admin address of the server (default: ${CLIENT_VARIABLES.admin}, else ${DEFAULT_ADMIN})`,
@@ -38,7 +45,9 @@ export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient)
   const admin = flags.admin ?? usual ?? DEFAULT_ADMIN;
   const source = flags.admin === undefined && usual !== undefined ? CLIENT_VARIABLES.admin : "--admin";
   const address = serverAddress(admin, source, 50052);
-  const client = connectAdmin(address, { deadlineMs: PATIENCE_MS, ...connectionOf(flags, address) });
+  const advice = "start a server with --store, or name its admin address with --admin";
+  const options = { deadlineMs: PATIENCE_MS, ...connectionOf(flags, address) };
+  const { client, close } = await openConnection(flags, () => connectAdmin(address, options), advice);
   try {
     return await run(client);
   } catch (error) {
@@ -49,13 +58,12 @@ export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient)
       throw new AlbertError("unimplemented", message, { reason: "WRONG_ADDRESS", cause: error });
     }
     if (error.status !== "UNAVAILABLE") throw error;
-    const advice = "start a server with --store, or name its admin address with --admin";
     throw new AlbertError("unavailable", `no server answers administrators at ${admin}: ${advice}`, {
       reason: "NO_SERVER",
       cause: error,
     });
   } finally {
-    client.close();
+    close();
   }
 }
 

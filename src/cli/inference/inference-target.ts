@@ -7,13 +7,20 @@ import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
 import type { CallContext } from "../../server/call/call.ts";
 import { type DataSource, fileSource, wholeText } from "../../tasks/datasets/data-source.ts";
-import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
+import {
+  addConnectionOptions,
+  addConnectTimeout,
+  type ConnectionFlags,
+  type ConnectTimeoutFlag,
+  connectionOf,
+  openConnection,
+} from "../server-connection.ts";
 import { serverAddress } from "./server-address.ts";
 
 // Where a command that asks a model sends its question: to a server, or to a model directory opened in this process.
 
 /** Options that every command asking a model has. */
-export interface TargetFlags extends ConnectionFlags {
+export interface TargetFlags extends ConnectionFlags, ConnectTimeoutFlag {
   readonly server?: string;
   readonly model?: string;
   readonly servedModel?: string;
@@ -36,7 +43,7 @@ const DEFAULT_SERVER = "localhost:50051";
 
 /** Gives a command the options by which a person says which model is meant, and how to print. */
 export function addTargetOptions(command: Command): Command {
-  return addConnectionOptions(command)
+  return addConnectTimeout(addConnectionOptions(command))
     .option(
       "--server <host:port>",
       `ask a running server (default: ${CLIENT_VARIABLES.server}, else ${DEFAULT_SERVER})`,
@@ -147,30 +154,33 @@ async function openTarget(flags: TargetFlags): Promise<OpenTarget> {
   return connect(usual ?? DEFAULT_SERVER, usual === undefined ? "--server" : CLIENT_VARIABLES.server, flags);
 }
 
-async function connect(given: string, source: string, flags: ConnectionFlags): Promise<OpenTarget> {
+async function connect(
+  given: string,
+  source: string,
+  flags: ConnectionFlags & ConnectTimeoutFlag,
+): Promise<OpenTarget> {
   const address = serverAddress(given, source, 50051);
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
-  const client = connectAlbert(address, connectionOf(flags, address));
+  const advice = "start one with albert serve, name its public address with --server, or ask a model here with --model";
+  const options = connectionOf(flags, address);
+  const { client, close } = await openConnection(flags, () => connectAlbert(address, options), advice);
   const explain = (error: unknown) => {
     if (!(error instanceof CallError)) return error;
     const { status, reason, message, violations } = error;
     const options = { reason: reason || status, violations, cause: error };
     if (reason === "" && status === "UNAVAILABLE") {
-      const advice =
-        "start one with albert serve, name its public address with --server, or ask a model here with --model";
       return new AlbertError("unavailable", `no server answers at ${address}: ${advice}`, {
         ...options,
         reason: "NO_SERVER",
       });
     }
     if (reason === "" && status === "UNIMPLEMENTED") {
-      const advice = "is it the admin or another address? the public one is usually port 50051";
-      const what = `${address} does not answer such questions: ${advice}`;
+      const what = `${address} does not answer such questions: is it the admin or another address? the public one is usually port 50051`;
       return new AlbertError("unimplemented", what, { ...options, reason: "WRONG_ADDRESS" });
     }
     return new AlbertError("unavailable", `${address} answered ${status}: ${message}`, options);
   };
-  return { target: client, explain, close: async () => client.close() };
+  return { target: client, explain, close: async () => close() };
 }
 
 /** There are no other callers whom a long document would delay. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { CallError, toCallError } from "../../client/call-error.ts";
 import { openChannel } from "../../client/channel.ts";
 import { serviceClient } from "../../client/service-client.ts";
@@ -12,7 +12,8 @@ import {
   HealthCheckResponse_ServingStatusSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/grpc/health/v1/health_pb.js";
-import { addConnectionOptions, type ConnectionFlags, connectionOf } from "../server-connection.ts";
+import { rememberSockets } from "../open-sockets.ts";
+import { addConnectionOptions, type ConnectionFlags, connectionOf, milliseconds } from "../server-connection.ts";
 
 /** Where and what to ask, and how long to wait. */
 interface HealthFlags extends ConnectionFlags {
@@ -22,7 +23,6 @@ interface HealthFlags extends ConnectionFlags {
 }
 
 const DEFAULT_TIMEOUT_MS = 3000;
-const LONGEST_TIMEOUT_MS = 600_000;
 
 /** Adds `albert health`: what a server says of itself, for health checks of containers and for people. */
 export function registerHealth(program: Command): void {
@@ -35,7 +35,12 @@ export function registerHealth(program: Command): void {
       `its gRPC address (default: ${CLIENT_VARIABLES.server}, else the one that the settings of this environment name)`,
     )
     .option("--service <name>", "a service, or model/<name>; the server as a whole unless given", "")
-    .option("--timeout-ms <ms>", "longest wait for its answer", milliseconds, DEFAULT_TIMEOUT_MS)
+    .option(
+      "--timeout-ms <ms>",
+      "longest wait for its answer, the connection included",
+      milliseconds,
+      DEFAULT_TIMEOUT_MS,
+    )
     .action(async (flags: HealthFlags) => {
       const named = flags.server ?? clientEnvironment().server;
       const configured = named === undefined ? configuredServer() : undefined;
@@ -62,6 +67,7 @@ async function askHealth(
   connection: ReturnType<typeof connectionOf>,
   security: ChannelCredentials | undefined,
 ): Promise<ServingStatus> {
+  const endSockets = rememberSockets();
   const { channel, sent } = openChannel(address, [Health], { maxAttempts: 1, ...connection }, security);
   try {
     const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, ...sent }).check({ service });
@@ -90,6 +96,7 @@ async function askHealth(
     );
   } finally {
     channel.close();
+    endSockets();
   }
 }
 
@@ -113,12 +120,4 @@ function configuredServer(): { readonly address: string; readonly security?: Cha
     tls.clientCaFile === "" ? [null, null] : [readFileSync(tls.keyFile), readFileSync(tls.certificateFile)];
   const unchecked = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
   return { address, security: credentials.createSsl(null, key, cert, unchecked) };
-}
-
-function milliseconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > LONGEST_TIMEOUT_MS) {
-    throw new InvalidArgumentError(`expected 1 to ${LONGEST_TIMEOUT_MS} milliseconds`);
-  }
-  return value;
 }
