@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deflateSync, gzipSync } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,6 +9,7 @@ import { formatAccessList } from "../../src/access/access-file.ts";
 import { newToken, tokenHash } from "../../src/access/tokens.ts";
 import { openChannel } from "../../src/client/channel.ts";
 import { type ServiceClient, serviceClient } from "../../src/client/service-client.ts";
+import { Pooling } from "../../src/gen/albert/v1/inference_pb.js";
 import {
   GRPCInferenceService,
   InferParameterSchema,
@@ -155,6 +157,26 @@ describe("the Open Inference Protocol over gRPC", () => {
     expect(probabilities!.data.slice(3)).toEqual(own.choices.map(({ score }) => Math.fround(score)));
   });
 
+  it("gives a vector for each token, exactly as Encode does, with rows filled up to the longest", async () => {
+    const rows = ["a film", "a gripping, honest film"];
+    const parameters = { task: word("encode"), pooling: word("none") };
+    const reply = await outputsOf({ inputs: [texts("text", rows)], parameters });
+    const own = await Promise.all(
+      rows.map((text) => server.client.encode({ text, pooling: Pooling.NONE, returnTokens: true })),
+    );
+    const [short, long] = own.map(({ tokens }) => tokens);
+    const width = long![0]!.values.length;
+    expect(reply["count"]!.data).toEqual([short!.length, long!.length]);
+    expect(reply["token_embeddings"]!.shape).toEqual([2, long!.length, width]);
+    const filled = new Array((long!.length - short!.length) * width).fill(0);
+    const values = [short!, long!].map((tokens) => tokens.flatMap((token) => token.values));
+    expect(reply["token_embeddings"]!.data).toEqual([...values[0]!, ...filled, ...values[1]!]);
+    expect(reply["tokens"]!.data.slice(long!.length)).toEqual(long!.map(({ token }) => token!.piece));
+    const starts = long!.map(({ token }) => (token!.special ? -1 : token!.start));
+    expect(reply["start_offsets"]!.data.slice(long!.length)).toEqual(starts);
+    expect(reply).not.toHaveProperty("embeddings");
+  });
+
   it("gives vectors, fills masks, orders sentences and regresses", async () => {
     const embedded = await outputsOf({ inputs: [texts("text", ["a", "b"])], parameters: { task: word("encode") } });
     const own = await server.client.encode({ text: "b" });
@@ -291,6 +313,36 @@ describe("the Open Inference Protocol over REST", () => {
     expect(["negative", "positive"]).toContain(reply.outputs[0]?.data[0]);
   });
 
+  it.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+  ] as const)("reads bodies packed by %s, with tensors after the JSON too", async (encoding, pack) => {
+    const tensor = rawTexts(["a film", "dull"]);
+    const parameters = { binary_data_size: tensor.length };
+    const json = JSON.stringify({ inputs: [{ name: "text", datatype: "BYTES", shape: [2], parameters }] });
+    const plain = JSON.stringify({
+      inputs: [{ name: "text", datatype: "BYTES", shape: [2], data: ["a film", "dull"] }],
+    });
+    const ask = async (body: Buffer, headers: Record<string, string>) => {
+      const response = await post("/v2/models/tiny/infer", body, headers);
+      expect(response.status).toBe(200);
+      return ((await response.json()) as { outputs: object[] }).outputs;
+    };
+    const expected = await ask(Buffer.from(plain), {});
+    expect(await ask(pack(plain), { "content-encoding": encoding })).toEqual(expected);
+    const binary = { "content-encoding": encoding, "inference-header-content-length": String(json.length) };
+    expect(await ask(pack(Buffer.concat([Buffer.from(json), tensor])), binary)).toEqual(expected);
+  });
+
+  it("gives a vector for each token, and refuses more of them than a reply may hold", async () => {
+    const inputs = (data: readonly string[]) => [{ name: "text", datatype: "BYTES", shape: [data.length], data }];
+    const parameters = { task: "encode", pooling: "none" };
+    const response = await infer({ inputs: inputs(["a film", "dull"]), parameters, outputs: [{ name: "count" }] });
+    expect(response.status).toBe(200);
+    const wrong = await infer({ inputs: inputs(["a"]), parameters: { task: "encode", pooling: "sum" } });
+    expect(await wrong.json()).toMatchObject({ violations: [{ field: "parameters.pooling" }] });
+  });
+
   it("reads and writes tensors as bytes after the JSON", async () => {
     const tensor = rawTexts(["who", "what"]);
     const head = Buffer.from(
@@ -341,9 +393,20 @@ describe("the Open Inference Protocol over REST", () => {
     ["a JSON length beyond the body", "{}", { "inference-header-content-length": "3" }, 400],
     ["bytes of no input", '{"inputs":[]}x', { "inference-header-content-length": "13" }, 400],
     ["a type that any page may send", "{}", { "content-type": "text/plain" }, 415],
-    ["a compressed body", "{}", { "content-encoding": "gzip" }, 415],
+    ["a compression that is not read", "{}", { "content-encoding": "br" }, 415],
+    ["two compressions", "{}", { "content-encoding": "gzip, gzip" }, 415],
+    ["a body that does not unpack", "{}", { "content-encoding": "gzip" }, 400],
+    ["half a packed body", gzipSync("{}").subarray(0, 12), { "content-encoding": "gzip" }, 400],
+    ["a body that unpacks to too much", gzipSync(Buffer.alloc(10_000_000)), { "content-encoding": "gzip" }, 429],
+    ["the same by deflate", deflateSync(Buffer.alloc(10_000_000)), { "content-encoding": "deflate" }, 429],
+    [
+      "a packed body too large that unpacks to nothing",
+      Buffer.concat(new Array(6_000).fill(gzipSync(""))),
+      { "content-encoding": "gzip" },
+      429,
+    ],
     ["a body too large", `{"x":"${"y".repeat(100_001)}"}`, {}, 429],
-  ] as [string, string, Record<string, string>, number][])("refuses %s", async (_, body, headers, status) => {
+  ] as [string, string | Buffer, Record<string, string>, number][])("refuses %s", async (_, body, headers, status) => {
     const response = await post("/v2/models/tiny/infer", body, headers);
     expect(response.status).toBe(status);
     expect((await response.json()) as object).toHaveProperty("error");

@@ -65,7 +65,8 @@ export async function inferTensors(
   const options = readRequestOptions(request, parameters);
   const inputs = request.inputs.map(({ name }) => name);
   const { name, head } = chooseTask(heads, { task: named, head: options.head, inputs });
-  const task: TensorTask = TENSOR_TASKS[name];
+  const chosen: TensorTask = TENSOR_TASKS[name];
+  const task = chosen.variant?.(parameters) ?? chosen;
   const answer = task.prepare({ ...options, ...omitUndefined({ head }) }, parameters);
   const timeout = parameters.count("timeout");
   parameters.refuseOthers();

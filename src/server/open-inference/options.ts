@@ -24,7 +24,7 @@ const OFFSET_UNITS = {
   "code-point": OffsetUnit.CODE_POINT,
   "utf-8": OffsetUnit.UTF8_BYTE,
 };
-const POOLINGS = { pooler: Pooling.POOLER, cls: Pooling.CLS, mean: Pooling.MEAN };
+const POOLINGS = { pooler: Pooling.POOLER, cls: Pooling.CLS, mean: Pooling.MEAN, none: Pooling.NONE };
 
 /** Which model and version a request names. */
 export interface NamedVersion {

@@ -67,7 +67,8 @@ export class Parameters {
   }
 
   #refuse(name: string, description: string): undefined {
-    this.violations.push({ field: `parameters.${name}`, description });
+    const field = `parameters.${name}`; // which two readers may find wrong
+    if (!this.violations.some((violation) => violation.field === field)) this.violations.push({ field, description });
     return undefined;
   }
 }

@@ -36,6 +36,8 @@ export type RowCall = (row: Row, calls: InferenceCalls, context: CallContext) =>
 export interface TensorTask {
   readonly inputs: readonly InputSpec[];
   readonly outputs: readonly OutputSpec[];
+  /** What answers in its stead where the parameters ask for outputs of another form. */
+  variant?(parameters: Parameters): TensorTask;
   /** Reads the task's own parameters; what it returns answers each row. */
   prepare(options: OptionsInit, parameters: Parameters): RowCall;
 }

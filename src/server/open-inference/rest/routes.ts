@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create, type DescMethod } from "@bufbuild/protobuf";
-import { AlbertError } from "../../../errors.ts";
+import type { AlbertError } from "../../../errors.ts";
 import {
   GRPCInferenceService,
   ModelInferResponseSchema,
@@ -18,6 +18,7 @@ import { OpenCall } from "../../call/open-call.ts";
 import { type CallSettings, runCall } from "../../call/run-call.ts";
 import { connectionOf } from "../../connect/connection.ts";
 import { isRestPath, methodOf, type RestTarget, restTarget } from "./paths.ts";
+import { bodyEncoding, readBody } from "./read-body.ts";
 import { errorReply, type HttpReply, inferHttpReply, JSON_LENGTH_HEADER, jsonReply } from "./reply.ts";
 import { readRestRequest } from "./request.ts";
 
@@ -63,8 +64,8 @@ export function openInferenceRoutes(
       send(response, jsonReply(405, { error: `only ${methodOf(target)}` }, { allow: methodOf(target) }));
     } else if (target.kind === "model-infer" && !hasInferType(request)) {
       send(response, jsonReply(415, { error: "content-type must be application/json or application/octet-stream" }));
-    } else if ((request.headers["content-encoding"] ?? "identity") !== "identity") {
-      send(response, jsonReply(415, { error: "compressed bodies are not read" }));
+    } else if (bodyEncoding(request) === undefined) {
+      send(response, jsonReply(415, { error: "content-encoding must be identity, gzip or deflate" }));
     } else {
       void answer(target, request, response, { handlers, settings, limits });
     }
@@ -154,7 +155,7 @@ async function replyTo(
       return jsonReply(200, index);
     }
     case "model-infer": {
-      const body = await readBody(request, limits.maxMessageBytes, bytes);
+      const body = await readBody(request, bodyEncoding(request) ?? "identity", limits.maxMessageBytes, bytes);
       context.allowance?.spend("bytes", body.length);
       const length = headerOf(request, JSON_LENGTH_HEADER);
       const jsonBytes = length === undefined ? undefined : Number(length);
@@ -163,24 +164,6 @@ async function replyTo(
       return inferHttpReply(reply, binary);
     }
   }
-}
-
-/** @throws AlbertError too-large beyond the bound; overloaded MEMORY_BUDGET */
-async function readBody(request: IncomingMessage, maxBytes: number, bytes: CallBytes): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      throw new AlbertError("too-large", `the body has more than ${maxBytes} bytes`, {
-        reason: "MESSAGE_TOO_LARGE",
-        metadata: { limit_bytes: String(maxBytes) },
-      });
-    }
-    bytes.grow(chunk.length);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Sends a reply once; a body that was not read to its end closes the connection. */
