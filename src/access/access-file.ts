@@ -45,8 +45,8 @@ export function parseAccessList(text: string): AccessList {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw invalidInput([{ field: "auth.tokens_file", description: `is not JSON${placeOf(error, text)}` }]);
+  } catch {
+    throw invalidInput([{ field: "auth.tokens_file", description: `is not JSON at ${placeOf(text)}` }]);
   }
   const violations: FieldViolation[] = [];
   const root = record(json, "file", violations);
@@ -80,12 +80,28 @@ function checksumOf(entry: object): string {
   return hash("sha256", JSON.stringify(entry)).slice(0, 16);
 }
 
-/** Where a text stops being JSON, as far as that is told. */
-function placeOf(error: unknown, text: string): string {
-  const position = /at position (\d+)/.exec(String(error))?.[1];
-  if (position === undefined) return "";
-  const lines = text.slice(0, Number(position)).split("\n");
-  return ` at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+/** Where a text stops being JSON. */
+function placeOf(text: string): string {
+  let [right, wrong] = [0, text.length + 1]; // lengths at which it still might become JSON, and no longer
+  while (wrong - right > 1) {
+    const middle = (right + wrong) >> 1;
+    if (mayBecomeJson(text.slice(0, middle))) right = middle;
+    else wrong = middle;
+  }
+  const lines = text.slice(0, right).split("\n");
+  return `line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+}
+
+/** Whether a text is JSON, or its beginning. */
+function mayBecomeJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    // V8 names a position or the end, but not where a token stands that it did not expect.
+    const position = /at position (\d+)/.exec(String(error))?.[1];
+    return position === undefined ? /Unexpected end|Unterminated/.test(String(error)) : Number(position) >= text.length;
+  }
 }
 
 /** Checks what a grant says. @returns every violation, with fields `scopes` and `models` below `at` */
