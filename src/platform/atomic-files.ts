@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
-import { makeDirectory } from "./directories.ts";
+import { makeDirectory, syncDirectory } from "./directories.ts";
 
 // Files and directories that appear whole or not at all, also after a loss of power.
 
@@ -11,16 +11,6 @@ export async function writeNewFile(path: string, bytes: Uint8Array): Promise<voi
   const handle = await open(path, "wx");
   try {
     await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Flushes a directory's own entries, so that files created or renamed in it survive a loss of power. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
     await handle.sync();
   } finally {
     await handle.close();

@@ -1,11 +1,11 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { isSystemFault } from "./disk-space.ts";
 
-// Creates directories where they are missing.
+// Creates directories where they are missing, so that they survive a loss of power.
 
 /**
- * Makes a directory and its missing parents. Node's own recursive form never returns where the system
+ * Makes a directory and its missing parents, and flushes their names. Node's own recursive form never returns where the system
  * answers ENOENT below a directory that exists, as /proc does.
  *
  * @param mode  permissions of those that are made
@@ -24,6 +24,20 @@ export async function makeDirectory(path: string, mode?: number): Promise<void> 
     await mkdir(absolute, mode).catch(async (second: unknown) => {
       if (!(await isDirectory(absolute))) throw second;
     });
+  }
+  await syncDirectory(dirname(absolute)).catch((error: NodeJS.ErrnoException) => {
+    // Whoever may write in a directory and not read it cannot flush it.
+    if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
+  });
+}
+
+/** Flushes a directory's own entries, so that files created or renamed in it survive a loss of power. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { invalidInput } from "../errors.ts";
+import { AlbertError, invalidInput } from "../errors.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
 import { makeDirectory } from "../platform/directories.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -88,14 +89,16 @@ async function recordedData({ files, evalFiles, tokenizer }: PretrainingDataOpti
   };
 }
 
-/** Finds the token store of these very files and vocabulary in the cache, or builds it. */
+/** Finds the token store of these very files and vocabulary in the cache, or builds it; a damaged one is built anew. */
 async function openStore(
   files: readonly string[],
   { tokenizer, settings, cache, onProgress }: PretrainingDataOptions,
 ): Promise<{ documents: TokenStore; digest: string }> {
   const digest = await digestOf(files, tokenizer, settings.officialQuirks);
   const directory = join(cache, `tokens-${digest.slice(0, 16)}`);
-  if (!existsSync(directory)) {
+  let documents = soundStore(directory);
+  if (documents === undefined) {
+    await rm(directory, { recursive: true, force: true });
     await makeDirectory(cache);
     await buildTokenStore(directory, {
       files,
@@ -103,10 +106,25 @@ async function openStore(
       officialQuirks: settings.officialQuirks,
       ...(onProgress === undefined ? {} : { onProgress }),
     });
+    documents = new TokenStore(directory);
   }
-  const documents = new TokenStore(directory);
   documents.requireTokenizer(tokenizer);
   return { documents, digest };
+}
+
+/** A store whose files are what was written; undefined where there is none. */
+function soundStore(directory: string): TokenStore | undefined {
+  if (!existsSync(directory)) return undefined;
+  let store: TokenStore | undefined;
+  try {
+    store = new TokenStore(directory);
+    store.verify();
+    return store;
+  } catch (error) {
+    store?.close();
+    if (error instanceof AlbertError && error.code === "corrupt") return undefined;
+    throw error;
+  }
 }
 
 async function digestOf(files: readonly string[], tokenizer: Tokenizer, officialQuirks: boolean): Promise<string> {

@@ -12,6 +12,7 @@ import { Uploads } from "../../src/store/uploads.ts";
 import { CheckpointStore } from "../../src/training/checkpoints.ts";
 import { specOf } from "../jobs/fake-runner.ts";
 import { type FileFault, failAt } from "../support/file-faults.ts";
+import { watchFlushes } from "../support/flushes.ts";
 import { SCRATCH } from "../support/scratch.ts";
 import { expectSound } from "../support/sound.ts";
 import { TestClock, workshop } from "../support/stores.ts";
@@ -23,6 +24,8 @@ const STRIDES: Readonly<Record<FileFault, number>> =
   process.env["ALBERT_TEST_FILE_FAULTS"] === "all"
     ? { EIO: 1, lost: 1, ENOSPC: 1, short: 1, EMFILE: 1 }
     : { EIO: 25, lost: 25, ENOSPC: 7, short: 2, EMFILE: 9 };
+/** What is made again where a loss of power has damaged it: copies of what the store has, and files that nobody is told of. */
+const MAY_BE_LOST = /^(content|name) of (cache|store\/tmp|uploads)(\/|$|,)/;
 const sound = path("sound");
 const place = path("place");
 const clock = new TestClock();
@@ -234,6 +237,16 @@ describe.each(OPERATIONS)(
     const reset = () => {
       rmSync(place, { recursive: true, force: true });
     };
+
+    it("is on the disk when it has happened, and no file has its name before its content is", async () => {
+      reset();
+      cpSync(sound, place, { recursive: true });
+      await prepare?.();
+      const flushes = watchFlushes(place);
+      await run();
+      expect(flushes.stop().filter((line) => !MAY_BE_LOST.test(line))).toEqual([]);
+      expect(flushes.count()).toBeGreaterThan(0);
+    });
 
     it.each(FAULTS)("happens or not, says why, and can be repeated: %s", async (fault) => {
       const stride = STRIDES[fault];

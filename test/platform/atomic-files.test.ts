@@ -2,12 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  createDirectoryAtomically,
-  replaceFile,
-  syncDirectory,
-  writeNewFile,
-} from "../../src/platform/atomic-files.ts";
+import { createDirectoryAtomically, replaceFile, writeNewFile } from "../../src/platform/atomic-files.ts";
+import { makeDirectory, syncDirectory } from "../../src/platform/directories.ts";
 
 /** What happened on the disk, in order: `write`, `sync` and `close` of opened files, and `rename`. */
 let done: string[] = [];
@@ -71,10 +67,19 @@ describe("a durable write", () => {
     expect(readFileSync(join(root, "small"), "utf8")).toBe("new");
   });
 
+  it("makes a directory whose name is flushed, and those of its parents that are made", async () => {
+    await makeDirectory(join(root, "one", "two"));
+    expect(done.filter((what) => what.startsWith("sync"))).toEqual([`sync ${basename(root)}`, "sync one"]);
+    done = [];
+    await makeDirectory(join(root, "one", "two"));
+    expect(done).toEqual([]);
+  });
+
   it("shows a directory only when its entries are flushed, then flushes its own name", async () => {
     const path = join(root, "made", "directory");
     await createDirectoryAtomically(path, (temporary) => writeNewFile(join(temporary, "a"), Buffer.from("x")));
     expect(done.filter((what) => !what.startsWith("close"))).toEqual([
+      `sync ${basename(root)}`, // the name of `made`
       ...["write a", "sync a", "sync .directory.partial", "rename directory", "sync made"],
     ]);
     const failing = createDirectoryAtomically(join(root, "never"), () => Promise.reject(new Error("full")));

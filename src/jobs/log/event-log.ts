@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
 import { corrupt } from "../../errors.ts";
 import { crc32c } from "../../model/formats/crc32c.ts";
-import { syncDirectory } from "../../platform/atomic-files.ts";
+import { syncDirectory } from "../../platform/directories.ts";
 import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { JobEvent, NewJobEvent } from "../job-event.ts";
 

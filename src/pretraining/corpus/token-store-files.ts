@@ -1,4 +1,5 @@
 import { corrupt } from "../../errors.ts";
+import { decodeRecord } from "../../model/formats/records.ts";
 import type { SpecialIds, VocabularyKind } from "../../tokenizer/tokenizer.ts";
 import type { TextReport } from "./text-documents.ts";
 
@@ -29,6 +30,8 @@ export interface ShardSizes {
   readonly tokens: number;
   readonly sentences: number;
   readonly documents: number;
+  /** CRC-32C of each file; absent in stores of earlier versions. */
+  readonly checksums?: Readonly<Record<ShardFile, number>>;
 }
 
 export interface TokenStoreManifest {
@@ -45,14 +48,9 @@ export interface TokenStoreManifest {
   readonly shards: readonly ShardSizes[];
 }
 
-/** @throws AlbertError corrupt for anything that is not a manifest of this format */
-export function parseManifest(text: string): TokenStoreManifest {
-  let parsed: Partial<TokenStoreManifest>;
-  try {
-    parsed = JSON.parse(text) as Partial<TokenStoreManifest>; // the fields are checked below
-  } catch (cause) {
-    throw corrupt("token store: manifest.json is not JSON", { cause });
-  }
+/** @throws AlbertError corrupt for anything that is not a manifest of this format, or a damaged one */
+export function parseManifest(bytes: Uint8Array): TokenStoreManifest {
+  const parsed = decodeRecord<Partial<TokenStoreManifest>>(bytes, "token store: manifest.json"); // the fields are checked below
   if (parsed.format !== "albert-token-store" || parsed.formatVersion !== 1 || !Array.isArray(parsed.shards)) {
     throw corrupt("token store: manifest.json is not that of a token store of version 1");
   }

@@ -1,8 +1,9 @@
-import { type FileHandle, open, writeFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import { crc32c } from "../../model/formats/crc32c.ts";
-import { createDirectoryAtomically } from "../../platform/atomic-files.ts";
+import { encodeRecord } from "../../model/formats/records.ts";
+import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-files.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { PackedTokens } from "./packed-token.ts";
 import { type DocumentOptions, emptyTextReport, readDocuments, type TextReport } from "./text-documents.ts";
@@ -64,7 +65,7 @@ export async function buildTokenStore(directory: string, source: TokenStoreSourc
       report,
       shards: shards.sizes,
     };
-    await writeFile(join(temporary, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    await writeNewFile(join(temporary, MANIFEST), encodeRecord(manifest));
   });
   onProgress?.(report);
   return report;
@@ -104,6 +105,11 @@ class ShardWriter {
       tokens: shard.tokens.words,
       sentences: shard.sentences.words,
       documents: shard.documents.words / 2,
+      checksums: {
+        tokens: shard.tokens.checksum,
+        sentences: shard.sentences.checksum,
+        documents: shard.documents.checksum,
+      },
     });
   }
 
@@ -116,6 +122,8 @@ class ShardWriter {
 /** Appends 32-bit words to a file through a buffer of fixed size. */
 class WordWriter {
   words = 0;
+  /** CRC-32C of what has been written. */
+  checksum = 0;
   readonly #handle: FileHandle;
   readonly #buffer = new Uint32Array(1 << 14);
   #filled = 0;
@@ -146,7 +154,9 @@ class WordWriter {
   }
 
   async #flush(): Promise<void> {
-    await this.#handle.writeFile(Buffer.from(this.#buffer.buffer, 0, this.#filled * 4));
+    const bytes = Buffer.from(this.#buffer.buffer, 0, this.#filled * 4);
+    this.checksum = crc32c(bytes, this.checksum);
+    await this.#handle.writeFile(bytes);
     this.#filled = 0;
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { AlbertError, corrupt, invariant } from "../../errors.ts";
+import { crc32c } from "../../model/formats/crc32c.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { Documents } from "../instances/instance.ts";
 import type { PackedTokens } from "./packed-token.ts";
@@ -14,6 +15,9 @@ import {
   type TokenStoreManifest,
   WORD_BYTES,
 } from "./token-store-files.ts";
+
+/** Words that are read at once where a whole file is. */
+const VERIFIED = 1 << 18;
 
 /** Sentence ends that are read at once; planning an epoch walks through them in order. */
 const BUFFERED = 1 << 10;
@@ -31,21 +35,26 @@ export class TokenStore implements Documents {
 
   /** @throws AlbertError not-found when there is no store; corrupt when a file has not the size its manifest says */
   constructor(directory: string) {
-    let text: string;
+    let bytes: Uint8Array;
     try {
-      text = readFileSync(join(directory, MANIFEST), "utf8");
+      bytes = readFileSync(join(directory, MANIFEST));
     } catch (cause) {
       throw new AlbertError("not-found", "no token store here: manifest.json cannot be read", {
         reason: "TOKEN_STORE_UNREADABLE",
         cause,
       });
     }
-    this.manifest = parseManifest(text);
+    this.manifest = parseManifest(bytes);
     this.#shards = this.manifest.shards.map((sizes, shard) => new Shard(directory, shard, sizes));
     const firstDocuments = [0];
     for (const { documents } of this.manifest.shards) firstDocuments.push(firstDocuments.at(-1)! + documents);
     this.#firstDocuments = firstDocuments;
     this.count = firstDocuments.at(-1)!;
+  }
+
+  /** Reads every file whole. @throws AlbertError corrupt when one is not what its checksum says */
+  verify(): void {
+    for (const shard of this.#shards) shard.verify();
   }
 
   /** @throws AlbertError precondition when the store was made with another vocabulary or other cleaning */
@@ -115,8 +124,12 @@ class Shard {
   #buffer: Uint32Array = new Uint32Array(0);
   #bufferStart = 0;
   readonly #sentenceCount: number;
+  readonly #number: number;
+  readonly #sizes: ShardSizes;
 
   constructor(directory: string, shard: number, sizes: ShardSizes) {
+    this.#number = shard;
+    this.#sizes = sizes;
     const open = (kind: ShardFile, words: number): number => openWords(directory, shardFileName(kind, shard), words);
     this.#tokens = open("tokens", sizes.tokens);
     this.#sentences = open("sentences", sizes.sentences);
@@ -124,6 +137,21 @@ class Shard {
     const documents = open("documents", sizes.documents * DOCUMENT_WORDS);
     this.#documents = readWords(documents, 0, sizes.documents * DOCUMENT_WORDS);
     closeSync(documents);
+  }
+
+  verify(): void {
+    const { tokens, sentences, checksums } = this.#sizes;
+    if (checksums === undefined) return;
+    const documents = this.#documents;
+    const found: Record<ShardFile, number> = {
+      tokens: checksumOf(this.#tokens, tokens),
+      sentences: checksumOf(this.#sentences, sentences),
+      documents: crc32c(new Uint8Array(documents.buffer, documents.byteOffset, documents.byteLength)),
+    };
+    for (const kind of Object.keys(found) as ShardFile[]) {
+      if (found[kind] === checksums[kind]) continue;
+      throw corrupt(`token store: ${shardFileName(kind, this.#number)} is damaged: its checksum is not the manifest's`);
+    }
   }
 
   /** Where a document ends among the sentences; 0 for the one "before the first". */
@@ -175,6 +203,15 @@ function openWords(directory: string, name: string, words: number): number {
   if (size === words * WORD_BYTES) return file;
   closeSync(file);
   throw corrupt(`token store: ${name} should have ${words * WORD_BYTES} bytes, got ${size}`);
+}
+
+function checksumOf(file: number, words: number): number {
+  let checksum = 0;
+  for (let at = 0; at < words; at += VERIFIED) {
+    const part = readWords(file, at, Math.min(VERIFIED, words - at));
+    checksum = crc32c(new Uint8Array(part.buffer), checksum);
+  }
+  return checksum;
 }
 
 function readWords(file: number, first: number, count: number): Uint32Array {

@@ -3,8 +3,7 @@ import { constants, type Stats } from "node:fs";
 import { copyFile, link, lstat, mkdir, open, readdir, readFile, realpath, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AlbertError } from "../../errors.ts";
-import { syncDirectory } from "../../platform/atomic-files.ts";
-import { makeDirectory } from "../../platform/directories.ts";
+import { makeDirectory, syncDirectory } from "../../platform/directories.ts";
 import { checkKey } from "../names.ts";
 import {
   bytesBody,

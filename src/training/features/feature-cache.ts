@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { AlbertError, invariant } from "../../errors.ts";
 import { readFully, sha256Of, withFile } from "../../model/formats/random-access-file.ts";
 import { encodeRecord as encodeManifest, readRecordFile } from "../../model/formats/records.ts";
-import { replaceFile, syncDirectory } from "../../platform/atomic-files.ts";
-import { makeDirectory } from "../../platform/directories.ts";
+import { replaceFile } from "../../platform/atomic-files.ts";
+import { makeDirectory, syncDirectory } from "../../platform/directories.ts";
 import { recordLength, type TrainingRecord } from "../step/collate.ts";
 
 // Features on the disk: written once for each key, checked whenever they are opened.

@@ -17,6 +17,7 @@ import { splitHeldOut } from "../../../src/pretraining/held-out.ts";
 import { DocumentsInMemory } from "../../../src/pretraining/instances/official-instances.ts";
 import { unigramEntropy } from "../../../src/pretraining/vocabulary/unigram-entropy.ts";
 import { tinyText, tinyTokenizer } from "../../support/english.ts";
+import { watchFlushes } from "../../support/flushes.ts";
 
 const tokenizer = tinyTokenizer();
 let folder: string;
@@ -147,6 +148,34 @@ describe("a token store", () => {
       });
     }
     expect(() => new TokenStore(store)).toThrow(/no token store/);
+  });
+
+  it("is on the disk before it has its name, and tells a damaged byte in whichever file, and in which", async () => {
+    const directory = join(folder, "store");
+    const flushes = watchFlushes(folder);
+    await buildTokenStore(directory, { files: [textFile("a.txt", text)], tokenizer, officialQuirks: false });
+    expect(flushes.stop()).toEqual([]);
+    const open = () => {
+      const store = new TokenStore(directory);
+      try {
+        store.verify();
+      } finally {
+        store.close();
+      }
+    };
+    open();
+    for (const name of ["manifest.json", "tokens-00000.bin", "sentences-00000.bin", "documents-00000.bin"]) {
+      const file = join(directory, name);
+      const bytes = readFileSync(file);
+      for (let at = 0; at < bytes.length - 20; at += 7) {
+        bytes[at]! ^= 1;
+        writeFileSync(file, bytes);
+        expect(open, `${name} at ${at}`).toThrow(name);
+        bytes[at]! ^= 1;
+      }
+      writeFileSync(file, bytes);
+    }
+    open();
   });
 
   it("refuses another vocabulary and damaged files", async () => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FeatureKey, featureCacheName, openFeatures } from "../../../src/training/features/feature-cache.ts";
 import { type Objective, objectiveOf } from "../../../src/training/objectives.ts";
 import { collate, type TrainingRecord } from "../../../src/training/step/collate.ts";
+import { watchFlushes } from "../../support/flushes.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -82,6 +83,13 @@ describe("the feature cache", () => {
     expect(await again.read(3)).toEqual(records[3]);
     await again.close();
     expect(await readdir(directory)).toEqual([featureCacheName(key)]);
+  });
+
+  it("are on the disk before they have their name, and the name is", async () => {
+    const flushes = watchFlushes(directory);
+    const made = await openFeatures(join(directory, "own"), key, () => fc.sample(record, { numRuns: 5, seed: 3 }));
+    expect(flushes.stop()).toEqual([]);
+    await made.close();
   });
 
   it("makes them again whichever byte of whichever file is damaged", async () => {
