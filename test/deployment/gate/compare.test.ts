@@ -28,6 +28,13 @@ describe("the gate", () => {
     expect(report).toMatchObject({ verdict: "pass", better: false, difference: [0, 0], mcnemarP: 1, examples: 400 });
   });
 
+  it("does not call a difference of nothing better, where no answer is right or wrong either", () => {
+    const { right: _, ...scored } = drawn(400, 0.8, "same");
+    const report = compareModels(ACCURACY, scored, scored);
+    expect(report).toMatchObject({ verdict: "pass", better: false, difference: [0, 0] });
+    expect(report.mcnemarP).toBeUndefined();
+  });
+
   it("fails or prefers one of two equally good models no more often than its level allows", () => {
     const rounds = 200;
     let failed = 0;
