@@ -59,7 +59,7 @@ export function createInference(
   lossOf: ServedPrecision["lossOf"] = async () => undefined,
 ) {
   const metrics = createMetrics(programVersion());
-  const profiles = new ProfileCache();
+  const profiles = new ProfileCache((hit) => metrics.caches.looked("measurements", hit));
   const engines = (options: Pick<RunningOptions, "background" | "calibrationMs">) =>
     engineFactory(config.runtime, log, { ...options, profiles });
   const serving = new Serving({

@@ -56,6 +56,25 @@ export const VERSIONS = dashboard("albert-versions", "albert-serve: versions", [
         unit: "s",
         queries: [{ expr: quantile(0.95, "albert_swap_seconds", ["phase"]), legend: "{{phase}}" }],
       },
+      {
+        title: "Looked for in vain in caches",
+        description: "Versions and data sets that were fetched from the store, engines that were measured anew.",
+        kind: "timeseries",
+        unit: "short",
+        queries: [
+          {
+            expr: `sum by (cache) (increase(albert_cache_lookups_total{${JOB},result="miss"}[$__rate_interval]))`,
+            legend: "{{cache}}",
+          },
+        ],
+      },
+      {
+        title: "Caches on disk",
+        description: "Local copies of versions and data sets, and features of jobs.",
+        kind: "timeseries",
+        unit: "bytes",
+        queries: [{ expr: `max by (instance, cache) (albert_cache_bytes{${JOB}})`, legend: "{{instance}} {{cache}}" }],
+      },
     ],
   },
   {

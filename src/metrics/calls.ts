@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { exemplarOf } from "./series.ts";
 
 // The series about gRPC calls, whatever a call does.
 
@@ -10,8 +11,9 @@ export interface CallMetrics {
   /**
    * @param method  full method such as `albert.v1.InferenceService/Classify`; `_OTHER` for one that does not exist
    * @param status  name of the gRPC status, such as `OK`
+   * @param traceId  where its trace is kept: an example of how long calls take
    */
-  finished(method: string, status: string, seconds: number): void;
+  finished(method: string, status: string, seconds: number, traceId?: string): void;
   /** A call was refused because its caller had reached this limit. */
   limited(limit: string): void;
   /** Streams now open on a listener ("public" or "admin"). */
@@ -24,6 +26,7 @@ export function callMetrics(registry: Registry): CallMetrics {
     help: "Duration of gRPC calls as the server sees them.",
     labelNames: ["rpc_method", "rpc_status_code"],
     buckets: CALL_BUCKETS,
+    enableExemplars: true,
     registers: [registry],
   });
   const streams = new Gauge({
@@ -40,7 +43,10 @@ export function callMetrics(registry: Registry): CallMetrics {
   });
   return {
     limited: (limit) => refusals.inc({ limit }),
-    finished: (method, status, seconds) => duration.observe({ rpc_method: method, rpc_status_code: status }, seconds),
+    finished: (method, status, seconds, traceId) => {
+      const labels = { rpc_method: method, rpc_status_code: status };
+      duration.observe({ labels, value: seconds, exemplarLabels: exemplarOf(traceId) });
+    },
     streamsOpen: (listener, change) => streams.inc({ listener }, change),
   };
 }

@@ -1,5 +1,6 @@
 import { Registry, type RegistryContentType } from "prom-client";
 import { type BatchMetrics, batchMetrics } from "./batches.ts";
+import { type CacheMetrics, cacheMetrics } from "./caches.ts";
 import { type CallMetrics, callMetrics } from "./calls.ts";
 import { type JobMetrics, jobMetrics } from "./jobs.ts";
 import { type ModelMetrics, modelMetrics } from "./models.ts";
@@ -22,6 +23,7 @@ export interface Metrics {
   readonly models: ModelMetrics;
   readonly jobs: JobMetrics;
   readonly store: StoreMetrics;
+  readonly caches: CacheMetrics;
   readonly process: ProcessMetrics;
   /** The page a scraper reads: Prometheus' text, or OpenMetrics, which has examples of traces beside durations. */
   page(format?: PageFormat): Promise<{ contentType: string; body: string }>;
@@ -44,6 +46,7 @@ export function createMetrics(version: string): Metrics {
     models: modelMetrics(registry),
     jobs: jobMetrics(registry),
     store: storeMetrics(registry),
+    caches: cacheMetrics(registry),
     process,
     page: async (format = "text") => {
       const shown = shownAs(format, registry);

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
-import { removeSeries } from "./series.ts";
+import { exemplarOf, removeSeries } from "./series.ts";
 
 // The series about inference requests: outcomes, sizes and the time of each stage.
 
@@ -107,9 +107,7 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     finished: ({ task, priority, model, version, code, reason, seconds, traceId }) => {
       inflight.dec({ task });
       total.inc({ task, alias: model, version, code, reason });
-      // The package's types know no labels of examples but those of the series itself.
-      const exemplarLabels: object = traceId === undefined ? {} : { trace_id: traceId };
-      duration.observe({ labels: { task, priority }, value: seconds, exemplarLabels });
+      duration.observe({ labels: { task, priority }, value: seconds, exemplarLabels: exemplarOf(traceId) });
       if (code === "ok") goodput.inc({ task });
     },
     stage: (stage, seconds) => stages.observe({ stage }, seconds),

@@ -129,7 +129,7 @@ export class InferenceServer {
           limits: connectionLimits(name, config.server),
           reflection: config.server.reflection,
           calls: callSettings(name, options, draining.signal),
-          onOutcome: (method, status, seconds) => options.metrics.calls.finished(method, status, seconds),
+          onOutcome: (...outcome) => options.metrics.calls.finished(...outcome),
           ...(certificates === undefined ? {} : { credentials: new GrpcCredentials(certificates) }),
         },
         (services) =>

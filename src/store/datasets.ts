@@ -31,6 +31,8 @@ export interface DatasetsOptions {
   readonly leases: WriteLeases;
   readonly clock: StoreClock;
   readonly cacheDirectory: string;
+  /** Told whether the local copy of a dataset that is wanted was there and sound. */
+  readonly onCacheLookup: (hit: boolean) => void;
   /**
    * Absolute path of a registered file; refuses a path that leads out of the configured roots. Absent: files cannot be
    * registered here.
@@ -148,7 +150,9 @@ export class Datasets {
       return file;
     }
     const file = join(this.#options.cacheDirectory, "datasets", digest, name);
-    if ((await measure(file).catch(() => undefined))?.digest === digest) return file;
+    const sound = (await measure(file).catch(() => undefined))?.digest === digest;
+    this.#options.onCacheLookup(sound);
+    if (sound) return file;
     await makeDirectory(dirname(file));
     const temporary = `${file}.${randomBytes(6).toString("hex")}.partial`;
     try {

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { AlbertError } from "../errors.ts";
+import { directoryBytes } from "../platform/directory-bytes.ts";
 import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
 import { trimCache } from "./cache-sweep.ts";
@@ -43,6 +45,8 @@ export interface Store {
   verify(repair: boolean): Promise<StoreReport>;
   /** Removes this machine's copies of versions and datasets that the store no longer has, unless they are young. */
   trimCache(): Promise<void>;
+  /** Bytes of local copies. */
+  cacheBytes(cache: "versions" | "datasets"): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -50,9 +54,14 @@ export interface StoreOptions extends Pick<DatasetsOptions, "resolvePath"> {
   readonly objects: ObjectStore;
   /** Local directory for opened versions and datasets. */
   readonly cacheDirectory: string;
+  /** Told of each version or dataset that is wanted here whether the local copy was there and sound. */
+  readonly onCacheLookup?: CacheListener | undefined;
   /** The machine's own clock unless given. */
   readonly clock?: StoreClock;
 }
+
+/** Hears of lookups in a store's local cache. */
+export type CacheListener = (cache: "versions" | "datasets", hit: boolean) => void;
 
 const MACHINE_CLOCK: StoreClock = {
   now: () => Date.now(),
@@ -60,11 +69,13 @@ const MACHINE_CLOCK: StoreClock = {
 };
 
 /** A store over any object store, which it closes. */
-export function createStore({ objects, cacheDirectory, resolvePath, clock = MACHINE_CLOCK }: StoreOptions): Store {
+export function createStore(options: StoreOptions): Store {
+  const { objects, cacheDirectory, resolvePath, clock = MACHINE_CLOCK, onCacheLookup = () => {} } = options;
   const leases = new WriteLeases(objects, clock);
   const blobs = new Blobs(objects, clock.now);
   const references = new References(objects, leases, clock);
-  const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory });
+  const onVersion = (hit: boolean) => onCacheLookup("versions", hit);
+  const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory, onCacheLookup: onVersion });
   const aliases = new Aliases({ objects, versions, leases, clock });
   const datasets = new Datasets({
     objects,
@@ -72,6 +83,7 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     leases,
     clock,
     cacheDirectory,
+    onCacheLookup: (hit) => onCacheLookup("datasets", hit),
     ...(resolvePath === undefined ? {} : { resolvePath }),
   });
   return {
@@ -83,6 +95,7 @@ export function createStore({ objects, cacheDirectory, resolvePath, clock = MACH
     collectGarbage: (rules) =>
       collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),
     verify: (repair) => verifyStore({ objects, blobs, aliases, leases, cacheDirectory }, repair),
+    cacheBytes: (cache) => directoryBytes(join(cacheDirectory, cache === "versions" ? "models" : "datasets")),
     trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),
   };

@@ -43,6 +43,8 @@ export interface VersionsOptions {
   readonly clock: StoreClock;
   /** Local directory in which `materialise` keeps opened versions. */
   readonly cacheDirectory: string;
+  /** Told whether the local copy of a version that is wanted was there and sound. */
+  readonly onCacheLookup: (hit: boolean) => void;
 }
 
 /**
@@ -202,7 +204,9 @@ export class Versions {
     const directory = this.#localDirectory(version);
     if ((await lstat(directory).catch(() => undefined)) !== undefined) {
       try {
-        return await open(directory);
+        const opened = await open(directory);
+        this.#options.onCacheLookup(true);
+        return opened;
       } catch (error) {
         if (!(error instanceof AlbertError && error.code === "corrupt")) throw error;
       }
@@ -217,7 +221,9 @@ export class Versions {
   async #materialise({ files, digest }: ModelVersion, directory: string): Promise<string> {
     const verified = () => verifyModelDirectory(directory).then((found) => found.digest === digest);
     const exists = (await lstat(directory).catch(() => undefined)) !== undefined;
-    if (exists && (await verified().catch(() => false))) return directory;
+    const sound = exists && (await verified().catch(() => false));
+    this.#options.onCacheLookup(sound);
+    if (sound) return directory;
     if (exists) await rm(directory, { recursive: true, force: true });
     await createDirectoryAtomically(directory, async (temporary) => {
       for (const [file, { sha256 }] of Object.entries(files)) {

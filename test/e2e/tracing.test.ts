@@ -122,9 +122,10 @@ describe.skipIf(missing("the optional @opentelemetry packages", installed))("tra
     await expect.poll(() => inTrace(TRACE).length, { timeout: 5000 }).toBe(8);
     const url = `http://${app.addresses.metrics}/metrics`;
     const open = await fetch(url, { headers: { accept: "application/openmetrics-text;version=1.0.0" } });
-    expect(await open.text()).toMatch(
-      new RegExp(`^albert_request_duration_seconds_bucket.* # \\{trace_id="${TRACE}"\\} `, "m"),
-    );
+    const page = await open.text();
+    for (const series of ["albert_request_duration_seconds", "rpc_server_call_duration_seconds"]) {
+      expect(page).toMatch(new RegExp(`^${series}_bucket.* # \\{trace_id="${TRACE}"\\} `, "m"));
+    }
     expect(await (await fetch(url)).text()).not.toContain(TRACE);
   });
 

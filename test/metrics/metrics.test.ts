@@ -1,5 +1,7 @@
+import { Registry } from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { DURATION_BUCKETS } from "../../src/metrics/buckets.ts";
+import { cacheMetrics } from "../../src/metrics/caches.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 
 let metrics: Metrics;
@@ -34,11 +36,15 @@ describe("the metrics page", () => {
     const outcome = { task: "classify", priority: "interactive", model: "m", version: "v1", code: "ok", reason: "" };
     metrics.requests.finished({ ...outcome, seconds: 0.003, traceId: "4bf92f3577b34da6a3ce929d0e0e4736" });
     metrics.requests.finished({ ...outcome, seconds: 0.004 });
+    metrics.calls.finished("albert.v1.InferenceService/Classify", "OK", 0.02, "4bf92f3577b34da6a3ce929d0e0e4736");
     const { contentType, body } = await metrics.page("openmetrics");
     expect(contentType).toMatch(/^application\/openmetrics-text; version=1.0.0/);
     expect(body).toMatch(/^# EOF\n$/m);
     expect(body).toMatch(/^# TYPE albert_requests counter$/m);
     expect(body).toMatch(/^albert_requests_total\{.*\} \d+$/m);
+    expect(body.match(/^rpc_server_call_duration_seconds_bucket.* # .*$/gm)).toEqual([
+      expect.stringMatching(/le="0.025",.* # \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"\} 0.02 /),
+    ]);
     const examples = body.match(/^albert_request_duration_seconds_bucket.* # .*$/gm);
     expect(examples).toEqual([
       expect.stringMatching(/le="0.0041",.* \d+ # \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"\} 0.003 \d+(\.\d+)?$/),
@@ -46,6 +52,36 @@ describe("the metrics page", () => {
     const text = await page();
     expect(text.match(/^# TYPE .*$/gm)).toEqual(before);
     expect(text).not.toContain("trace_id");
+  });
+
+  it("shows how often caches had what was looked for, and their bytes, measured once a minute", async () => {
+    const registry = new Registry();
+    let [now, bytes] = [0, 5];
+    const caches = cacheMetrics(registry, () => now);
+    caches.looked("versions", true);
+    caches.looked("versions", false);
+    caches.looked("versions", true);
+    let read = 0;
+    caches.measure("datasets", async () => {
+      read += 1;
+      if (bytes < 0) throw new Error("unreadable");
+      return bytes;
+    });
+    const shown = async () => (await registry.metrics()).match(/^albert_cache.*$/gm);
+    const lookups = [
+      'albert_cache_lookups_total{cache="versions",result="hit"} 2',
+      'albert_cache_lookups_total{cache="versions",result="miss"} 1',
+    ];
+    expect(await shown()).toEqual([...lookups, 'albert_cache_bytes{cache="datasets"} 5']);
+    bytes = 9;
+    now = 59_000;
+    expect(await shown()).toEqual([...lookups, 'albert_cache_bytes{cache="datasets"} 5']);
+    now = 60_000;
+    expect(await shown()).toEqual([...lookups, 'albert_cache_bytes{cache="datasets"} 9']);
+    bytes = -1;
+    now = 120_000;
+    expect(await shown()).toEqual(lookups);
+    expect(read).toBe(3);
   });
 
   it("measures durations in seconds with one set of bounds", () => {
@@ -145,13 +181,15 @@ describe("jobs", () => {
   });
 });
 
-function recordEverything({ calls, requests, queue, batches, models, jobs, store, process }: Metrics): void {
+function recordEverything({ calls, requests, queue, batches, models, jobs, store, caches, process }: Metrics): void {
   const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
   jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
   store.operated("get", "ok", 0.1);
   store.collected(1, 1, 1);
   store.followFailed();
   store.judged("pass");
+  caches.looked("versions", true);
+  caches.measure("versions", async () => 7);
   calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);
   calls.streamsOpen("public", 1);
   calls.limited("streams");

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
@@ -29,6 +29,34 @@ describe("the cache of a store", () => {
     expect(left()).toEqual([2, 0]);
     await Promise.all([here.close(), other.close()]);
   });
+});
+
+it("a store tells whether its cache had what was wanted, sound, and how large it is", async () => {
+  const lookups: string[] = [];
+  const onCacheLookup = (cache: string, hit: boolean) => lookups.push(`${cache} ${hit ? "hit" : "miss"}`);
+  const store = await openStore(path("told"), { onCacheLookup });
+  const version = await store.versions.publish("m", await modelDirectory());
+  const rows = path("told.tsv");
+  writeFileSync(rows, "text\tlabel\n");
+  const dataset = await store.datasets.add("told.tsv", rows);
+  lookups.length = 0;
+  const seen = async (act: () => Promise<unknown>) => {
+    await act();
+    return lookups.splice(0);
+  };
+  const directory = await store.versions.materialise(version);
+  expect(lookups.splice(0)).toEqual(["versions miss"]);
+  expect(await seen(() => store.versions.materialise(version))).toEqual(["versions hit"]);
+  expect(await seen(() => store.versions.open(version, async () => {}))).toEqual(["versions hit"]);
+  rmSync(join(directory, "model.safetensors")); // one with the store's own file
+  writeFileSync(join(directory, "model.safetensors"), "damaged");
+  expect(await seen(() => store.versions.materialise(version))).toEqual(["versions miss"]);
+  expect(await seen(() => store.datasets.materialise(dataset.digest))).toEqual(["datasets miss"]);
+  expect(await seen(() => store.datasets.materialise(dataset.digest))).toEqual(["datasets hit"]);
+  expect(await store.cacheBytes("datasets")).toBe("text\tlabel\n".length);
+  const files = readdirSync(directory).map((file) => statSync(join(directory, file)).size);
+  expect(await store.cacheBytes("versions")).toBe(files.reduce((sum, size) => sum + size, 0));
+  await store.close();
 });
 
 describe("the cache of a store that is opened", () => {

@@ -24,9 +24,17 @@ export interface Measurement {
  */
 export class ProfileCache {
   readonly #known = new Map<string, Measurement>();
+  readonly #onLookup: (hit: boolean) => void;
+
+  /** @param onLookup  told whether what was looked for was known */
+  constructor(onLookup: (hit: boolean) => void = () => {}) {
+    this.#onLookup = onLookup;
+  }
 
   find(model: Pick<ServingModel, "config" | "heads">, on: Measured): Measurement | undefined {
-    return this.#known.get(keyOf(model, on));
+    const found = this.#known.get(keyOf(model, on));
+    this.#onLookup(found !== undefined);
+    return found;
   }
 
   keep(model: Pick<ServingModel, "config" | "heads">, on: Measured, measurement: Measurement): void {

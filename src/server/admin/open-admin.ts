@@ -25,6 +25,7 @@ import { StandbyJobService } from "../../jobs/standby-job-service.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import { everyUnreferenced } from "../../platform/clock.ts";
+import { directoryBytes } from "../../platform/directory-bytes.ts";
 import { isUnwritable } from "../../platform/disk-space.ts";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
 import { defaultProcessBytes, inProcess } from "../../platform/threads/thread-process.ts";
@@ -51,7 +52,7 @@ export interface AdminOptions {
   readonly config: Pick<Config, "server" | "store" | "training" | "jobs" | "runtime">;
   readonly log: ServerLog;
   readonly serving: Serving;
-  readonly metrics: Pick<Metrics, "jobs" | "store">;
+  readonly metrics: Pick<Metrics, "jobs" | "store" | "caches">;
   readonly prepareModel: (directory: string) => Promise<ServableModel>;
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: GateOptions["engine"];
@@ -96,8 +97,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const store = await openStore(directory, {
     resolvePath,
     onOperation: metrics.store.operated,
+    onCacheLookup: metrics.caches.looked,
     ...(cacheDirectory === "" ? {} : { cacheDirectory: resolve(cacheDirectory) }),
   });
+  for (const cache of ["versions", "datasets"] as const) metrics.caches.measure(cache, () => store.cacheBytes(cache));
+  metrics.caches.measure("features", () => directoryBytes(featureDirectory(config)));
   const data = new DataFiles(store.datasets, roots);
   const live = serving.models;
   const deployment = new Deployment({
@@ -283,10 +287,15 @@ async function openJobsOrStandBy(options: AdminOptions, parts: JobParts): Promis
   }
 }
 
+/** What jobs have made of their data, for jobs on the same. */
+function featureDirectory(config: Pick<Config, "store" | "training">): string {
+  return join(workDirectory(config), "features");
+}
+
 function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {
   const { store, resolvePath, gate } = parts;
   const directory = workDirectory(config);
-  const cache = join(directory, "features");
+  const cache = featureDirectory(config);
   const resolveSpec = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
   return openJobService({
     directory: join(directory, "jobs"),

@@ -1,14 +1,15 @@
 import { performance } from "node:perf_hooks";
-import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
+import { type Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
 import { AlbertError, type ErrorCode } from "../../errors.ts";
 import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { type GrpcStatusName, statusName } from "../errors/error-table.ts";
+import { keptTraceOf } from "./call-traces.ts";
 import { DETAILS_TRAILER, grpcStatus } from "./grpc-status.ts";
 
 // Observes and rewrites the final status of every gRPC call, including those that the library ends itself.
 
 /** Receives how each call ended, exactly once per call, whichever side ended it. */
-export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: number) => void;
+export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: number, traceId?: string) => void;
 
 /**
  * Sees the final status of every call, including those the library ends itself before or without any handler: an
@@ -22,11 +23,12 @@ export function callOutcome(maxMessageBytes: number, budget: ByteBudget, listen:
     const startedAt = performance.now();
     const bytes = new CallBytes(budget);
     let ended = false;
+    let received: Metadata | undefined;
     const end = (status: GrpcStatusName) => {
       if (ended) return;
       ended = true;
       bytes.close();
-      listen(method.path.slice(1), status, (performance.now() - startedAt) / 1000);
+      listen(method.path.slice(1), status, (performance.now() - startedAt) / 1000, keptTraceOf(received));
     };
     const sendStatus = call.sendStatus.bind(call);
     const value = (status: SentStatus) => {
@@ -47,7 +49,13 @@ export function callOutcome(maxMessageBytes: number, budget: ByteBudget, listen:
     Object.defineProperty(call, "sendMessage", { value: sendCounted });
     return new ServerInterceptingCall(call, {
       start: (next) => {
-        next(new ServerListenerBuilder().withOnCancel(() => end("CANCELLED")).build());
+        const listener = new ServerListenerBuilder()
+          .withOnReceiveMetadata((metadata, pass) => {
+            received = metadata;
+            pass(metadata);
+          })
+          .withOnCancel(() => end("CANCELLED"));
+        next(listener.build());
       },
     });
   };
