@@ -268,7 +268,7 @@ const SETTINGS = {
       min: 2,
       max: 1024,
       roles: SERVES,
-      doc: "Most choices of a multiple-choice question.",
+      doc: "Most choices of a multiple-choice question, and most labels that a request of Classify may bring along; of either never more than 64.",
     }),
     maxBatchItems: integer({
       default: 128,

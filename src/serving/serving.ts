@@ -5,7 +5,7 @@ import type { Stage } from "../metrics/requests.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Engine } from "../runtime/engine.ts";
 import type { TaskPlan } from "../tasks/plan.ts";
-import { type Decision, decisionOf, type TaskKind, wantedOf } from "../tasks/task-request.ts";
+import { type Decision, decisionOf, modelTests, type TaskKind } from "../tasks/task-request.ts";
 import type { Answered, AnswerRequest, Timings } from "./answer.ts";
 import type { LoadedVersion } from "./models/loaded-version.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
@@ -129,7 +129,7 @@ export class Serving {
     progress: Progress,
   ): Promise<Answered<K>> {
     const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal } = request;
-    const ref = this.models.acquire({ ...request.model, ...wantedOf(request.task) });
+    const ref = this.models.acquire({ ...request.model, tests: modelTests(request) });
     progress.ref = ref;
     const { version } = ref;
     const leave = this.scheduler.enter(version.queue, priority, deadlineAt, this.#eventLoop.predictedWaitMs());

@@ -1,10 +1,13 @@
 import { AlbertError, type FieldViolation, invalidInput } from "../errors.ts";
+import type { ModelDescription, ModelManifest } from "../model/directory/model-directory.ts";
 import type { HeadKind } from "../model/heads.ts";
 import {
   type ClassificationAnswer,
   type ClassificationRequest,
   planClassification,
 } from "./classification/classification.ts";
+import { infersEntailment } from "./classification/entailment.ts";
+import { planZeroShot, type ZeroShotOptions } from "./classification/zero-shot.ts";
 import { type InferenceAnswer, type InferenceRequest, planInference } from "./inference.ts";
 import { type EncodingAnswer, type EncodingRequest, planEncoding } from "./masked-lm/encoding.ts";
 import { type FillMaskAnswer, type FillMaskRequest, MASK_TEXT, planFillMask } from "./masked-lm/fill-mask.ts";
@@ -22,7 +25,8 @@ import type { QuestionAnswer } from "./question-answering/span-answer.ts";
 
 /** What each task takes and gives. Its names are those of the metrics. */
 export interface Tasks {
-  readonly classify: { readonly input: ClassificationRequest; readonly answer: ClassificationAnswer };
+  /** With labels of the request's own it is zero-shot classification. */
+  readonly classify: { readonly input: ClassificationRequest & ZeroShotOptions; readonly answer: ClassificationAnswer };
   readonly answer_question: { readonly input: QuestionAnsweringRequest; readonly answer: QuestionAnswer };
   readonly choose_answer: { readonly input: MultipleChoiceRequest; readonly answer: MultipleChoiceAnswer };
   readonly encode: { readonly input: EncodingRequest; readonly answer: EncodingAnswer };
@@ -48,11 +52,18 @@ export interface Decision {
   readonly score: number;
 }
 
+/** Whether a model suits a request. */
+export type ModelTest = (
+  model: Pick<ModelDescription, "heads"> & { readonly manifest: Pick<ModelManifest, "encoding"> },
+) => boolean;
+
 interface Task<Input, Answer> {
   /** Kinds of heads of which the task needs one; absent: any model will do. */
   readonly heads?: readonly HeadKind[];
-  /** Whether a model that was made for vectors answers better than another. */
-  readonly vectors?: boolean;
+  /** Which of the models that can answer suit this request best, where it names none. */
+  prefers?(input: Input): ModelTest;
+  /** The texts that planning tokenizes as they are; all texts of the input when left out. */
+  texts?(input: Input): readonly (string | undefined)[];
   plan(input: Input, model: TaskModel, limits: TaskLimits): TaskPlan<Answer>;
   /** Absent for answers that decide nothing. */
   decide?(answer: Answer): Decision;
@@ -61,7 +72,17 @@ interface Task<Input, Answer> {
 const TASKS: { readonly [K in TaskKind]: Task<Tasks[K]["input"], Tasks[K]["answer"]> } = {
   classify: {
     heads: ["classification"],
-    plan: planClassification,
+    // A head of natural-language inference compares two texts: one text alone is for others.
+    prefers: ({ candidateLabels, textPair }) => {
+      if (candidateLabels?.length) return ({ heads }) => heads.some(infersEntailment);
+      return ({ heads }) =>
+        heads.some((head) => head.kind === "classification" && (textPair !== undefined || !infersEntailment(head)));
+    },
+    texts: ({ text, textPair }) => [text, textPair], // hypotheses are too short to matter
+    plan: ({ candidateLabels = [], ...input }, model, limits) =>
+      candidateLabels.length > 0
+        ? planZeroShot({ ...input, candidateLabels }, model, limits)
+        : planClassification(input, model, limits),
     decide: (answer) =>
       answer.kind === "regression"
         ? { choice: answer.value.toFixed(1), score: 1 }
@@ -80,15 +101,23 @@ const TASKS: { readonly [K in TaskKind]: Task<Tasks[K]["input"], Tasks[K]["answe
     plan: planMultipleChoice,
     decide: ({ best, choices }) => ({ choice: String(best), score: choices[best]?.probability ?? 0 }),
   },
-  encode: { vectors: true, plan: planEncoding },
+  encode: {
+    // Any model gives vectors; one that was made for them gives better ones.
+    prefers:
+      () =>
+      ({ manifest }) =>
+        manifest.encoding !== undefined,
+    plan: planEncoding,
+  },
   fill_mask: { heads: ["masked-lm"], plan: planFillMask },
   infer: { plan: planInference },
 };
 
-/** What a task asks of a model: by it one is chosen where a request names none. */
-export function wantedOf(task: TaskKind): Pick<Task<never, never>, "heads" | "vectors"> {
-  const { heads, vectors } = TASKS[task];
-  return { ...(heads === undefined ? {} : { heads }), ...(vectors === undefined ? {} : { vectors }) };
+/** Tests of models for a request that names none, the most telling first; none where any model will do. */
+export function modelTests<K extends TaskKind>({ task, input }: Pick<TaskRequest<K>, "task" | "input">): ModelTest[] {
+  const { heads: kinds, prefers }: Task<Tasks[K]["input"], Tasks[K]["answer"]> = TASKS[task];
+  const has: ModelTest[] = kinds === undefined ? [] : [({ heads }) => heads.some(({ kind }) => kinds.includes(kind))];
+  return prefers === undefined ? has : [prefers(input), ...has];
 }
 
 /**
@@ -127,9 +156,10 @@ export function textsOf<K extends TaskKind>(
   { task, input }: Pick<TaskRequest<K>, "task" | "input">,
   limits: TaskLimits,
 ): string[] {
-  const texts = Object.values(input)
-    .flat()
-    .filter((value): value is string => typeof value === "string" && value.length <= limits.maxCharacters);
+  const { texts: textsIn }: Task<Tasks[K]["input"], Tasks[K]["answer"]> = TASKS[task];
+  const texts = (textsIn?.(input) ?? Object.values(input).flat()).filter(
+    (value): value is string => typeof value === "string" && value.length <= limits.maxCharacters,
+  );
   if (task !== "fill_mask" && task !== "infer") return texts;
   return texts.flatMap((text) => (text.includes(MASK_TEXT) ? [text, ...text.split(MASK_TEXT)] : [text]));
 }

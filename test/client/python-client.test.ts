@@ -44,7 +44,7 @@ describe.skipIf(missing("Python with grpcio, googleapis-common-protos and pytest
       const { stdout } = await run(python!, args, { cwd: client, env: { ...env, PYTHONDONTWRITEBYTECODE: "1" } }).catch(
         (error) => error,
       );
-      expect(stdout).toMatch(/^7 passed/m);
+      expect(stdout).toMatch(/^8 passed/m);
     } finally {
       await app.close(0);
     }

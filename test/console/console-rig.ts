@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "../../scripts/chromium.ts";
+import type { Head } from "../../src/model/heads.ts";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
@@ -13,6 +14,12 @@ import { type RunningServer, runServer } from "../support/running-server.ts";
 const root = resolve(import.meta.dirname, "../..");
 /** Tokens that the small models take: enough for the console's own examples in a vocabulary that knows few words. */
 const MAX_LENGTH = 256;
+
+/** A head that judges labels of a person's own. */
+const JUDGE: Head = {
+  ...{ kind: "classification", name: "judge", problemType: "single-label" },
+  labels: ["entailment", "neutral", "contradiction"],
+};
 
 /** A page of the console with everything it complained of. */
 export interface OpenPage {
@@ -51,6 +58,7 @@ export async function openConsoleRig(): Promise<ConsoleRig> {
         await tiny("answers", "span"),
         await tiny("choices", "multiple-choice"),
         await tiny("reviews", "classification"),
+        { name: "judge", directory: await writeTinyModel([JUDGE], 3, MAX_LENGTH) },
       ],
       config: {
         store: { directory: join(directory, "store"), pollMs: 50, checkpointRoots: [] },

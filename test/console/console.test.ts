@@ -95,6 +95,34 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       expect(await page.locator(".meta").textContent()).toMatch(/sentiment version 1 .*total [\d.]+ ms/);
     });
 
+    it("labels of one's own, of which one or several are true", async () => {
+      const page = await open("try", { width: 360 });
+      const own = page.getByLabel("Your own labels");
+      await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
+      expect(await own.count()).toBe(0);
+      await page.getByRole("combobox", { name: "Model" }).selectOption("judge");
+      await own.fill("sport\n\nlaw");
+      expect(await page.getByLabel("Second text", { exact: false }).count()).toBe(0);
+      await page.getByLabel("What each says of the text").fill("This is {label}.");
+      await submit(page, "Classify");
+      await page.locator(".answer").waitFor();
+      const numbers = async () =>
+        (await page.locator(".scores .number").allTextContents()).map((text) => Number.parseFloat(text));
+      expect((await page.locator(".scores th").allTextContents()).sort()).toEqual(["law", "sport"]);
+      expect((await numbers()).reduce((a, b) => a + b)).toBeCloseTo(100, 0);
+      const single = await numbers();
+      await page.getByLabel("Several may be true").check();
+      await submit(page, "Classify");
+      await page.locator(".empty", { hasText: "Asking" }).waitFor({ state: "detached" });
+      await page.locator(".answer").waitFor();
+      expect(await numbers()).not.toEqual(single);
+      expect(await overflow(page)).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.getByLabel("What each says of the text").fill("This is it.");
+      await submit(page, "Classify");
+      await page.getByRole("alert").filter({ hasText: "hypothesis_template: must hold {label}" }).waitFor();
+    });
+
     it("a question's answer, marked where it stands in the document", async () => {
       const page = await open("try", { width: 360 });
       const document = "Ünïcode 😀 first. The harbour was built in 1759.";

@@ -48,6 +48,13 @@ def test_bad_input_fails_with_the_servers_words(albert: AlbertClient) -> None:
     assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
+def test_sends_labels_of_its_own(albert: AlbertClient) -> None:
+    with pytest.raises(grpc.RpcError, match="no label that begins with entail") as failure:
+        albert.classify("A film.", model="sentiment", candidate_labels=["film", "law"], hypothesis_template="On {label}.", multi_label=True)
+    assert isinstance(failure.value, grpc.Call)
+    assert failure.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
 def test_asks_for_the_headers_of_each_call() -> None:
     asked = []
 

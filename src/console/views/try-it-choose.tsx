@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { inference } from "../api.ts";
+import { linesOf } from "../parts/lines-of.ts";
 import { MetaLine } from "../parts/meta-line.tsx";
 import { ModelSelect } from "../parts/model-select.tsx";
 import { ScoreBars } from "../parts/score-bars.tsx";
@@ -16,10 +17,7 @@ export function ChooseForm({ models }: { readonly models: readonly string[] }) {
   const [choices, setChoices] = useState(
     "Because it was raining.\nBecause she was ill.\nBecause the park was closed.\nBecause she had no friends.",
   );
-  const lines = choices
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+  const lines = linesOf(choices);
   const [call, choose] = useCall(async (signal) => {
     const asked = lines;
     const reply = await inference.chooseAnswer(

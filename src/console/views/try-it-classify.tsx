@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { ClassifyResponse } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
 import { Examples } from "../parts/examples.tsx";
+import { linesOf } from "../parts/lines-of.ts";
 import { MetaLine } from "../parts/meta-line.tsx";
 import { ModelSelect } from "../parts/model-select.tsx";
 import { Pieces } from "../parts/pieces.tsx";
@@ -15,17 +16,30 @@ const EXAMPLES = [
   ["mixed", "The story is thin, but the pictures are beautiful."],
 ] as const;
 
-/** One text, or a pair, and the probabilities of its labels. */
-export function ClassifyForm({ models }: { readonly models: readonly string[] }) {
+const TEMPLATE = "This text is about {label}.";
+
+/** One text, or a pair, and the probabilities of its labels: the model's, or a person's own. */
+export function ClassifyForm({
+  models,
+  judges,
+}: {
+  readonly models: readonly string[];
+  /** Those of the models that take labels of one's own. */
+  readonly judges: readonly string[];
+}) {
   // A model called sentiment understands the examples; others come first only by their name.
   const [model, setModel] = useState(models.find((name) => name === "sentiment") ?? models[0]!);
   const [text, setText] = useState<string>(EXAMPLES[0][1]);
   const [pair, setPair] = useState("");
+  const [own, setOwn] = useState({ labels: "", template: TEMPLATE, several: false });
+  const candidateLabels = judges.includes(model) ? linesOf(own.labels) : [];
+  const withOwn = candidateLabels.length > 0;
   const [call, classify] = useCall(async (signal) => {
-    const asked = { options: { model }, text, ...(pair === "" ? {} : { textPair: pair }) };
+    const asked = { options: { model }, text, ...(pair === "" || withOwn ? {} : { textPair: pair }) };
     const options = { signal, timeoutMs: 20_000 };
+    const judged = withOwn ? { candidateLabels, multiLabel: own.several, hypothesisTemplate: own.template } : {};
     const [reply, { tokens }] = await Promise.all([
-      inference.classify(asked, options),
+      inference.classify({ ...asked, ...judged }, options),
       inference.tokenize(asked, options),
     ]);
     return { reply, tokens };
@@ -49,11 +63,62 @@ export function ClassifyForm({ models }: { readonly models: readonly string[] })
         <textarea value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
       <Examples examples={EXAMPLES} onChoose={setText} />
-      <label>
-        Second text <small>for models of text pairs</small>
-        <input value={pair} onInput={(event) => setPair(event.currentTarget.value)} />
-      </label>
+      {judges.includes(model) && <OwnLabels own={own} onChange={setOwn} />}
+      {!withOwn && (
+        <label>
+          Second text <small>for models of text pairs</small>
+          <input value={pair} onInput={(event) => setPair(event.currentTarget.value)} />
+        </label>
+      )}
     </Workbench>
+  );
+}
+
+interface OwnLabelsInput {
+  readonly labels: string;
+  readonly template: string;
+  readonly several: boolean;
+}
+
+/** Labels of a person's own, and what each says of the text. */
+function OwnLabels({
+  own,
+  onChange,
+}: {
+  readonly own: OwnLabelsInput;
+  readonly onChange: (own: OwnLabelsInput) => void;
+}) {
+  return (
+    <>
+      <label>
+        Your own labels <small>one a line, up to 64</small>
+        <textarea
+          rows={4}
+          placeholder={"politics\nsport\nfilm"}
+          value={own.labels}
+          onInput={(event) => onChange({ ...own, labels: event.currentTarget.value })}
+        />
+      </label>
+      {linesOf(own.labels).length > 0 && (
+        <>
+          <label>
+            What each says of the text <small>with {"{label}"} in its place</small>
+            <input
+              value={own.template}
+              onInput={(event) => onChange({ ...own, template: event.currentTarget.value })}
+            />
+          </label>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={own.several}
+              onChange={(event) => onChange({ ...own, several: event.currentTarget.checked })}
+            />
+            Several may be true
+          </label>
+        </>
+      )}
+    </>
   );
 }
 

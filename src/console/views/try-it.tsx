@@ -13,9 +13,9 @@ const TASKS = [
   { name: "Choose an answer", form: ChooseForm, kinds: [HeadKind.MULTIPLE_CHOICE] },
 ] as const;
 
-/** Names of the models that have a head of one of these kinds. */
-function modelsFor(all: readonly ModelInfo[], kinds: readonly HeadKind[]): string[] {
-  return all.filter((model) => model.heads.some((head) => kinds.includes(head.kind))).map((model) => model.name);
+/** The models that have a head of one of these kinds. */
+function modelsFor(all: readonly ModelInfo[], kinds: readonly HeadKind[]): ModelInfo[] {
+  return all.filter((model) => model.heads.some((head) => kinds.includes(head.kind)));
 }
 
 /** Asks the serving models: a text's labels, a document's answer, the best of several choices. */
@@ -36,7 +36,9 @@ export function TryItView() {
     );
   }
   if (list.state !== "done") return <p class="muted">Looking for models …</p>;
-  const names = modelsFor(list.value.models, task.kinds);
+  const able = modelsFor(list.value.models, task.kinds);
+  const names = able.map(({ name }) => name);
+  const judges = able.filter(({ heads }) => heads.some((head) => head.takesCandidateLabels)).map(({ name }) => name);
   const Form = task.form;
   return (
     <>
@@ -51,7 +53,7 @@ export function TryItView() {
       {names.length === 0 ? (
         <p class="card empty">No model that serves now can do this.</p>
       ) : (
-        <Form key={task.name} models={names} />
+        <Form key={task.name} models={names} judges={judges} />
       )}
     </>
   );

@@ -107,7 +107,7 @@ type Reasons<S extends { readonly method: object }> = Readonly<Record<keyof S["m
 /** Reasons by service and call, besides `EVERY_CALL`. */
 export const CALL_ERRORS = {
   InferenceService: {
-    classify: [...RUNS_MODEL, "INPUT_TOO_LONG"],
+    classify: [...RUNS_MODEL, "INPUT_TOO_LONG", "ENTAILMENT_MISSING"],
     answerQuestion: [...RUNS_MODEL, "INPUT_TOO_LONG"],
     chooseAnswer: [...RUNS_MODEL, "INPUT_TOO_LONG"],
     encode: [...RUNS_MODEL, "INPUT_TOO_LONG"],

@@ -129,6 +129,14 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
     metadata: ["wanted", "available"],
   },
   {
+    reason: "ENTAILMENT_MISSING",
+    code: "precondition",
+    when: "The request brings labels of its own, and the head has no label named entailment, or none named contradiction or not_entailment where labels are scored by themselves.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["head", "labels", "available"],
+  },
+  {
     reason: "VERSION_NOT_LOADED",
     code: "precondition",
     when: "The pinned version is known but not loaded.",

@@ -11,6 +11,7 @@ import type { Head, HeadKind } from "../../model/heads.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelSelector } from "../../serving/models/selection.ts";
 import { failureOf, type Outage, outageOf } from "../../serving/models/status.ts";
+import { infersEntailment } from "../../tasks/classification/entailment.ts";
 import { PROBLEM_TYPES } from "./reply-fields.ts";
 
 // What `ListModels` and `GetModel` tell of the models. It changes none.
@@ -151,7 +152,13 @@ export const OUTAGE_STATES: Readonly<Record<Outage["state"], ModelState>> = {
 function headInfo(head: Head) {
   const base = { name: head.name, kind: HEAD_KINDS[head.kind] };
   if (head.kind !== "classification") return base;
-  return { ...base, problemType: PROBLEM_TYPES[head.problemType], labels: [...head.labels] };
+  const { problemType, labels } = head;
+  return {
+    ...base,
+    problemType: PROBLEM_TYPES[problemType],
+    labels: [...labels],
+    takesCandidateLabels: infersEntailment(head),
+  };
 }
 
 type LossMessage = MessageInitShape<typeof PrecisionLossSchema>;

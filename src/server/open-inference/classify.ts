@@ -19,10 +19,16 @@ export const classify: TensorTask = {
     { name: "count", datatype: "INT32", rowShape: [] },
   ],
   prepare: (options, parameters) => {
-    const chosen = omitUndefined({ topK: parameters.count("top_k"), threshold: parameters.number("threshold") });
+    const chosen = omitUndefined({
+      topK: parameters.count("top_k"),
+      threshold: parameters.number("threshold"),
+      candidateLabels: parameters.texts("candidate_labels"),
+      hypothesisTemplate: parameters.text("hypothesis_template"),
+    });
+    const multiLabel = parameters.flag("multi_label");
     return async (row, calls, context) => {
       const pair = omitUndefined({ textPair: row.optionalText("text_pair") });
-      const fields = { options, text: row.text("text"), ...pair, ...chosen, returnLogits: true };
+      const fields = { options, text: row.text("text"), ...pair, ...chosen, multiLabel, returnLogits: true };
       const reply = await calls.classify(create(ClassifyRequestSchema, fields), context);
       const { meta, labels } = create(ClassifyResponseSchema, reply);
       const values = {

@@ -6,6 +6,9 @@ export type ParameterValue = string | number | boolean;
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
+/** Most texts of one parameter; tasks have narrower bounds of their own. */
+const MOST_TEXTS = 1024;
+
 /**
  * Reads the parameters of one request, and collects what is wrong with them. Every name must be read by someone: a name
  * that no one knows is a mistake, not a wish to be ignored.
@@ -23,6 +26,17 @@ export class Parameters {
     const value = this.#take(name);
     if (value === undefined || typeof value === "string") return value;
     return this.#refuse(name, "must be a string");
+  }
+
+  /** Several texts: separated by commas, or as a JSON list, for texts that hold commas. */
+  texts(name: string): string[] | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    const list = typeof value === "string" ? textsIn(value) : undefined;
+    if (list === undefined)
+      return this.#refuse(name, 'must be texts separated by commas, or a JSON list such as ["a, b", "c"]');
+    if (list.length > MOST_TEXTS) return this.#refuse(name, `must hold at most ${MOST_TEXTS} texts`);
+    return list;
   }
 
   number(name: string): number | undefined {
@@ -69,6 +83,16 @@ export class Parameters {
   #refuse(name: string, description: string): undefined {
     const field = `parameters.${name}`; // which two readers may find wrong
     if (!this.violations.some((violation) => violation.field === field)) this.violations.push({ field, description });
+    return undefined;
+  }
+}
+
+function textsIn(value: string): string[] | undefined {
+  if (!value.trimStart().startsWith("[")) return value.split(",", MOST_TEXTS + 1).map((text) => text.trim());
+  try {
+    const list: unknown = JSON.parse(value);
+    return Array.isArray(list) && list.every((text) => typeof text === "string") ? list : undefined;
+  } catch {
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { SwapPhase } from "../../metrics/models.ts";
 import { BoundedQueue, SerialQueue } from "../../platform/serial-queue.ts";
-import type { Decision } from "../../tasks/task-request.ts";
+import type { Decision, ModelTest } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
 import type { Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
@@ -22,9 +22,6 @@ const READS_AT_ONCE = 2;
 /** What a task waits for before it begins. */
 type Turns = Pick<SerialQueue, "run">;
 const AT_ONCE: Turns = { run: (task) => Promise.resolve().then(task) };
-
-/** What a request that names no model asks of one. */
-type Wanted = Pick<ModelSelector, "heads" | "vectors">;
 
 /** Stands for the version of a model of which none could be found; those of a store begin at 1. */
 export const UNKNOWN_VERSION = "0";
@@ -84,7 +81,7 @@ export class ModelRegistry {
    *   server starts or the version loads, NO_VERSION
    */
   acquire(selector: ModelSelector): VersionRef {
-    return this.#find(selector.name, selector).acquire(selector);
+    return this.#find(selector.name, selector.tests).acquire(selector);
   }
 
   /**
@@ -277,15 +274,19 @@ export class ModelRegistry {
   }
 
   /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
-  #find(name = "", wanted: Wanted = {}): ServedModel {
-    const model = name === "" ? this.#default(wanted) : this.#models.get(name);
+  #find(name = "", tests: readonly ModelTest[] = []): ServedModel {
+    const model = name === "" ? this.#default(tests) : this.#models.get(name);
     if (model === undefined) throw this.#starting ? stillStarting() : modelNotFound(name, [...this.#models.keys()]);
     return model;
   }
 
-  /** The first model that can answer; else the first, whose refusal then says what is missing. */
-  #default({ heads = [], vectors = false }: Wanted): ServedModel | undefined {
+  /** The first model that passes the first test that any passes; else the first, whose refusal then says what is missing. */
+  #default(tests: readonly ModelTest[]): ServedModel | undefined {
     const models = this.#inOrder;
-    return models.find((model) => model.answers(heads) || (vectors && model.madeForVectors)) ?? models[0];
+    for (const test of tests) {
+      const suits = models.find((model) => model.passes(test));
+      if (suits !== undefined) return suits;
+    }
+    return models[0];
   }
 }

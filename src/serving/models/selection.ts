@@ -1,4 +1,4 @@
-import type { HeadKind } from "../../model/heads.ts";
+import type { ModelTest } from "../../tasks/task-request.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import type { PairedComparison } from "./shadow.ts";
 
@@ -6,15 +6,10 @@ import type { PairedComparison } from "./shadow.ts";
 
 /** Which version a request wants. */
 export interface ModelSelector {
-  /**
-   * Name of a model; empty or absent: of those that serve and have a head of `heads`, or that were made for vectors where
-   * `vectors` says so, the one that was loaded first.
-   */
+  /** Name of a model; empty or absent: of those that serve and pass the first of `tests` that any passes, the one that was loaded first. */
   readonly name?: string;
-  /** Kinds of heads of which the request needs one; absent: any model will do. Matters only where no name is given. */
-  readonly heads?: readonly HeadKind[];
-  /** Whether a model that was made for vectors is wanted; any other will do. Matters only where no name is given. */
-  readonly vectors?: boolean;
+  /** Tests of models, the most telling first; none: any model will do. Matters only where no name is given. */
+  readonly tests?: readonly ModelTest[];
   /** A particular version of it. */
   readonly version?: string;
   /** A particular digest of it, or its first 12 or more hexadecimal digits. */

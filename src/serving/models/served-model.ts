@@ -1,6 +1,6 @@
 import type { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { HeadKind } from "../../model/heads.ts";
+import type { ModelTest } from "../../tasks/task-request.ts";
 import { ambiguousPin, noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
 import { ActiveVersion, type ActiveVersionOptions, type Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
@@ -68,14 +68,9 @@ export class ServedModel {
     return this.#slots.get(version);
   }
 
-  /** Whether the version that serves has a head of one of these kinds. */
-  answers(kinds: readonly HeadKind[]): boolean {
-    return this.current?.model.heads.some(({ kind }) => kinds.includes(kind)) ?? false;
-  }
-
-  /** Whether the version that serves was made to turn texts into vectors. */
-  get madeForVectors(): boolean {
-    return this.current?.model.manifest.encoding !== undefined;
+  /** Whether the version that serves passes a test. */
+  passes(test: ModelTest): boolean {
+    return this.current !== undefined && test(this.current.model);
   }
 
   /** Takes in a version that begins to load. What failed before is forgotten. */

@@ -110,11 +110,24 @@ export function labelAnswer(
   const multiLabel = head.problemType === "multi-label";
   const probabilities = multiLabel ? Float64Array.from(logits, sigmoid) : softmax(logits);
   const threshold = multiLabel ? (options.threshold ?? 0.5) : 0;
-  const allowed = options.labels?.length ? new Set(options.labels) : undefined;
-  const labels = head.labels
+  const labels = rankedLabels({ names: head.labels, probabilities, logits }, { ...options, threshold });
+  return { kind: head.problemType, labels };
+}
+
+/** The labels of at least a probability, and of these names where any are given; the largest logit first. */
+export function rankedLabels(
+  scored: {
+    readonly names: readonly string[];
+    readonly probabilities: ArrayLike<number>;
+    readonly logits: ArrayLike<number>;
+  },
+  { threshold = 0, labels, topK }: LabelOptions,
+): LabelScore[] {
+  const { names, probabilities, logits } = scored;
+  const allowed = labels?.length ? new Set(labels) : undefined;
+  return names
     .map((label, i): LabelScore => ({ label, probability: probabilities[i]!, logit: logits[i]! }))
     .filter(({ label, probability }) => probability >= threshold && (allowed?.has(label) ?? true))
     .sort((a, b) => b.logit - a.logit)
-    .slice(0, options.topK);
-  return { kind: head.problemType, labels };
+    .slice(0, topK);
 }

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openEngine } from "../../../src/runtime/packed-engine.ts";
+import type { ServableModel } from "../../../src/serving/models/reader.ts";
 import { runAlbert } from "../../support/command-line.ts";
 import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../../support/running-server.ts";
@@ -22,6 +24,51 @@ describe("commands that ask a model", () => {
     const lines = (await albert("classify", "good film", "--head", "sentiment", ...there())).trimEnd().split("\n");
     expect(lines.map((line) => line.trim().split(/ {2,}/)[1]).sort()).toEqual(["negative", "positive"]);
     expect(lines[0]).toMatch(/^ *\d+\.\d %/);
+  });
+
+  describe("with labels of their own", () => {
+    const head = { kind: "classification", name: "nli", problemType: "single-label" } as const;
+    const labels = ["contradiction", "neutral", "entailment"];
+    const names = (out: string) =>
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.trim().split(/ {2,}/)[1]);
+    let judge: string;
+    let served: RunningServer;
+    beforeAll(async () => {
+      judge = await writeTinyModel([{ ...head, labels }], 5);
+      const exact = (model: ServableModel) => openEngine(model, { threads: 1, calibrationMs: 0 });
+      served = await runServer({ models: [{ name: "judge", directory: judge }], openEngine: exact });
+    });
+    afterAll(() => served.close());
+
+    it("print a probability for each, here as on a server", async () => {
+      const asked = ["classify", "a good film", "--labels", "film, law,the sea", "--template", "it is on {label}"];
+      const far = ["--server", served.address];
+      const single = await albert(...asked, ...far);
+      expect(names(single).sort()).toEqual(["film", "law", "the sea"]);
+      expect(await albert(...asked, "--model", judge)).toBe(single);
+      const several = [...asked, ...far, "--multi-label"];
+      expect(names(await albert(...several, "--top", "2"))).toHaveLength(2);
+      expect(JSON.parse(await albert(...several, "--json")).problemType).toBe("PROBLEM_TYPE_MULTI_LABEL");
+    }, 60_000);
+
+    it("say what is wrong with them, and with a model that cannot judge them", async () => {
+      const ask = (...flags: string[]) => albert("classify", "a", "--server", served.address, ...flags);
+      await expect(ask("--template", "on {label}", "--multi-label")).rejects.toThrow(
+        /--template: means nothing without --labels.*--multi-label: means nothing/s,
+      );
+      await expect(ask("--labels", "a,,a")).rejects.toThrow(
+        /candidate_labels\[1\]: must not be empty.*\[2\]: is the same/s,
+      );
+      await expect(ask("--labels", "a", "--template", "on it")).rejects.toThrow(
+        /hypothesis_template: must hold \{label\}/,
+      );
+      await expect(albert("classify", "a", "--labels", "b", "--head", "sentiment", ...there())).rejects.toThrow(
+        /negative, positive.*albert import --labels/,
+      );
+    });
   });
 
   it("print answers with their places", async () => {

@@ -4,6 +4,7 @@ import type { HeadKind } from "../../../src/model/heads.ts";
 import type { Engine } from "../../../src/runtime/engine.ts";
 import type { VersionSource } from "../../../src/serving/models/loader.ts";
 import { ModelRegistry, type ModelRegistryOptions } from "../../../src/serving/models/registry.ts";
+import type { ModelTest } from "../../../src/tasks/task-request.ts";
 import { FakeEngine, fakeModel, sequence } from "../fake-engine.ts";
 import { SchedulerRig } from "../scheduler/scheduler-rig.ts";
 
@@ -325,7 +326,7 @@ describe("choosing a version", () => {
 
   it("takes a model that was made for vectors where one is wanted and the request names none, else the first", async () => {
     const chosen = () => {
-      const ref = models.acquire({ vectors: true });
+      const ref = models.acquire({ tests: [({ manifest }) => manifest.encoding !== undefined] });
       ref.release();
       return ref.version.name;
     };
@@ -337,18 +338,24 @@ describe("choosing a version", () => {
     expect(models.acquire({}).version.name).toBe("m");
   });
 
-  it("takes the first model that has a head of the kinds a request needs, where the request names none", async () => {
+  it("takes the first model that passes the most telling test, where the request names none", async () => {
     const answers = { ...fakeModel("n"), heads: [{ kind: "span", name: "answers" }] as const };
     await models.swap(source("1", { name: "n", open: () => Promise.resolve(answers) }));
-    const chosen = (heads: readonly HeadKind[], name?: string) => {
-      const ref = models.acquire({ heads, ...(name === undefined ? {} : { name }) });
+    const has =
+      (...kinds: HeadKind[]): ModelTest =>
+      ({ heads }) =>
+        heads.some(({ kind }) => kinds.includes(kind));
+    const chosen = (tests: readonly ModelTest[], name?: string) => {
+      const ref = models.acquire({ tests, ...(name === undefined ? {} : { name }) });
       ref.release();
       return ref.version.name;
     };
-    expect(chosen(["classification"])).toBe("m");
-    expect(chosen(["span", "span-answerability"])).toBe("n");
-    expect(chosen(["masked-lm"])).toBe("m"); // whose refusal says what it lacks
-    expect(chosen(["span"], "m")).toBe("m");
+    expect(chosen([has("classification")])).toBe("m");
+    expect(chosen([has("span", "span-answerability")])).toBe("n");
+    expect(chosen([has("masked-lm"), has("span")])).toBe("n");
+    expect(chosen([has("span"), has("classification")])).toBe("n");
+    expect(chosen([has("masked-lm")])).toBe("m"); // whose refusal says what it lacks
+    expect(chosen([has("span")], "m")).toBe("m");
   });
 
   it("refuses unknown names, versions that are not loaded, and digests that are too short to mean one", async () => {

@@ -67,10 +67,30 @@ class AlbertClient:
         self._timeout = timeout
         self._headers = headers
 
-    def classify(self, text: str, text_pair: str | None = None, *, model: str = "", top_k: int | None = None) -> messages.ClassifyResponse:
-        """Labels of a text (or of a pair), best first."""
-        options = messages.RequestOptions(model=model)
-        request = messages.ClassifyRequest(options=options, text=text, text_pair=text_pair, top_k=top_k)
+    def classify(
+        self,
+        text: str,
+        text_pair: str | None = None,
+        *,
+        model: str = "",
+        top_k: int | None = None,
+        candidate_labels: Sequence[str] = (),
+        hypothesis_template: str | None = None,
+        multi_label: bool = False,
+    ) -> messages.ClassifyResponse:
+        """
+        Labels of a text (or of a pair), best first: the model's, or `candidate_labels`, which a model of natural-language inference
+        judges as `hypothesis_template` puts them, a sentence with {label} in it; each by itself where `multi_label`.
+        """
+        request = messages.ClassifyRequest(
+            options=messages.RequestOptions(model=model),
+            text=text,
+            text_pair=text_pair,
+            top_k=top_k,
+            candidate_labels=candidate_labels,
+            hypothesis_template=hypothesis_template,
+            multi_label=multi_label,
+        )
         return self.stub.Classify(request, timeout=self._timeout, metadata=self._metadata())
 
     def answer_question(self, question: str, context: str, *, model: str = "", n_best: int | None = None) -> messages.AnswerQuestionResponse:

@@ -444,6 +444,9 @@ class ClassifyRequest(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     RETURN_LOGITS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_LABELS_FIELD_NUMBER: _builtins.int
+    HYPOTHESIS_TEMPLATE_FIELD_NUMBER: _builtins.int
+    MULTI_LABEL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text. Not empty."""
     text_pair: _builtins.str
@@ -454,6 +457,15 @@ class ClassifyRequest(_message.Message):
     """Multi-label heads only: return labels with at least this score; 0 to 1, 0.5 by default; 0 returns all."""
     return_logits: _builtins.bool
     """Also return the logits."""
+    hypothesis_template: _builtins.str
+    """How a candidate label becomes a hypothesis: a sentence with {label} in the label's place; "This text is about {label}." by
+    default. With its label at most 256 characters.
+    """
+    multi_label: _builtins.bool
+    """Any number of candidate labels may be true: each is scored by itself, entailment against contradiction, and `threshold` (0
+    by default) applies. Otherwise exactly one is, and the scores, over all of them, add up to 1. A single label is always
+    scored by itself.
+    """
     @_builtins.property
     def options(self) -> Global___RequestOptions:
         """How to run this."""
@@ -461,6 +473,13 @@ class ClassifyRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Return only these labels. Scores are still taken over all labels of the head. Empty: all."""
+
+    @_builtins.property
+    def candidate_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of the request's own, in place of the head's: the answer is a probability for each. Needs a head of natural-language
+        inference (`HeadInfo.takes_candidate_labels`), which judges for each whether the hypothesis that it makes follows from the
+        text; `text_pair` must be absent. At most `ModelLimits.max_choices`, each once. Empty: the head's own labels.
+        """
 
     def __init__(
         self,
@@ -472,17 +491,24 @@ class ClassifyRequest(_message.Message):
         threshold: _builtins.float | None = ...,
         return_logits: _builtins.bool = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        candidate_labels: _abc.Iterable[_builtins.str] | None = ...,
+        hypothesis_template: _builtins.str | None = ...,
+        multi_label: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_text_pair", b"_text_pair", "_threshold", b"_threshold", "_top_k", b"_top_k", "options", b"options", "text_pair", b"text_pair", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis_template", b"_hypothesis_template", "_text_pair", b"_text_pair", "_threshold", b"_threshold", "_top_k", b"_top_k", "hypothesis_template", b"hypothesis_template", "options", b"options", "text_pair", b"text_pair", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text_pair", b"_text_pair", "_threshold", b"_threshold", "_top_k", b"_top_k", "labels", b"labels", "options", b"options", "return_logits", b"return_logits", "text", b"text", "text_pair", b"text_pair", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis_template", b"_hypothesis_template", "_text_pair", b"_text_pair", "_threshold", b"_threshold", "_top_k", b"_top_k", "candidate_labels", b"candidate_labels", "hypothesis_template", b"hypothesis_template", "labels", b"labels", "multi_label", b"multi_label", "options", b"options", "return_logits", b"return_logits", "text", b"text", "text_pair", b"text_pair", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hypothesis_template: _TypeAlias = _typing.Literal["hypothesis_template"]  # noqa: Y015
+    _WhichOneofArgType__hypothesis_template: _TypeAlias = _typing.Literal["_hypothesis_template", b"_hypothesis_template"]  # noqa: Y015
     _WhichOneofReturnType__text_pair: _TypeAlias = _typing.Literal["text_pair"]  # noqa: Y015
     _WhichOneofArgType__text_pair: _TypeAlias = _typing.Literal["_text_pair", b"_text_pair"]  # noqa: Y015
     _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
     _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hypothesis_template) -> _WhichOneofReturnType__hypothesis_template | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text_pair) -> _WhichOneofReturnType__text_pair | None: ...
     @_typing.overload
@@ -506,7 +532,9 @@ class LabelScore(_message.Message):
     score: _builtins.float
     """Probability, 0 to 1."""
     logit: _builtins.float
-    """The label's logit, where the request asked for logits."""
+    """The label's logit, where the request asked for logits: of a candidate label the logit of entailment, less that of
+    contradiction where it is scored by itself.
+    """
     def __init__(
         self,
         *,
@@ -1826,12 +1854,15 @@ class HeadInfo(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PROBLEM_TYPE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    TAKES_CANDIDATE_LABELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for `RequestOptions.head`."""
     kind: Global___HeadKind.ValueType
     """What it computes."""
     problem_type: Global___ProblemType.ValueType
     """Of a classification head: what its logits mean."""
+    takes_candidate_labels: _builtins.bool
+    """Whether Classify takes `candidate_labels`: one of the labels is named entailment."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of a classification head: label names in logit order."""
@@ -1843,10 +1874,11 @@ class HeadInfo(_message.Message):
         kind: Global___HeadKind.ValueType = ...,
         problem_type: Global___ProblemType.ValueType = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        takes_candidate_labels: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "labels", b"labels", "name", b"name", "problem_type", b"problem_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "labels", b"labels", "name", b"name", "problem_type", b"problem_type", "takes_candidate_labels", b"takes_candidate_labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1871,7 +1903,7 @@ class ModelLimits(_message.Message):
     max_windows: _builtins.int
     """Windows of one document."""
     max_choices: _builtins.int
-    """Choices of one question."""
+    """Choices of one question, and candidate labels of one text."""
     max_batch_items: _builtins.int
     """Items of one batch."""
     max_message_bytes: _builtins.int
