@@ -4,6 +4,9 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What ONNX Runtime names as needed for its install script alone. */
+export const INSTALL_SCRIPT_ONLY = ["adm-zip", "global-agent"];
+
 /** Rewrites `node_modules/onnxruntime-node/package.json` below this directory, unless that is done. */
 export function carryRuntime(root) {
   const path = join(root, "node_modules/onnxruntime-node/package.json");
@@ -13,7 +16,9 @@ export function carryRuntime(root) {
   const carried = {
     ...kept,
     files: ["bin", "dist"],
-    dependencies: { "onnxruntime-common": dependencies["onnxruntime-common"] },
+    dependencies: Object.fromEntries(
+      Object.entries(dependencies).filter(([name]) => !INSTALL_SCRIPT_ONLY.includes(name)),
+    ),
   };
   // Next to it and then in its place: the file may be one with that of another checkout.
   writeFileSync(`${path}.new`, `${JSON.stringify(carried, null, 2)}\n`);

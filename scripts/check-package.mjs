@@ -2,10 +2,11 @@
 // settings and nothing but the registry. The whole one must give an answer from the installed command, the client's must be small
 // and must load. `--node PATH` runs them on another Node, and may be given several times.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { INSTALL_SCRIPT_ONLY } from "./carried-runtime.mjs";
 import { buildClient } from "./client-package.mjs";
 import { npm } from "./npm.mjs";
 
@@ -31,6 +32,8 @@ try {
     return empty;
   };
   const empty = install(root, "whole");
+  const needless = INSTALL_SCRIPT_ONLY.filter((name) => existsSync(join(empty, "node_modules", name)));
+  if (needless.length > 0) throw new Error(`the package brings ${needless.join(" and ")}, which nothing in it loads`);
   await buildClient(join(folder, "client-source"));
   const client = install(join(folder, "client-source"), "client");
   const kilobytes = Number(/^\d+/.exec(execFileSync("du", ["-sk", join(client, "node_modules")]).toString())[0]);

@@ -13,7 +13,7 @@ import {
   turnedAway,
   unserved,
 } from "./outcomes.js";
-import { ADDRESS, ADMIN, CA, number, SERVER_NAME, TLS, TOKEN } from "./settings.js";
+import { ADDRESS, ADMIN, ADMIN_TOKEN, CA, number, SERVER_NAME, TLS, TOKEN } from "./settings.js";
 
 const INFERENCE = "albert.v1.InferenceService/";
 const MODELS = "albert.v1.ModelService/";
@@ -29,7 +29,7 @@ administrator.load(["../proto"], "albert/v1/models.proto", "google/rpc/error_det
 const connected = { client: false, administrator: false };
 
 /** Call metadata, in the form of k6. */
-const metadata = () => (TOKEN === "" ? {} : { authorization: `Bearer ${TOKEN}` });
+const metadata = (token = TOKEN) => (token === "" ? {} : { authorization: `Bearer ${token}` });
 
 /** How connections are made. */
 const TRANSPORT = {
@@ -102,7 +102,7 @@ function attemptCall(task, method, request) {
 export function administrate(method, request) {
   if (!connected.administrator) administrator.connect(ADMIN, TRANSPORT);
   connected.administrator = true;
-  const options = { timeout: "120s", metadata: metadata() };
+  const options = { timeout: "120s", metadata: metadata(ADMIN_TOKEN) };
   const { status, message, error } = administrator.invoke(MODELS + method, request, options);
   if (status !== grpc.StatusOK) throw new Error(`${method}: status ${status}: ${JSON.stringify(error)}`);
   return message;

@@ -16,6 +16,8 @@ export const TLS = __ENV.TLS === "true" || CA !== "";
 export const SERVER_NAME = __ENV.SERVER_NAME || "";
 /** Bearer token sent with each call; none by default. */
 export const TOKEN = __ENV.TOKEN || "";
+/** The one sent with each call to the services for administrators; the same by default. */
+export const ADMIN_TOKEN = __ENV.ADMIN_TOKEN || TOKEN;
 /** Models that are asked. */
 export const CLASSIFIER = __ENV.CLASSIFIER || "sentiment";
 export const READER = __ENV.READER || "question-answering";

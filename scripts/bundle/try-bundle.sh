@@ -13,6 +13,10 @@ cd "$work"/albert-serve-*
 sha256sum --quiet --check SHA256SUMS
 echo "unpacked: $(du -sm . | cut -f1) MB, $(wc -l <SHA256SUMS) files with the digests that they should have"
 
+for name in adm-zip global-agent; do
+  if [ -e "node_modules/$name" ]; then echo "try-bundle: $name is there, which nothing loads" >&2; exit 1; fi
+done
+
 unshare --map-root-user --net bash -c '
   set -euo pipefail
   ip link set lo up

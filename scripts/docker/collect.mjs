@@ -2,9 +2,10 @@
 // packages of the lock file for one platform. ONNX Runtime carries every platform's libraries; those of others are left out.
 //
 //   node scripts/docker/collect.mjs FOLDER [OS-CPU]       such as linux-arm64; this machine's unless given
-import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { carryRuntime } from "../carried-runtime.mjs";
+import { installScriptPackages } from "../inventory/shipped-packages.mjs";
 import { npm } from "../npm.mjs";
 
 const root = join(import.meta.dirname, "../..");
@@ -40,12 +41,34 @@ export function collect(folder, platform = `${process.platform}-${process.arch}`
   npm(["ci", "--omit=dev", "--loglevel=error", "--os", os, "--cpu", cpu], { cwd: folder });
   for (const path of ["package-lock.json", ".npmrc"]) rmSync(join(folder, path));
   carryRuntime(folder);
+  leaveOut(folder, installScriptPackages());
   const libraries = join(folder, "node_modules/onnxruntime-node/bin/napi-v6");
   for (const system of readdirSync(libraries)) {
     for (const processor of readdirSync(join(libraries, system))) {
       if (system !== os || processor !== cpu) rmSync(join(libraries, system, processor), { recursive: true });
     }
     if (readdirSync(join(libraries, system)).length === 0) rmSync(join(libraries, system), { recursive: true });
+  }
+}
+
+/**
+ * Takes packages out of an installation: their folders, their commands, and their entries in npm's own list, which is what scanners read.
+ *
+ * @param places  such as "node_modules/adm-zip"
+ */
+export function leaveOut(folder, places) {
+  for (const place of places) rmSync(join(folder, place), { recursive: true, force: true });
+  const packages = join(folder, "node_modules");
+  const list = join(packages, ".package-lock.json");
+  if (existsSync(list)) {
+    const lock = JSON.parse(readFileSync(list, "utf8"));
+    for (const place of places) delete lock.packages[place];
+    writeFileSync(list, `${JSON.stringify(lock, null, 2)}\n`);
+  }
+  const commands = join(packages, ".bin");
+  if (!existsSync(commands)) return;
+  for (const name of readdirSync(commands)) {
+    if (!existsSync(join(commands, name))) rmSync(join(commands, name)); // a link to what is gone
   }
 }
 

@@ -2,6 +2,7 @@
 // only builds and tests.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { INSTALL_SCRIPT_ONLY } from "../carried-runtime.mjs";
 
 /** The project's own folder. */
 export const ROOT = join(import.meta.dirname, "../..");
@@ -27,8 +28,7 @@ export function consolePackages() {
  * @returns each place, such as "node_modules/zod", with the package's name, its entry, and whether only the console's page has it
  */
 export function shippedPackages(lock = readLock()) {
-  const { dependencies, optionalDependencies } = lock.packages[""];
-  const production = reachable(lock, Object.keys({ ...dependencies, ...optionalDependencies }));
+  const production = productionPackages(lock);
   const page = reachable(lock, consolePackages());
   return [...new Set([...production, ...page])].sort().map((path) => ({
     path,
@@ -38,8 +38,23 @@ export function shippedPackages(lock = readLock()) {
   }));
 }
 
-/** Places of these packages of the project and of all that they need; optional ones that the lock leaves out are not there. */
-function reachable(lock, names) {
+function productionPackages(lock, leftOut = INSTALL_SCRIPT_ONLY) {
+  const { dependencies, optionalDependencies } = lock.packages[""];
+  return reachable(lock, Object.keys({ ...dependencies, ...optionalDependencies }), leftOut);
+}
+
+/** Places of the packages that `npm ci --omit=dev` installs for ONNX Runtime's install script alone, which never runs here. */
+export function installScriptPackages(lock = readLock()) {
+  const needed = productionPackages(lock);
+  return [...productionPackages(lock, [])].filter((path) => !needed.has(path)).sort();
+}
+
+/**
+ * Places of these packages of the project and of all that they need; optional ones that the lock leaves out are not there.
+ *
+ * @param leftOut  what ONNX Runtime names as needed, and is not followed
+ */
+function reachable(lock, names, leftOut = []) {
   const found = new Set();
   const visit = (from, name) => {
     const path = placeOf(lock, from, name);
@@ -47,7 +62,7 @@ function reachable(lock, names) {
     found.add(path);
     const { dependencies, optionalDependencies, peerDependencies } = lock.packages[path];
     for (const needed of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
-      visit(path, needed);
+      if (!(path.endsWith("node_modules/onnxruntime-node") && leftOut.includes(needed))) visit(path, needed);
     }
   };
   for (const name of names) visit("", name);

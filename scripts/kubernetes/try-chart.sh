@@ -5,7 +5,7 @@
 #
 # Needs helm, kubectl with a KUBECONFIG, k6, and a build (npm run build). IMAGE is repository:tag as the nodes have it, VALUES a file of more
 # values, ADDRESS host:port of the Service as this machine reaches it (its ClusterIP unless given), RATE requests a second. SECURED=1 installs with TLS and tokens (openssl is
-# needed), tries who may call, and replaces the certificates under load too.
+# needed, and curl), tries who may call, and replaces the certificates under load too. SWAPS is how often versions change.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(mkdir -p "${1:-.cache/try-chart}" && cd "${1:-.cache/try-chart}" && pwd)
@@ -121,16 +121,7 @@ kubectl -n $namespace rollout status deployment/albert-inference --timeout 5m
 
 if kubectl -n $namespace get statefulset albert-training >/dev/null 2>&1; then
   say "promotion under load: the training pod changes the store, the replicas follow"
-  kubectl -n $namespace port-forward pod/albert-training-0 "${ADMIN_PORT:=50152}:50052" >/dev/null &
-  for _ in $(seq 30); do (exec 3<>"/dev/tcp/127.0.0.1/$ADMIN_PORT") 2>/dev/null && break; sleep 1; done
-  loadtest/second-version.sh sentiment "127.0.0.1:$ADMIN_PORT" >"$out/second-version.log" 2>&1
-  k6 run --quiet -e ADDRESS="$address" -e ADMIN="127.0.0.1:$ADMIN_PORT" -e OUT="$out" -e RATE="$rate" -e SWAPS="${SWAPS:-4}" -e PAUSE=5 -e BOUND_FACTOR=1000 \
-    loadtest/swap.js || failures=$((failures + 1))
-  echo "champion: $(bin/albert models list --admin "127.0.0.1:$ADMIN_PORT" | grep -m1 "^sentiment .*champion" || true)"
-  for pod in $(kubectl -n $namespace get pods -l app.kubernetes.io/component=inference -o name); do
-    metrics=$(kubectl get --raw "/api/v1/namespaces/$namespace/pods/${pod#pod/}:9464/proxy/metrics")
-    echo "$pod: $(grep '^albert_model_state{alias="sentiment".*state="serving"' <<<"$metrics" || true)"
-  done
+  SECURED=$secured RATE=$rate scripts/kubernetes/promote-under-load.sh $namespace "$address" "$out" || failures=$((failures + 1))
 fi
 
 say "the end"

@@ -1,10 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 // @ts-expect-error a plain script has no types
 import { sumsOf } from "../../scripts/bundle/make-bundle.mjs";
+// @ts-expect-error a plain script has no types
+import { leaveOut } from "../../scripts/docker/collect.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "albert-bundle-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -32,4 +34,19 @@ it("CUDA libraries for a platform that has none are refused before anything is m
   const { status, stderr } = make("--platform", "linux-arm64", "--cuda");
   expect(status).toBe(1);
   expect(stderr).toBe("bundle: CUDA libraries exist for linux-x64 alone\n");
+});
+
+it("packages that are left out are gone with their commands and from npm's list", () => {
+  const packages = join(folder, "installed/node_modules");
+  for (const name of ["adm-zip", "semver", "zod", ".bin"]) mkdirSync(join(packages, name), { recursive: true });
+  writeFileSync(join(packages, "semver/cli.js"), "");
+  writeFileSync(join(packages, "zod/cli.js"), "");
+  for (const name of ["semver", "zod"]) symlinkSync(`../${name}/cli.js`, join(packages, ".bin", name));
+  const places = ["adm-zip", "semver", "zod"].map((name) => [`node_modules/${name}`, { version: "1.0.0" }]);
+  writeFileSync(join(packages, ".package-lock.json"), JSON.stringify({ packages: Object.fromEntries(places) }));
+  leaveOut(join(folder, "installed"), ["node_modules/adm-zip", "node_modules/semver"]);
+  expect(readdirSync(packages).sort()).toEqual([".bin", ".package-lock.json", "zod"]);
+  expect(readdirSync(join(packages, ".bin"))).toEqual(["zod"]);
+  const list = JSON.parse(readFileSync(join(packages, ".package-lock.json"), "utf8"));
+  expect(Object.keys(list.packages)).toEqual(["node_modules/zod"]);
 });

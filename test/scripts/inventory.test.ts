@@ -2,11 +2,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+// @ts-expect-error a plain script has no types
+import { installScriptPackages } from "../../scripts/inventory/shipped-packages.mjs";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
 
 interface LockEntry {
+  dependencies?: Record<string, string>;
   version: string;
   dev?: boolean;
   devOptional?: boolean;
@@ -30,9 +33,13 @@ const sbom: { components: Component[]; dependencies: { ref: string; dependsOn: s
   JSON.parse(text("sbom.cdx.json"));
 const licences = text("THIRD_PARTY_LICENSES.md");
 
+/** What only the install script of ONNX Runtime would load, which the package, the image and the bundle are without. */
+const leftOut: readonly string[] = installScriptPackages();
+
 /** What npm itself marks as not only for development, by its own walk of the tree. */
 const production = Object.entries(lock.packages)
   .filter(([path, { dev, devOptional, peer }]) => path.includes("node_modules/") && !dev && !devOptional && !peer)
+  .filter(([path]) => !leftOut.includes(path))
   .map(([path, entry]) => ({ name: path.split("node_modules/").at(-1)!, entry }));
 const packages = sbom.components.filter(({ type }) => type === "library");
 const inPage = packages.filter(({ properties }) => properties.some(({ name }) => name === "albert:built-into"));
@@ -47,6 +54,19 @@ it("the bill of materials has every production package of the lock file, with th
     const component = listed.find((each) => each.name === name && each.version === entry.version);
     const digest = Buffer.from(entry.integrity.replace("sha512-", ""), "base64").toString("hex");
     expect(component?.hashes).toEqual([{ alg: "SHA-512", content: digest }]);
+  }
+});
+
+it("leaves out what only ONNX Runtime's install script would load, and nothing that a package of production needs", () => {
+  expect(leftOut).toEqual(expect.arrayContaining(["node_modules/adm-zip", "node_modules/global-agent"]));
+  const needed = Object.entries(lock.packages).filter(([path]) => !leftOut.includes(path));
+  for (const [path, entry] of needed) {
+    if (path.endsWith("node_modules/onnxruntime-node") || entry.dev || path === "") continue;
+    const names = Object.keys({ ...entry.dependencies });
+    expect(
+      names.filter((name) => leftOut.includes(`node_modules/${name}`)),
+      path,
+    ).toEqual([]);
   }
 });
 

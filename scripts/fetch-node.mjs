@@ -1,11 +1,17 @@
-// Prints the path of a Node of the newest release line from the npm registry, fetched into .cache/ once. Ends with status 1, and
-// says so, where it cannot be had.
+// Prints the path of a Node of a release line from the npm registry, fetched into .cache/ once. Ends with status 1, and says so,
+// where it cannot be had.
+//
+//   node scripts/fetch-node.mjs 24
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { npm } from "./npm.mjs";
 
-const major = process.argv[2] ?? "26";
+const major = process.argv[2] ?? "";
+if (!/^\d+$/.test(major)) {
+  console.error(`usage: node scripts/fetch-node.mjs MAJOR, such as 24; got ${JSON.stringify(major)}`);
+  process.exit(2);
+}
 const system = process.platform === "win32" ? "win" : process.platform;
 const name = `node-${system}-${process.arch}`;
 const folder = join(import.meta.dirname, "../.cache", `${name}-${major}`);
