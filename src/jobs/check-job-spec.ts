@@ -26,14 +26,16 @@ export function checkJobSpec(spec: JobSpec): void {
     }
   };
   collect(() => checkName("spec.model", spec.model));
-  if ((spec.kind === "fine-tune" || spec.kind === "evaluate") && !TASKS.some((task) => task === spec.task)) {
+  const measures = spec.kind === "evaluate" || spec.kind === "convert";
+  if ((spec.kind === "fine-tune" || measures) && !TASKS.some((task) => task === spec.task)) {
     violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
   }
-  if (spec.train === undefined && spec.kind !== "evaluate") {
+  if (spec.train === undefined && !measures) {
     violations.push({ field: "spec.train", description: "this kind of job needs training data" });
   }
-  if (spec.kind === "evaluate" && spec.eval === undefined) {
-    violations.push({ field: "spec.eval", description: "an evaluation needs data" });
+  if (measures && spec.eval === undefined) {
+    const what = spec.kind === "convert" ? "a conversion is measured: it" : "an evaluation";
+    violations.push({ field: "spec.eval", description: `${what} needs data` });
   }
   for (const [field, source] of [
     ["spec.train.dataset", spec.train],

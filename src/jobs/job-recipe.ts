@@ -1,4 +1,5 @@
 import { type FieldViolation, invalidInput } from "../errors.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../model/directory/weight-formats.ts";
 import type { ProblemType } from "../model/heads.ts";
 import { DEFAULT_PRETRAINING_SETTINGS, PRETRAINING, type PretrainingSettings } from "../pretraining/hyperparameters.ts";
 import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
@@ -29,6 +30,8 @@ export interface JobRecipe extends ReadingOptions {
   readonly vocabSize?: number;
   readonly randomInit?: string;
   readonly vocabulary?: string;
+  readonly weights?: WeightFormat;
+  readonly embeddingsApart?: boolean;
 }
 
 const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
@@ -59,6 +62,11 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
   vocabSize: { type: integer(14, 10_000_000), description: "pieces of the vocabulary" },
   randomInit: { type: text, description: "architecture of random weights" },
   vocabulary: { type: text, description: "of random weights or instances: the digest of a dataset, or a path" },
+  weights: { type: choice(...WEIGHT_FORMATS), description: "how a conversion stores weights" },
+  embeddingsApart: {
+    type: flag,
+    description: "word embeddings in a file of their own, which models of one trunk share",
+  },
 };
 
 const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
@@ -67,6 +75,7 @@ const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> 
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
   pretrain: ["randomInit", "vocabulary", "cased"],
   evaluate: READING,
+  convert: ["weights", "embeddingsApart", ...READING],
   "train-vocabulary": ["vocabSize", "cased"],
   "pretraining-data": ["vocabulary", "cased"],
 };

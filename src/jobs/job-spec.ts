@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 // What a caller asks of a job, as plain data, and its digest.
 
 /** What a job does. */
-export type JobKind = "fine-tune" | "pretrain" | "evaluate" | "train-vocabulary" | "pretraining-data";
+export type JobKind = "fine-tune" | "pretrain" | "evaluate" | "convert" | "train-vocabulary" | "pretraining-data";
 
 /** What happens to the model a job made: a person promotes it, or the gate does. */
 export type PromotePolicy = "manual" | "auto-if-better";
@@ -18,7 +18,7 @@ export interface JobSpec {
   readonly kind: JobKind;
   /** Name of the model whose versions this job adds to. */
   readonly model: string;
-  /** Task of a fine-tune or evaluation; empty for other kinds. */
+  /** Task of a fine-tune, evaluation or conversion; empty for other kinds. */
   readonly task: string;
   /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
   readonly init: string;

@@ -62,6 +62,10 @@ describe("the check of a job's specification", () => {
   it("asks for what each kind of job needs, and for no more", () => {
     expect(refused({ kind: "evaluate", train: undefined })).toEqual(["spec.eval"]);
     expect(refused({ kind: "evaluate", train: undefined, eval: dataset("b") })).toEqual([]);
+    expect(refused({ kind: "convert", train: undefined })).toEqual(["spec.eval"]);
+    expect(refused({ kind: "convert", train: undefined, eval: dataset("b"), recipe: { weights: "int4" } })).toEqual([
+      "spec.recipe.weights",
+    ]);
     expect(refused({ kind: "pretrain", task: "" })).toEqual([]);
     expect(refused({ kind: "pretrain", task: "", train: undefined })).toEqual(["spec.train"]);
   });

@@ -36,6 +36,7 @@ const KINDS = {
   "fine-tune": JobKind.FINE_TUNE,
   pretrain: JobKind.PRETRAIN,
   evaluate: JobKind.EVALUATE,
+  convert: JobKind.CONVERT,
   "train-vocabulary": JobKind.TRAIN_VOCABULARY,
   "pretraining-data": JobKind.PRETRAINING_DATA,
 } as const;

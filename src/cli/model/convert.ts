@@ -2,10 +2,11 @@ import { rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { invalidInput } from "../../errors.ts";
-import type { AnswerLoss, Conversion, Model } from "../../model/directory/model-directory.ts";
+import { convertedContents } from "../../model/directory/convert-model.ts";
+import type { AnswerLoss } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../model/directory/weight-formats.ts";
-import { type ModelContents, writeModelDirectory } from "../../model/directory/write-model-directory.ts";
+import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
@@ -46,12 +47,10 @@ export function registerConvert(program: Command): void {
         throw invalidInput([{ field, description: "measuring needs both --task and --data; give both or neither" }]);
       }
       const model = await openModelDirectory(path);
-      const converted = { from: model.digest, weights };
+      const name = flags.name ?? basename(resolve(output));
+      const format = { weights, embeddingsApart: flags.embeddingsApart ?? false };
       const write = (directory: string, measured?: AnswerLoss) =>
-        writeModelDirectory(directory, {
-          ...contentsOf(model, flags.name ?? basename(resolve(output)), converted, measured),
-          embeddingsApart: flags.embeddingsApart ?? false,
-        });
+        writeModelDirectory(directory, convertedContents(model, name, format, measured));
       const measured =
         task === undefined || data === undefined
           ? undefined
@@ -60,31 +59,19 @@ export function registerConvert(program: Command): void {
               return measure(path, directory, { ...flags, task, data });
             });
       const { digest } = await write(output, measured);
-      const report = { model: output, digest, ...converted, ...(measured === undefined ? {} : { measured }) };
+      const report = {
+        model: output,
+        digest,
+        from: model.digest,
+        weights,
+        ...(measured === undefined ? {} : { measured }),
+      };
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(report, null, 2)}\n`
           : `${output}  ${digest}\n${measured === undefined ? "" : lossText(measured)}`,
       );
     });
-}
-
-/** The same model with another format of its weights. Metrics are those of this version, or none. */
-function contentsOf(
-  { manifest, config, parameters, vocabulary }: Model,
-  name: string,
-  converted: Conversion,
-  measured: AnswerLoss | undefined,
-): ModelContents {
-  const { heads, description, maxSequenceLength, lineage, fineTuning, encoding } = manifest;
-  return {
-    ...{ name, config, heads, parameters, vocabulary, maxSequenceLength, weights: converted.weights },
-    ...(description === undefined ? {} : { description }),
-    ...(fineTuning === undefined ? {} : { fineTuning }),
-    ...(encoding === undefined ? {} : { encoding }),
-    ...(measured === undefined ? {} : { metrics: measured.after }),
-    lineage: { ...lineage, converted: measured === undefined ? converted : { ...converted, measured } },
-  };
 }
 
 async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {

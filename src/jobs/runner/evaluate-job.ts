@@ -67,12 +67,16 @@ export async function planEvaluateJob(resolved: ResolvedSpec): Promise<JobPlan> 
   }
 }
 
-/** The model and the checked rows of an evaluation. */
-async function openEvaluation(resolved: ResolvedSpec) {
+/**
+ * The model and the checked rows of an evaluation.
+ *
+ * @param opened  the model to measure, in place of the one that the specification starts from
+ */
+export async function openEvaluation(resolved: ResolvedSpec, opened?: Model) {
   const task = taskOf(resolved.spec.task);
   const path = required(resolved.eval ?? resolved.train, "eval");
   const start = required(resolved.start, "init");
-  const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
+  const model = opened ?? (await openModelDirectory(start.kind === "checkpoint" ? start.path : ""));
   const reading = readingOf(splitRecipe(resolved.spec, "recipe.").own);
   const tasks = taskModel(model);
   const head = selectHead(tasks, headKindsOf(task), undefined);
@@ -80,6 +84,6 @@ async function openEvaluation(resolved: ResolvedSpec) {
 }
 
 /** The engine of an evaluation: the graph that would serve. */
-function evaluationEngine({ executor: { threads } }: ResolvedSpec, model: Model): Promise<Engine> {
+export function evaluationEngine({ executor: { threads } }: ResolvedSpec, model: Model): Promise<Engine> {
   return createEngine(model, { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) });
 }

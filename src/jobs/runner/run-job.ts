@@ -1,5 +1,6 @@
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import type { JobKind } from "../job-spec.ts";
+import { convertJob, planConvertJob } from "./convert-job.ts";
 import { evaluateJob, planEvaluateJob } from "./evaluate-job.ts";
 import { fineTuneJob, planFineTuneJob } from "./fine-tune-job.ts";
 import { instancesJob, planInstancesJob } from "./instances-job.ts";
@@ -22,6 +23,7 @@ const KINDS: Readonly<Record<JobKind, KindOfJob>> = {
   "fine-tune": { run: fineTuneJob, plan: planFineTuneJob },
   pretrain: { run: pretrainingJob, plan: planPretrainingJob },
   evaluate: { run: evaluateJob, plan: planEvaluateJob },
+  convert: { run: convertJob, plan: planConvertJob },
   "train-vocabulary": { run: vocabularyJob, plan: planVocabularyJob },
   "pretraining-data": { run: instancesJob, plan: planInstancesJob },
 };

@@ -24,6 +24,7 @@ const KINDS = {
   [JobKind.FINE_TUNE]: "fine-tune",
   [JobKind.PRETRAIN]: "pretrain",
   [JobKind.EVALUATE]: "evaluate",
+  [JobKind.CONVERT]: "convert",
   [JobKind.TRAIN_VOCABULARY]: "train-vocabulary",
   [JobKind.PRETRAINING_DATA]: "pretraining-data",
 } as const;
@@ -190,6 +191,7 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     JobKind.FINE_TUNE,
     JobKind.PRETRAIN,
     JobKind.EVALUATE,
+    JobKind.CONVERT,
     JobKind.TRAIN_VOCABULARY,
     JobKind.PRETRAINING_DATA,
   ] as const;

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
-import { planJob } from "../../../src/jobs/runner/run-job.ts";
+import { NO_OP_CONTROL } from "../../../src/jobs/runner/job-control.ts";
+import { planJob, runJob } from "../../../src/jobs/runner/run-job.ts";
+import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { tinyText } from "../../support/english.ts";
 import { missing } from "../../support/fixtures.ts";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
@@ -81,6 +83,14 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(plan.etaSeconds).toBeGreaterThan(0);
   });
 
+  it("of a conversion answers the rows twice, and says how weights would be stored", async () => {
+    const evaluation = await planOf("evaluate", { eval: rows }, { task: "classification" });
+    const plan = await planOf("convert", { eval: rows }, { task: "classification", recipe: { weights: "float16" } });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ examples: "100", weights: "float16", embeddings_apart: "false" });
+    expect(plan.tokens).toBe(2 * evaluation.tokens);
+  });
+
   it.skipIf(withoutTrainer)(
     "of a vocabulary counts the lines, estimates memory, disk and time, and shows the settings that apply",
     async () => {
@@ -122,5 +132,50 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(evaluation.problems.length).toBeGreaterThan(0);
     const long = await planOf("pretrain", { train: text }, { recipe: { max_seq_length: "512" } });
     expect(long.problems).toMatchObject([{ where: "max_seq_length" }]);
+  });
+});
+
+describe("a conversion", { timeout: 120_000 }, () => {
+  it("makes the same model with its weights in fewer bytes, and keeps with it what that changed", async () => {
+    const directory = join(base, "conversion");
+    // What an attempt that was cut short left.
+    for (const left of ["work/converted", "model"]) await mkdir(join(directory, left), { recursive: true });
+    const spec: JobSpec = {
+      ...{ kind: "convert", model: "smaller", task: "classification", init: "", seed: 1, promote: "manual" },
+      ...{
+        recipe: { weights: "float16", embeddings_apart: "true" },
+        priority: 0,
+        maxWallSeconds: 0,
+        maxSteps: 0,
+        labels: {},
+      },
+    };
+    const seen: number[] = [];
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: model }, eval: rows, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      { ...NO_OP_CONTROL, beforeStep: (step) => void seen.push(step) },
+    );
+    const output = join(directory, "model");
+    expect(outcome).toMatchObject({ kind: "finished", modelDirectory: output, metrics: { examples: 100 } });
+    expect(seen.at(-1)).toBe(200);
+    const [before, after] = [await openModelDirectory(model), await openModelDirectory(output)];
+    expect(after.manifest).toMatchObject({ name: "smaller", weights: "float16", heads: before.heads });
+    expect(after.manifest.files).toHaveProperty(["embeddings.safetensors"]);
+    const { converted } = after.manifest.lineage!;
+    expect(converted).toMatchObject({
+      from: before.digest,
+      weights: "float16",
+      measured: { task: "classification", examples: 100 },
+    });
+    expect(after.manifest.metrics).toEqual(converted!.measured!.after);
+    expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
+  it("is rejected without data that its head answers", async () => {
+    const problems = (await planOf("convert", { eval: text }, { task: "classification" })).problems;
+    expect(problems.length).toBeGreaterThan(0);
   });
 });
