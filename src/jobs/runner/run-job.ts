@@ -1,14 +1,14 @@
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import type { JobKind } from "../job-spec.ts";
-import { convertJob, planConvertJob } from "./convert-job.ts";
-import { evaluateJob, planEvaluateJob } from "./evaluate-job.ts";
-import { fineTuneJob, planFineTuneJob } from "./fine-tune-job.ts";
-import { instancesJob, planInstancesJob } from "./instances-job.ts";
 import type { JobControl } from "./job-control.ts";
 import { failureOf, rejectionOf } from "./job-failures.ts";
-import { planPretrainingJob, pretrainingJob } from "./pretraining-job.ts";
+import { convertJob, planConvertJob } from "./kinds/convert-job.ts";
+import { evaluateJob, planEvaluateJob } from "./kinds/evaluate-job.ts";
+import { fineTuneJob, planFineTuneJob } from "./kinds/fine-tune-job.ts";
+import { instancesJob, planInstancesJob } from "./kinds/instances-job.ts";
+import { planPretrainingJob, pretrainingJob } from "./kinds/pretraining-job.ts";
+import { planVocabularyJob, vocabularyJob } from "./kinds/vocabulary-job.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
-import { planVocabularyJob, vocabularyJob } from "./vocabulary-job.ts";
 
 // Runs or plans a job of any kind on the thread that calls. It knows no log and no other job.
 

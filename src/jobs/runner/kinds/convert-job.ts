@@ -1,18 +1,18 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { convertedContents } from "../../model/directory/convert-model.ts";
-import type { AnswerLoss } from "../../model/directory/model-directory.ts";
-import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
-import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
-import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
-import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
-import { acceptedExamples } from "../../training/data/rows/dataset-rows.ts";
-import type { JobOutcome, JobPlan } from "../job-outcome.ts";
-import { splitRecipe } from "../job-recipe.ts";
+import { convertedContents } from "../../../model/directory/convert-model.ts";
+import type { AnswerLoss } from "../../../model/directory/model-directory.ts";
+import { openModelDirectory } from "../../../model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../../../model/directory/write-model-directory.ts";
+import { changedAnswers } from "../../../tasks/evaluation/changed-answers.ts";
+import { evaluateDataset } from "../../../tasks/evaluation/evaluate-dataset.ts";
+import type { DatasetEvaluation } from "../../../tasks/evaluation/prediction.ts";
+import { acceptedExamples } from "../../../training/data/rows/dataset-rows.ts";
+import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
+import { splitRecipe } from "../../job-recipe.ts";
+import { appliedSetting, type JobControl, MODEL_DIRECTORY, taskOf, WORK_DIRECTORY } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
 import { evaluationEngine, openEvaluation, planEvaluateJob } from "./evaluate-job.ts";
-import { appliedSetting, type JobControl, MODEL_DIRECTORY, taskOf, WORK_DIRECTORY } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
 
 // The job that stores a version's weights in fewer bytes: its run and its plan.
 

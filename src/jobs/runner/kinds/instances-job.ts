@@ -1,29 +1,29 @@
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AlbertError } from "../../errors.ts";
-import { readVocabulary } from "../../model/directory/vocabulary.ts";
-import type { TextReport } from "../../pretraining/corpus/text-documents.ts";
-import { measureText } from "../../pretraining/corpus/text-size.ts";
-import { WORD_BYTES } from "../../pretraining/corpus/token-store-files.ts";
-import { buildTokenStore } from "../../pretraining/corpus/token-store-writer.ts";
-import type { InstanceOptions } from "../../pretraining/instances/instance.ts";
-import { checkInstanceOptions } from "../../pretraining/instances/instance-options.ts";
-import { instanceOptions } from "../../pretraining/pretraining-data.ts";
+import { AlbertError } from "../../../errors.ts";
+import { readVocabulary } from "../../../model/directory/vocabulary.ts";
+import type { TextReport } from "../../../pretraining/corpus/text-documents.ts";
+import { measureText } from "../../../pretraining/corpus/text-size.ts";
+import { WORD_BYTES } from "../../../pretraining/corpus/token-store-files.ts";
+import { buildTokenStore } from "../../../pretraining/corpus/token-store-writer.ts";
+import type { InstanceOptions } from "../../../pretraining/instances/instance.ts";
+import { checkInstanceOptions } from "../../../pretraining/instances/instance-options.ts";
+import { instanceOptions } from "../../../pretraining/pretraining-data.ts";
 import {
   type InstanceRecords,
   writeInstanceRecords,
   writeOfficialRecords,
-} from "../../pretraining/records/instance-records.ts";
-import type { RecordReport } from "../../pretraining/records/record-writer.ts";
-import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import { nameOf } from "../../training/settings/table.ts";
-import { openStart } from "../../training/starting-model.ts";
-import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
-import { INSTANCES, type InstanceJobSettings, parseInstanceSettings, splitRecipe } from "../job-recipe.ts";
-import { appliedSetting, type JobControl, NO_OP_CONTROL, required, WORK_DIRECTORY } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
-import { requireResources } from "./resources.ts";
+} from "../../../pretraining/records/instance-records.ts";
+import type { RecordReport } from "../../../pretraining/records/record-writer.ts";
+import { loadTokenizer } from "../../../tokenizer/load-tokenizer.ts";
+import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
+import { nameOf } from "../../../training/settings/table.ts";
+import { openStart } from "../../../training/starting-model.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../../job-outcome.ts";
+import { INSTANCES, type InstanceJobSettings, parseInstanceSettings, splitRecipe } from "../../job-recipe.ts";
+import { appliedSetting, type JobControl, NO_OP_CONTROL, required, WORK_DIRECTORY } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
+import { requireResources } from "../resources.ts";
 
 // The job that makes pretraining instances: its run and its plan.
 

@@ -1,16 +1,16 @@
-import type { Model } from "../../model/directory/model-directory.ts";
-import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import type { Engine } from "../../runtime/engine.ts";
-import { createEngine } from "../../runtime/packed-engine.ts";
-import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
-import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
-import { selectHead, taskModel } from "../../tasks/plan.ts";
-import { acceptedExamples } from "../../training/data/rows/dataset-rows.ts";
-import { checkEvaluationData } from "../../training/features/task-data.ts";
-import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
-import { readingOf, splitRecipe } from "../job-recipe.ts";
-import { type JobControl, required, taskOf } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
+import type { Model } from "../../../model/directory/model-directory.ts";
+import { openModelDirectory } from "../../../model/directory/open-model-directory.ts";
+import type { Engine } from "../../../runtime/engine.ts";
+import { createEngine } from "../../../runtime/packed-engine.ts";
+import { type Example, headKindsOf } from "../../../tasks/datasets/examples.ts";
+import { evaluateDataset } from "../../../tasks/evaluation/evaluate-dataset.ts";
+import { selectHead, taskModel } from "../../../tasks/plan.ts";
+import { acceptedExamples } from "../../../training/data/rows/dataset-rows.ts";
+import { checkEvaluationData } from "../../../training/features/task-data.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../../job-outcome.ts";
+import { readingOf, splitRecipe } from "../../job-recipe.ts";
+import { type JobControl, required, taskOf } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
 
 // The evaluation job: its run and its plan.
 

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { parsePretraining } from "../../pretraining/hyperparameters.ts";
-import { measurePretraining, planPretraining } from "../../pretraining/plan.ts";
-import { type PretrainSpec, preparePretraining, runPretraining } from "../../pretraining/pretrain.ts";
-import type { JobOutcome, JobPlan } from "../job-outcome.ts";
-import { splitRecipe } from "../job-recipe.ts";
-import { type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
+import { parsePretraining } from "../../../pretraining/hyperparameters.ts";
+import { measurePretraining, planPretraining } from "../../../pretraining/plan.ts";
+import { type PretrainSpec, preparePretraining, runPretraining } from "../../../pretraining/pretrain.ts";
+import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
+import { splitRecipe } from "../../job-recipe.ts";
+import { type JobControl, required, WORK_DIRECTORY } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
 // The pretraining job: its run and its plan.

@@ -1,19 +1,19 @@
 import { join } from "node:path";
-import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
-import { openExecutor } from "../../training/executors/open-executor.ts";
+import { openTaskEvaluator } from "../../../training/evaluation/evaluate.ts";
+import { openExecutor } from "../../../training/executors/open-executor.ts";
 import {
   type FineTuneSpec,
   hintsOf,
   type PreparedFineTune,
   prepareFineTune,
   runFineTune,
-} from "../../training/fine-tune.ts";
-import { measurePlan, planFineTune } from "../../training/plan.ts";
-import { parseFineTuning } from "../../training/settings/fine-tuning.ts";
-import type { JobOutcome, JobPlan } from "../job-outcome.ts";
-import { readingOf, splitRecipe } from "../job-recipe.ts";
-import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
+} from "../../../training/fine-tune.ts";
+import { measurePlan, planFineTune } from "../../../training/plan.ts";
+import { parseFineTuning } from "../../../training/settings/fine-tuning.ts";
+import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
+import { readingOf, splitRecipe } from "../../job-recipe.ts";
+import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
 // The fine-tuning job: its run and its plan.

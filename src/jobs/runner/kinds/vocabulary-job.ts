@@ -1,23 +1,23 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeDirectory } from "../../platform/directories.ts";
-import { measureText, type TextSize } from "../../pretraining/corpus/text-size.ts";
+import { makeDirectory } from "../../../platform/directories.ts";
+import { measureText, type TextSize } from "../../../pretraining/corpus/text-size.ts";
 import {
   OFFICIAL_VOCABULARY_TRAINING,
   requireTrainer,
   trainVocabulary,
   type VocabularyTraining,
-} from "../../pretraining/vocabulary/train-vocabulary.ts";
+} from "../../../pretraining/vocabulary/train-vocabulary.ts";
 import {
   measureVocabularyTraining,
   SAMPLED_BYTES,
   vocabularyNeeds,
-} from "../../pretraining/vocabulary/vocabulary-plan.ts";
-import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
-import { splitRecipe } from "../job-recipe.ts";
-import { appliedSetting, type JobControl, required, WORK_DIRECTORY } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
-import { requireResources } from "./resources.ts";
+} from "../../../pretraining/vocabulary/vocabulary-plan.ts";
+import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../../job-outcome.ts";
+import { splitRecipe } from "../../job-recipe.ts";
+import { appliedSetting, type JobControl, required, WORK_DIRECTORY } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
+import { requireResources } from "../resources.ts";
 
 // The job that trains a vocabulary: its run and its plan.
 

@@ -1,16 +1,16 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
-import { openExecutor } from "../../training/executors/open-executor.ts";
-import type { RunOptions } from "../../training/fine-tune.ts";
-import type { TrainingOutcome } from "../../training/loop.ts";
-import type { TrainingPlan } from "../../training/plan.ts";
-import { ResultFiles } from "../../training/result-files.ts";
-import type { JobOutcome, JobPlan } from "../job-outcome.ts";
-import type { JobSpec } from "../job-spec.ts";
-import { type JobControl, MODEL_DIRECTORY, stepLimit, stopReason, WORK_DIRECTORY, wallLimit } from "./job-control.ts";
-import type { ResolvedSpec } from "./resolved-spec.ts";
-import { requireResources } from "./resources.ts";
+import { writeModelDirectory } from "../../../model/directory/write-model-directory.ts";
+import { openExecutor } from "../../../training/executors/open-executor.ts";
+import type { RunOptions } from "../../../training/fine-tune.ts";
+import type { TrainingOutcome } from "../../../training/loop.ts";
+import type { TrainingPlan } from "../../../training/plan.ts";
+import { ResultFiles } from "../../../training/result-files.ts";
+import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
+import type { JobSpec } from "../../job-spec.ts";
+import { type JobControl, MODEL_DIRECTORY, stepLimit, stopReason, WORK_DIRECTORY, wallLimit } from "../job-control.ts";
+import type { ResolvedSpec } from "../resolved-spec.ts";
+import { requireResources } from "../resources.ts";
 
 // What fine-tuning and pretraining share: a run within its job's bounds, and the model directory that comes of it.
 
