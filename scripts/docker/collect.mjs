@@ -63,6 +63,10 @@ export function leaveOut(folder, places) {
   if (existsSync(list)) {
     const lock = JSON.parse(readFileSync(list, "utf8"));
     for (const place of places) delete lock.packages[place];
+    for (const { dependencies = {} } of Object.values(lock.packages)) {
+      for (const name of Object.keys(dependencies))
+        if (places.includes(`node_modules/${name}`)) delete dependencies[name];
+    }
     writeFileSync(list, `${JSON.stringify(lock, null, 2)}\n`);
   }
   const commands = join(packages, ".bin");

@@ -78,6 +78,7 @@ interface Connecting {
 /**
  * Waits for a client's connection as long as the flags say.
  *
+ * @param address  host:port
  * @param open  makes the client
  * @param advice  what to do where no server answers
  * @returns the client, and what closes it with all of its sockets
@@ -85,11 +86,12 @@ interface Connecting {
  */
 export async function openConnection<C extends Connecting>(
   flags: ConnectTimeoutFlag,
+  address: string,
   open: () => C,
   advice: string,
 ): Promise<{ readonly client: C; readonly close: () => void }> {
   const timeoutMs = flags.connectTimeoutMs ?? environmentTimeout() ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  const endSockets = rememberSockets();
+  const endSockets = rememberSockets(address);
   let client: C | undefined;
   const close = () => {
     client?.close();

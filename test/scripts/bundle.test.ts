@@ -43,10 +43,15 @@ it("packages that are left out are gone with their commands and from npm's list"
   writeFileSync(join(packages, "zod/cli.js"), "");
   for (const name of ["semver", "zod"]) symlinkSync(`../${name}/cli.js`, join(packages, ".bin", name));
   const places = ["adm-zip", "semver", "zod"].map((name) => [`node_modules/${name}`, { version: "1.0.0" }]);
-  writeFileSync(join(packages, ".package-lock.json"), JSON.stringify({ packages: Object.fromEntries(places) }));
+  const runtime = { version: "1.0.0", dependencies: { "adm-zip": "1", zod: "1" } };
+  const installed = { ...Object.fromEntries(places), "node_modules/runtime": runtime };
+  writeFileSync(join(packages, ".package-lock.json"), JSON.stringify({ packages: installed }));
   leaveOut(join(folder, "installed"), ["node_modules/adm-zip", "node_modules/semver"]);
   expect(readdirSync(packages).sort()).toEqual([".bin", ".package-lock.json", "zod"]);
   expect(readdirSync(join(packages, ".bin"))).toEqual(["zod"]);
   const list = JSON.parse(readFileSync(join(packages, ".package-lock.json"), "utf8"));
-  expect(Object.keys(list.packages)).toEqual(["node_modules/zod"]);
+  expect(list.packages).toEqual({
+    "node_modules/zod": { version: "1.0.0" },
+    "node_modules/runtime": { version: "1.0.0", dependencies: { zod: "1" } },
+  });
 });

@@ -47,7 +47,7 @@ export async function withAdmin<T>(flags: AdminFlags, run: (client: AdminClient)
   const address = serverAddress(admin, source, 50052);
   const advice = "start a server with --store, or name its admin address with --admin";
   const options = { deadlineMs: PATIENCE_MS, ...connectionOf(flags, address) };
-  const { client, close } = await openConnection(flags, () => connectAdmin(address, options), advice);
+  const { client, close } = await openConnection(flags, address, () => connectAdmin(address, options), advice);
   try {
     return await run(client);
   } catch (error) {

@@ -163,7 +163,7 @@ async function connect(
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
   const advice = "start one with albert serve, name its public address with --server, or ask a model here with --model";
   const options = connectionOf(flags, address);
-  const { client, close } = await openConnection(flags, () => connectAlbert(address, options), advice);
+  const { client, close } = await openConnection(flags, address, () => connectAlbert(address, options), advice);
   const explain = (error: unknown) => {
     if (!(error instanceof CallError)) return error;
     const { status, reason, message, violations } = error;

@@ -67,7 +67,7 @@ async function askHealth(
   connection: ReturnType<typeof connectionOf>,
   security: ChannelCredentials | undefined,
 ): Promise<ServingStatus> {
-  const endSockets = rememberSockets();
+  const endSockets = rememberSockets(address);
   const { channel, sent } = openChannel(address, [Health], { maxAttempts: 1, ...connection }, security);
   try {
     const { status } = await serviceClient(Health, channel, { deadlineMs: timeoutMs, ...sent }).check({ service });

@@ -6,7 +6,7 @@ import { modelsToServe } from "../../../src/cli/server/models-to-serve.ts";
 import { AlbertError } from "../../../src/errors.ts";
 
 it("serves the bundled models when none is named", () => {
-  const bundled = ["multiple-choice", "question-answering", "sentiment"];
+  const bundled = ["multiple-choice", "question-answering", "sentence-encoder", "sentiment"];
   expect(modelsToServe([]).map(({ name }) => name)).toEqual(bundled);
   expect(modelsToServe([]).map(({ directory }) => basename(directory))).toEqual(bundled);
 });
