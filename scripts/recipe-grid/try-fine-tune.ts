@@ -8,12 +8,13 @@ import type { StartSpec } from "../../src/training/starting-model.ts";
 import { csvOf, type GeneratedSet } from "./generated-sets.ts";
 
 const models = resolve(import.meta.dirname, "../../models");
-/** What is fine-tuned: each bundled model, and random weights of their architecture. */
+/** What is fine-tuned: each bundled model, and random weights of the architecture of the smallest. */
 export const STARTS = {
   sentiment: { kind: "checkpoint", path: join(models, "sentiment") },
   "question-answering": { kind: "checkpoint", path: join(models, "question-answering") },
+  "sentence-encoder": { kind: "checkpoint", path: join(models, "sentence-encoder") },
   "multiple-choice": { kind: "checkpoint", path: join(models, "multiple-choice") },
-  random: { kind: "random", architecture: "2x128", vocabulary: join(models, "sentiment/spiece.model") },
+  random: { kind: "random", architecture: "2x128", vocabulary: join(models, "multiple-choice/spiece.model") },
 } as const satisfies Record<string, StartSpec>;
 
 /** Rows for evaluation, which come after those for training. */
