@@ -19,6 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: ["graph", "model"],
   tasks: ["runtime", "model", "tokenizer"],
   serving: ["tasks", "runtime", "model", "tokenizer", "metrics", "tracing", "config"],
+  search: ["tasks", "model"],
   training: ["tasks", "runtime", "graph", "model", "tokenizer", "config"],
   pretraining: ["training", "tasks", "runtime", "model", "tokenizer"],
   store: ["model"],
@@ -55,6 +56,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "config",
     "gen",
     "store",
+    "search",
   ],
 };
 
@@ -63,6 +65,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@grpc/": ["server", "client", "cli"],
   "@connectrpc/": ["server"],
   send: ["server"],
+  htmlparser2: ["search"],
   "onnxruntime-node": ["runtime"],
   koffi: ["runtime"],
   "@tensorflow/": ["model", "graph", "training"],

@@ -12,6 +12,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   encode: async () => (await import("./inference/encode.ts")).registerEncode,
   "fill-mask": async () => (await import("./inference/fill-mask.ts")).registerFillMask,
   tokenize: async () => (await import("./inference/tokenize.ts")).registerTokenize,
+  search: async () => (await import("./search/search.ts")).registerSearch,
   config: async () => (await import("./config.ts")).registerConfig,
   import: async () => (await import("./model/import.ts")).registerImport,
   inspect: async () => (await import("./model/inspect.ts")).registerInspect,

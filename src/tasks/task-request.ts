@@ -18,6 +18,7 @@ import {
 } from "./multiple-choice/multiple-choice.ts";
 import type { TaskLimits, TaskModel, TaskPlan } from "./plan.ts";
 import { planQuestionAnswering, type QuestionAnsweringRequest } from "./question-answering/question-answering.ts";
+import { type PassageAnswers, planReadPassages, type ReadPassagesRequest } from "./question-answering/read-passages.ts";
 import type { QuestionAnswer } from "./question-answering/span-answer.ts";
 
 // Every kind of request that a served model answers, in one table: which heads it needs, how it is planned, and what its
@@ -28,6 +29,7 @@ export interface Tasks {
   /** With labels of the request's own it is zero-shot classification. */
   readonly classify: { readonly input: ClassificationRequest & ZeroShotOptions; readonly answer: ClassificationAnswer };
   readonly answer_question: { readonly input: QuestionAnsweringRequest; readonly answer: QuestionAnswer };
+  readonly read_passages: { readonly input: ReadPassagesRequest; readonly answer: PassageAnswers };
   readonly choose_answer: { readonly input: MultipleChoiceRequest; readonly answer: MultipleChoiceAnswer };
   readonly encode: { readonly input: EncodingRequest; readonly answer: EncodingAnswer };
   readonly fill_mask: { readonly input: FillMaskRequest; readonly answer: FillMaskAnswer };
@@ -96,6 +98,7 @@ const TASKS: { readonly [K in TaskKind]: Task<Tasks[K]["input"], Tasks[K]["answe
       score: answers[0]?.probability ?? 0,
     }),
   },
+  read_passages: { heads: ["span", "span-answerability"], plan: planReadPassages },
   choose_answer: {
     heads: ["multiple-choice"],
     plan: planMultipleChoice,

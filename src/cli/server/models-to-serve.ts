@@ -5,6 +5,8 @@ import type { ModelToServe } from "../../app.ts";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { MANIFEST_FILE, parseManifest } from "../../model/directory/manifest.ts";
 
+// Which models a server begins with: those that it is given, else those that come with the program.
+
 /** What a served name may be made of: it appears in metrics, health checks and addresses. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -54,7 +56,8 @@ function parseEntry(entry: string): ModelToServe {
   return { name: ownName(entry), directory: entry };
 }
 
-function bundledModels(): ModelToServe[] {
+/** The models that come with the program, in the order of their directories. */
+export function bundledModels(): ModelToServe[] {
   if (!existsSync(BUNDLED_MODELS)) return [];
   return readdirSync(BUNDLED_MODELS)
     .sort()
