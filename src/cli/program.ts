@@ -17,6 +17,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   import: async () => (await import("./model/import.ts")).registerImport,
   inspect: async () => (await import("./model/inspect.ts")).registerInspect,
   export: async () => (await import("./model/export.ts")).registerExport,
+  calibrate: async () => (await import("./model/calibrate.ts")).registerCalibrate,
   convert: async () => (await import("./model/convert.ts")).registerConvert,
   predict: async () => (await import("./training/predict.ts")).registerPredict,
   evaluate: async () => (await import("./training/evaluate.ts")).registerEvaluate,

@@ -90,6 +90,10 @@ export interface ClassificationHead extends HeadBase {
   readonly problemType: ProblemType;
   /** Label names in logit order; one entry for a regression. */
   readonly labels: readonly string[];
+  /** Of one label a text: what the logits are divided by before the softmax, fitted on held-out data; 1 when left out. */
+  readonly temperature?: number;
+  /** Of any number of labels a text: the probability from which each is true, in the labels' order; 0.5 when left out. */
+  readonly thresholds?: readonly number[];
 }
 
 export interface MaskedLmHead extends HeadBase {
@@ -103,6 +107,13 @@ export interface TokenOrChoiceHead extends HeadBase {
 }
 
 export type Head = ClassificationHead | MaskedLmHead | TokenOrChoiceHead;
+
+/** The head without what was fitted to the weights that it has: further training makes others. */
+export function uncalibrated<H extends Head>(head: H): H {
+  if (head.kind !== "classification") return head;
+  const { temperature: _, thresholds: __, ...rest } = head;
+  return rest as H; // both keys are optional
+}
 
 /** The kinds of the heads that have the official names. */
 export function kindsWithoutScope(heads: readonly Head[]): ReadonlySet<HeadKind> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { invalidInput } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
 import type { FineTuningHints } from "../model/directory/model-directory.ts";
-import type { Head } from "../model/heads.ts";
+import { type Head, uncalibrated } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
@@ -96,7 +96,7 @@ export async function prepareFineTune(
   onActivity("opening the model");
   const start = await openStart(spec.start, seed);
   onActivity("reading the data");
-  const data = await checkData(spec.data, start.heads);
+  const data = await checkData(spec.data, start.heads.map(uncalibrated));
   const { head } = data;
   const recipe = recipeOf(spec.data.task, spec.version);
   const { config, fromScratch, hints } = start;

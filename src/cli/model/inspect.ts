@@ -3,6 +3,7 @@ import { albertConfigToJson } from "../../model/config.ts";
 import { headParameters, modelParameters, type ParameterSpec, trunkParameters } from "../../model/parameters.ts";
 import { sizeOf } from "../../model/tensor.ts";
 import { type ModelSource, readModelSource } from "../inference/model-source.ts";
+import { calibrationText, labelsText } from "./calibrate.ts";
 import { lossText } from "./convert.ts";
 
 /** Adds `albert inspect`: what a model is made of, after checking every byte of it. */
@@ -47,7 +48,7 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const casing = vocabulary?.lowerCase ? "lower-cased" : "cased";
   lines.push(`vocabulary  ${vocabulary === null ? "none next to the weights" : `${vocabulary.kind}, ${casing}`}`);
   for (const head of report.heads) {
-    const labels = head.kind === "classification" ? `, ${head.problemType}: ${head.labels.join(", ")}` : "";
+    const labels = head.kind === "classification" ? `, ${head.problemType}: ${labelsText(head)}` : "";
     lines.push(`head        ${head.name} (${head.kind}${labels}), ${count(head.parameters)} parameters`);
   }
   lines.push("configuration");
@@ -56,7 +57,13 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const width = Math.max(...report.tensors.map(({ name }) => name.length));
   for (const { name, shape } of report.tensors) lines.push(`  ${name.padEnd(width)}  [${shape.join(", ")}]`);
   for (const [name, value] of Object.entries(manifest?.metrics ?? {})) lines.push(`metric      ${name} ${value}`);
-  const { converted } = manifest?.lineage ?? {};
+  const { converted, calibrated } = manifest?.lineage ?? {};
+  if (calibrated !== undefined) {
+    lines.push(
+      `calibrated  from ${calibrated.from}`,
+      ...calibrationText(calibrated).map((line) => `            ${line}`),
+    );
+  }
   if (converted !== undefined) {
     lines.push(`weights     ${converted.weights}, converted from ${converted.from}`);
     const loss =

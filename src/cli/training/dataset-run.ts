@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import type { Head } from "../../model/heads.ts";
 import { makeDirectory } from "../../platform/directories.ts";
-import type { DeviceKind } from "../../runtime/engine.ts";
+import type { DeviceKind, Engine } from "../../runtime/engine.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
-import { headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
+import { type Example, headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import { COSINE, comparesVectors } from "../../tasks/evaluation/evaluate-similarity.ts";
@@ -56,11 +58,18 @@ export interface DatasetFlags extends ReadingFlags {
   readonly json?: true;
 }
 
-/** Adds the flags that decide which data runs through which model, and how. */
-export function addDatasetOptions(command: Command): Command {
-  return addReadingOptions(command)
-    .addOption(new Option("--task <task>", "layout of the data").choices(TASK_NAMES).makeOptionMandatory())
-    .requiredOption("--model <dir>", "model directory, Hugging Face directory or TensorFlow checkpoint")
+/**
+ * Adds the flags that decide which data runs through which model, and how.
+ *
+ * @param model  false where the model is an argument of the command
+ */
+export function addDatasetOptions(command: Command, { model = true } = {}): Command {
+  addReadingOptions(command).addOption(
+    new Option("--task <task>", "layout of the data").choices(TASK_NAMES).makeOptionMandatory(),
+  );
+  if (model)
+    command.requiredOption("--model <dir>", "model directory, Hugging Face directory or TensorFlow checkpoint");
+  return command
     .requiredOption("--data <path>", "file in the task's layout, plain or gzip; for RACE also a folder or tar archive")
     .addOption(new Option("--split <split>", "which columns a GLUE file has").choices(["train", "dev", "test"]))
     .option("--head <name>", "head to ask, where the model has several that could answer")
@@ -97,15 +106,39 @@ export interface DatasetRun extends DatasetEvaluation {
   readonly seconds: number;
 }
 
-/**
- * Runs a data file through a model in this process, with a progress bar on a terminal. The whole file is read before
- * anything is computed, so that wrong data fails at once.
- */
-export async function runDataset(
+/** Runs a data file through a model in this process, as `withDataset` does. */
+export function runDataset(
   flags: DatasetFlags,
-  { split, purpose }: Pick<DatasetRequest, "split" | "purpose">,
+  request: Pick<DatasetRequest, "split" | "purpose">,
   optionsFor: (model: TaskModel) => EvaluationOptions,
 ): Promise<DatasetRun> {
+  return withDataset(flags, request, async ({ engine, model, tasks, examples, options }) => {
+    const startedAt = performance.now();
+    const evaluation = await evaluateDataset(engine, tasks, flags.task, examples, { ...options, ...optionsFor(tasks) });
+    const seconds = (performance.now() - startedAt) / 1000;
+    return { ...evaluation, modelDigest: model.digest, modelName: model.manifest.name, seconds };
+  });
+}
+
+/** A model and the examples of a data file for it, with what the flags say of how they are run. */
+export interface OpenDataset {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly tasks: TaskModel;
+  readonly head: Head;
+  readonly examples: AsyncIterable<Example>;
+  readonly options: EvaluationOptions;
+}
+
+/**
+ * Opens a model and a data file, with a progress bar on a terminal while examples are run. The whole file is read before
+ * anything is computed, so that wrong data fails at once.
+ */
+export async function withDataset<T>(
+  flags: DatasetFlags,
+  { split, purpose }: Pick<DatasetRequest, "split" | "purpose">,
+  use: (opened: OpenDataset) => Promise<T>,
+): Promise<T> {
   const model = await openModelDirectory(flags.model);
   const tasks = taskModel(model);
   const head = comparesVectors(tasks, flags.task) ? COSINE : selectHead(tasks, headKindsOf(flags.task), flags.head);
@@ -121,7 +154,7 @@ export async function runDataset(
   const line = new StatusLine(process.stderr);
   const startedAt = performance.now();
   try {
-    const evaluation = await evaluateDataset(engine, tasks, flags.task, examples(), {
+    const options: EvaluationOptions = {
       ...given("head", flags.head),
       ...given("maxSequenceLength", flags.maxSeqLength),
       ...given("docStride", flags.docStride),
@@ -130,11 +163,9 @@ export async function runDataset(
       ...given("nBestSize", flags.nBestSize),
       ...given("maxAnswerLength", flags.maxAnswerLength),
       offsets: flags.offsets,
-      ...optionsFor(tasks),
       onProgress: (done) => line.update(progressParts(done, total, (performance.now() - startedAt) / 1000)),
-    });
-    const seconds = (performance.now() - startedAt) / 1000;
-    return { ...evaluation, modelDigest: model.digest, modelName: model.manifest.name, seconds };
+    };
+    return await use({ engine, model, tasks, head, examples: examples(), options });
   } finally {
     line.close();
     await engine.close();

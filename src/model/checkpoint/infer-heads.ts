@@ -129,13 +129,23 @@ function classification(
 }
 
 /** Why a classification head cannot be, or undefined. `rows` is the number of logits a checkpoint holds, if it is known. */
-export function checkClassification({ labels, problemType }: ClassificationHead, rows?: number): string | undefined {
+export function checkClassification(head: ClassificationHead, rows?: number): string | undefined {
+  const { labels, problemType, temperature, thresholds } = head;
   if (rows !== undefined && labels.length !== rows) return `${labels.length} labels for ${rows} output rows`;
   if (new Set(labels).size !== labels.length) return "a label is given twice";
   if (labels.some((label) => label === "")) return "a label is empty";
   if (problemType === "regression" && labels.length !== 1) return `a regression has 1 output, not ${labels.length}`;
   if (problemType === "single-label" && labels.length < 2) {
     return "a classification has at least 2 labels; one output is a regression (--head regression)";
+  }
+  if (temperature !== undefined && (problemType !== "single-label" || !(temperature > 0 && temperature < 1e6))) {
+    return `temperature ${temperature}: expected a positive number, and one label a text`;
+  }
+  if (thresholds !== undefined) {
+    const fits = problemType === "multi-label" && thresholds.length === labels.length;
+    if (!fits || !thresholds.every((threshold) => threshold >= 0 && threshold <= 1)) {
+      return `${thresholds.length} thresholds: expected a probability for each of ${labels.length} labels of which any number is true`;
+    }
   }
   return labels.length === 0 ? "no label" : undefined;
 }

@@ -1,5 +1,5 @@
 import type { AnswerLoss, Conversion, Model } from "./model-directory.ts";
-import type { ModelContents } from "./write-model-directory.ts";
+import { contentsOf, type ModelContents } from "./write-model-directory.ts";
 
 /**
  * What a model is written from with another format of its weights.
@@ -8,19 +8,17 @@ import type { ModelContents } from "./write-model-directory.ts";
  * @param measured  what it changes, where that is known already; its metrics are then those of the new version, else it has none
  */
 export function convertedContents(
-  { manifest, config, parameters, vocabulary, digest }: Model,
+  model: Model,
   name: string,
-  { weights, embeddingsApart }: Required<Pick<ModelContents, "weights" | "embeddingsApart">>,
+  format: Required<Pick<ModelContents, "weights" | "embeddingsApart">>,
   measured?: AnswerLoss,
 ): ModelContents {
-  const { heads, description, maxSequenceLength, lineage, fineTuning, encoding } = manifest;
-  const converted: Conversion = { from: digest, weights, ...(measured === undefined ? {} : { measured }) };
+  const { metrics: _, ...contents } = contentsOf(model);
+  const { weights } = format;
+  const converted: Conversion = { from: model.digest, weights, ...(measured === undefined ? {} : { measured }) };
   return {
-    ...{ name, config, heads, parameters, vocabulary, maxSequenceLength, weights, embeddingsApart },
-    ...(description === undefined ? {} : { description }),
-    ...(fineTuning === undefined ? {} : { fineTuning }),
-    ...(encoding === undefined ? {} : { encoding }),
+    ...{ ...contents, ...format, name },
     ...(measured === undefined ? {} : { metrics: measured.after }),
-    lineage: { ...lineage, converted },
+    lineage: { ...contents.lineage, converted },
   };
 }

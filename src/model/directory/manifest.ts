@@ -121,7 +121,12 @@ function headProblems(heads: readonly unknown[]): string[] {
       return [`heads[${i}].untied is ${JSON.stringify(head["untied"])}`];
     }
     if (head["kind"] !== "classification") return [];
-    const { labels, problemType } = head;
+    const { labels, problemType, temperature, thresholds } = head;
+    if (temperature !== undefined && typeof temperature !== "number")
+      return [`heads[${i}].temperature is not a number`];
+    if (thresholds !== undefined && !(Array.isArray(thresholds) && thresholds.every(Number.isFinite))) {
+      return [`heads[${i}].thresholds is not a list of numbers`];
+    }
     if (!Array.isArray(labels) || !labels.every((label) => typeof label === "string")) {
       return [`heads[${i}].labels is not a list of texts`];
     }
@@ -168,7 +173,11 @@ function canonicalHead(head: Head): Head {
   const base = { kind: head.kind, name: head.name, ...(head.scope === undefined ? {} : { scope: head.scope }) };
   switch (head.kind) {
     case "classification":
-      return { ...base, kind: head.kind, problemType: head.problemType, labels: [...head.labels] };
+      return {
+        ...{ ...base, kind: head.kind, problemType: head.problemType, labels: [...head.labels] },
+        ...(head.temperature === undefined ? {} : { temperature: head.temperature }),
+        ...(head.thresholds === undefined ? {} : { thresholds: [...head.thresholds] }),
+      };
     case "masked-lm":
       return { ...base, kind: head.kind, ...(head.untied ? { untied: true } : {}) };
     default:

@@ -17,6 +17,8 @@ export interface Lineage {
   readonly recipe?: Readonly<Record<string, unknown>>;
   /** The version whose weights it holds in another format. */
   readonly converted?: Conversion;
+  /** The version that it is with another temperature or other thresholds. */
+  readonly calibrated?: Calibration;
   /** Version of this program that made it. */
   readonly program?: string;
   readonly jobId?: string;
@@ -29,6 +31,17 @@ export interface Conversion {
   readonly weights: WeightFormat;
   /** What it changed; absent where nobody measured it. */
   readonly measured?: AnswerLoss;
+}
+
+/** How a version came from another one by fitting its decisions to held-out data. */
+export interface Calibration {
+  /** Digest of the other version. */
+  readonly from: string;
+  readonly task: string;
+  readonly examples: number;
+  /** Figures of the decisions before, and after a fit on other halves of the data than they are measured on. */
+  readonly before: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
 }
 
 /** What a way of storing or computing with fewer bits changes, on the same examples. */

@@ -17,7 +17,8 @@ export const WEIGHTS_FILE = "model.safetensors";
 /** What says which of two files holds which tensor: Hugging Face's library finds both by it. */
 export const INDEX_FILE = `${WEIGHTS_FILE}.index.json`;
 
-const EMBEDDINGS_FILE = "embeddings.safetensors";
+/** The file of word embeddings that lie apart. */
+export const EMBEDDINGS_FILE = "embeddings.safetensors";
 const LAYERS_FILE = "layers.safetensors";
 
 /** Names of the word embeddings in every family, and of their scales where they are stored as int8. */

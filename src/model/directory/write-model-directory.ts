@@ -9,9 +9,9 @@ import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
-import type { FineTuningHints, Lineage, ModelManifest, SentenceEncoding } from "./model-directory.ts";
+import type { FineTuningHints, Lineage, Model, ModelManifest, SentenceEncoding } from "./model-directory.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
-import { writeWeights } from "./weight-files.ts";
+import { EMBEDDINGS_FILE, writeWeights } from "./weight-files.ts";
 import { inFormat, type WeightFormat } from "./weight-formats.ts";
 
 // Writes a model directory, which appears complete or not at all.
@@ -35,6 +35,21 @@ export interface ModelContents {
   /** Whether the word embeddings get a file of their own, which models of one trunk can share; not unless given. */
   readonly embeddingsApart?: boolean;
   readonly encoding?: SentenceEncoding;
+}
+
+/** What an opened model is written from again, under its own name. */
+export function contentsOf({ manifest, config, parameters, vocabulary }: Model): ModelContents {
+  const { name, heads, description, maxSequenceLength, metrics, lineage, fineTuning, weights, encoding } = manifest;
+  return {
+    ...{ name, config, heads, parameters, vocabulary, maxSequenceLength },
+    ...(description === undefined ? {} : { description }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(lineage === undefined ? {} : { lineage }),
+    ...(fineTuning === undefined ? {} : { fineTuning }),
+    ...(weights === undefined ? {} : { weights }),
+    ...(encoding === undefined ? {} : { encoding }),
+    embeddingsApart: Object.hasOwn(manifest.files, EMBEDDINGS_FILE),
+  };
 }
 
 export interface WrittenModel {

@@ -152,12 +152,14 @@ export const OUTAGE_STATES: Readonly<Record<Outage["state"], ModelState>> = {
 function headInfo(head: Head) {
   const base = { name: head.name, kind: HEAD_KINDS[head.kind] };
   if (head.kind !== "classification") return base;
-  const { problemType, labels } = head;
+  const { problemType, labels, temperature, thresholds = [] } = head;
   return {
     ...base,
     problemType: PROBLEM_TYPES[problemType],
     labels: [...labels],
     takesCandidateLabels: infersEntailment(head),
+    thresholds: [...thresholds],
+    ...(temperature === undefined ? {} : { temperature }),
   };
 }
 

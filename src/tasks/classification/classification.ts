@@ -12,7 +12,7 @@ import { checkTexts, encodeRequest, type TextRequest } from "../text-request.ts"
 export interface LabelOptions {
   /** Return at most this many labels; all of them when left out. */
   readonly topK?: number;
-  /** Multi-label heads only: return labels of at least this probability. 0.5 when left out; 0 returns all. */
+  /** Multi-label heads only: return labels of at least this probability. The head's own thresholds, else 0.5, when left out; 0 returns all. */
   readonly threshold?: number;
   /** Return only these labels. Probabilities still count all labels of the head. Empty: all. */
   readonly labels?: readonly string[];
@@ -22,7 +22,7 @@ export interface ClassificationRequest extends TextRequest, LabelOptions {}
 
 export interface LabelScore {
   readonly label: string;
-  /** 0 to 1. Softmax over all labels, or the label's own sigmoid for a multi-label head. */
+  /** 0 to 1. Softmax over all labels, at the head's temperature, or the label's own sigmoid for a multi-label head. */
   readonly probability: number;
   readonly logit: number;
 }
@@ -107,27 +107,41 @@ export function labelAnswer(
 ): ClassificationAnswer {
   invariant(logits.length === head.labels.length, `head ${head.name} gave ${logits.length} logits`);
   if (head.problemType === "regression") return { kind: "regression", value: logits[0]! };
-  const multiLabel = head.problemType === "multi-label";
-  const probabilities = multiLabel ? Float64Array.from(logits, sigmoid) : softmax(logits);
-  const threshold = multiLabel ? (options.threshold ?? 0.5) : 0;
-  const labels = rankedLabels({ names: head.labels, probabilities, logits }, { ...options, threshold });
+  const probabilities = labelProbabilities(logits, head);
+  const { threshold } = options;
+  const least = (i: number) => (head.problemType === "multi-label" ? (threshold ?? thresholdOf(head, i)) : 0);
+  const labels = rankedLabels({ names: head.labels, probabilities, logits, least }, options);
   return { kind: head.problemType, labels };
 }
 
-/** The labels of at least a probability, and of these names where any are given; the largest logit first. */
+/** Probabilities of a head's labels: the softmax of the logits over the head's temperature, or a sigmoid each. */
+export function labelProbabilities(logits: Float32Array, head: ClassificationHead): Float64Array {
+  if (head.problemType === "multi-label") return Float64Array.from(logits, sigmoid);
+  const { temperature } = head;
+  return softmax(temperature === undefined ? logits : Float64Array.from(logits, (logit) => logit / temperature));
+}
+
+/** The probability from which a label is true, where any number may be. */
+export function thresholdOf({ thresholds }: ClassificationHead, label: number): number {
+  return thresholds?.[label] ?? 0.5;
+}
+
+/** The labels of at least their probability, and of these names where any are given; the largest logit first. */
 export function rankedLabels(
   scored: {
     readonly names: readonly string[];
     readonly probabilities: ArrayLike<number>;
     readonly logits: ArrayLike<number>;
+    /** Of each by its place. */
+    readonly least: (label: number) => number;
   },
-  { threshold = 0, labels, topK }: LabelOptions,
+  { labels, topK }: Pick<LabelOptions, "labels" | "topK">,
 ): LabelScore[] {
-  const { names, probabilities, logits } = scored;
+  const { names, probabilities, logits, least } = scored;
   const allowed = labels?.length ? new Set(labels) : undefined;
   return names
     .map((label, i): LabelScore => ({ label, probability: probabilities[i]!, logit: logits[i]! }))
-    .filter(({ label, probability }) => probability >= threshold && (allowed?.has(label) ?? true))
+    .filter(({ label, probability }, i) => probability >= least(i) && (allowed?.has(label) ?? true))
     .sort((a, b) => b.logit - a.logit)
     .slice(0, topK);
 }

@@ -183,8 +183,9 @@ function candidateAnswer(
   alone: boolean,
 ): ClassificationAnswer {
   const probabilities = alone ? Float64Array.from(logits, sigmoid) : softmax(logits);
-  const options = { threshold, ...(topK === undefined ? {} : { topK }) };
-  const labels = rankedLabels({ names: candidateLabels, probabilities, logits }, options);
+  const least = () => threshold;
+  const options = topK === undefined ? {} : { topK };
+  const labels = rankedLabels({ names: candidateLabels, probabilities, logits, least }, options);
   return { kind: alone ? "multi-label" : "single-label", labels };
 }
 

@@ -1,4 +1,5 @@
 import type { ClassificationHead } from "../../model/heads.ts";
+import { labelProbabilities, thresholdOf } from "../classification/classification.ts";
 import { dataError } from "../datasets/data-source.ts";
 import { type ClassificationExample, labelIdOf, type TaskName } from "../datasets/examples.ts";
 import { encodeTexts } from "../features/sequence.ts";
@@ -13,7 +14,7 @@ import {
 } from "../metrics/classification-metrics.ts";
 import { meanSquaredError, pearsonCorrelation, spearmanCorrelation } from "../metrics/regression-metrics.ts";
 import { finiteOutput } from "../outputs.ts";
-import { sigmoid, softmax } from "../probabilities.ts";
+import { sigmoid } from "../probabilities.ts";
 import type { ClassificationPrediction, DatasetEvaluation, EvaluationInput } from "./prediction.ts";
 import { runSequences } from "./run-sequences.ts";
 
@@ -79,7 +80,8 @@ class SingleLabelScores implements Scores {
       throw dataError(location, `label is not one of head ${this.#head.name}'s: ${this.#head.labels.join(", ")}`);
     this.#labels.push(id);
     this.#predictions.push(argmax(logits));
-    this.#loss += crossEntropy(logits, id);
+    const { temperature = 1 } = this.#head;
+    this.#loss += crossEntropy(temperature === 1 ? logits : logits.map((logit) => logit / temperature), id);
   }
 
   metrics(): Record<string, number> {
@@ -118,7 +120,7 @@ class MultiLabelScores implements Scores {
     let loss = 0;
     this.#head.labels.forEach((name, i) => {
       const actual = names.includes(name);
-      const predicted = logits[i]! >= 0;
+      const predicted = sigmoid(logits[i]!) >= thresholdOf(this.#head, i);
       const count = this.#counts[i]!;
       if (actual && predicted) count.hits++;
       if (actual) count.actual++;
@@ -171,9 +173,9 @@ class RegressionScores implements Scores {
 
 function prediction(id: string, logits: Float32Array, head: ClassificationHead): ClassificationPrediction {
   if (head.problemType === "regression") return { id, probabilities: [logits[0]!], predicted: logits[0]! };
+  const probabilities = [...labelProbabilities(logits, head)];
   if (head.problemType === "multi-label") {
-    const probabilities = Array.from(logits, sigmoid);
-    return { id, probabilities, predicted: head.labels.filter((_, i) => probabilities[i]! >= 0.5) };
+    return { id, probabilities, predicted: head.labels.filter((_, i) => probabilities[i]! >= thresholdOf(head, i)) };
   }
-  return { id, probabilities: [...softmax(logits)], predicted: head.labels[argmax(logits)]! };
+  return { id, probabilities, predicted: head.labels[argmax(logits)]! };
 }

@@ -454,7 +454,9 @@ class ClassifyRequest(_message.Message):
     top_k: _builtins.int
     """Return at most this many labels, best first; at least 1. Absent: all."""
     threshold: _builtins.float
-    """Multi-label heads only: return labels with at least this score; 0 to 1, 0.5 by default; 0 returns all."""
+    """Multi-label heads only: return labels with at least this score, 0 to 1; 0 returns all. Absent: the
+    head's own (`HeadInfo.thresholds`), else 0.5.
+    """
     return_logits: _builtins.bool
     """Also return the logits."""
     hypothesis_template: _builtins.str
@@ -1855,6 +1857,8 @@ class HeadInfo(_message.Message):
     PROBLEM_TYPE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     TAKES_CANDIDATE_LABELS_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    THRESHOLDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for `RequestOptions.head`."""
     kind: Global___HeadKind.ValueType
@@ -1863,9 +1867,17 @@ class HeadInfo(_message.Message):
     """Of a classification head: what its logits mean."""
     takes_candidate_labels: _builtins.bool
     """Whether Classify takes `candidate_labels`: one of the labels is named entailment."""
+    temperature: _builtins.float
+    """Of a head of one label a text: what its logits are divided by before the softmax, as fitted to held-out data. Absent: 1."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of a classification head: label names in logit order."""
+
+    @_builtins.property
+    def thresholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Of a head of any number of labels: the scores from which each is given, in the labels' order, as fitted to held-out data.
+        Empty: 0.5 each.
+        """
 
     def __init__(
         self,
@@ -1875,12 +1887,16 @@ class HeadInfo(_message.Message):
         problem_type: Global___ProblemType.ValueType = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         takes_candidate_labels: _builtins.bool = ...,
+        temperature: _builtins.float | None = ...,
+        thresholds: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "labels", b"labels", "name", b"name", "problem_type", b"problem_type", "takes_candidate_labels", b"takes_candidate_labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "kind", b"kind", "labels", b"labels", "name", b"name", "problem_type", b"problem_type", "takes_candidate_labels", b"takes_candidate_labels", "temperature", b"temperature", "thresholds", b"thresholds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___HeadInfo: _TypeAlias = HeadInfo  # noqa: Y015
 
