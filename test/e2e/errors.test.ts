@@ -151,6 +151,12 @@ const CASES: readonly Case[] = [
       rawFailure(server.address, classify, encoded(classify, { text: CANARY, options: { head: "nope" } })),
   },
   {
+    reason: "ENTAILMENT_MISSING",
+    how: "labels of the request's own, asked of a head that knows no entailment",
+    provoke: (server) =>
+      rawFailure(server.address, classify, encoded(classify, { text: CANARY, candidateLabels: ["a", "b"] })),
+  },
+  {
     reason: "SERVICE_NOT_FOUND",
     how: "the health of something unknown",
     method: "grpc.health.v1.Health/Check",
