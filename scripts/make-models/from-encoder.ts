@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ENCODER_MODELS, EncoderSettings } from "./encoder-settings.ts";
 import type { ModelCard } from "./models-page.ts";
 import { dataFiles, type Flags, flagsOf, heldOutSentences, type Workshop } from "./stages.ts";
@@ -25,52 +25,58 @@ export function makeFromEncoder(
 function makeModel(model: EncoderModel, encoder: string, settings: EncoderSettings, workshop: Workshop): ModelCard {
   const { name, labels, description } = model;
   const { stages, data, work, machine } = workshop;
-  const trained = model.task === "encode" ? encoder : fineTune(model, encoder, settings, workshop);
+  const { trained, heldOut } =
+    model.task === "encode" ? { trained: encoder } : fineTune(model, encoder, settings, workshop);
   const named = join(work, "named", name);
   stages.run(`naming ${name}`, join(named, "manifest.json"), "scripts/name-labels.ts", [
     ...[trained, named, labels, description],
   ]);
   const output = join(work, "models", name);
   const stored = ["convert", named, "--weights", "int8", "--embeddings-apart", "--output", output];
+  // Measured on what was held out of the training, which also finds the null threshold anew.
+  if (heldOut !== undefined) stored.push("--task", model.task, "--data", heldOut);
   stages.run(`storing ${name}`, join(output, "manifest.json"), "albert", stored);
-  const scoreOf = (task: string, prefix: string, directory: string, kind: string) => {
-    const flags = { task, model: directory, data: dataFiles(data, prefix)[0]!, ...machine };
-    const evaluated = ["evaluate", ...flagsOf(flags), "--json"];
-    return stages.json(
-      `scoring ${name}, ${kind}, on ${task}`,
-      `scores/${name}.${kind}.${task}.json`,
-      "albert",
-      evaluated,
-    );
-  };
-  const rows = Object.entries(model.measured).flatMap(([task, prefix]) => [
-    [`${task}: this model`, scoreOf(task, prefix, output, "int8")] as const,
-    [`${task}: before its weights were rounded`, scoreOf(task, prefix, named, "float32")] as const,
-  ]);
+  const rows = model.measured.flatMap(({ task, data: prefix, ...more }) => {
+    const place = basename(prefix);
+    const scoreOf = (directory: string, weights: string) => {
+      const extra: Flags = "flags" in more ? more.flags : {};
+      const flags = { task, model: directory, data: dataFiles(data, prefix)[0]!, ...extra, ...machine };
+      const made = `scores/${name}.${weights}.${place}.json`;
+      return stages.json(`scoring ${name}, ${weights}, on ${place}`, made, "albert", [
+        "evaluate",
+        ...flagsOf(flags),
+        "--json",
+      ]);
+    };
+    return [
+      [`${place}: this model`, scoreOf(output, "int8")] as const,
+      [`${place}: before its weights were rounded`, scoreOf(named, "float32")] as const,
+    ];
+  });
   return { name, description, rows };
 }
 
-/** @returns directory of the fine-tuned model */
+/** @returns directory of the fine-tuned model, and what chose its checkpoint */
 function fineTune(
   { name, task, train: prefix }: Exclude<EncoderModel, { task: "encode" }>,
   encoder: string,
   settings: EncoderSettings,
   workshop: Workshop,
-): string {
+): { readonly trained: string; readonly heldOut?: string } {
   const { stages, data, work, machine, seed } = workshop;
   const train = dataFiles(data, prefix)[0]!;
-  const rows: Flags =
+  const rows =
     task === "sst-2"
       ? heldOutSentences(workshop, train, settings["held-out-sentences"])
       : answerlessQuestions(train, settings["answerless-questions"], workshop);
   const output = join(work, "fine-tuned", name);
   const flags = { task, init: encoder, ...rows, seed, ...settings[name], ...machine, output };
   stages.train(`fine-tuning ${name}`, output, ["train", ...flagsOf(flags)]);
-  return output;
+  return { trained: output, heldOut: rows.eval };
 }
 
 /** SQuAD v1's questions with some that have no answer; whole articles are held out. */
-function answerlessQuestions(train: string, settings: Flags, { stages, data, work }: Workshop): Flags {
+function answerlessQuestions(train: string, settings: Flags, { stages, data, work }: Workshop) {
   const output = join(work, "squad");
   const further = dataFiles(data, "squad/train-v2.0")[0]!;
   const held = join(output, "held-out.json");

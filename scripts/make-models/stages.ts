@@ -100,7 +100,7 @@ export class Stages {
  *
  * @returns flags of `albert train`
  */
-export function heldOutSentences({ stages, work }: Workshop, train: string, settings: Flags): Flags {
+export function heldOutSentences({ stages, work }: Workshop, train: string, settings: Flags) {
   const output = join(work, "sst-2");
   const made = join(output, "held-out.tsv");
   const count = String(settings["count"]);

@@ -46,7 +46,7 @@ describe("the bundled models", () => {
         "The Eiffel Tower was built by the company of Gustave Eiffel from 1887 to 1889. It is 330 metres tall and stands on the Champ de Mars in Paris.",
     });
     const [best] = answers;
-    expect(best?.text).toBe("the company of Gustave Eiffel");
+    expect(best?.text).toBe("Gustave Eiffel");
     const line = `${(100 * best!.score).toFixed(1)} %  ${best!.text}`;
     expect(readme).toContain(line);
     expect(cards).toContain(line);

@@ -90,8 +90,8 @@ describe("npm run make-models -- --base", () => {
     const [first, second] = models.map((directory) => readFileSync(join(directory, "embeddings.safetensors")));
     expect(first!.equals(second!)).toBe(true);
     const page = readFileSync(join(work, "models/README.md"), "utf8");
-    expect(page).toMatch(/\| sst-2: this model \| .*eval_accuracy [01]/);
-    expect(page).toMatch(/\| sts-b: this model \| pearson .*spearman/);
+    expect(page).toMatch(/\| dev\.tsv: this model \| .*eval_accuracy [01]/);
+    expect(page).toMatch(/\| dev\.tsv: this model \| pearson .*spearman/);
     const { stdout } = await make();
     expect(stdout).toContain("fine-tuning sentiment: done already");
   }, 240_000);
