@@ -227,12 +227,15 @@ export class ModelRegistry {
       slot.phase(phase, seconds);
     };
     try {
-      const read = await reading.run(() => {
+      const readAhead = reading.run(() => {
         if (this.#closed) throw draining();
         slot.began(clock.now(), memory().usedBytes);
         return this.#loader.read(source, ended);
       });
+      readAhead.catch(() => {}); // whose turn it is to build gets the error
+      // Its turn is taken before it is read: versions come up in the order in which they were asked for.
       const loaded = await building.run(async () => {
+        const read = await readAhead;
         if (this.#closed) {
           await read.remove();
           throw draining();

@@ -153,17 +153,24 @@ describe("loading", () => {
     models.expect(["a", "b", "c"]);
     const reading = { now: 0, most: 0 };
     const building = { now: 0, most: 0 };
-    const during = async <T>(count: { now: number; most: number }, result: T) => {
+    const during = async <T>(count: { now: number; most: number }, result: T, ms = 0) => {
       count.most = Math.max(count.most, ++count.now);
-      await new Promise(setImmediate);
+      await new Promise((resolve) => setTimeout(resolve, ms));
       count.now--;
       return result;
     };
     openEngine = () => during(building, new FakeEngine({ immediate: true }));
     const names = ["c", "b", "a"];
-    const open = () => during(reading, fakeModel("d"));
-    await Promise.all(names.map((name) => models.swap(source("1", { name, open }))));
+    const up: string[] = [];
+    // The first takes longest to read, and is built first all the same.
+    const open = (name: string) => during(reading, fakeModel("d"), name === "c" ? 20 : 0);
+    const bringUp = async (name: string) => {
+      await models.swap(source("1", { name, open: () => open(name) }));
+      up.push(name);
+    };
+    await Promise.all(names.map(bringUp));
     end();
+    expect(up).toEqual(names);
     expect([reading.most, building.most]).toEqual([2, 1]);
     expect(models.list().map(({ name }) => name)).toEqual(["a", "b", "c"]);
     const ref = models.acquire({});
