@@ -33,10 +33,14 @@ interface Passage {
 
 const articles = await readArticles(first);
 const random = new RandomStream(deriveSeed("answerless questions", articles.length));
-const data = articles.map((passages, article) => ({
-  title: `article ${article}`,
-  paragraphs: passages.map((passage) => ({ context: passage.context, qas: questionsOf(passage, passages) })),
-}));
+const data = articles.map((passages, article) => {
+  const borrowable = borrowableOf(passages);
+  const qasOf = (passage: Passage) => questionsOf(passage, passages, borrowable.get(passage) ?? []);
+  return {
+    title: `article ${article}`,
+    paragraphs: passages.map((passage) => ({ context: passage.context, qas: qasOf(passage) })),
+  };
+});
 const held = data.filter((_, article) => article % HELD_OUT === 0);
 const train = data.filter((_, article) => article % HELD_OUT !== 0);
 if (second !== undefined) {
@@ -74,13 +78,9 @@ async function readArticles(file: string): Promise<Passage[][]> {
 }
 
 /** The questions of a passage, and some that it does not answer. */
-function questionsOf(passage: Passage, article: readonly Passage[]) {
+function questionsOf(passage: Passage, article: readonly Passage[], borrowable: readonly SquadQuestion[]) {
   const elsewhere = article.filter((other) => other !== passage);
-  const borrowed = elsewhere
-    .flatMap(({ questions }) => questions)
-    .filter(
-      (question) => !passage.context.includes(question.answers[0]!.text) && closest(question, article) === passage,
-    );
+  const borrowed = borrowable.filter((question) => !passage.context.includes(question.answers[0]!.text));
   const wanted = passage.questions.length * Number(share);
   const count = Math.floor(wanted) + (random.float() < wanted % 1 ? 1 : 0);
   const made: { id: string; question: string }[] = [];
@@ -102,6 +102,16 @@ function questionsOf(passage: Passage, article: readonly Passage[]) {
 function asItIs({ id, question, answers, isImpossible }: SquadQuestion) {
   const given = answers.map(({ text, answerStart }) => ({ text, answer_start: answerStart }));
   return { id, question, answers: given, is_impossible: isImpossible };
+}
+
+/** For each passage of an article, the questions about others with which it shares more words than any other does. */
+function borrowableOf(article: readonly Passage[]): ReadonlyMap<Passage, readonly SquadQuestion[]> {
+  const found = new Map<Passage, SquadQuestion[]>();
+  for (const question of article.flatMap(({ questions }) => questions)) {
+    const passage = closest(question, article);
+    if (passage !== undefined) found.set(passage, [...(found.get(passage) ?? []), question]);
+  }
+  return found;
 }
 
 /** Of the other passages of an article, the one that shares the most words with a question. */

@@ -1,7 +1,7 @@
 import type { Flags } from "./stages.ts";
 
 // How models are made from a sentence encoder of the BERT family, six layers of 384, on one CPU core. The word embeddings stay as
-// they are, so that all models share them (`albert convert --embeddings-apart`); what they lose by it is in models/README.md.
+// they are, so that all models share them (`albert convert --embeddings-apart`); what that costs was not measured.
 
 const COMMON = {
   optimizer: "adamw-corrected",

@@ -19,21 +19,24 @@ export class SerialQueue {
 
 /** Runs at most so many tasks at once, in the order in which they were given. A task that fails stops none of those behind it. */
 export class BoundedQueue {
-  readonly #lanes: readonly { readonly queue: SerialQueue; waiting: number }[];
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
 
   /** @param atOnce  1 or more */
   constructor(atOnce: number) {
-    this.#lanes = Array.from({ length: atOnce }, () => ({ queue: new SerialQueue(), waiting: 0 }));
+    this.#free = atOnce;
   }
 
   /** Runs a task as soon as one may. @returns as `SerialQueue.run` */
   async run<T>(task: () => T | Promise<T>): Promise<T> {
-    const lane = this.#lanes.reduce((least, other) => (other.waiting < least.waiting ? other : least));
-    lane.waiting++;
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
-      return await lane.queue.run(task);
+      return await task();
     } finally {
-      lane.waiting--;
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next(); // which takes the place of this one
     }
   }
 }

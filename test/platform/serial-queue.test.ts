@@ -85,11 +85,11 @@ describe("a bounded queue", () => {
     const outcomes = Promise.allSettled([queue.run(a.task), queue.run(b.task), queue.run(c.task)]);
     await settled();
     expect(order).toEqual(["a", "b"]);
-    a.end(new Error("no"));
+    b.end(new Error("no"));
     await settled();
     expect(order).toEqual(["a", "b", "c"]);
-    b.end();
+    a.end();
     c.end();
-    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "fulfilled", "fulfilled"]);
+    expect((await outcomes).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   });
 });

@@ -9,7 +9,7 @@ import { WEIGHT_FORMATS, type WeightFormat } from "../../model/directory/weight-
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
-import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
+import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
 import { runDataset, TASK_NAMES } from "../training/dataset-run.ts";
 import { addReadingOptions, type ReadingFlags } from "../training/reading-options.ts";
 
@@ -94,15 +94,7 @@ async function measure(
       { split: "dev", purpose: "evaluate" },
       () => ({}),
     );
-  const before = await run(path);
-  const after = await run(converted);
-  return {
-    task: flags.task,
-    examples: before.examples,
-    changedAnswers: changedAnswers(before.predictions, after.predictions),
-    before: before.metrics,
-    after: after.metrics,
-  };
+  return lossBetween(flags.task, await run(path), await run(converted));
 }
 
 /** What fewer bits changed, for people: a line for each metric, and one for the answers. */

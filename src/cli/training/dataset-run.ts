@@ -7,13 +7,12 @@ import type { Head } from "../../model/heads.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import type { DeviceKind, Engine } from "../../runtime/engine.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
-import { type Example, headKindsOf, type TaskName } from "../../tasks/datasets/examples.ts";
+import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
-import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
-import { COSINE, comparesVectors } from "../../tasks/evaluation/evaluate-similarity.ts";
+import { answeringHead, evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "../../tasks/evaluation/prediction.ts";
-import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { barText, StatusLine, type StatusPart } from "../status-line.ts";
 import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
@@ -141,7 +140,7 @@ export async function withDataset<T>(
 ): Promise<T> {
   const model = await openModelDirectory(flags.model);
   const tasks = taskModel(model);
-  const head = comparesVectors(tasks, flags.task) ? COSINE : selectHead(tasks, headKindsOf(flags.task), flags.head);
+  const head = answeringHead(tasks, flags.task, flags.head);
   const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags) };
   const { examples, count: total, warnings } = await datasetExamples(request, head);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);

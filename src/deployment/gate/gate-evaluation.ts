@@ -2,11 +2,11 @@ import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
-import { type Example, headKindsOf } from "../../tasks/datasets/examples.ts";
-import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
-import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import type { Example } from "../../tasks/datasets/examples.ts";
+import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
+import { answeringHead, evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
-import { selectHead, type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { compareWithBaseline, trivialBaseline } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { type Comparison, compareModels, type GateRules, totals } from "./compare.ts";
@@ -56,7 +56,7 @@ export interface GateEvaluationResult {
  */
 export async function evaluateForGate(request: GateEvaluation, signal: AbortSignal): Promise<GateEvaluationResult> {
   const candidate = await openModelDirectory(request.candidate);
-  const head = selectHead(taskModel(candidate), headKindsOf(request.task), undefined);
+  const head = answeringHead(taskModel(candidate), request.task, undefined);
   const set = await openEvaluationSet(request.data, request.task, head);
   const own = await answer(request, candidate, set, signal);
   if (own.set.examples === 0) throw invalidInput([{ field: "dataset", description: "holds no examples" }]);
@@ -97,14 +97,7 @@ async function precisionLossOf(
   if (precision === "fp32") return undefined;
   const exact = { ...request, engine: { ...request.engine, precision: "fp32" as const } };
   const { evaluation } = await answer(exact, candidate, set, signal);
-  return {
-    precision,
-    task: request.task,
-    examples: evaluation.examples,
-    changedAnswers: changedAnswers(evaluation.predictions, served.predictions),
-    before: evaluation.metrics,
-    after: served.metrics,
-  };
+  return { precision, ...lossBetween(request.task, evaluation, served) };
 }
 
 /** A model's answers, and what they contribute to the metric that decides. */
@@ -135,7 +128,7 @@ async function answer(
 ): Promise<Answered> {
   signal.throwIfAborted();
   const tasks: TaskModel = taskModel(model);
-  const head = selectHead(tasks, headKindsOf(task), undefined);
+  const head = answeringHead(tasks, task, undefined);
   const seen: Example[] = [];
   async function* remembered() {
     for await (const example of set.examples()) {

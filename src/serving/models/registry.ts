@@ -41,7 +41,7 @@ export interface ModelRegistryOptions
 export class ModelRegistry {
   readonly #options: ModelRegistryOptions;
   readonly #loader: VersionLoader;
-  /** In the order in which they came. */
+  /** In the order in which they were expected, then in that in which they came. */
   readonly #models = new Map<string, ServedModel>();
   readonly #watchers = new Watchers<ModelStatus>();
   /** Loads run one after the other: loading is the heaviest work that happens during serving. */
@@ -173,7 +173,7 @@ export class ModelRegistry {
 
   /** Everything that is served, by name. */
   list(): ModelStatus[] {
-    return this.#inOrder.map(({ status }) => status);
+    return [...this.#models.values()].map(({ status }) => status);
   }
 
   /** @throws AlbertError not-found MODEL_NOT_FOUND */
@@ -192,14 +192,6 @@ export class ModelRegistry {
   /** Whether the start is over, in which every model came to serve or failed by name, and any model serves. */
   get ready(): boolean {
     return !this.#starting && this.#serves;
-  }
-
-  get #inOrder(): ServedModel[] {
-    const rank = ({ name }: ServedModel) => {
-      const place = this.#expected.indexOf(name);
-      return place === -1 ? this.#expected.length : place;
-    };
-    return [...this.#models.values()].sort((a, b) => rank(a) - rank(b));
   }
 
   get #serves(): boolean {
@@ -268,12 +260,24 @@ export class ModelRegistry {
       onChange: (changed) => this.#changed(changed),
     });
     this.#models.set(name, model);
+    this.#restoreOrder();
     return model;
   }
 
   #changed(model: ServedModel): void {
     if (model.empty && this.#models.get(model.name) === model) this.#models.delete(model.name);
     this.#watchers.publish(model.name, model.status);
+  }
+
+  /** Moves the models that were expected before the others; among these the order in which they came stays. */
+  #restoreOrder(): void {
+    const place = ([name]: readonly [string, ServedModel]) => {
+      const found = this.#expected.indexOf(name);
+      return found === -1 ? this.#expected.length : found;
+    };
+    const ordered = [...this.#models].sort((a, b) => place(a) - place(b));
+    this.#models.clear();
+    for (const [name, model] of ordered) this.#models.set(name, model);
   }
 
   /** An empty name means the model that was loaded first: adding another must not break callers that name none. */
@@ -285,7 +289,7 @@ export class ModelRegistry {
 
   /** The first model that passes the first test that any passes; else the first, whose refusal then says what is missing. */
   #default(tests: readonly ModelTest[]): ServedModel | undefined {
-    const models = this.#inOrder;
+    const models = [...this.#models.values()];
     for (const test of tests) {
       const suits = models.find((model) => model.passes(test));
       if (suits !== undefined) return suits;

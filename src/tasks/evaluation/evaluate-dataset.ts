@@ -5,7 +5,7 @@ import { selectHead, type TaskModel } from "../plan.ts";
 import { evaluateChoices } from "./evaluate-choices.ts";
 import { evaluateClassification } from "./evaluate-classification.ts";
 import { evaluateQuestions } from "./evaluate-questions.ts";
-import { comparesVectors, evaluateSimilarity } from "./evaluate-similarity.ts";
+import { COSINE, comparesVectors, evaluateSimilarity } from "./evaluate-similarity.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "./prediction.ts";
 import type { SequenceRunner } from "./run-sequences.ts";
 
@@ -29,10 +29,10 @@ export async function evaluateDataset(
     maxSequenceLength: Math.min(options.maxSequenceLength ?? model.maxSequenceLength, model.maxSequenceLength),
   };
   const shared = { engine, model: limited, task, options };
-  if (comparesVectors(model, task)) {
+  const head = answeringHead(model, task, options.head);
+  if (head === COSINE) {
     return evaluateSimilarity({ ...shared, examples: only<ClassificationExample>(examples, "classification") });
   }
-  const head = selectHead(model, headKindsOf(task), options.head);
   switch (head.kind) {
     case "classification":
       return evaluateClassification(
@@ -48,6 +48,16 @@ export async function evaluateDataset(
         { name: head.name, kind: head.kind },
       );
   }
+}
+
+/**
+ * The head that answers a task: the named one or the only one that fits; the cosine of its vectors for a sentence encoder that has
+ * no head for pairs.
+ *
+ * @throws AlbertError as `selectHead`
+ */
+export function answeringHead(model: TaskModel, task: TaskName, name: string | undefined) {
+  return comparesVectors(model, task) ? COSINE : selectHead(model, headKindsOf(task), name);
 }
 
 /** The names under which an evaluation of a task reports the metric that selects its checkpoints. */

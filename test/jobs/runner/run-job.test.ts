@@ -8,8 +8,10 @@ import type { JobSpec } from "../../../src/jobs/job-spec.ts";
 import { NO_OP_CONTROL } from "../../../src/jobs/runner/job-control.ts";
 import { planJob, runJob } from "../../../src/jobs/runner/run-job.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
+import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
 import { tinyText } from "../../support/english.ts";
 import { missing } from "../../support/fixtures.ts";
+import { tinyModel } from "../../support/models/tiny-model.ts";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 
 const base = mkdtempSync(join(tmpdir(), "albert-plans-"));
@@ -172,6 +174,29 @@ describe("a conversion", { timeout: 120_000 }, () => {
     });
     expect(after.manifest.metrics).toEqual(converted!.measured!.after);
     expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
+  it("measures a sentence encoder without a head by the cosine of its vectors", async () => {
+    const encoder = join(base, "encoder");
+    const encoding = { pooling: "mean", normalize: true } as const;
+    await writeModelDirectory(encoder, { ...tinyModel([], { vocab_size: 9 }), encoding });
+    const columns = "index genre filename year old_index source1 source2 sentence1 sentence2 score".split(" ");
+    const pairs = ["a b\tb\t5.0", "a\tc\t1.0", "b c\ta\t2.0"].map((pair, i) => `${i}\tg\tf\t2012\t${i}\ts\ts\t${pair}`);
+    const data = join(base, "pairs.tsv");
+    writeFileSync(data, `${[columns.join("\t"), ...pairs].join("\n")}\n`);
+    const spec: JobSpec = {
+      ...{ kind: "convert", model: "e", task: "sts-b", init: "", seed: 1, promote: "manual", recipe: {} },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const directory = join(base, "encoder-conversion");
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: encoder }, eval: data, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      NO_OP_CONTROL,
+    );
+    expect(outcome).toMatchObject({ kind: "finished", metrics: { examples: 3, spearman: expect.any(Number) } });
   });
 
   it("is rejected without data that its head answers", async () => {

@@ -178,6 +178,20 @@ describe("loading", () => {
     ref.release();
   });
 
+  it("rehearses no version in a start, and the same ones after it", async () => {
+    let rehearsed = 0;
+    models = live({}, async () => {
+      rehearsed++;
+      return new FakeEngine({ immediate: true });
+    });
+    const end = models.beginStartup();
+    for (const name of ["a", "b"]) await models.swap(source("1", { name }));
+    end();
+    expect(rehearsed).toBe(0);
+    await models.swap(source("2", { name: "b" }));
+    expect(rehearsed).toBe(1);
+  });
+
   it("gives up what a start has read but not built when it is closed", async () => {
     models.beginStartup();
     let release = () => {};

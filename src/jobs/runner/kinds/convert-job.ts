@@ -1,13 +1,14 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { convertedContents } from "../../../model/directory/convert-model.ts";
-import type { AnswerLoss } from "../../../model/directory/model-directory.ts";
+import type { Model } from "../../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../../model/directory/open-model-directory.ts";
 import { writeModelDirectory } from "../../../model/directory/write-model-directory.ts";
-import { changedAnswers } from "../../../tasks/evaluation/changed-answers.ts";
+import { lossBetween } from "../../../tasks/evaluation/changed-answers.ts";
 import { evaluateDataset } from "../../../tasks/evaluation/evaluate-dataset.ts";
 import type { DatasetEvaluation } from "../../../tasks/evaluation/prediction.ts";
-import { acceptedExamples } from "../../../training/data/rows/dataset-rows.ts";
+import { taskModel } from "../../../tasks/plan.ts";
+import { acceptedExamples, type DatasetSpec } from "../../../training/data/rows/dataset-rows.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import { splitRecipe } from "../../job-recipe.ts";
 import { appliedSetting, type JobControl, MODEL_DIRECTORY, taskOf, WORK_DIRECTORY } from "../job-control.ts";
@@ -22,7 +23,7 @@ import { evaluationEngine, openEvaluation, planEvaluateJob } from "./evaluate-jo
  */
 export async function convertJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const { hooks } = control;
-  const { model } = await openEvaluation(resolved);
+  const { model, dataset } = await openEvaluation(resolved);
   hooks.phase("validated");
   const format = formatOf(resolved);
   const name = resolved.spec.model;
@@ -33,18 +34,12 @@ export async function convertJob(resolved: ResolvedSpec, control: JobControl): P
   for (const directory of [trial, output]) await rm(directory, { recursive: true, force: true });
   hooks.phase("prepared");
   hooks.activity("measuring the version as it is");
-  const before = await evaluated(resolved, model, control, 0);
+  const before = await evaluated(resolved, model, dataset, control);
   hooks.activity(`storing its weights as ${format.weights}`);
   await writeModelDirectory(trial, convertedContents(model, name, format));
   hooks.activity("measuring it as it is stored now");
-  const after = await evaluated(resolved, await openModelDirectory(trial), control, before.examples);
-  const measured: AnswerLoss = {
-    task: taskOf(resolved.spec.task),
-    examples: before.examples,
-    changedAnswers: changedAnswers(before.predictions, after.predictions),
-    before: before.metrics,
-    after: after.metrics,
-  };
+  const after = await evaluated(resolved, await openModelDirectory(trial), dataset, control, before.examples);
+  const measured = lossBetween(taskOf(resolved.spec.task), before, after);
   hooks.event({ kind: "eval_result", step: 0, metrics: after.metrics, best: true, seconds: 0 });
   await writeModelDirectory(output, convertedContents(model, name, format, measured));
   await rm(trial, { recursive: true, force: true });
@@ -71,14 +66,14 @@ function formatOf({ spec }: ResolvedSpec) {
 /** @param done  examples that were answered before, for progress */
 async function evaluated(
   resolved: ResolvedSpec,
-  model: Awaited<ReturnType<typeof openModelDirectory>>,
+  model: Model,
+  dataset: DatasetSpec,
   { signal, beforeStep }: JobControl,
-  done: number,
+  done = 0,
 ): Promise<DatasetEvaluation> {
-  const { tasks, dataset } = await openEvaluation(resolved, model);
   const engine = await evaluationEngine(resolved, model);
   try {
-    return await evaluateDataset(engine, tasks, taskOf(resolved.spec.task), acceptedExamples(dataset), {
+    return await evaluateDataset(engine, taskModel(model), taskOf(resolved.spec.task), acceptedExamples(dataset), {
       signal,
       onProgress: (count) => void beforeStep(done + count),
     });

@@ -2,9 +2,9 @@ import type { Model } from "../../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../../model/directory/open-model-directory.ts";
 import type { Engine } from "../../../runtime/engine.ts";
 import { createEngine } from "../../../runtime/packed-engine.ts";
-import { type Example, headKindsOf } from "../../../tasks/datasets/examples.ts";
-import { evaluateDataset } from "../../../tasks/evaluation/evaluate-dataset.ts";
-import { selectHead, taskModel } from "../../../tasks/plan.ts";
+import type { Example } from "../../../tasks/datasets/examples.ts";
+import { answeringHead, evaluateDataset } from "../../../tasks/evaluation/evaluate-dataset.ts";
+import { taskModel } from "../../../tasks/plan.ts";
 import { acceptedExamples } from "../../../training/data/rows/dataset-rows.ts";
 import { checkEvaluationData } from "../../../training/features/task-data.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../../job-outcome.ts";
@@ -67,19 +67,15 @@ export async function planEvaluateJob(resolved: ResolvedSpec): Promise<JobPlan> 
   }
 }
 
-/**
- * The model and the checked rows of an evaluation.
- *
- * @param opened  the model to measure, in place of the one that the specification starts from
- */
-export async function openEvaluation(resolved: ResolvedSpec, opened?: Model) {
+/** The model and the checked rows of an evaluation. */
+export async function openEvaluation(resolved: ResolvedSpec) {
   const task = taskOf(resolved.spec.task);
   const path = required(resolved.eval ?? resolved.train, "eval");
   const start = required(resolved.start, "init");
-  const model = opened ?? (await openModelDirectory(start.kind === "checkpoint" ? start.path : ""));
+  const model = await openModelDirectory(start.kind === "checkpoint" ? start.path : "");
   const reading = readingOf(splitRecipe(resolved.spec, "recipe.").own);
   const tasks = taskModel(model);
-  const head = selectHead(tasks, headKindsOf(task), undefined);
+  const head = answeringHead(tasks, task, undefined);
   return { model, tasks, dataset: await checkEvaluationData({ task, path, ...reading }, head) };
 }
 
