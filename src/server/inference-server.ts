@@ -26,6 +26,7 @@ import { type MetricsPage, pageByAccept } from "./http/metrics-page.ts";
 import { logIncidents, type ServerLog } from "./log.ts";
 import { watchOpenFiles } from "./open-files.ts";
 import { openInferenceRoutes } from "./open-inference/rest/routes.ts";
+import { returnMemory } from "./return-memory.ts";
 import type { Certificates } from "./tls/certificates.ts";
 import { GrpcCredentials } from "./tls/grpc-credentials.ts";
 
@@ -72,7 +73,7 @@ export class InferenceServer {
   readonly #http: MetricsListener | undefined;
   readonly #page: ConsoleListener | undefined;
   readonly #draining: AbortController;
-  readonly #endWatch: () => void;
+  readonly #endWatches: readonly (() => void)[];
   #closing: Promise<boolean> | undefined;
 
   private constructor(
@@ -100,7 +101,7 @@ export class InferenceServer {
       ...(page === undefined ? {} : { console: page.address }),
     };
     const addresses = Object.values(this.addresses).filter((address) => address !== "");
-    this.#endWatch = watchOpenFiles(addresses, options.log);
+    this.#endWatches = [watchOpenFiles(addresses, options.log), returnMemory(options.log)];
   }
 
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
@@ -204,7 +205,7 @@ export class InferenceServer {
     const clean = await Promise.all(this.#listeners.map((listener) => listener.close(config.server.drainTimeoutMs)));
     await this.#page?.close();
     await this.#http?.close();
-    this.#endWatch();
+    for (const end of this.#endWatches) end();
     return clean.every(Boolean);
   }
 }

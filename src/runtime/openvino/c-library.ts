@@ -1,6 +1,7 @@
 import { AlbertError } from "../../errors.ts";
+import { type Koffi, loadKoffi } from "../../platform/koffi.ts";
 
-// OpenVINO's C library as functions of this program: the only file that knows its names, and that loads foreign code.
+// OpenVINO's C library as functions of this program: the only file that knows its names.
 
 /** An address in the library's memory. */
 export type Pointer = unknown;
@@ -72,7 +73,7 @@ const OLDEST = 2025;
  *   too old
  */
 export async function loadOpenVino(path: string): Promise<OpenVinoLibrary> {
-  const koffi = await loadKoffi();
+  const koffi = await koffiOrAdvice();
   try {
     return bind(koffi, path);
   } catch (cause) {
@@ -81,11 +82,9 @@ export async function loadOpenVino(path: string): Promise<OpenVinoLibrary> {
   }
 }
 
-type Koffi = typeof import("koffi").default;
-
-async function loadKoffi(): Promise<Koffi> {
+async function koffiOrAdvice(): Promise<Koffi> {
   try {
-    return (await import("koffi")).default;
+    return await loadKoffi();
   } catch (cause) {
     throw unavailable("the optional npm package koffi, which calls it, is not installed: npm install koffi", cause);
   }
