@@ -1,9 +1,10 @@
 import { basename, join } from "node:path";
-import type { ENCODER_MODELS, EncoderSettings } from "./encoder-settings.ts";
+import { ENCODER_MODELS, type EncoderSettings } from "./encoder-settings.ts";
 import type { ModelCard } from "./models-page.ts";
 import { dataFiles, type Flags, flagsOf, heldOutSentences, type Workshop } from "./stages.ts";
 
 type EncoderModel = (typeof ENCODER_MODELS)[number];
+type FineTuned = Exclude<EncoderModel, { task: "encode" }>;
 
 /**
  * Makes models from a sentence encoder: itself, and fine-tunes of it. They are stored as int8, their word embeddings apart.
@@ -26,7 +27,7 @@ function makeModel(model: EncoderModel, encoder: string, settings: EncoderSettin
   const { name, labels, description } = model;
   const { stages, data, work, machine } = workshop;
   const { trained, heldOut } =
-    model.task === "encode" ? { trained: encoder } : fineTune(model, encoder, settings, workshop);
+    model.task === "encode" ? { trained: encoder, heldOut: undefined } : fineTune(model, encoder, settings, workshop);
   const named = join(work, "named", name);
   stages.run(`naming ${name}`, join(named, "manifest.json"), "scripts/name-labels.ts", [
     ...[trained, named, labels, description],
@@ -58,21 +59,61 @@ function makeModel(model: EncoderModel, encoder: string, settings: EncoderSettin
 
 /** @returns directory of the fine-tuned model, and what chose its checkpoint */
 function fineTune(
-  { name, task, train: prefix }: Exclude<EncoderModel, { task: "encode" }>,
+  model: FineTuned,
   encoder: string,
   settings: EncoderSettings,
   workshop: Workshop,
-): { readonly trained: string; readonly heldOut?: string } {
-  const { stages, data, work, machine, seed } = workshop;
-  const train = dataFiles(data, prefix)[0]!;
-  const rows =
-    task === "sst-2"
-      ? heldOutSentences(workshop, train, settings["held-out-sentences"])
-      : answerlessQuestions(train, settings["answerless-questions"], workshop);
+): { readonly trained: string; readonly heldOut: string } {
+  const { stages, work, machine, seed } = workshop;
+  const { name, task } = model;
+  const start =
+    "start" in model ? ENCODER_MODELS.find((other): other is FineTuned => other.name === model.start) : undefined;
+  const init = start === undefined ? encoder : fineTune(start, encoder, settings, workshop).trained;
+  const rows = dividedData(model, settings, workshop);
   const output = join(work, "fine-tuned", name);
-  const flags = { task, init: encoder, ...rows, seed, ...settings[name], ...machine, output };
+  const flags = { task, init, ...rows, seed, ...settings[name], ...machine, output };
   stages.train(`fine-tuning ${name}`, output, ["train", ...flagsOf(flags)]);
   return { trained: output, heldOut: rows.eval };
+}
+
+/** What a model learns from, and what is kept out of that to choose its checkpoint. */
+function dividedData(
+  { task, train: prefix }: FineTuned,
+  settings: EncoderSettings,
+  workshop: Workshop,
+): { readonly train: string; readonly eval: string } {
+  const train = dataFiles(workshop.data, prefix)[0]!;
+  switch (task) {
+    case "sst-2":
+      return heldOutSentences(workshop, train, settings["held-out-sentences"]);
+    case "squad-v2":
+      return answerlessQuestions(train, settings["answerless-questions"], workshop);
+    case "mnli":
+      return heldOutPremises(train, settings["held-out-premises"], workshop);
+    case "race":
+      return shortArticles(train, settings["short-articles"], workshop);
+  }
+}
+
+/** MNLI's rows; where some are held out, none of their premises is trained on. */
+function heldOutPremises(train: string, settings: Flags, { stages, work }: Workshop) {
+  const output = join(work, "mnli");
+  const held = join(output, "held-out.tsv");
+  stages.run("holding premises out", held, "scripts/hold-out-rows.ts", [
+    ...[train, output, "sentence1", String(settings["count"])],
+  ]);
+  return { train: join(output, "train.tsv"), eval: held };
+}
+
+/** RACE's short articles, each question with fewer wrong answers; whole articles of any length are held out. */
+function shortArticles(train: string, settings: Flags, { stages, data, work }: Workshop) {
+  const output = join(work, "race");
+  const held = join(output, "held-out");
+  const numbers = ["most_characters", "wrong", "held_out"].map((name) => String(settings[name]));
+  stages.run("taking short articles", join(held, "all.txt"), "scripts/make-models/short-articles.ts", [
+    ...[output, ...numbers, train, dataFiles(data, "race/RACE-dev")[0]!],
+  ]);
+  return { train: join(output, "train"), eval: held };
 }
 
 /** SQuAD v1's questions with some that have no answer; whole articles are held out. */
