@@ -19,12 +19,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: ["graph", "model"],
   tasks: ["runtime", "model", "tokenizer"],
   serving: ["tasks", "runtime", "model", "tokenizer", "metrics", "tracing", "config"],
+  report: ["tasks", "model"],
   search: ["tasks", "model"],
   training: ["tasks", "runtime", "graph", "model", "tokenizer", "config"],
   pretraining: ["training", "tasks", "runtime", "model", "tokenizer"],
   store: ["model"],
   jobs: ["store", "pretraining", "training", "tasks", "runtime", "model", "tokenizer"],
-  deployment: ["jobs", "store", "training", "serving", "tasks", "runtime", "model"],
+  deployment: ["report", "jobs", "store", "training", "serving", "tasks", "runtime", "model"],
   server: [
     "access",
     "deployment",
@@ -57,6 +58,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "gen",
     "store",
     "search",
+    "report",
   ],
 };
 

@@ -11,9 +11,9 @@ import { type RowIssue, severityOf } from "../../training/data/issues.ts";
 import type { DatasetRow } from "../../training/data/rows/dataset-row.ts";
 import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";
 import { validateDataset } from "../../training/data/validate-dataset.ts";
+import { TASK_NAMES } from "../evaluation/dataset-run.ts";
 import { EXIT } from "../failure.ts";
 import { refuseExisting } from "../new-output.ts";
-import { TASK_NAMES } from "../training/dataset-run.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
 import { table } from "./admin-call.ts";
 

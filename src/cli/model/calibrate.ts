@@ -7,7 +7,7 @@ import type { ClassificationHead } from "../../model/heads.ts";
 import type { ClassificationExample } from "../../tasks/datasets/examples.ts";
 import { calibrateHead } from "../../tasks/evaluation/calibrate-head.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
-import { addDatasetOptions, type DatasetFlags, type OpenDataset, withDataset } from "../training/dataset-run.ts";
+import { addDatasetOptions, type DatasetFlags, type OpenDataset, withDataset } from "../evaluation/dataset-run.ts";
 
 // Fits what a model decides to held-out data, and writes the model with the fit.
 

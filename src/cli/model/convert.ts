@@ -10,7 +10,7 @@ import { writeModelDirectory } from "../../model/directory/write-model-directory
 import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
-import { runDataset, TASK_NAMES } from "../training/dataset-run.ts";
+import { runDataset, TASK_NAMES } from "../evaluation/dataset-run.ts";
 import { addReadingOptions, type ReadingFlags } from "../training/reading-options.ts";
 
 // Stores a model's weights in another format, and measures both versions on the same data.

@@ -1,6 +1,8 @@
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import { type Comparison, compareModels, type GateRules, totals } from "../../report/comparison/compare.ts";
+import { type Scored, scoreExamples } from "../../report/comparison/scored-examples.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
@@ -9,10 +11,8 @@ import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { compareWithBaseline, trivialBaseline } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
-import { type Comparison, compareModels, type GateRules, totals } from "./compare.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
 import type { PrecisionLoss } from "./gate-report.ts";
-import { type Scored, scoreExamples } from "./metrics.ts";
 
 // Lets one or two models answer one set. It runs on the gate's own thread and writes nothing.
 

@@ -1,10 +1,8 @@
 import type { AnswerLoss } from "../../model/directory/model-directory.ts";
+import type { Verdict } from "../../report/comparison/compare.ts";
 import type { Versions } from "../../store/versions.ts";
 
 // The gate's report about a version, and how it is kept in the store with that version.
-
-/** Whether a version may take over. */
-export type Verdict = "pass" | "fail" | "inconclusive";
 
 /** What computing in fewer bits than fp32 changes in a version's answers. */
 export interface PrecisionLoss extends AnswerLoss {

@@ -11,6 +11,8 @@ interface ExampleBase {
   /** Name of the example in prediction files: a guid, a question's id, or the row's number. */
   readonly id: string;
   readonly location: DataLocation;
+  /** Further columns of a user's own data that were asked for, by name. */
+  readonly columns?: Readonly<Record<string, string>>;
 }
 
 /** A text or pair to be labelled. */

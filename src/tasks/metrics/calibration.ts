@@ -1,7 +1,12 @@
 // How far stated probabilities are from frequencies, and what brings them nearer. Pure arithmetic.
 
 /** Equal bins of the largest probability, as in Guo et al. 2017 (arXiv:1706.04599). */
-const BINS = 15;
+export const CALIBRATION_BINS = 15;
+
+/** The bin of a probability; 1 is in the last one. */
+export function binOf(probability: number): number {
+  return Math.min(CALIBRATION_BINS - 1, Math.floor(probability * CALIBRATION_BINS));
+}
 
 /** Temperatures that a fit may end at. Data on which every row is right would ask for ever smaller ones. */
 const COLDEST = 0.05;
@@ -15,10 +20,10 @@ export function expectedCalibrationError(
   probabilities: readonly (readonly number[])[],
   labels: readonly number[],
 ): number {
-  const bins = Array.from({ length: BINS }, () => ({ confidence: 0, right: 0 }));
+  const bins = Array.from({ length: CALIBRATION_BINS }, () => ({ confidence: 0, right: 0 }));
   probabilities.forEach((row, i) => {
     const confidence = Math.max(...row);
-    const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))]!;
+    const bin = bins[binOf(confidence)]!;
     bin.confidence += confidence;
     if (row.indexOf(confidence) === labels[i]) bin.right++;
   });

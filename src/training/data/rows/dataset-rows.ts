@@ -21,7 +21,7 @@ import { exampleIssues } from "../example-checks.ts";
 import { rejectsRow } from "../issues.ts";
 import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, textMarks, type WindowsText } from "../windows-text.ts";
 import type { DatasetRow } from "./dataset-row.ts";
-import type { ColumnNames } from "./fields.ts";
+import type { ColumnNames, FieldRow } from "./fields.ts";
 import { jsonDocumentRows, jsonLineRows } from "./json-rows.ts";
 import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
 import type { RequiredFields } from "./required-fields.ts";
@@ -52,6 +52,8 @@ export interface DatasetSpec extends ReadingOptions {
   readonly split?: GlueSplit;
   /** For the task "classification"; "single-label" when left out. */
   readonly problemType?: ProblemType;
+  /** Columns of a user's own data that examples keep besides, such as those by which results are grouped. */
+  readonly kept?: readonly string[];
   /** Whether rows of a user's own data may lack their label or answer, as data to be predicted does. False when left out. */
   readonly unlabelled?: boolean;
 }
@@ -157,7 +159,18 @@ function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
       : spec.task === "multiple-choice"
         ? choiceFromRow(row.row, spec.unlabelled)
         : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
-  return { kind: "row", text, ...outcome, issues: [...row.row.issues, ...outcome.issues] };
+  const example = outcome.example === undefined ? {} : { example: { ...outcome.example, ...columnsOf(row.row, spec) } };
+  return { kind: "row", text, ...example, issues: [...row.row.issues, ...outcome.issues] };
+}
+
+function columnsOf(row: FieldRow, { kept = [] }: DatasetSpec): { readonly columns?: Record<string, string> } {
+  if (kept.length === 0) return {};
+  const found = kept.flatMap((name) => {
+    const value = row.column(name)?.value;
+    if (value === undefined) return [];
+    return [[name, typeof value === "string" ? value.trim() : JSON.stringify(value)] as const];
+  });
+  return { columns: Object.fromEntries(found) };
 }
 
 function requiredFields({ task, unlabelled }: DatasetSpec): RequiredFields {

@@ -54,6 +54,8 @@ export interface FieldRow {
   get(name: FieldName): Field | undefined;
   /** Values of the columns that hold a choice each, in order; those at the end that are empty are left out. */
   choiceColumns(): readonly Field[];
+  /** The value under any other name. */
+  column(name: string): Field | undefined;
   /** What was wrong with the line itself. */
   readonly issues: readonly RowIssue[];
 }

@@ -95,6 +95,7 @@ function objectRow(
       location,
       issues,
       get: (name) => field(fieldKey(name, keys, columns)),
+      column: (name) => field(name),
       choiceColumns: () => withoutEmptyEnd(choiceKeys(keys, columns).flatMap((key) => field(key) ?? [])),
     },
   };

@@ -107,6 +107,7 @@ function recordRow(
     location: record.location,
     issues,
     get: (name: FieldName) => field(fieldKey(name, keys, columns)),
+    column: (name) => field(keys.find((key) => key.trim() === name)),
     choiceColumns: () => withoutEmptyEnd(choiceKeys(keys, columns).flatMap((key) => field(key) ?? [])),
   };
 }

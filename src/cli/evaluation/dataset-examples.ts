@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Head } from "../../model/heads.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
@@ -16,6 +16,8 @@ export interface DatasetRequest extends ReadingOptions {
   readonly split: GlueSplit;
   /** Whether answers are compared with, or only predicted. */
   readonly purpose: "evaluate" | "predict";
+  /** Columns of a user's own data by which results are grouped. */
+  readonly kept?: readonly string[];
 }
 
 export interface DatasetExamples {
@@ -34,7 +36,11 @@ export interface DatasetExamples {
  *   (NO_EXAMPLES) for data with nothing to answer, or when evaluating with nothing to compare with
  */
 export async function datasetExamples(request: DatasetRequest, head: Head): Promise<DatasetExamples> {
-  const { task, path, split, purpose } = request;
+  const { task, path, split, purpose, kept = [] } = request;
+  if (kept.length > 0 && isOfficialTask(task)) {
+    const description = `the layout of ${task} has no columns besides: expected classification, qa or multiple-choice`;
+    throw invalidInput([{ field: "--slice", description }]);
+  }
   if (purpose === "evaluate" && split === "test" && GLUE_TASKS.has(task as GlueTaskName)) throw withoutAnswers(path);
   const read =
     isOfficialTask(task) && request.skipInvalid === undefined && request.columns === undefined
@@ -42,13 +48,19 @@ export async function datasetExamples(request: DatasetRequest, head: Head): Prom
       : await checkedData(request, head);
   let count = 0;
   let answered = 0;
+  const missing = new Set(kept);
   for await (const example of read.examples()) {
     count++;
+    for (const name of Object.keys(example.columns ?? {})) missing.delete(name);
     if (hasAnswer(example)) answered++;
   }
   if (count === 0)
     throw new AlbertError("precondition", `${basename(path)} holds no examples`, { reason: "NO_EXAMPLES" });
   if (purpose === "evaluate" && answered === 0) throw withoutAnswers(path);
+  if (missing.size > 0) {
+    const description = `${basename(path)} has no column ${[...missing].join(", ")}: give names of its header or keys`;
+    throw invalidInput([{ field: "--slice", description }]);
+  }
   return { ...read, count };
 }
 
@@ -61,7 +73,7 @@ async function officialData(
 }
 
 async function checkedData(
-  { task, path, split, purpose, columns, acceptWindowsText, skipInvalid }: DatasetRequest,
+  { task, path, split, purpose, columns, acceptWindowsText, skipInvalid, kept }: DatasetRequest,
   head: Head,
 ): Promise<Omit<DatasetExamples, "count">> {
   const spec: DatasetSpec = {
@@ -73,6 +85,7 @@ async function checkedData(
     // As the official scripts do.
     acceptWindowsText: acceptWindowsText === true || isOfficialTask(task),
     ...(columns === undefined ? {} : { columns }),
+    ...(kept === undefined ? {} : { kept }),
     ...(skipInvalid === undefined ? {} : { skipInvalid }),
   };
   const labels = head.kind === "classification" && purpose === "evaluate" ? { head } : {};

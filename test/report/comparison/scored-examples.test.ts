@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { totals } from "../../../src/deployment/gate/compare.ts";
-import { type Scored, scoreExamples } from "../../../src/deployment/gate/metrics.ts";
 import type { ClassificationHead, ProblemType } from "../../../src/model/heads.ts";
+import { totals } from "../../../src/report/comparison/compare.ts";
+import { type Scored, scoreExamples } from "../../../src/report/comparison/scored-examples.ts";
 import type { ClassificationExample, Example, TaskName } from "../../../src/tasks/datasets/examples.ts";
 import type { DatasetPredictions } from "../../../src/tasks/evaluation/prediction.ts";
 

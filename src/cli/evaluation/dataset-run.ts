@@ -15,9 +15,9 @@ import type { DatasetEvaluation, EvaluationOptions } from "../../tasks/evaluatio
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { barText, StatusLine, type StatusPart } from "../status-line.ts";
+import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
+import { durationText } from "../training/training-progress.ts";
 import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
-import { addReadingOptions, type ReadingFlags, readingOf } from "./reading-options.ts";
-import { durationText } from "./training-progress.ts";
 
 // What `albert predict` and `albert evaluate` share: reading a data file and running it through a model in this
 // process.
@@ -54,6 +54,7 @@ export interface DatasetFlags extends ReadingFlags {
   readonly maxAnswerLength?: number;
   readonly nullScoreDiffThreshold?: number;
   readonly offsets: "exact" | "official";
+  readonly slice?: string;
   readonly json?: true;
 }
 
@@ -100,23 +101,37 @@ export function addDatasetOptions(command: Command, { model = true } = {}): Comm
 
 /** What ran, and its results. */
 export interface DatasetRun extends DatasetEvaluation {
+  readonly head: Head;
   readonly modelDigest: string;
   readonly modelName: string;
   readonly seconds: number;
 }
 
-/** Runs a data file through a model in this process, as `withDataset` does. */
+/**
+ * Runs a data file through a model in this process, as `withDataset` does.
+ *
+ * @param onExample  called with each example, in order
+ */
 export function runDataset(
   flags: DatasetFlags,
   request: Pick<DatasetRequest, "split" | "purpose">,
   optionsFor: (model: TaskModel) => EvaluationOptions,
+  onExample: (example: Example) => void = () => {},
 ): Promise<DatasetRun> {
-  return withDataset(flags, request, async ({ engine, model, tasks, examples, options }) => {
+  return withDataset(flags, request, async ({ engine, model, tasks, head, examples, options }) => {
     const startedAt = performance.now();
-    const evaluation = await evaluateDataset(engine, tasks, flags.task, examples, { ...options, ...optionsFor(tasks) });
+    const seen = passedOn(examples, onExample);
+    const evaluation = await evaluateDataset(engine, tasks, flags.task, seen, { ...options, ...optionsFor(tasks) });
     const seconds = (performance.now() - startedAt) / 1000;
-    return { ...evaluation, modelDigest: model.digest, modelName: model.manifest.name, seconds };
+    return { ...evaluation, head, modelDigest: model.digest, modelName: model.manifest.name, seconds };
   });
+}
+
+async function* passedOn<T>(items: AsyncIterable<T>, see: (item: T) => void): AsyncGenerator<T> {
+  for await (const item of items) {
+    see(item);
+    yield item;
+  }
 }
 
 /** A model and the examples of a data file for it, with what the flags say of how they are run. */
@@ -141,7 +156,8 @@ export async function withDataset<T>(
   const model = await openModelDirectory(flags.model);
   const tasks = taskModel(model);
   const head = answeringHead(tasks, flags.task, flags.head);
-  const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags) };
+  const kept = flags.slice?.split(",").map((name) => name.trim());
+  const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags), ...given("kept", kept) };
   const { examples, count: total, warnings } = await datasetExamples(request, head);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   const { threads } = flags;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compareModels, GATE_RULES, type GateMetric, type ScoredSet } from "../../../src/deployment/gate/compare.ts";
-import { mcnemar } from "../../../src/deployment/gate/mcnemar.ts";
 import { deriveSeed, RandomStream } from "../../../src/model/random.ts";
+import { compareModels, GATE_RULES, type GateMetric, type ScoredSet } from "../../../src/report/comparison/compare.ts";
+import { mcnemar } from "../../../src/report/comparison/mcnemar.ts";
 
 const ACCURACY: GateMetric = {
   name: "eval_accuracy",

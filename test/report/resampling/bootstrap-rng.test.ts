@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bootstrapRng } from "../../../src/deployment/gate/bootstrap-rng.ts";
 import { deriveSeed } from "../../../src/model/random.ts";
+import { bootstrapRng } from "../../../src/report/resampling/bootstrap-rng.ts";
 
 const WORD = 0xffff_ffffn;
 

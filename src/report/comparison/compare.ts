@@ -1,6 +1,5 @@
 import { invariant } from "../../errors.ts";
-import { bootstrapRng } from "./bootstrap-rng.ts";
-import type { GateReport } from "./gate-report.ts";
+import { bootstrapRng } from "../resampling/bootstrap-rng.ts";
 import { mcnemar } from "./mcnemar.ts";
 
 // Compares two models by what each example contributes to their metric. Pure arithmetic: it opens no model and reads no data.
@@ -42,11 +41,25 @@ export const GATE_RULES: GateRules = { margin: 0.01, minExamples: 50, resamples:
 /** Two-sided level of every test: intervals hold 95 %. */
 const LEVEL = 0.05;
 
-export type Comparison = Pick<
-  Required<GateReport>,
-  "verdict" | "better" | "metric" | "championValue" | "candidateValue" | "difference" | "examples" | "findings"
-> &
-  Pick<GateReport, "mcnemarP">;
+/** Whether a version may take over. */
+export type Verdict = "pass" | "fail" | "inconclusive";
+
+/** How two models did on the same examples. */
+export interface Comparison {
+  readonly verdict: Verdict;
+  /** Better beyond chance. */
+  readonly better: boolean;
+  /** Official name of the metric that decides. */
+  readonly metric: string;
+  readonly championValue: number;
+  readonly candidateValue: number;
+  /** 95 % interval of candidate minus champion, by a paired bootstrap. */
+  readonly difference: readonly [low: number, high: number];
+  /** McNemar's exact p-value, where answers are right or wrong. */
+  readonly mcnemarP?: number;
+  readonly examples: number;
+  readonly findings: readonly string[];
+}
 
 /**
  * Compares two models on the same examples in the same order.
