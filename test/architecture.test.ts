@@ -69,7 +69,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   send: ["server"],
   htmlparser2: ["search"],
   "onnxruntime-node": ["runtime"],
-  koffi: ["runtime"],
+  koffi: ["runtime", "platform"],
   "@tensorflow/": ["model", "graph", "training"],
   "sentencepiece-js": ["tokenizer"],
   "prom-client": ["metrics"],

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
-import { openRelease } from "../../src/platform/release-memory.ts";
+import { openRelease } from "../../src/platform/native/release-memory.ts";
 import { returnMemory } from "../../src/server/return-memory.ts";
 import { missing } from "../support/fixtures.ts";
 
@@ -101,7 +101,7 @@ it.skipIf(missing("a malloc that releases (glibc, and the package koffi)", await
   "gives back garbage that nobody collected, which lay in pieces between others in use",
   () => {
     const script = `
-    import { openRelease } from ${JSON.stringify(new URL("../../src/platform/release-memory.ts", import.meta.url).href)};
+    import { openRelease } from ${JSON.stringify(new URL("../../src/platform/native/release-memory.ts", import.meta.url).href)};
     setTimeout(() => {}, 60_000); // nothing else keeps this process
     const release = await openRelease();
     let blocks = Array.from({ length: 60_000 }, (_, index) => Buffer.allocUnsafeSlow(1000 + (index % 3000)).fill(1));

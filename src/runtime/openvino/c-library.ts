@@ -1,5 +1,5 @@
 import { AlbertError } from "../../errors.ts";
-import { type Koffi, loadKoffi } from "../../platform/koffi.ts";
+import { type Koffi, loadKoffi } from "../../platform/native/koffi.ts";
 
 // OpenVINO's C library as functions of this program: the only file that knows its names.
 

@@ -1,3 +1,5 @@
+// The one door to the package that calls functions of native libraries.
+
 /** What npm's package koffi exports: it calls functions of native libraries. */
 export type Koffi = typeof import("koffi").default;
 
