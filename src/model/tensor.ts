@@ -4,6 +4,16 @@
 export interface Tensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
+  /** The same values in a quarter of the memory, where they came so. `data` is then made when it is first asked for. */
+  readonly scaled?: ScaledRows;
+}
+
+/** A matrix [rows, columns] in whole steps: a value is its step times the scale of its row, rounded to float32. */
+export interface ScaledRows {
+  /** int8 [rows, columns] */
+  readonly steps: Int8Array;
+  /** float32 [rows] */
+  readonly scales: Float32Array;
 }
 
 /**

@@ -31,9 +31,9 @@ export interface TokenizerSource {
  *   unimplemented for a SentencePiece model that is not a unigram model, or a `tokenizer.json` that asks for what is not
  *   done here
  */
-export function loadTokenizer({ bytes, kind, lowerCase, officialCommaHandling = true }: TokenizerSource): Tokenizer {
-  const options = kind === "sentencepiece" ? { kind, lowerCase, officialCommaHandling } : { kind, lowerCase };
-  const digest = createHash("sha256").update(JSON.stringify(options)).update("\n").update(bytes).digest("hex");
+export function loadTokenizer(source: TokenizerSource): Tokenizer {
+  const { bytes, kind, lowerCase, officialCommaHandling = true } = source;
+  const digest = tokenizerDigest(source);
   switch (kind) {
     case "sentencepiece":
       return new SentencePieceTokenizer(bytes, { lowerCase, officialCommaHandling, digest });
@@ -42,6 +42,12 @@ export function loadTokenizer({ bytes, kind, lowerCase, officialCommaHandling = 
     case "tokenizer-json":
       return new TokenizerJsonTokenizer(readTokenizerJson(bytes), digest);
   }
+}
+
+/** What a tokenizer's `digest` will be, without building it. */
+export function tokenizerDigest({ bytes, kind, lowerCase, officialCommaHandling = true }: TokenizerSource): string {
+  const options = kind === "sentencepiece" ? { kind, lowerCase, officialCommaHandling } : { kind, lowerCase };
+  return createHash("sha256").update(JSON.stringify(options)).update("\n").update(bytes).digest("hex");
 }
 
 /** {@link loadTokenizer} from a file of the vocabulary. */

@@ -17,6 +17,8 @@ export interface EncoderContext {
   readonly attention: Attention;
   /** How layers that share weights are written. */
   readonly layers: Lowering["layers"];
+  /** How word embeddings that are stored as int8 are kept. */
+  readonly wordEmbeddings: Lowering["wordEmbeddings"];
   readonly feed: Feed;
   readonly precision: Precision;
   /** Receives every block's output [T, H] in order; asking for them writes the layers out instead of looping. */
@@ -24,14 +26,32 @@ export interface EncoderContext {
 }
 
 /** Word, position and, where the model has them, segment embeddings, summed and normalised. @returns float32 [T, E] */
-export function embeddings(graph: GraphBuilder, { config, weights, feed }: EncoderContext): string {
+export function embeddings(graph: GraphBuilder, context: EncoderContext): string {
+  const { config, weights, feed } = context;
   const lookup = (table: string, ids: string) => graph.op("Gather", [weights.get(`bert/embeddings/${table}`), ids]);
-  const words = lookup("word_embeddings", feed(PACKED_INPUTS.inputIds, "int32", ["T"]));
+  const ids = feed(PACKED_INPUTS.inputIds, "int32", ["T"]);
+  const words = storedWords(graph, context, ids) ?? lookup("word_embeddings", ids);
   const types = feed(PACKED_INPUTS.tokenTypeIds, "int32", ["T"]); // an input of every graph, read or not
   const typed = config.typeVocabSize === 0 ? words : graph.op("Add", [words, lookup("token_type_embeddings", types)]);
   const positions = lookup("position_embeddings", feed(PACKED_INPUTS.positionIds, "int32", ["T"]));
   const sum = graph.op("Add", [typed, positions]);
   return layerNorm(graph, weights, sum, "bert/embeddings/LayerNorm", config);
+}
+
+/**
+ * Word embeddings out of a table that stays as it is stored, a quarter of the size: each row that a batch needs is widened, to the
+ * very floats that the whole table would hold. @returns float32 [T, E]; undefined where the table is of floats
+ */
+function storedWords(
+  graph: GraphBuilder,
+  { weights, wordEmbeddings }: EncoderContext,
+  ids: string,
+): string | undefined {
+  if (wordEmbeddings !== "as stored") return undefined;
+  const table = weights.scaledRows("bert/embeddings/word_embeddings");
+  if (table === undefined) return undefined;
+  const steps = cast(graph, graph.op("Gather", [table.steps, ids]), "float32");
+  return graph.op("Mul", [steps, graph.op("Gather", [table.scales, ids])]);
 }
 
 /** From normalised embeddings [T, E] to the last block's output [T, H]. */

@@ -4,7 +4,7 @@ import { cast, type Precision } from "./dense.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 import { paddedAttention, paddedView } from "./padded-attention.ts";
 
-// All that differs between devices in a serving graph: how attention is written, and whether layers loop.
+// All that differs between devices in a serving graph: how attention is written, whether layers loop, and how word embeddings are kept.
 
 /** The kind of device a graph is written for. */
 export type Target = "cpu" | "openvino" | "webgpu" | "cuda";
@@ -13,6 +13,8 @@ export type Target = "cpu" | "openvino" | "webgpu" | "cuda";
 export interface Lowering {
   /** Layers that share weights run as one `Loop` body, or are written out one after the other. */
   readonly layers: "loop" | "unrolled";
+  /** Word embeddings that are stored as int8 stay so, and the rows of a batch are widened; or the whole table is, once. */
+  readonly wordEmbeddings: "as stored" | "widened";
   /**
    * Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once.
    *
@@ -27,6 +29,7 @@ export interface Lowering {
  */
 const cpuLowering: Lowering = {
   layers: "loop",
+  wordEmbeddings: "as stored",
   prepare(_, feed) {
     const view = { ...paddedView(feed), keyMask: feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]) };
     return (graph, projections, shape) => paddedAttention(graph, view, projections, shape);
@@ -34,7 +37,7 @@ const cpuLowering: Lowering = {
 };
 
 /** OpenVINO: as on the CPU, but written out, since it runs a loop's body twice as slowly; the layers share weights all the same. */
-const openVinoLowering: Lowering = { ...cpuLowering, layers: "unrolled" };
+const openVinoLowering: Lowering = { ...cpuLowering, layers: "unrolled", wordEmbeddings: "widened" };
 
 /** The official code adds this to the scores of masked keys. */
 const MASKED_KEY = -10_000;
@@ -46,6 +49,7 @@ const MASKED_KEY = -10_000;
  */
 const webgpuLowering: Lowering = {
   layers: "unrolled",
+  wordEmbeddings: "widened",
   prepare(graph, feed, precision) {
     const indexes = paddedView(feed);
     const mask = graph.op("Cast", [feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"])], { to: { int: 1 } });
@@ -63,6 +67,7 @@ const webgpuLowering: Lowering = {
 /** CUDA: `PackedMultiHeadAttention` works on the packed rows themselves; nothing is padded anywhere. */
 const cudaLowering: Lowering = {
   layers: "loop",
+  wordEmbeddings: "widened",
   prepare(_, feed) {
     const tokenOffset = feed(ATTENTION_INPUTS.tokenOffset, "int32", ["B", "S"]);
     const cumulativeLengths = feed(ATTENTION_INPUTS.cumulativeLengths, "int32", ["B1"]);

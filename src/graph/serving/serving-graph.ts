@@ -103,12 +103,13 @@ export function emitModel(
   }
   const stored = roundedType ?? (precision === "int8" && !hasExactSignedProducts() ? "uint8" : "int8");
   const weights = new Weights(graph, parameters, modelParameters(config, heads), stored);
-  const { layers, prepare } = loweringFor(target);
+  const { layers, wordEmbeddings, prepare } = loweringFor(target);
   const blocks: string[] = [];
   const context: EncoderContext = {
     config,
     weights,
     layers,
+    wordEmbeddings: heads.some((head) => head.kind === "masked-lm" && !head.untied) ? "widened" : wordEmbeddings, // it reads the table
     feed,
     precision,
     attention: prepare(graph, feed, precision),

@@ -55,6 +55,20 @@ export class Weights {
     });
   }
 
+  /** A matrix [rows, columns] as it is stored, in steps of its rows' scales [rows, 1]; undefined where it came as floats. */
+  scaledRows(name: string): { readonly steps: string; readonly scales: string } | undefined {
+    const [rows = 0, columns = 0] = this.#spec(name).shape;
+    const scaled = this.#parameters.get(name)?.scaled;
+    if (scaled === undefined) return undefined;
+    const [steps, scales] = [`${name}/steps`, `${name}/row_scales`];
+    if (!this.#added.has(steps)) {
+      this.#graph.initializer(steps, { dtype: "int8", dims: [rows, columns], data: scaled.steps });
+      this.#added.add(steps);
+    }
+    this.#add(scales, () => ({ shape: [rows, 1], data: () => scaled.scales }));
+    return { steps, scales };
+  }
+
   /** The kernel of a dense layer, float32 [in, out]. */
   kernel({ name, parts = [name] }: Kernel): string {
     return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));

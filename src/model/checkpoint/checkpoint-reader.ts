@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { ScaledRows, Tensor } from "../tensor.ts";
 
 // An open checkpoint as every format presents it, and the conversion of its floats to float32.
 
@@ -6,6 +6,8 @@ import type { Tensor } from "../tensor.ts";
 export interface ArrayTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | Int8Array | Int32Array | BigInt64Array;
+  /** As for {@link Tensor}; finite. */
+  readonly scaled?: ScaledRows;
   /** What narrowing did; absent for every tensor that the file does not hold in float64. */
   readonly narrowed?: Narrowing;
 }
@@ -44,7 +46,7 @@ export interface CheckpointReader {
 
 /** Whether a tensor holds (possibly widened) floats. */
 export function isFloat(tensor: ArrayTensor): tensor is Tensor {
-  return tensor.data instanceof Float32Array;
+  return tensor.scaled !== undefined || tensor.data instanceof Float32Array;
 }
 
 /** Widens 16-bit floats: IEEE half precision ("F16"), or the upper half of a float32 ("BF16"). Exact for every value. */

@@ -38,18 +38,22 @@ export function toHuggingFaceTensors(
 }
 
 /** Rows and columns of a matrix exchanged, in a new array. */
-export function transpose({ shape, data }: Tensor): Tensor {
+export function transpose(tensor: Tensor): Tensor {
+  const { shape, scaled } = tensor;
   const [rows, columns] = shape;
   invariant(shape.length === 2 && rows !== undefined && columns !== undefined, `[${shape}] is not a matrix`);
-  const result = new Float32Array(data.length);
+  // Floats are steps of scale 1: one pass for both, and a product with 1 is exact.
+  const { steps, scales } = scaled ?? { steps: tensor.data, scales: new Float32Array(rows).fill(1) };
+  const result = new Float32Array(rows * columns);
   const tile = 32; // both sides of a tile stay in the first-level cache
   for (let row0 = 0; row0 < rows; row0 += tile) {
     const rowEnd = Math.min(row0 + tile, rows);
     for (let column0 = 0; column0 < columns; column0 += tile) {
       const columnEnd = Math.min(column0 + tile, columns);
       for (let row = row0; row < rowEnd; row++) {
+        const scale = scales[row]!;
         for (let column = column0; column < columnEnd; column++) {
-          result[column * rows + row] = data[row * columns + column]!;
+          result[column * rows + row] = steps[row * columns + column]! * scale;
         }
       }
     }

@@ -45,8 +45,8 @@ export async function loadParameters(
   const parameters = new Map<string, Tensor>();
   const narrowed: Narrowing[] = [];
   for (const { spec, file } of plan.reads) {
-    const { shape, data, narrowed: narrowing } = await readParameter(reader, naming, spec, file);
-    parameters.set(spec.name, { shape, data });
+    const { tensor, narrowing } = await readParameter(reader, naming, spec, file);
+    parameters.set(spec.name, tensor);
     if (narrowing !== undefined) narrowed.push(narrowing);
   }
   if (!heads.some((head) => head.kind === "masked-lm" && head.untied && head.scope === undefined)) {
@@ -93,7 +93,7 @@ async function withProjectionAsStored(
   const stored = specs.every((spec) => hasShape(reader, naming.fileName(spec, []), storedShape(naming, spec)));
   if (!stored) return withProjection; // what is wrong with it is reported together with everything else
   const [weight, bias] = await Promise.all(
-    specs.map((spec) => readParameter(reader, naming, spec, naming.fileName(spec, []))),
+    specs.map(async (spec) => (await readParameter(reader, naming, spec, naming.fileName(spec, []))).tensor),
   );
   return { ...config, embeddingProjection: !isIdentityProjection(weight!, bias!) };
 }
@@ -165,7 +165,7 @@ async function readParameter(
   naming: Naming,
   spec: ParameterSpec,
   file: string,
-): Promise<Tensor & Pick<ArrayTensor, "narrowed">> {
+): Promise<{ readonly tensor: Tensor; readonly narrowing?: Narrowing }> {
   const tensor = await reader.read(file);
   if (!isFloat(tensor)) {
     throw corrupt(
@@ -174,6 +174,8 @@ async function readParameter(
       { reason: "CHECKPOINT_MISMATCH" },
     );
   }
+  const laid = (): Tensor => (naming.transposed(spec) ? transpose(tensor) : tensor);
+  if (tensor.scaled !== undefined) return { tensor: laid() }; // its reader saw that it is finite
   const { narrowed } = tensor as ArrayTensor;
   if (narrowed?.overflowAt !== undefined) {
     throw corrupt(
@@ -184,8 +186,8 @@ async function readParameter(
   if (wrong !== -1) {
     throw corrupt(`${reader.name}: ${file} holds ${tensor.data[wrong]} at element ${wrong}; weights must be finite`);
   }
-  const laid = naming.transposed(spec) ? transpose(tensor) : tensor;
-  return narrowed === undefined ? laid : { ...laid, narrowed };
+  const { shape, data } = laid();
+  return { tensor: { shape, data }, ...(narrowed === undefined ? {} : { narrowing: narrowed }) };
 }
 
 /** Index of the first infinity or NaN; -1 where there is none, which one pass without a branch tells. */

@@ -33,6 +33,15 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws AlbertError not-found for an absent file; corrupt or invalid-input naming what is wrong and where
  */
 export async function openModelDirectory(path: string, options: OpenOptions = {}): Promise<Model> {
+  const model = await openWithoutTokenizer(path, options);
+  return { ...model, tokenizer: loadFittingTokenizer(model.vocabulary, model.config) };
+}
+
+/** A model whose vocabulary nobody has looked into yet: see {@link loadFittingTokenizer}. */
+export type ModelWithoutTokenizer = Omit<Model, "tokenizer">;
+
+/** As {@link openModelDirectory}, for who makes the tokenizer elsewhere: that takes as long as reading a small model. */
+export async function openWithoutTokenizer(path: string, options: OpenOptions = {}): Promise<ModelWithoutTokenizer> {
   const manifestInfo = await lstat(join(path, MANIFEST_FILE)).catch(() => undefined);
   return manifestInfo === undefined ? openForeign(path, options) : openOwn(path);
 }
@@ -59,7 +68,7 @@ export async function verifyModelDirectory(
   return { manifest, digest: modelDigest(manifest.files, manifest.heads), directory };
 }
 
-async function openOwn(path: string): Promise<Model> {
+async function openOwn(path: string): Promise<ModelWithoutTokenizer> {
   const { manifest, digest, directory } = await verifyModelDirectory(path);
   const { config } = parseModelConfig(await readJsonObject(join(directory, "config.json")), "config.json");
   const problems = checkHeads(config, manifest.heads);
@@ -78,19 +87,22 @@ async function openOwn(path: string): Promise<Model> {
     config: loaded.config,
     heads: manifest.heads,
     parameters: loaded.parameters,
-    tokenizer: loadFittingTokenizer(vocabulary, loaded.config),
     vocabulary,
     warnings: loaded.warnings,
   };
 }
 
+/** The tokenizer of a model's vocabulary. @throws AlbertError as `loadTokenizer` and {@link requireFitting} do */
+export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfig): Tokenizer {
+  return requireFitting(loadTokenizer(vocabulary), config);
+}
+
 /**
- * The tokenizer of a vocabulary whose every id has a row in the embedding table; spare rows at its end do no harm.
+ * A tokenizer whose every id has a row in the embedding table; spare rows at its end do no harm.
  *
  * @throws AlbertError corrupt (VOCABULARY_MISMATCH)
  */
-export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfig): Tokenizer {
-  const tokenizer = loadTokenizer(vocabulary);
+export function requireFitting(tokenizer: Tokenizer, config: AlbertConfig): Tokenizer {
   if (tokenizer.vocabSize > config.vocabSize) {
     throw corrupt(
       `the vocabulary has ${tokenizer.vocabSize} pieces, but the model has embeddings for ${config.vocabSize}`,
@@ -100,7 +112,7 @@ export function loadFittingTokenizer(vocabulary: Vocabulary, config: AlbertConfi
   return tokenizer;
 }
 
-async function openForeign(path: string, options: OpenOptions): Promise<Model> {
+async function openForeign(path: string, options: OpenOptions): Promise<ModelWithoutTokenizer> {
   const checkpoint = await openCheckpoint(path, options);
   const { location, config, heads, parameters, vocabulary, warnings, encoding, maxSequenceLength } = checkpoint;
   if (vocabulary === undefined) {
@@ -110,7 +122,6 @@ async function openForeign(path: string, options: OpenOptions): Promise<Model> {
       { reason: "VOCABULARY_NOT_FOUND" },
     );
   }
-  const tokenizer = loadFittingTokenizer(vocabulary, config);
   const files = {
     ...(await weightDigests(location)),
     "config.json": await withFile((options.config ?? location.config)!, sha256Of), // openCheckpoint read it
@@ -129,7 +140,7 @@ async function openForeign(path: string, options: OpenOptions): Promise<Model> {
     ...(encoding === undefined ? {} : { encoding }),
     files,
   };
-  return { digest: modelDigest(files, heads), manifest, config, heads, parameters, tokenizer, vocabulary, warnings };
+  return { digest: modelDigest(files, heads), manifest, config, heads, parameters, vocabulary, warnings };
 }
 
 /** sha256 of every weight file of a foreign checkpoint, by file name. */

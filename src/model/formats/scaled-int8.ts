@@ -1,6 +1,6 @@
 import { corrupt, invariant } from "../../errors.ts";
 import type { ArrayTensor, CheckpointEntry, CheckpointReader } from "../checkpoint/checkpoint-reader.ts";
-import { sizeOf, type Tensor } from "../tensor.ts";
+import { type ScaledRows, sizeOf, type Tensor } from "../tensor.ts";
 
 // Matrices as whole numbers of eight bits with one float32 scale a row, under the names that the compressed-tensors library
 // uses: `X` of type I8 and `X_scale` of shape [rows, 1], where a value is their product.
@@ -70,11 +70,30 @@ async function readScaled(reader: CheckpointReader, name: string): Promise<Array
     );
   }
   invariant(steps instanceof Int8Array, `${name} is not of 8 bits`);
-  return { shape, data: scaled(steps, scales.data, columns) };
+  const wrong = scales.data.findIndex((scale) => !Number.isFinite(Math.fround(STEPS * scale)));
+  if (wrong !== -1)
+    throw corrupt(
+      `${reader.name}: the scale of row ${wrong} of ${name} is ${scales.data[wrong]}; weights must be finite`,
+    );
+  return lazyTensor(shape, { steps, scales: scales.data });
+}
+
+/** A tensor whose floats are made when somebody asks for them. */
+function lazyTensor(shape: readonly number[], scaled: ScaledRows): Tensor {
+  let data: Float32Array | undefined;
+  return {
+    shape,
+    scaled,
+    get data() {
+      data ??= unscaled(scaled);
+      return data;
+    },
+  };
 }
 
 /** Steps times the scale of their row. */
-function scaled(steps: Int8Array, scales: Float32Array, columns: number): Float32Array {
+function unscaled({ steps, scales }: ScaledRows): Float32Array {
+  const columns = steps.length / scales.length;
   const data = new Float32Array(steps.length);
   for (let row = 0; row < scales.length; row++) {
     const scale = scales[row]!;

@@ -6,9 +6,9 @@ import type { ReadModel, ReadRequest } from "./reader.ts";
 
 await answerCall<ReadRequest, ReadModel>(async ({ path, options, target }) => {
   lowerThreadPriority();
-  const { openModelDirectory } = await import("../../model/directory/open-model-directory.ts");
+  const { openWithoutTokenizer } = await import("../../model/directory/open-model-directory.ts");
   const { prepareModel } = await import("../../runtime/session/prepared-model.ts");
-  const model = await openModelDirectory(path, options);
-  const { tokenizer, parameters: _, ...description } = model;
-  return { description, tokenizerDigest: tokenizer.digest, prepared: await prepareModel(model, target) };
+  const model = await openWithoutTokenizer(path, options);
+  const { parameters: _, ...description } = model;
+  return { description, prepared: await prepareModel(model, target) };
 });

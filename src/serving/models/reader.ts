@@ -1,8 +1,9 @@
 import type { ModelDescription } from "../../model/directory/model-directory.ts";
-import { loadFittingTokenizer, type OpenOptions } from "../../model/directory/open-model-directory.ts";
+import { loadFittingTokenizer, type OpenOptions, requireFitting } from "../../model/directory/open-model-directory.ts";
 import { callThread } from "../../platform/threads/worker-rpc.ts";
 import { removeModelFiles } from "../../runtime/session/model-files.ts";
 import type { EngineTarget, PreparedModel } from "../../runtime/session/prepared-model.ts";
+import { tokenizerDigest } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
 // Opens model directories for serving, on a thread of its own (`reader-thread.ts`), so that no weight ever reaches the
@@ -28,7 +29,6 @@ export interface ReadRequest {
 /** A model without its weights and its tokenizer, which is code and cannot cross threads. */
 export interface ReadModel {
   readonly description: Omit<ModelDescription, "tokenizer">;
-  readonly tokenizerDigest: string;
   readonly prepared: PreparedModel;
 }
 
@@ -53,17 +53,17 @@ export class ModelReader {
     const { description, prepared } = read;
     const remove = () => removeModelFiles(prepared);
     try {
-      return { ...description, ...prepared, tokenizer: this.#tokenizer(read), remove };
+      return { ...description, ...prepared, tokenizer: this.#tokenizer(description), remove };
     } catch (error) {
       await remove();
       throw error;
     }
   }
 
-  #tokenizer({ description, tokenizerDigest }: ReadModel): Tokenizer {
-    const known = this.#tokenizers.get(tokenizerDigest)?.deref();
-    if (known !== undefined) return known;
-    const tokenizer = loadFittingTokenizer(description.vocabulary, description.config);
+  #tokenizer({ vocabulary, config }: ReadModel["description"]): Tokenizer {
+    const known = this.#tokenizers.get(tokenizerDigest(vocabulary))?.deref();
+    if (known !== undefined) return requireFitting(known, config);
+    const tokenizer = loadFittingTokenizer(vocabulary, config);
     for (const [digest, reference] of this.#tokenizers) {
       if (reference.deref() === undefined) this.#tokenizers.delete(digest);
     }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { transpose } from "../../../src/model/checkpoint/hugging-face-tensors.ts";
 import { parseSafetensors } from "../../../src/model/formats/safetensors.ts";
 import { type StoredTensor, serializeSafetensors } from "../../../src/model/formats/safetensors-writer.ts";
 import { quantiseRows } from "../../../src/model/formats/scaled-int8.ts";
+import type { Tensor } from "../../../src/model/tensor.ts";
 
 const read = async (tensors: Readonly<Record<string, StoredTensor>>) =>
   (await parseSafetensors(serializeSafetensors(new Map(Object.entries(tensors))))).tensors;
@@ -40,5 +42,22 @@ describe("a matrix in steps of its rows' scales", () => {
     await expect(wrong).rejects.toThrow(
       "w of shape [3, 4] needs float scales of shape [3, 1]; w_scale has shape [4, 1]",
     );
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 3e38])(
+    "is refused where a scale is %s, which makes weights that are not finite",
+    async (scale) => {
+      const { shape, data } = quantiseRows(matrix);
+      const wrong = read({ w: { shape, data }, w_scale: { shape: [3, 1], data: Float32Array.of(1, scale, 1) } });
+      await expect(wrong).rejects.toThrow(/the scale of row 1 of w is .*; weights must be finite/);
+    },
+  );
+
+  it("transposes to the transposed floats, without making the floats first", async () => {
+    const { shape, data, scales } = quantiseRows(matrix);
+    const stored = (await read({ w: { shape, data }, w_scale: scales })).get("w") as Tensor;
+    const floats: Tensor = { shape, data: stored.data.slice() };
+    const unread: Tensor = { shape, scaled: stored.scaled!, data: new Float32Array() };
+    expect(transpose(unread)).toEqual(transpose(floats));
   });
 });

@@ -15,16 +15,18 @@ const TARGET = { device: "cpu", precision: "fp32" } as const;
 const directory = mkdtempSync(join(tmpdir(), "albert-reader-"));
 const path = join(directory, "model");
 
+const TINY = {
+  vocab_size: 6,
+  embedding_size: 4,
+  hidden_size: 8,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  intermediate_size: 8,
+  max_position_embeddings: 16,
+};
+
 beforeAll(async () => {
-  const { config } = parseAlbertConfig({
-    vocab_size: 6,
-    embedding_size: 4,
-    hidden_size: 8,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    intermediate_size: 8,
-    max_position_embeddings: 16,
-  });
+  const { config } = parseAlbertConfig(TINY);
   await writeModelDirectory(path, {
     name: "tiny",
     config,
@@ -73,6 +75,20 @@ describe("ModelReader", () => {
     expect(existsSync(model.modelPath)).toBe(true);
     await model.remove();
     expect(existsSync(dirname(model.modelPath))).toBe(false);
+  });
+
+  it("refuses a model with fewer embeddings than its vocabulary has pieces, also where the tokenizer is known", async () => {
+    const reader = new ModelReader();
+    const { remove } = await reader.prepare(path, TARGET);
+    const short = join(directory, "short");
+    const { manifest, vocabulary } = await openModelDirectory(path);
+    const { config } = parseAlbertConfig({ ...TINY, vocab_size: 5 });
+    const parameters = initialiseParameters(modelParameters(config, []), 1);
+    await writeModelDirectory(short, { name: manifest.name, config, heads: [], parameters, vocabulary });
+    for (const fresh of [reader, new ModelReader()]) {
+      await expect(fresh.prepare(short, TARGET)).rejects.toMatchObject({ reason: "VOCABULARY_MISMATCH" });
+    }
+    await remove();
   });
 
   it("passes refusals on with their reason", async () => {
