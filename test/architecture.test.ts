@@ -24,10 +24,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   training: ["tasks", "runtime", "graph", "model", "tokenizer", "config"],
   pretraining: ["training", "tasks", "runtime", "model", "tokenizer"],
   store: ["model"],
-  jobs: ["store", "pretraining", "training", "tasks", "runtime", "model", "tokenizer"],
+  jobs: ["report", "store", "pretraining", "training", "tasks", "runtime", "model", "tokenizer"],
   deployment: ["report", "jobs", "store", "training", "serving", "tasks", "runtime", "model"],
   server: [
     "access",
+    "report",
     "deployment",
     "jobs",
     "store",

@@ -1,13 +1,15 @@
+import { readFile } from "node:fs/promises";
 import { invariant } from "../errors.ts";
 import { taskOf } from "../jobs/runner/job-control.ts";
 import type { ModelPublisher } from "../jobs/runner/publish-result.ts";
+import type { EvaluationReport } from "../report/evaluation-report.ts";
 import { CHAMPION } from "../store/aliases.ts";
 import { type ModelVersion, versionName } from "../store/versions.ts";
 import type { DataFiles } from "./data-files.ts";
 import { type Deployment, isGenerationMismatch } from "./deployment.ts";
 import { evaluationDataOf } from "./gate/evaluation-data.ts";
-import { keepGateReport } from "./gate/gate-report.ts";
-import { type GateOptions, runGate } from "./gate/run-gate.ts";
+import { keepEvaluation } from "./gate/kept-reports.ts";
+import { type GateOptions, keepOutcome, runGate } from "./gate/run-gate.ts";
 
 /** Stores the models that jobs make, runs the gate on them, and promotes them through the deployment. */
 export function jobPublisher(
@@ -23,18 +25,30 @@ export function jobPublisher(
       return { version: versionName(await store.versions.publish(spec.model, modelDirectory)) };
     },
 
+    async keepReport(version, path) {
+      const [model = ""] = version.split("@");
+      const report = JSON.parse(await readFile(path, "utf8")) as EvaluationReport; // the job wrote it
+      await keepEvaluation(store.versions, { model, version: numberOf(version) }, report);
+    },
+
     async runGate({ spec, findings: ofRun }, { version }, signal) {
       if (spec.kind !== "fine-tune" && spec.kind !== "convert") {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
         return { verdict: "inconclusive", better: false, report: { findings: [...findings, ...ofRun] } };
       }
       const candidate = await store.versions.get(spec.model, numberOf(version));
-      const report = await runGate(
+      // A version that was trained on part of one file is compared on the rest of it, which holds no text of that part.
+      const training =
+        spec.kind === "fine-tune" && spec.eval !== undefined && spec.train !== undefined
+          ? { training: await data.resolve(spec.train, "spec.train.path") }
+          : {};
+      const outcome = await runGate(
         options,
-        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec), ofRun },
+        { candidate, task: taskOf(spec.task), data: await evaluationDataOf(data, spec), ofRun, ...training },
         signal,
       );
-      await keepGateReport(store.versions, candidate.model, candidate.version, report);
+      await keepOutcome(store, candidate, outcome);
+      const { report } = outcome;
       return { verdict: report.verdict, better: report.better, report: { ...report } };
     },
 

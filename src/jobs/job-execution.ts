@@ -89,7 +89,9 @@ export class JobExecution {
   #start(reporter: JobReporter): JobRun {
     const { record } = this;
     const product = earlierProduct(record);
-    const made = [product?.modelDirectory, product?.file?.path].filter((path) => path !== undefined);
+    const made = [product?.modelDirectory, product?.file?.path, product?.report?.path].filter(
+      (path) => path !== undefined,
+    );
     if (product === undefined || !made.every((path) => existsSync(path))) {
       void reporter.addSurely(() => record.transition({ kind: "begin" }));
       return this.#options.runner.start(record.job, record.directory, reporter.hooks());

@@ -37,6 +37,8 @@ export interface JobProduct {
   readonly modelDirectory?: string;
   /** A finished file to keep as a dataset; absent for kinds that make none. */
   readonly file?: { readonly name: string; readonly path: string };
+  /** What an evaluation found about a stored version, "name@7", as a file to keep with it. */
+  readonly report?: { readonly version: string; readonly path: string };
   readonly stoppedBy?: StoppedBy;
 }
 

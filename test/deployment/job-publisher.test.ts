@@ -1,9 +1,12 @@
+import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DataFiles } from "../../src/deployment/data-files.ts";
 import { Deployment } from "../../src/deployment/deployment.ts";
 import { type GateReport, keepGateReport } from "../../src/deployment/gate/gate-report.ts";
+import { keepEvaluation, latestEvaluation } from "../../src/deployment/gate/kept-reports.ts";
 import { jobPublisher } from "../../src/deployment/job-publisher.ts";
 import type { Job } from "../../src/jobs/job.ts";
+import type { EvaluationReport } from "../../src/report/evaluation-report.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { workshop } from "../support/stores.ts";
@@ -50,6 +53,27 @@ async function published() {
 }
 
 describe("what a job made", () => {
+  it("may be a report, which is kept with the version that it is about, once", async () => {
+    const { publisher, store } = await published();
+    const report = { formatVersion: 1, task: "classification", figures: [{ name: "f1", value: 0.1, low: 0, high: 1 }] };
+    const file = path("report.json");
+    writeFileSync(file, JSON.stringify(report));
+    await publisher.keepReport("m@2", file);
+    await publisher.keepReport("m@2", file);
+    expect(await latestEvaluation(store.versions, { model: "m", version: 2 })).toEqual(report);
+    expect(await store.versions.report("m", 2, "evaluation.2")).toBeUndefined();
+    writeFileSync(file, JSON.stringify({ ...report, task: "qa" }));
+    // Two processes at the same time keep both.
+    const other = { ...report, task: "race" } as unknown as EvaluationReport;
+    await Promise.all([
+      publisher.keepReport("m@2", file),
+      keepEvaluation(store.versions, { model: "m", version: 2 }, other),
+    ]);
+    const kept = await Promise.all([2, 3].map((n) => store.versions.report("m", 2, `evaluation.${n}`)));
+    expect(kept.map((one) => (one as { task: string }).task).sort()).toEqual(["qa", "race"]);
+    expect(await latestEvaluation(store.versions, { model: "m", version: 1 })).toBeUndefined();
+  });
+
   it("becomes the champion in the place of the one that the gate compared it with, once", async () => {
     const { champion, publisher, verdict } = await published();
     expect(await publisher.promoteIfUnchanged(job, "m@2", verdict)).toBe(true);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -9,6 +9,7 @@ import { uploadDataset } from "../../src/client/upload-dataset.ts";
 import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
+import { runAlbert } from "../support/command-line.ts";
 import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { moodRows } from "../support/mood-rows.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
@@ -123,6 +124,24 @@ describe("a fine-tune", () => {
     expect((await server.client.classify({ text: "good" })).meta!.version).toBe("2");
   });
 
+  it("leaves a report of where it is wrong, in the terminal and as a page", async () => {
+    const reply = await admin.models.getReport({ model: MODEL, version: "2" });
+    expect(reply).toMatchObject({ model: MODEL, version: 2, task: "classification", examples: 80 });
+    expect(reply.figures[0]!.name).toBe("eval_accuracy");
+    expect(reply.figures[0]!.low).toBeLessThanOrEqual(reply.figures[0]!.value);
+    const report = JSON.parse(reply.reportJson);
+    expect(report).toMatchObject({ kind: "single-label", model: { name: `${MODEL}@2` }, data: { judged: 80 } });
+    expect(report.duplicates).toMatchObject({ trainingExamples: 200, rows: 0 });
+    const page = join(base, "report.html");
+    const flags = ["--admin", server.app.addresses.admin!];
+    const { out } = await runAlbert("models", "report", `${MODEL}@2`, "--output", page, ...flags);
+    expect(out).toMatch(/^reviews@2 on 80 examples of dev\.jsonl \(classification\)\n/);
+    expect(out).toMatch(/figures of 80 examples/);
+    expect(readFileSync(page, "utf8")).toContain(`<h1>${MODEL}@2 on dev.jsonl</h1>`);
+    const none = admin.models.getReport({ model: MODEL, version: "1" });
+    await expect(none).rejects.toMatchObject({ status: "NOT_FOUND", reason: "REPORT_NOT_FOUND" });
+  }, 60_000);
+
   it("is judged anew on another set, and that report is kept too", async () => {
     const { report } = await admin.models.validateVersion({
       model: MODEL,
@@ -131,6 +150,8 @@ describe("a fine-tune", () => {
       path: "below.jsonl",
     });
     expect(report).toMatchObject({ verdict: GateVerdict.FAIL, examples: 80 });
+    const { reportJson } = await admin.models.getReport({ model: MODEL, version: "1" });
+    expect(JSON.parse(reportJson).data).toMatchObject({ name: "below.jsonl", digest: report!.dataset });
     const promote = admin.models.promote({ model: MODEL, version: 1, expectedGeneration: 4 });
     await expect(promote).rejects.toMatchObject({ status: "FAILED_PRECONDITION", reason: "GATE_FAILED" });
   }, 120_000);

@@ -133,6 +133,9 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       const { lineage } = await admin.models.getVersion({ model: "things" });
       const { version: parent } = await admin.models.getVersion({ model: "english", version: "1" });
       expect(lineage).toMatchObject({ parent: parent!.digest, jobId: classifier.job.id });
+      const ofJob = JSON.parse((await admin.models.getReport({ model: "things" })).reportJson);
+      expect(ofJob).toMatchObject({ model: { name: "things@1" }, data: { name: "rows.jsonl" } });
+      expect(ofJob.duplicates.rows).toBe(ofJob.data.judged); // it was trained on this very data
       const answer = await server.client.classify({ text: "the red dog", options: { model: "things" } });
       expect(answer.labels.map(({ label }) => label).sort()).toEqual(["animal", "plant"]);
 
@@ -144,6 +147,11 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       expect(measured.job.state, trail(measured.events)).toBe(JobState.SUCCEEDED);
       const { eval_accuracy: accuracy } = measured.job.progress!.metrics;
       expect(accuracy).toBe(classifier.job.progress!.metrics["eval_accuracy"]);
+
+      const ofEvaluation = JSON.parse((await admin.models.getReport({ model: "things" })).reportJson);
+      expect(ofEvaluation).toMatchObject({ model: { name: "things@1" }, data: { name: "rows.jsonl" } });
+      expect(ofEvaluation.figures[0]).toMatchObject({ name: "eval_accuracy", value: accuracy });
+      expect(ofEvaluation.duplicates).toBeUndefined(); // an evaluation knows nothing of the training
 
       const strange = await run(JobKind.EVALUATE, undefined, {
         model: "things",

@@ -93,6 +93,10 @@ export class RecordingPublisher implements ModelPublisher {
     return "d".repeat(64);
   }
 
+  async keepReport(version: string): Promise<void> {
+    this.calls.push(`report ${version}`);
+  }
+
   async publish(job: Job): Promise<{ readonly version: string }> {
     if (this.failing !== undefined) throw this.failing;
     const version = `${job.spec.model}@1`;

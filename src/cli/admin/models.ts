@@ -9,6 +9,7 @@ import {
   CollectGarbageResponseSchema,
   type GateReport,
   GateVerdictSchema,
+  GetReportResponseSchema,
   GetVersionResponseSchema,
   ImportCheckpointResponseSchema,
   type ListVersionsResponse,
@@ -26,6 +27,9 @@ import {
   VersionStateSchema,
   WatchServingResponseSchema,
 } from "../../gen/albert/v1/models_pb.js";
+import type { EvaluationReport } from "../../report/evaluation-report.ts";
+import { reportLines } from "../../report/render/text.ts";
+import { reportFile, writeReport } from "../evaluation/report-file.ts";
 import {
   type AdminFlags,
   addAdminOptions,
@@ -99,6 +103,23 @@ export function registerModels(program: Command): void {
         print(flags, ValidateVersionResponseSchema, reply, () => [
           ...gateLines(reply.report!),
           ...(precisionLoss === undefined ? [] : [lossLine(precisionLoss)]),
+        ]);
+      }),
+    );
+  addAdminOptions(models.command("report").argument("<version>", "as name@7 or name/champion; a name alone: champion"))
+    .description("show the newest evaluation report kept with a version: where it is wrong")
+    .option("--output <file>", "write it there: .html, a page that needs nothing else, or .json", reportFile)
+    .action((reference: string, flags: AdminFlags & { readonly output?: string }) =>
+      withAdmin(flags, async (client) => {
+        const [model = "", version = ""] = reference.split(/[@/]/);
+        const reply = await client.models.getReport({ model, version });
+        const report = JSON.parse(reply.reportJson) as EvaluationReport; // the server's own
+        if (flags.output !== undefined) await writeReport(report, flags.output);
+        print(flags, GetReportResponseSchema, reply, () => [
+          `${reply.model}@${reply.version} on ${reply.examples} examples of ${report.data.name ?? reply.dataset.slice(0, 12)} (${reply.task})`,
+          "",
+          ...reportLines(report),
+          ...(flags.output === undefined ? [] : [`report: ${flags.output}`]),
         ]);
       }),
     );

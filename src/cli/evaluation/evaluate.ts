@@ -5,7 +5,8 @@ import { changedAnswers } from "../../tasks/evaluation/changed-answers.ts";
 import { evaluationFile, predictionFiles } from "../../tasks/evaluation/official-files.ts";
 import { lossText } from "../model/convert.ts";
 import { addDatasetOptions, type DatasetFlags, type DatasetRun, given, runDataset, writeFiles } from "./dataset-run.ts";
-import { addReportOptions, type ReportFlags, reportOf, writeReports } from "./report-options.ts";
+import { writeReport } from "./report-file.ts";
+import { addReportOptions, type ReportFlags, reportOf } from "./report-options.ts";
 
 interface EvaluateFlags extends DatasetFlags, ReportFlags {
   readonly output?: string;
@@ -46,7 +47,7 @@ export function registerEvaluate(program: Command): void {
         return;
       }
       const report = await reportOf(flags, run, examples);
-      await writeReports(report, flags.report);
+      for (const path of flags.report) await writeReport(report, path);
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(summary(flags, run, exact), null, 2)}\n`

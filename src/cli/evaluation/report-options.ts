@@ -1,19 +1,17 @@
-import { writeFile } from "node:fs/promises";
-import { basename, dirname, extname } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import { basename } from "node:path";
+import type { Command } from "commander";
 import type { Head } from "../../model/heads.ts";
-import { makeDirectory } from "../../platform/directories.ts";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import { LISTED_ROWS, makeReport } from "../../report/make-report.ts";
-import { reportPage } from "../../report/render/page.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
 import { acceptedExamples } from "../../training/data/rows/dataset-rows.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
 import { wholeNumber } from "../number-flags.ts";
 import { readingOf } from "../training/reading-options.ts";
 import type { DatasetFlags, DatasetRun } from "./dataset-run.ts";
+import { reportFile } from "./report-file.ts";
 
-// Flags of the report that an evaluation makes, the report itself, and the files it is written to.
+// Flags of the report that an evaluation makes, and the report itself.
 
 /** Flags of a report. */
 export interface ReportFlags {
@@ -28,7 +26,7 @@ export function addReportOptions(command: Command): Command {
     .option(
       "--report <file>",
       "also write the report there: .html, a page that needs nothing else, or .json; may be given twice",
-      reportFile,
+      (path: string, before: readonly string[]) => [...before, reportFile(path)],
       [],
     )
     .option("--report-rows <n>", "rows of each list of the report", wholeNumber(1, 100_000), LISTED_ROWS)
@@ -54,14 +52,6 @@ export async function reportOf(
   });
 }
 
-/** Writes the report to every file that was asked for. */
-export async function writeReports(report: EvaluationReport, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    await makeDirectory(dirname(path));
-    await writeFile(path, isPage(path) ? reportPage(report) : `${JSON.stringify(report, null, 2)}\n`);
-  }
-}
-
 /** Rows that cannot be used, and labels that the model does not have, do not matter here. */
 function trainingExamples(flags: DatasetFlags, path: string, task: TaskName, head: Head) {
   const { columns } = readingOf(flags);
@@ -70,15 +60,4 @@ function trainingExamples(flags: DatasetFlags, path: string, task: TaskName, hea
     ...(head.kind === "classification" ? { problemType: head.problemType } : {}),
     ...(columns === undefined ? {} : { columns }),
   });
-}
-
-function isPage(path: string): boolean {
-  return /^\.html?$/i.test(extname(path));
-}
-
-function reportFile(path: string, before: readonly string[]): string[] {
-  if (!isPage(path) && extname(path).toLowerCase() !== ".json") {
-    throw new InvalidArgumentError("expected a file that ends in .html or .json");
-  }
-  return [...before, path];
 }

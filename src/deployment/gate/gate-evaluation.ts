@@ -1,14 +1,19 @@
+import { basename } from "node:path";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
+import type { Head } from "../../model/heads.ts";
 import { type Comparison, compareModels, type GateRules, totals } from "../../report/comparison/compare.ts";
 import { type Scored, scoreExamples } from "../../report/comparison/scored-examples.ts";
+import type { EvaluationReport } from "../../report/evaluation-report.ts";
+import { makeReport } from "../../report/make-report.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
 import { answeringHead, evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
+import { acceptedExamples } from "../../training/data/rows/dataset-rows.ts";
 import { compareWithBaseline, trivialBaseline } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import { type EvaluationData, type EvaluationSet, openEvaluationSet } from "./evaluation-data.ts";
@@ -24,6 +29,8 @@ export interface GateEvaluation {
   /** Directory of the model to compare with; absent: the candidate is measured alone. */
   readonly champion?: string;
   readonly data: EvaluationData;
+  /** A file that the candidate was trained on, where it is not the one that it is evaluated on. */
+  readonly training?: string;
   /** What would serve. */
   readonly engine: Pick<EngineOptions, "device" | "precision" | "threads">;
   readonly rules: GateRules;
@@ -33,6 +40,8 @@ export interface GateEvaluation {
 
 /** What an evaluation found. */
 export interface GateEvaluationResult {
+  /** Where the candidate is wrong; it does not name the version. */
+  readonly evaluation: EvaluationReport;
   /** Official name of the metric that decides. */
   readonly metric: string;
   readonly candidateValue: number;
@@ -67,7 +76,13 @@ export async function evaluateForGate(request: GateEvaluation, signal: AbortSign
   const trivial =
     baseline?.metric === metric ? compareWithBaseline(baseline, { [metric]: candidateValue })?.message : undefined;
   const precisionLoss = await precisionLossOf(request, candidate, set, own.evaluation, signal);
+  const evaluation = await makeReport({
+    ...{ task: request.task, head, examples: own.examples, evaluation: own.evaluation },
+    data: { name: basename(request.data.path), digest: set.digest },
+    ...(request.training === undefined ? {} : { training: trainingExamples(request, request.training, head) }),
+  });
   const result = {
+    evaluation,
     metric,
     candidateValue,
     examples: own.set.examples,
@@ -100,8 +115,16 @@ async function precisionLossOf(
   return { precision, ...lossBetween(request.task, evaluation, served) };
 }
 
+/** Rows that cannot be used do not matter here, nor do labels that the candidate does not have. */
+function trainingExamples({ task, data: { reading } }: GateEvaluation, path: string, head: Head) {
+  const problemType = head.kind === "classification" ? { problemType: head.problemType } : {};
+  const read = { ...reading, acceptWindowsText: true, unlabelled: true, ...problemType };
+  return acceptedExamples({ task, paths: [path], split: "train", ...read });
+}
+
 /** A model's answers, and what they contribute to the metric that decides. */
 interface Answered extends Scored {
+  readonly examples: readonly Example[];
   readonly evaluation: DatasetEvaluation;
 }
 
@@ -144,7 +167,7 @@ async function answer(
       ...(nullThreshold === undefined ? {} : { nullThreshold }), // the one it would serve with
     });
     const scored = scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);
-    return { ...scored, evaluation };
+    return { ...scored, evaluation, examples: seen };
   } finally {
     await engine.close();
   }

@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
 import { callThread } from "../../platform/threads/worker-rpc.ts";
 import { GATE_RULES, type GateRules } from "../../report/comparison/compare.ts";
+import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
 import type { Store } from "../../store/store.ts";
@@ -11,7 +12,8 @@ import { saysTrivial } from "../../training/evaluation/findings.ts";
 import type { Task } from "../../training/settings/recipes.ts";
 import type { EvaluationData } from "./evaluation-data.ts";
 import type { GateEvaluation, GateEvaluationResult } from "./gate-evaluation.ts";
-import type { GateReport } from "./gate-report.ts";
+import { type GateReport, keepGateReport } from "./gate-report.ts";
+import { keepEvaluation } from "./kept-reports.ts";
 
 // Runs the gate for one version: finds what it replaces, evaluates both on the gate's thread, and writes the report. It promotes
 // nothing.
@@ -34,6 +36,8 @@ export interface GateInput {
   readonly candidate: ModelVersion;
   readonly task: Task;
   readonly data: EvaluationData;
+  /** A file that the version was trained on, where it is not the one that it is evaluated on. */
+  readonly training?: string;
   /** What the run that made it found, for the reader of the report. */
   readonly ofRun?: readonly string[];
 }
@@ -48,18 +52,34 @@ export interface GateInput {
  * @throws AlbertError precondition (HEAD_MISSING) when the candidate has no head for the task; invalid-input for a set that
  *   does not fit; too-large (WORK_TOO_LARGE)
  */
-export async function runGate(options: GateOptions, input: GateInput, signal: AbortSignal): Promise<GateReport> {
+export async function runGate(options: GateOptions, input: GateInput, signal: AbortSignal): Promise<GateOutcome> {
   const startedAt = performance.now();
-  const report = await evaluateAndCompare(options, input, signal);
-  options.onReport?.(report, startedAt);
-  return report;
+  const outcome = await evaluateAndCompare(options, input, signal);
+  options.onReport?.(outcome.report, startedAt);
+  return outcome;
+}
+
+/** What the gate found: its judgement, and where the version is wrong. */
+export interface GateOutcome {
+  readonly report: GateReport;
+  readonly evaluation: EvaluationReport;
+}
+
+/** Keeps both with the version that they are about. @throws AlbertError as `Versions.attachReport` */
+export async function keepOutcome(
+  { versions }: Pick<Store, "versions">,
+  candidate: Pick<ModelVersion, "model" | "version">,
+  { report, evaluation }: GateOutcome,
+): Promise<void> {
+  await keepEvaluation(versions, candidate, evaluation);
+  await keepGateReport(versions, candidate.model, candidate.version, report);
 }
 
 async function evaluateAndCompare(
   options: GateOptions,
-  { candidate, task, data, ofRun = [] }: GateInput,
+  { candidate, task, data, training, ofRun = [] }: GateInput,
   signal: AbortSignal,
-): Promise<GateReport> {
+): Promise<GateOutcome> {
   const { store, engine, background, rules = GATE_RULES, host = inThread({ heapBytes: defaultHeapBytes() }) } = options;
   const alias = await store.aliases.get(candidate.model, CHAMPION);
   const champion =
@@ -69,6 +89,7 @@ async function evaluateAndCompare(
   const request: GateEvaluation = {
     task,
     data,
+    ...(training === undefined ? {} : { training }),
     rules,
     background,
     engine: await engine(),
@@ -79,8 +100,10 @@ async function evaluateAndCompare(
   const {
     champion: outcome,
     trivial,
+    evaluation: found,
     ...measured
   } = await callThread<GateEvaluation, GateEvaluationResult>(entry, import.meta.url, request, signal, host);
+  const evaluation = { ...found, model: { name: versionName(candidate), digest: candidate.digest } };
   const { precision = "fp32" } = request.engine;
   const id = reportId(candidate, champion, measured.dataset, rules, precision);
   const result = { ...measured, ...(alias === undefined ? {} : { champion: alias.version }) };
@@ -90,16 +113,18 @@ async function evaluateAndCompare(
     const finding = alias === undefined ? "there is no champion to compare with" : "this version is the champion";
     const verdict = trivial === undefined ? "pass" : "inconclusive";
     const better = alias === undefined && trivial === undefined;
-    return { id, ...result, verdict, better, findings: [finding, ...learnt] };
+    return { report: { id, ...result, verdict, better, findings: [finding, ...learnt] }, evaluation };
   }
   if ("incomparable" in outcome) {
     const finding = `champion ${versionName(champion)} ${outcome.incomparable}`;
-    return { id, ...result, verdict: "inconclusive", better: false, findings: [finding, ...learnt] };
+    const findings = [finding, ...learnt];
+    return { report: { id, ...result, verdict: "inconclusive", better: false, findings }, evaluation };
   }
   const { comparison } = outcome;
   const compared = `compared with champion ${versionName(champion)}`;
   const better = comparison.better && trivial === undefined;
-  return { id, ...result, ...comparison, better, findings: [compared, ...comparison.findings, ...learnt] };
+  const findings = [compared, ...comparison.findings, ...learnt];
+  return { report: { id, ...result, ...comparison, better, findings }, evaluation };
 }
 
 /** The same evaluation has the same id. */

@@ -21,6 +21,8 @@ export interface GateVerdict {
 export interface ModelPublisher {
   /** Keeps a file as a dataset; keeping the same bytes again gives the dataset that exists. @returns its digest */
   keep(file: { readonly name: string; readonly path: string }): Promise<string>;
+  /** Keeps an evaluation report, a file, with a stored version; keeping the same again changes nothing. */
+  keepReport(version: string, path: string): Promise<void>;
   /** Stores the directory as the model's next version; storing the same content again gives the version that exists. */
   publish(job: Job, modelDirectory: string): Promise<{ readonly version: string }>;
   /**
@@ -51,11 +53,12 @@ export interface ModelPublisher {
  */
 export async function publishResult(
   record: JobRecord,
-  { metrics, stoppedBy, modelDirectory, file }: JobProduct,
+  { metrics, stoppedBy, modelDirectory, file, report }: JobProduct,
   publisher: ModelPublisher,
   signal: AbortSignal,
 ): Promise<JobResult> {
   let result: JobResult = { metrics, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
+  if (report !== undefined) await publisher.keepReport(report.version, report.path);
   if (file !== undefined) result = { ...result, dataset: await keep(record, file, metrics, publisher) };
   if (modelDirectory === undefined) return result;
   return { ...result, ...(await publish(record, modelDirectory, publisher, signal)) };
@@ -80,11 +83,12 @@ function placed(
   directory: string,
   place: (directory: string, path: string) => string,
 ): JobProduct {
-  const { modelDirectory, file, ...rest } = product;
+  const { modelDirectory, file, report, ...rest } = product;
   return {
     ...rest,
     ...(modelDirectory === undefined ? {} : { modelDirectory: place(directory, modelDirectory) }),
     ...(file === undefined ? {} : { file: { ...file, path: place(directory, file.path) } }),
+    ...(report === undefined ? {} : { report: { ...report, path: place(directory, report.path) } }),
   };
 }
 

@@ -118,6 +118,8 @@ const MODELS: Rows<typeof ModelService> = {
   },
   getVersion: { scopes: ["read"], models: ofModel },
   importCheckpoint: { scopes: ["admin"], models: ofModel },
+  // It holds texts of the data.
+  getReport: { scopes: ["data", "train"], models: ofModel },
   validateVersion: { scopes: ["train"], models: ofModel },
   loadVersion: { scopes: ["promote"], models: ofModel },
   unloadVersion: { scopes: ["promote"], models: ofModel },

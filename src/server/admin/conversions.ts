@@ -5,6 +5,7 @@ import {
   type AliasSchema,
   type GateReportSchema,
   GateVerdict,
+  type GetReportResponseSchema,
   type ModelVersionSchema,
   type OutageSchema,
   type ServingModelSchema,
@@ -12,6 +13,7 @@ import {
   TrafficMode,
   VersionState,
 } from "../../gen/albert/v1/models_pb.js";
+import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import {
   type VersionState as LiveState,
   type ModelStatus,
@@ -79,6 +81,23 @@ export function gateReportMessage(report: GateReport): MessageInitShape<typeof G
     dataset: report.dataset,
     findings: [...report.findings],
     ...(report.precisionLoss === undefined ? {} : { precisionLoss: precisionLossMessage(report.precisionLoss) }),
+  };
+}
+
+/** The evaluation report that is kept with a version. */
+export function reportMessage(
+  { model, version }: Pick<ModelVersion, "model" | "version">,
+  report: EvaluationReport,
+): MessageInitShape<typeof GetReportResponseSchema> {
+  return {
+    model,
+    version,
+    task: report.task,
+    dataset: report.data.digest ?? "",
+    examples: report.data.judged,
+    figures: report.figures.map(({ name, value, low, high }) => ({ name, value, low, high })),
+    findings: [...report.findings],
+    reportJson: JSON.stringify(report),
   };
 }
 

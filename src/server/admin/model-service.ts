@@ -2,6 +2,7 @@ import type { Caller } from "../../access/caller.ts";
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate/gate-report.ts";
 import { latestGateReport, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
+import { latestEvaluation } from "../../deployment/gate/kept-reports.ts";
 import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
 import {
   type ModelService,
@@ -14,12 +15,13 @@ import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
 import type { GcReport } from "../../store/gc.ts";
 import type { Store } from "../../store/store.ts";
-import type { ModelVersion } from "../../store/versions.ts";
+import { type ModelVersion, versionName } from "../../store/versions.ts";
 import type { ServiceHandlers } from "../call/call.ts";
 import {
   aliasMessage,
   gateReportMessage,
   outageMessage,
+  reportMessage,
   servingMessage,
   swapReportMessage,
   timestamp,
@@ -126,6 +128,17 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
     async validateVersion({ model, version, task, dataset, path }, { signal }) {
       requireOne({ dataset, path });
       return { report: gateReportMessage(await options.runGate({ model, version, task, dataset, path }, signal)) };
+    },
+
+    async getReport({ model, version }) {
+      const stored = await store.resolve(model, version);
+      const report = await latestEvaluation(store.versions, stored);
+      if (report !== undefined) return reportMessage(stored, report);
+      const message = `no evaluation report is kept with ${versionName(stored)}: albert models validate, or a job, makes one`;
+      throw new AlbertError("not-found", message, {
+        reason: "REPORT_NOT_FOUND",
+        metadata: { model, version: String(stored.version) },
+      });
     },
 
     async loadVersion({ model, version }) {

@@ -5,8 +5,8 @@ import type { Config } from "../../config/settings.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/gate/evaluation-data.ts";
-import { keepGateReport, measuredPrecisionLoss, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
-import { type GateOptions, runGate } from "../../deployment/gate/run-gate.ts";
+import { measuredPrecisionLoss, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
+import { type GateOptions, keepOutcome, runGate } from "../../deployment/gate/run-gate.ts";
 import { jobPublisher } from "../../deployment/job-publisher.ts";
 import { resolveBelow } from "../../deployment/path-roots.ts";
 import { holderOf, Retention } from "../../deployment/retention/retention.ts";
@@ -333,9 +333,9 @@ async function validateVersion(
   const { dataset, path } = request;
   const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const report = await runGate(gate, { candidate, task, data: await wholeData(data, source, "path") }, signal);
-  await keepGateReport(versions, candidate.model, candidate.version, report);
-  return report;
+  const outcome = await runGate(gate, { candidate, task, data: await wholeData(data, source, "path") }, signal);
+  await keepOutcome(gate.store, candidate, outcome);
+  return outcome.report;
 }
 
 /** Where jobs, the gate and validations run, and the memory of each. */

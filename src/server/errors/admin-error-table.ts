@@ -182,6 +182,14 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
+    reason: "REPORT_NOT_FOUND",
+    code: "not-found",
+    when: "No evaluation report is kept with the version; `albert models validate` makes one.",
+    detail: "none",
+    retry: "no",
+    metadata: ["model", "version"],
+  },
+  {
     reason: "REPORT_EXISTS",
     code: "already-exists",
     when: "Another judgement of the version was stored at the same time; judge again.",

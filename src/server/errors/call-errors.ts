@@ -125,6 +125,7 @@ export const CALL_ERRORS = {
     getVersion: NAMES_VERSION,
     importCheckpoint: [...NAMES_PATH, ...WRITES_STORE],
     validateVersion: [...NAMES_DATA, ...LOADS_VERSION, ...WRITES_STORE, "HEAD_MISSING", "REPORT_EXISTS"],
+    getReport: [...NAMES_VERSION, "REPORT_NOT_FOUND"],
     loadVersion: LOADS_VERSION,
     unloadVersion: [...NAMES_VERSION, "MODEL_NOT_FOUND", "VERSION_NOT_LOADED", "VERSION_IN_USE"],
     promote: [...MOVES_ALIAS, "GATE_FAILED"],

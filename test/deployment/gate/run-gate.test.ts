@@ -31,7 +31,7 @@ describe("the gate", { timeout: 60_000 }, () => {
     const pair = ["positive", "negative"].map((label) => `${JSON.stringify({ text: "a good day", label })}\n`);
     writeFileSync(data.path, pair.join("").repeat(rows / 2));
     const candidate = await store.versions.get("reviews", 1);
-    return runGate(options, { candidate, task: "classification", data }, signal);
+    return (await runGate(options, { candidate, task: "classification", data }, signal)).report;
   };
 
   it("is over soon after it was stopped, and leaves no temporary files", async () => {
@@ -101,20 +101,24 @@ describe("the gate", { timeout: 60_000 }, () => {
       `eval_accuracy 0.5 is within noise of any choice (0.5): ${LEARNT_NOTHING}`,
     ];
     const input = { candidate, task: "classification", data, ofRun } as const;
-    const report = await runGate(options, input, new AbortController().signal);
+    const { report, evaluation } = await runGate(options, input, new AbortController().signal);
     expect(report).toMatchObject({ verdict: "pass", better: true, candidateValue: 1 });
+    expect(evaluation).toMatchObject({
+      ...{ kind: "single-label", model: { name: "moods@1", digest: candidate.digest } },
+      ...{ data: { name: "dev.jsonl", digest: report.dataset, judged: 300 }, worst: [] },
+    });
     expect(report.findings).toEqual(["there is no champion to compare with", "the training loss still fell"]);
 
     // Half of another model's answers are right; one with other labels cannot answer at all.
     await store.versions.publish("moods", await writeTinyModel(ALL_HEADS.slice(0, 1), 4));
     await store.aliases.point("moods", 2, { reason: "a test" });
-    const against = await runGate(options, input, new AbortController().signal);
+    const { report: against } = await runGate(options, input, new AbortController().signal);
     expect(against).toMatchObject({ verdict: "pass", better: true, champion: 2, candidateValue: 1 });
     expect(against.difference![0]).toBeGreaterThan(0);
     const other = ALL_HEADS.filter(({ kind }) => kind === "span");
     await store.versions.publish("moods", await writeTinyModel(other, 5));
     await store.aliases.point("moods", 3, { reason: "a test" });
-    const incomparable = await runGate(options, input, new AbortController().signal);
+    const { report: incomparable } = await runGate(options, input, new AbortController().signal);
     expect(incomparable).toMatchObject({ verdict: "inconclusive", better: false, champion: 3 });
     expect(incomparable.championValue).toBeUndefined();
   });

@@ -58,6 +58,7 @@ export async function openJobs(directory: string, host?: ThreadHost) {
     runner,
     publisher: {
       keep: async ({ name, path }) => (await store.datasets.add(name, path)).digest,
+      keepReport: async () => {},
       publish: async (job, modelDirectory) => ({
         version: versionName(await store.versions.publish(job.spec.model, modelDirectory)),
       }),

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,6 +134,40 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(evaluation.problems.length).toBeGreaterThan(0);
     const long = await planOf("pretrain", { train: text }, { recipe: { max_seq_length: "512" } });
     expect(long.problems).toMatchObject([{ where: "max_seq_length" }]);
+  });
+});
+
+describe("an evaluation", { timeout: 120_000 }, () => {
+  const evaluation = async (more: object) => {
+    const spec: JobSpec = {
+      ...{ kind: "evaluate", model: "m", task: "classification", init: "", recipe: {}, seed: 1, promote: "manual" },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const executor = { kind: "onnx", device: "cpu", threads: 1 } as const;
+    const directory = join(base, "evaluation");
+    return runJob(
+      {
+        ...{ jobId: "j", spec, directory, cache: base, program: "p", executor, eval: rows },
+        ...{ start: { kind: "checkpoint", path: model }, ...more },
+      },
+      NO_OP_CONTROL,
+    );
+  };
+
+  it("leaves a report to be kept with the version that it measured", async () => {
+    const outcome = await evaluation({ startVersion: "m@3" });
+    if (outcome.kind !== "finished" || outcome.report === undefined) throw new Error(JSON.stringify(outcome));
+    expect(outcome.report.version).toBe("m@3");
+    expect(JSON.parse(readFileSync(outcome.report.path, "utf8"))).toMatchObject({
+      ...{ kind: "single-label", model: { name: "m@3" }, data: { name: "rows.jsonl", judged: 100 } },
+      figures: expect.arrayContaining([
+        expect.objectContaining({ name: "eval_accuracy", value: outcome.metrics["eval_accuracy"] }),
+      ]),
+    });
+  });
+
+  it("leaves none about a model that is no stored version", async () => {
+    expect(await evaluation({})).toEqual({ kind: "finished", metrics: expect.anything() });
   });
 });
 

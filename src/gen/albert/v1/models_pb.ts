@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/models.proto.
  */
 export const file_albert_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkitAEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRovCg1EYXRhc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAIKCkdhdGVSZXBvcnQSCgoCaWQYASABKAkSJwoHdmVyZGljdBgCIAEoDjIWLmFsYmVydC52MS5HYXRlVmVyZGljdBIOCgZtZXRyaWMYAyABKAkSFgoOY2hhbXBpb25fdmFsdWUYBCABKAESFwoPY2FuZGlkYXRlX3ZhbHVlGAUgASgBEhYKDmRpZmZlcmVuY2VfbG93GAYgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgHIAEoARIWCgltY25lbWFyX3AYCCABKAFIAIgBARIQCghleGFtcGxlcxgJIAEoDRIPCgdkYXRhc2V0GAogASgJEhAKCGZpbmRpbmdzGAsgAygJEjAKDnByZWNpc2lvbl9sb3NzGAwgASgLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3NCDAoKX21jbmVtYXJfcCL0AgoKU3dhcFJlcG9ydBINCgVtb2RlbBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKA0SEgoKdG9fdmVyc2lvbhgDIAEoDRI+Cg1waGFzZV9zZWNvbmRzGAQgAygLMicuYWxiZXJ0LnYxLlN3YXBSZXBvcnQuUGhhc2VTZWNvbmRzRW50cnkSFQoNcDk5X2JlZm9yZV9tcxgFIAEoARIVCg1wOTlfZHVyaW5nX21zGAYgASgBEhQKDHA5OV9hZnRlcl9tcxgHIAEoARIYChByc3NfYmVmb3JlX2J5dGVzGAggASgBEhcKD3Jzc19hZnRlcl9ieXRlcxgJIAEoARIXCg9yZXF1ZXN0c19mYWlsZWQYCiABKA0SKAoEdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMwoRUGhhc2VTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJLChNMaXN0VmVyc2lvbnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIqEBChRMaXN0VmVyc2lvbnNSZXNwb25zZRIpCgh2ZXJzaW9ucxgBIAMoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SIQoHYWxpYXNlcxgCIAMoCzIQLmFsYmVydC52MS5BbGlhcxIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSIgoHb3V0YWdlcxgEIAMoCzIRLmFsYmVydC52MS5PdXRhZ2UiXwoGT3V0YWdlEg0KBW1vZGVsGAEgASgJEiQKBXN0YXRlGAIgASgOMhUuYWxiZXJ0LnYxLk1vZGVsU3RhdGUSDwoHZmFpbHVyZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIjMKEUdldFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKAkipgEKEkdldFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIVCg1tYW5pZmVzdF9qc29uGAIgASgJEiMKB2xpbmVhZ2UYAyABKAsyEi5hbGJlcnQudjEuTGluZWFnZRIqCgtnYXRlX3JlcG9ydBgEIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjYKF0ltcG9ydENoZWNrcG9pbnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEgwKBHBhdGgYAiABKAkiVQoYSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEg8KB3N1bW1hcnkYAiABKAkiZQoWVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIMCgRwYXRoGAUgASgJIkAKF1ZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEiUKBnJlcG9ydBgBIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjQKEkxvYWRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNIj8KE0xvYWRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24iNgoUVW5sb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSJBChVVbmxvYWRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24igwEKDlByb21vdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDQoFYWxpYXMYAyABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoDRIVCg1vdmVycmlkZV9nYXRlGAUgASgIEg4KBnJlYXNvbhgGIAEoCSJsCg9Qcm9tb3RlUmVzcG9uc2USHwoFYWxpYXMYASABKAsyEC5hbGJlcnQudjEuQWxpYXMSJQoGcmVwb3J0GAIgASgLMhUuYWxiZXJ0LnYxLlN3YXBSZXBvcnQSEQoJdW5jaGFuZ2VkGAMgASgIIlwKD1JvbGxiYWNrUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVhbGlhcxgCIAEoCRIbChNleHBlY3RlZF9nZW5lcmF0aW9uGAMgASgNEg4KBnJlYXNvbhgEIAEoCSJaChBSb2xsYmFja1Jlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0InUKEVNldFRyYWZmaWNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgCIAEoDRIkCgRtb2RlGAMgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEg8KB3BlcmNlbnQYBCABKAEiPAoSU2V0VHJhZmZpY1Jlc3BvbnNlEiYKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbCLAAgoMU2VydmluZ01vZGVsEg0KBW1vZGVsGAEgASgJEikKCHZlcnNpb25zGAIgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAMgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEiwKDHRyYWZmaWNfbW9kZRgEIAEoDjIWLmFsYmVydC52MS5UcmFmZmljTW9kZRIaChJjaGFsbGVuZ2VyX3ZlcnNpb24YBSABKA0SFwoPdHJhZmZpY19wZXJjZW50GAYgASgBEhAKCGNvbXBhcmVkGAcgASgNEhEKCWRpc2FncmVlZBgIIAEoDRIoCglsYXN0X3N3YXAYCSABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydBIhCgZvdXRhZ2UYCiABKAsyES5hbGJlcnQudjEuT3V0YWdlIigKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIPCgdkcnlfcnVuGAEgASgIImMKFkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USKwoIdmVyc2lvbnMYASADKAsyGS5hbGJlcnQudjEuUmVtb3ZlZFZlcnNpb24SDQoFZmlsZXMYAiABKA0SDQoFYnl0ZXMYAyABKAEiQAoOUmVtb3ZlZFZlcnNpb24SDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIOCgZkaWdlc3QYAyABKAkiPwoTV2F0Y2hTZXJ2aW5nUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIZChFoZWFydGJlYXRfc2Vjb25kcxgCIAEoASJ7ChRXYXRjaFNlcnZpbmdSZXNwb25zZRIoCgVtb2RlbBgBIAEoCzIXLmFsYmVydC52MS5TZXJ2aW5nTW9kZWxIABIvCgloZWFydGJlYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCCAoGdXBkYXRlKp0CCgxWZXJzaW9uU3RhdGUSHQoZVkVSU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFFZFUlNJT05fU1RBVEVfU1RPUkVEEAESGQoVVkVSU0lPTl9TVEFURV9MT0FESU5HEAISGQoVVkVSU0lPTl9TVEFURV9XQVJNSU5HEAMSGQoVVkVSU0lPTl9TVEFURV9TVEFOREJZEAQSGQoVVkVSU0lPTl9TVEFURV9TRVJWSU5HEAUSGAoUVkVSU0lPTl9TVEFURV9TSEFET1cQBhIYChRWRVJTSU9OX1NUQVRFX0NBTkFSWRAHEhoKFlZFUlNJT05fU1RBVEVfRFJBSU5JTkcQCBIYChRWRVJTSU9OX1NUQVRFX0ZBSUxFRBAJKngKC0dhdGVWZXJkaWN0EhwKGEdBVEVfVkVSRElDVF9VTlNQRUNJRklFRBAAEhUKEUdBVEVfVkVSRElDVF9QQVNTEAESFQoRR0FURV9WRVJESUNUX0ZBSUwQAhIdChlHQVRFX1ZFUkRJQ1RfSU5DT05DTFVTSVZFEAMqcwoLVHJhZmZpY01vZGUSHAoYVFJBRkZJQ19NT0RFX1VOU1BFQ0lGSUVEEAASFwoTVFJBRkZJQ19NT0RFX1NIQURPVxABEhcKE1RSQUZGSUNfTU9ERV9DQU5BUlkQAhIUChBUUkFGRklDX01PREVfT0ZGEAMy/wYKDE1vZGVsU2VydmljZRJPCgxMaXN0VmVyc2lvbnMSHi5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVxdWVzdBofLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXNwb25zZRJJCgpHZXRWZXJzaW9uEhwuYWxiZXJ0LnYxLkdldFZlcnNpb25SZXF1ZXN0Gh0uYWxiZXJ0LnYxLkdldFZlcnNpb25SZXNwb25zZRJbChBJbXBvcnRDaGVja3BvaW50EiIuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXF1ZXN0GiMuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXNwb25zZRJYCg9WYWxpZGF0ZVZlcnNpb24SIS5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXNwb25zZRJMCgtMb2FkVmVyc2lvbhIdLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlcXVlc3QaHi5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXNwb25zZRJSCg1VbmxvYWRWZXJzaW9uEh8uYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXF1ZXN0GiAuYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXNwb25zZRJACgdQcm9tb3RlEhkuYWxiZXJ0LnYxLlByb21vdGVSZXF1ZXN0GhouYWxiZXJ0LnYxLlByb21vdGVSZXNwb25zZRJDCghSb2xsYmFjaxIaLmFsYmVydC52MS5Sb2xsYmFja1JlcXVlc3QaGy5hbGJlcnQudjEuUm9sbGJhY2tSZXNwb25zZRJJCgpTZXRUcmFmZmljEhwuYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXNwb25zZRJVCg5Db2xsZWN0R2FyYmFnZRIgLmFsYmVydC52MS5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaIS5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRJRCgxXYXRjaFNlcnZpbmcSHi5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVxdWVzdBofLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXNwb25zZTABYgZwcm90bzM", [file_albert_v1_inference, file_google_protobuf_timestamp]);
+  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkitAEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRovCg1EYXRhc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAIKCkdhdGVSZXBvcnQSCgoCaWQYASABKAkSJwoHdmVyZGljdBgCIAEoDjIWLmFsYmVydC52MS5HYXRlVmVyZGljdBIOCgZtZXRyaWMYAyABKAkSFgoOY2hhbXBpb25fdmFsdWUYBCABKAESFwoPY2FuZGlkYXRlX3ZhbHVlGAUgASgBEhYKDmRpZmZlcmVuY2VfbG93GAYgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgHIAEoARIWCgltY25lbWFyX3AYCCABKAFIAIgBARIQCghleGFtcGxlcxgJIAEoDRIPCgdkYXRhc2V0GAogASgJEhAKCGZpbmRpbmdzGAsgAygJEjAKDnByZWNpc2lvbl9sb3NzGAwgASgLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3NCDAoKX21jbmVtYXJfcCL0AgoKU3dhcFJlcG9ydBINCgVtb2RlbBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKA0SEgoKdG9fdmVyc2lvbhgDIAEoDRI+Cg1waGFzZV9zZWNvbmRzGAQgAygLMicuYWxiZXJ0LnYxLlN3YXBSZXBvcnQuUGhhc2VTZWNvbmRzRW50cnkSFQoNcDk5X2JlZm9yZV9tcxgFIAEoARIVCg1wOTlfZHVyaW5nX21zGAYgASgBEhQKDHA5OV9hZnRlcl9tcxgHIAEoARIYChByc3NfYmVmb3JlX2J5dGVzGAggASgBEhcKD3Jzc19hZnRlcl9ieXRlcxgJIAEoARIXCg9yZXF1ZXN0c19mYWlsZWQYCiABKA0SKAoEdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMwoRUGhhc2VTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJLChNMaXN0VmVyc2lvbnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIqEBChRMaXN0VmVyc2lvbnNSZXNwb25zZRIpCgh2ZXJzaW9ucxgBIAMoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SIQoHYWxpYXNlcxgCIAMoCzIQLmFsYmVydC52MS5BbGlhcxIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSIgoHb3V0YWdlcxgEIAMoCzIRLmFsYmVydC52MS5PdXRhZ2UiXwoGT3V0YWdlEg0KBW1vZGVsGAEgASgJEiQKBXN0YXRlGAIgASgOMhUuYWxiZXJ0LnYxLk1vZGVsU3RhdGUSDwoHZmFpbHVyZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIjMKEUdldFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKAkipgEKEkdldFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIVCg1tYW5pZmVzdF9qc29uGAIgASgJEiMKB2xpbmVhZ2UYAyABKAsyEi5hbGJlcnQudjEuTGluZWFnZRIqCgtnYXRlX3JlcG9ydBgEIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjYKF0ltcG9ydENoZWNrcG9pbnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEgwKBHBhdGgYAiABKAkiVQoYSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEg8KB3N1bW1hcnkYAiABKAkiZQoWVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIMCgRwYXRoGAUgASgJIkAKF1ZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEiUKBnJlcG9ydBgBIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjIKEEdldFJlcG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCSK1AQoRR2V0UmVwb3J0UmVzcG9uc2USDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSEAoIZXhhbXBsZXMYBSABKA0SKAoHZmlndXJlcxgGIAMoCzIXLmFsYmVydC52MS5SZXBvcnRGaWd1cmUSEAoIZmluZGluZ3MYByADKAkSEwoLcmVwb3J0X2pzb24YCCABKAkiRgoMUmVwb3J0RmlndXJlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAESCwoDbG93GAMgASgBEgwKBGhpZ2gYBCABKAEiNAoSTG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iPwoTTG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiI2ChRVbmxvYWRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNIkEKFVVubG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiKDAQoOUHJvbW90ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVhbGlhcxgDIAEoCRIbChNleHBlY3RlZF9nZW5lcmF0aW9uGAQgASgNEhUKDW92ZXJyaWRlX2dhdGUYBSABKAgSDgoGcmVhc29uGAYgASgJImwKD1Byb21vdGVSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydBIRCgl1bmNoYW5nZWQYAyABKAgiXAoPUm9sbGJhY2tSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWFsaWFzGAIgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJIloKEFJvbGxiYWNrUmVzcG9uc2USHwoFYWxpYXMYASABKAsyEC5hbGJlcnQudjEuQWxpYXMSJQoGcmVwb3J0GAIgASgLMhUuYWxiZXJ0LnYxLlN3YXBSZXBvcnQidQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoASI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIsACCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2UiKAoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0Eg8KB2RyeV9ydW4YASABKAgiYwoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIrCgh2ZXJzaW9ucxgBIAMoCzIZLmFsYmVydC52MS5SZW1vdmVkVmVyc2lvbhINCgVmaWxlcxgCIAEoDRINCgVieXRlcxgDIAEoASJACg5SZW1vdmVkVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCSI/ChNXYXRjaFNlcnZpbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAIgASgBInsKFFdhdGNoU2VydmluZ1Jlc3BvbnNlEigKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUqnQIKDFZlcnNpb25TdGF0ZRIdChlWRVJTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVkVSU0lPTl9TVEFURV9TVE9SRUQQARIZChVWRVJTSU9OX1NUQVRFX0xPQURJTkcQAhIZChVWRVJTSU9OX1NUQVRFX1dBUk1JTkcQAxIZChVWRVJTSU9OX1NUQVRFX1NUQU5EQlkQBBIZChVWRVJTSU9OX1NUQVRFX1NFUlZJTkcQBRIYChRWRVJTSU9OX1NUQVRFX1NIQURPVxAGEhgKFFZFUlNJT05fU1RBVEVfQ0FOQVJZEAcSGgoWVkVSU0lPTl9TVEFURV9EUkFJTklORxAIEhgKFFZFUlNJT05fU1RBVEVfRkFJTEVEEAkqeAoLR2F0ZVZlcmRpY3QSHAoYR0FURV9WRVJESUNUX1VOU1BFQ0lGSUVEEAASFQoRR0FURV9WRVJESUNUX1BBU1MQARIVChFHQVRFX1ZFUkRJQ1RfRkFJTBACEh0KGUdBVEVfVkVSRElDVF9JTkNPTkNMVVNJVkUQAypzCgtUcmFmZmljTW9kZRIcChhUUkFGRklDX01PREVfVU5TUEVDSUZJRUQQABIXChNUUkFGRklDX01PREVfU0hBRE9XEAESFwoTVFJBRkZJQ19NT0RFX0NBTkFSWRACEhQKEFRSQUZGSUNfTU9ERV9PRkYQAzLHBwoMTW9kZWxTZXJ2aWNlEk8KDExpc3RWZXJzaW9ucxIeLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXF1ZXN0Gh8uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1Jlc3BvbnNlEkkKCkdldFZlcnNpb24SHC5hbGJlcnQudjEuR2V0VmVyc2lvblJlcXVlc3QaHS5hbGJlcnQudjEuR2V0VmVyc2lvblJlc3BvbnNlElsKEEltcG9ydENoZWNrcG9pbnQSIi5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QaIy5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlElgKD1ZhbGlkYXRlVmVyc2lvbhIhLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXF1ZXN0GiIuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEkYKCUdldFJlcG9ydBIbLmFsYmVydC52MS5HZXRSZXBvcnRSZXF1ZXN0GhwuYWxiZXJ0LnYxLkdldFJlcG9ydFJlc3BvbnNlEkwKC0xvYWRWZXJzaW9uEh0uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVxdWVzdBoeLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlc3BvbnNlElIKDVVubG9hZFZlcnNpb24SHy5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlcXVlc3QaIC5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlc3BvbnNlEkAKB1Byb21vdGUSGS5hbGJlcnQudjEuUHJvbW90ZVJlcXVlc3QaGi5hbGJlcnQudjEuUHJvbW90ZVJlc3BvbnNlEkMKCFJvbGxiYWNrEhouYWxiZXJ0LnYxLlJvbGxiYWNrUmVxdWVzdBobLmFsYmVydC52MS5Sb2xsYmFja1Jlc3BvbnNlEkkKClNldFRyYWZmaWMSHC5hbGJlcnQudjEuU2V0VHJhZmZpY1JlcXVlc3QaHS5hbGJlcnQudjEuU2V0VHJhZmZpY1Jlc3BvbnNlElUKDkNvbGxlY3RHYXJiYWdlEiAuYWxiZXJ0LnYxLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBohLmFsYmVydC52MS5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlElEKDFdhdGNoU2VydmluZxIeLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXF1ZXN0Gh8uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1Jlc3BvbnNlMAFiBnByb3RvMw", [file_albert_v1_inference, file_google_protobuf_timestamp]);
 
 /**
  * One immutable version of a model.
@@ -704,6 +704,146 @@ export const ValidateVersionResponseSchema: GenMessage<ValidateVersionResponse> 
   messageDesc(file_albert_v1_models, 13);
 
 /**
+ * The version whose report is wanted.
+ *
+ * @generated from message albert.v1.GetReportRequest
+ */
+export type GetReportRequest = Message<"albert.v1.GetReportRequest"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * A number, an alias, or the beginning of a digest; empty: champion.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message albert.v1.GetReportRequest.
+ * Use `create(GetReportRequestSchema)` to create a new message.
+ */
+export const GetReportRequestSchema: GenMessage<GetReportRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 14);
+
+/**
+ * What an evaluation found about a version.
+ *
+ * @generated from message albert.v1.GetReportResponse
+ */
+export type GetReportResponse = Message<"albert.v1.GetReportResponse"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Number of the version.
+   *
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * What was answered, as in `JobSpec.task`.
+   *
+   * @generated from field: string task = 3;
+   */
+  task: string;
+
+  /**
+   * Digest of the data.
+   *
+   * @generated from field: string dataset = 4;
+   */
+  dataset: string;
+
+  /**
+   * Examples with a right answer.
+   *
+   * @generated from field: uint32 examples = 5;
+   */
+  examples: number;
+
+  /**
+   * The headline figures, the one that decides first.
+   *
+   * @generated from field: repeated albert.v1.ReportFigure figures = 6;
+   */
+  figures: ReportFigure[];
+
+  /**
+   * What to look at first, in words.
+   *
+   * @generated from field: repeated string findings = 7;
+   */
+  findings: string[];
+
+  /**
+   * The whole report as JSON, as docs/evaluation.md describes it.
+   *
+   * @generated from field: string report_json = 8;
+   */
+  reportJson: string;
+};
+
+/**
+ * Describes the message albert.v1.GetReportResponse.
+ * Use `create(GetReportResponseSchema)` to create a new message.
+ */
+export const GetReportResponseSchema: GenMessage<GetReportResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 15);
+
+/**
+ * One figure with its 95 % bootstrap interval.
+ *
+ * @generated from message albert.v1.ReportFigure
+ */
+export type ReportFigure = Message<"albert.v1.ReportFigure"> & {
+  /**
+   * Official where there is an official name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * On all examples.
+   *
+   * @generated from field: double value = 2;
+   */
+  value: number;
+
+  /**
+   * Lower end of the interval.
+   *
+   * @generated from field: double low = 3;
+   */
+  low: number;
+
+  /**
+   * Upper end of the interval.
+   *
+   * @generated from field: double high = 4;
+   */
+  high: number;
+};
+
+/**
+ * Describes the message albert.v1.ReportFigure.
+ * Use `create(ReportFigureSchema)` to create a new message.
+ */
+export const ReportFigureSchema: GenMessage<ReportFigure> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 16);
+
+/**
  * A version to bring into memory.
  *
  * @generated from message albert.v1.LoadVersionRequest
@@ -729,7 +869,7 @@ export type LoadVersionRequest = Message<"albert.v1.LoadVersionRequest"> & {
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 14);
+  messageDesc(file_albert_v1_models, 17);
 
 /**
  * The version as it stands now.
@@ -750,7 +890,7 @@ export type LoadVersionResponse = Message<"albert.v1.LoadVersionResponse"> & {
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 15);
+  messageDesc(file_albert_v1_models, 18);
 
 /**
  * A version to release.
@@ -778,7 +918,7 @@ export type UnloadVersionRequest = Message<"albert.v1.UnloadVersionRequest"> & {
  * Use `create(UnloadVersionRequestSchema)` to create a new message.
  */
 export const UnloadVersionRequestSchema: GenMessage<UnloadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 16);
+  messageDesc(file_albert_v1_models, 19);
 
 /**
  * The version as it stands now.
@@ -799,7 +939,7 @@ export type UnloadVersionResponse = Message<"albert.v1.UnloadVersionResponse"> &
  * Use `create(UnloadVersionResponseSchema)` to create a new message.
  */
 export const UnloadVersionResponseSchema: GenMessage<UnloadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 17);
+  messageDesc(file_albert_v1_models, 20);
 
 /**
  * A version that is to serve.
@@ -855,7 +995,7 @@ export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
  * Use `create(PromoteRequestSchema)` to create a new message.
  */
 export const PromoteRequestSchema: GenMessage<PromoteRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 18);
+  messageDesc(file_albert_v1_models, 21);
 
 /**
  * The change, once it has come into effect.
@@ -890,7 +1030,7 @@ export type PromoteResponse = Message<"albert.v1.PromoteResponse"> & {
  * Use `create(PromoteResponseSchema)` to create a new message.
  */
 export const PromoteResponseSchema: GenMessage<PromoteResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 19);
+  messageDesc(file_albert_v1_models, 22);
 
 /**
  * An alias to point back.
@@ -932,7 +1072,7 @@ export type RollbackRequest = Message<"albert.v1.RollbackRequest"> & {
  * Use `create(RollbackRequestSchema)` to create a new message.
  */
 export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 20);
+  messageDesc(file_albert_v1_models, 23);
 
 /**
  * The change, once it has come into effect.
@@ -960,7 +1100,7 @@ export type RollbackResponse = Message<"albert.v1.RollbackResponse"> & {
  * Use `create(RollbackResponseSchema)` to create a new message.
  */
 export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 21);
+  messageDesc(file_albert_v1_models, 24);
 
 /**
  * What a challenger is to get.
@@ -1002,7 +1142,7 @@ export type SetTrafficRequest = Message<"albert.v1.SetTrafficRequest"> & {
  * Use `create(SetTrafficRequestSchema)` to create a new message.
  */
 export const SetTrafficRequestSchema: GenMessage<SetTrafficRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 22);
+  messageDesc(file_albert_v1_models, 25);
 
 /**
  * The model as it serves now.
@@ -1023,7 +1163,7 @@ export type SetTrafficResponse = Message<"albert.v1.SetTrafficResponse"> & {
  * Use `create(SetTrafficResponseSchema)` to create a new message.
  */
 export const SetTrafficResponseSchema: GenMessage<SetTrafficResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 23);
+  messageDesc(file_albert_v1_models, 26);
 
 /**
  * What serves under one name.
@@ -1107,7 +1247,7 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
  * Use `create(ServingModelSchema)` to create a new message.
  */
 export const ServingModelSchema: GenMessage<ServingModel> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 24);
+  messageDesc(file_albert_v1_models, 27);
 
 /**
  * How to collect.
@@ -1128,7 +1268,7 @@ export type CollectGarbageRequest = Message<"albert.v1.CollectGarbageRequest"> &
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 25);
+  messageDesc(file_albert_v1_models, 28);
 
 /**
  * What was removed, or would be.
@@ -1163,7 +1303,7 @@ export type CollectGarbageResponse = Message<"albert.v1.CollectGarbageResponse">
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 26);
+  messageDesc(file_albert_v1_models, 29);
 
 /**
  * A version that retention does not keep.
@@ -1198,7 +1338,7 @@ export type RemovedVersion = Message<"albert.v1.RemovedVersion"> & {
  * Use `create(RemovedVersionSchema)` to create a new message.
  */
 export const RemovedVersionSchema: GenMessage<RemovedVersion> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 27);
+  messageDesc(file_albert_v1_models, 30);
 
 /**
  * What to watch.
@@ -1226,7 +1366,7 @@ export type WatchServingRequest = Message<"albert.v1.WatchServingRequest"> & {
  * Use `create(WatchServingRequestSchema)` to create a new message.
  */
 export const WatchServingRequestSchema: GenMessage<WatchServingRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 28);
+  messageDesc(file_albert_v1_models, 31);
 
 /**
  * One message of the stream.
@@ -1261,7 +1401,7 @@ export type WatchServingResponse = Message<"albert.v1.WatchServingResponse"> & {
  * Use `create(WatchServingResponseSchema)` to create a new message.
  */
 export const WatchServingResponseSchema: GenMessage<WatchServingResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 29);
+  messageDesc(file_albert_v1_models, 32);
 
 /**
  * State of a version in this process.
@@ -1494,6 +1634,16 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof ValidateVersionRequestSchema;
     output: typeof ValidateVersionResponseSchema;
+  },
+  /**
+   * The newest evaluation report that is kept with a version: where it is wrong, with texts of the data it was evaluated on.
+   *
+   * @generated from rpc albert.v1.ModelService.GetReport
+   */
+  getReport: {
+    methodKind: "unary";
+    input: typeof GetReportRequestSchema;
+    output: typeof GetReportResponseSchema;
   },
   /**
    * Loads, verifies and warms a version without giving it traffic.
