@@ -3,15 +3,18 @@ import type { Clock } from "../../platform/clock.ts";
 import type { TaskModel } from "../../tasks/plan.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { abortError, deadlinePassed, queueFull } from "../errors.ts";
+import type { EventLoopBudget } from "../scheduler/event-loop-budget.ts";
 import { TokenizingHost, type VocabularyTokenizer } from "./tokenizing-host.ts";
 
 // Long texts of requests: tokenized on a thread of their own, and few at a time, so that neither the main thread nor the
-// memory feels them.
+// memory feels them. Many short ones are tokenized here, a few in each turn.
 
 /** Texts of one request that together are no longer than this are tokenized on the main thread, which is over sooner. */
 const LONG_TEXT = 8192;
-/** Shorter texts of a request are left to the main thread even then. */
+/** Shorter texts of a request are tokenized on the main thread even then. */
 const WORTH_SENDING = 512;
+/** UTF-16 units of them that are tokenized in one go: about a millisecond of work. */
+const SHORT_AT_ONCE = 2048;
 /** UTF-16 units of long texts that are worked on at a time, from tokenizing to the answer; further ones wait their turn. */
 const MAX_IN_HAND = 4 * 1_048_576;
 /** UTF-16 units that may wait; beyond them a request is refused. */
@@ -33,13 +36,15 @@ export interface PreparedTexts {
 /** Tokenizes the long texts of requests before they are planned. */
 export class LongTexts {
   readonly #clock: Clock;
+  readonly #eventLoop: EventLoopBudget;
   readonly #host = new TokenizingHost();
   readonly #waiting: { readonly units: number; readonly begin: () => void }[] = [];
   #inHand = 0;
   #waitingUnits = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, eventLoop: EventLoopBudget) {
     this.#clock = clock;
+    this.#eventLoop = eventLoop;
   }
 
   /**
@@ -59,8 +64,20 @@ export class LongTexts {
     try {
       const { tokenizer } = task;
       const known = new Map<string, TokenizedText>();
-      for (const text of new Set(texts.filter(({ length }) => length >= WORTH_SENDING))) {
+      const each = [...new Set(texts)];
+      for (const text of each.filter(({ length }) => length >= WORTH_SENDING)) {
         known.set(text, await this.#tokenize(text, { tokenizer, vocabulary }, caller));
+      }
+      const short = each.filter(({ length }) => length < WORTH_SENDING);
+      while (short.length > 0) {
+        await this.#eventLoop.goOn(() => {
+          throwIfUnwanted(caller, this.#clock);
+          for (let left = SHORT_AT_ONCE; left > 0 && short.length > 0; ) {
+            const text = short.pop()!;
+            known.set(text, tokenizer.tokenize(text));
+            left -= text.length;
+          }
+        });
       }
       return { task: { ...task, tokenizer: withKnown(tokenizer, known) }, release };
     } catch (error) {
@@ -133,6 +150,12 @@ export class LongTexts {
     const done = this.#host.tokenize(text, by, unwanted.signal);
     return untilUnwanted(this.#clock, caller, { done, withdraw: () => unwanted.abort() });
   }
+}
+
+/** @throws AlbertError deadline DEADLINE_PASSED; the signal's reason */
+export function throwIfUnwanted({ signal, deadlineAt }: Caller, clock: Clock): void {
+  if (signal?.aborted) throw abortError(signal, "tokenize");
+  if (deadlineAt <= clock.now()) throw deadlinePassed("tokenize");
 }
 
 /** Waits until something is done, or its caller's deadline has passed, or it has gone away. */

@@ -4,10 +4,9 @@ import type { TaskLimits, TaskPlan } from "../../tasks/plan.ts";
 import { planTask, type TaskKind, type Tasks, textsOf } from "../../tasks/task-request.ts";
 import { type SequenceToken, type TextRequest, type Tokenization, tokenizeRequest } from "../../tasks/text-request.ts";
 import type { AnswerRequest } from "../answer.ts";
-import { abortError, deadlinePassed } from "../errors.ts";
 import type { LoadedVersion } from "../models/loaded-version.ts";
 import type { EventLoopBudget } from "../scheduler/event-loop-budget.ts";
-import { type Caller, LongTexts } from "./long-texts.ts";
+import { type Caller, LongTexts, throwIfUnwanted } from "./long-texts.ts";
 
 // From texts to plans and tokens, without holding the main thread: long texts on a thread of their own, the rest in turns.
 
@@ -39,7 +38,7 @@ export class Texts {
   constructor(clock: Clock, eventLoop: EventLoopBudget) {
     this.#clock = clock;
     this.#eventLoop = eventLoop;
-    this.#long = new LongTexts(clock);
+    this.#long = new LongTexts(clock, eventLoop);
   }
 
   /**
@@ -55,7 +54,7 @@ export class Texts {
     const { task, release } = await this.#long.prepare(version, textsOf(request, request.limits), caller);
     try {
       const plan = await this.#eventLoop.run(() => {
-        this.#throwIfUnwanted(caller);
+        throwIfUnwanted(caller, this.#clock);
         return planTask(request, task, request.limits);
       });
       return { plan, release };
@@ -85,13 +84,13 @@ export class Texts {
     const { task, release } = await this.#long.prepare(version, texts, caller);
     try {
       const { page: tokensOf, ...tokenization } = await this.#eventLoop.run(() => {
-        this.#throwIfUnwanted(caller);
+        throwIfUnwanted(caller, this.#clock);
         return tokenizeRequest(request, task, limits, { ...page, most: MAX_PAGE });
       });
       const tokens: T[] = [];
       for (let done = false; !done; ) {
         done = await this.#eventLoop.goOn(() => {
-          this.#throwIfUnwanted(caller);
+          throwIfUnwanted(caller, this.#clock);
           const next = tokensOf(TOKENS_AT_ONCE);
           for (const token of next) tokens.push(make(token));
           return next.length < TOKENS_AT_ONCE;
@@ -106,10 +105,5 @@ export class Texts {
   /** Ends the threads that it started. */
   close(): Promise<void> {
     return this.#long.close();
-  }
-
-  #throwIfUnwanted({ signal, deadlineAt }: Caller): void {
-    if (signal?.aborted) throw abortError(signal, "tokenize");
-    if (deadlineAt <= this.#clock.now()) throw deadlinePassed("tokenize");
   }
 }

@@ -1,3 +1,4 @@
+import type { SequenceOutput } from "../../runtime/engine.ts";
 import {
   type RunOptions,
   refuseIfAny,
@@ -24,6 +25,9 @@ export interface ReadPassagesRequest extends RunOptions, Omit<SpanRequestOptions
 
 /** An answer for each passage, in the order of the request. */
 export type PassageAnswers = readonly QuestionAnswer[];
+
+/** Sequences from which the answers are read part by part, so that the main thread is not held by all of them at once. */
+const MANY_SEQUENCES = 16;
 
 /** What a passage without a piece for the model gives. */
 const NOTHING: QuestionAnswer = { answers: [], noAnswer: true };
@@ -56,6 +60,23 @@ export function planReadPassages(
     ),
   );
   const sequences = plans.flatMap((plan) => plan.sequences);
+  /** Reads the answers of further passages as their outputs come. */
+  const reader = () => {
+    const answers: QuestionAnswer[] = [];
+    let outputs: readonly SequenceOutput[] = [];
+    return {
+      give: (more: readonly SequenceOutput[]) => {
+        outputs = [...outputs, ...more];
+        for (let plan = plans[answers.length]; plan !== undefined; plan = plans[answers.length]) {
+          const count = plan.sequences.length;
+          if (outputs.length < count) return;
+          answers.push(count === 0 ? NOTHING : plan.answer(outputs.slice(0, count)));
+          outputs = outputs.slice(count);
+        }
+      },
+      answer: () => answers,
+    };
+  };
   return {
     head: head.name,
     sequences,
@@ -63,12 +84,24 @@ export function planReadPassages(
     windows: sequences.length,
     truncated: plans.some(({ truncated }) => truncated),
     answer: (outputs) => {
-      let at = 0;
-      return plans.map((plan) => {
-        const own = outputs.slice(at, at + plan.sequences.length);
-        at += own.length;
-        return own.length === 0 ? NOTHING : plan.answer(own);
-      });
+      const { give, answer } = reader();
+      give(outputs);
+      return answer();
     },
+    ...(sequences.length <= MANY_SEQUENCES
+      ? {}
+      : {
+          inParts: () => {
+            let taken = 0;
+            return {
+              lengths: sequences.map(({ inputIds }) => inputIds.length),
+              take: (count) => {
+                taken += count;
+                return sequences.slice(taken - count, taken);
+              },
+              ...reader(),
+            };
+          },
+        }),
   };
 }

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { AlbertError } from "../../../src/errors.ts";
 import type { Vocabulary } from "../../../src/model/directory/vocabulary.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
+import { EventLoopBudget } from "../../../src/serving/scheduler/event-loop-budget.ts";
 import { LongTexts } from "../../../src/serving/texts/long-texts.ts";
 import { TokenizingHost } from "../../../src/serving/texts/tokenizing-host.ts";
 import { loadTokenizer } from "../../../src/tokenizer/load-tokenizer.ts";
@@ -29,7 +30,7 @@ const version = {
 };
 const closing: (() => Promise<void>)[] = [];
 const texts = () => {
-  const made = new LongTexts(systemClock);
+  const made = new LongTexts(systemClock, new EventLoopBudget(systemClock));
   closing.push(() => made.close());
   return made;
 };
@@ -68,6 +69,36 @@ describe("a text that is tokenized on another thread", () => {
     const next = await host.tokenize("fine", { tokenizer, vocabulary: wordpiece });
     expect(next.pieces).toEqual(tokenizer.tokenize("fine").pieces);
   }, 30_000);
+});
+
+describe("many short texts", () => {
+  it("are tokenized here a few at a time, so that other work gets its turn", async () => {
+    const many = Array.from({ length: 100 }, (_, i) => `fine films ${i} `.repeat(20));
+    let tokenized = 0;
+    const { tokenizer } = version.task;
+    const tokenize = (one: string) => {
+      tokenized++;
+      return tokenizer.tokenize(one);
+    };
+    const counting = { ...tokenizer, tokenize };
+    const seen: number[] = [];
+    let done = false;
+    const watch = () => {
+      seen.push(tokenized);
+      if (!done) setImmediate(watch);
+    };
+    watch();
+    const { task, release } = await texts().prepare(
+      { ...version, task: { ...version.task, tokenizer: counting } },
+      many,
+      nobody,
+    );
+    done = true;
+    expect(new Set(seen).size).toBeGreaterThan(3);
+    expect(task.tokenizer.tokenize(many[99]!).pieces).toEqual(tokenizer.tokenize(many[99]!).pieces);
+    expect(tokenized).toBe(100);
+    release();
+  });
 });
 
 describe("a thread that has tokenized for many models", () => {

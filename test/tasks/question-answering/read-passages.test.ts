@@ -36,6 +36,19 @@ describe("reading passages", () => {
     expect(answers[2]!.answers[0]).toMatchObject({ text: "z", startScore: plan.sequences.length - 1 });
   });
 
+  it("reads many passages part by part, with the answers that the whole would give", () => {
+    const passages = Array.from({ length: 20 }, (_, i) => (i % 3 === 1 ? "b c d e f g h i j k l m n o p" : "a z"));
+    const plan = planReadPassages({ question: "q", passages }, model);
+    const outputs = plan.sequences.map(({ inputIds }, i) => pointing(inputIds.length, 3 + (i % 2), i));
+    const parts = plan.inParts!();
+    expect(parts.lengths).toEqual(plan.sequences.map(({ inputIds }) => inputIds.length));
+    const taken = [parts.take(3), parts.take(plan.sequences.length)].flat();
+    expect(taken).toEqual(plan.sequences);
+    for (let at = 0; at < outputs.length; at += 4) parts.give(outputs.slice(at, at + 4));
+    expect(parts.answer()).toEqual(plan.answer(outputs));
+    expect(planReadPassages({ question: "q", passages: ["a", "b"] }, model).inParts).toBeUndefined();
+  });
+
   it("has no answer in a passage without a piece", () => {
     const words = toyModel([{ kind: "span", name: "span" }]);
     const tokenizer = {
