@@ -18,7 +18,7 @@ export function accessPage(): string {
     "|---|---|",
     ...scopes,
     "",
-    "No scope includes another. A credential is for all models or for some, by patterns of their names.",
+    "No scope includes another. A credential is for all models or for some, by patterns of their names; search indexes are held to the same patterns.",
     "",
     "| method | needs one of | limited to models |",
     "|---|---|---|",

@@ -1,3 +1,4 @@
+import { indexFile } from "./config/index-files.ts";
 import { programVersion } from "./config/program-version.ts";
 import type { Config, RuntimeConfig } from "./config/settings.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
@@ -10,6 +11,7 @@ import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
 import { chooseDevice, probeDevices } from "./runtime/session/devices.ts";
 import type { OrtDevice } from "./runtime/session/ort.ts";
+import { ServedIndexes } from "./search/served/served-indexes.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
 import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
@@ -19,6 +21,7 @@ import { inferenceService } from "./server/inference/service.ts";
 import { InferenceServer, type ServerAddresses } from "./server/inference-server.ts";
 import { logIncidents, type ServerLog } from "./server/log.ts";
 import { openInferenceService } from "./server/open-inference/service.ts";
+import { searchService } from "./server/search/service.ts";
 import { Certificates } from "./server/tls/certificates.ts";
 import { openAll, tryAgain } from "./serving/given-models.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
@@ -87,11 +90,17 @@ export function createInference(
       maxQueueMs: config.serving.maxQueueMs,
       logIncident: logIncidents(log),
     });
+  const search = (indexes: ServedIndexes) => {
+    const { maxChars, maxWindows } = config.inputs;
+    const limits = { maxCharacters: maxChars, maxWindows };
+    return searchService({ serving, indexes, metrics: metrics.indexes, limits, maxQueueMs: config.serving.maxQueueMs });
+  };
   return {
     metrics,
     serving,
     handlers,
     openInference,
+    search,
     prepareModel,
     /** Points a name at the model of a directory. */
     serve: async ({ name, directory }: ModelToServe) => {
@@ -141,6 +150,7 @@ function engineFactory(
 export interface App {
   readonly addresses: ServerAddresses;
   readonly serving: Serving;
+  readonly indexes: ServedIndexes;
   readonly metrics: Metrics;
   /**
    * Shuts down in the reverse order of opening. Always ends.
@@ -166,9 +176,10 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
   if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");
   let admin: Admin | undefined;
   const inference = createInference(options, device, async (name, version) => admin?.precisionLoss(name, version));
-  const { serving, metrics, handlers, openInference } = inference;
+  const { serving, metrics, handlers, openInference, search } = inference;
   const live = serving.models;
   const allowances = openAllowances(config.limits, metrics.calls.limited);
+  const indexes = servedIndexes(options, metrics);
   let server: InferenceServer | undefined;
   let tracer: Tracer | undefined;
   let certificates: Certificates | undefined;
@@ -189,6 +200,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     certificates?.close();
     await access?.close();
     await admin?.close();
+    await indexes.close();
     await inference.close();
     await tracer?.close();
     return clean;
@@ -202,7 +214,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     if (config.store.directory !== "") admin = await openStoreOf(options, inference, { device, tracer, allowances });
     access = await openAccess(
       config.auth,
-      { defaultModel: () => live.list()[0]?.name, job: (id) => admin?.job(id) },
+      { defaultModel: (asked) => live.defaultName(asked), job: (id) => admin?.job(id) },
       log,
     );
     server = await InferenceServer.open({
@@ -210,7 +222,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       metrics,
       log,
       allowances,
-      ...(config.server.role === "training" ? {} : { inference: handlers, openInference }),
+      ...(config.server.role === "training" ? {} : { inference: handlers, openInference, search: search(indexes) }),
       ...(admin === undefined ? {} : { admin }),
       ...(certificates === undefined ? {} : { certificates }),
       ...(tracer === undefined ? {} : { tracer }),
@@ -220,14 +232,27 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
     // A server that only trains answers administrators from the moment it listens.
     const isReady = () => config.server.role === "training" || live.ready;
     const updateHealth = followHealth(live, isReady, server.health, metrics, watching.signal, log);
-    await openModels(options, models, inference, admin, watching.signal);
+    await Promise.all([openModels(options, models, inference, admin, watching.signal), indexes.begin()]);
     endStartup();
     updateHealth();
   } catch (error) {
     await close(0);
     throw error;
   }
-  return { addresses: server.addresses, serving, metrics, close };
+  return { addresses: server.addresses, serving, indexes, metrics, close };
+}
+
+/** The indexes to answer from. One that cannot be read is told in the log, and tried again. */
+function servedIndexes({ config, log }: Pick<AppOptions, "config" | "log">, { indexes }: Metrics): ServedIndexes {
+  return new ServedIndexes(config.search.indexes.map(indexFile), {
+    onChange: ({ name, summary }) => {
+      indexes.serves(name, summary?.passages ?? 0);
+      if (summary === undefined) return;
+      log.info({ index: name, digest: summary.digest, passages: summary.passages }, "a search index answers");
+    },
+    onError: (name, error) =>
+      log.error({ err: error, index: name }, "a search index cannot be read; the others answer, it is tried again"),
+  });
 }
 
 /**

@@ -34,6 +34,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "store",
     "training",
     "serving",
+    "search",
     "tasks",
     "model",
     "metrics",
@@ -42,7 +43,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "gen",
   ],
   client: ["gen"],
-  app: ["server", "serving", "runtime", "metrics", "tracing", "config"],
+  app: ["server", "search", "serving", "runtime", "metrics", "tracing", "config"],
   cli: [
     "app",
     "client",

@@ -21,6 +21,7 @@ subprocess.run(
         f"--mypy_out=quiet:{out}",
         f"--mypy_grpc_out=quiet:{out}",
         "albert/v1/inference.proto",
+        "albert/v1/search.proto",
     ],
     check=True,
 )

@@ -2,7 +2,7 @@
 
 /** Every scope, with what it allows in words. None includes another. */
 export const SCOPES = {
-  infer: "ask models, and see which there are",
+  infer: "ask models and search indexes, and see which there are",
   read: "see models, versions, jobs, data sets and metrics",
   data: "upload, register, check and delete data sets",
   train: "create, plan, stop and resume jobs, and judge versions",

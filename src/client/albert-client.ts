@@ -1,9 +1,10 @@
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
+import { SearchService } from "../gen/albert/v1/search_pb.js";
 import { awaitConnection } from "./await-connection.ts";
 import { type AlbertClientOptions, openChannel } from "./channel.ts";
 import { type ServiceClient, serviceClient } from "./service-client.ts";
 
-// The entry of the client package: everything that it exports, and the client of the inference service.
+// The entry of the client package: everything that it exports, and the client of the public services.
 
 export { type AdminClient, connectAdmin } from "./admin-client.ts";
 export { CallError, itemError } from "./call-error.ts";
@@ -11,8 +12,8 @@ export type { AlbertClientOptions, ClientTls } from "./channel.ts";
 export type { CallOptions, ServiceClient } from "./service-client.ts";
 export { type UploadOptions, uploadDataset } from "./upload-dataset.ts";
 
-/** The calls of `albert.v1.InferenceService`. */
-export interface AlbertClient extends ServiceClient<typeof InferenceService> {
+/** The calls of `albert.v1.InferenceService`, and of `albert.v1.SearchService`, which answers from indexes. */
+export interface AlbertClient extends ServiceClient<typeof InferenceService>, ServiceClient<typeof SearchService> {
   /**
    * Waits until a connection stands, or is known to fail, which the next call then says. @throws CallError UNAVAILABLE
    * (NO_CONNECTION) when neither is so after `timeoutMs`: packets are dropped, or what listens there never answers
@@ -39,12 +40,13 @@ const MS_PER_BYTE = 0.1;
  * @throws TypeError when a token would travel over a network in plain text
  */
 export function connectAlbert(address: string, options: AlbertClientOptions = {}): AlbertClient {
-  const { channel, sent } = openChannel(address, [InferenceService], options);
+  const { channel, sent } = openChannel(address, [InferenceService, SearchService], options);
   const { deadlineMs } = options;
   const deadlines =
     deadlineMs === undefined ? { deadlineMs: DEFAULT_DEADLINE_MS, msPerByte: MS_PER_BYTE } : { deadlineMs };
   return {
     ...serviceClient(InferenceService, channel, { ...deadlines, ...sent }),
+    ...serviceClient(SearchService, channel, { ...deadlines, ...sent }),
     connected: (timeoutMs) => awaitConnection(channel, address, timeoutMs),
     close: () => channel.close(),
   };

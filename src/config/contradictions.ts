@@ -1,4 +1,5 @@
 import type { FieldViolation } from "../errors.ts";
+import { indexFile } from "./index-files.ts";
 import type { Origin } from "./origin.ts";
 import { isLoopback, parseAddress } from "./setting.ts";
 import { type Config, NAMED_SETTINGS } from "./settings.ts";
@@ -15,6 +16,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
+    ...indexNames(config),
   ];
 }
 
@@ -155,4 +157,21 @@ function homes({ server, store, training }: Config): FieldViolation[] {
   if (isLocal || server.role === "inference" || training.directory !== "") return [];
   const description = "is needed where store.directory is not a local directory";
   return [{ field: "training.directory", description }];
+}
+
+/** What an index may be called: its name appears in requests, tokens and metrics. */
+const INDEX_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+function indexNames({ search }: Config): FieldViolation[] {
+  const field = "search.indexes";
+  const indexes = search.indexes.map(indexFile);
+  return indexes.flatMap(({ name, file }, i) => {
+    if (!INDEX_NAME.test(name)) {
+      const description = `${JSON.stringify(name)} cannot be the name of an index: use letters, digits, . _ - and write name=file`;
+      return [{ field, description }];
+    }
+    if (file === "") return [{ field, description: `${name} has no file: write ${name}=file` }];
+    const repeated = indexes.findIndex((other) => other.name === name) !== i;
+    return repeated ? [{ field, description: `two indexes are called ${name}: name them apart` }] : [];
+  });
 }

@@ -1,6 +1,6 @@
 import { address, choice, decimal, integer, type Setting, text, textList, toggle } from "./setting.ts";
 
-// The table of settings, and the types that follow from it.
+// The table of settings, and the types that follow from it. It is one table and has over 600 lines for that reason.
 
 const SERVES = ["all", "inference"] as const;
 const TRAINS = ["all", "training"] as const;
@@ -410,6 +410,15 @@ const SETTINGS = {
       flag: "model",
       roles: SERVES,
       doc: "Models to serve from directories, each as name=directory; a directory alone takes the name of its manifest.",
+    }),
+  },
+  search: {
+    indexes: textList({
+      default: [],
+      placeholder: "name=file",
+      flag: "index",
+      roles: SERVES,
+      doc: "Search indexes to answer from (`albert search index` makes them), each as name=file; a file alone takes its own name without the ending. A file is read again when it changes; one that cannot be read costs that index only, and is tried again.",
     }),
   },
   store: {

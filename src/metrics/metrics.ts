@@ -2,6 +2,7 @@ import { Registry, type RegistryContentType } from "prom-client";
 import { type BatchMetrics, batchMetrics } from "./batches.ts";
 import { type CacheMetrics, cacheMetrics } from "./caches.ts";
 import { type CallMetrics, callMetrics } from "./calls.ts";
+import { type IndexMetrics, indexMetrics } from "./indexes.ts";
 import { type JobMetrics, jobMetrics } from "./jobs.ts";
 import { type ModelMetrics, modelMetrics } from "./models.ts";
 import { type ProcessMetrics, processMetrics } from "./process.ts";
@@ -24,6 +25,7 @@ export interface Metrics {
   readonly jobs: JobMetrics;
   readonly store: StoreMetrics;
   readonly caches: CacheMetrics;
+  readonly indexes: IndexMetrics;
   readonly process: ProcessMetrics;
   /** The page a scraper reads: Prometheus' text, or OpenMetrics, which has examples of traces beside durations. */
   page(format?: PageFormat): Promise<{ contentType: string; body: string }>;
@@ -47,6 +49,7 @@ export function createMetrics(version: string): Metrics {
     jobs: jobMetrics(registry),
     store: storeMetrics(registry),
     caches: cacheMetrics(registry),
+    indexes: indexMetrics(registry),
     process,
     page: async (format = "text") => {
       const shown = shownAs(format, registry);

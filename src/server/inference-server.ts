@@ -4,6 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Allowances } from "../access/allowances.ts";
 import type { Config } from "../config/settings.ts";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
+import { SearchService } from "../gen/albert/v1/search_pb.js";
 import { Health } from "../gen/grpc/health/v1/health_pb.js";
 import { GRPCInferenceService } from "../gen/inference/open_inference_pb.js";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -40,6 +41,8 @@ export interface InferenceServerOptions {
   readonly log: ServerLog;
   /** The public services; without them the public listener is not opened. */
   readonly inference?: ServiceHandlers<typeof InferenceService>;
+  /** Answers from indexes, beside them. */
+  readonly search?: ServiceHandlers<typeof SearchService>;
   /** The same models by the Open Inference Protocol, over gRPC and REST, for a server that is ready when this says so. */
   readonly openInference?: (ready: () => boolean) => ServiceHandlers<typeof GRPCInferenceService>;
   /** Decides who may call what on every listener; everyone when left out. */
@@ -107,7 +110,7 @@ export class InferenceServer {
   /** @throws AlbertError precondition ADDRESS_UNAVAILABLE; what was opened before is closed again */
   static async open(options: InferenceServerOptions): Promise<InferenceServer> {
     keepByteOrderMarks();
-    const { config, admin, inference, certificates } = options;
+    const { config, admin, inference, search, certificates } = options;
     const secure = {
       ...(certificates === undefined ? {} : { certificates }),
       ...(options.access === undefined ? {} : { access: options.access }),
@@ -150,6 +153,7 @@ export class InferenceServer {
           ? undefined
           : await listen("public", config.server.publicAddress, (services) => {
               services.add(InferenceService, inference);
+              if (search !== undefined) services.add(SearchService, search);
               if (openInference !== undefined) services.add(GRPCInferenceService, openInference);
               services.add(Health, healthHandlers(health));
             });
@@ -259,7 +263,7 @@ function openConsole(
   metricsPage: (accept?: string) => Promise<MetricsPage>,
   draining: AbortSignal,
 ): Promise<ConsoleListener> {
-  const { config, inference, admin, certificates, access } = options;
+  const { config, inference, search, admin, certificates, access } = options;
   const guarded = guardOf(options);
   const budget = new ByteBudget(config.server.inflightBytes);
   const settings = callSettings("public", options, draining, budget);
@@ -280,6 +284,7 @@ function openConsole(
       if (inference !== undefined) {
         addConnectService(router, InferenceService, guarded(InferenceService, inference), settings);
       }
+      if (search !== undefined) addConnectService(router, SearchService, guarded(SearchService, search), settings);
       admin?.register({
         add: (service, handlers) => addConnectService(router, service, guarded(service, handlers), adminSettings),
       });

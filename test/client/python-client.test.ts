@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { startApp } from "../../src/app.ts";
 import { missing } from "../support/fixtures.ts";
 import { testConfig } from "../support/running-server.ts";
+import { writeIndexBy } from "../support/search-index.ts";
 
 const root = join(import.meta.dirname, "../..");
 const client = join(root, "packages/python");
@@ -37,14 +38,23 @@ describe.skipIf(missing("Python with grpcio, googleapis-common-protos and pytest
     const models = names.map((name) => ({ name, directory: join(root, "models", name) }));
     const write = () => {};
     const log = { debug: write, info: write, warn: write, error: write };
-    const app = await startApp({ config: testConfig(), log }, models);
+    const text = "😀 The tower was built by Gustave Eiffel. It is 330 metres tall.";
+    const index = await writeIndexBy(join(root, "models/sentiment"), { "tower.txt": text });
+    const indexed = join(mkdtempSync(join(tmpdir(), "albert-indexed-")), "tower.txt");
+    writeFileSync(indexed, text);
+    const app = await startApp({ config: testConfig({ search: { indexes: [`towers=${index}`] } }), log }, models);
     try {
-      const env = { ...process.env, PYTHONPATH: join(client, "src"), ALBERT_ADDRESS: app.addresses.public };
+      const env = {
+        ...process.env,
+        PYTHONPATH: join(client, "src"),
+        ALBERT_ADDRESS: app.addresses.public,
+        ALBERT_INDEXED: indexed,
+      };
       const args = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"];
       const { stdout } = await run(python!, args, { cwd: client, env: { ...env, PYTHONDONTWRITEBYTECODE: "1" } }).catch(
         (error) => error,
       );
-      expect(stdout).toMatch(/^8 passed/m);
+      expect(stdout).toMatch(/^9 passed/m);
     } finally {
       await app.close(0);
     }

@@ -56,6 +56,16 @@ describe("loadConfig", () => {
     expect(loadConfig({ flags: { model: ["a=x", "b=y,c=z"] } }).config.models.load).toEqual(["a=x", "b=y", "c=z"]);
   });
 
+  it("takes indexes by name, and refuses two of a name, and a name that cannot be one", () => {
+    const of = (...index: string[]) => problems({ flags: { index } });
+    expect(of("docs=a/docs.index", "b/manuals.index")).toEqual({});
+    expect(of("docs=a.index", "b/docs.index")).toEqual({
+      "search.indexes": "two indexes are called docs: name them apart",
+    });
+    expect(of("docs=")["search.indexes"]).toBe("docs has no file: write docs=file");
+    expect(of("my docs.index")["search.indexes"]).toMatch(/^"my docs" cannot be the name of an index/);
+  });
+
   it("reports every problem of every source together", () => {
     const found = problems({
       file: { name: "a.json", json: { serving: { max_requets: 1 }, sevring: 3, log: { level: "loud" } } },

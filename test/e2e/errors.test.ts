@@ -1,11 +1,14 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
 import { InferenceService, StreamOrder } from "../../src/gen/albert/v1/inference_pb.js";
+import { SearchService } from "../../src/gen/albert/v1/search_pb.js";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.js";
 import type { Engine } from "../../src/runtime/engine.ts";
 import { ERROR_ROWS, errorRow, GRPC_STATUS, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
+import { letterEncoder } from "../search/index/tiny-encoder.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import {
   compressedFailure,
@@ -17,11 +20,16 @@ import {
 } from "../support/raw-call.ts";
 import { type Overrides, type RunningServer, runServer } from "../support/running-server.ts";
 import { scriptedEngine } from "../support/scripted-engine.ts";
+import { newIndexFile, writeIndex } from "../support/search-index.ts";
 
 /** A word of the callers' texts that must never come back in an error, a log line or a metric. */
 const CANARY = "xyzzycanary";
 
 const { classify, chooseAnswer } = InferenceService.method;
+const { findPassages } = SearchService.method;
+/** An index by an encoder that no server here has, and a damaged one. */
+const LETTERS = newIndexFile();
+const DAMAGED = newIndexFile();
 const SENTIMENT = { head: "sentiment" };
 
 /** How one reason comes about. */
@@ -164,6 +172,26 @@ const CASES: readonly Case[] = [
       const { check } = Health.method;
       return rawFailure(server.address, check, encoded(check, { service: "model/none" }));
     },
+  },
+  {
+    reason: "INDEX_NOT_FOUND",
+    how: "an index that is not there",
+    method: "albert.v1.SearchService/FindPassages",
+    provoke: (server) => search(server, "none"),
+  },
+  {
+    reason: "INDEX_UNAVAILABLE",
+    how: "an index whose file is damaged",
+    method: "albert.v1.SearchService/FindPassages",
+    config: { search: { indexes: [`damaged=${DAMAGED}`] } },
+    provoke: (server) => search(server, "damaged"),
+  },
+  {
+    reason: "INDEX_ENCODER",
+    how: "an index that no served model made",
+    method: "albert.v1.SearchService/FindPassages",
+    config: { search: { indexes: [`letters=${LETTERS}`] } },
+    provoke: (server) => search(server, "letters"),
   },
   {
     reason: "QUEUE_FULL",
@@ -312,6 +340,8 @@ describe("every reason for which a call can fail", () => {
   let directory: string;
   beforeAll(async () => {
     directory = await writeTinyModel();
+    await writeIndex({ "a.txt": "The cat sat." }, letterEncoder(), LETTERS);
+    writeFileSync(DAMAGED, readFileSync(LETTERS).subarray(0, 900));
   });
   const run = (config: Overrides = {}) => runServer({ models: [{ name: "tiny", directory }], config });
 
@@ -423,6 +453,10 @@ function textBytes(text: Buffer): Buffer {
     if (rest <= 0x7f) break;
   }
   return Buffer.concat([Buffer.from([0x12, ...length]), text]);
+}
+
+function search(server: RunningServer, index: string): Promise<Failure | undefined> {
+  return rawFailure(server.address, findPassages, encoded(findPassages, { index, query: CANARY }));
 }
 
 function choose(server: RunningServer, count: number): Promise<Failure | undefined> {

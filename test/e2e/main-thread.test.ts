@@ -6,10 +6,12 @@ import { pathToFileURL } from "node:url";
 import { create, type DescMethod, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InferenceService, TruncationPolicy } from "../../src/gen/albert/v1/inference_pb.js";
+import { SearchService } from "../../src/gen/albert/v1/search_pb.js";
 import { GRPCInferenceService } from "../../src/gen/inference/open_inference_pb.js";
 import { freePort } from "../support/free-port.ts";
-import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
+import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { encoded, rawFailure } from "../support/raw-call.ts";
+import { writeLargeIndex } from "../support/search-index.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 
 // How long one request may keep the main thread: processor time of the longest turn of the event loop, the best of a few
@@ -22,6 +24,7 @@ const MANY = 100_000;
 
 const { batchInfer, chooseAnswer, classify, infer, tokenize } = InferenceService.method;
 const { modelInfer } = GRPCInferenceService.method;
+const { askIndex, findPassages } = SearchService.method;
 const options = { head: "sentiment", truncation: TruncationPolicy.TRUNCATE };
 const words = (characters: number) => "the cat sat on the mat ".repeat(characters).slice(0, characters);
 const many = <T>(value: T): T[] => new Array<T>(MANY).fill(value);
@@ -74,8 +77,15 @@ describe.skipIf(process.platform !== "linux")("the main thread is held a few mil
     const { NODE_OPTIONS = "" } = process.env;
     const probe = pathToFileURL(join(import.meta.dirname, "../support/longest-turn.mjs"));
     Object.assign(process.env, { NODE_OPTIONS: `${NODE_OPTIONS} --import ${probe}`, LONGEST_TURN_FILE: file });
+    const encoder = await writeTinyModel([], 1, 64, 384);
+    const reader = await writeTinyModel(
+      ALL_HEADS.filter(({ kind }) => kind === "span"),
+      2,
+      256,
+    );
     server = startServerProcess({
-      models: { load: `tiny=${await writeTinyModel()}` },
+      models: { load: `tiny=${await writeTinyModel()},vectors=${encoder},reader=${reader}` },
+      search: { indexes: `cats=${await writeLargeIndex(encoder, MANY)}` },
       store: { directory: join(directory, "store") },
       server: { console_address: console },
       runtime: { device: "cpu", intra_threads: 1 },
@@ -125,6 +135,26 @@ describe.skipIf(process.platform !== "linux")("the main thread is held a few mil
     },
     60_000,
   );
+
+  it("by ten searches among 100,000 vectors of 384 numbers, and by reading 100 passages for 20 answers", async () => {
+    const find = () => failure(findPassages, { index: "cats", query: "the cat", topK: 100 });
+    const ask = () => {
+      return failure(askIndex, {
+        index: "cats",
+        question: "who sat?",
+        topK: 100,
+        nBest: 20,
+        options: { model: "reader" },
+      });
+    };
+    for (const work of [() => Promise.all(Array.from({ length: 10 }, find)), ask]) {
+      let failed: unknown;
+      const turn = await longestTurn(async () => {
+        failed = await work();
+      });
+      expect([[failed].flat().filter(Boolean), turn < LONGEST_TURN_MS || turn]).toEqual([[], true]);
+    }
+  }, 120_000);
 
   it.each(REFUSED)(
     `by a request of ${MANY} %s, in binary and JSON, which is refused`,

@@ -181,7 +181,8 @@ describe("jobs", () => {
   });
 });
 
-function recordEverything({ calls, requests, queue, batches, models, jobs, store, caches, process }: Metrics): void {
+function recordEverything(metrics: Metrics): void {
+  const { calls, requests, queue, batches, models, jobs, store, caches, indexes, process } = metrics;
   const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
   jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
   store.operated("get", "ok", 0.1);
@@ -190,6 +191,8 @@ function recordEverything({ calls, requests, queue, batches, models, jobs, store
   store.judged("pass");
   caches.looked("versions", true);
   caches.measure("versions", async () => 7);
+  indexes.serves("docs", 7);
+  indexes.searched("docs", 0.1);
   calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);
   calls.streamsOpen("public", 1);
   calls.limited("streams");

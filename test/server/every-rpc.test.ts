@@ -4,13 +4,20 @@ import type { DescService } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { InferenceService } from "../../src/gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../src/gen/albert/v1/models_pb.js";
+import { SearchService } from "../../src/gen/albert/v1/search_pb.js";
 import { DatasetService, TrainingService } from "../../src/gen/albert/v1/training_pb.js";
 import { ADMIN_ERROR_ROWS } from "../../src/server/errors/admin-error-table.ts";
 import { callErrors, EVERY_CALL } from "../../src/server/errors/call-errors.ts";
 import { ERROR_ROWS } from "../../src/server/errors/error-table.ts";
 
 const root = join(import.meta.dirname, "../..");
-const SERVICES: readonly DescService[] = [InferenceService, ModelService, DatasetService, TrainingService];
+const SERVICES: readonly DescService[] = [
+  InferenceService,
+  SearchService,
+  ModelService,
+  DatasetService,
+  TrainingService,
+];
 const METHODS = SERVICES.flatMap((service) => service.methods);
 
 const e2e = readdirSync(join(root, "test/e2e"))

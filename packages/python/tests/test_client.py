@@ -41,6 +41,18 @@ def test_lists_models(albert: AlbertClient) -> None:
     assert [model.name for model in albert.list_models()] == ["multiple-choice", "question-answering", "sentiment"]
 
 
+def test_asks_an_index(albert: AlbertClient) -> None:
+    assert [index.name for index in albert.list_indexes()] == ["towers"]
+    with open(os.environ["ALBERT_INDEXED"], encoding="utf-8") as file:
+        text = file.read()
+    passage = albert.find_passages("towers", "the tower", top_k=1).passages[0]
+    assert text[passage.place.start : passage.place.end] == passage.text
+    reply = albert.ask_index("towers", "Who built the tower?", model="question-answering", n_best=3)
+    assert 0 < len(reply.answers) <= 3
+    for answer in reply.answers:
+        assert text[answer.place.start : answer.place.end] == answer.text
+
+
 def test_bad_input_fails_with_the_servers_words(albert: AlbertClient) -> None:
     with pytest.raises(grpc.RpcError) as failure:
         albert.encode("", model="sentiment")

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { create, type DescMethod, type MessageInitShape, type MessageShape, toJsonString } from "@bufbuild/protobuf";
 import type { Command } from "commander";
+import type { AlbertClient } from "../../client/albert-client.ts";
 import { CLIENT_VARIABLES, clientEnvironment } from "../../config/client-environment.ts";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import { InferenceService, type RequestOptionsSchema, TruncationPolicy } from "../../gen/albert/v1/inference_pb.js";
@@ -39,7 +40,7 @@ export type InferenceTarget = {
 
 type UnaryName = Exclude<keyof typeof InferenceService.method, "streamInfer">;
 
-const DEFAULT_SERVER = "localhost:50051";
+export const DEFAULT_SERVER = "localhost:50051";
 
 /** Gives a command the options by which a person says which model is meant, and how to print. */
 export function addTargetOptions(command: Command): Command {
@@ -149,19 +150,33 @@ async function openTarget(flags: TargetFlags): Promise<OpenTarget> {
   ];
   if (violations.length > 0) throw invalidInput(violations);
   if (model !== undefined) return loadHere(model, device);
-  if (server !== undefined) return connect(server, "--server", flags);
-  const { server: usual } = clientEnvironment();
-  return connect(usual ?? DEFAULT_SERVER, usual === undefined ? "--server" : CLIENT_VARIABLES.server, flags);
+  const advice = "start one with albert serve, name its public address with --server, or ask a model here with --model";
+  const { client: target, explain, close } = await connectServer(flags, advice);
+  return { target, explain, close: async () => close() };
 }
 
-async function connect(
-  given: string,
-  source: string,
-  flags: ConnectionFlags & ConnectTimeoutFlag,
-): Promise<OpenTarget> {
-  const address = serverAddress(given, source, 50051);
+/** A client of a server's public services. */
+export interface ConnectedServer {
+  readonly client: AlbertClient;
+  /** Turns a failed call into an error that the command line can report. */
+  explain(error: unknown): unknown;
+  close(): void;
+}
+
+/**
+ * Connects to the server that the flags name, else the environment, else the usual one.
+ *
+ * @param advice  what to do where no server answers
+ * @throws AlbertError invalid-input for a wrong address; unavailable (NO_SERVER)
+ */
+export async function connectServer(
+  flags: ConnectionFlags & ConnectTimeoutFlag & { readonly server?: string },
+  advice: string,
+): Promise<ConnectedServer> {
+  const { server: usual } = clientEnvironment();
+  const source = flags.server === undefined && usual !== undefined ? CLIENT_VARIABLES.server : "--server";
+  const address = serverAddress(flags.server ?? usual ?? DEFAULT_SERVER, source, 50051);
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
-  const advice = "start one with albert serve, name its public address with --server, or ask a model here with --model";
   const options = connectionOf(flags, address);
   const { client, close } = await openConnection(flags, address, () => connectAlbert(address, options), advice);
   const explain = (error: unknown) => {
@@ -180,7 +195,7 @@ async function connect(
     }
     return new AlbertError("unavailable", `${address} answered ${status}: ${message}`, options);
   };
-  return { target: client, explain, close: async () => close() };
+  return { client, explain, close };
 }
 
 /** There are no other callers whom a long document would delay. */

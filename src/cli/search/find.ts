@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { type CitedPassage, citedPassage } from "../../search/answers/ask.ts";
 import { wholeNumber } from "../number-flags.ts";
+import { addIndexServerOptions, findThere, type IndexServerFlags, refuseOtherPlace } from "./index-server.ts";
 import { openIndex } from "./open-index.ts";
 import { addRunOptions } from "./run-options.ts";
 import type { RunFlags } from "./search-models.ts";
 
-interface FindFlags extends RunFlags {
+interface FindFlags extends RunFlags, IndexServerFlags {
   readonly topK: number;
   readonly model?: string;
   readonly json?: true;
@@ -16,21 +17,27 @@ export function registerFind(search: Command): void {
   const command = search
     .command("find")
     .description("find the passages of an index that are nearest to a query in meaning")
-    .argument("<index>")
+    .argument("<index>", "file of an index, or with --server its name there")
     .argument("<query>")
     .option("--top-k <n>", "passages at most", wholeNumber(1, 100), 5)
     .option("--model <directory>", "the encoder that made the index, where it is not found by itself")
     .option("--json", "print JSON");
-  addRunOptions(command).action(async (path: string, query: string, flags: FindFlags) => {
-    const index = await openIndex(path, flags.model, flags);
-    try {
-      const found = await index.find(query, flags.topK);
-      const passages = found.map((passage) => citedPassage(passage, "utf-16"));
-      process.stdout.write(flags.json ? `${JSON.stringify({ passages }, null, 2)}\n` : printed(passages));
-    } finally {
-      await index.close();
-    }
+  addIndexServerOptions(addRunOptions(command)).action(async (index: string, query: string, flags: FindFlags) => {
+    refuseOtherPlace(command);
+    const find = flags.server === undefined ? findHere : findThere;
+    const passages = await find(flags, index, query, flags.topK);
+    process.stdout.write(flags.json ? `${JSON.stringify({ passages }, null, 2)}\n` : printed(passages));
   });
+}
+
+async function findHere(flags: FindFlags, path: string, query: string, topK: number): Promise<CitedPassage[]> {
+  const index = await openIndex(path, flags.model, flags);
+  try {
+    const found = await index.find(query, topK);
+    return found.map((passage) => citedPassage(passage, "utf-16"));
+  } finally {
+    await index.close();
+  }
 }
 
 function printed(passages: readonly CitedPassage[]): string {

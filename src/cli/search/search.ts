@@ -3,6 +3,7 @@ import { registerAskIndex } from "./ask-index.ts";
 import { registerFind } from "./find.ts";
 import { registerIndex } from "./index-folder.ts";
 import { registerInspectIndex } from "./inspect-index.ts";
+import { registerListIndexes } from "./list-indexes.ts";
 
 /** Adds `albert search` and its commands. */
 export function registerSearch(program: Command): void {
@@ -13,4 +14,5 @@ export function registerSearch(program: Command): void {
   registerAskIndex(search);
   registerFind(search);
   registerInspectIndex(search);
+  registerListIndexes(search);
 }

@@ -3,6 +3,7 @@ import type { App } from "../../app.ts";
 import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
 import { loadProcessConfig } from "../../config/sources.ts";
+import type { IndexStatus } from "../../search/served/served-index.ts";
 import type { ServedModel } from "../../server/inference/models.ts";
 import { addSettingOptions, configPath, settingFlags } from "../config.ts";
 import { exampleCall } from "../inference/example-call.ts";
@@ -39,7 +40,7 @@ export function registerServe(program: Command): void {
 }
 
 function startLines(
-  { addresses, serving }: App,
+  { addresses, serving, indexes }: App,
   models: readonly ServedModel[],
   { tls, auth, runtime }: Config,
 ): string {
@@ -65,7 +66,12 @@ function startLines(
     `albert ${programVersion()} is ready`,
     ...served,
     ...broken,
-    ...listener("gRPC", addresses.public, "albert.v1.InferenceService, grpc.health.v1, grpc.reflection"),
+    ...indexes.list().map(indexLine),
+    ...listener(
+      "gRPC",
+      addresses.public,
+      "albert.v1.InferenceService and SearchService, grpc.health.v1, grpc.reflection",
+    ),
     ...listener(
       "gRPC",
       addresses.admin,
@@ -76,4 +82,10 @@ function startLines(
   ];
   if (models.length > 0) lines.push("", "Try", `  ${exampleCall(addresses.public, models, { secure, tokens })}`);
   return `${lines.join("\n")}\n`;
+}
+
+function indexLine({ name, summary, failure }: IndexStatus): string {
+  if (summary === undefined) return `  index  ${name}: CANNOT BE READ (${failure}, see the log); it is tried again`;
+  const { passages, files, encoder } = summary;
+  return `  index  ${name}: ${passages} passages of ${files} files, by ${encoder.name} ${encoder.digest.slice(0, 12)}`;
 }

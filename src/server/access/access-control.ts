@@ -214,8 +214,10 @@ function requireValid({ caller }: CallContext): void {
 /** An unknown name is answered with those that there are; a caller for some models does not learn of others. */
 function withoutOtherNames(error: unknown, caller: Caller | undefined): unknown {
   if (caller === undefined || mayModel(caller, undefined)) return error;
-  if (!(error instanceof AlbertError) || error.metadata["models"] === undefined) return error;
+  if (!(error instanceof AlbertError)) return error;
   const { code, reason, metadata } = error;
-  const { models: _, nearest: __, ...kept } = metadata;
-  return new AlbertError(code, "no model of that name is served here", { reason, metadata: kept });
+  const { models, indexes, nearest: _, ...kept } = metadata;
+  if (models === undefined && indexes === undefined) return error;
+  const kind = models === undefined ? "index" : "model";
+  return new AlbertError(code, `no ${kind} of that name is served here`, { reason, metadata: kept });
 }

@@ -2,19 +2,24 @@ import type { DescMessage, DescMethod, DescService, MessageShape } from "@bufbui
 import type { Scope } from "../../access/scopes.ts";
 import { InferenceService, type InferItem } from "../../gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
+import { SearchService } from "../../gen/albert/v1/search_pb.js";
 import { DatasetService, PromotePolicy, TrainingService } from "../../gen/albert/v1/training_pb.js";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { GRPCInferenceService } from "../../gen/inference/open_inference_pb.js";
+import type { TaskKind, TaskRequest } from "../../tasks/task-request.ts";
 
 // The one table of who may call what: every method of every service and every path of HTTP. docs/access.md is made from it,
 // and a test holds that none is missing.
 
+/** A request as far as the choice of a model depends on it. */
+type AskedTask = Pick<TaskRequest, "task" | "input">;
+
 /** What the table must ask others to know which models a request touches. */
 export interface Lookup {
-  /** Name that answers where a request names none. */
-  defaultModel(): string | undefined;
+  /** Name that answers a request which names none, for a task; without one, the first of all. */
+  defaultModel(asked?: AskedTask): string | undefined;
   /** Model of a job, and whether its result is promoted without a person; undefined for an unknown job. */
   job(id: string): { readonly model: string; readonly promotes: boolean } | undefined;
 }
@@ -49,12 +54,30 @@ interface WithOptions {
   readonly options?: { readonly model: string } | undefined;
 }
 
+/** Any question about passages: which model reads them does not depend on it. */
+const READING = { task: "read_passages", input: { question: "", passages: [] } } as const;
+
 const ofModel = ({ model }: { readonly model: string }) => [model];
 /** Without a name, all models are meant; the reply is filtered instead. */
 const ofModelOrAll = ({ model }: { readonly model: string }) => (model === "" ? [] : [model]);
-const ofOptions = ({ options }: WithOptions, lookup: Lookup) => [options?.model || lookup.defaultModel()];
+/** The task of each call, and of each kind of item, that asks a model; absent where all models are alike to it. */
+const TASK_OF: Readonly<Record<string, TaskKind>> = {
+  classify: "classify",
+  answerQuestion: "answer_question",
+  chooseAnswer: "choose_answer",
+  encode: "encode",
+  fillMask: "fill_mask",
+};
+
+/** Without a name, the model that serving then chooses, which depends on the task and may depend on the request. */
+const ofCall = (call: string, request: WithOptions, lookup: Lookup) => {
+  if (request.options?.model) return [request.options.model];
+  const task = TASK_OF[call];
+  // What a choice depends on has the same names in the message and in the task's input.
+  return [lookup.defaultModel(task === undefined ? undefined : ({ task, input: request } as unknown as AskedTask))];
+};
 const ofItem = ({ request }: InferItem, lookup: Lookup) =>
-  request.case === undefined ? [] : ofOptions(request.value as WithOptions, lookup);
+  request.case === undefined ? [] : ofCall(request.case, request.value as WithOptions, lookup);
 const ofJob = ({ jobId }: { readonly jobId: string }, lookup: Lookup) => [lookup.job(jobId)?.model];
 
 /** The model that `name@7` or `name/champion` is a version of; a digest does not tell. */
@@ -66,16 +89,19 @@ const ofSpec = (spec: { readonly model: string; readonly init: string } | undefi
 const promotes = (policy: PromotePolicy | undefined): readonly Scope[] =>
   policy === undefined || policy === PromotePolicy.UNSPECIFIED || policy === PromotePolicy.MANUAL ? [] : ["promote"];
 
-const infer = { scopes: ["infer"] as const, models: ofOptions };
+const asks = (call: string) => ({
+  scopes: ["infer"] as const,
+  models: (request: WithOptions, lookup: Lookup) => ofCall(call, request, lookup),
+});
 
 const INFERENCE: Rows<typeof InferenceService> = {
-  classify: infer,
-  answerQuestion: infer,
-  chooseAnswer: infer,
-  encode: infer,
-  fillMask: infer,
-  tokenize: infer,
-  infer,
+  classify: asks("classify"),
+  answerQuestion: asks("answerQuestion"),
+  chooseAnswer: asks("chooseAnswer"),
+  encode: asks("encode"),
+  fillMask: asks("fillMask"),
+  tokenize: asks("tokenize"),
+  infer: asks("infer"),
   batchInfer: { scopes: ["infer"], models: ({ items }, lookup) => items.flatMap((item) => ofItem(item, lookup)) },
   streamInfer: {
     scopes: ["infer"],
@@ -86,6 +112,19 @@ const INFERENCE: Rows<typeof InferenceService> = {
     visible: (reply, may) => ({ ...reply, models: reply.models.filter(({ name }) => may(name)) }),
   },
   getModel: { scopes: ["infer", "read"], models: ({ model }, lookup) => [model || lookup.defaultModel()] },
+};
+
+/** Indexes have names like models, and a credential is held to them alike; who may ask one may have its encoder encode. */
+const SEARCH: Rows<typeof SearchService> = {
+  listIndexes: {
+    scopes: ["infer", "read"],
+    visible: (reply, may) => ({ ...reply, indexes: reply.indexes.filter(({ name }) => may(name)) }),
+  },
+  findPassages: { scopes: ["infer"], models: ({ index }) => [index] },
+  askIndex: {
+    scopes: ["infer"],
+    models: ({ index, options }, lookup) => [index, options?.model || lookup.defaultModel(READING)],
+  },
 };
 
 const ofNamed = ({ name }: { readonly name: string }) => [name];
@@ -198,6 +237,7 @@ const REFLECTION_ALPHA: Rows<typeof ServerReflectionAlpha> = { serverReflectionI
 const SERVICES: readonly (readonly [service: DescService, rows: Readonly<Record<string, Route>>])[] = [
   // Each has one row per method of its service, of the method's messages; the loop over them loses that link.
   [InferenceService, INFERENCE as unknown as Readonly<Record<string, Route>>],
+  [SearchService, SEARCH as unknown as Readonly<Record<string, Route>>],
   [GRPCInferenceService, OPEN_INFERENCE as unknown as Readonly<Record<string, Route>>],
   [ModelService, MODELS as unknown as Readonly<Record<string, Route>>],
   [TrainingService, TRAINING as unknown as Readonly<Record<string, Route>>],

@@ -1,5 +1,6 @@
 import { InferenceService } from "../../gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
+import { SearchService } from "../../gen/albert/v1/search_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
 
 // Which reasons each call can fail with. A call that is added to a service does not compile without its row here;
@@ -40,6 +41,16 @@ const RUNS_MODEL = [
   "QUARANTINED",
   "WORK_TOO_LARGE",
   "NON_FINITE",
+] as const;
+
+/** The call asks an index, and so the model that made it. */
+const ASKS_INDEX = [
+  ...RUNS_MODEL,
+  "INPUT_TOO_LONG",
+  "INDEX_NOT_FOUND",
+  "INDEX_UNAVAILABLE",
+  "INDEX_ENCODER",
+  "THREAD_LOST",
 ] as const;
 
 /** The call reads the store. */
@@ -120,6 +131,11 @@ export const CALL_ERRORS = {
     listModels: [],
     getModel: NAMES_MODEL,
   },
+  SearchService: {
+    listIndexes: [],
+    findPassages: ASKS_INDEX,
+    askIndex: ASKS_INDEX,
+  },
   ModelService: {
     listVersions: READS_STORE,
     getVersion: NAMES_VERSION,
@@ -164,6 +180,7 @@ export const CALL_ERRORS = {
   },
 } satisfies {
   readonly InferenceService: Reasons<typeof InferenceService>;
+  readonly SearchService: Reasons<typeof SearchService>;
   readonly ModelService: Reasons<typeof ModelService>;
   readonly TrainingService: Reasons<typeof TrainingService>;
   readonly DatasetService: Reasons<typeof DatasetService>;
@@ -179,7 +196,7 @@ export interface CallErrors {
 
 /** Every call of every service with its reasons. */
 export function callErrors(): CallErrors[] {
-  return [InferenceService, ModelService, TrainingService, DatasetService].flatMap((service) => {
+  return [InferenceService, SearchService, ModelService, TrainingService, DatasetService].flatMap((service) => {
     const rows: Readonly<Record<string, readonly string[]>> = CALL_ERRORS[service.name as keyof typeof CALL_ERRORS];
     return service.methods.map(({ name, localName }) => ({
       service: service.name,

@@ -1,6 +1,6 @@
 import type { Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { RequestOptions, ResponseMetaSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { ServedMeta } from "../../serving/answer.ts";
+import type { AnswerRequest, ServedMeta } from "../../serving/answer.ts";
 import type { Serving } from "../../serving/serving.ts";
 import type { RunOptions, TaskLimits } from "../../tasks/plan.ts";
 import type { TaskKind, Tasks } from "../../tasks/task-request.ts";
@@ -57,21 +57,32 @@ export async function answerRequest<Request extends InferenceRequestMessage, K e
   const fields = new EnumFields();
   const { selector, priority, run } = readOptions(request.options, fields);
   const input = read(request, { limits, run, fields });
+  const asked = { task, input, violations: fields.violations, limits, model: selector, priority };
+  const { answer, meta } = await answerTask<K>(serving, asked, context);
+  return { ...reply(answer, request), meta };
+}
+
+/**
+ * Answers one task for a call: under its deadline, in its trace, at its caller's expense.
+ *
+ * @param asked  `receivedAt` for a call that did something else before
+ * @throws AlbertError as in docs/errors.md
+ */
+export async function answerTask<K extends TaskKind>(
+  serving: Serving,
+  asked: Omit<AnswerRequest<K>, "deadlineAt" | "signal" | "trace">,
+  context: CallContext,
+): Promise<{ readonly answer: Tasks[K]["answer"]; readonly meta: MetaFields }> {
   const { answer, meta } = await serving.answer<K>({
-    task,
-    input,
-    violations: fields.violations,
-    limits,
-    model: selector,
-    priority,
-    deadlineAt: context.deadlineAt,
     receivedAt: context.receivedAt,
+    ...asked,
+    deadlineAt: context.deadlineAt,
     signal: context.signal,
     ...(context.trace === undefined ? {} : { trace: context.trace }),
   });
   context.allowance?.spend("tokens", meta.tokens);
   context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
-  return { ...reply(answer, request), meta: metaFields(meta, context) };
+  return { answer, meta: metaFields(meta, context) };
 }
 
 function metaFields({ prediction, head, paddedTokens, ...meta }: ServedMeta, { requestId }: CallContext): MetaFields {

@@ -1,7 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { SwapPhase } from "../../metrics/models.ts";
 import { BoundedQueue, SerialQueue } from "../../platform/serial-queue.ts";
-import type { Decision, ModelTest } from "../../tasks/task-request.ts";
+import { type Decision, type ModelTest, modelTests, type TaskRequest } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
 import type { Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
@@ -187,6 +187,24 @@ export class ModelRegistry {
     for await (const status of this.#watchers.watch(initial, signal)) {
       if (name === undefined || status.name === name) yield status;
     }
+  }
+
+  /** Whether models of the start are yet to come. */
+  get starting(): boolean {
+    return this.#starting;
+  }
+
+  /** Name of the model that answers a request which names none; without a request, of the first of all. */
+  defaultName(asked?: Pick<TaskRequest, "task" | "input">): string | undefined {
+    return this.#default(asked === undefined ? [] : modelTests(asked))?.name;
+  }
+
+  /** A name under which a version of this digest is in memory, of one that serves if there is any. */
+  nameOfDigest(digest: string): string | undefined {
+    const models = [...this.#models.values()];
+    const serving = models.find(({ current }) => current?.digest === digest);
+    const ready = serving ?? models.find((model) => model.holds(digest));
+    return ready?.name;
   }
 
   /** Whether the start is over, in which every model came to serve or failed by name, and any model serves. */

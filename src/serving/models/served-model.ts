@@ -73,6 +73,11 @@ export class ServedModel {
     return this.current !== undefined && test(this.current.model);
   }
 
+  /** Whether a version of this digest can answer. */
+  holds(digest: string): boolean {
+    return this.#loadedVersions().some((version) => version.digest === digest);
+  }
+
   /** Takes in a version that begins to load. What failed before is forgotten. */
   add(slot: VersionSlot): void {
     for (const [version, { state }] of this.#slots) if (state.kind === "failed") this.#slots.delete(version);

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { openEngine } from "../../../src/runtime/packed-engine.ts";
 import { runAlbert } from "../../support/command-line.ts";
 import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { runServer } from "../../support/running-server.ts";
 
 const HTML = "<html><body><h1>Dogs</h1><p>The dog &amp; the cat <i>ran</i> home.</p></body></html>";
 
@@ -99,6 +101,45 @@ describe("albert search", () => {
     await expect(
       search("index", folder, "--output", output, "--model", encoder, "--pooling", "cls", "--passage-tokens", "63"),
     ).rejects.toThrow(/the encoder reads at most 62 tokens, got 63/);
+  });
+
+  it("asks an index of a running server just as it asks a file", async () => {
+    const server = await runServer({
+      models: [
+        { name: "vectors", directory: encoder },
+        { name: "reader", directory: reader },
+      ],
+      config: { search: { indexes: [`docs=${index}`, "none=/none/none.index"] } },
+      openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
+    });
+    const there = ["--server", server.address];
+    try {
+      const ask = (at: string, ...flags: string[]) => search("ask", at, "who sat?", "--best", "3", ...flags);
+      const [here, answered] = [
+        await ask(index, "--reader", reader),
+        await ask("docs", ...there, "--served-model", "reader"),
+      ];
+      expect(answered).toBe(here);
+      const keys = (json: string) => Object.keys(JSON.parse(json).answers[0]).sort();
+      expect(keys(await ask("docs", ...there, "--json"))).toEqual(keys(await ask(index, "--reader", reader, "--json")));
+      const found = ["the cat", "--top-k", "1"];
+      expect(await search("find", "docs", ...found, ...there)).toBe(await search("find", index, ...found));
+      expect(await search("list", ...there)).toBe(
+        "docs  2 passages of 2 files, encoder vectors\nnone  cannot be read: FILE_NOT_READABLE, see the server's log; it is tried again\n",
+      );
+      await expect(ask("doc", ...there)).rejects.toThrow(
+        /answered NOT_FOUND: this server has no index of that name; it has docs, none/,
+      );
+      const flags = ["--reader", reader, "--device", "cpu"];
+      await expect(ask("docs", ...there, ...flags)).rejects.toThrow(
+        /--reader: is for models that run here.*--device: is for/,
+      );
+      await expect(ask(index, "--served-model", "reader")).rejects.toThrow(
+        /--served-model: is for an index of a server/,
+      );
+    } finally {
+      await server.close();
+    }
   });
 
   it("refuses a question without a word, and a damaged index", async () => {

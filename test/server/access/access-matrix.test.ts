@@ -13,6 +13,7 @@ import { newToken, tokenHash } from "../../../src/access/tokens.ts";
 import type { TlsConfig } from "../../../src/config/settings.ts";
 import { InferenceService } from "../../../src/gen/albert/v1/inference_pb.js";
 import { ModelService } from "../../../src/gen/albert/v1/models_pb.js";
+import { SearchService } from "../../../src/gen/albert/v1/search_pb.js";
 import { DatasetService, TrainingService } from "../../../src/gen/albert/v1/training_pb.js";
 import { Health } from "../../../src/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../../src/gen/grpc/reflection/v1/reflection_pb.js";
@@ -25,6 +26,7 @@ import { type Identity, TestAuthority, tlsFiles } from "../../support/test-certi
 
 const PUBLIC: readonly DescService[] = [
   InferenceService,
+  SearchService,
   GRPCInferenceService,
   Health,
   ServerReflection,
@@ -53,6 +55,7 @@ function requestFor(method: DescMethod): Record<string, unknown> {
     default:
       return options;
   }
+  if (method.parent === SearchService) return method.localName === "listIndexes" ? {} : { index: "tiny", ...options };
   if (method.parent === GRPCInferenceService) {
     const named = { name: "tiny", modelName: "tiny" };
     return Object.fromEntries(Object.entries(named).filter(([field]) => method.input.field[field] !== undefined));

@@ -8,7 +8,7 @@ import type { Scope } from "../../../src/access/scopes.ts";
 import { newToken, tokenHash } from "../../../src/access/tokens.ts";
 import { connectAdmin } from "../../../src/client/admin-client.ts";
 import { type AlbertClientOptions, connectAlbert } from "../../../src/client/albert-client.ts";
-import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 import { type Overrides, type RunningServer, runServer } from "../../support/running-server.ts";
 import { TestAuthority, tlsFiles } from "../../support/test-certificates.ts";
 
@@ -57,6 +57,27 @@ const administer = (options: AlbertClientOptions) => {
   opened.push(client);
   return client;
 };
+
+it("a caller for some models reaches no other by naming none, and reaches its own so", async () => {
+  const [reviewer, asker] = [token(["infer"], ["reviews"]), token(["infer"], ["reader"])];
+  allow({ tokens: [reviewer.entry, asker.entry] });
+  const heads = (kind: string) => ALL_HEADS.filter((head) => head.kind === kind).slice(0, 1);
+  server = await runServer({
+    models: [
+      { name: "reviews", directory: await writeTinyModel(heads("classification")) },
+      { name: "reader", directory: await writeTinyModel(heads("span"), 2) },
+    ],
+    config: { auth: { tokensFile } },
+  });
+  const question = { question: "who?", context: "a cat" };
+  const item = { request: { case: "answerQuestion" as const, value: question } };
+  const refusal = { status: "PERMISSION_DENIED", reason: "NOT_ALLOWED" };
+  expect((await ask(reviewer).classify({ text: "a cat" })).meta?.model).toBe("reviews");
+  await expect(ask(reviewer).answerQuestion(question)).rejects.toMatchObject(refusal);
+  await expect(ask(reviewer).batchInfer({ items: [item] })).rejects.toMatchObject(refusal);
+  expect((await ask(asker).answerQuestion(question)).meta?.model).toBe("reader");
+  await expect(ask(asker).classify({ text: "a cat" })).rejects.toMatchObject(refusal);
+});
 
 it("a caller for some models sees and hears of no other", async () => {
   const limited = token(["infer", "read", "train"], ["tiny"]);

@@ -3,14 +3,20 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, it } from "vitest";
 import { ClassifyRequestSchema, InferenceService } from "../../../src/gen/albert/v1/inference_pb.ts";
 import { ModelService } from "../../../src/gen/albert/v1/models_pb.ts";
+import { SearchService } from "../../../src/gen/albert/v1/search_pb.ts";
 import { DatasetService, TrainingService } from "../../../src/gen/albert/v1/training_pb.ts";
 import { GRPCInferenceService } from "../../../src/gen/inference/open_inference_pb.ts";
 import { decodeMessage } from "../../../src/server/call/decode.ts";
 import { countJsonValues, mostValues } from "../../../src/server/call/message-values.ts";
 
-const METHODS = [InferenceService, ModelService, DatasetService, TrainingService, GRPCInferenceService].flatMap(
-  ({ methods }) => methods,
-);
+const METHODS = [
+  InferenceService,
+  SearchService,
+  ModelService,
+  DatasetService,
+  TrainingService,
+  GRPCInferenceService,
+].flatMap(({ methods }) => methods);
 
 const delimited = (number: number, bytes: Uint8Array) =>
   new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();

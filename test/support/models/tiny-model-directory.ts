@@ -21,13 +21,18 @@ export const ALL_HEADS: readonly Head[] = [
 ];
 
 /** Writes a model of a few kilobytes with random weights and the bundled WordPiece vocabulary. @returns its directory */
-export async function writeTinyModel(heads: readonly Head[] = ALL_HEADS, seed = 1, maxLength = 64): Promise<string> {
+export async function writeTinyModel(
+  heads: readonly Head[] = ALL_HEADS,
+  seed = 1,
+  maxLength = 64,
+  hiddenSize = 16,
+): Promise<string> {
   const bytes = readFileSync(join(BUNDLED_FIXTURES, "tokenizer/vocab.txt"));
   const vocabSize = bytes.toString("utf8").trimEnd().split("\n").length;
   const { config } = parseAlbertConfig({
     vocab_size: vocabSize,
     embedding_size: 8,
-    hidden_size: 16,
+    hidden_size: hiddenSize,
     num_hidden_layers: 2,
     num_attention_heads: 2,
     intermediate_size: 32,

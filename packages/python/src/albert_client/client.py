@@ -9,12 +9,14 @@ from types import TracebackType
 import grpc
 from albert.v1 import inference_pb2 as messages
 from albert.v1 import inference_pb2_grpc as stubs
+from albert.v1 import search_pb2 as searches
+from albert.v1 import search_pb2_grpc as search_stubs
 
 # Calls that the server refused before it began them: safe to repeat. The server says in its trailers when to come again.
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
-            "name": [{"service": "albert.v1.InferenceService"}],
+            "name": [{"service": "albert.v1.InferenceService"}, {"service": "albert.v1.SearchService"}],
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.05s",
@@ -30,7 +32,7 @@ _SERVICE_CONFIG = {
 
 class AlbertClient:
     """
-    The inference calls of one server, with a deadline on each. Calls fail with `grpc.RpcError`. Threads may share a client.
+    The calls of one server's public services, with a deadline on each. Calls fail with `grpc.RpcError`. Threads may share a client.
 
     address: host:port of the public listener.
     token: bearer token; it is sent over TLS, and without only where `token_without_tls` says so.
@@ -63,6 +65,7 @@ class AlbertClient:
         else:
             self._channel = grpc.insecure_channel(address, options)
         self.stub = stubs.InferenceServiceStub(self._channel)
+        self.search_stub = search_stubs.SearchServiceStub(self._channel)
         self._token = token
         self._timeout = timeout
         self._headers = headers
@@ -120,6 +123,44 @@ class AlbertClient:
     def list_models(self) -> Sequence[messages.ModelInfo]:
         """What the server serves, and the models that do not answer now: their `ready` is false, `failure` says why."""
         return self.stub.ListModels(messages.ListModelsRequest(), timeout=self._timeout, metadata=self._metadata()).models
+
+    def list_indexes(self) -> Sequence[searches.IndexInfo]:
+        """The indexes that the server answers from, and those that cannot be asked now: their `state` and `failure` say why."""
+        return self.search_stub.ListIndexes(searches.ListIndexesRequest(), timeout=self._timeout, metadata=self._metadata()).indexes
+
+    def find_passages(self, index: str, query: str, *, top_k: int | None = None, min_similarity: float | None = None) -> searches.FindPassagesResponse:
+        """Passages of an index, nearest to the query first. `start` and `end` count code points, as Python's strings do."""
+        request = searches.FindPassagesRequest(
+            index=index,
+            query=query,
+            top_k=top_k,
+            min_similarity=min_similarity,
+            offset_unit=messages.OFFSET_UNIT_CODE_POINT,
+        )
+        return self.search_stub.FindPassages(request, timeout=self._timeout, metadata=self._metadata())
+
+    def ask_index(
+        self,
+        index: str,
+        question: str,
+        *,
+        model: str = "",
+        top_k: int | None = None,
+        n_best: int | None = None,
+    ) -> searches.AskIndexResponse:
+        """
+        Answers from an index, best first, as exact slices of its files; `model` reads the `top_k` nearest passages. `start` and `end`
+        count code points, as Python's strings do.
+        """
+        request = searches.AskIndexRequest(
+            options=messages.RequestOptions(model=model),
+            index=index,
+            question=question,
+            top_k=top_k,
+            n_best=n_best,
+            offset_unit=messages.OFFSET_UNIT_CODE_POINT,
+        )
+        return self.search_stub.AskIndex(request, timeout=self._timeout, metadata=self._metadata())
 
     def close(self) -> None:
         """Ends the connection, and calls under way with it."""
