@@ -2,6 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { InferenceService } from "../gen/albert/v1/inference_pb.js";
 import { ModelService } from "../gen/albert/v1/models_pb.js";
+import { SearchService } from "../gen/albert/v1/search_pb.js";
 import { DatasetService, TrainingService } from "../gen/albert/v1/training_pb.js";
 import { BadRequestSchema } from "../gen/google/rpc/error_details_pb.js";
 import { SIGNED_OUT } from "./session.ts";
@@ -24,6 +25,7 @@ const transport = createConnectTransport({
 });
 
 export const inference = createClient(InferenceService, transport);
+export const search = createClient(SearchService, transport);
 export const models = createClient(ModelService, transport);
 export const training = createClient(TrainingService, transport);
 export const datasets = createClient(DatasetService, transport);

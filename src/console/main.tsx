@@ -5,6 +5,7 @@ import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
 import { ModelsView } from "./views/models.tsx";
+import { SearchView } from "./views/search.tsx";
 import { SignInView } from "./views/sign-in.tsx";
 import { TryItView } from "./views/try-it.tsx";
 
@@ -12,21 +13,23 @@ import { TryItView } from "./views/try-it.tsx";
 
 const VIEWS = [
   { path: "try", title: "Try it", intro: "Ask the models that serve now.", view: TryItView },
+  { path: "search", title: "Search", intro: "Ask a folder of texts.", view: SearchView },
   { path: "models", title: "Models", intro: "What is stored, what serves, and how it got there.", view: ModelsView },
   { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
   { path: "health", title: "Health", intro: "How the service is doing at this moment.", view: HealthView },
 ] as const;
 
-function currentPath(): string {
+/** A view's path, and after a question mark what it is to show. */
+function currentAddress(): string {
   return window.location.hash.replace(/^#\/?/, "");
 }
 
 function Console() {
-  const [path, setPath] = useState(currentPath());
+  const [address, setAddress] = useState(currentAddress());
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     const follow = () => {
-      setPath(currentPath());
+      setAddress(currentAddress());
       // A new view begins at its heading, for the eye and for the keyboard.
       window.scrollTo(0, 0);
       heading.current?.focus({ preventScroll: true });
@@ -44,7 +47,7 @@ function Console() {
     window.addEventListener(SIGNED_OUT, look);
     return () => window.removeEventListener(SIGNED_OUT, look);
   }, [look]);
-  const active = VIEWS.find((entry) => entry.path === path) ?? VIEWS[0];
+  const active = VIEWS.find((entry) => entry.path === address.split("?", 1)[0]) ?? VIEWS[0];
   useEffect(() => {
     document.title = `${active.title} · albert-serve`;
   }, [active]);
@@ -82,7 +85,7 @@ function Console() {
           <p class="muted">{signedOut ? "This server asks who calls." : active.intro}</p>
         </div>
         {signedOut && <SignInView onSignedIn={look} />}
-        {session !== undefined && !signedOut && <View />}
+        {session !== undefined && !signedOut && <View key={address} />}
       </main>
     </>
   );

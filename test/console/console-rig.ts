@@ -10,6 +10,7 @@ import type { Head } from "../../src/model/heads.ts";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
+import { newIndexFile, writeIndexBy } from "../support/search-index.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 /** Tokens that the small models take: enough for the console's own examples in a vocabulary that knows few words. */
@@ -19,6 +20,12 @@ const MAX_LENGTH = 256;
 const JUDGE: Head = {
   ...{ kind: "classification", name: "judge", problemType: "single-label" },
   labels: ["entailment", "neutral", "contradiction"],
+};
+
+/** Texts that the server's index holds. */
+export const INDEXED: Readonly<Record<string, string>> = {
+  "harbour.txt": "Ünïcode 😀 first.\n\nThe first tower of the harbour was made in 1759.",
+  "guide/cats.md": "# Cats\n\nThe cat sat on the mat. The dog ran to the house.",
 };
 
 /** A page of the console with everything it complained of. */
@@ -50,6 +57,9 @@ export async function openConsoleRig(): Promise<ConsoleRig> {
     name,
     directory: await writeTinyModel(heads(kind), 3, MAX_LENGTH),
   });
+  const encoder = await writeTinyModel([], 4, MAX_LENGTH);
+  const index = await writeIndexBy(encoder, INDEXED);
+  const foreign = await writeIndexBy(await writeTinyModel([], 5), INDEXED);
   const [browser, server] = await Promise.all([
     launchChromium(chromiumPath!),
     runServer({
@@ -58,9 +68,11 @@ export async function openConsoleRig(): Promise<ConsoleRig> {
         await tiny("answers", "span"),
         await tiny("choices", "multiple-choice"),
         await tiny("reviews", "classification"),
+        { name: "vectors", directory: encoder },
         { name: "judge", directory: await writeTinyModel([JUDGE], 3, MAX_LENGTH) },
       ],
       config: {
+        search: { indexes: [`docs=${index}`, `foreign=${foreign}`, `missing=${newIndexFile()}`] },
         store: { directory: join(directory, "store"), pollMs: 50, checkpointRoots: [] },
         training: { threads: 1 },
       },

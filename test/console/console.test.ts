@@ -9,15 +9,16 @@ import {
   accessibilityProblems,
   type ConsoleRig,
   chromiumPath,
+  INDEXED,
   type OpenPage,
   openConsoleRig,
   overflow,
 } from "./console-rig.ts";
 
-const VIEWS = ["try", "models", "jobs", "health"] as const;
-const HEADINGS = { try: "Try it", models: "Models", jobs: "Jobs", health: "Health" } as const;
+const VIEWS = ["try", "search", "models", "jobs", "health"] as const;
+const HEADINGS = { try: "Try it", search: "Search", models: "Models", jobs: "Jobs", health: "Health" } as const;
 /** What marks a view as loaded. */
-const CONTENT = { try: "form", models: ".versions", jobs: ".jobs, .empty", health: ".tile" } as const;
+const CONTENT = { try: "form", search: "form", models: ".versions", jobs: ".jobs, .empty", health: ".tile" } as const;
 /** Chromium itself logs a refused call like this; what the page makes of it is what is tested. */
 const REFUSED_CALL = /^Failed to load resource/;
 
@@ -68,7 +69,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(Math.min(...paints), `of ${paints.join(", ")} ms`).toBeLessThan(1_000);
   });
 
-  it("shows four views that refuse nothing, ask no other host and fit into 360 pixels", async () => {
+  it("shows five views that refuse nothing, ask no other host and fit into 360 pixels", async () => {
     const page = await open("try", { width: 360 });
     for (const view of VIEWS) {
       await page.getByRole("link", { name: HEADINGS[view] }).click();
@@ -148,6 +149,69 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     });
   });
 
+  describe("answers from the texts of an index:", () => {
+    const ask = async (page: Page, question: string) => {
+      await page.getByLabel("Question").fill(question);
+      await page.keyboard.press("Enter");
+      await page.locator(".answer").waitFor();
+    };
+
+    it("the answer marked in its passage, with file and place, others, and what was read", async () => {
+      const page = await open("search", { width: 360 });
+      await ask(page, "Who made the first tower?");
+      expect(await page.locator("figure mark").first().textContent()).toBe(await page.locator(".answer").textContent());
+      const place = (await page.locator("figcaption code").first().textContent()) ?? "";
+      const [, file, start, end] = /^(\S+) (\d+)-(\d+)$/.exec(place)!;
+      expect(INDEXED[file!]!.slice(Number(start), Number(end))).toBe(await page.locator(".answer").textContent());
+      await page.locator("summary", { hasText: "2 other answers" }).press("Enter");
+      expect(await page.locator("figure mark").count()).toBe(3);
+      await page.locator("summary", { hasText: /passages read/ }).click();
+      const read = await page.locator("details").last().locator(".context").allTextContents();
+      for (const text of read) expect(Object.values(INDEXED).join("\n")).toContain(text);
+      expect(await page.locator(".meta").textContent()).toContain("answers version 1");
+      expect(await page.locator(".found-by").textContent()).toMatch(/^Found by vectors in [\d.]+ ms$/);
+      expect(await overflow(page)).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    });
+
+    it("by an address that can be handed on, and again when it changes", async () => {
+      const page = await open("search");
+      await ask(page, "Who sat on the mat?");
+      const shared = new URL(page.url()).hash;
+      expect(shared).toBe("#/search?index=docs&q=Who+sat+on+the+mat%3F");
+      const answer = await page.locator(".answer").textContent();
+      const other = await open(shared.slice(2));
+      await other.locator(".answer").waitFor();
+      expect(await other.locator(".answer").textContent()).toBe(answer);
+      expect(await other.getByLabel("Question").inputValue()).toBe("Who sat on the mat?");
+      await other.evaluate("location.hash = '#/search?index=docs&q=tower'");
+      await other.locator(".answer").waitFor();
+      expect(await other.getByLabel("Question").inputValue()).toBe("tower");
+      await other.getByRole("link", { name: "Search" }).click();
+      await other.locator(".empty", { hasText: "The answer will be here" }).waitFor();
+    });
+
+    it("or says why an index cannot be asked", async () => {
+      const page = await open("search", { width: 360 });
+      const index = page.getByRole("combobox", { name: "Index" });
+      await index.selectOption("foreign");
+      const alert = page.getByRole("alert");
+      await alert
+        .filter({ hasText: /made by the encoder tiny of digest [0-9a-f]{12}, which this server does not/ })
+        .waitFor();
+      await index.selectOption("missing");
+      await alert.filter({ hasText: "FILE_NOT_READABLE" }).waitFor();
+      expect(await overflow(page)).toBe(0);
+      await page.getByLabel("Question").fill("Who?");
+      await submit(page, "Ask");
+      await alert.filter({ hasText: "the index missing cannot be read" }).waitFor();
+      await index.selectOption("docs");
+      await page.getByLabel("Question").fill("");
+      await submit(page, "Ask");
+      await alert.filter({ hasText: "question: must not be empty" }).waitFor();
+    });
+  });
+
   describe("says what is wrong", () => {
     it("with an empty text, and with one that is too long", async () => {
       const page = await open("try", { width: 360 });
@@ -176,6 +240,9 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
         await page.getByRole("link", { name: view }).click();
         await page.getByRole("alert").filter({ hasText: "--store" }).first().waitFor();
       }
+      await page.getByRole("link", { name: "Search" }).click();
+      await page.getByText("albert serve --index docs=docs.index").waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
       await page.getByRole("link", { name: "Try it" }).click();
       await shown(page, "try");
       await server.close();
