@@ -21,6 +21,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   convert: async () => (await import("./model/convert.ts")).registerConvert,
   predict: async () => (await import("./evaluation/predict.ts")).registerPredict,
   evaluate: async () => (await import("./evaluation/evaluate.ts")).registerEvaluate,
+  compare: async () => (await import("./evaluation/compare.ts")).registerCompare,
   train: async () => (await import("./training/train.ts")).registerTrain,
   pretrain: async () => (await import("./training/pretrain.ts")).registerPretrain,
   recipes: async () => (await import("./training/recipes.ts")).registerRecipes,

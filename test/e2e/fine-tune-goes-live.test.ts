@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
-import { GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
+import { BetterVersion, GateVerdict, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
 import { runAlbert } from "../support/command-line.ts";
@@ -141,6 +141,24 @@ describe("a fine-tune", () => {
     const none = admin.models.getReport({ model: MODEL, version: "1" });
     await expect(none).rejects.toMatchObject({ status: "NOT_FOUND", reason: "REPORT_NOT_FOUND" });
   }, 60_000);
+
+  it("is compared with what it began from, on the server and from the terminal", async () => {
+    const asked = { before: `${MODEL}@1`, after: `${MODEL}/champion`, task: "classification" };
+    const reply = await admin.models.compareVersions({ ...asked, path: "below.jsonl" });
+    expect(reply).toMatchObject({
+      ...{ metric: "eval_accuracy", examples: 80, better: BetterVersion.AFTER },
+      ...{ before: { name: `${MODEL}@1` }, after: { name: `${MODEL}@2` } },
+    });
+    expect(reply.fixedRows - reply.brokenRows).toBe(Math.round(80 * (reply.after!.value - reply.before!.value)));
+    expect(reply.findings[0]).toMatch(/^reviews@2 is better than reviews@1 beyond chance/);
+    const flags = ["--task", "classification", "--admin", server.app.addresses.admin!];
+    const { out } = await runAlbert("compare", asked.before, asked.after, "--data", evaluation, ...flags);
+    expect(out).toMatch(/^MODEL +DIGEST +eval_accuracy +AN EXAMPLE +SIZE\nreviews@1 .*\nreviews@2 /);
+    const wrong = (changes: object) => admin.models.compareVersions({ ...asked, path: "below.jsonl", ...changes });
+    await expect(wrong({ after: "a@b@c" })).rejects.toMatchObject({ status: "INVALID_ARGUMENT" });
+    await expect(wrong({ after: `${MODEL}@9` })).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
+    await expect(wrong({ path: "" })).rejects.toMatchObject({ reason: "FIELD_INVALID" });
+  }, 120_000);
 
   it("is judged anew on another set, and that report is kept too", async () => {
     const { report } = await admin.models.validateVersion({

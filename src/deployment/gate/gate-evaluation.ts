@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { performance } from "node:perf_hooks";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
@@ -123,8 +124,11 @@ function trainingExamples({ task, data: { reading } }: GateEvaluation, path: str
 }
 
 /** A model's answers, and what they contribute to the metric that decides. */
-interface Answered extends Scored {
+export interface Answered extends Scored {
   readonly examples: readonly Example[];
+  readonly head: Head;
+  /** That answering took. */
+  readonly seconds: number;
   readonly evaluation: DatasetEvaluation;
 }
 
@@ -143,8 +147,9 @@ async function answerIfAble(
   }
 }
 
-async function answer(
-  { task, engine: options }: GateEvaluation,
+/** Lets a model answer a set, as it would where it serves. @throws AlbertError as `evaluateForGate` */
+export async function answer(
+  { task, engine: options }: Pick<GateEvaluation, "task" | "engine">,
   model: Model,
   set: EvaluationSet,
   signal: AbortSignal,
@@ -162,12 +167,14 @@ async function answer(
   const engine = await createEngine(model, options);
   try {
     const { nullThreshold } = tasks;
+    const startedAt = performance.now();
     const evaluation = await evaluateDataset(engine, tasks, task, remembered(), {
       signal,
       ...(nullThreshold === undefined ? {} : { nullThreshold }), // the one it would serve with
     });
+    const seconds = (performance.now() - startedAt) / 1000;
     const scored = scoreExamples(task, seen, evaluation, head.kind === "classification" ? head : undefined);
-    return { ...scored, evaluation, examples: seen };
+    return { ...scored, evaluation, examples: seen, head, seconds };
   } finally {
     await engine.close();
   }

@@ -27,6 +27,9 @@ export interface GateReport {
   readonly difference?: readonly [low: number, high: number];
   /** McNemar's exact p-value, where answers are right or wrong. */
   readonly mcnemarP?: number;
+  /** Examples that the version answers better than the champion, and worse; absent as `championValue` is. */
+  readonly fixed?: number;
+  readonly broken?: number;
   readonly examples: number;
   /** Digest of the evaluation set. */
   readonly dataset: string;

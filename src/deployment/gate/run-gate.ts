@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
 import { callThread } from "../../platform/threads/worker-rpc.ts";
 import { GATE_RULES, type GateRules } from "../../report/comparison/compare.ts";
+import { differenceInWords } from "../../report/comparison/words.ts";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import type { EngineOptions } from "../../runtime/packed-engine.ts";
 import { CHAMPION } from "../../store/aliases.ts";
@@ -123,7 +124,8 @@ async function evaluateAndCompare(
   const { comparison } = outcome;
   const compared = `compared with champion ${versionName(champion)}`;
   const better = comparison.better && trivial === undefined;
-  const findings = [compared, ...comparison.findings, ...learnt];
+  const words = differenceInWords(comparison, [versionName(champion), versionName(candidate)]);
+  const findings = [compared, words, ...comparison.findings, ...learnt];
   return { report: { id, ...result, ...comparison, better, findings }, evaluation };
 }
 

@@ -23,6 +23,8 @@ export interface ScoredSet {
   readonly terms: Float64Array;
   /** [examples] 1 where the answer is right; absent where answers are not right or wrong. */
   readonly right?: Uint8Array;
+  /** [examples] how well each is answered, more being better: whether it is right, its F1, minus its distance. */
+  readonly scores: Float64Array;
 }
 
 export interface GateRules {
@@ -39,7 +41,7 @@ export interface GateRules {
 export const GATE_RULES: GateRules = { margin: 0.01, minExamples: 50, resamples: 2000, seed: 0 };
 
 /** Two-sided level of every test: intervals hold 95 %. */
-const LEVEL = 0.05;
+export const LEVEL = 0.05;
 
 /** Whether a version may take over. */
 export type Verdict = "pass" | "fail" | "inconclusive";
@@ -57,6 +59,9 @@ export interface Comparison {
   readonly difference: readonly [low: number, high: number];
   /** McNemar's exact p-value, where answers are right or wrong. */
   readonly mcnemarP?: number;
+  /** Examples that the candidate answers better, and those it answers worse. */
+  readonly fixed: number;
+  readonly broken: number;
   readonly examples: number;
   readonly findings: readonly string[];
 }
@@ -84,6 +89,11 @@ export function compareModels(
     champion.right === undefined || candidate.right === undefined
       ? undefined
       : mcnemar(champion.right, candidate.right);
+  let [fixed, broken] = [0, 0];
+  candidate.scores.forEach((score, row) => {
+    if (score > champion.scores[row]!) fixed++;
+    else if (score < champion.scores[row]!) broken++;
+  });
   const [low, high] = difference;
   const margin = rules.margin * metric.fullScale;
   const findings: string[] = [];
@@ -106,6 +116,8 @@ export function compareModels(
     championValue,
     candidateValue,
     difference,
+    fixed,
+    broken,
     examples,
     findings,
     ...(mcnemarP === undefined ? {} : { mcnemarP }),

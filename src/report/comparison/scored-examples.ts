@@ -81,7 +81,7 @@ function meanOf<T>(
   });
   return {
     metric: { name, fullScale, width: 2, value: ([sum, count]) => sum! / count! },
-    set: { examples: rows.length, terms },
+    set: { examples: rows.length, terms, scores: Float64Array.from(rows, (_, i) => terms[2 * i]!) },
   };
 }
 
@@ -99,7 +99,7 @@ function matthewsOf(labels: number, golds: readonly number[], ids: readonly numb
   const right = Uint8Array.from(golds, (gold, i) => (gold === ids[i] ? 1 : 0));
   return {
     metric: { name: "matthew_corr", fullScale: 1, width, value },
-    set: { examples: golds.length, terms, right },
+    set: { examples: golds.length, terms, right, scores: Float64Array.from(right) },
   };
 }
 
@@ -113,6 +113,7 @@ function pearsonOf(pairs: readonly (readonly [number, number])[]): Scored {
     metric: { name: "pearson", fullScale: 1, width: 6, value },
     set: {
       examples: pairs.length,
+      scores: Float64Array.from(pairs, ([predicted, gold]) => -Math.abs(predicted - gold)),
       terms: Float64Array.from(pairs.flatMap(([x, y]) => [1, x, y, x * x, y * y, x * y])),
     },
   };

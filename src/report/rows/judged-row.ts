@@ -43,12 +43,14 @@ export function placeOf({ location: { file, line } }: Example): string {
 /** Longest text of a row that a report shows, in UTF-16 units. */
 const LONGEST = 280;
 
-function shortened(text: string): string {
+/** A text as reports show it: on one line, and not too long. */
+export function shortened(text: string): string {
   const flat = plainText(text);
   return flat.length <= LONGEST ? flat : `${flat.slice(0, LONGEST - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-function textOf(example: Example): string {
+/** What an example asks. */
+export function textOf(example: Example): string {
   switch (example.kind) {
     case "classification":
       return example.textPair === undefined ? example.text : `${example.text} ‖ ${example.textPair}`;

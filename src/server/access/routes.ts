@@ -160,6 +160,10 @@ const MODELS: Rows<typeof ModelService> = {
   // It holds texts of the data.
   getReport: { scopes: ["data", "train"], models: ofModel },
   validateVersion: { scopes: ["train"], models: ofModel },
+  compareVersions: {
+    scopes: ["train"],
+    models: ({ before, after }) => [before, after].map((reference) => /^[^@/]+/.exec(reference)?.[0]),
+  },
   loadVersion: { scopes: ["promote"], models: ofModel },
   unloadVersion: { scopes: ["promote"], models: ofModel },
   promote: { scopes: ["promote"], models: ofModel },

@@ -3,6 +3,8 @@ import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { GateReport, PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import {
   type AliasSchema,
+  BetterVersion,
+  type CompareVersionsResponseSchema,
   type GateReportSchema,
   GateVerdict,
   type GetReportResponseSchema,
@@ -13,6 +15,7 @@ import {
   TrafficMode,
   VersionState,
 } from "../../gen/albert/v1/models_pb.js";
+import type { ModelComparison } from "../../report/comparison/model-comparison.ts";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import {
   type VersionState as LiveState,
@@ -98,6 +101,24 @@ export function reportMessage(
     figures: report.figures.map(({ name, value, low, high }) => ({ name, value, low, high })),
     findings: [...report.findings],
     reportJson: JSON.stringify(report),
+  };
+}
+
+export function comparisonMessage(compared: ModelComparison): MessageInitShape<typeof CompareVersionsResponseSchema> {
+  const better = { before: BetterVersion.BEFORE, after: BetterVersion.AFTER, neither: BetterVersion.NEITHER };
+  const { metric, examples, before, after, difference, mcnemarP, agreement, fixed, broken, findings } = compared;
+  return {
+    ...{ metric, examples, before, after },
+    differenceLow: difference[0],
+    differenceHigh: difference[1],
+    ...(mcnemarP === undefined ? {} : { mcnemarP }),
+    better: better[compared.better],
+    ...(agreement === undefined ? {} : { agreement }),
+    fixedRows: fixed.rows,
+    fixed: [...fixed.list],
+    brokenRows: broken.rows,
+    broken: [...broken.list],
+    findings: [...findings],
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type SetTrafficRequest,
   TrafficMode,
 } from "../../gen/albert/v1/models_pb.js";
+import type { ModelComparison } from "../../report/comparison/model-comparison.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
@@ -19,6 +20,7 @@ import { type ModelVersion, versionName } from "../../store/versions.ts";
 import type { ServiceHandlers } from "../call/call.ts";
 import {
   aliasMessage,
+  comparisonMessage,
   gateReportMessage,
   outageMessage,
   reportMessage,
@@ -45,6 +47,17 @@ export interface ModelServiceOptions {
   readonly collectGarbage: (dryRun: boolean) => Promise<GcReport>;
   /** What the precision that serves changes in a version's answers, where the gate measured it. */
   readonly precisionLoss: (version: ModelVersion) => Promise<PrecisionLoss | undefined>;
+  /** Compares two versions on one data set. */
+  readonly compare: (
+    request: {
+      readonly before: ModelVersion;
+      readonly after: ModelVersion;
+      readonly task: string;
+      readonly dataset: string;
+      readonly path: string;
+    },
+    signal: AbortSignal,
+  ) => Promise<ModelComparison>;
   /** Compares a version with the champion and stores the gate's report, unless the signal is aborted before. */
   readonly runGate: (
     request: {
@@ -141,6 +154,16 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       });
     },
 
+    async compareVersions({ before, after, task, dataset, path }, { signal }) {
+      requireOne({ dataset, path });
+      const [first, second] = [
+        await store.resolve(...referenceOf(before, "before")),
+        await store.resolve(...referenceOf(after, "after")),
+      ];
+      const request = { before: first, after: second, task, dataset, path };
+      return comparisonMessage(await options.compare(request, signal));
+    },
+
     async loadVersion({ model, version }) {
       return { version: await describe(await deployment.load(model, version)) };
     },
@@ -186,6 +209,14 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       }
     },
   };
+}
+
+/** The model and the version of "name@7", "name/champion" or "name". */
+function referenceOf(text: string, field: string): [model: string, version: string] {
+  const [, model, version = ""] = /^([^@/]+)(?:[@/]([^@/]+))?$/.exec(text) ?? [];
+  if (model !== undefined) return [model, version];
+  const description = `expected "name@7", "name/champion" or a name, got ${JSON.stringify(text)}`;
+  throw invalidInput([{ field, description }]);
 }
 
 function actorOf(caller: Caller | undefined): { readonly actor?: string } {

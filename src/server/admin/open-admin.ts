@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { Allowances } from "../../access/allowances.ts";
 import { programVersion } from "../../config/program-version.ts";
 import type { Config } from "../../config/settings.ts";
+import { compareVersions } from "../../deployment/comparison/compare-versions.ts";
 import { DataFiles } from "../../deployment/data-files.ts";
 import { Deployment } from "../../deployment/deployment.ts";
 import { wholeData } from "../../deployment/gate/evaluation-data.ts";
@@ -16,6 +17,7 @@ import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb
 import { checkJobSpec } from "../../jobs/check-job-spec.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { JobService } from "../../jobs/job-service.ts";
+import type { DataSource } from "../../jobs/job-spec.ts";
 import { isActive } from "../../jobs/job-state.ts";
 import { openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
@@ -181,6 +183,10 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           collectGarbage: (dryRun) => retention.collect(dryRun),
           precisionLoss,
           runGate: (request, signal) => validateVersion(request, gate, data, signal),
+          compare: async ({ before, after, task, ...source }, signal) => {
+            const compared = await wholeData(data, sourceOf(source), "path");
+            return compareVersions(gate, { before, after, task: taskOf(task, "task"), data: compared }, signal);
+          },
         }),
       );
       if (jobs === undefined || jobLimit === undefined) return;
@@ -330,12 +336,18 @@ async function validateVersion(
 ) {
   const { versions } = gate.store;
   const task = taskOf(request.task, "task");
-  const { dataset, path } = request;
-  const source = dataset === "" ? ({ kind: "path", path } as const) : ({ kind: "dataset", digest: dataset } as const);
   const candidate = await versions.get(request.model, request.version);
-  const outcome = await runGate(gate, { candidate, task, data: await wholeData(data, source, "path") }, signal);
+  const outcome = await runGate(
+    gate,
+    { candidate, task, data: await wholeData(data, sourceOf(request), "path") },
+    signal,
+  );
   await keepOutcome(gate.store, candidate, outcome);
   return outcome.report;
+}
+
+function sourceOf({ dataset, path }: { readonly dataset: string; readonly path: string }): DataSource {
+  return dataset === "" ? { kind: "path", path } : { kind: "dataset", digest: dataset };
 }
 
 /** Where jobs, the gate and validations run, and the memory of each. */

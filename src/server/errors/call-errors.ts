@@ -142,6 +142,7 @@ export const CALL_ERRORS = {
     importCheckpoint: [...NAMES_PATH, ...WRITES_STORE],
     validateVersion: [...NAMES_DATA, ...LOADS_VERSION, ...WRITES_STORE, "HEAD_MISSING", "REPORT_EXISTS"],
     getReport: [...NAMES_VERSION, "REPORT_NOT_FOUND"],
+    compareVersions: [...NAMES_DATA, ...LOADS_VERSION, "HEAD_MISSING"],
     loadVersion: LOADS_VERSION,
     unloadVersion: [...NAMES_VERSION, "MODEL_NOT_FOUND", "VERSION_NOT_LOADED", "VERSION_IN_USE"],
     promote: [...MOVES_ALIAS, "GATE_FAILED"],

@@ -114,6 +114,10 @@ describe("the gate", { timeout: 60_000 }, () => {
     await store.aliases.point("moods", 2, { reason: "a test" });
     const { report: against } = await runGate(options, input, new AbortController().signal);
     expect(against).toMatchObject({ verdict: "pass", better: true, champion: 2, candidateValue: 1 });
+    expect(against.findings[1]).toMatch(
+      /^moods@1 is better than moods@2 beyond chance: eval_accuracy .* of 300 examples \d+ are answered better and 0 worse$/,
+    );
+    expect(against.broken).toBe(0);
     expect(against.difference![0]).toBeGreaterThan(0);
     const other = ALL_HEADS.filter(({ kind }) => kind === "span");
     await store.versions.publish("moods", await writeTinyModel(other, 5));

@@ -12,7 +12,8 @@ const ACCURACY: GateMetric = {
 };
 
 function answers(right: Uint8Array): ScoredSet {
-  return { examples: right.length, right, terms: Float64Array.from([...right].flatMap((value) => [value, 1])) };
+  const terms = Float64Array.from([...right].flatMap((value) => [value, 1]));
+  return { examples: right.length, right, scores: Float64Array.from(right), terms };
 }
 
 /** Answers of a model that is right with the given chance, independently of any other. */

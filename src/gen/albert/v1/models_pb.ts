@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/models.proto.
  */
 export const file_albert_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkitAEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRovCg1EYXRhc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAIKCkdhdGVSZXBvcnQSCgoCaWQYASABKAkSJwoHdmVyZGljdBgCIAEoDjIWLmFsYmVydC52MS5HYXRlVmVyZGljdBIOCgZtZXRyaWMYAyABKAkSFgoOY2hhbXBpb25fdmFsdWUYBCABKAESFwoPY2FuZGlkYXRlX3ZhbHVlGAUgASgBEhYKDmRpZmZlcmVuY2VfbG93GAYgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgHIAEoARIWCgltY25lbWFyX3AYCCABKAFIAIgBARIQCghleGFtcGxlcxgJIAEoDRIPCgdkYXRhc2V0GAogASgJEhAKCGZpbmRpbmdzGAsgAygJEjAKDnByZWNpc2lvbl9sb3NzGAwgASgLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3NCDAoKX21jbmVtYXJfcCL0AgoKU3dhcFJlcG9ydBINCgVtb2RlbBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKA0SEgoKdG9fdmVyc2lvbhgDIAEoDRI+Cg1waGFzZV9zZWNvbmRzGAQgAygLMicuYWxiZXJ0LnYxLlN3YXBSZXBvcnQuUGhhc2VTZWNvbmRzRW50cnkSFQoNcDk5X2JlZm9yZV9tcxgFIAEoARIVCg1wOTlfZHVyaW5nX21zGAYgASgBEhQKDHA5OV9hZnRlcl9tcxgHIAEoARIYChByc3NfYmVmb3JlX2J5dGVzGAggASgBEhcKD3Jzc19hZnRlcl9ieXRlcxgJIAEoARIXCg9yZXF1ZXN0c19mYWlsZWQYCiABKA0SKAoEdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMwoRUGhhc2VTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJLChNMaXN0VmVyc2lvbnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIqEBChRMaXN0VmVyc2lvbnNSZXNwb25zZRIpCgh2ZXJzaW9ucxgBIAMoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SIQoHYWxpYXNlcxgCIAMoCzIQLmFsYmVydC52MS5BbGlhcxIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSIgoHb3V0YWdlcxgEIAMoCzIRLmFsYmVydC52MS5PdXRhZ2UiXwoGT3V0YWdlEg0KBW1vZGVsGAEgASgJEiQKBXN0YXRlGAIgASgOMhUuYWxiZXJ0LnYxLk1vZGVsU3RhdGUSDwoHZmFpbHVyZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIjMKEUdldFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKAkipgEKEkdldFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIVCg1tYW5pZmVzdF9qc29uGAIgASgJEiMKB2xpbmVhZ2UYAyABKAsyEi5hbGJlcnQudjEuTGluZWFnZRIqCgtnYXRlX3JlcG9ydBgEIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjYKF0ltcG9ydENoZWNrcG9pbnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEgwKBHBhdGgYAiABKAkiVQoYSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEg8KB3N1bW1hcnkYAiABKAkiZQoWVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIMCgRwYXRoGAUgASgJIkAKF1ZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEiUKBnJlcG9ydBgBIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjIKEEdldFJlcG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCSK1AQoRR2V0UmVwb3J0UmVzcG9uc2USDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSEAoIZXhhbXBsZXMYBSABKA0SKAoHZmlndXJlcxgGIAMoCzIXLmFsYmVydC52MS5SZXBvcnRGaWd1cmUSEAoIZmluZGluZ3MYByADKAkSEwoLcmVwb3J0X2pzb24YCCABKAkiRgoMUmVwb3J0RmlndXJlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAESCwoDbG93GAMgASgBEgwKBGhpZ2gYBCABKAEiNAoSTG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iPwoTTG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiI2ChRVbmxvYWRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNIkEKFVVubG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiKDAQoOUHJvbW90ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVhbGlhcxgDIAEoCRIbChNleHBlY3RlZF9nZW5lcmF0aW9uGAQgASgNEhUKDW92ZXJyaWRlX2dhdGUYBSABKAgSDgoGcmVhc29uGAYgASgJImwKD1Byb21vdGVSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydBIRCgl1bmNoYW5nZWQYAyABKAgiXAoPUm9sbGJhY2tSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWFsaWFzGAIgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJIloKEFJvbGxiYWNrUmVzcG9uc2USHwoFYWxpYXMYASABKAsyEC5hbGJlcnQudjEuQWxpYXMSJQoGcmVwb3J0GAIgASgLMhUuYWxiZXJ0LnYxLlN3YXBSZXBvcnQidQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoASI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIsACCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2UiKAoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0Eg8KB2RyeV9ydW4YASABKAgiYwoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIrCgh2ZXJzaW9ucxgBIAMoCzIZLmFsYmVydC52MS5SZW1vdmVkVmVyc2lvbhINCgVmaWxlcxgCIAEoDRINCgVieXRlcxgDIAEoASJACg5SZW1vdmVkVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCSI/ChNXYXRjaFNlcnZpbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAIgASgBInsKFFdhdGNoU2VydmluZ1Jlc3BvbnNlEigKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUqnQIKDFZlcnNpb25TdGF0ZRIdChlWRVJTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVkVSU0lPTl9TVEFURV9TVE9SRUQQARIZChVWRVJTSU9OX1NUQVRFX0xPQURJTkcQAhIZChVWRVJTSU9OX1NUQVRFX1dBUk1JTkcQAxIZChVWRVJTSU9OX1NUQVRFX1NUQU5EQlkQBBIZChVWRVJTSU9OX1NUQVRFX1NFUlZJTkcQBRIYChRWRVJTSU9OX1NUQVRFX1NIQURPVxAGEhgKFFZFUlNJT05fU1RBVEVfQ0FOQVJZEAcSGgoWVkVSU0lPTl9TVEFURV9EUkFJTklORxAIEhgKFFZFUlNJT05fU1RBVEVfRkFJTEVEEAkqeAoLR2F0ZVZlcmRpY3QSHAoYR0FURV9WRVJESUNUX1VOU1BFQ0lGSUVEEAASFQoRR0FURV9WRVJESUNUX1BBU1MQARIVChFHQVRFX1ZFUkRJQ1RfRkFJTBACEh0KGUdBVEVfVkVSRElDVF9JTkNPTkNMVVNJVkUQAypzCgtUcmFmZmljTW9kZRIcChhUUkFGRklDX01PREVfVU5TUEVDSUZJRUQQABIXChNUUkFGRklDX01PREVfU0hBRE9XEAESFwoTVFJBRkZJQ19NT0RFX0NBTkFSWRACEhQKEFRSQUZGSUNfTU9ERV9PRkYQAzLHBwoMTW9kZWxTZXJ2aWNlEk8KDExpc3RWZXJzaW9ucxIeLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXF1ZXN0Gh8uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1Jlc3BvbnNlEkkKCkdldFZlcnNpb24SHC5hbGJlcnQudjEuR2V0VmVyc2lvblJlcXVlc3QaHS5hbGJlcnQudjEuR2V0VmVyc2lvblJlc3BvbnNlElsKEEltcG9ydENoZWNrcG9pbnQSIi5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QaIy5hbGJlcnQudjEuSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlElgKD1ZhbGlkYXRlVmVyc2lvbhIhLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXF1ZXN0GiIuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEkYKCUdldFJlcG9ydBIbLmFsYmVydC52MS5HZXRSZXBvcnRSZXF1ZXN0GhwuYWxiZXJ0LnYxLkdldFJlcG9ydFJlc3BvbnNlEkwKC0xvYWRWZXJzaW9uEh0uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVxdWVzdBoeLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlc3BvbnNlElIKDVVubG9hZFZlcnNpb24SHy5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlcXVlc3QaIC5hbGJlcnQudjEuVW5sb2FkVmVyc2lvblJlc3BvbnNlEkAKB1Byb21vdGUSGS5hbGJlcnQudjEuUHJvbW90ZVJlcXVlc3QaGi5hbGJlcnQudjEuUHJvbW90ZVJlc3BvbnNlEkMKCFJvbGxiYWNrEhouYWxiZXJ0LnYxLlJvbGxiYWNrUmVxdWVzdBobLmFsYmVydC52MS5Sb2xsYmFja1Jlc3BvbnNlEkkKClNldFRyYWZmaWMSHC5hbGJlcnQudjEuU2V0VHJhZmZpY1JlcXVlc3QaHS5hbGJlcnQudjEuU2V0VHJhZmZpY1Jlc3BvbnNlElUKDkNvbGxlY3RHYXJiYWdlEiAuYWxiZXJ0LnYxLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBohLmFsYmVydC52MS5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlElEKDFdhdGNoU2VydmluZxIeLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXF1ZXN0Gh8uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1Jlc3BvbnNlMAFiBnByb3RvMw", [file_albert_v1_inference, file_google_protobuf_timestamp]);
+  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkitAEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRovCg1EYXRhc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAIKCkdhdGVSZXBvcnQSCgoCaWQYASABKAkSJwoHdmVyZGljdBgCIAEoDjIWLmFsYmVydC52MS5HYXRlVmVyZGljdBIOCgZtZXRyaWMYAyABKAkSFgoOY2hhbXBpb25fdmFsdWUYBCABKAESFwoPY2FuZGlkYXRlX3ZhbHVlGAUgASgBEhYKDmRpZmZlcmVuY2VfbG93GAYgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgHIAEoARIWCgltY25lbWFyX3AYCCABKAFIAIgBARIQCghleGFtcGxlcxgJIAEoDRIPCgdkYXRhc2V0GAogASgJEhAKCGZpbmRpbmdzGAsgAygJEjAKDnByZWNpc2lvbl9sb3NzGAwgASgLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3NCDAoKX21jbmVtYXJfcCL0AgoKU3dhcFJlcG9ydBINCgVtb2RlbBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKA0SEgoKdG9fdmVyc2lvbhgDIAEoDRI+Cg1waGFzZV9zZWNvbmRzGAQgAygLMicuYWxiZXJ0LnYxLlN3YXBSZXBvcnQuUGhhc2VTZWNvbmRzRW50cnkSFQoNcDk5X2JlZm9yZV9tcxgFIAEoARIVCg1wOTlfZHVyaW5nX21zGAYgASgBEhQKDHA5OV9hZnRlcl9tcxgHIAEoARIYChByc3NfYmVmb3JlX2J5dGVzGAggASgBEhcKD3Jzc19hZnRlcl9ieXRlcxgJIAEoARIXCg9yZXF1ZXN0c19mYWlsZWQYCiABKA0SKAoEdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMwoRUGhhc2VTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJLChNMaXN0VmVyc2lvbnNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIqEBChRMaXN0VmVyc2lvbnNSZXNwb25zZRIpCgh2ZXJzaW9ucxgBIAMoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SIQoHYWxpYXNlcxgCIAMoCzIQLmFsYmVydC52MS5BbGlhcxIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSIgoHb3V0YWdlcxgEIAMoCzIRLmFsYmVydC52MS5PdXRhZ2UiXwoGT3V0YWdlEg0KBW1vZGVsGAEgASgJEiQKBXN0YXRlGAIgASgOMhUuYWxiZXJ0LnYxLk1vZGVsU3RhdGUSDwoHZmFpbHVyZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIjMKEUdldFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKAkipgEKEkdldFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIVCg1tYW5pZmVzdF9qc29uGAIgASgJEiMKB2xpbmVhZ2UYAyABKAsyEi5hbGJlcnQudjEuTGluZWFnZRIqCgtnYXRlX3JlcG9ydBgEIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjYKF0ltcG9ydENoZWNrcG9pbnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEgwKBHBhdGgYAiABKAkiVQoYSW1wb3J0Q2hlY2twb2ludFJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEg8KB3N1bW1hcnkYAiABKAkiZQoWVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIMCgRwYXRoGAUgASgJIkAKF1ZhbGlkYXRlVmVyc2lvblJlc3BvbnNlEiUKBnJlcG9ydBgBIAEoCzIVLmFsYmVydC52MS5HYXRlUmVwb3J0IjIKEEdldFJlcG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCSK1AQoRR2V0UmVwb3J0UmVzcG9uc2USDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSEAoIZXhhbXBsZXMYBSABKA0SKAoHZmlndXJlcxgGIAMoCzIXLmFsYmVydC52MS5SZXBvcnRGaWd1cmUSEAoIZmluZGluZ3MYByADKAkSEwoLcmVwb3J0X2pzb24YCCABKAkiRgoMUmVwb3J0RmlndXJlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAESCwoDbG93GAMgASgBEgwKBGhpZ2gYBCABKAEiZAoWQ29tcGFyZVZlcnNpb25zUmVxdWVzdBIOCgZiZWZvcmUYASABKAkSDQoFYWZ0ZXIYAiABKAkSDAoEdGFzaxgDIAEoCRIPCgdkYXRhc2V0GAQgASgJEgwKBHBhdGgYBSABKAkixwMKF0NvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEg4KBm1ldHJpYxgBIAEoCRIQCghleGFtcGxlcxgCIAEoDRIqCgZiZWZvcmUYAyABKAsyGi5hbGJlcnQudjEuQ29tcGFyZWRWZXJzaW9uEikKBWFmdGVyGAQgASgLMhouYWxiZXJ0LnYxLkNvbXBhcmVkVmVyc2lvbhIWCg5kaWZmZXJlbmNlX2xvdxgFIAEoARIXCg9kaWZmZXJlbmNlX2hpZ2gYBiABKAESFgoJbWNuZW1hcl9wGAcgASgBSACIAQESKAoGYmV0dGVyGAggASgOMhguYWxiZXJ0LnYxLkJldHRlclZlcnNpb24SFgoJYWdyZWVtZW50GAkgASgBSAGIAQESEgoKZml4ZWRfcm93cxgKIAEoDRInCgVmaXhlZBgLIAMoCzIYLmFsYmVydC52MS5DaGFuZ2VkQW5zd2VyEhMKC2Jyb2tlbl9yb3dzGAwgASgNEigKBmJyb2tlbhgNIAMoCzIYLmFsYmVydC52MS5DaGFuZ2VkQW5zd2VyEhAKCGZpbmRpbmdzGA4gAygJQgwKCl9tY25lbWFyX3BCDAoKX2FncmVlbWVudCJvCg9Db21wYXJlZFZlcnNpb24SDAoEbmFtZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFdmFsdWUYAyABKAESIAoYbWlsbGlzZWNvbmRzX3Blcl9leGFtcGxlGAQgASgBEg0KBWJ5dGVzGAUgASgBImYKDUNoYW5nZWRBbnN3ZXISCgoCaWQYASABKAkSDQoFcGxhY2UYAiABKAkSDAoEdGV4dBgDIAEoCRINCgVyaWdodBgEIAEoCRIOCgZiZWZvcmUYBSABKAkSDQoFYWZ0ZXIYBiABKAkiNAoSTG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iPwoTTG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiI2ChRVbmxvYWRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNIkEKFVVubG9hZFZlcnNpb25SZXNwb25zZRIoCgd2ZXJzaW9uGAEgASgLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbiKDAQoOUHJvbW90ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVhbGlhcxgDIAEoCRIbChNleHBlY3RlZF9nZW5lcmF0aW9uGAQgASgNEhUKDW92ZXJyaWRlX2dhdGUYBSABKAgSDgoGcmVhc29uGAYgASgJImwKD1Byb21vdGVSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydBIRCgl1bmNoYW5nZWQYAyABKAgiXAoPUm9sbGJhY2tSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWFsaWFzGAIgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YAyABKA0SDgoGcmVhc29uGAQgASgJIloKEFJvbGxiYWNrUmVzcG9uc2USHwoFYWxpYXMYASABKAsyEC5hbGJlcnQudjEuQWxpYXMSJQoGcmVwb3J0GAIgASgLMhUuYWxiZXJ0LnYxLlN3YXBSZXBvcnQidQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoASI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIsACCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2UiKAoVQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0Eg8KB2RyeV9ydW4YASABKAgiYwoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIrCgh2ZXJzaW9ucxgBIAMoCzIZLmFsYmVydC52MS5SZW1vdmVkVmVyc2lvbhINCgVmaWxlcxgCIAEoDRINCgVieXRlcxgDIAEoASJACg5SZW1vdmVkVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCSI/ChNXYXRjaFNlcnZpbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAIgASgBInsKFFdhdGNoU2VydmluZ1Jlc3BvbnNlEigKBW1vZGVsGAEgASgLMhcuYWxiZXJ0LnYxLlNlcnZpbmdNb2RlbEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUqnQIKDFZlcnNpb25TdGF0ZRIdChlWRVJTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVkVSU0lPTl9TVEFURV9TVE9SRUQQARIZChVWRVJTSU9OX1NUQVRFX0xPQURJTkcQAhIZChVWRVJTSU9OX1NUQVRFX1dBUk1JTkcQAxIZChVWRVJTSU9OX1NUQVRFX1NUQU5EQlkQBBIZChVWRVJTSU9OX1NUQVRFX1NFUlZJTkcQBRIYChRWRVJTSU9OX1NUQVRFX1NIQURPVxAGEhgKFFZFUlNJT05fU1RBVEVfQ0FOQVJZEAcSGgoWVkVSU0lPTl9TVEFURV9EUkFJTklORxAIEhgKFFZFUlNJT05fU1RBVEVfRkFJTEVEEAkqeAoLR2F0ZVZlcmRpY3QSHAoYR0FURV9WRVJESUNUX1VOU1BFQ0lGSUVEEAASFQoRR0FURV9WRVJESUNUX1BBU1MQARIVChFHQVRFX1ZFUkRJQ1RfRkFJTBACEh0KGUdBVEVfVkVSRElDVF9JTkNPTkNMVVNJVkUQAyqAAQoNQmV0dGVyVmVyc2lvbhIeChpCRVRURVJfVkVSU0lPTl9VTlNQRUNJRklFRBAAEhkKFUJFVFRFUl9WRVJTSU9OX0JFRk9SRRABEhgKFEJFVFRFUl9WRVJTSU9OX0FGVEVSEAISGgoWQkVUVEVSX1ZFUlNJT05fTkVJVEhFUhADKnMKC1RyYWZmaWNNb2RlEhwKGFRSQUZGSUNfTU9ERV9VTlNQRUNJRklFRBAAEhcKE1RSQUZGSUNfTU9ERV9TSEFET1cQARIXChNUUkFGRklDX01PREVfQ0FOQVJZEAISFAoQVFJBRkZJQ19NT0RFX09GRhADMqEICgxNb2RlbFNlcnZpY2USTwoMTGlzdFZlcnNpb25zEh4uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1JlcXVlc3QaHy5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVzcG9uc2USSQoKR2V0VmVyc2lvbhIcLmFsYmVydC52MS5HZXRWZXJzaW9uUmVxdWVzdBodLmFsYmVydC52MS5HZXRWZXJzaW9uUmVzcG9uc2USWwoQSW1wb3J0Q2hlY2twb2ludBIiLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVxdWVzdBojLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVzcG9uc2USWAoPVmFsaWRhdGVWZXJzaW9uEiEuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlcXVlc3QaIi5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USRgoJR2V0UmVwb3J0EhsuYWxiZXJ0LnYxLkdldFJlcG9ydFJlcXVlc3QaHC5hbGJlcnQudjEuR2V0UmVwb3J0UmVzcG9uc2USWAoPQ29tcGFyZVZlcnNpb25zEiEuYWxiZXJ0LnYxLkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QaIi5hbGJlcnQudjEuQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USTAoLTG9hZFZlcnNpb24SHS5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXF1ZXN0Gh4uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2USUgoNVW5sb2FkVmVyc2lvbhIfLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVxdWVzdBogLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVzcG9uc2USQAoHUHJvbW90ZRIZLmFsYmVydC52MS5Qcm9tb3RlUmVxdWVzdBoaLmFsYmVydC52MS5Qcm9tb3RlUmVzcG9uc2USQwoIUm9sbGJhY2sSGi5hbGJlcnQudjEuUm9sbGJhY2tSZXF1ZXN0GhsuYWxiZXJ0LnYxLlJvbGxiYWNrUmVzcG9uc2USSQoKU2V0VHJhZmZpYxIcLmFsYmVydC52MS5TZXRUcmFmZmljUmVxdWVzdBodLmFsYmVydC52MS5TZXRUcmFmZmljUmVzcG9uc2USVQoOQ29sbGVjdEdhcmJhZ2USIC5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GiEuYWxiZXJ0LnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUQoMV2F0Y2hTZXJ2aW5nEh4uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1JlcXVlc3QaHy5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVzcG9uc2UwAWIGcHJvdG8z", [file_albert_v1_inference, file_google_protobuf_timestamp]);
 
 /**
  * One immutable version of a model.
@@ -844,6 +844,272 @@ export const ReportFigureSchema: GenMessage<ReportFigure> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 16);
 
 /**
+ * Two versions, and what they are to answer.
+ *
+ * @generated from message albert.v1.CompareVersionsRequest
+ */
+export type CompareVersionsRequest = Message<"albert.v1.CompareVersionsRequest"> & {
+  /**
+   * The first, as "name@7", "name/champion", or a name for its champion.
+   *
+   * @generated from field: string before = 1;
+   */
+  before: string;
+
+  /**
+   * The second, written alike.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * Task whose metric decides, as in `JobSpec.task`.
+   *
+   * @generated from field: string task = 3;
+   */
+  task: string;
+
+  /**
+   * Dataset digest.
+   *
+   * @generated from field: string dataset = 4;
+   */
+  dataset: string;
+
+  /**
+   * Path below a dataset root, in place of `dataset`.
+   *
+   * @generated from field: string path = 5;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message albert.v1.CompareVersionsRequest.
+ * Use `create(CompareVersionsRequestSchema)` to create a new message.
+ */
+export const CompareVersionsRequestSchema: GenMessage<CompareVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 17);
+
+/**
+ * How the two did.
+ *
+ * @generated from message albert.v1.CompareVersionsResponse
+ */
+export type CompareVersionsResponse = Message<"albert.v1.CompareVersionsResponse"> & {
+  /**
+   * What was compared.
+   *
+   * @generated from field: string metric = 1;
+   */
+  metric: string;
+
+  /**
+   * Examples of the set.
+   *
+   * @generated from field: uint32 examples = 2;
+   */
+  examples: number;
+
+  /**
+   * The first version.
+   *
+   * @generated from field: albert.v1.ComparedVersion before = 3;
+   */
+  before?: ComparedVersion | undefined;
+
+  /**
+   * The second version.
+   *
+   * @generated from field: albert.v1.ComparedVersion after = 4;
+   */
+  after?: ComparedVersion | undefined;
+
+  /**
+   * 95 % interval of after minus before, from a paired bootstrap.
+   *
+   * @generated from field: double difference_low = 5;
+   */
+  differenceLow: number;
+
+  /**
+   * Upper end of that interval.
+   *
+   * @generated from field: double difference_high = 6;
+   */
+  differenceHigh: number;
+
+  /**
+   * McNemar's exact p-value where answers are right or wrong; absent otherwise.
+   *
+   * @generated from field: optional double mcnemar_p = 7;
+   */
+  mcnemarP?: number | undefined;
+
+  /**
+   * Which one is better beyond chance.
+   *
+   * @generated from field: albert.v1.BetterVersion better = 8;
+   */
+  better: BetterVersion;
+
+  /**
+   * Share of examples with the same answer; absent for values.
+   *
+   * @generated from field: optional double agreement = 9;
+   */
+  agreement?: number | undefined;
+
+  /**
+   * Examples that the second version answers better.
+   *
+   * @generated from field: uint32 fixed_rows = 10;
+   */
+  fixedRows: number;
+
+  /**
+   * At most 100 of them.
+   *
+   * @generated from field: repeated albert.v1.ChangedAnswer fixed = 11;
+   */
+  fixed: ChangedAnswer[];
+
+  /**
+   * Examples that the second version answers worse.
+   *
+   * @generated from field: uint32 broken_rows = 12;
+   */
+  brokenRows: number;
+
+  /**
+   * At most 100 of them.
+   *
+   * @generated from field: repeated albert.v1.ChangedAnswer broken = 13;
+   */
+  broken: ChangedAnswer[];
+
+  /**
+   * What was found, in words.
+   *
+   * @generated from field: repeated string findings = 14;
+   */
+  findings: string[];
+};
+
+/**
+ * Describes the message albert.v1.CompareVersionsResponse.
+ * Use `create(CompareVersionsResponseSchema)` to create a new message.
+ */
+export const CompareVersionsResponseSchema: GenMessage<CompareVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 18);
+
+/**
+ * What is told of each of two versions.
+ *
+ * @generated from message albert.v1.ComparedVersion
+ */
+export type ComparedVersion = Message<"albert.v1.ComparedVersion"> & {
+  /**
+   * `name@7`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * sha256, hex.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * Its value of the metric.
+   *
+   * @generated from field: double value = 3;
+   */
+  value: number;
+
+  /**
+   * Wall clock of the evaluation, which batches examples, over its examples.
+   *
+   * @generated from field: double milliseconds_per_example = 4;
+   */
+  millisecondsPerExample: number;
+
+  /**
+   * Size of its files.
+   *
+   * @generated from field: double bytes = 5;
+   */
+  bytes: number;
+};
+
+/**
+ * Describes the message albert.v1.ComparedVersion.
+ * Use `create(ComparedVersionSchema)` to create a new message.
+ */
+export const ComparedVersionSchema: GenMessage<ComparedVersion> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 19);
+
+/**
+ * An example that two versions answer differently well.
+ *
+ * @generated from message albert.v1.ChangedAnswer
+ */
+export type ChangedAnswer = Message<"albert.v1.ChangedAnswer"> & {
+  /**
+   * Its name in the data.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * `file:line`
+   *
+   * @generated from field: string place = 2;
+   */
+  place: string;
+
+  /**
+   * What it asks, shortened.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * The right answer.
+   *
+   * @generated from field: string right = 4;
+   */
+  right: string;
+
+  /**
+   * The first version's answer.
+   *
+   * @generated from field: string before = 5;
+   */
+  before: string;
+
+  /**
+   * The second version's answer.
+   *
+   * @generated from field: string after = 6;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message albert.v1.ChangedAnswer.
+ * Use `create(ChangedAnswerSchema)` to create a new message.
+ */
+export const ChangedAnswerSchema: GenMessage<ChangedAnswer> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 20);
+
+/**
  * A version to bring into memory.
  *
  * @generated from message albert.v1.LoadVersionRequest
@@ -869,7 +1135,7 @@ export type LoadVersionRequest = Message<"albert.v1.LoadVersionRequest"> & {
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 17);
+  messageDesc(file_albert_v1_models, 21);
 
 /**
  * The version as it stands now.
@@ -890,7 +1156,7 @@ export type LoadVersionResponse = Message<"albert.v1.LoadVersionResponse"> & {
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 18);
+  messageDesc(file_albert_v1_models, 22);
 
 /**
  * A version to release.
@@ -918,7 +1184,7 @@ export type UnloadVersionRequest = Message<"albert.v1.UnloadVersionRequest"> & {
  * Use `create(UnloadVersionRequestSchema)` to create a new message.
  */
 export const UnloadVersionRequestSchema: GenMessage<UnloadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 19);
+  messageDesc(file_albert_v1_models, 23);
 
 /**
  * The version as it stands now.
@@ -939,7 +1205,7 @@ export type UnloadVersionResponse = Message<"albert.v1.UnloadVersionResponse"> &
  * Use `create(UnloadVersionResponseSchema)` to create a new message.
  */
 export const UnloadVersionResponseSchema: GenMessage<UnloadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 20);
+  messageDesc(file_albert_v1_models, 24);
 
 /**
  * A version that is to serve.
@@ -995,7 +1261,7 @@ export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
  * Use `create(PromoteRequestSchema)` to create a new message.
  */
 export const PromoteRequestSchema: GenMessage<PromoteRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 21);
+  messageDesc(file_albert_v1_models, 25);
 
 /**
  * The change, once it has come into effect.
@@ -1030,7 +1296,7 @@ export type PromoteResponse = Message<"albert.v1.PromoteResponse"> & {
  * Use `create(PromoteResponseSchema)` to create a new message.
  */
 export const PromoteResponseSchema: GenMessage<PromoteResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 22);
+  messageDesc(file_albert_v1_models, 26);
 
 /**
  * An alias to point back.
@@ -1072,7 +1338,7 @@ export type RollbackRequest = Message<"albert.v1.RollbackRequest"> & {
  * Use `create(RollbackRequestSchema)` to create a new message.
  */
 export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 23);
+  messageDesc(file_albert_v1_models, 27);
 
 /**
  * The change, once it has come into effect.
@@ -1100,7 +1366,7 @@ export type RollbackResponse = Message<"albert.v1.RollbackResponse"> & {
  * Use `create(RollbackResponseSchema)` to create a new message.
  */
 export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 24);
+  messageDesc(file_albert_v1_models, 28);
 
 /**
  * What a challenger is to get.
@@ -1142,7 +1408,7 @@ export type SetTrafficRequest = Message<"albert.v1.SetTrafficRequest"> & {
  * Use `create(SetTrafficRequestSchema)` to create a new message.
  */
 export const SetTrafficRequestSchema: GenMessage<SetTrafficRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 25);
+  messageDesc(file_albert_v1_models, 29);
 
 /**
  * The model as it serves now.
@@ -1163,7 +1429,7 @@ export type SetTrafficResponse = Message<"albert.v1.SetTrafficResponse"> & {
  * Use `create(SetTrafficResponseSchema)` to create a new message.
  */
 export const SetTrafficResponseSchema: GenMessage<SetTrafficResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 26);
+  messageDesc(file_albert_v1_models, 30);
 
 /**
  * What serves under one name.
@@ -1247,7 +1513,7 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
  * Use `create(ServingModelSchema)` to create a new message.
  */
 export const ServingModelSchema: GenMessage<ServingModel> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 27);
+  messageDesc(file_albert_v1_models, 31);
 
 /**
  * How to collect.
@@ -1268,7 +1534,7 @@ export type CollectGarbageRequest = Message<"albert.v1.CollectGarbageRequest"> &
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 28);
+  messageDesc(file_albert_v1_models, 32);
 
 /**
  * What was removed, or would be.
@@ -1303,7 +1569,7 @@ export type CollectGarbageResponse = Message<"albert.v1.CollectGarbageResponse">
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 29);
+  messageDesc(file_albert_v1_models, 33);
 
 /**
  * A version that retention does not keep.
@@ -1338,7 +1604,7 @@ export type RemovedVersion = Message<"albert.v1.RemovedVersion"> & {
  * Use `create(RemovedVersionSchema)` to create a new message.
  */
 export const RemovedVersionSchema: GenMessage<RemovedVersion> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 30);
+  messageDesc(file_albert_v1_models, 34);
 
 /**
  * What to watch.
@@ -1366,7 +1632,7 @@ export type WatchServingRequest = Message<"albert.v1.WatchServingRequest"> & {
  * Use `create(WatchServingRequestSchema)` to create a new message.
  */
 export const WatchServingRequestSchema: GenMessage<WatchServingRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 31);
+  messageDesc(file_albert_v1_models, 35);
 
 /**
  * One message of the stream.
@@ -1401,7 +1667,7 @@ export type WatchServingResponse = Message<"albert.v1.WatchServingResponse"> & {
  * Use `create(WatchServingResponseSchema)` to create a new message.
  */
 export const WatchServingResponseSchema: GenMessage<WatchServingResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 32);
+  messageDesc(file_albert_v1_models, 36);
 
 /**
  * State of a version in this process.
@@ -1542,6 +1808,54 @@ export const GateVerdictSchema: GenEnum<GateVerdict> = /*@__PURE__*/
   enumDesc(file_albert_v1_models, 1);
 
 /**
+ * Which of two versions is better beyond chance.
+ *
+ * @generated from enum albert.v1.BetterVersion
+ */
+export const BetterVersion = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: BETTER_VERSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The first one.
+   *
+   * @generated from enum value: BETTER_VERSION_BEFORE = 1;
+   */
+  BEFORE: 1,
+
+  /**
+   * The second one.
+   *
+   * @generated from enum value: BETTER_VERSION_AFTER = 2;
+   */
+  AFTER: 2,
+
+  /**
+   * No difference shows.
+   *
+   * @generated from enum value: BETTER_VERSION_NEITHER = 3;
+   */
+  NEITHER: 3,
+} as const;
+
+/**
+ * Which of two versions is better beyond chance.
+ *
+ * @generated from enum albert.v1.BetterVersion
+ */
+export type BetterVersion = (typeof BetterVersion)[keyof typeof BetterVersion] | UnknownEnum;
+
+/**
+ * Describes the enum albert.v1.BetterVersion.
+ */
+export const BetterVersionSchema: GenEnum<BetterVersion> = /*@__PURE__*/
+  enumDesc(file_albert_v1_models, 2);
+
+/**
  * What a challenger is given.
  *
  * @generated from enum albert.v1.TrafficMode
@@ -1587,7 +1901,7 @@ export type TrafficMode = (typeof TrafficMode)[keyof typeof TrafficMode] | Unkno
  * Describes the enum albert.v1.TrafficMode.
  */
 export const TrafficModeSchema: GenEnum<TrafficMode> = /*@__PURE__*/
-  enumDesc(file_albert_v1_models, 2);
+  enumDesc(file_albert_v1_models, 3);
 
 /**
  * Decides which model versions exist and which of them answer. Listens on the admin address only.
@@ -1644,6 +1958,17 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof GetReportRequestSchema;
     output: typeof GetReportResponseSchema;
+  },
+  /**
+   * Lets two versions, of one model or of two, answer the same data through the serving graph, by the test that the gate uses, and
+   * tells the examples on which they differ. Keeps nothing.
+   *
+   * @generated from rpc albert.v1.ModelService.CompareVersions
+   */
+  compareVersions: {
+    methodKind: "unary";
+    input: typeof CompareVersionsRequestSchema;
+    output: typeof CompareVersionsResponseSchema;
   },
   /**
    * Loads, verifies and warms a version without giving it traffic.
