@@ -34,7 +34,7 @@ def test_answers_with_slices_of_the_context(albert: AlbertClient) -> None:
 def test_chooses_and_encodes(albert: AlbertClient) -> None:
     reply = albert.choose_answer("What is it?", ["a tower", "a dog"], CONTEXT, model="multiple-choice")
     assert len(reply.choices) == 2
-    assert len(albert.encode("A film.", model="sentiment").embedding) == 128
+    assert len(albert.encode("A film.", model="sentiment").embedding) == 384
 
 
 def test_lists_models(albert: AlbertClient) -> None:
