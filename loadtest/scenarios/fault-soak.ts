@@ -44,6 +44,9 @@ const JUDGED_SECONDS = 300;
 /** Jobs that may wait; on a busy machine they take longer than until the next one is asked for. */
 const MOST_WAITING = 20;
 const ENDED: readonly JobState[] = [JobState.SUCCEEDED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED];
+const UNFINISHED = (Object.values(JobState) as JobState[]).filter(
+  (state) => typeof state === "number" && state !== JobState.UNSPECIFIED && !ENDED.includes(state),
+);
 /** What a server that is asked for too much may say; every other failure of a good call is a lost one. */
 const REFUSALS = ["QUEUE_FULL", "DEADLINE_UNREACHABLE", "DEADLINE_TOO_SHORT", "OVERLOADED"];
 
@@ -235,8 +238,8 @@ async function holdOneMore({ admin, store, heads }: Rig, round: number): Promise
 
 /** A short fine-tune, which is cancelled or left to end. */
 async function job({ training }: AdminClient, cancelled: boolean): Promise<void> {
-  const { jobs } = await training.listJobs({ pageSize: MOST_WAITING });
-  if (jobs.length === MOST_WAITING && jobs.every(({ state }) => !ENDED.includes(state))) return;
+  const { jobs } = await training.listJobs({ states: UNFINISHED, pageSize: MOST_WAITING });
+  if (jobs.length === MOST_WAITING) return;
   const recipe = { train_step: "40", train_batch_size: "8", max_seq_length: "16", save_checkpoints_steps: "10" };
   const data = { path: "train.jsonl" };
   const spec = { kind: JobKind.FINE_TUNE, model: `${MODEL}-job`, task: "classification", init: `${MODEL}@1` };
