@@ -100,6 +100,7 @@ describe("the Open Inference Protocol over gRPC", () => {
       "logits:FP32",
       "count:INT32",
     ]);
+    expect(properties["optional_inputs"]).toBe("text_pair");
     expect(properties["tasks"]).toBe("classify,regress,answer_question,choose_answer,fill_mask,order_sentences,encode");
   });
 
@@ -301,6 +302,21 @@ describe("the Open Inference Protocol over REST", () => {
     expect(await get("/v2/models/nobody")).toMatchObject({ status: 404, body: { reason: "MODEL_NOT_FOUND" } });
     const index = await post("/v2/repository/index", "");
     expect(await index.json()).toEqual([{ name: "tiny", version: "1", state: "READY", reason: "" }]);
+  });
+
+  it("describes a model in the form that Triton's tools ask for, of every version and to nobody for a name that is none", async () => {
+    const { status, body } = await get("/v2/models/tiny/config");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ name: "tiny", platform: "albert-serve", max_batch_size: 0 });
+    expect(body["input"]).toEqual([
+      { name: "text", data_type: "TYPE_STRING", dims: [-1], optional: false },
+      { name: "text_pair", data_type: "TYPE_STRING", dims: [-1], optional: true },
+    ]);
+    expect(body["output"]).toContainEqual({ name: "probabilities", data_type: "TYPE_FP32", dims: [-1, -1] });
+    expect(body["output"]).toContainEqual({ name: "count", data_type: "TYPE_INT32", dims: [-1] });
+    expect(await get("/v2/models/tiny/versions/1/config")).toEqual({ status, body });
+    expect(await get("/v2/models/nobody/config")).toMatchObject({ status: 404, body: { reason: "MODEL_NOT_FOUND" } });
+    expect((await post("/v2/models/tiny/config", "")).status).toBe(405);
   });
 
   it("answers JSON with JSON", async () => {

@@ -13,6 +13,8 @@ import type { InputSpec, TensorTask } from "./task.ts";
 // What the protocol's clients are told of the models that serve.
 
 const PLATFORM = "albert-serve";
+/** The property that names the inputs which a request may leave out, separated by commas: the protocol has no field for it. */
+export const OPTIONAL_INPUTS = "optional_inputs";
 
 /** @throws AlbertError as GetModel */
 export function modelMetadata(
@@ -24,6 +26,7 @@ export function modelMetadata(
   const tasks = tasksOf(heads);
   const [name] = tasks;
   const task: TensorTask = TENSOR_TASKS[name ?? "encode"];
+  const optional = task.inputs.filter((input) => input.optional).map((input) => input.name);
   return {
     name: served.name,
     versions: models.status(served.name).versions.map((loaded) => loaded.version),
@@ -36,6 +39,7 @@ export function modelMetadata(
     })),
     properties: {
       task: name ?? "encode",
+      ...(optional.length === 0 ? {} : { [OPTIONAL_INPUTS]: optional.join(",") }),
       tasks: tasks.join(","),
       heads: heads.map((head) => `${head.name}:${head.kind}`).join(","),
     },

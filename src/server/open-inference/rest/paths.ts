@@ -4,7 +4,7 @@
 export type RestTarget =
   | { readonly kind: "server-metadata" | "server-live" | "server-ready" | "repository-index" }
   | {
-      readonly kind: "model-metadata" | "model-ready" | "model-infer";
+      readonly kind: "model-metadata" | "model-config" | "model-ready" | "model-infer";
       readonly model: string;
       /** Empty: the one the name points to. */
       readonly version: string;
@@ -17,7 +17,9 @@ const FIXED: Readonly<Record<string, RestTarget>> = {
   "/v2/repository/index": { kind: "repository-index" },
 };
 
-const MODEL = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/(ready|infer))?$/;
+/** What may stand behind a model's path; nothing asks for its metadata. */
+type Verb = "metadata" | "config" | "ready" | "infer";
+const MODEL = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/(config|ready|infer))?$/;
 
 /** Whether a path belongs to the protocol, known or not. */
 export function isRestPath(path: string): boolean {
@@ -29,11 +31,10 @@ export function restTarget(path: string): RestTarget | undefined {
   const trimmed = path.replace(/\/$/, "");
   const fixed = FIXED[trimmed];
   if (fixed !== undefined) return fixed;
-  const [, model, version = "", verb] = MODEL.exec(trimmed) ?? [];
+  const [, model, version = "", verb = "metadata"] = MODEL.exec(trimmed) ?? [];
   if (model === undefined) return undefined;
-  const kind = verb === "ready" ? "model-ready" : verb === "infer" ? "model-infer" : "model-metadata";
   try {
-    return { kind, model: decodeURIComponent(model), version: decodeURIComponent(version) };
+    return { kind: `model-${verb as Verb}`, model: decodeURIComponent(model), version: decodeURIComponent(version) };
   } catch {
     return undefined;
   }
