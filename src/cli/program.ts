@@ -23,6 +23,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   evaluate: async () => (await import("./evaluation/evaluate.ts")).registerEvaluate,
   compare: async () => (await import("./evaluation/compare.ts")).registerCompare,
   train: async () => (await import("./training/train.ts")).registerTrain,
+  distil: async () => (await import("./training/distil.ts")).registerDistil,
   pretrain: async () => (await import("./training/pretrain.ts")).registerPretrain,
   recipes: async () => (await import("./training/recipes.ts")).registerRecipes,
   vocab: async () => (await import("./training/vocab.ts")).registerVocab,

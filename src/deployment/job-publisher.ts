@@ -32,7 +32,7 @@ export function jobPublisher(
     },
 
     async runGate({ spec, findings: ofRun }, { version }, signal) {
-      if (spec.kind !== "fine-tune" && spec.kind !== "convert") {
+      if (!["fine-tune", "distil", "convert"].includes(spec.kind)) {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
         return { verdict: "inconclusive", better: false, report: { findings: [...findings, ...ofRun] } };
       }

@@ -4,6 +4,7 @@ import { parsePretraining } from "../pretraining/hyperparameters.ts";
 import { checkName, isDigest } from "../store/names.ts";
 import { possibleMetrics } from "../training/evaluation/head-metrics.ts";
 import { checkSelection } from "../training/evaluation/selection.ts";
+import { parseDistillation } from "../training/settings/distillation.ts";
 import { parseFineTuning } from "../training/settings/fine-tuning.ts";
 import { recipeOf, TASKS } from "../training/settings/recipes.ts";
 import { LARGEST_COUNT, LARGEST_SEED } from "../training/settings/value-type.ts";
@@ -27,7 +28,8 @@ export function checkJobSpec(spec: JobSpec): void {
   };
   collect(() => checkName("spec.model", spec.model));
   const measures = spec.kind === "evaluate" || spec.kind === "convert";
-  if ((spec.kind === "fine-tune" || measures) && !TASKS.some((task) => task === spec.task)) {
+  const fineTunes = spec.kind === "fine-tune" || spec.kind === "distil";
+  if ((fineTunes || measures) && !TASKS.some((task) => task === spec.task)) {
     violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
   }
   if (spec.train === undefined && !measures) {
@@ -37,9 +39,11 @@ export function checkJobSpec(spec: JobSpec): void {
     const what = spec.kind === "convert" ? "a conversion is measured: it" : "an evaluation";
     violations.push({ field: "spec.eval", description: `${what} needs data` });
   }
+  checkTeaching(spec, violations);
   for (const [field, source] of [
     ["spec.train.dataset", spec.train],
     ["spec.eval.dataset", spec.eval],
+    ["spec.unlabelled.dataset", spec.unlabelled],
   ] as const) {
     if (source?.kind === "dataset" && !isDigest(source.digest))
       violations.push({ field, description: "expected a sha256 as 64 lower-case hex digits" });
@@ -76,6 +80,35 @@ export function checkJobSpec(spec: JobSpec): void {
   if (violations.length > 0) throw invalidInput(violations);
 }
 
+/** A teacher, and texts without labels, are what a distillation has and no other kind. */
+function checkTeaching(spec: JobSpec, violations: FieldViolation[]): void {
+  const { kind, teacher = "", unlabelled } = spec;
+  if (kind !== "distil") {
+    const given = [
+      ...(teacher === "" ? [] : ["spec.teacher"]),
+      ...(unlabelled === undefined ? [] : ["spec.unlabelled"]),
+    ];
+    for (const field of given)
+      violations.push({ field, description: `belongs to a distillation; a ${kind} job has none` });
+    return;
+  }
+  if (teacher === "") {
+    const description = 'a distillation needs the version that is learnt from, such as "name@7" or "name/champion"';
+    violations.push({ field: "spec.teacher", description });
+  }
+  const { student } = jobRecipe(spec);
+  if (student !== undefined && !PUBLISHED_CONFIG_NAMES.includes(student) && !student.trimStart().startsWith("{")) {
+    const description = `expected a configuration as JSON or one of ${PUBLISHED_CONFIG_NAMES.join(", ")}`;
+    violations.push({ field: "spec.recipe.student", description });
+  }
+  if (student !== undefined && spec.init !== "") {
+    violations.push({
+      field: "spec.init",
+      description: "a student given as an architecture starts from no version: leave one of them out",
+    });
+  }
+}
+
 /** What the recipe says besides settings; nothing where it is wrong, which `checkRecipe` tells. */
 function jobRecipe(spec: JobSpec): JobRecipe {
   try {
@@ -91,8 +124,9 @@ function checkRecipe(spec: JobSpec): void {
   const { own, settings } = splitRecipe(spec, prefix);
   if (spec.kind === "pretrain") parsePretraining(settings, prefix);
   else if (spec.kind === "pretraining-data") parseInstanceSettings(settings, prefix);
-  if (spec.kind !== "fine-tune") return;
-  const { metric } = parseFineTuning(settings, prefix).settings;
+  if (spec.kind !== "fine-tune" && spec.kind !== "distil") return;
+  const parse = spec.kind === "distil" ? parseDistillation : parseFineTuning;
+  const { metric } = parse(settings, prefix).settings;
   const task = TASKS.find((known) => known === spec.task);
   if (metric === undefined || task === undefined) return;
   checkSelection({ metric, goal: "highest" }, possibleMetrics(recipeOf(task), own.problemType), `${prefix}metric`);

@@ -44,6 +44,7 @@ export type JobEventKind =
   | "state_changed"
   | "activity"
   | "start_chosen"
+  | "teacher_chosen"
   | "planned"
   | "validation_issue"
   | "step_metrics"

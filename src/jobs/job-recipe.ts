@@ -29,6 +29,7 @@ export interface JobRecipe extends ReadingOptions {
   readonly cased?: boolean;
   readonly vocabSize?: number;
   readonly randomInit?: string;
+  readonly student?: string;
   readonly vocabulary?: string;
   readonly weights?: WeightFormat;
   readonly embeddingsApart?: boolean;
@@ -61,6 +62,10 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
   // The special pieces, the official user symbols, and one that text can be spelt with.
   vocabSize: { type: integer(14, 10_000_000), description: "pieces of the vocabulary" },
   randomInit: { type: text, description: "architecture of random weights" },
+  student: {
+    type: text,
+    description: "architecture of a distillation's student, by name or as JSON; it takes over the teacher's vocabulary",
+  },
   vocabulary: { type: text, description: "of random weights or instances: the digest of a dataset, or a path" },
   weights: { type: choice(...WEIGHT_FORMATS), description: "how a conversion stores weights" },
   embeddingsApart: {
@@ -73,6 +78,7 @@ const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
 
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
+  distil: ["student", "problemType", "albertVersion", ...READING],
   pretrain: ["randomInit", "vocabulary", "cased"],
   evaluate: READING,
   convert: ["weights", "embeddingsApart", ...READING],
@@ -95,7 +101,7 @@ export function splitRecipe(
   const entries = Object.entries(recipe);
   const settings = Object.fromEntries(entries.filter((entry) => !isOwn(entry)));
   const { values, violations } = parseTable(TABLE, Object.fromEntries(entries.filter(isOwn)), prefix);
-  const hasOthers = kind === "fine-tune" || kind === "pretrain" || kind === "pretraining-data";
+  const hasOthers = ["fine-tune", "distil", "pretrain", "pretraining-data"].includes(kind);
   const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, keys));
   const own = values as Omit<JobRecipe, "columns"> & { readonly columns?: string }; // the table gives each key its setting's type
   if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);

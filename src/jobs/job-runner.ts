@@ -15,6 +15,8 @@ export interface JobHooks {
    * say later. Resolves when that is on disk.
    */
   startChosen(version: string): Promise<void>;
+  /** The same of the version that a distillation learns from. */
+  teacherChosen(version: string): Promise<void>;
   phase(phase: JobPhase): void;
   activity(text: string): void;
   planned(plan: JobPlan): void;

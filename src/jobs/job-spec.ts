@@ -3,7 +3,14 @@ import { createHash } from "node:crypto";
 // What a caller asks of a job, as plain data, and its digest.
 
 /** What a job does. */
-export type JobKind = "fine-tune" | "pretrain" | "evaluate" | "convert" | "train-vocabulary" | "pretraining-data";
+export type JobKind =
+  | "fine-tune"
+  | "distil"
+  | "pretrain"
+  | "evaluate"
+  | "convert"
+  | "train-vocabulary"
+  | "pretraining-data";
 
 /** What happens to the model a job made: a person promotes it, or the gate does. */
 export type PromotePolicy = "manual" | "auto-if-better";
@@ -18,13 +25,17 @@ export interface JobSpec {
   readonly kind: JobKind;
   /** Name of the model whose versions this job adds to. */
   readonly model: string;
-  /** Task of a fine-tune, evaluation or conversion; empty for other kinds. */
+  /** Task of a fine-tune, distillation, evaluation or conversion; empty for other kinds. */
   readonly task: string;
   /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
   readonly init: string;
+  /** Of a distillation: the version that is learnt from, as `init` is named. */
+  readonly teacher?: string;
   readonly train?: DataSource;
   /** Absent: a stable split of the training data. */
   readonly eval?: DataSource;
+  /** Of a distillation: texts without labels. */
+  readonly unlabelled?: DataSource;
   /** Recipe values by their command-line names, as text. */
   readonly recipe: Readonly<Record<string, string>>;
   readonly seed: number;

@@ -34,6 +34,8 @@ export interface Job extends JobIdentity {
   readonly killedServers: number;
   /** Version it starts from, as "name@number"; empty before it began, and where it starts from none. */
   readonly startVersion: string;
+  /** Version it learns from, as "name@number"; undefined before it began, and where it has no teacher. */
+  readonly teacherVersion?: string | undefined;
   /** What its work made, once that is done; paths are relative to its directory. */
   readonly product: JobProduct | undefined;
   /** Version it published, as "name@number"; empty so far. */
@@ -98,6 +100,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     runningMs: job.runningMs + ranFor(job, event),
     ...killsAfter(job, event),
     startVersion: event.kind === "start_chosen" ? String(event.detail?.["version"]) : job.startVersion,
+    ...(event.kind === "teacher_chosen" ? { teacherVersion: String(event.detail?.["version"]) } : {}),
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     findings: findingsAfter(job, event),

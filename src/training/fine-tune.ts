@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { invalidInput } from "../errors.ts";
+import { invalidInput, invariant } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
-import type { FineTuningHints } from "../model/directory/model-directory.ts";
+import type { FineTuningHints, Lineage, Model } from "../model/directory/model-directory.ts";
+import { openModelDirectory } from "../model/directory/open-model-directory.ts";
 import { type Head, uncalibrated } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
@@ -10,6 +11,14 @@ import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import { classWeights } from "./class-weights.ts";
+import { projectionParameters } from "./distillation/distillation.ts";
+import {
+  type DistillationFacts,
+  type DistillationSpec,
+  type PreparedDistillation,
+  prepareDistillation,
+} from "./distillation/prepare-distillation.ts";
+import { openStudent, type StudentSpec } from "./distillation/student-start.ts";
 import { type FinalEvaluator, namedMetrics, writeFinalEvaluations } from "./evaluation/final-evaluation.ts";
 import {
   compareAverages,
@@ -21,9 +30,9 @@ import {
 import { goalOf, metricsOf } from "./evaluation/head-metrics.ts";
 import { checkSelection, type Selection } from "./evaluation/selection.ts";
 import type { TrainingEvent } from "./events.ts";
-import { type FeatureStore, openFeatures } from "./features/feature-cache.ts";
-import { openTrunkOutputs, outputOf } from "./features/frozen-encoder-features.ts";
-import { recordParameters, recordsOf } from "./features/records.ts";
+import type { FeatureStore } from "./features/feature-cache.ts";
+import { outputOf } from "./features/frozen-encoder-features.ts";
+import { openRunFeatures } from "./features/run-features.ts";
 import { type CheckedData, checkData, type TaskDataSpec } from "./features/task-data.ts";
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
@@ -43,7 +52,10 @@ export interface FineTuneSpec {
   readonly data: TaskDataSpec;
   /** Which release's recipe applies. */
   readonly version: AlbertVersion;
-  readonly start: StartSpec;
+  /** A student to be made has the teacher's vocabulary, and needs `distillation`. */
+  readonly start: StartSpec | StudentSpec;
+  /** The teacher that is learnt from besides the labels, and how. */
+  readonly distillation?: DistillationSpec;
   readonly given: GivenSettings;
   /** About what was given, such as names of earlier releases. */
   readonly givenWarnings?: readonly string[];
@@ -76,6 +88,7 @@ export interface PreparedFineTune {
   readonly initial: TrainState;
   /** Names of parameters drawn from the seed. */
   readonly initialised: readonly string[];
+  readonly distillation?: PreparedDistillation;
   readonly warnings: readonly string[];
   close(): Promise<void>;
 }
@@ -94,14 +107,15 @@ export async function prepareFineTune(
 ): Promise<PreparedFineTune> {
   const seed = spec.given.seed ?? 12345;
   onActivity("opening the model");
-  const start = await openStart(spec.start, seed);
+  const teacher = spec.distillation && (await openModelDirectory(spec.distillation.teacher));
+  const start = await openBeginning(spec, teacher, seed);
   onActivity("reading the data");
-  const data = await checkData(spec.data, start.heads.map(uncalibrated));
+  const data = await checkData(spec.data, (teacher?.manifest ?? start).heads.map(uncalibrated));
   const { head } = data;
   const recipe = recipeOf(spec.data.task, spec.version);
   const { config, fromScratch, hints } = start;
   const facts: RunFacts = {
-    examples: data.train.count,
+    examples: data.train.count + (data.unlabelled?.count ?? 0),
     config,
     fromScratch,
     head,
@@ -117,27 +131,17 @@ export async function prepareFineTune(
   const loss = await lossOf(settings, head, data);
   const { parameters, initialised } = startingParameters(start, head, settings);
   const frozen = frozenNames(start, head, settings);
-  onActivity("making features");
-  const dropped: string[] = [];
-  const recordOptions = { ...settings, task: spec.data.task, head, tokenizer: start.tokenizer };
-  const idFeatures = await openFeatures(
-    spec.cache,
-    {
-      data: data.train.digest,
-      tokenizer: start.tokenizer.digest,
-      parameters: recordParameters(recordOptions),
-    },
-    () => recordsOf(data.train.examples(), { ...recordOptions, onDropped: ({ id }) => dropped.push(id) }),
-  );
-  const { threads } = spec.executor;
-  let features = idFeatures;
-  if (settings.headOnly) {
-    onActivity("computing the trunk's outputs");
-    const trunk = { start: { ...start, parameters }, head, ...(threads === undefined ? {} : { threads }) };
-    features = await openTrunkOutputs(spec.cache, idFeatures, trunk);
-    await idFeatures.close();
-  }
-  const objective = objectiveOf(head);
+  const distillation =
+    teacher && settled(spec, { teacher, student: start, head, settings, passes: passesOf(settings, facts) });
+  const { cache, executor } = spec;
+  const { features, dropped } = await openRunFeatures({
+    ...{ cache, task: spec.data.task, data, head, settings, start, parameters, distillation, onActivity },
+    ...(executor.threads === undefined ? {} : { threads: executor.threads }),
+  });
+  const objective: Objective = {
+    ...objectiveOf(head),
+    ...(distillation === undefined ? {} : { taught: distillation.settings.teacherAnswers }),
+  };
   const pooled = settings.headOnly && outputOf(head) === POOLED_OUTPUT;
   const source = new FeatureStepSource({
     features,
@@ -164,10 +168,14 @@ export async function prepareFineTune(
     },
     headDropout: settings.headDropout,
     ...(loss === undefined ? {} : { loss }),
+    ...(distillation === undefined ? {} : { distillation: distillation.step }),
     frozen,
     trunk: settings.headOnly ? "cached" : "computed",
     ...(settings.emaDecay > 0 ? { emaDecay: settings.emaDecay } : {}),
   };
+  for (const projection of distillation === undefined ? [] : projectionParameters(config, distillation.step)) {
+    parameters.set(projection.name, initialiseParameter(projection, settings.seed));
+  }
   const initial: TrainState = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
   const sized: RunFacts = { ...facts, examples: features.lengths.length, questions: data.train.count };
   let resolved = resolveSettings(recipe, spec.given, sized);
@@ -175,10 +183,9 @@ export async function prepareFineTune(
   const unknown = spec.given.learningRate === undefined && fitting.source === "rule";
   if (unknown && sizedSettings.trainStep >= SHORTEST_TESTED_RUN && openExecutor !== undefined) {
     onActivity("testing learning rates");
-    const { executor, work } = spec;
     const { emaDecay: _, ...withoutAverage } = stepSpec;
     const identity = { features: features.digest, order: source.order.digest, start: start.digest ?? "random" };
-    const test = { openExecutor, executor, stepSpec: withoutAverage, initial, source, seed, work, identity };
+    const test = { openExecutor, executor, stepSpec: withoutAverage, initial, source, seed, work: spec.work, identity };
     const tested = await testedRate(fitting, test);
     resolved = resolveSettings(recipe, spec.given, { ...sized, tested });
   }
@@ -194,14 +201,13 @@ export async function prepareFineTune(
     stepSpec,
     initial,
     initialised,
+    ...(distillation === undefined ? {} : { distillation }),
     warnings: [
       ...(spec.givenWarnings ?? []),
       ...start.warnings,
       ...data.warnings,
       ...resolved.warnings,
-      ...(dropped.length > 0
-        ? [`${dropped.length} questions could not be aligned and are left out, as officially`]
-        : []),
+      ...(dropped > 0 ? [`${dropped} questions could not be aligned and are left out, as officially`] : []),
     ],
     close: () => features.close(),
   };
@@ -260,7 +266,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
             },
           }),
       divergence: {
-        ...(head.kind === "classification" && head.problemType === "single-label"
+        ...(head.kind === "classification" && head.problemType === "single-label" && stepSpec.distillation === undefined
           ? { labels: head.labels.length }
           : {}),
         fromStep: settings.warmupStep,
@@ -297,6 +303,22 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
   }
 }
 
+/** What a run starts from: a checkpoint, random weights, or a student made for its teacher. */
+async function openBeginning({ start, distillation }: FineTuneSpec, teacher: Model | undefined, seed: number) {
+  if (start.kind !== "student") return openStart(start, seed);
+  invariant(teacher !== undefined, "a student has a teacher");
+  return openStudent(start, teacher, distillation?.given.studentStart ?? "teacher", seed);
+}
+
+function settled({ distillation }: FineTuneSpec, facts: DistillationFacts): PreparedDistillation {
+  return prepareDistillation(distillation?.given ?? {}, facts);
+}
+
+/** How often a run sees every example. */
+function passesOf({ trainStep, trainBatchSize }: ResolvedSettings["settings"], { examples }: RunFacts): number {
+  return (trainStep * trainBatchSize) / Math.max(1, examples);
+}
+
 function selectionOf({ metric, patience }: ResolvedSettings["settings"]): Selection {
   return { metric, goal: goalOf(metric), ...(patience > 0 ? { patience } : {}) };
 }
@@ -309,6 +331,21 @@ export function hintsOf({ start, resolved }: PreparedFineTune): { readonly fineT
   return source === "test" && !start.fromScratch && !resolved.settings.headOnly
     ? { fineTuning: { learningRate: rate, measured: why } }
     : {};
+}
+
+/** What the result's manifest says about where it came from, but for who made it. */
+export function lineageOf({ start, data, spec, resolved, distillation }: PreparedFineTune): Lineage {
+  const { train, eval: evaluation, unlabelled } = data;
+  return {
+    ...(start.digest === undefined ? {} : { parent: start.digest }),
+    ...(distillation === undefined ? {} : { teacher: distillation.teacher.digest }),
+    datasets: {
+      train: train.digest,
+      ...(evaluation === undefined ? {} : { eval: evaluation.digest }),
+      ...(unlabelled === undefined ? {} : { unlabelled: unlabelled.digest }),
+    },
+    recipe: { task: spec.data.task, ...resolved.settings, ...distillation?.settings },
+  };
 }
 
 /** The course of the learning rate of a prepared run. */
@@ -364,7 +401,15 @@ function matches(name: string, parts: readonly string[]): boolean {
 }
 
 /** What a checkpoint must agree with to be continued by this run. */
-function identityOf({ spec, start, resolved, source, features, stepSpec }: PreparedFineTune): CheckpointIdentity {
+function identityOf({
+  spec,
+  start,
+  resolved,
+  source,
+  features,
+  stepSpec,
+  distillation,
+}: PreparedFineTune): CheckpointIdentity {
   // How many checkpoints are kept, and how many steps run together, changes nothing about the run.
   const { keepCheckpointMax: _, iterationsPerLoop: __, ...settings } = resolved.settings;
   const { kind, device, threads } = spec.executor;
@@ -375,6 +420,9 @@ function identityOf({ spec, start, resolved, source, features, stepSpec }: Prepa
       architecture: digestOf(albertConfigToJson(stepSpec.config)),
       settings: digestOf(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))),
       start: start.digest ?? "random",
+      ...(distillation === undefined
+        ? {}
+        : { distillation: digestOf([distillation.teacher.digest, distillation.settings]) }),
       // Earlier releases averaged otherwise.
       ...(resolved.settings.emaDecay > 0 ? { average: "warmed-up" } : {}),
     },

@@ -15,34 +15,28 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  type Tensor3D,
   tensor1d,
 } from "@tensorflow/tfjs-core";
 import { invariant } from "../errors.ts";
 import type { Dropout } from "../model/forward/dropout.ts";
-import type { TrunkInputs } from "../model/forward/embeddings.ts";
-import { encode, encodeFirstTokens, type HiddenStates } from "../model/forward/encoder.ts";
-import { gatherTokens } from "../model/forward/gather-tokens.ts";
-import { answerabilityLogits, endLogits, startLogits } from "../model/forward/heads/answerability.ts";
-import { pooledLogits } from "../model/forward/heads/classification.ts";
-import { maskedLmLogits } from "../model/forward/heads/masked-lm.ts";
-import { spanLogits } from "../model/forward/heads/span.ts";
 import { crossEntropy, focalLoss, sigmoidCrossEntropy } from "../model/forward/losses.ts";
-import { pool } from "../model/forward/pooler.ts";
 import type { Variables } from "../model/forward/variables.ts";
-import type { Head } from "../model/heads.ts";
+import { comparesStates, distillationLosses } from "./distillation/distillation-loss.ts";
 import type { LossTerm } from "./objectives.ts";
+import { batchTensor, type HeadOutput, headOutputs, type Pass, wholeTrunk } from "./step/forward-pass.ts";
 import type { ClassificationLoss, StepSpec } from "./step/training-step.ts";
 
-// The forward pass and loss of a training step in TensorFlow.js ops.
+// The loss of a training step in TensorFlow.js ops.
 
 /** One micro-batch as tensors, and the factor that turns each term's weighted sum into its share of the loss. */
 export interface LossInputs {
   readonly batch: ReadonlyMap<string, Tensor>;
   readonly scales: ReadonlyMap<LossTerm["name"], Scalar>;
+  /** Of a teacher that answers in the step, by official variable name. */
+  readonly teacher?: Variables;
 }
 
-/** The loss of a micro-batch, and sums for the metrics of `metricNames`. */
+/** The loss of a micro-batch, and sums over it for whoever watches the run. */
 export interface ObjectiveLoss {
   readonly loss: Scalar;
   readonly metrics: Readonly<Record<string, Scalar>>;
@@ -55,38 +49,63 @@ export function objectiveLoss(
   inputs: LossInputs,
   dropout: Dropout,
 ): ObjectiveLoss {
-  const pass: Pass = { spec, variables, inputs, dropout };
-  switch (spec.objective.kind) {
+  const plain: Pass = { spec, variables, batch: inputs.batch, dropout };
+  const pass = comparesStates(spec.distillation) ? { ...plain, states: wholeTrunk(plain) } : plain;
+  const outputs = headOutputs(pass);
+  const labelled: Labelled = { pass, inputs, loss: spec.loss };
+  const own = lossOf(labelled, outputs);
+  const { distillation } = spec;
+  if (distillation === undefined) return own;
+  const weights = batchTensor<Tensor1D>(pass, "example_weights");
+  const shares = distillationLosses(distillation, pass, outputs, inputs.teacher).map(({ name, weight, losses }) => ({
+    name,
+    weight,
+    loss: weighted(inputs, "examples", losses, weights),
+  }));
+  const { hard } = distillation.weights;
+  const terms = [
+    ...(hard > 0 ? [mul<Scalar>(own.loss, hard)] : []),
+    ...shares.map((share) => mul<Scalar>(share.loss, share.weight)),
+  ];
+  const loss = terms.reduce((total, term) => add(total, term));
+  const parts = shares.map(({ name, loss: share }) => [`${name}_loss`, share]);
+  return { loss, metrics: { ...own.metrics, ...Object.fromEntries(parts) } };
+}
+
+interface Labelled {
+  readonly pass: Pass;
+  readonly inputs: LossInputs;
+  readonly loss: ClassificationLoss | undefined;
+}
+
+/** The loss of what the heads say against the labels of the batch. */
+function lossOf(labelled: Labelled, outputs: readonly HeadOutput[]): ObjectiveLoss {
+  const [first, second, third] = outputs.map(({ logits }) => logits);
+  invariant(first !== undefined, "an objective has a head");
+  switch (labelled.pass.spec.objective.kind) {
     case "classification":
-      return classification(pass);
-    case "multiple-choice":
-      return multipleChoice(pass);
+      return classification(labelled, first);
+    case "multiple-choice": {
+      const { loss, metrics } = chosen(labelled, first);
+      return { loss, metrics };
+    }
     case "regression":
-      return regression(pass);
+      return regression(labelled, first);
     case "multi-label":
-      return multiLabel(pass);
-    case "span":
-      return span(pass);
+      return multiLabel(labelled, first);
+    case "span": {
+      const { loss, metrics } = spanLoss(labelled, first, second!);
+      return { loss: loss(), metrics };
+    }
     case "span-answerability":
-      return answerableSpan(pass);
+      return answerableSpan(labelled, first, second!, third!);
     case "pretraining":
-      return pretraining(pass);
+      return pretraining(labelled, first, second!);
   }
 }
 
-/** Logit that stands for a choice which a question does not have. */
-const ABSENT_CHOICE = 1e30;
-
-interface Pass {
-  readonly spec: StepSpec;
-  readonly variables: Variables;
-  readonly inputs: LossInputs;
-  readonly dropout: Dropout;
-}
-
-function classification(pass: Pass): ObjectiveLoss {
-  const logits = pooledHeadLogits(pass);
-  const { loss, metrics, best, weights } = chosen(pass, logits, pass.spec.loss);
+function classification(labelled: Labelled, logits: Tensor2D): ObjectiveLoss {
+  const { loss, metrics, best, weights } = chosen(labelled, logits, labelled.loss);
   const counts = Array.from({ length: logits.shape[1] }, (_, label) => [
     `predicted_${label}`,
     sum(mul(cast(equal(best, scalar(label, "int32")), "float32"), weights)),
@@ -94,41 +113,34 @@ function classification(pass: Pass): ObjectiveLoss {
   return { loss, metrics: { ...metrics, ...Object.fromEntries(counts) } };
 }
 
-function multipleChoice(pass: Pass): ObjectiveLoss {
-  const mask = tensor<Tensor2D>(pass, "choice_mask");
-  const logits: Tensor2D = reshape(pooledHeadLogits(pass), mask.shape);
-  const { loss, metrics } = chosen(pass, sub(mul(logits, mask), mul(sub(1, mask), ABSENT_CHOICE)));
-  return { loss, metrics };
-}
-
 /** Softmax cross-entropy against `label_ids`, or what it is changed to. */
 function chosen(
-  pass: Pass,
+  labelled: Labelled,
   logits: Tensor2D,
   { labelSmoothing = 0, focalGamma = 0, classWeights }: ClassificationLoss = {},
 ): ObjectiveLoss & { best: Tensor1D; weights: Tensor1D } {
-  const labels = tensor<Tensor1D>(pass, "label_ids");
-  const weights = tensor<Tensor1D>(pass, "example_weights");
+  const labels = batchTensor<Tensor1D>(labelled.pass, "label_ids");
+  const weights = labelWeights(labelled);
   const best: Tensor1D = argMax(logits, -1);
   const entropies = crossEntropy(logits, labels, labelSmoothing);
   const focused = focalGamma === 0 ? entropies : focalLoss(entropies, focalGamma);
   const losses: Tensor1D =
     classWeights === undefined ? focused : mul(focused, gather(tensor1d([...classWeights]), labels));
   return {
-    loss: weighted(pass, "examples", losses, weights),
+    loss: mean(labelled, losses),
     metrics: { correct: hits(best, labels, weights), weight: sum(weights) },
     best,
     weights,
   };
 }
 
-function regression(pass: Pass): ObjectiveLoss {
-  const weights = tensor<Tensor1D>(pass, "example_weights");
-  const predictions: Tensor1D = reshape(pooledHeadLogits(pass), weights.shape);
-  const error = sub(predictions, tensor<Tensor1D>(pass, "label_values"));
+function regression(labelled: Labelled, logits: Tensor2D): ObjectiveLoss {
+  const weights = labelWeights(labelled);
+  const predictions: Tensor1D = reshape(logits, weights.shape);
+  const error = sub(predictions, batchTensor<Tensor1D>(labelled.pass, "label_values"));
   const squared: Tensor1D = mul(error, error);
   return {
-    loss: weighted(pass, "examples", squared, weights),
+    loss: mean(labelled, squared),
     metrics: {
       squared_error: sum(mul(squared, weights)),
       prediction_sum: sum(mul(predictions, weights)),
@@ -138,56 +150,37 @@ function regression(pass: Pass): ObjectiveLoss {
   };
 }
 
-function multiLabel(pass: Pass): ObjectiveLoss {
-  const weights = tensor<Tensor1D>(pass, "example_weights");
-  const targets = tensor<Tensor2D>(pass, "label_targets");
-  const logits = pooledHeadLogits(pass);
+function multiLabel(labelled: Labelled, logits: Tensor2D): ObjectiveLoss {
+  const weights = labelWeights(labelled);
+  const targets = batchTensor<Tensor2D>(labelled.pass, "label_targets");
   const share = 1 / targets.shape[1];
   const perExample: Tensor1D = mul(sum(sigmoidCrossEntropy(logits, targets), -1), share);
   const right = cast(equal(cast(greater(logits, 0), "float32"), targets), "float32");
   return {
-    loss: weighted(pass, "examples", perExample, weights),
+    loss: mean(labelled, perExample),
     metrics: { correct: sum(mul(mul(sum(right, -1), share), weights)), weight: sum(weights) },
   };
 }
 
-function span(pass: Pass): ObjectiveLoss {
-  const { sequenceOutput, rows, length } = trunk(pass);
-  const { start, end } = spanLogits(pass.variables, onlyHead(pass), sequenceOutput, rows, length);
-  const { loss, metrics } = spanLoss(pass, start, end);
-  return { loss: loss(), metrics };
-}
-
-function answerableSpan(pass: Pass): ObjectiveLoss {
-  const { spec, variables } = pass;
-  const impossible = tensor<Tensor1D>(pass, "is_impossible");
-  const part = {
-    config: spec.config,
-    variables,
-    head: onlyHead(pass),
-    trunk: trunk(pass),
-    answerMask: tensor<Tensor2D>(pass, "p_mask"),
-  };
-  const start = startLogits(part);
-  const end = endLogits(part, tensor<Tensor1D>(pass, "start_positions"));
-  const unanswerable = answerabilityLogits(part, start, pass.dropout, spec.headDropout);
-  const { loss, metrics } = spanLoss(pass, start, end);
+function answerableSpan(labelled: Labelled, start: Tensor2D, end: Tensor2D, missing: Tensor2D): ObjectiveLoss {
+  const impossible = batchTensor<Tensor1D>(labelled.pass, "is_impossible");
+  const unanswerable: Tensor1D = reshape(missing, impossible.shape);
+  const { loss, metrics } = spanLoss(labelled, start, end);
   const right = cast(equal(cast(greater(unanswerable, 0), "float32"), impossible), "float32");
   return {
     loss: loss(mul(sigmoidCrossEntropy(unanswerable, impossible), 0.5)),
-    metrics: { ...metrics, answerability_correct: sum(mul(right, tensor(pass, "example_weights"))) },
+    metrics: { ...metrics, answerability_correct: sum(mul(right, labelWeights(labelled))) },
   };
 }
 
 /** Half the start's and half the end's cross-entropy, plus whatever else an example costs. */
-function spanLoss(pass: Pass, start: Tensor2D, end: Tensor2D) {
-  const weights = tensor<Tensor1D>(pass, "example_weights");
-  const starts = tensor<Tensor1D>(pass, "start_positions");
-  const ends = tensor<Tensor1D>(pass, "end_positions");
+function spanLoss(labelled: Labelled, start: Tensor2D, end: Tensor2D) {
+  const weights = labelWeights(labelled);
+  const starts = batchTensor<Tensor1D>(labelled.pass, "start_positions");
+  const ends = batchTensor<Tensor1D>(labelled.pass, "end_positions");
   const perExample: Tensor1D = mul(add(crossEntropy(start, starts), crossEntropy(end, ends)), 0.5);
   return {
-    loss: (extra?: Tensor1D): Scalar =>
-      weighted(pass, "examples", extra === undefined ? perExample : add(perExample, extra), weights),
+    loss: (extra?: Tensor1D): Scalar => mean(labelled, extra === undefined ? perExample : add(perExample, extra)),
     metrics: {
       start_correct: hits(argMax(start, -1), starts, weights),
       end_correct: hits(argMax(end, -1), ends, weights),
@@ -196,27 +189,14 @@ function spanLoss(pass: Pass, start: Tensor2D, end: Tensor2D) {
   };
 }
 
-function pretraining(pass: Pass): ObjectiveLoss {
-  const { spec, variables } = pass;
-  const [maskedLm, sentenceOrder] = spec.objective.heads;
-  invariant(maskedLm !== undefined && sentenceOrder !== undefined, "pretraining trains two heads");
-  const output = trunk(pass);
-  const flat = (name: string): Tensor1D => reshape(tensor(pass, name), [-1]);
-
+function pretraining({ pass, inputs }: Labelled, wordLogits: Tensor2D, orderLogits: Tensor2D): ObjectiveLoss {
+  const flat = (name: string): Tensor1D => reshape(batchTensor(pass, name), [-1]);
   const ids = flat("masked_lm_ids");
   const idWeights = flat("masked_lm_weights");
-  const masked = gatherTokens(output.sequenceOutput, output.length, tensor<Tensor2D>(pass, "masked_lm_positions"));
-  const wordLogits = maskedLmLogits(spec.config, variables, maskedLm, masked);
-  const maskedLoss = weighted(pass, "masked_lm", crossEntropy(wordLogits, ids), idWeights);
-
+  const maskedLoss = weighted(inputs, "masked_lm", crossEntropy(wordLogits, ids), idWeights);
   const order = flat("next_sentence_labels");
   const orderWeights = flat("next_sentence_weights");
-  const orderLogits = pooledLogits(
-    variables,
-    sentenceOrder,
-    pool(spec.config, variables, output, optional(pass, "cls_positions")),
-  );
-  const orderLoss = weighted(pass, "sentence_order", crossEntropy(orderLogits, order), orderWeights);
+  const orderLoss = weighted(inputs, "sentence_order", crossEntropy(orderLogits, order), orderWeights);
   return {
     loss: add(maskedLoss, orderLoss),
     metrics: {
@@ -230,66 +210,24 @@ function pretraining(pass: Pass): ObjectiveLoss {
   };
 }
 
-/** Logits of a head on the pooled output: [B, labels], or [B*C, 1] for multiple choice. */
-function pooledHeadLogits(pass: Pass): Tensor2D {
-  const { spec, variables, dropout } = pass;
-  const pooled: Tensor2D =
-    spec.trunk === "cached"
-      ? reshape(tensor(pass, "pooled_output"), [-1, spec.config.hiddenSize])
-      : pool(spec.config, variables, encodeFirstTokens(spec.config, variables, sequences(pass), dropout));
-  return pooledLogits(variables, onlyHead(pass), dropout.apply(pooled, spec.headDropout));
+/** 1 for every example that has a label. */
+function labelWeights({ pass }: Labelled): Tensor1D {
+  return batchTensor(pass, pass.spec.objective.taught === undefined ? "example_weights" : "label_weights");
 }
 
-function trunk(pass: Pass): HiddenStates {
-  const { spec, variables, dropout } = pass;
-  if (spec.trunk === "cached") {
-    const [rows, length, width] = tensor<Tensor3D>(pass, "sequence_output").shape;
-    return { sequenceOutput: reshape(tensor(pass, "sequence_output"), [rows * length, width]), rows, length };
-  }
-  const positionIds = optional(pass, "position_ids");
-  const attentionBlocks = optional(pass, "attention_blocks");
-  const inputs: TrunkInputs = {
-    ...sequences(pass),
-    ...(positionIds === undefined ? {} : { positionIds }),
-    ...(attentionBlocks === undefined ? {} : { attentionBlocks }),
-  };
-  return encode(spec.config, variables, inputs, dropout);
-}
-
-/** What every trunk reads, one row for each sequence: for multiple choice, for each choice. */
-function sequences(pass: Pass): Pick<TrunkInputs, "inputIds" | "inputMask" | "segmentIds"> {
-  const length = tensor(pass, "input_ids").shape.at(-1)!;
-  return {
-    inputIds: reshape(tensor(pass, "input_ids"), [-1, length]),
-    inputMask: reshape(tensor(pass, "input_mask"), [-1, length]),
-    segmentIds: reshape(tensor(pass, "segment_ids"), [-1, length]),
-  };
+/** The micro-batch's share of a mean over all labelled examples of the step. */
+function mean(labelled: Labelled, losses: Tensor1D): Scalar {
+  const term = labelled.pass.spec.objective.taught === undefined ? "examples" : "labels";
+  return weighted(labelled.inputs, term, losses, labelWeights(labelled));
 }
 
 /** scale * sum(weights * losses): the term's share of the step's loss. */
-function weighted(pass: Pass, term: LossTerm["name"], losses: Tensor1D, weights: Tensor1D): Scalar {
-  const scale = pass.inputs.scales.get(term);
+function weighted(inputs: LossInputs, term: LossTerm["name"], losses: Tensor1D, weights: Tensor1D): Scalar {
+  const scale = inputs.scales.get(term);
   invariant(scale !== undefined, `no scale is fed for loss term ${term}`);
   return mul(sum(mul(losses, weights)), scale);
 }
 
 function hits(best: Tensor, labels: Tensor1D, weights: Tensor1D): Scalar {
   return sum(mul(cast(equal(best, labels), "float32"), weights));
-}
-
-function onlyHead(pass: Pass): Head {
-  const head = pass.spec.objective.heads[0];
-  invariant(head !== undefined, "an objective has a head");
-  return head;
-}
-
-function tensor<T extends Tensor>(pass: Pass, name: string): T {
-  const value = pass.inputs.batch.get(name);
-  invariant(value !== undefined, `a ${pass.spec.objective.kind} batch has no tensor ${name}`);
-  // Shapes and types were checked against `batchTensors` when the batch came in.
-  return value as T;
-}
-
-function optional(pass: Pass, name: string): Tensor2D | undefined {
-  return pass.inputs.batch.get(name) as Tensor2D | undefined;
 }

@@ -29,6 +29,11 @@ export type ObjectiveKind =
 export interface Objective {
   readonly kind: ObjectiveKind;
   readonly heads: readonly Head[];
+  /**
+   * Present where a teacher is learnt from: batches then say which examples have a label of their own, and bring the teacher's
+   * answers where these are `stored`. Answers that are `computed` come of the step itself.
+   */
+  readonly taught?: "stored" | "computed";
 }
 
 /** The sizes of one bucket of batches. */
@@ -59,7 +64,7 @@ export interface BatchTensorSpec {
  * denominator is known before the step runs, which makes gradients of micro-batches add up exactly.
  */
 export interface LossTerm {
-  readonly name: "examples" | "masked_lm" | "sentence_order";
+  readonly name: "examples" | "labels" | "masked_lm" | "sentence_order";
   /** The batch tensor that holds the weights. */
   readonly weights: string;
   readonly epsilon: number;
@@ -120,6 +125,8 @@ function requireKind(head: Head, kind: HeadKind): void {
  * | position_ids | [B,S] | packed pretraining | position inside the packed segment |
  * | attention_blocks | [B,S] | packed pretraining | tokens attend only to tokens of the same block number |
  * | cls_positions | [B,N] | packed pretraining | position of each segment's first token in the row |
+ * | label_weights | [B] | with a teacher | 1 where the example has a label, 0 for unlabelled text and filler |
+ * | teacher_logits | [B,labels] ([B,C]) | stored answers of a teacher | its logits; anything for a choice that is filler |
  * | pooled_output | [B,H] ([B,C,H]) | cached trunk, heads on the pooled output | stands for the first three |
  * | sequence_output | [B,S,H] | cached trunk, span heads | stands for the first three |
  */
@@ -133,20 +140,24 @@ export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTens
     reals("input_mask", ...shape),
     ids("segment_ids", ...shape),
   ];
-  const weights = reals("example_weights", B);
+  const answers = (count: number) => (objective.taught === "stored" ? [reals("teacher_logits", B, count)] : []);
+  const labelled = objective.taught === undefined ? [] : [reals("label_weights", B)];
+  const weights = [reals("example_weights", B), ...labelled];
   switch (objective.kind) {
     case "classification":
-      return [...sequences(B, S), weights, ids("label_ids", B)];
+      return [...sequences(B, S), ...weights, ids("label_ids", B), ...answers(labelCount(objective.heads[0]))];
     case "regression":
-      return [...sequences(B, S), weights, reals("label_values", B)];
-    case "multi-label":
-      return [...sequences(B, S), weights, reals("label_targets", B, labelCount(objective.heads[0]))];
+      return [...sequences(B, S), ...weights, reals("label_values", B), ...answers(1)];
+    case "multi-label": {
+      const labels = labelCount(objective.heads[0]);
+      return [...sequences(B, S), ...weights, reals("label_targets", B, labels), ...answers(labels)];
+    }
     case "span":
-      return [...sequences(B, S), weights, ids("start_positions", B), ids("end_positions", B)];
+      return [...sequences(B, S), ...weights, ids("start_positions", B), ids("end_positions", B)];
     case "span-answerability":
       return [
         ...sequences(B, S),
-        weights,
+        ...weights,
         ids("start_positions", B),
         ids("end_positions", B),
         reals("p_mask", B, S),
@@ -154,7 +165,7 @@ export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTens
       ];
     case "multiple-choice": {
       const C = required(sizes, "choices");
-      return [...sequences(B, C, S), weights, ids("label_ids", B), reals("choice_mask", B, C)];
+      return [...sequences(B, C, S), ...weights, ids("label_ids", B), reals("choice_mask", B, C), ...answers(C)];
     }
     case "pretraining": {
       const M = required(sizes, "predictions");
@@ -192,7 +203,12 @@ function cachedTensors(objective: Objective, sizes: BatchSizes, width: number): 
 
 /** The weighted means that add up to an objective's loss. */
 export function lossTerms(objective: Objective): readonly LossTerm[] {
-  if (objective.kind !== "pretraining") return [{ name: "examples", weights: "example_weights", epsilon: 0 }];
+  if (objective.kind !== "pretraining") {
+    const examples: LossTerm = { name: "examples", weights: "example_weights", epsilon: 0 };
+    return objective.taught === undefined
+      ? [examples]
+      : [examples, { name: "labels", weights: "label_weights", epsilon: 0 }];
+  }
   return [
     { name: "masked_lm", weights: "masked_lm_weights", epsilon: 1e-5 },
     { name: "sentence_order", weights: "next_sentence_weights", epsilon: 0 },

@@ -1,9 +1,14 @@
+import { invariant } from "../errors.ts";
 import type { AlbertConfig } from "../model/config.ts";
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
+import type { Distillation } from "./distillation/distillation.ts";
+import { comparesStates } from "./distillation/distillation-loss.ts";
+import type { PreparedDistillation } from "./distillation/prepare-distillation.ts";
 import { outputOf } from "./features/frozen-encoder-features.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
+import { DISTILLATION } from "./settings/distillation.ts";
 import { FINE_TUNING, type SettingName } from "./settings/fine-tuning.ts";
 import { nameOf } from "./settings/table.ts";
 import type { Bucket } from "./step/length-buckets.ts";
@@ -46,7 +51,15 @@ export interface TrainingPlan {
 }
 
 /** Plans a prepared run by arithmetic alone. */
-export function planFineTune({ resolved, source, data, start, head, warnings }: PreparedFineTune): TrainingPlan {
+export function planFineTune({
+  resolved,
+  source,
+  data,
+  start,
+  head,
+  distillation,
+  warnings,
+}: PreparedFineTune): TrainingPlan {
   const { settings, reasons } = resolved;
   const padding = source.order.padding();
   const epochs = settings.trainStep / source.stepsPerEpoch;
@@ -55,22 +68,40 @@ export function planFineTune({ resolved, source, data, start, head, warnings }: 
   // Recent checkpoints, the best, one being written, and the finished model.
   const diskBytes = parameters * 4 * (slots * (settings.keepCheckpointMax + 2) + 1);
   const names = Object.keys(FINE_TUNING).filter((key): key is SettingName => key in settings);
+  const pooled = outputOf(head) === POOLED_OUTPUT;
+  const { buckets } = source.order;
   return {
-    examples: data.train.count,
+    examples: data.train.count + (data.unlabelled?.count ?? 0),
     labels: data.reports[0]?.labels ?? {},
     steps: settings.trainStep,
     epochs,
     tokens: padding.tokens * epochs,
     paddingShare: padding.share,
-    buckets: source.order.buckets,
+    buckets,
     parameters,
     estimatedMemoryBytes:
       parameters * 4 * (2 * slots + 1) +
-      activationBytes(source.order.buckets, start.config, data.choices, outputOf(head) === POOLED_OUTPUT),
+      activationBytes(buckets, start.config, data.choices, pooled && !comparesStates(distillation?.step)) +
+      (distillation?.step.teacher === undefined ? 0 : teacherBytes(distillation.step, buckets, data.choices)),
     diskBytes,
-    settings: names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
+    settings: [
+      ...names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
+      ...(distillation === undefined ? [] : distillationSettings(distillation)),
+    ],
     warnings,
   };
+}
+
+function distillationSettings({ settings, reasons }: PreparedDistillation): AppliedSetting[] {
+  const keys = Object.keys(DISTILLATION) as (keyof typeof DISTILLATION)[]; // the table's own
+  return keys.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] }));
+}
+
+/** What a teacher that computes in the step takes: its weights, and one pass of which little is kept. */
+function teacherBytes({ teacher }: Distillation, buckets: readonly Bucket[], sequences: number): number {
+  invariant(teacher !== undefined, "this teacher computes in the step");
+  const weights = [...teacher.parameters.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return weights * 4 + activationBytes(buckets, { ...teacher.config, numHiddenLayers: 2 }, sequences, false);
 }
 
 /**

@@ -87,12 +87,18 @@ async function randomStart(
   };
 }
 
-async function configurationOf(
+/**
+ * A published architecture, one from a file, or one written as JSON.
+ *
+ * @param vocabSize  of an architecture that does not say it
+ */
+export async function configurationOf(
   architecture: string,
   vocabSize: number,
 ): Promise<{ config: AlbertConfig; warnings: readonly string[] }> {
   const published = publishedConfig(architecture, vocabSize);
   if (published !== undefined) return { config: published, warnings: [] };
+  if (architecture.trimStart().startsWith("{")) return parsedConfiguration(architecture, "the architecture", vocabSize);
   const text = await readFile(architecture, "utf8").catch((cause: unknown) => {
     const names = PUBLISHED_CONFIG_NAMES.join(", ");
     throw new AlbertError("not-found", `no configuration file of that name; known architectures are ${names}`, {
@@ -100,10 +106,16 @@ async function configurationOf(
       cause,
     });
   });
+  return parsedConfiguration(text, basename(architecture), vocabSize);
+}
+
+function parsedConfiguration(text: string, name: string, vocabSize: number) {
   try {
-    return parseModelConfig(JSON.parse(text), basename(architecture));
+    const json: unknown = JSON.parse(text);
+    const sized = typeof json === "object" && json !== null ? { vocab_size: vocabSize, ...json } : json;
+    return parseModelConfig(sized, name);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw invalidInput([{ field: "random-init", description: `the configuration is not JSON: ${cause.message}` }]);
+    throw invalidInput([{ field: "architecture", description: `the configuration is not JSON: ${cause.message}` }]);
   }
 }

@@ -54,6 +54,8 @@ describe("the check of a job's specification", () => {
     ["spec.train", "train", [], [undefined]],
     ["spec.recipe.random_init", "recipe", [], [{ random_init: "huge", vocabulary: "v" }]],
     ["spec.recipe.vocabulary", "recipe", [], [{ random_init: "base-v2" }]],
+    ["spec.teacher", "teacher", [undefined, ""], ["m@1"]],
+    ["spec.unlabelled", "unlabelled", [undefined], [dataset("a")]],
   ] as const)("bounds %s", (field, key, accepted, beyond) => {
     for (const value of accepted) expect(refused({ [key]: value }), String(value)).toEqual([]);
     for (const value of beyond) expect(refused({ [key]: value }), String(value)).toEqual([field]);
@@ -77,5 +79,33 @@ describe("the check of a job's specification", () => {
       "spec.priority",
       "spec.recipe.learning_rate",
     ]);
+  });
+});
+
+describe("the check of a distillation", () => {
+  const distil = (changes: Partial<Record<keyof JobSpec, unknown>>) =>
+    refused({ kind: "distil", teacher: "m@1", ...changes });
+
+  it("takes a teacher, texts without labels, and the settings of both tables", () => {
+    const recipe = { student: "2x128", temperature: "3", hidden_weight: "1", "relation-weight": "1", train_step: "5" };
+    expect(distil({ recipe, unlabelled: dataset("b") })).toEqual([]);
+    expect(distil({ recipe: { student: '{"hidden_size": 8}' } })).toEqual([]);
+    expect(distil({ init: "m@2" })).toEqual([]);
+  });
+
+  it.each([
+    ["no teacher", { teacher: undefined }, ["spec.teacher"]],
+    ["no training data", { train: undefined }, ["spec.train"]],
+    ["a damaged digest", { unlabelled: dataset("x") }, ["spec.unlabelled.dataset"]],
+    ["an unknown architecture", { recipe: { student: "huge" } }, ["spec.recipe.student"]],
+    ["a student that starts twice", { recipe: { student: "base" }, init: "m@2" }, ["spec.init"]],
+    [
+      "settings beyond their bounds",
+      { recipe: { temperature: "0", train_step: "0" } },
+      ["spec.recipe.temperature", "spec.recipe.train_step"],
+    ],
+    ["an unknown setting", { recipe: { hiden_weight: "1" } }, ["spec.recipe.hiden_weight"]],
+  ])("refuses %s", (_, changes, fields) => {
+    expect(distil(changes)).toEqual(fields);
   });
 });

@@ -511,6 +511,7 @@ describe("stopping jobs", () => {
     const { service, runner, reaches } = await open();
     const { job } = await service.create("", specOf());
     await runner.current.hooks.startChosen("mood@3");
+    await runner.current.hooks.teacherChosen("big@2");
     walk(runner);
     await reaches(job.id, "running");
     const pausing = service.pause(job.id);
@@ -519,7 +520,11 @@ describe("stopping jobs", () => {
     await pausing;
     await service.resume(job.id);
     await until(() => runner.started.length === 2, "work again");
-    expect(runner.current.job).toMatchObject({ startVersion: "mood@3", spec: { init: "" } });
+    expect(runner.current.job).toMatchObject({
+      startVersion: "mood@3",
+      teacherVersion: "big@2",
+      spec: { init: "" },
+    });
   });
 
   it.each([0, 5, -5])(

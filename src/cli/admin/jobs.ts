@@ -34,6 +34,7 @@ import { watchJob } from "./job-progress.ts";
 
 const KINDS = {
   "fine-tune": JobKind.FINE_TUNE,
+  distil: JobKind.DISTIL,
   pretrain: JobKind.PRETRAIN,
   evaluate: JobKind.EVALUATE,
   convert: JobKind.CONVERT,
@@ -49,6 +50,8 @@ interface SpecFlags extends AdminFlags, RecipeFlags {
   readonly init?: string;
   readonly train?: string;
   readonly eval?: string;
+  readonly teacher?: string;
+  readonly unlabelled?: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly seed: number;
   readonly promote: keyof typeof POLICIES;
@@ -153,10 +156,12 @@ function addSpecOptions(command: Command): Command {
   return addAdminOptions(addRecipeOptions(command))
     .addOption(new Option("--kind <kind>", "what it does").choices(Object.keys(KINDS)).default("fine-tune"))
     .requiredOption("--model <name>", "model whose versions it adds to")
-    .option("--task <task>", "task of a fine-tune or evaluation")
+    .option("--task <task>", "task of a fine-tune, distillation or evaluation")
     .option("--init <version>", "where weights start: name@7, name/champion or a digest (default: the champion)")
     .option("--train <data>", "digest of a dataset, or a path below a dataset root")
     .option("--eval <data>", "the same for evaluation (default: a part of the training data)")
+    .option("--teacher <version>", "of a distillation: what is learnt from: name@7, name/champion or a digest")
+    .option("--unlabelled <data>", "of a distillation: texts without labels, as --train is named")
     .option("--label <name=value>", "free label; may be repeated", pairs)
     .option("--seed <n>", "seed of everything random", wholeNumber, 0)
     .addOption(
@@ -175,6 +180,8 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
     init: flags.init ?? "",
     ...(flags.train === undefined ? {} : { train: dataSource(flags.train) }),
     ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
+    teacher: flags.teacher ?? "",
+    ...(flags.unlabelled === undefined ? {} : { unlabelled: dataSource(flags.unlabelled) }),
     recipe: recipeOf(flags),
     labels: { ...flags.label },
     seed: BigInt(flags.seed),

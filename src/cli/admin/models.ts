@@ -86,6 +86,7 @@ export function registerModels(program: Command): void {
       print(flags, GetVersionResponseSchema, reply, () => [
         ...columns([HEADING, rowOf(reply.version!)]),
         ...(lineage?.jobId ? [`made by job ${lineage.jobId} from ${lineage.parent.slice(0, 12)}`] : []),
+        ...(lineage?.teacher ? [`learnt from ${lineage.teacher.slice(0, 12)}`] : []),
         ...(gateReport === undefined ? ["the gate never ran"] : gateLines(gateReport)),
         ...reply.version!.precisionLosses.map(lossLine),
       ]);

@@ -30,9 +30,10 @@ interface Fields {
   readonly columns: string;
   readonly skipInvalid: string;
   readonly windowsText: boolean;
+  readonly teacher: string;
 }
 
-/** Uploads a file, shows what is wrong with its rows by line, and queues a fine-tune of it. */
+/** Uploads a file, shows what is wrong with its rows by line, and queues a fine-tune of it, or a distillation where there is a teacher. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
   const [fields, setFields] = useState<Fields>({
     model: "",
@@ -43,7 +44,9 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     columns: "",
     skipInvalid: "",
     windowsText: false,
+    teacher: "",
   });
+  const [plain, setPlain] = useState<File | undefined>(undefined);
   const [file, setFile] = useState<File | undefined>(undefined);
   const [sent, setSent] = useState(0);
   const [report, setReport] = useState<ValidateDatasetResponse | undefined>(undefined);
@@ -66,14 +69,18 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     const validation = await datasets.validateDataset({ source: { dataset }, task, model, recipe }, { signal });
     setReport(validation);
     if (!validation.usable) return undefined;
+    const teacher = fields.teacher.trim();
+    const texts = teacher === "" || plain === undefined ? undefined : await uploadDataset(plain, signal, setSent);
     const reply = await training.createJob(
       {
         requestId: crypto.randomUUID(),
         spec: {
-          kind: JobKind.FINE_TUNE,
+          kind: teacher === "" ? JobKind.FINE_TUNE : JobKind.DISTIL,
           model,
           task,
+          teacher,
           train: { dataset },
+          ...(texts === undefined ? {} : { unlabelled: { dataset: texts } }),
           recipe,
           promote: fields.promote ? PromotePolicy.AUTO_IF_BETTER : PromotePolicy.MANUAL,
         },
@@ -126,6 +133,24 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
             placeholder="as the recipe says"
             value={fields.learningRate}
             onInput={(event) => set({ learningRate: event.currentTarget.value })}
+          />
+        </label>
+      </div>
+      <div class="row">
+        <label>
+          Teacher <small>a version whose answers are learnt too</small>
+          <input
+            placeholder="none; else name@7 or name/champion"
+            value={fields.teacher}
+            onInput={(event) => set({ teacher: event.currentTarget.value })}
+          />
+        </label>
+        <label>
+          Texts without labels <small>for the teacher to answer</small>
+          <input
+            type="file"
+            disabled={fields.teacher.trim() === ""}
+            onChange={(event) => setPlain(event.currentTarget.files?.[0])}
           />
         </label>
       </div>

@@ -81,8 +81,11 @@ export class JobRecord {
     const written = await this.#log.append(event);
     const before = this.#job;
     this.#job = applyEvent(before, written);
-    const { state, startVersion, modelVersion } = this.#job;
-    const same = before.startVersion === startVersion && before.modelVersion === modelVersion;
+    const { state, startVersion, teacherVersion, modelVersion } = this.#job;
+    const same =
+      before.startVersion === startVersion &&
+      before.teacherVersion === teacherVersion &&
+      before.modelVersion === modelVersion;
     if (before.state !== state || !same) this.#onChange();
     await this.#restIfEnded();
     return this.#job;

@@ -57,6 +57,10 @@ export class JobReporter {
         this.addSurely((record) =>
           record.append({ kind: "start_chosen", summary: `starts from ${version}`, detail: { version } }),
         ),
+      teacherChosen: (version) =>
+        this.addSurely((record) =>
+          record.append({ kind: "teacher_chosen", summary: `learns from ${version}`, detail: { version } }),
+        ),
       phase: (phase) => void this.addSurely((record) => advance(record, phase)),
       activity: (summary) => void append({ kind: "activity", summary }),
       planned: (plan) =>

@@ -25,7 +25,15 @@ export interface JobControl {
 
 /** Control of a run that is only tried out: it reports nothing, and nothing stops it. */
 export const NO_OP_CONTROL: JobControl = {
-  hooks: { async startChosen() {}, phase() {}, activity() {}, planned() {}, event() {}, yielded() {} },
+  hooks: {
+    async startChosen() {},
+    async teacherChosen() {},
+    phase() {},
+    activity() {},
+    planned() {},
+    event() {},
+    yielded() {},
+  },
   signal: new AbortController().signal,
   beforeStep() {},
 };

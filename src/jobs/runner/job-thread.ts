@@ -19,7 +19,9 @@ if (background) lowerThreadPriority(); // before ONNX Runtime starts threads, wh
 
 const stopping = new AbortController();
 const hooks: JobHooks = {
-  startChosen: async () => {}, // known before the thread starts
+  // Both are known before the thread starts.
+  startChosen: async () => {},
+  teacherChosen: async () => {},
   phase: (phase) => send({ kind: "phase", phase }),
   activity: (text) => send({ kind: "activity", text }),
   planned: (plan) => send({ kind: "planned", plan }),

@@ -17,10 +17,15 @@ export interface ResolvedSpec {
   readonly start?: StartSpec;
   /** The stored version that `start` is, as "name@7"; absent where it is none. */
   readonly startVersion?: string;
+  /** Directory of a distillation's teacher. */
+  readonly teacher?: string;
+  /** The stored version that it is, as "name@7". */
+  readonly teacherVersion?: string;
   /** Vocabulary of a kind that needs one and no model. */
   readonly vocabulary?: { readonly path: string; readonly lowerCase: boolean };
   readonly train?: string;
   readonly eval?: string;
+  readonly unlabelled?: string;
   /** Milliseconds for which earlier attempts took steps; they count for the job's bound on time. */
   readonly spentMs?: number;
   /** The job's own directory. */
@@ -64,6 +69,7 @@ export async function checkSources(
   const sources = [
     ["spec.train", spec.train],
     ["spec.eval", spec.eval],
+    ["spec.unlabelled", spec.unlabelled],
   ] as const;
   for (const [field, source] of sources) {
     if (source?.kind === "dataset") await store.datasets.get(source.digest);
@@ -82,23 +88,37 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveSpec {
     const vocabulary = spec.kind === "pretraining-data" ? await vocabularyOf(spec, options) : undefined;
     const train = spec.train && (await pathOf(spec.train, "spec.train", options));
     const evaluation = spec.eval && (await pathOf(spec.eval, "spec.eval", options));
+    const unlabelled = spec.unlabelled && (await pathOf(spec.unlabelled, "spec.unlabelled", options));
+    const teacher = await teacherOf(spec);
     return {
       ...start,
       ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(train === undefined ? {} : { train }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
+      ...(unlabelled === undefined ? {} : { unlabelled }),
+      ...teacher,
       cache,
       executor,
       program,
     };
   };
 
+  async function teacherOf({
+    model,
+    teacher = "",
+  }: JobSpec): Promise<Pick<ResolvedSpec, "teacher" | "teacherVersion">> {
+    if (teacher === "") return {};
+    const version = await store.resolve(...referenceOf({ model, init: teacher }, "spec.teacher"));
+    return { teacher: await store.versions.materialise(version), teacherVersion: versionName(version) };
+  }
+
   async function startOf(
     spec: JobSpec,
     options: StoreJobsOptions,
   ): Promise<Pick<ResolvedSpec, "start" | "startVersion">> {
     if (spec.kind === "train-vocabulary") return {};
-    const { randomInit: architecture } = splitRecipe(spec, "recipe.").own;
+    const { randomInit: architecture, student } = splitRecipe(spec, "recipe.").own;
+    if (student !== undefined) return {};
     const vocabulary = await vocabularyOf(spec, options);
     if (architecture !== undefined && vocabulary !== undefined) {
       const { path, lowerCase } = vocabulary;
@@ -123,21 +143,23 @@ async function vocabularyOf(spec: JobSpec, options: StoreJobsOptions): Promise<R
 }
 
 /** Digests of the datasets that a specification names. */
-export function datasetsOf({ train, eval: evaluation, recipe }: JobSpec): string[] {
-  const sources = [train, evaluation].filter((source) => source?.kind === "dataset").map(({ digest }) => digest);
+export function datasetsOf({ train, eval: evaluation, unlabelled, recipe }: JobSpec): string[] {
+  const sources = [train, evaluation, unlabelled]
+    .filter((source) => source?.kind === "dataset")
+    .map(({ digest }) => digest);
   const { vocabulary = "" } = recipe;
   return isDigest(vocabulary) ? [...sources, vocabulary] : sources;
 }
 
 /** "name@7", "name/champion", or a number, alias or digest of the job's own model; empty: its champion. */
-export function referenceOf({
-  model,
-  init,
-}: Pick<JobSpec, "model" | "init">): readonly [model: string, reference: string] {
+export function referenceOf(
+  { model, init }: Pick<JobSpec, "model" | "init">,
+  field = "spec.init",
+): readonly [model: string, reference: string] {
   const parts = init.split(/[@/]/);
   if (parts.length === 2) return [parts[0]!, parts[1]!];
   if (parts.length === 1) return [model, init];
-  throw invalidInput([{ field: "spec.init", description: 'expected "name@7", "name/champion" or a digest' }]);
+  throw invalidInput([{ field, description: 'expected "name@7", "name/champion" or a digest' }]);
 }
 
 function pathOf(source: DataSource, field: string, { store, resolvePath }: StoreJobsOptions): Promise<string> {

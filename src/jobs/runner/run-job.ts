@@ -21,6 +21,7 @@ interface KindOfJob {
 
 const KINDS: Readonly<Record<JobKind, KindOfJob>> = {
   "fine-tune": { run: fineTuneJob, plan: planFineTuneJob },
+  distil: { run: fineTuneJob, plan: planFineTuneJob },
   pretrain: { run: pretrainingJob, plan: planPretrainingJob },
   evaluate: { run: evaluateJob, plan: planEvaluateJob },
   convert: { run: convertJob, plan: planConvertJob },

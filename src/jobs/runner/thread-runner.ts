@@ -55,10 +55,17 @@ export class ThreadJobRunner implements JobRunner {
     const work = async (): Promise<JobOutcome> => {
       let resolved: ResolvedSpec;
       try {
-        const { id: jobId, spec, startVersion, runningMs: spentMs } = job;
-        const found = await this.#resolve(startVersion === "" ? spec : { ...spec, init: startVersion });
+        const { id: jobId, spec, startVersion, teacherVersion, runningMs: spentMs } = job;
+        const found = await this.#resolve({
+          ...spec,
+          ...(startVersion === "" ? {} : { init: startVersion }),
+          ...(teacherVersion === undefined ? {} : { teacher: teacherVersion }),
+        });
         resolved = { ...found, jobId, spec, directory, spentMs };
         if (startVersion === "" && found.startVersion !== undefined) await hooks.startChosen(found.startVersion);
+        if (teacherVersion === undefined && found.teacherVersion !== undefined) {
+          await hooks.teacherChosen(found.teacherVersion);
+        }
       } catch (error) {
         return rejectionOf(error);
       }

@@ -11,7 +11,9 @@ import type { WeightFormat } from "./weight-formats.ts";
 export interface Lineage {
   /** Digest of the version it was fine-tuned from. */
   readonly parent?: string;
-  /** Digests of the datasets, by role ("train", "eval"). */
+  /** Digest of the version whose answers it learnt. */
+  readonly teacher?: string;
+  /** Digests of the datasets, by role ("train", "eval", "unlabelled"). */
   readonly datasets?: Readonly<Record<string, string>>;
   /** The resolved recipe, as written by the trainer. */
   readonly recipe?: Readonly<Record<string, unknown>>;

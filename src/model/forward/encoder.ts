@@ -26,6 +26,8 @@ export interface TrunkOutput extends HiddenStates {
   readonly wordEmbeddings: Tensor2D;
   /** After LayerNorm, before the projection to H: [B*S, E]. */
   readonly embeddingOutput: Tensor2D;
+  /** What the first block reads: embeddings at the width of hidden states, [B*S, H]. */
+  readonly blockInput: Tensor2D;
   /** Output of every block in order, [B*S, H] each: one per inner block of each layer. */
   readonly blocks: readonly Tensor2D[];
 }
@@ -35,7 +37,8 @@ export function encode(config: AlbertConfig, variables: Variables, inputs: Trunk
   const [rows, length] = inputs.inputIds.shape;
   const embeddings = embed(config, variables, inputs, dropout);
   const bias = attentionBias(inputs);
-  let tokens = projected(config, variables, embeddings.output);
+  const blockInput = projected(config, variables, embeddings.output);
+  let tokens = blockInput;
   const blocks = blockScopes(config).map((scope) => {
     tokens = block(config, variables, scope, { queries: tokens, tokens, bias }, dropout);
     return tokens;
@@ -45,6 +48,7 @@ export function encode(config: AlbertConfig, variables: Variables, inputs: Trunk
     length,
     wordEmbeddings: embeddings.words,
     embeddingOutput: embeddings.output,
+    blockInput,
     blocks,
     sequenceOutput: tokens,
   };
@@ -85,8 +89,8 @@ function projected(config: AlbertConfig, variables: Variables, embeddings: Tenso
     : embeddings;
 }
 
-/** The blocks in the order in which they are applied: the inner blocks of each layer. */
-function blockScopes(config: AlbertConfig): string[] {
+/** Scopes of the blocks in the order in which they are applied: the inner blocks of each layer. Layers that share weights share scopes. */
+export function blockScopes(config: AlbertConfig): string[] {
   return Array.from({ length: config.numHiddenLayers }, (_, layer) =>
     Array.from({ length: config.innerGroupNum }, (_, inner) => blockScope(groupOfLayer(config, layer), inner)),
   ).flat();

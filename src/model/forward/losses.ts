@@ -38,9 +38,7 @@ export function crossEntropy(logits: Tensor2D, labels: Tensor1D, smoothing = 0):
   const [rows, classes] = logits.shape;
   const differentiable = customGrad((...args: unknown[]) => {
     const [input, save] = args as [Tensor2D, GradSaveFunc];
-    const logProbabilities = hasFused("LogSoftmax")
-      ? runFused<Tensor2D>("LogSoftmax", { logits: input }, {})
-      : logSoftmax(input);
+    const logProbabilities = rowLogSoftmax(input);
     save([logProbabilities]);
     const atLabels = neg(gather(reshape(logProbabilities, [rows * classes]), flatPositions(labels, classes)));
     const value =
@@ -59,6 +57,33 @@ export function crossEntropy(logits: Tensor2D, labels: Tensor1D, smoothing = 0):
     return reshape(tensorScatterUpdate(spread, reshape(positions, [rows, 1]), atLabels), [rows, classes]);
   };
   return differentiable(logits) as Tensor1D;
+}
+
+/**
+ * Kullback-Leibler divergence of each row's distribution from the target's: sum(t * (log t - log softmax(logits))), 0 where they are
+ * the same. Only the logits have a gradient.
+ *
+ * @param logits  float32 [n, classes]
+ * @param targets float32 [n, classes]: logits of the distribution that is aimed at
+ * @returns float32 [n]
+ */
+export function klDivergence(logits: Tensor2D, targets: Tensor2D): Tensor1D {
+  const logTargets = rowLogSoftmax(targets);
+  const probabilities = exp(logTargets);
+  const differentiable = customGrad((...args: unknown[]) => {
+    const [input, save] = args as [Tensor2D, GradSaveFunc];
+    const logProbabilities = rowLogSoftmax(input);
+    save([logProbabilities, probabilities]);
+    return {
+      value: sum(mul(probabilities, sub(logTargets, logProbabilities)), -1),
+      gradFunc: (dy: Tensor, [own, aims]: Tensor[]) => mul(sub(exp(own!), aims!), reshape(dy, [dy.shape[0]!, 1])),
+    };
+  });
+  return differentiable(logits) as Tensor1D;
+}
+
+function rowLogSoftmax(logits: Tensor2D): Tensor2D {
+  return hasFused("LogSoftmax") ? runFused<Tensor2D>("LogSoftmax", { logits }, {}) : logSoftmax(logits);
 }
 
 /**
@@ -106,9 +131,21 @@ function flatPositions(labels: Tensor1D, classes: number): Tensor1D {
 export function sigmoidCrossEntropy<T extends Tensor>(logits: T, targets: T): T {
   const differentiable = customGrad((...args: unknown[]) => {
     const [input, save] = args as [Tensor, GradSaveFunc];
-    save([input]);
+    save([input, targets]);
     const value = add(sub(relu(input), mul(input, targets)), log(add(exp(neg(abs(input))), 1)));
-    return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => mul(dy, sub(sigmoid(saved[0]!), targets)) };
+    return { value, gradFunc: (dy: Tensor, [own, aims]: Tensor[]) => mul(dy, sub(sigmoid(own!), aims!)) };
   });
   return differentiable(logits) as T;
+}
+
+/**
+ * Kullback-Leibler divergence of independent yes/no answers from those aimed at, elementwise: 0 where they are the same. Only the
+ * logits have a gradient.
+ *
+ * @param logits  float32 of any shape
+ * @param targets float32 of the same shape: logits of the answers that are aimed at
+ */
+export function binaryDivergence<T extends Tensor>(logits: T, targets: T): T {
+  const probabilities = sigmoid(targets);
+  return sub(sigmoidCrossEntropy(logits, probabilities), sigmoidCrossEntropy(targets, probabilities)) as T;
 }

@@ -83,8 +83,8 @@ const ofJob = ({ jobId }: { readonly jobId: string }, lookup: Lookup) => [lookup
 /** The model that `name@7` or `name/champion` is a version of; a digest does not tell. */
 const ofReference = (reference: string) => (reference === "" ? [] : [/^([^@/]+)[@/]/.exec(reference)?.[1]]);
 
-const ofSpec = (spec: { readonly model: string; readonly init: string } | undefined) =>
-  spec === undefined ? [] : [spec.model, ...ofReference(spec.init)];
+const ofSpec = (spec: { readonly model: string; readonly init: string; readonly teacher: string } | undefined) =>
+  spec === undefined ? [] : [spec.model, ...ofReference(spec.init), ...ofReference(spec.teacher)];
 
 const promotes = (policy: PromotePolicy | undefined): readonly Scope[] =>
   policy === undefined || policy === PromotePolicy.UNSPECIFIED || policy === PromotePolicy.MANUAL ? [] : ["promote"];

@@ -22,6 +22,7 @@ import { timestamp } from "./conversions.ts";
 
 const KINDS = {
   [JobKind.FINE_TUNE]: "fine-tune",
+  [JobKind.DISTIL]: "distil",
   [JobKind.PRETRAIN]: "pretrain",
   [JobKind.EVALUATE]: "evaluate",
   [JobKind.CONVERT]: "convert",
@@ -66,7 +67,7 @@ function checkSizes(message: JobSpecMessage, violations: FieldViolation[]): void
       violations.push({ field: `spec.${field}`, description });
     }
   }
-  for (const field of ["model", "task", "init"] as const) {
+  for (const field of ["model", "task", "init", "teacher"] as const) {
     if (message[field].length > LONGEST_VALUE) {
       violations.push({ field: `spec.${field}`, description: `must have at most ${LONGEST_VALUE} characters` });
     }
@@ -85,6 +86,7 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
   const promote = member(POLICIES, message.promote, "spec.promote", violations);
   const train = readSource(message.train, "spec.train", violations);
   const evaluation = readSource(message.eval, "spec.eval", violations);
+  const unlabelled = readSource(message.unlabelled, "spec.unlabelled", violations);
   checkSizes(message, violations);
   if (message.seed > BigInt(Number.MAX_SAFE_INTEGER)) {
     violations.push({ field: "spec.seed", description: `must be at most ${Number.MAX_SAFE_INTEGER}` });
@@ -96,14 +98,16 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
     });
   }
   if (violations.length > 0 || kind === undefined || promote === undefined) throw invalidInput(violations);
-  const { model, task, init, recipe, priority, maxWallSeconds, maxSteps, labels } = message;
+  const { model, task, init, teacher, recipe, priority, maxWallSeconds, maxSteps, labels } = message;
   return {
     kind,
     model,
     task,
     init,
+    ...(teacher === "" ? {} : { teacher }),
     ...(train === undefined ? {} : { train }),
     ...(evaluation === undefined ? {} : { eval: evaluation }),
+    ...(unlabelled === undefined ? {} : { unlabelled }),
     recipe: { ...recipe },
     seed: Number(message.seed),
     promote,
@@ -189,6 +193,7 @@ export function readStates(states: readonly JobState[]): JobStateKind[] {
 function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
   const kinds = [
     JobKind.FINE_TUNE,
+    JobKind.DISTIL,
     JobKind.PRETRAIN,
     JobKind.EVALUATE,
     JobKind.CONVERT,
@@ -202,8 +207,10 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     model: spec.model,
     task: spec.task,
     init: spec.init,
+    teacher: spec.teacher ?? "",
     ...(spec.train === undefined ? {} : { train: source(spec.train) }),
     ...(spec.eval === undefined ? {} : { eval: source(spec.eval) }),
+    ...(spec.unlabelled === undefined ? {} : { unlabelled: source(spec.unlabelled) }),
     recipe: { ...spec.recipe },
     seed: BigInt(spec.seed),
     promote: spec.promote === "manual" ? PromotePolicy.MANUAL : PromotePolicy.AUTO_IF_BETTER,

@@ -124,6 +124,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
         manifestJson: JSON.stringify(stored.manifest),
         lineage: {
           parent: lineage?.parent ?? "",
+          teacher: lineage?.teacher ?? "",
           datasets: { ...lineage?.datasets },
           recipeJson: lineage?.recipe === undefined ? "" : JSON.stringify(lineage.recipe),
           program: lineage?.program ?? "",

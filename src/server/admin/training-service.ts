@@ -17,17 +17,21 @@ export function trainingService(
   limit: JobLimit,
 ): ServiceHandlers<typeof TrainingService> {
   /** With whole digests, which a job keeps; callers may give their first digits. */
-  const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval">>(spec: Spec): Promise<Spec> => {
+  const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval" | "unlabelled">>(
+    spec: Spec,
+  ): Promise<Spec> => {
     const whole = async (source: DataSource | undefined, field: string): Promise<DataSource | undefined> =>
       source?.kind === "dataset" ? { ...source, digest: await datasets.whole(source.digest, field) } : source;
-    const [train, evaluation] = [
+    const [train, evaluation, unlabelled] = [
       await whole(spec.train, "spec.train.dataset"),
       await whole(spec.eval, "spec.eval.dataset"),
+      await whole(spec.unlabelled, "spec.unlabelled.dataset"),
     ];
     return {
       ...spec,
       ...(train === undefined ? {} : { train }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
+      ...(unlabelled === undefined ? {} : { unlabelled }),
     };
   };
   return {

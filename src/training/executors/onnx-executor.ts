@@ -15,6 +15,7 @@ import {
   type BatchSignature,
   type StepGraph,
   type StepGraphSource,
+  teacherInput,
   traceAccumulation,
   traceStep,
   traceUpdate,
@@ -59,9 +60,14 @@ export class OnnxExecutor implements Executor {
     this.#source = { spec, device: options.device, parameters };
     this.#trained = trainedParameters(spec, parameters);
     const trained = new Set(this.#trained);
-    const constants = [...parameters].filter(([name]) => !trained.has(name));
+    const constants = [...parameters]
+      .filter(([name]) => !trained.has(name))
+      .map(([name, value]) => [`parameter/${name}`, value] as const);
+    const teacher = [...(spec.distillation?.teacher?.parameters ?? [])].map(
+      ([name, value]) => [teacherInput(name), value] as const,
+    );
     this.#constants = new Map(
-      constants.map(([name, { shape, data }]) => [`parameter/${name}`, hostTensor(data, shape)]),
+      [...constants, ...teacher].map(([name, { shape, data }]) => [name, hostTensor(data, shape)]),
     );
     const slots = this.#trained.flatMap((name) =>
       Object.entries(initialSlots(spec, state, name)).map(([slot, value]): [string, Tensor] => [

@@ -32,6 +32,8 @@ export class TfjsExecutor implements Executor {
   /** Parameters that no gradient reaches: they keep their values. */
   readonly #constants = new Map<string, TfTensor>();
   readonly #trained = new Map<string, TrainedParameter>();
+  /** Parameters of a teacher that computes in the step. */
+  readonly #teacher = new Map<string, TfTensor>();
   #globalStep: number;
 
   /** @param backend from `loadTfjsBackend` */
@@ -41,6 +43,9 @@ export class TfjsExecutor implements Executor {
     this.#globalStep = state.globalStep;
     const trained = new Set(trainedParameters(spec, state.parameters));
     onBackend(backend, () => {
+      for (const [name, parameter] of spec.distillation?.teacher?.parameters ?? []) {
+        this.#teacher.set(name, toTfjs(parameter));
+      }
       for (const [name, parameter] of state.parameters) {
         if (!trained.has(name)) {
           this.#constants.set(name, toTfjs(parameter));
@@ -91,8 +96,13 @@ export class TfjsExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    dispose([...this.#constants.values(), ...[...this.#trained.values()].flatMap(tensorsOf)]);
+    dispose([
+      ...this.#constants.values(),
+      ...this.#teacher.values(),
+      ...[...this.#trained.values()].flatMap(tensorsOf),
+    ]);
     this.#constants.clear();
+    this.#teacher.clear();
     this.#trained.clear();
   }
 
@@ -101,6 +111,7 @@ export class TfjsExecutor implements Executor {
     const inputs = {
       batch: new Map(Object.entries(batch).map(([name, value]) => [name, toTfjs(value)])),
       scales: new Map([...scales].map(([name, scale]) => [name, scalar(scale)])),
+      teacher: this.#teacher,
     };
     return lossAndGradients(this.#spec, trainable, this.#constants, inputs, dropout);
   }

@@ -1,4 +1,4 @@
-import type { Head } from "../../model/heads.ts";
+import type { ClassificationHead, Head } from "../../model/heads.ts";
 import { dataError } from "../../tasks/datasets/data-source.ts";
 import {
   type ChoiceExample,
@@ -30,6 +30,8 @@ export interface RecordOptions {
   readonly docStride: number;
   readonly maxQueryLength: number;
   readonly maxQaLength: number;
+  /** Whether a teacher is learnt from: an example may then lack its label, and records say whether they have one. */
+  readonly taught?: boolean;
   /** Called for a question whose context cannot be aligned or whose answer lies on no piece; it makes no record. */
   readonly onDropped: (example: QuestionExample) => void;
 }
@@ -46,16 +48,18 @@ export async function* recordsOf(
 ): AsyncGenerator<TrainingRecord> {
   const pieces = lastOnly((text) => options.tokenizer.tokenize(text));
   const context = lastOnly((text) => prepareContext(text, options.tokenizer, offsetsOf(options.tokenizer)));
+  const labelled = (record: TrainingRecord): TrainingRecord =>
+    options.taught && record["label_weights"] === undefined ? { ...record, label_weights: Float32Array.of(1) } : record;
   for await (const example of examples) {
     switch (example.kind) {
       case "classification":
-        yield classificationRecord(example, options);
+        yield labelled(classificationRecord(example, options));
         break;
       case "choice":
-        yield choiceRecord(example, pieces(example.context), options);
+        yield labelled(choiceRecord(example, pieces(example.context), options));
         break;
       case "question":
-        yield* windowRecords(example, context(example.context), options);
+        for (const record of windowRecords(example, context(example.context), options)) yield labelled(record);
         break;
     }
   }
@@ -63,8 +67,8 @@ export async function* recordsOf(
 
 /** What of the options changes the records: the parameters of their cache. */
 export function recordParameters(options: Omit<RecordOptions, "onDropped">): Record<string, string | number> {
-  const { task, head, tokenizer, maxSeqLength, docStride, maxQueryLength, maxQaLength } = options;
-  const common = { task, head: JSON.stringify(head), maxSeqLength };
+  const { task, head, tokenizer, maxSeqLength, docStride, maxQueryLength, maxQaLength, taught } = options;
+  const common = { task, head: JSON.stringify(head), maxSeqLength, ...(taught ? { taught: 1 } : {}) };
   switch (head.kind) {
     case "span":
     case "span-answerability":
@@ -94,9 +98,10 @@ function classificationRecord(example: ClassificationExample, options: RecordOpt
   return { input_ids: inputIds, segment_ids: tokenTypeIds, ...labelTensors(example, options) };
 }
 
-function labelTensors(example: ClassificationExample, { head, task }: RecordOptions): TrainingRecord {
+function labelTensors(example: ClassificationExample, { head, task, taught }: RecordOptions): TrainingRecord {
   const { label, location } = example;
   if (head.kind !== "classification") throw dataError(location, `a ${head.kind} head is not trained on labels`);
+  if (label === undefined && taught) return { ...noLabel(head), label_weights: Float32Array.of(0) };
   if (label === undefined) throw dataError(location, "a training example needs a label");
   const idOf = (name: string) => {
     const id = labelIdOf(name, head, task);
@@ -116,6 +121,18 @@ function labelTensors(example: ClassificationExample, { head, task }: RecordOpti
       for (const name of typeof label === "object" ? label : [String(label)]) targets[idOf(name)] = 1;
       return { label_targets: targets };
     }
+  }
+}
+
+/** What stands where a label would: its weight is 0. */
+function noLabel({ problemType, labels }: ClassificationHead): TrainingRecord {
+  switch (problemType) {
+    case "single-label":
+      return { label_ids: Int32Array.of(0) };
+    case "regression":
+      return { label_values: Float32Array.of(0) };
+    case "multi-label":
+      return { label_targets: new Float32Array(labels.length) };
   }
 }
 

@@ -21,6 +21,8 @@ export interface TaskDataSpec extends ReadingOptions {
   readonly evalMismatched?: string;
   /** Without `eval`: the part of the training data that is held out for evaluation. */
   readonly holdOut?: SplitRule;
+  /** Texts without labels, in the layout of a user's own classification data, from which only a teacher's answers are learnt. */
+  readonly unlabelled?: string;
   /** Of a user's own classification data. */
   readonly problemType?: ProblemType;
   /**
@@ -48,6 +50,8 @@ export interface CheckedData {
   readonly eval: TaskData | undefined;
   /** Of MNLI, where it was given. */
   readonly mismatched?: TaskData;
+  /** Texts without labels, where they were given. */
+  readonly unlabelled?: TaskData;
   /** The head that these examples train. */
   readonly head: Head;
   /** Most choices of a question; 1 for other tasks. */
@@ -83,6 +87,12 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     refuseUnusable(report);
     reports.push(report);
   }
+  const unlabelled = unlabelledOf(spec, head);
+  if (unlabelled !== undefined) {
+    const report = await validateDataset(unlabelled, { purpose: "evaluation" });
+    refuseUnusable(report);
+    reports.push(report);
+  }
   const split = evaluation === undefined ? await heldOutOf(spec, train) : undefined;
   const everything = () => acceptedExamples(train);
   const trainData = await taskData(split === undefined ? everything : () => filtered(everything(), split.keep));
@@ -97,6 +107,9 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     eval: evalData,
     head,
     ...(mismatched === undefined ? {} : { mismatched: await taskData(() => acceptedExamples(mismatched)) }),
+    ...(unlabelled === undefined
+      ? {}
+      : { unlabelled: await taskData(() => withoutLabels(acceptedExamples(unlabelled))) }),
     choices: Math.max(trainData.choices, evalData?.choices ?? 1),
     reports,
     warnings: reports.flatMap(warningsOf),
@@ -139,6 +152,35 @@ function mismatchedOf(spec: TaskDataSpec): DatasetSpec | undefined {
   if (spec.evalMismatched === undefined) return undefined;
   if (spec.task === "mnli") return { ...datasetOf(spec, spec.evalMismatched, "dev"), task: "mnli-mm" };
   throw invalidInput([{ field: "eval-mismatched", description: "only MNLI has mismatched data" }]);
+}
+
+/** @throws AlbertError invalid-input for a head whose examples are more than texts */
+function unlabelledOf(
+  { unlabelled, columns, acceptWindowsText, skipInvalid }: TaskDataSpec,
+  head: Head,
+): DatasetSpec | undefined {
+  if (unlabelled === undefined) return undefined;
+  if (head.kind !== "classification") {
+    const description = `texts without labels are for classifications and values; a ${head.kind} head needs questions with their answers`;
+    throw invalidInput([{ field: "unlabelled", description }]);
+  }
+  const reading = {
+    task: "classification" as const,
+    problemType: head.problemType,
+    columns,
+    acceptWindowsText,
+    skipInvalid,
+  };
+  return { ...datasetOf({ ...reading, train: unlabelled } as TaskDataSpec, unlabelled, "train"), unlabelled: true };
+}
+
+/** What labels such texts may have says nothing of those of the task. */
+async function* withoutLabels(examples: AsyncIterable<Example>): AsyncGenerator<Example> {
+  for await (const example of examples) {
+    if (example.kind !== "classification") continue;
+    const { label: _, ...text } = example;
+    yield text;
+  }
 }
 
 async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskData & { readonly choices: number }> {

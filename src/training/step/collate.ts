@@ -80,6 +80,7 @@ function tensorOf({ name, shape, dtype }: BatchTensorSpec, rows: readonly Traini
       case "choice_mask":
         target.fill(1, 0, lengthsOf(record).length);
         break;
+      case "label_weights":
       case "masked_lm_weights":
       case "next_sentence_weights":
         if (!filler) target.set(record[name]!);

@@ -31,6 +31,11 @@ export interface StepGraph {
   readonly dropoutColumns: readonly number[];
 }
 
+/** The input of a step graph for a teacher's parameter: the same tensor in every step, as those that are not trained. */
+export function teacherInput(name: string): string {
+  return `parameter/teacher/${name}`;
+}
+
 /** A parameter's tensors among a step graph's inputs, as in `adam_m/<name>`. Outputs are these names after `next/`. */
 type Slot = "parameter" | "adam_m" | "adam_v" | "ema";
 
@@ -108,7 +113,13 @@ function microBatch(
     lossTerms(spec.objective).map(({ name }) => [name, feeds.input(`scale/${name}`, [], "float32") as Scalar]),
   );
   const { dropout, columns } = fedDropout(feeds);
-  const pass = lossAndGradients(spec, trainable, frozen, { batch, scales }, dropout);
+  const teacher = new Map(
+    [...(spec.distillation?.teacher?.parameters ?? [])].map(([name, { shape }]) => [
+      name,
+      feeds.input(teacherInput(name), shape, "float32"),
+    ]),
+  );
+  const pass = lossAndGradients(spec, trainable, frozen, { batch, scales, teacher }, dropout);
   return { ...pass, dropoutColumns: columns };
 }
 

@@ -1,5 +1,6 @@
 import type { AlbertConfig } from "../../model/config.ts";
 import type { Tensor } from "../../model/tensor.ts";
+import type { Distillation } from "../distillation/distillation.ts";
 import type { Objective } from "../objectives.ts";
 
 // What a training step takes and returns, and the contract of its executors.
@@ -68,6 +69,8 @@ export interface StepSpec {
   readonly headDropout: number;
   /** Of single-label classification. Default: cross-entropy. */
   readonly loss?: ClassificationLoss;
+  /** What is learnt from a teacher besides the labels; `objective.taught` is then present too. Default: nothing. */
+  readonly distillation?: Distillation;
   /** Names of the parameters that stay as they are. Default none. */
   readonly frozen?: ReadonlySet<string>;
   /**

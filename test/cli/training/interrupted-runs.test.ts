@@ -68,6 +68,40 @@ describe("albert train", () => {
   });
 });
 
+describe("albert distil", () => {
+  const words = "fine lovely dull bore cat dog mat good bad walk".split(" ");
+  const text = (i: number) => `a ${words[i % 10]} film and ${words[(i * 7) % 10]} ${"on ".repeat(i % 5)}`;
+  const args = (command: string, output: string, steps: number) => [
+    ...[command, "--task", "sst-2", "--train", at("labelled.tsv"), "--output", at(output), "--eval-share", "0"],
+    ...["--train-step", String(steps), "--train-batch-size", "4", "--max-seq-length", "16", "--warmup-step", "2"],
+    ...["--learning-rate", "0.01", "--max-restarts", "0", "--threads", "1", "--dropout", "0.1"],
+    ...["--save-checkpoints-steps", "10"],
+  ];
+  const distil = (output: string) => [
+    ...args("distil", output, 200),
+    ...["--teacher", at("teacher"), "--unlabelled", at("plain.csv"), "--student", at("tiny.json")],
+    ...["--hidden-weight", "1", "--relation-weight", "1"],
+  ];
+
+  it("ends in the same bytes when it is killed twice at random instants", { timeout: 300_000 }, async () => {
+    const labelled = Array.from({ length: 40 }, (_, i) => `${text(i)}\t${i % 2}`);
+    folder.write("labelled.tsv", ["sentence\tlabel", ...labelled, ""].join("\n"));
+    folder.write("plain.csv", ["text", ...Array.from({ length: 40 }, (_, i) => text(i + 3)), ""].join("\n"));
+    await complete([...args("train", "teacher", 20), ...folder.start]);
+    await complete(distil("whole-student"));
+    const random = new RandomStream([Date.now() >>> 0, process.pid]);
+    for (let kills = 0; kills < 2; kills++) {
+      const run = new AlbertProcess(...distil("cut-student"), "--resume");
+      await run.until(/step \d+\/200/);
+      await Promise.race([wait(random.below(1000)), run.ended()]);
+      run.kill("SIGKILL");
+      await run.ended();
+    }
+    if (!existsSync(at("cut-student"))) await complete([...distil("cut-student"), "--resume"]);
+    expect(weights("cut-student").equals(weights("whole-student"))).toBe(true);
+  });
+});
+
 describe("albert pretrain", () => {
   const args = (output: string) => [
     ...["pretrain", "--input", at("text.txt"), "--config", at("tiny.json"), "--vocab", at("vocab.txt")],

@@ -123,6 +123,9 @@ it("counts what unfinished jobs start from, by whatever name, and what they read
   ];
   expect(await rootsOfJobs(store, jobs)).toEqual({ versions: ["m@1", "m@2", "m@3"], datasets: [train, vocabulary] });
   expect((await rootsOfJobs(store, [begun])).versions).toEqual(["m@4"]);
+  const distilling = { ...starting("m@1"), spec: { ...starting("m@1").spec, teacher: "m/champion" } } as Job;
+  expect((await rootsOfJobs(store, [distilling])).versions).toEqual(["m@1", "m@2"]);
+  expect((await rootsOfJobs(store, [{ ...distilling, teacherVersion: "m@3" }])).versions).toEqual(["m@1", "m@3"]);
   await store.close();
 });
 

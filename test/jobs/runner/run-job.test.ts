@@ -171,6 +171,62 @@ describe("an evaluation", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a distillation", { timeout: 120_000 }, () => {
+  const recipe = {
+    student: JSON.stringify({
+      ...{ embedding_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8 },
+      max_position_embeddings: 32,
+    }),
+    ...{ train_step: "6", train_batch_size: "8", max_seq_length: "16", warmup_step: "1", learning_rate: "0.001" },
+    ...{ hidden_weight: "1", student_start: "random" },
+  };
+
+  it("makes a student of its teacher, from texts with and without labels", async () => {
+    const plain = join(base, "plain.csv");
+    writeFileSync(plain, "text\ngood day\nbad day\n");
+    const data = { teacher: model, train: rows, unlabelled: plain, start: undefined };
+    const plan = await planOf("distil", data, { task: "classification", recipe, teacher: "m@1" });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ hidden_weight: "1", teacher_answers: "computed", layer_map: "0:0,1:2" });
+    const directory = join(base, "distillation");
+    await mkdir(directory);
+    const spec: JobSpec = {
+      ...{
+        kind: "distil",
+        model: "small",
+        task: "classification",
+        init: "",
+        teacher: "m@1",
+        seed: 1,
+        promote: "manual",
+      },
+      ...{ recipe, priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, teacher: model, train: rows, unlabelled: plain, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      NO_OP_CONTROL,
+    );
+    expect(outcome).toMatchObject({ kind: "finished", metrics: { eval_accuracy: expect.any(Number) } });
+    const [big, small] = [await openModelDirectory(model), await openModelDirectory(join(directory, "model"))];
+    expect(small.config.hiddenSize).toBe(8);
+    expect(small.tokenizer.digest).toBe(big.tokenizer.digest);
+    expect(small.manifest.lineage).toMatchObject({
+      teacher: big.digest,
+      jobId: "j",
+      datasets: { unlabelled: expect.any(String) },
+    });
+    expect(small.manifest.lineage!.parent).toBeUndefined();
+  });
+
+  it("says what it lacks", async () => {
+    const { problems } = await planOf("distil", { train: rows }, { task: "classification" });
+    expect(problems).toMatchObject([{ where: "spec.teacher" }]);
+  });
+});
+
 describe("a conversion", { timeout: 120_000 }, () => {
   it("makes the same model with its weights in fewer bytes, and keeps with it what that changed", async () => {
     const directory = join(base, "conversion");

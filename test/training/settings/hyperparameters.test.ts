@@ -3,11 +3,16 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hyperparametersPage } from "../../../scripts/hyperparameters-page.ts";
 import { PRETRAINING, parsePretraining } from "../../../src/pretraining/hyperparameters.ts";
+import { DISTILLATION } from "../../../src/training/settings/distillation.ts";
 import { FINE_TUNING, parseFineTuning } from "../../../src/training/settings/fine-tuning.ts";
 import { nameOf, parseTable, type Table } from "../../../src/training/settings/table.ts";
 import type { NumberType } from "../../../src/training/settings/value-type.ts";
 
-const TABLES: Readonly<Record<string, Table>> = { "fine-tuning": FINE_TUNING, pretraining: PRETRAINING };
+const TABLES: Readonly<Record<string, Table>> = {
+  "fine-tuning": FINE_TUNING,
+  distillation: DISTILLATION,
+  pretraining: PRETRAINING,
+};
 const numbers = Object.entries(TABLES).flatMap(([table, rows]) =>
   Object.entries(rows).flatMap(([key, { type }]): [string, string, NumberType][] =>
     type.kind === "number" ? [[table, key, type]] : [],

@@ -1,14 +1,9 @@
 import { join } from "node:path";
 import { openTaskEvaluator } from "../../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../../training/executors/open-executor.ts";
-import {
-  type FineTuneSpec,
-  hintsOf,
-  type PreparedFineTune,
-  prepareFineTune,
-  runFineTune,
-} from "../../../training/fine-tune.ts";
+import { type FineTuneSpec, hintsOf, lineageOf, prepareFineTune, runFineTune } from "../../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../../training/plan.ts";
+import { parseDistillation } from "../../../training/settings/distillation.ts";
 import { parseFineTuning } from "../../../training/settings/fine-tuning.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import { readingOf, splitRecipe } from "../../job-recipe.ts";
@@ -16,9 +11,9 @@ import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } fro
 import type { ResolvedSpec } from "../resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
-// The fine-tuning job: its run and its plan.
+// The fine-tuning job and that which learns from a teacher besides: their runs and their plans.
 
-/** Fine-tunes a model on a task. */
+/** Fine-tunes a model on a task, or distils one for it. */
 export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const { hooks } = control;
   const prepared = await prepareFineTune(fineTuneSpec(resolved), (activity) => hooks.activity(activity), openExecutor);
@@ -34,7 +29,7 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
         vocabulary: start.vocabulary,
         maxSequenceLength: training.settings.maxSeqLength,
         ...hintsOf(prepared),
-        lineage: lineageOf(prepared, resolved),
+        lineage: { ...lineageOf(prepared), program: resolved.program, jobId: resolved.jobId },
       },
     });
   } finally {
@@ -52,37 +47,42 @@ export async function planFineTuneJob(resolved: ResolvedSpec): Promise<JobPlan> 
   }
 }
 
-/** What a fine-tune's specification says, in the terms of training. */
+/** What the specification of a fine-tune or a distillation says, in the terms of training. */
 function fineTuneSpec(resolved: ResolvedSpec): FineTuneSpec {
-  const { spec, start, train, eval: evaluation, directory, cache, executor } = resolved;
+  const { spec, start, train, eval: evaluation, unlabelled, directory, cache, executor } = resolved;
   const { own, settings } = splitRecipe(spec, "recipe.");
-  const { problemType, albertVersion = "v2", labelsFrom } = own;
-  const given = parseFineTuning({ ...settings, seed: String(spec.seed) }, "recipe.");
+  const { problemType, albertVersion = "v2", labelsFrom, student } = own;
   return {
     data: {
       task: taskOf(spec.task),
       train: required(train, "train"),
       ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
+      ...(unlabelled === undefined ? {} : { unlabelled }),
       ...(problemType === undefined ? {} : { problemType }),
       ...readingOf(own),
       ...(labelsFrom === undefined ? {} : { labelsFrom }),
     },
     version: albertVersion,
-    start: required(start, "init"),
-    given: given.settings,
-    givenWarnings: given.warnings,
+    start: student === undefined ? required(start, "init") : { kind: "student", architecture: student },
+    ...givenOf(resolved, { ...settings, seed: String(spec.seed) }),
     executor,
     work: join(directory, WORK_DIRECTORY),
     cache,
   };
 }
 
-function lineageOf({ start, data, spec, resolved: training }: PreparedFineTune, { program, jobId }: ResolvedSpec) {
+function givenOf(
+  { spec, teacher }: ResolvedSpec,
+  settings: Readonly<Record<string, string>>,
+): Pick<FineTuneSpec, "given" | "givenWarnings" | "distillation"> {
+  if (spec.kind !== "distil") {
+    const { settings: given, warnings } = parseFineTuning(settings, "recipe.");
+    return { given, givenWarnings: warnings };
+  }
+  const { settings: given, distillation, warnings } = parseDistillation(settings, "recipe.");
   return {
-    ...(start.digest === undefined ? {} : { parent: start.digest }),
-    datasets: { train: data.train.digest, ...(data.eval === undefined ? {} : { eval: data.eval.digest }) },
-    recipe: { task: spec.data.task, ...training.settings },
-    program,
-    jobId,
+    given,
+    givenWarnings: warnings,
+    distillation: { teacher: required(teacher, "teacher"), given: distillation },
   };
 }

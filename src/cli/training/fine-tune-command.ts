@@ -1,0 +1,177 @@
+import { basename, join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { programVersion } from "../../config/program-version.ts";
+import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
+import type { ProblemType } from "../../model/heads.ts";
+import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
+import { openExecutor } from "../../training/executors/open-executor.ts";
+import {
+  type FineTuneOutcome,
+  type FineTuneSpec,
+  hintsOf,
+  lineageOf,
+  type PreparedFineTune,
+  prepareFineTune,
+  runFineTune,
+} from "../../training/fine-tune.ts";
+import { measurePlan, planFineTune } from "../../training/plan.ts";
+import type { GivenSettings } from "../../training/settings/fine-tuning.ts";
+import type { AlbertVersion, Task } from "../../training/settings/recipes.ts";
+import { share } from "../../training/settings/value-type.ts";
+import type { ExecutorOptions } from "../../training/step/training-step.ts";
+import { refuseExisting } from "../new-output.ts";
+import { numberFlag, wholeNumber } from "../number-flags.ts";
+import { followRun } from "./follow-run.ts";
+import { type ReadingFlags, readingOf } from "./reading-options.ts";
+import { printPlan } from "./training-plan.ts";
+import { TrainingProgressBar } from "./training-progress.ts";
+
+// What the commands share that fine-tune: flags for data, places and devices, the plan, the run and its result.
+
+/** Flags of every command that fine-tunes. */
+export interface FineTuneFlags extends ReadingFlags {
+  readonly task: Task;
+  readonly train: string;
+  readonly eval?: string;
+  readonly evalMismatched?: string;
+  readonly evalShare: number;
+  readonly problemType?: ProblemType;
+  readonly output: string;
+  readonly work?: string;
+  readonly cache?: string;
+  readonly name?: string;
+  readonly albertVersion: AlbertVersion;
+  readonly executor: ExecutorOptions["kind"];
+  readonly device: ExecutorOptions["device"];
+  readonly threads?: number;
+  readonly plan?: true;
+  readonly json?: true;
+  readonly resume?: true;
+}
+
+/** Adds the flags that say which data is trained on. */
+export function addDataOptions(command: Command): Command {
+  return command
+    .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
+    .option("--eval <path>", "evaluation data; without it a part of the training data is held out")
+    .option("--eval-mismatched <path>", "of MNLI: mismatched development data, for the final weights")
+    .addOption(
+      new Option("--eval-share <share>", "without --eval: part of the training data to hold out, 0 for none")
+        .argParser(numberFlag(share))
+        .default(0.1),
+    )
+    .addOption(
+      new Option("--problem-type <type>", "of your own classification data").choices([
+        "single-label",
+        "multi-label",
+        "regression",
+      ]),
+    );
+}
+
+/** Adds the flags that say where results go and what computes. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .requiredOption("--output <dir>", "model directory to make; must not exist")
+    .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
+    .option("--cache <dir>", "feature cache, which runs may share (default: inside the work directory)")
+    .option("--name <name>", "name of the model (default: the output directory's)")
+    .addOption(new Option("--albert-version <version>", "whose recipe applies").choices(["v1", "v2"]).default("v2"))
+    .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
+    .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
+    .option("--plan", "print what would be done, with every setting and its origin, and stop")
+    .option("--json", "print the plan, or the result, as JSON")
+    .option("--resume", "continue from the newest checkpoint of the work directory");
+}
+
+/** Prints the plan of a run, or runs it and writes its model directory. */
+export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promise<void> {
+  if (!flags.plan) await refuseExisting(flags.output);
+  const bar = new TrainingProgressBar(process.stderr);
+  const prepared = await prepareFineTune(spec, (activity) => bar.activity(activity), openExecutor);
+  try {
+    if (flags.plan) await showPlan(prepared, flags);
+    else await run(prepared, flags, bar);
+  } finally {
+    bar.close();
+    await prepared.close();
+  }
+}
+
+async function showPlan(prepared: PreparedFineTune, flags: FineTuneFlags): Promise<void> {
+  const plan = await measurePlan(planFineTune(prepared), prepared, {
+    openExecutor,
+    clock: () => performance.now(),
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(plan, null, 2)}\n` : printPlan(plan));
+}
+
+async function run(prepared: PreparedFineTune, flags: FineTuneFlags, bar: TrainingProgressBar): Promise<void> {
+  const { spec, resolved } = prepared;
+  const outcome = await followRun(
+    { work: spec.work, metric: resolved.settings.metric, resume: flags.resume === true, bar },
+    (options) => runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
+  );
+  if (outcome !== undefined) await finish(prepared, flags, outcome);
+}
+
+async function finish(prepared: PreparedFineTune, flags: FineTuneFlags, outcome: FineTuneOutcome): Promise<void> {
+  const { start, head, resolved } = prepared;
+  const { metrics } = outcome;
+  const written = await writeModelDirectory(flags.output, {
+    name: flags.name ?? basename(resolve(flags.output)),
+    config: start.config,
+    heads: [head],
+    parameters: outcome.parameters,
+    vocabulary: start.vocabulary,
+    maxSequenceLength: resolved.settings.maxSeqLength,
+    metrics,
+    ...hintsOf(prepared),
+    lineage: { ...lineageOf(prepared), program: programVersion() },
+  });
+  const { step, best } = outcome.progress;
+  const { stoppedBy, predictionFiles, findings } = outcome;
+  const result = {
+    model: flags.output,
+    digest: written.digest,
+    step,
+    stoppedBy,
+    best,
+    metrics,
+    predictionFiles,
+    findings,
+  };
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    return;
+  }
+  const values = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
+  const notes = findings.map(({ message }) => `note: ${message}`);
+  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles, ...notes];
+  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+}
+
+/** The parts of a run that its flags say, whatever it starts from. */
+export function commonSpec(
+  flags: FineTuneFlags,
+  { seed = 12345 }: GivenSettings,
+): Pick<FineTuneSpec, "data" | "version" | "executor" | "work" | "cache"> {
+  const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
+  const { task, train, eval: evaluation, evalMismatched, evalShare, problemType, threads } = flags;
+  return {
+    data: {
+      task,
+      train,
+      ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
+      ...(evalMismatched === undefined ? {} : { evalMismatched }),
+      ...(problemType === undefined ? {} : { problemType }),
+      ...readingOf(flags),
+    },
+    version: flags.albertVersion,
+    executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
+    work,
+    cache: flags.cache ?? join(work, "features"),
+  };
+}

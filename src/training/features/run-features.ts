@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import type { Head } from "../../model/heads.ts";
+import type { Tensor } from "../../model/tensor.ts";
+import type { Example } from "../../tasks/datasets/examples.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { PreparedDistillation } from "../distillation/prepare-distillation.ts";
+import { openTeacherAnswers } from "../distillation/teacher-answers.ts";
+import type { TrainingSettings } from "../settings/fine-tuning.ts";
+import type { Task } from "../settings/recipes.ts";
+import type { StartingModel } from "../starting-model.ts";
+import { type FeatureStore, openFeatures } from "./feature-cache.ts";
+import { openTrunkOutputs } from "./frozen-encoder-features.ts";
+import { recordParameters, recordsOf } from "./records.ts";
+import type { CheckedData } from "./task-data.ts";
+
+// The features that a fine-tuning run trains on, with everything that is computed once before its first step.
+
+/** What a run's features depend on. */
+export interface RunFeaturesSpec {
+  readonly cache: string;
+  readonly task: Task;
+  readonly data: CheckedData;
+  readonly head: Head;
+  readonly settings: TrainingSettings;
+  readonly start: StartingModel;
+  /** Of trunk and head, as training begins. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly distillation: PreparedDistillation | undefined;
+  readonly threads?: number;
+  readonly onActivity: (activity: string) => void;
+}
+
+/**
+ * Makes a run's features, or finds them in the cache: token ids and labels, a teacher's answers where these are stored, and the
+ * trunk's outputs in place of ids where the head alone is trained.
+ *
+ * @returns also how many questions could not be aligned and are left out
+ */
+export async function openRunFeatures(
+  spec: RunFeaturesSpec,
+): Promise<{ readonly features: FeatureStore; readonly dropped: number }> {
+  const { cache, head, settings, start, parameters, distillation, onActivity } = spec;
+  const threads = spec.threads === undefined ? {} : { threads: spec.threads };
+  onActivity("making features");
+  const { features: ids, dropped } = await openIds(spec, start.tokenizer);
+  let features = ids;
+  if (distillation?.settings.teacherAnswers === "stored") {
+    onActivity("asking the teacher");
+    const { teacher, sameTokenizer, head: answering } = distillation;
+    const asked = sameTokenizer ? undefined : (await openIds(spec, teacher.tokenizer)).features;
+    features = await openTeacherAnswers(cache, ids, {
+      teacher: { config: teacher.config, head: answering, parameters: teacher.parameters },
+      digest: teacher.digest,
+      ...(asked === undefined ? {} : { asked }),
+      ...threads,
+    });
+    await asked?.close();
+    await ids.close();
+  }
+  if (!settings.headOnly) return { features, dropped };
+  onActivity("computing the trunk's outputs");
+  const outputs = await openTrunkOutputs(cache, features, { start: { ...start, parameters }, head, ...threads });
+  await features.close();
+  return { features: outputs, dropped };
+}
+
+/** Records of token ids as a tokenizer cuts the examples, those without labels last. */
+async function openIds({ cache, task, data, head, settings, distillation }: RunFeaturesSpec, tokenizer: Tokenizer) {
+  const taught = distillation !== undefined;
+  const options = { ...settings, task, head, tokenizer, ...(taught ? { taught } : {}) };
+  const { train, unlabelled } = data;
+  const key = {
+    data: unlabelled === undefined ? train.digest : digestOf(train.digest, unlabelled.digest),
+    tokenizer: tokenizer.digest,
+    parameters: recordParameters(options),
+  };
+  let dropped = 0;
+  const onDropped = () => dropped++;
+  const examples = () => (unlabelled === undefined ? train.examples() : both(train.examples(), unlabelled.examples()));
+  const features = await openFeatures(cache, key, () => recordsOf(examples(), { ...options, onDropped }));
+  return { features, dropped };
+}
+
+async function* both(first: AsyncIterable<Example>, second: AsyncIterable<Example>): AsyncGenerator<Example> {
+  yield* first;
+  yield* second;
+}
+
+function digestOf(...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\n")).digest("hex");
+}
