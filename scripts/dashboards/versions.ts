@@ -111,4 +111,25 @@ export const VERSIONS = dashboard("albert-versions", "albert-serve: versions", [
       },
     ],
   },
+  {
+    title: "Canaries",
+    panels: [
+      {
+        title: "Doubt about canaries",
+        description: "How far the evidence of all servers that a canary is worse has come: at 1 it is taken back.",
+        kind: "timeseries",
+        unit: "short",
+        queries: [
+          { expr: `max by (alias, criterion) (albert_canary_doubt{${JOB}})`, legend: "{{alias}} {{criterion}}" },
+        ],
+      },
+      {
+        title: "Answered in a canary's place",
+        description: "Requests that the champion answered because the canary could not, by the reason of its failure.",
+        kind: "timeseries",
+        unit: "reqps",
+        queries: [{ expr: rate("albert_canary_fallbacks_total", ["alias", "reason"]), legend: "{{alias}} {{reason}}" }],
+      },
+    ],
+  },
 ]);

@@ -17,6 +17,8 @@ export interface FollowerOptions {
    * could not be asked for its models.
    */
   readonly onError: (error: unknown, model: string | undefined) => void;
+  /** Hears of every record that is read, for the traffic of its challenger, which keeps no champion waiting. */
+  readonly onRecord: (record: ModelAliases) => void;
   /** Called for an earlier version that serves because the champion cannot. */
   readonly onFallback: (fallback: VersionNumber, champion: VersionNumber) => void;
   /** Runs changes of one model in this process one after the other. */
@@ -60,14 +62,17 @@ export class ChampionFollower {
   /** Follows the changes of a model's aliases, unless it does already. */
   follow(model: string): void {
     if (this.#following.has(model)) return;
-    const { store, pollMs, onError } = this.#options;
+    const { store, pollMs, onError, onRecord } = this.#options;
     const follow = async () => {
       const changes = store.aliases.watch(model, {
         intervalMs: pollMs,
         signal: this.#stop.signal,
         onError: (error) => onError(error, model),
       });
-      for await (const { aliases } of changes) await this.#reconcileWithRetry(model, aliases);
+      for await (const record of changes) {
+        onRecord(record);
+        await this.#reconcileWithRetry(model, record.aliases);
+      }
     };
     this.#following.set(model, follow());
   }
@@ -125,7 +130,7 @@ export class ChampionFollower {
 
   /** Reconciles, and tries again what failed, for a store or a disk may come back; by then the aliases may have changed. */
   async #reconcileWithRetry(model: string, seen: ModelAliases["aliases"]): Promise<void> {
-    const { store, pollMs, onError } = this.#options;
+    const { store, pollMs, onError, onRecord } = this.#options;
     let aliases = seen;
     for (let waitMs = pollMs; ; waitMs = Math.min(2 * waitMs, Math.max(pollMs, LONGEST_RETRY_MS))) {
       try {
@@ -135,7 +140,10 @@ export class ChampionFollower {
       }
       if (!(await this.#wait(waitMs))) return;
       aliases = await store.aliases.list(model).then(
-        (now) => now.aliases,
+        (now) => {
+          onRecord(now);
+          return now.aliases;
+        },
         () => aliases,
       );
     }

@@ -1,13 +1,19 @@
 import { AlbertError, invalidInput } from "../errors.ts";
 import { isDamagedRecord } from "../model/formats/records.ts";
+import { everyUnreferenced } from "../platform/clock.ts";
 import { KeyedSerialQueue } from "../platform/serial-queue.ts";
-import type { SwapReport, Traffic } from "../serving/models/status.ts";
-import { type Alias, CHAMPION, generationMismatch } from "../store/aliases.ts";
+import type { SwapReport } from "../serving/models/status.ts";
+import { type Alias, CHAMPION, generationMismatch, type ModelAliases, type TrafficUpdate } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";
+import type { TrafficRequest, TrafficRule } from "../store/traffic-rules.ts";
 import type { ModelVersion } from "../store/versions.ts";
+import { CanaryJudge } from "./canary/canary-judge.ts";
+import type { CanaryObserver } from "./canary/canary-observer.ts";
+import type { Judgement } from "./canary/judge-canary.ts";
 import { ChampionFollower, type FollowerOptions } from "./champion-follower.ts";
 import { latestGateReport } from "./gate/gate-report.ts";
 import { storeModel } from "./store-model.ts";
+import { TrafficFollower } from "./traffic-follower.ts";
 import { type ActivationOptions, VersionActivation } from "./version-activation.ts";
 
 // Changes which stored version of a model serves: promotion, rollback, and traffic for a challenger.
@@ -16,6 +22,7 @@ export interface DeploymentOptions
   extends ActivationOptions,
     Pick<FollowerOptions, "pollMs" | "onError" | "onFallback"> {
   readonly store: Store;
+  readonly canaries: CanaryObserver;
   /** Whether this process answers requests; where it does not, changes only concern the store. */
   readonly serves: boolean;
 }
@@ -41,6 +48,9 @@ export interface PromoteOptions {
   readonly actor?: string;
 }
 
+/** The evidence on canaries is brought into the store, and judged, at every so many looks at the store. */
+const POLLS_BETWEEN_JUDGEMENTS = 2;
+
 /**
  * Changes which stored version of a model serves: the champion of every model in the store answers for its name, in this process
  * and in every other one that shares the store.
@@ -52,17 +62,32 @@ export class Deployment {
   readonly #options: DeploymentOptions;
   readonly #activation: VersionActivation;
   readonly #follower: ChampionFollower;
+  readonly #traffic: TrafficFollower;
+  readonly #judge: CanaryJudge | undefined;
   /** Changes of one model in this process come one after the other. */
   readonly #changes = new KeyedSerialQueue();
 
   constructor(options: DeploymentOptions) {
     this.#options = options;
     this.#activation = new VersionActivation(options);
-    this.#follower = new ChampionFollower({
+    const parts = {
       ...options,
       activation: this.#activation,
-      exclusively: (model, change) => this.#changes.run(model, change),
+      exclusively: <T>(model: string, change: () => Promise<T>) => this.#changes.run(model, change),
+    };
+    this.#traffic = new TrafficFollower(parts);
+    this.#follower = new ChampionFollower({
+      ...parts,
+      onRecord: (record) => void this.#traffic.follow(record),
     });
+    if (options.serves) {
+      this.#judge = new CanaryJudge({
+        ...parts,
+        intervalMs: POLLS_BETWEEN_JUDGEMENTS * options.pollMs,
+        every: everyUnreferenced,
+        decide: (model, rule, judgement) => this.#decide(model, rule, judgement),
+      });
+    }
   }
 
   /**
@@ -163,23 +188,101 @@ export class Deployment {
     return stored;
   }
 
-  /** Gives a challenger a share of the traffic, loading it first; `undefined` takes it away. */
-  async setTraffic(model: string, traffic: (Omit<Traffic, "version"> & { readonly version: number }) | undefined) {
-    const { live } = this.#options;
-    if (traffic !== undefined) await this.load(model, traffic.version);
-    live.setTraffic(model, traffic === undefined ? undefined : { ...traffic, version: String(traffic.version) });
-    return live.status(model);
+  /**
+   * Gives a challenger a share of the traffic on every server that shares the store, or takes it away. Where this process serves,
+   * the challenger is loaded here first: one that cannot be changes nothing.
+   *
+   * @throws AlbertError conflict GENERATION_MISMATCH; precondition NO_CHAMPION, VERSION_IN_USE for the champion itself, GATE_FAILED
+   *   for a canary that may be promoted by itself; whatever loading the version throws
+   */
+  async setTraffic(model: string, traffic: TrafficRequest | undefined, update: TrafficUpdate): Promise<ModelAliases> {
+    const { store, serves } = this.#options;
+    if (traffic === undefined) {
+      const record = await store.aliases.endTraffic(model, { ...update, reason: update.reason || "ended" });
+      if (serves) await this.#traffic.follow(record);
+      return record;
+    }
+    const { conditions } = traffic;
+    const stored = await store.versions.get(model, traffic.version);
+    if (conditions?.decide === "promote" && !conditions.overrideGate) await this.#requireGate(stored);
+    if (serves) await this.#traffic.prepare(model, traffic.version);
+    try {
+      const record = await store.aliases.giveTraffic(model, traffic, { ...update, reason: update.reason || "given" });
+      if (serves) {
+        this.#follower.follow(model);
+        await this.#traffic.follow(record);
+      }
+      return record;
+    } catch (error) {
+      // What was loaded for nothing goes again.
+      if (serves) await this.#traffic.follow(await store.aliases.list(model));
+      throw error;
+    }
   }
 
-  /** Stops following. What serves goes on. */
-  close(): Promise<void> {
-    return this.#follower.close();
+  /** Stops following and judging. What serves goes on. */
+  async close(): Promise<void> {
+    await this.#judge?.close();
+    await this.#follower.close();
+    await this.#traffic.close();
+  }
+
+  /** Acts on the verdict on a canary, as far as its conditions allow. What another server has done first stays. */
+  async #decide(model: string, rule: TrafficRule, { verdict, reason }: Judgement): Promise<void> {
+    const { store, canaries } = this.#options;
+    const decide = rule.conditions?.decide ?? "none";
+    if (decide === "none" || verdict === "undecided" || (verdict === "good" && decide !== "promote")) return;
+    try {
+      let decision: "promoted" | "rolled-back" = "rolled-back";
+      let why = reason;
+      if (verdict === "good") {
+        const objection = await this.#objection(model, rule);
+        if (objection === undefined) decision = "promoted";
+        else why = `${reason}; but ${objection}`;
+      }
+      if (decision === "promoted") await this.#promoteCanary(model, rule, why);
+      else {
+        const change = { expectedGeneration: rule.generation, reason: why, event: decision } as const;
+        await this.#traffic.follow(await store.aliases.endTraffic(model, change));
+      }
+      canaries.decided(model, decision === "promoted" ? "promoted" : "rolled_back", rule.version, why);
+    } catch (error) {
+      if (!isGenerationMismatch(error)) throw error;
+    }
+  }
+
+  /** Why the gate is against a canary that is good otherwise: it may have judged since the canary began. */
+  async #objection(model: string, { version, conditions }: TrafficRule): Promise<string | undefined> {
+    if (conditions?.overrideGate) return undefined;
+    try {
+      await this.#requireGate(await this.#options.store.versions.get(model, version));
+      return undefined;
+    } catch (error) {
+      if (error instanceof AlbertError && error.reason === "GATE_FAILED") return error.message;
+      throw error;
+    }
+  }
+
+  #promoteCanary(model: string, { version, champion, generation }: TrafficRule, reason: string): Promise<Deployed> {
+    const { store } = this.#options;
+    return this.#changes.run(model, async () => {
+      const stored = await store.versions.get(model, version);
+      const before = await store.aliases.get(model, CHAMPION);
+      if (before?.version !== champion) throw generationMismatch(model, CHAMPION, generation, before);
+      const expected = { expectedGeneration: before.generation, expectedTraffic: generation };
+      return this.#pointChampion(stored, { ...expected, reason });
+    });
   }
 
   /** Loads a version, makes it the champion and activates it. What was loaded for a change that failed is unloaded. */
   async #pointChampion(
     stored: ModelVersion,
-    change: { readonly expectedGeneration: number; readonly reason: string; readonly actor?: string },
+    change: {
+      readonly expectedGeneration: number;
+      readonly expectedTraffic?: number;
+      readonly reason: string;
+      readonly actor?: string;
+    },
   ): Promise<Deployed> {
     const { model, version } = stored;
     const release = await this.#activation.load(stored);

@@ -2,6 +2,7 @@ import { Registry, type RegistryContentType } from "prom-client";
 import { type BatchMetrics, batchMetrics } from "./batches.ts";
 import { type CacheMetrics, cacheMetrics } from "./caches.ts";
 import { type CallMetrics, callMetrics } from "./calls.ts";
+import { type CanaryMetrics, canaryMetrics } from "./canaries.ts";
 import { type IndexMetrics, indexMetrics } from "./indexes.ts";
 import { type JobMetrics, jobMetrics } from "./jobs.ts";
 import { type ModelMetrics, modelMetrics } from "./models.ts";
@@ -22,6 +23,7 @@ export interface Metrics {
   readonly queue: QueueMetrics;
   readonly batches: BatchMetrics;
   readonly models: ModelMetrics;
+  readonly canaries: CanaryMetrics;
   readonly jobs: JobMetrics;
   readonly store: StoreMetrics;
   readonly caches: CacheMetrics;
@@ -46,6 +48,7 @@ export function createMetrics(version: string): Metrics {
     queue: queueMetrics(registry),
     batches: batchMetrics(registry),
     models: modelMetrics(registry),
+    canaries: canaryMetrics(registry),
     jobs: jobMetrics(registry),
     store: storeMetrics(registry),
     caches: cacheMetrics(registry),

@@ -12,7 +12,9 @@ export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskReques
   /** Bounds on what the request may ask for. */
   readonly limits: TaskLimits;
   /** Where no model is named, the task's heads choose it. */
-  readonly model: ModelSelector;
+  readonly model: Omit<ModelSelector, "key" | "tests">;
+  /** Requests with equal keys get the same version while a challenger has a share; by default those about equal texts. */
+  readonly routingKey?: string;
   /** `interactive` unless given. */
   readonly priority?: Priority;
   /** Moment after which the answer is useless, on the clock of `performance.now()`. Absent: none. */

@@ -5,7 +5,7 @@ import type { Stage } from "../metrics/requests.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Engine } from "../runtime/engine.ts";
 import type { TaskPlan } from "../tasks/plan.ts";
-import { type Decision, decisionOf, modelTests, type TaskKind } from "../tasks/task-request.ts";
+import { type Decision, decisionOf, modelTests, subjectOf, type TaskKind } from "../tasks/task-request.ts";
 import type { Answered, AnswerRequest, Timings } from "./answer.ts";
 import type { LoadedVersion } from "./models/loaded-version.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
@@ -19,6 +19,7 @@ import { Scheduler } from "./scheduler/scheduler.ts";
 import type { Work, WorkTiming } from "./scheduler/work.ts";
 import { Texts } from "./texts/texts.ts";
 import { traceStages } from "./trace-stages.ts";
+import type { Trial } from "./traffic/canary-trials.ts";
 
 // Takes one request through the room: version, place, plan, queue, answer, and the time of each. It takes plain data and
 // knows no protocol.
@@ -128,10 +129,42 @@ export class Serving {
     receivedAt: number,
     progress: Progress,
   ): Promise<Answered<K>> {
-    const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal } = request;
-    const ref = this.models.acquire({ ...request.model, tests: modelTests(request) });
+    const key = () => request.routingKey ?? subjectOf(request.input);
+    const ref = this.models.acquire({ ...request.model, tests: modelTests(request), key });
     progress.ref = ref;
-    const { version } = ref;
+    progress.version = ref.version;
+    const { trial, fallback, shadow } = ref;
+    const beganAt = this.#clock.now();
+    let answered: Answered<K>;
+    try {
+      answered = await this.#answerOn(ref.version, request, receivedAt, progress);
+    } catch (error) {
+      if (tellsOfVersion(error)) trial?.failed();
+      if (fallback === undefined || !mayAnswerElsewhere(error)) throw error;
+      // Whoever asks is no part of the experiment: what the canary cannot answer, the champion does.
+      this.#metrics.canaries.fellBack(ref.version.name, error instanceof AlbertError ? error.reason : "BUG");
+      if (!(error instanceof AlbertError)) this.#onError(error);
+      progress.version = fallback.version;
+      return this.#answerOn(fallback.version, request, receivedAt, progress);
+    }
+    trial?.answered(this.#clock.now() - beganAt);
+    const decision = decisionOf(request.task, answered.answer);
+    if (decision === undefined) return answered;
+    if (shadow !== undefined) this.#compare(request, shadow, (other) => [decision, other]);
+    // Of the canary's requests, those that count are compared.
+    if (fallback !== undefined && trial !== undefined)
+      this.#compare(request, fallback, (other) => [other, decision], trial);
+    return answered;
+  }
+
+  /** Answers a request on one version. */
+  async #answerOn<K extends TaskKind>(
+    version: LoadedVersion,
+    request: AnswerRequest<K>,
+    receivedAt: number,
+    progress: Progress,
+  ): Promise<Answered<K>> {
+    const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal } = request;
     const leave = this.scheduler.enter(version.queue, priority, deadlineAt, this.#eventLoop.predictedWaitMs());
     let forget = () => {};
     try {
@@ -155,7 +188,6 @@ export class Serving {
       this.models.answered(version, timings.totalMs);
       this.#observe(timings);
       if (trace !== undefined) traceStages(trace, receivedAt, timings);
-      if (ref.shadow !== undefined) this.#shadow(request, ref.shadow, decisionOf(request.task, answer));
       return {
         answer,
         meta: {
@@ -196,13 +228,19 @@ export class Serving {
     return { answer: await this.#eventLoop.end(() => plan.answer(outputs)), timing };
   }
 
-  /** Computes the same request on the challenger, behind all other work, and compares the decisions. */
-  #shadow<K extends TaskKind>(
+  /**
+   * Computes an answered request on the other version too, behind all other work, and compares the decisions.
+   *
+   * @param other  computes it now
+   * @param pair   the decisions of champion and challenger, of which `other`'s is given
+   */
+  #compare<K extends TaskKind>(
     request: AnswerRequest<K>,
     { version, comparison }: NonNullable<VersionRef["shadow"]>,
-    champion: Decision | undefined,
+    pair: (other: Decision) => readonly [Decision, Decision],
+    trial?: Trial,
   ): void {
-    if (champion === undefined || version.queue.unfinished.size >= MAX_SHADOWS) return;
+    if (version.queue.unfinished.size >= MAX_SHADOWS) return;
     const release = version.retain();
     const compute = async () => {
       let forget = () => {};
@@ -212,8 +250,10 @@ export class Serving {
         forget = planned.release;
         const work = { priority: "batch", deadline: caller.deadlineAt } as const;
         const { answer } = await this.#compute(planned.plan, version, work);
-        const challenger = decisionOf(request.task, answer);
-        if (challenger !== undefined) this.models.compared(version, comparison, request.task, [champion, challenger]);
+        const other = decisionOf(request.task, answer);
+        if (other === undefined) return;
+        const agreed = this.models.compared(version, comparison, request.task, pair(other));
+        trial?.compared(agreed);
       } catch (error) {
         if (error instanceof AlbertError && error.code === "overloaded") return;
         comparison.addFailure();
@@ -238,7 +278,7 @@ export class Serving {
 
   #record(
     request: Pick<AnswerRequest, "task" | "priority" | "trace">,
-    { ref }: Progress,
+    { version }: Progress,
     tookMs: number,
     code: string,
     reason: string,
@@ -247,8 +287,8 @@ export class Serving {
     this.#metrics.requests.finished({
       task: request.task,
       priority: request.priority ?? "interactive",
-      model: ref?.version.name ?? NO_MODEL,
-      version: ref?.version.version ?? "",
+      model: version?.name ?? NO_MODEL,
+      version: version?.version ?? "",
       code,
       reason,
       seconds: tookMs / 1000,
@@ -261,6 +301,18 @@ export class Serving {
 interface Progress {
   stage: Stage;
   ref?: VersionRef;
+  /** The version that answers. */
+  version?: LoadedVersion;
+}
+
+/** Whether an error may be the version's own doing: not where the caller left, or the server had too much to do. */
+function tellsOfVersion(error: unknown): boolean {
+  return !(error instanceof AlbertError) || !["cancelled", "overloaded"].includes(error.code);
+}
+
+/** Whether another version could still answer: the caller waits, and its time is not over. */
+function mayAnswerElsewhere(error: unknown): boolean {
+  return !(error instanceof AlbertError) || !["cancelled", "deadline"].includes(error.code);
 }
 
 /** What the scheduler does not account for between planning and the end is post-processing. */

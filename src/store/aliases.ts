@@ -3,10 +3,20 @@ import { AlbertError } from "../errors.ts";
 import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
 import { checkAlias, checkName } from "./names.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
+import {
+  endTraffic,
+  giveTraffic,
+  NO_TRAFFIC,
+  type TrafficEvent,
+  type TrafficRequest,
+  type TrafficState,
+  trafficAfter,
+} from "./traffic-rules.ts";
 import { type Versions, versionName } from "./versions.ts";
 import type { StoreClock, WriteLeases } from "./write-leases.ts";
 
-// The aliases of every model and their history. They change by compare-and-swap only.
+// The record of every model: its aliases, the traffic of a challenger, and the history of both. It changes by compare-and-swap
+// only.
 
 /** The alias that serves. */
 export const CHAMPION = "champion";
@@ -40,10 +50,19 @@ export interface AliasChange {
   readonly actor?: string;
 }
 
-/** All aliases of one model at one instant. */
+/** All aliases of one model and the traffic of its challenger, at one instant. */
 export interface ModelAliases {
   readonly model: string;
   readonly aliases: Readonly<Record<string, Alias>>;
+  readonly traffic: TrafficState;
+}
+
+/** What a change of a model's traffic expects and says. */
+export interface TrafficUpdate {
+  /** Generation of the traffic that the caller saw; another value by now is a conflict. Absent: whatever it is. */
+  readonly expectedGeneration?: number;
+  readonly reason: string;
+  readonly actor?: string;
 }
 
 export interface AliasUpdate {
@@ -57,11 +76,19 @@ export interface AliasUpdate {
 /** History entries that a model keeps. */
 const HISTORY = 500;
 
+/**
+ * The form in which records are written. Release 0.1.0 wrote form 1, which names no form and knows no traffic: it is read as a
+ * record without any.
+ */
+const FORM = 2;
+
 interface AliasDocument {
+  readonly form?: number;
   readonly aliases: Readonly<Record<string, Alias>>;
   /** Last generation of aliases that are gone. */
   readonly retired: Readonly<Record<string, number>>;
   readonly history: readonly AliasChange[];
+  readonly traffic?: TrafficState;
   /** Tells two writers of the same change apart. */
   readonly change: string;
   /** When a damaged record of this model was set aside, until there is a champion again; milliseconds since 1970. */
@@ -91,7 +118,7 @@ export class Aliases {
   }
 
   async list(model: string): Promise<ModelAliases> {
-    return { model, aliases: (await this.#read(model)).document.aliases };
+    return snapshot(model, (await this.#read(model)).document);
   }
 
   async get(model: string, alias: string): Promise<Alias | undefined> {
@@ -108,14 +135,87 @@ export class Aliases {
   /**
    * Changes aliases of one model together.
    *
+   * @param expectedTraffic  generation of the model's traffic that the caller saw; absent: whatever it is
    * @throws AlbertError conflict (GENERATION_MISMATCH, with the current generation as metadata); not-found for a version
    *   that does not exist
    */
-  async update(model: string, updates: readonly AliasUpdate[], reason: string, actor?: string): Promise<ModelAliases> {
-    checkName("model", model);
+  async update(
+    model: string,
+    updates: readonly AliasUpdate[],
+    reason: string,
+    actor?: string,
+    expectedTraffic?: number,
+  ): Promise<ModelAliases> {
     for (const { alias } of updates) checkAlias(alias);
-    const { versions, leases, objects, clock } = this.#options;
     const targets = updates.map(({ version }) => version).filter((version) => version !== undefined);
+    return this.#change(model, targets, (document, digests) => {
+      if (expectedTraffic !== undefined) checkTraffic(model, expectedTraffic, document);
+      const why = { reason, changed: this.#options.clock.now(), ...(actor === undefined ? {} : { actor }) };
+      return updates.reduce((before, update) => apply(before, model, update, digests, why), document);
+    });
+  }
+
+  /**
+   * Gives a challenger a share of a model's traffic, in place of any other, on every server that shares the store.
+   *
+   * @throws AlbertError conflict (GENERATION_MISMATCH); not-found for a version that does not exist; precondition
+   *   (VERSION_IN_USE) for the champion, (NO_CHAMPION) where the model has none
+   */
+  giveTraffic(model: string, request: TrafficRequest, options: TrafficUpdate): Promise<ModelAliases> {
+    return this.#change(model, [request.version], (document) => {
+      if (options.expectedGeneration !== undefined) checkTraffic(model, options.expectedGeneration, document);
+      const champion = own(document.aliases, CHAMPION);
+      if (champion === undefined) {
+        throw new AlbertError("precondition", `${model} has no champion that could be challenged; promote one first`, {
+          reason: "NO_CHAMPION",
+          metadata: { model },
+        });
+      }
+      if (champion.version === request.version) {
+        throw new AlbertError(
+          "precondition",
+          `version ${champion.version} of ${model} serves already and cannot challenge itself`,
+          { reason: "VERSION_IN_USE" },
+        );
+      }
+      const traffic = giveTraffic(document.traffic ?? NO_TRAFFIC, request, champion.version, this.#why(options));
+      return { ...document, traffic };
+    });
+  }
+
+  /**
+   * Takes a challenger's share away; without one nothing changes.
+   *
+   * @throws AlbertError conflict (GENERATION_MISMATCH)
+   */
+  async endTraffic(
+    model: string,
+    options: TrafficUpdate & { readonly event?: Exclude<TrafficEvent, "given"> },
+  ): Promise<ModelAliases> {
+    const { document } = await this.#read(model);
+    if (document.traffic?.rule === undefined) {
+      if (options.expectedGeneration !== undefined) checkTraffic(model, options.expectedGeneration, document);
+      return snapshot(model, document);
+    }
+    return this.#change(model, [], (now) => {
+      if (options.expectedGeneration !== undefined) checkTraffic(model, options.expectedGeneration, now);
+      const traffic = endTraffic(now.traffic ?? NO_TRAFFIC, options.event ?? "ended", this.#why(options));
+      return { ...now, traffic };
+    });
+  }
+
+  #why({ reason, actor }: TrafficUpdate) {
+    return { reason, changed: this.#options.clock.now(), ...(actor === undefined ? {} : { actor }) };
+  }
+
+  /** Writes the record that `next` makes of the present one, until no other writer comes in between. */
+  async #change(
+    model: string,
+    targets: readonly number[],
+    next: (document: AliasDocument, digests: ReadonlyMap<number, string>) => AliasDocument,
+  ): Promise<ModelAliases> {
+    checkName("model", model);
+    const { versions, leases, objects } = this.#options;
     const claims = targets.map((version) => versionName({ model, version }));
     const result = await leases.write({ versions: claims }, async (stillHeld) => {
       const digests = new Map<number, string>();
@@ -131,19 +231,10 @@ export class Aliases {
             },
           );
         }
-        const next = updates.reduce(
-          (before, update) =>
-            apply(before, model, update, digests, {
-              reason,
-              changed: clock.now(),
-              ...(actor === undefined ? {} : { actor }),
-            }),
-          document,
-        );
+        const written = { ...next(document, digests), form: FORM, change: randomUUID() };
         stillHeld();
-        if (await objects.writeRegister(registerKey(model), encodeRecord({ ...next, change: randomUUID() }), tag)) {
-          return { model, aliases: next.aliases };
-        }
+        if (await objects.writeRegister(registerKey(model), encodeRecord(written), tag))
+          return snapshot(model, written);
         refused = tag;
       }
     });
@@ -155,6 +246,7 @@ export class Aliases {
    * Points an alias at a version. The champion's old version becomes `previous` in the same instant.
    *
    * @param expectedGeneration  of the alias; 0 when it must not exist yet
+   * @param expectedTraffic  generation of the model's traffic; absent: whatever it is
    */
   async point(
     model: string,
@@ -162,11 +254,12 @@ export class Aliases {
     options: {
       readonly alias?: string;
       readonly expectedGeneration?: number;
+      readonly expectedTraffic?: number;
       readonly reason: string;
       readonly actor?: string;
     },
   ): Promise<Alias> {
-    const { alias = CHAMPION, expectedGeneration, reason, actor } = options;
+    const { alias = CHAMPION, expectedGeneration, expectedTraffic, reason, actor } = options;
     for (;;) {
       const current = await this.get(model, alias);
       if (expectedGeneration !== undefined && expectedGeneration !== (current?.generation ?? 0)) {
@@ -184,11 +277,12 @@ export class Aliases {
           ],
           reason,
           actor,
+          expectedTraffic,
         );
         return aliases[alias]!;
       } catch (error) {
         const lostRace = error instanceof AlbertError && error.reason === "GENERATION_MISMATCH";
-        if (!lostRace || expectedGeneration !== undefined) throw error;
+        if (!lostRace || expectedGeneration !== undefined || expectedTraffic !== undefined) throw error;
       }
     }
   }
@@ -265,7 +359,7 @@ export class Aliases {
   }
 
   /**
-   * The aliases of a model now and after every change, by looking at the store every `intervalMs`. Changes that follow
+   * The record of a model now and after every change, by looking at the store every `intervalMs`. Changes that follow
    * each other between two looks are seen as one; a look that fails is repeated at the next.
    */
   async *watch(
@@ -288,7 +382,7 @@ export class Aliases {
         );
         if (document !== undefined && document.change !== seen) {
           seen = document.change;
-          yield { model, aliases: document.aliases };
+          yield snapshot(model, document);
         }
         await this.#options.clock.wait(intervalMs, AbortSignal.any([signal, awoken.signal]));
       } finally {
@@ -301,11 +395,36 @@ export class Aliases {
     checkName("model", model);
     const register = await this.#options.objects.readRegister(registerKey(model));
     if (register === undefined) return { document: EMPTY, tag: undefined };
-    return {
-      document: decodeRecord<AliasDocument>(register.bytes, `the record of ${model}'s aliases`),
-      tag: register.tag,
-    };
+    const document = decodeRecord<AliasDocument>(register.bytes, `the record of ${model}'s aliases`);
+    if ((document.form ?? 1) > FORM) throw tooNew(model, document.form ?? 1);
+    return { document, tag: register.tag };
   }
+}
+
+function snapshot(model: string, { aliases, traffic = NO_TRAFFIC }: AliasDocument): ModelAliases {
+  return { model, aliases, traffic };
+}
+
+/** A record that a later release wrote, in a form of its own. */
+function tooNew(model: string, form: number): AlbertError {
+  return new AlbertError(
+    "precondition",
+    `the record of ${model} has form ${form}, this release reads up to form ${FORM}: run the release that wrote it`,
+    { reason: "STORE_TOO_NEW", metadata: { model, form: String(form), known: String(FORM) } },
+  );
+}
+
+function checkTraffic(model: string, expected: number, { traffic = NO_TRAFFIC }: AliasDocument): void {
+  if (traffic.generation === expected) return;
+  const message = `the traffic of ${model} is at generation ${traffic.generation}, not ${expected}; read it again`;
+  throw new AlbertError("conflict", message, {
+    reason: "GENERATION_MISMATCH",
+    metadata: {
+      expected: String(expected),
+      current: String(traffic.generation),
+      version: String(traffic.rule?.version ?? 0),
+    },
+  });
 }
 
 function apply(
@@ -329,6 +448,7 @@ function apply(
   };
   const { [alias]: _, ...others } = document.aliases;
   const { [alias]: __, ...retired } = document.retired;
+  const { traffic = NO_TRAFFIC } = document;
   return {
     aliases:
       version === undefined
@@ -339,6 +459,7 @@ function apply(
           },
     retired: version === undefined ? { ...retired, [alias]: generation } : retired,
     history: [...document.history, change].slice(-HISTORY),
+    traffic: alias === CHAMPION ? trafficAfter(traffic, version, why) : traffic,
     change: document.change,
     ...(document.setAside === undefined || (alias === CHAMPION && version !== undefined)
       ? {}

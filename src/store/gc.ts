@@ -101,9 +101,11 @@ export async function collectGarbage(
   });
 }
 
-/** Versions that a model's aliases point at, or did within the last changes. */
+/** Versions that a model's aliases point at, or did within the last changes, and the one that challenges. */
 async function aliasedVersions(aliases: Aliases, model: string, changes: number): Promise<Set<number>> {
-  const present = Object.values((await aliases.list(model)).aliases).map(({ version }) => version);
+  const { aliases: byName, traffic } = await aliases.list(model);
+  const present = Object.values(byName).map(({ version }) => version);
+  if (traffic.rule !== undefined) present.push(traffic.rule.version);
   const recent = (await aliases.history(model)).slice(0, changes).flatMap(({ from, to }) => [from, to]);
   return new Set([...present, ...recent.filter((version) => version !== undefined)]);
 }

@@ -5,6 +5,7 @@ import { directoryBytes } from "../platform/directory-bytes.ts";
 import { type Alias, Aliases, CHAMPION } from "./aliases.ts";
 import { Blobs } from "./blobs.ts";
 import { trimCache } from "./cache-sweep.ts";
+import { CanaryEvidence } from "./canary-evidence.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
 import { ABANDONED_MS, collectGarbage, type GcReport, type GcRules } from "./gc.ts";
 import { checkName } from "./names.ts";
@@ -23,6 +24,7 @@ import { type StoreClock, WriteLeases } from "./write-leases.ts";
 export interface Store {
   readonly versions: Versions;
   readonly aliases: Aliases;
+  readonly evidence: CanaryEvidence;
   readonly datasets: Datasets;
   readonly references: References;
   /**
@@ -77,6 +79,7 @@ export function createStore(options: StoreOptions): Store {
   const onVersion = (hit: boolean) => onCacheLookup("versions", hit);
   const versions = new Versions({ objects, blobs, leases, clock, cacheDirectory, onCacheLookup: onVersion });
   const aliases = new Aliases({ objects, versions, leases, clock });
+  const evidence = new CanaryEvidence(objects);
   const datasets = new Datasets({
     objects,
     blobs,
@@ -89,12 +92,13 @@ export function createStore(options: StoreOptions): Store {
   return {
     versions,
     aliases,
+    evidence,
     datasets,
     references,
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
     collectGarbage: (rules) =>
       collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),
-    verify: (repair) => verifyStore({ objects, blobs, aliases, leases, cacheDirectory }, repair),
+    verify: (repair) => verifyStore({ objects, blobs, aliases, evidence, leases, cacheDirectory }, repair),
     cacheBytes: (cache) => directoryBytes(join(cacheDirectory, cache === "versions" ? "models" : "datasets")),
     trimCache: () => trimCache(cacheDirectory, { versions, datasets }, ABANDONED_MS),
     close: () => objects.close(),

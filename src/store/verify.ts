@@ -8,6 +8,7 @@ import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/re
 import { makeTemporaryDirectory } from "../platform/temporary-directories.ts";
 import type { Aliases } from "./aliases.ts";
 import type { Blobs } from "./blobs.ts";
+import type { CanaryEvidence } from "./canary-evidence.ts";
 import type { DatasetVersion } from "./datasets.ts";
 import { bytesBody, type ObjectStore } from "./objects/object-store.ts";
 import { type ModelVersion, versionName } from "./versions.ts";
@@ -42,6 +43,7 @@ export interface VerifiedStore {
   readonly objects: ObjectStore;
   readonly blobs: Blobs;
   readonly aliases: Aliases;
+  readonly evidence: CanaryEvidence;
   readonly leases: WriteLeases;
   readonly cacheDirectory: string;
 }
@@ -114,7 +116,10 @@ export async function verifyStore(store: VerifiedStore, repair: boolean): Promis
       advice: "repair the store",
     });
   }
-  for (const [model, versions] of numbers) problems.push(...(await checkAliases(store, model, versions, repair)));
+  for (const [model, versions] of numbers) {
+    problems.push(...(await checkAliases(store, model, versions, repair)));
+    problems.push(...(await checkEvidence(store, model, repair)));
+  }
   const temporary = await makeTemporaryDirectory("verify");
   try {
     for (const [sha256, file] of files) {
@@ -178,8 +183,8 @@ async function checkAliases(
   repair: boolean,
 ): Promise<StoreProblem[]> {
   try {
-    const list = Object.values((await aliases.list(model)).aliases);
-    return list
+    const { aliases: byName, traffic } = await aliases.list(model);
+    const lost = Object.values(byName)
       .filter(({ version }) => !versions.has(version))
       .map(({ name, version }) => ({
         where: `alias ${name} of ${model}`,
@@ -187,6 +192,11 @@ async function checkAliases(
         repaired: undefined,
         advice: "promote a version that it has",
       }));
+    const { rule } = traffic;
+    if (rule === undefined || versions.has(rule.version)) return lost;
+    const where = `${rule.mode} of ${model}`;
+    const problem = `gives traffic to version ${rule.version}, which the store does not have`;
+    return [...lost, { where, problem, repaired: undefined, advice: "end its traffic" }];
   } catch (error) {
     if (!isDamagedRecord(error)) throw error;
     if (repair) await aliases.setAside(model);
@@ -199,6 +209,18 @@ async function checkAliases(
       },
     ];
   }
+}
+
+async function checkEvidence({ evidence }: VerifiedStore, model: string, repair: boolean): Promise<StoreProblem[]> {
+  if (!(await evidence.isDamaged(model, repair))) return [];
+  return [
+    {
+      where: `evidence on a canary of ${model}`,
+      problem: "is damaged: its checksum is not that of its contents",
+      repaired: repair ? "restored as that of a canary that begins now" : undefined,
+      advice: "repair the store: the canary is judged by what comes from then on",
+    },
+  ];
 }
 
 /** Compares a file with its name, which is the hash of its bytes. */

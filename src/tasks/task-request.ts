@@ -151,6 +151,15 @@ export function decisionOf<K extends TaskKind>(task: K, answer: Tasks[K]["answer
   return TASKS[task].decide?.(answer);
 }
 
+/** The fields of an input that are texts, in the order in which they make up what a request is about. */
+const SUBJECT = ["question", "text", "textPair", "context", "passages", "choices"];
+
+/** What a request is about, as one text: equal for requests about the same texts, whatever they ask about them. */
+export function subjectOf(input: object): string {
+  const fields: Readonly<Record<string, unknown>> = { ...input };
+  return JSON.stringify(SUBJECT.map((name) => fields[name] ?? null));
+}
+
 /**
  * Every text that planning a request will tokenize, so that a caller can do that beforehand; none that the limits refuse
  * anyway. Texts with masks are tokenized from mask to mask.

@@ -320,6 +320,23 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.locator(".notice", { hasText: "0 requests failed" }).waitFor();
   }, 240_000);
 
+  it("gives a version a share of the requests as a canary, shows what is known of it, and ends it", async () => {
+    const page = await open("models");
+    await shown(page, "models");
+    await button(page, "Canary 2").click();
+    await page.getByLabel("Share of the requests").fill("25");
+    await page.getByLabel("Reason").fill("a try");
+    await button(page, "Give it the share").click();
+    const panel = page.getByRole("region", { name: "challenger 2" });
+    await panel.filter({ hasText: "Version 2 is a canary of 25 % against version 1: a try" }).waitFor();
+    await panel.filter({ hasText: "undecided" }).waitFor();
+    expect(await panel.locator("tbody th").allTextContents()).toEqual(["failed", "slow", "decided differently"]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await button(page, "End the canary").click();
+    await panel.waitFor({ state: "detached" });
+  }, 60_000);
+
   it("cancels a job", async () => {
     const page = await open("jobs");
     const file = join(rig.directory, "cancel.jsonl");

@@ -7,6 +7,7 @@ import { type AlbertError, corrupt } from "../../src/errors.ts";
 import type { VersionSource } from "../../src/serving/models/loader.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
+import { SILENT_CANARIES } from "../support/silent-canaries.ts";
 import { workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
@@ -44,7 +45,10 @@ async function deployed() {
   } as unknown as ModelRegistry;
   // `live` opens nothing.
   const prepareModel = () => Promise.reject(new Error("a version was opened"));
-  const options = { store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {}, onFallback: () => {} };
+  const options = {
+    ...{ store, live, prepareModel, serves: true, pollMs: 60_000, onError: () => {}, onFallback: () => {} },
+    canaries: SILENT_CANARIES,
+  };
   const deployment = new Deployment(options);
   const override = { overrideGate: true, reason: "a test" };
   await deployment.promote("m", 1, { expectedGeneration: 0, ...override });

@@ -9,6 +9,7 @@ import type { Job } from "../../src/jobs/job.ts";
 import type { EvaluationReport } from "../../src/report/evaluation-report.ts";
 import type { ModelRegistry } from "../../src/serving/models/registry.ts";
 import { openStore } from "../../src/store/open-store.ts";
+import { SILENT_CANARIES } from "../support/silent-canaries.ts";
 import { workshop } from "../support/stores.ts";
 
 const { path, modelDirectory } = workshop();
@@ -42,6 +43,7 @@ async function published() {
     pollMs: 60_000,
     onError: () => {},
     onFallback: () => {},
+    canaries: SILENT_CANARIES,
   });
   const engine = () => Promise.reject(new Error("the gate ran"));
   const data = new DataFiles(store.datasets, []);

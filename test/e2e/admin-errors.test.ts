@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import type { CallError } from "../../src/client/call-error.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
+import { TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
 import { JobKind, JobState } from "../../src/gen/albert/v1/training_pb.js";
 import { ADMIN_ERROR_ROWS } from "../../src/server/errors/admin-error-table.ts";
 import { errorRow, STATUS_OF_CODE } from "../../src/server/errors/error-table.ts";
@@ -305,6 +306,14 @@ const CASES: readonly (readonly [
         reason: "a test",
       }),
   ],
+  [
+    "NO_CHAMPION",
+    "a challenger of a model of which nothing serves",
+    async () => {
+      await admin.models.importCheckpoint({ model: "fresh", path: "model" });
+      return admin.models.setTraffic({ model: "fresh", challengerVersion: 1, mode: TrafficMode.SHADOW, percent: 1 });
+    },
+  ],
   ["VERSION_IN_USE", "unloading what serves", () => admin.models.unloadVersion({ model: MODEL, version: 1 })],
   [
     "BLOB_CORRUPT",
@@ -358,6 +367,7 @@ const ELSEWHERE: readonly string[] = [
   "ROLE_WITHOUT_SERVING", // test/e2e/shared-store.test.ts
   "JOBS_LOCKED", // test/jobs/lock/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
+  "STORE_TOO_NEW", // test/store/traffic-rules.test.ts
   "REPORT_EXISTS",
   "STORE_COLLECTING",
   "STORE_LEASE_EXPIRED",

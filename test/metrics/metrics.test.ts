@@ -130,6 +130,21 @@ describe("the metrics page", () => {
   });
 });
 
+describe("canaries", () => {
+  it("have series from their first request to their end, so that the first decision shows as an increase", async () => {
+    const { canaries } = fresh();
+    canaries.share("m", "2", "canary", 10);
+    canaries.doubt("m", "slow", 0.25);
+    expect(await page()).toContain('albert_traffic_percent{alias="m",version="2",mode="canary"} 10');
+    expect(await page()).toContain('albert_canary_decisions_total{alias="m",decision="rolled_back"} 0');
+    canaries.decided("m", "rolled_back");
+    await canaries.ended("m");
+    expect(await page()).not.toContain("albert_traffic_percent{");
+    expect(await page()).not.toContain("albert_canary_doubt{");
+    expect(await page()).toContain('albert_canary_decisions_total{alias="m",decision="rolled_back"} 1');
+  });
+});
+
 describe("the process", () => {
   it("has spent processor time since a moment in the past, and keeps open files", async () => {
     fresh();
@@ -181,8 +196,8 @@ describe("jobs", () => {
   });
 });
 
-function recordEverything(metrics: Metrics): void {
-  const { calls, requests, queue, batches, models, jobs, store, caches, indexes, process } = metrics;
+function recordEverything(all: Metrics): void {
+  const { calls, requests, queue, batches, models, canaries, jobs, store, caches, indexes, process } = all;
   const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
   jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
   store.operated("get", "ok", 0.1);
@@ -217,6 +232,10 @@ function recordEverything(metrics: Metrics): void {
   models.swapped("promoted", "");
   models.compared("classify", false);
   models.scoreShift("m", 0.1);
+  canaries.share("m", "v", "canary", 10);
+  canaries.fellBack("m", "POISON");
+  canaries.doubt("m", "failed", 0.5);
+  canaries.decided("m", "promoted");
   process.ready(true);
   process.draining(false);
 }

@@ -6,8 +6,10 @@ import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import type { Engine } from "../../src/runtime/engine.ts";
 import type { AnswerRequest } from "../../src/serving/answer.ts";
 import { Serving } from "../../src/serving/serving.ts";
+import { placeOf } from "../../src/serving/traffic/assignment.ts";
 import type { ClassificationAnswer } from "../../src/tasks/classification/classification.ts";
 import { UNLIMITED } from "../../src/tasks/plan.ts";
+import { subjectOf } from "../../src/tasks/task-request.ts";
 import { FakeEngine, fakeModel } from "./fake-engine.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -74,6 +76,15 @@ const refusal = async (work: Promise<unknown>): Promise<AlbertError> => {
   return error as AlbertError;
 };
 const page = async () => (await metrics.page()).body;
+/** Letters of words that fall to a share of `percent` of version 2, and of those that do not. */
+const lettersBy = (percent: number) => {
+  const all = Array.from({ length: 60 }, (_, i) => i + 1);
+  const isDrawn = (letters: number) => {
+    const key = subjectOf({ text: "x".repeat(letters) });
+    return placeOf("m", "2", key) * 100 < percent;
+  };
+  return { canary: all.filter(isDrawn), champion: all.filter((letters) => !isDrawn(letters)) };
+};
 
 describe("answer", () => {
   it("answers, and says which version answered and what it cost", async () => {
@@ -319,5 +330,87 @@ describe("shutting down", () => {
     expect(heard((await admitted).answer)).toBe(7);
     expect(engines[0]!.closed).toBe(true);
     expect(clock.timers).toBe(0);
+  });
+});
+
+describe("canary traffic", () => {
+  const { canary, champion } = lettersBy(50);
+  const versionOf = async (letters: number, more: Partial<AnswerRequest<"classify">> = {}) =>
+    (await done(serving.answer(request(more, letters)))).meta.version;
+
+  /** Version 1 serves; version 2, by the given engine, gets half of the requests. */
+  async function canaryBy(engine: ConstructorParameters<typeof FakeEngine>[0]): Promise<void> {
+    await swapTo("1");
+    nextEngine = () => new FakeEngine(engine);
+    await serving.models.load({ name: "m", version: "2", open: () => Promise.resolve(fakeModel("digest of 2")) });
+    serving.models.setTraffic("m", { mode: "canary", version: "2", percent: 50 });
+  }
+
+  it("answers equal texts, and equal keys, by the same version", async () => {
+    await canaryBy({ immediate: true });
+    for (let round = 0; round < 3; round++) {
+      expect(await versionOf(canary[0]!)).toBe("2");
+      expect(await versionOf(champion[0]!)).toBe("1");
+    }
+    // The key alone decides, whatever the text.
+    const keys = Array.from({ length: 20 }, (_, i) => `caller ${i}`);
+    for (const routingKey of keys) {
+      const versions = await Promise.all([3, 4, 5].map((letters) => versionOf(letters, { routingKey })));
+      expect(new Set(versions)).toEqual(new Set([placeOf("m", "2", routingKey) < 0.5 ? "2" : "1"]));
+    }
+    expect(await versionOf(canary[0]!, { model: { name: "m", version: "1" } })).toBe("1"); // a pin goes first
+  });
+
+  it("lets the champion answer what the canary cannot, and counts it against the canary", async () => {
+    let broken = false;
+    const fault = () => {
+      if (broken) throw new Error("built to err");
+    };
+    await canaryBy({ immediate: true, fault });
+    broken = true;
+    for (const letters of canary.slice(0, 5)) expect(await versionOf(letters)).toBe("1");
+    for (const letters of champion.slice(0, 3)) expect(await versionOf(letters)).toBe("1");
+    const counts = { challengerRequests: 5, challengerFailed: 5, championRequests: 3, championFailed: 0 };
+    expect(serving.models.canaryCounts("m")).toMatchObject(counts);
+    expect(await page()).toMatch(/albert_canary_fallbacks_total\{alias="m",reason="\w+"\} 5/);
+    expect(await page()).not.toContain('code="backend"'); // no caller heard of it
+  });
+
+  it("tells the caller of an error that both versions have, or that came with the end of its time", async () => {
+    await canaryBy({ immediate: true });
+    const letters = canary[0]!;
+    const wrong = { input: { text: "x".repeat(letters), topK: 0 } };
+    expect(await refusal(serving.answer(request(wrong)))).toMatchObject({ code: "invalid-input" });
+    const left = new AbortController();
+    left.abort();
+    expect(await refusal(serving.answer(request({ signal: left.signal }, canary[1]!)))).toMatchObject({
+      code: "cancelled",
+    });
+    // A caller that left says nothing of the version; one that asked what cannot be answered counts for the version it fell to.
+    expect(serving.models.canaryCounts("m")).toMatchObject({ challengerRequests: 1, challengerFailed: 1 });
+  });
+
+  it("computes what the canary answered on the champion too, and counts where they differ", async () => {
+    await canaryBy({ immediate: true, bias: -20 });
+    const answered = [...canary.slice(0, 3), ...canary.slice(-3)];
+    for (const letters of answered) await versionOf(letters);
+    await clock.settle();
+    const different = answered.filter((letters) => letters < 13).length; // the bias turns the answers to short words
+    expect(different).toBeGreaterThan(0);
+    expect(serving.models.canaryCounts("m")).toMatchObject({ compared: 6, disagreed: different });
+    expect(serving.models.status("m").comparison).toMatchObject({ compared: 6, disagreed: different, failed: 0 });
+    for (const letters of answered) await versionOf(letters); // the same texts tell nothing new
+    await clock.settle();
+    expect(serving.models.canaryCounts("m")).toMatchObject({ challengerRequests: 6, compared: 6 });
+  });
+
+  it("counts anew when the share changes, and nothing once it ends", async () => {
+    await canaryBy({ immediate: true });
+    await versionOf(canary[0]!);
+    serving.models.setTraffic("m", { mode: "canary", version: "2", percent: 60 });
+    expect(serving.models.canaryCounts("m")).toMatchObject({ challengerRequests: 0 });
+    serving.models.setTraffic("m", undefined);
+    expect(serving.models.canaryCounts("m")).toBeUndefined();
+    expect(await versionOf(canary[0]!)).toBe("1");
   });
 });

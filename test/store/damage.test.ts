@@ -51,6 +51,7 @@ const MET: Readonly<Record<keyof typeof STORE_KINDS, Kind>> = {
   reference: { named: /^record holds\// },
   lease: { named: /^record leases\// },
   aliases: { named: /^aliases of hit$/, mend: promoteNewest },
+  "evidence on a canary": { named: /^evidence on a canary of hit$/ },
   "marker of garbage collection": { named: /^marker of garbage collection$/ },
   "superseded value of a register": { named: NEVER_READ },
   "file in quarantine": { named: NEVER_READ },
@@ -85,6 +86,7 @@ async function fill(store: Store, objects: DirectoryObjectStore): Promise<void> 
   await store.versions.publish("hit", second);
   await store.aliases.point("hit", 2, { reason: "x" });
   await store.aliases.point("hit", 3, { reason: "x" });
+  await store.evidence.add("hit", "a rule", { asked: 7 });
   await store.versions.setPinned("hit", 2, true);
   await store.versions.attachReport("hit", 3, "gate", { verdict: "pass" });
   writeFileSync(data, "sentence\tlabel\na\t1\n");

@@ -12,6 +12,7 @@ export const STORE_KINDS = {
   reference: /^objects\/holds\//,
   lease: /^objects\/leases\//,
   aliases: /^cells\/aliases\/[^/]+\/NEWEST$/,
+  "evidence on a canary": /^cells\/evidence\/[^/]+\/NEWEST$/,
   "marker of garbage collection": /^cells\/collecting\/NEWEST$/,
   "superseded value of a register": /^cells\/.*\/\d+$/,
   "file in quarantine": /^objects\/quarantine\//,

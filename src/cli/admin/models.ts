@@ -1,8 +1,8 @@
 import { create, toJson } from "@bufbuild/protobuf";
-import { type Command, Option } from "commander";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Command } from "commander";
 import type { AdminClient } from "../../client/admin-client.ts";
-import { invalidInput } from "../../errors.ts";
-import { ModelStateSchema, type PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
+import type { PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
 import {
   type Alias,
   type CollectGarbageResponse,
@@ -15,15 +15,11 @@ import {
   type ListVersionsResponse,
   ListVersionsResponseSchema,
   type ModelVersion,
-  type Outage,
   PromoteResponseSchema,
   RollbackResponseSchema,
-  type ServingModel,
-  SetTrafficResponseSchema,
   type SwapReport,
-  TrafficMode,
-  TrafficModeSchema,
   ValidateVersionResponseSchema,
+  type VersionChange,
   VersionStateSchema,
   WatchServingResponseSchema,
 } from "../../gen/albert/v1/models_pb.js";
@@ -41,6 +37,8 @@ import {
   wholeNumber,
   withAdmin,
 } from "./admin-call.ts";
+import { challengeLines, failureLine, outageLine, servingLines } from "./serving-lines.ts";
+import { registerTraffic } from "./traffic.ts";
 
 interface ValidateFlags extends AdminFlags {
   readonly task: string;
@@ -67,13 +65,14 @@ export function registerModels(program: Command): void {
         return reply;
       };
       const versions = await allPages(page, (reply) => reply.versions);
-      const { aliases, outages } = replies[0]!;
-      const all = create(ListVersionsResponseSchema, { versions, aliases, outages });
+      const { aliases, outages, traffic } = replies[0]!;
+      const all = create(ListVersionsResponseSchema, { versions, aliases, outages, traffic });
       const nothing = model === "" ? "there are no models" : `there are no versions of ${model}`;
       print(flags, ListVersionsResponseSchema, all, () => [
         ...table(HEADING, versions.map(rowOf), nothing),
         ...versions.flatMap(failureLine),
         ...outages.map(outageLine),
+        ...traffic.flatMap(challengeLines),
       ]);
     }),
   );
@@ -89,6 +88,7 @@ export function registerModels(program: Command): void {
         ...(lineage?.teacher ? [`learnt from ${lineage.teacher.slice(0, 12)}`] : []),
         ...(gateReport === undefined ? ["the gate never ran"] : gateLines(gateReport)),
         ...reply.version!.precisionLosses.map(lossLine),
+        ...reply.history.map(historyLine),
       ]);
     }),
   );
@@ -161,24 +161,7 @@ export function registerModels(program: Command): void {
         print(flags, RollbackResponseSchema, reply, () => changed(reply.alias!, reply.report));
       }),
   );
-  addAdminOptions(models.command("traffic").argument("<model>").argument("[version]", "its number", wholeNumber))
-    .description("give a challenger a share of the traffic")
-    .addOption(new Option("--mode <mode>", "how").choices(Object.keys(MODES)).default("shadow"))
-    .option("--percent <n>", "share of requests", wholeNumber, 100)
-    .action(
-      (model: string, version: number | undefined, flags: AdminFlags & { mode: keyof typeof MODES; percent: number }) =>
-        withAdmin(flags, async (client) => {
-          const { percent } = flags;
-          const challengerVersion = version ?? 0;
-          if (version === undefined && flags.mode !== "off") {
-            throw invalidInput([
-              { field: "version", description: "name the challenger, or end its traffic with --mode off" },
-            ]);
-          }
-          const reply = await client.models.setTraffic({ model, challengerVersion, mode: MODES[flags.mode], percent });
-          print(flags, SetTrafficResponseSchema, reply, () => servingLines(reply.model!));
-        }),
-    );
+  registerTraffic(models);
   addAdminOptions(models.command("gc").description("remove versions and files that nothing keeps from the store"))
     .option("--dry-run", "only say what would be removed")
     .action((flags: AdminFlags & { readonly dryRun?: true }) =>
@@ -202,7 +185,6 @@ export function registerModels(program: Command): void {
   );
 }
 
-const MODES = { shadow: TrafficMode.SHADOW, canary: TrafficMode.CANARY, off: TrafficMode.OFF } as const;
 const HEADING = ["MODEL", "VERSION", "STATE", "ALIASES", "DIGEST", "METRICS"];
 
 function rowOf({ model, version, state, aliases, digest, metrics, precisionLosses }: ModelVersion): string[] {
@@ -222,15 +204,10 @@ function rowOf({ model, version, state, aliases, digest, metrics, precisionLosse
   ];
 }
 
-/** Why a version could not be loaded, while another one may serve. */
-function failureLine({ model, version, failure }: ModelVersion): string[] {
-  return failure === "" ? [] : [`${model}@${version} could not be loaded: ${failure}`];
-}
-
-/** That nothing answers under a name, and why. */
-function outageLine({ model, state, failure, message }: Outage): string {
-  const why = failure === "" ? enumWord(ModelStateSchema, state) : `${failure}: ${message}`;
-  return `${model} does not serve: ${why}`;
+/** Such as "2026-11-27 10:00:00Z became champion (ops): better on the new set". */
+function historyLine({ time, event, reason, actor }: VersionChange): string {
+  const when = time === undefined ? "" : `${timestampDate(time).toISOString().slice(0, 19).replace("T", " ")}Z `;
+  return `${when}${event}${actor === "" ? "" : ` (${actor})`}${reason === "" ? "" : `: ${reason}`}`;
 }
 
 function gateLines(report: GateReport): string[] {
@@ -286,32 +263,5 @@ function collectedLines({ versions, files, bytes }: CollectGarbageResponse, dryR
   return [
     ...versions.map(({ model, version, digest }) => `${verb} ${model}@${version} ${digest.slice(0, 12)}`),
     `${verb} ${files} ${files === 1 ? "file" : "files"}, ${(bytes / 1e6).toFixed(1)} MB`,
-  ];
-}
-
-function servingLines({
-  model,
-  versions,
-  trafficMode,
-  challengerVersion,
-  trafficPercent,
-  compared,
-  disagreed,
-  outage,
-}: ServingModel) {
-  const traffic =
-    trafficMode === TrafficMode.OFF
-      ? []
-      : [
-          `  ${enumWord(TrafficModeSchema, trafficMode)} ${challengerVersion} ${trafficPercent} %: ${disagreed} of ${compared} differ`,
-        ];
-  return [
-    model,
-    ...versions.map(
-      (version) => `  ${version.version} ${enumWord(VersionStateSchema, version.state)} ${version.aliases.join(",")}`,
-    ),
-    ...versions.flatMap(failureLine).map((line) => `  ${line}`),
-    ...(outage === undefined ? [] : [`  ${outageLine(outage)}`]),
-    ...traffic,
   ];
 }

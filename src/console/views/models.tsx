@@ -1,12 +1,22 @@
 import { useRef, useState } from "preact/hooks";
 import { ModelStateSchema } from "../../gen/albert/v1/inference_pb.js";
-import type { Alias, ListVersionsResponse, ModelVersion, Outage, SwapReport } from "../../gen/albert/v1/models_pb.js";
+import {
+  type Alias,
+  type ListVersionsResponse,
+  type ModelTraffic,
+  type ModelVersion,
+  type Outage,
+  type SwapReport,
+  TrafficMode,
+} from "../../gen/albert/v1/models_pb.js";
 import { models } from "../api.ts";
 import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
 import { useCall, usePolling } from "../parts/use-call.ts";
-import { PromoteDialog } from "./promote-dialog.tsx";
-import { VersionRow } from "./version-row.tsx";
+import { CanaryDialog, type CanaryWish } from "./models/canary-dialog.tsx";
+import { PromoteDialog } from "./models/promote-dialog.tsx";
+import { TrafficPanel } from "./models/traffic-panel.tsx";
+import { VersionRow } from "./models/version-row.tsx";
 
 /** A promotion that waits for a person's decision. */
 interface Candidate {
@@ -14,12 +24,13 @@ interface Candidate {
   readonly champion: Alias | undefined;
 }
 
-/** Versions in the store, what serves, and the two calls that change it. */
+/** Versions in the store, what serves and what challenges it, and the calls that change that. */
 export function ModelsView() {
   const [list, load] = useCall((signal) => models.listVersions({ pageSize: 200 }, { signal }));
   const [candidate, setCandidate] = useState<Candidate | undefined>(undefined);
+  const [canary, setCanary] = useState<ModelVersion | undefined>(undefined);
   const [change, apply] = useCall(
-    async (signal, action: (signal: AbortSignal) => Promise<{ report?: SwapReport | undefined }>) => {
+    async (signal, action: (signal: AbortSignal) => Promise<{ readonly report?: SwapReport | undefined }>) => {
       const { report } = await action(signal);
       void load();
       return report;
@@ -48,6 +59,21 @@ export function ModelsView() {
     apply((signal) =>
       models.rollback({ model, alias: name, expectedGeneration: generation, reason: "from the console" }, { signal }),
     );
+  const setTraffic = (request: Parameters<typeof models.setTraffic>[0]) =>
+    apply(async (signal) => {
+      await models.setTraffic(request, { signal });
+      return {};
+    });
+  const giveCanary = ({ model, version }: ModelVersion, { percent, decide, reason }: CanaryWish) =>
+    setTraffic({
+      ...{ model, challengerVersion: version, mode: TrafficMode.CANARY, percent, reason },
+      conditions: { decide },
+    });
+  const endTraffic = ({ model, rule }: ModelTraffic) =>
+    setTraffic({
+      ...{ model, mode: TrafficMode.OFF, reason: "from the console" },
+      ...(rule === undefined ? {} : { expectedGeneration: rule.generation }),
+    });
   return (
     <>
       <div aria-live="polite">
@@ -68,8 +94,20 @@ export function ModelsView() {
           busy={busy}
           onPromote={(version, champion) => setCandidate({ version, champion })}
           onRollback={(champion) => void rollBack(champion)}
+          onCanary={setCanary}
+          onEnd={(traffic) => void endTraffic(traffic)}
         />
       ))}
+      {canary !== undefined && (
+        <CanaryDialog
+          version={canary}
+          onClose={() => setCanary(undefined)}
+          onGive={(wish) => {
+            setCanary(undefined);
+            void giveCanary(canary, wish);
+          }}
+        />
+      )}
       {candidate !== undefined && (
         <PromoteDialog
           version={candidate.version}
@@ -91,9 +129,12 @@ interface ModelCardProps {
   readonly busy: boolean;
   readonly onPromote: (version: ModelVersion, champion: Alias | undefined) => void;
   readonly onRollback: (champion: Alias) => void;
+  readonly onCanary: (version: ModelVersion) => void;
+  readonly onEnd: (traffic: ModelTraffic) => void;
 }
 
-function ModelCard({ model, list, busy, onPromote, onRollback }: ModelCardProps) {
+function ModelCard({ model, list, busy, onPromote, onRollback, onCanary, onEnd }: ModelCardProps) {
+  const traffic = list.traffic.find((one) => one.model === model);
   const aliases = list.aliases.filter((alias) => alias.model === model);
   const champion = aliases.find(({ name }) => name === "champion");
   const previous = aliases.find(({ name }) => name === "previous");
@@ -113,6 +154,7 @@ function ModelCard({ model, list, busy, onPromote, onRollback }: ModelCardProps)
           </button>
         )}
       </div>
+      {traffic !== undefined && <TrafficPanel traffic={traffic} busy={busy} onEnd={() => onEnd(traffic)} />}
       <ul class="versions">
         {versions.map((version) => (
           <VersionRow
@@ -121,6 +163,7 @@ function ModelCard({ model, list, busy, onPromote, onRollback }: ModelCardProps)
             serves={champion?.version === version.version}
             busy={busy}
             onPromote={() => onPromote(version, champion)}
+            onCanary={champion === undefined ? undefined : () => onCanary(version)}
           />
         ))}
       </ul>

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Judgement } from "../../deployment/canary/judge-canary.ts";
 import type { GateReport, PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import {
   type AliasSchema,
@@ -23,9 +24,10 @@ import {
   outageOf,
   type SwapReport,
 } from "../../serving/models/status.ts";
-import type { Alias } from "../../store/aliases.ts";
+import type { Alias, ModelAliases } from "../../store/aliases.ts";
 import type { ModelVersion } from "../../store/versions.ts";
 import { OUTAGE_STATES, precisionLosses, precisionLossMessage } from "../inference/models.ts";
+import { judgementMessage, trafficRuleMessage } from "./traffic-messages.ts";
 
 // Converts versions, aliases, gate reports and swap reports to the messages of the administrators' services.
 
@@ -151,12 +153,15 @@ export function outageMessage(status: ModelStatus): MessageInitShape<typeof Outa
   };
 }
 
-/** What serves under a name; versions are those in memory. */
+/** What serves under a name; versions are those in memory. @param judgement  of its canary, if it has one */
 export function servingMessage(
   status: ModelStatus,
   stored: readonly ModelVersion[],
-  aliases: readonly Alias[],
+  record: ModelAliases,
+  judgement: Judgement | undefined,
 ): MessageInitShape<typeof ServingModelSchema> {
+  const aliases = Object.values(record.aliases);
+  const { rule, generation } = record.traffic;
   const inMemory = new Set(status.versions.map(({ version }) => version));
   const { traffic, comparison, lastSwap } = status;
   const outage = outageMessage(status);
@@ -173,6 +178,9 @@ export function servingMessage(
     disagreed: comparison?.disagreed ?? 0,
     ...(lastSwap === undefined ? {} : { lastSwap: swapReportMessage(lastSwap) }),
     ...(outage === undefined ? {} : { outage }),
+    ...(rule === undefined ? {} : { traffic: trafficRuleMessage(rule) }),
+    ...(judgement === undefined ? {} : { judgement: judgementMessage(judgement) }),
+    trafficGeneration: generation,
   };
 }
 

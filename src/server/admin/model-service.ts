@@ -1,15 +1,12 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Caller } from "../../access/caller.ts";
+import { judgementOf } from "../../deployment/canary/canary-judge.ts";
 import type { Deployed, Deployment } from "../../deployment/deployment.ts";
 import type { GateReport } from "../../deployment/gate/gate-report.ts";
 import { latestGateReport, type PrecisionLoss } from "../../deployment/gate/gate-report.ts";
 import { latestEvaluation } from "../../deployment/gate/kept-reports.ts";
-import { AlbertError, type FieldViolation, invalidInput } from "../../errors.ts";
-import {
-  type ModelService,
-  type PromoteRequest,
-  type SetTrafficRequest,
-  TrafficMode,
-} from "../../gen/albert/v1/models_pb.js";
+import { AlbertError, invalidInput } from "../../errors.ts";
+import type { ModelService, ModelTrafficSchema, PromoteRequest } from "../../gen/albert/v1/models_pb.js";
 import type { ModelComparison } from "../../report/comparison/model-comparison.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
@@ -31,6 +28,7 @@ import {
 } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import { page } from "./paging.ts";
+import { modelTraffic, trafficRequest, versionHistory } from "./traffic-messages.ts";
 
 // The handlers of `albert.v1.ModelService`. They translate messages; deployment and store do the work.
 
@@ -84,17 +82,24 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
 
   const describe = async (stored: ModelVersion) => message(stored, await aliasesOf(store, stored.model));
 
-  const serving = async (status: ModelStatus) =>
-    servingMessage(status, await store.versions.list(status.name), await aliasesOf(store, status.name));
+  const serving = async (status: ModelStatus) => {
+    const record = await store.aliases.list(status.name);
+    const judgement = await judgementOf(store, status.name, record.traffic.rule);
+    return servingMessage(status, await store.versions.list(status.name), record, judgement);
+  };
 
   return {
     async listVersions(request) {
       const models = request.model === "" ? (await store.versions.models()).sort() : [request.model];
       const versions: ModelVersion[] = [];
       const aliases: Alias[] = [];
+      const challenged: MessageInitShape<typeof ModelTrafficSchema>[] = [];
       for (const model of models) {
         versions.push(...(await store.versions.list(model)));
-        aliases.push(...(await aliasesOf(store, model)));
+        const record = await store.aliases.list(model);
+        aliases.push(...Object.values(record.aliases));
+        const { rule } = record.traffic;
+        if (rule !== undefined) challenged.push(modelTraffic(model, rule, await judgementOf(store, model, rule)));
       }
       const { items, nextPageToken } = page(versions, request);
       return {
@@ -107,6 +112,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
           ),
         ),
         aliases: aliases.map(aliasMessage),
+        traffic: challenged,
         nextPageToken,
         outages: live
           .list()
@@ -119,6 +125,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       const stored = await store.resolve(model, version);
       const report = await latestGateReport(store.versions, model, stored.version);
       const { lineage } = stored.manifest;
+      const { traffic } = await store.aliases.list(model);
       return {
         version: await describe(stored),
         manifestJson: JSON.stringify(stored.manifest),
@@ -131,6 +138,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
           jobId: lineage?.jobId ?? "",
         },
         ...(report === undefined ? {} : { gateReport: gateReportMessage(report) }),
+        history: versionHistory(stored.version, await store.aliases.history(model), traffic.history),
       };
     },
 
@@ -191,8 +199,15 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
       return deployedMessage(deployed);
     },
 
-    async setTraffic(request) {
-      return { model: await serving(await deployment.setTraffic(request.model, trafficOf(request))) };
+    async setTraffic(request, { caller }) {
+      const { model, expectedGeneration, reason } = request;
+      const update = {
+        reason,
+        ...actorOf(caller),
+        ...(expectedGeneration === undefined ? {} : { expectedGeneration }),
+      };
+      await deployment.setTraffic(model, trafficRequest(request), update);
+      return { model: await serving(statusOf(live, model) ?? { name: model, generation: 0, versions: [] }) };
     },
 
     async collectGarbage({ dryRun }) {
@@ -238,20 +253,6 @@ function promoteOptions({ alias, expectedGeneration, overrideGate, reason }: Pro
 
 function deployedMessage({ alias, report }: Deployed) {
   return { alias: aliasMessage(alias), ...(report === undefined ? {} : { report: swapReportMessage(report) }) };
-}
-
-function trafficOf({ challengerVersion, mode, percent }: SetTrafficRequest) {
-  const violations: FieldViolation[] = [];
-  if (mode === TrafficMode.OFF) return undefined;
-  if (mode !== TrafficMode.SHADOW && mode !== TrafficMode.CANARY) {
-    violations.push({ field: "mode", description: `must be SHADOW, CANARY or OFF, got ${mode}` });
-  }
-  if (!(percent >= 0 && percent <= 100)) {
-    violations.push({ field: "percent", description: `must be 0 to 100, got ${percent}` });
-  }
-  if (challengerVersion === 0) violations.push({ field: "challenger_version", description: "is missing" });
-  if (violations.length > 0) throw invalidInput(violations);
-  return { mode: mode === TrafficMode.SHADOW ? "shadow" : "canary", version: challengerVersion, percent } as const;
 }
 
 function requireOne({ dataset, path }: { readonly dataset: string; readonly path: string }): void {

@@ -54,7 +54,7 @@ export interface AdminOptions {
   readonly config: Pick<Config, "server" | "store" | "training" | "jobs" | "runtime">;
   readonly log: ServerLog;
   readonly serving: Serving;
-  readonly metrics: Pick<Metrics, "jobs" | "store" | "caches">;
+  readonly metrics: Pick<Metrics, "jobs" | "store" | "caches" | "canaries">;
   readonly prepareModel: (directory: string) => Promise<ServableModel>;
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: GateOptions["engine"];
@@ -110,6 +110,13 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     store,
     live,
     serves: role !== "training",
+    canaries: {
+      ...metrics.canaries,
+      decided: (model, decision, version, reason) => {
+        metrics.canaries.decided(model, decision);
+        log.info({ model, version, decision, reason }, "a canary was decided on");
+      },
+    },
     pollMs: config.store.pollMs,
     onError: (error, model) => {
       metrics.store.followFailed();

@@ -3,6 +3,22 @@ import type { ErrorRow } from "./error-row.ts";
 /** Reasons with which only calls of the services for administrators fail, besides those that every call can fail with. */
 export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
+    reason: "NO_CHAMPION",
+    code: "precondition",
+    when: "A challenger was to get traffic of a model that has no champion: promote a version first.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["model"],
+  },
+  {
+    reason: "STORE_TOO_NEW",
+    code: "precondition",
+    when: "A later release wrote this record of the store, in a form that this one does not read: run that release.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["model", "form", "known"],
+  },
+  {
     reason: "PATH_NOT_FOUND",
     code: "not-found",
     when: "A path is not below any configured directory.",

@@ -56,6 +56,7 @@ const ASKS_INDEX = [
 /** The call reads the store. */
 const READS_STORE = [
   "RECORD_CORRUPT",
+  "STORE_TOO_NEW",
   "SYMLINK_REFUSED",
   "STORE_FORBIDDEN",
   "STORE_UNAVAILABLE",
@@ -147,7 +148,7 @@ export const CALL_ERRORS = {
     unloadVersion: [...NAMES_VERSION, "MODEL_NOT_FOUND", "VERSION_NOT_LOADED", "VERSION_IN_USE"],
     promote: [...MOVES_ALIAS, "GATE_FAILED"],
     rollback: [...MOVES_ALIAS, "NOTHING_TO_ROLL_BACK"],
-    setTraffic: [...LOADS_VERSION, "MODEL_NOT_FOUND", "VERSION_NOT_LOADED"],
+    setTraffic: [...MOVES_ALIAS, "NO_CHAMPION", "VERSION_IN_USE", "GATE_FAILED"],
     collectGarbage: WRITES_STORE,
     watchServing: READS_STORE,
   },

@@ -319,7 +319,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "GENERATION_MISMATCH",
     code: "conflict",
-    when: "The name was pointed at another version since the caller looked: look again, then decide.",
+    when: "The name was pointed at another version, or its traffic changed, since the caller looked: look again, then decide.",
     detail: "none",
     retry: "no",
     metadata: ["expected", "current", "version"],
@@ -327,7 +327,7 @@ export const ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "VERSION_IN_USE",
     code: "precondition",
-    when: "Something still points at the version that should be unloaded.",
+    when: "Something still points at the version that should be unloaded; or the version that should challenge is the champion itself.",
     detail: "PreconditionFailure",
     retry: "no",
   },

@@ -55,9 +55,12 @@ export async function answerRequest<Request extends InferenceRequestMessage, K e
 ): Promise<Reply & { readonly meta: MetaFields }> {
   const { task, read, reply } = operation;
   const fields = new EnumFields();
-  const { selector, priority, run } = readOptions(request.options, fields);
+  const { selector, routingKey, priority, run } = readOptions(request.options, fields);
   const input = read(request, { limits, run, fields });
-  const asked = { task, input, violations: fields.violations, limits, model: selector, priority };
+  const asked = {
+    ...{ task, input, violations: fields.violations, limits, model: selector, priority },
+    ...(routingKey === undefined ? {} : { routingKey }),
+  };
   const { answer, meta } = await answerTask<K>(serving, asked, context);
   return { ...reply(answer, request), meta };
 }

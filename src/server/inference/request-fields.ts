@@ -15,6 +15,8 @@ import type { RunOptions, TruncationPolicy } from "../../tasks/plan.ts";
 /** The options of a request in the program's own terms. */
 export interface ReadOptions {
   readonly selector: ModelSelector;
+  /** Whose request it is, where the caller says so. */
+  readonly routingKey?: string;
   readonly priority: Priority;
   readonly run: RunOptions;
 }
@@ -67,10 +69,21 @@ const OFFSET_UNITS = byNumber<OffsetUnit>({
   [OffsetUnitField.UTF8_BYTE]: "utf-8",
 });
 
+/** UTF-16 units. */
+const LONGEST_ROUTING_KEY = 256;
+
 /** Options with the public contract's defaults: a text that is too long is refused unless the caller allows cutting. */
 export function readOptions(options: RequestOptions | undefined, fields: EnumFields): ReadOptions {
+  const routingKey = options?.routingKey ?? "";
+  if (routingKey.length > LONGEST_ROUTING_KEY) {
+    fields.violations.push({
+      field: "options.routing_key",
+      description: `must be at most ${LONGEST_ROUTING_KEY} characters, got ${routingKey.length}; a hash of a longer one will do`,
+    });
+  }
   return {
     selector: modelSelector(options?.model ?? "", options?.pin),
+    ...(routingKey === "" ? {} : { routingKey }),
     priority: fields.read("options.priority", options?.priority ?? 0, PRIORITIES),
     run: {
       ...omitUndefined({ head: options?.head || undefined, maxTokens: options?.maxTokens }),

@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type TokenizeRequest, type TokenizeResponseSchema, TokenSchema } from "../../gen/albert/v1/inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
+import { subjectOf } from "../../tasks/task-request.ts";
 import type { CallContext } from "../call/call.ts";
 import type { RequestLimits } from "./handler.ts";
 import { tokenFields } from "./reply-fields.ts";
@@ -19,9 +20,9 @@ export async function tokenize(
   { receivedAt, deadlineAt, signal, requestId, allowance }: CallContext,
 ): Promise<MessageInitShape<typeof TokenizeResponseSchema>> {
   const fields = new EnumFields();
-  const { selector, run } = readOptions(request.options, fields);
+  const { selector, routingKey, run } = readOptions(request.options, fields);
   const offsetUnit = readOffsetUnit(request.offsetUnit, fields);
-  const reference = serving.models.acquire(selector);
+  const reference = serving.models.acquire({ ...selector, key: () => routingKey ?? subjectOf(request) });
   try {
     const { version } = reference;
     const { text, textPair, pageStart, pageSize } = request;

@@ -39,10 +39,11 @@ export type OptionsInit = MessageInitShape<typeof RequestOptionsSchema>;
 export function readRequestOptions({ model, version }: NamedVersion, parameters: Parameters): OptionsInit {
   const head = parameters.text("head");
   const maxTokens = parameters.count("max_tokens");
+  const routingKey = parameters.text("routing_key");
   return {
     model,
     ...(version === "" ? {} : { pin: { case: "version", value: version } as const }),
-    ...omitUndefined({ head, maxTokens }),
+    ...omitUndefined({ head, maxTokens, routingKey }),
     priority: parameters.choice("priority", PRIORITIES) ?? Priority.UNSPECIFIED,
     truncation: parameters.choice("truncation", TRUNCATIONS) ?? TruncationPolicy.UNSPECIFIED,
   };

@@ -25,7 +25,7 @@ export async function askIndex(
   const { serving, limits } = parts;
   const { index, question, maxAnswerTokens, nullThreshold } = request;
   const fields = new EnumFields();
-  const { selector, priority, run } = readOptions(request.options, fields);
+  const { selector, routingKey, priority, run } = readOptions(request.options, fields);
   const unit = readOffsetUnit(request.offsetUnit, fields);
   const checks = new RequestChecks(limits);
   checks.text("question", question);
@@ -47,6 +47,7 @@ export async function askIndex(
       // The texts are not the caller's.
       limits: { ...limits, maxCharacters: Number.POSITIVE_INFINITY },
       model: selector,
+      ...(routingKey === undefined ? {} : { routingKey }),
       priority,
       receivedAt: performance.now(),
     },

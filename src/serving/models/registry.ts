@@ -3,6 +3,7 @@ import type { SwapPhase } from "../../metrics/models.ts";
 import { BoundedQueue, SerialQueue } from "../../platform/serial-queue.ts";
 import { type Decision, type ModelTest, modelTests, type TaskRequest } from "../../tasks/task-request.ts";
 import { draining, modelNotFound, stillStarting } from "../errors.ts";
+import type { CanaryCounts } from "../traffic/canary-trials.ts";
 import type { Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { VersionLoader, type VersionLoaderOptions, type VersionSource } from "./loader.ts";
@@ -145,6 +146,11 @@ export class ModelRegistry {
     this.#find(name).setTraffic(traffic);
   }
 
+  /** What this process counted of the canary of a name since it was given its share; nothing where there is none. */
+  canaryCounts(name: string): CanaryCounts | undefined {
+    return this.#models.get(name)?.canaryCounts;
+  }
+
   /**
    * Releases a version that nothing refers to; of a version that failed to load, forgets the failure.
    *
@@ -159,16 +165,18 @@ export class ModelRegistry {
     this.#models.get(version.name)?.answered(tookMs);
   }
 
-  /** Notes a pair of decisions of champion and challenger on one request of `task`. */
+  /** Notes a pair of decisions of champion and challenger on one request of `task`. @returns whether they agree */
   compared(
     version: LoadedVersion,
     comparison: PairedComparison,
     task: string,
     pair: readonly [Decision, Decision],
-  ): void {
+  ): boolean {
     const { models } = this.#options.metrics;
-    models.compared(task, comparison.add(...pair));
+    const agreed = comparison.add(...pair);
+    models.compared(task, agreed);
     models.scoreShift(version.name, comparison.summary.scoreShift);
+    return agreed;
   }
 
   /** Everything that is served, by name. */

@@ -1,4 +1,5 @@
 import type { ModelTest } from "../../tasks/task-request.ts";
+import type { Trial } from "../traffic/canary-trials.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import type { PairedComparison } from "./shadow.ts";
 
@@ -14,6 +15,8 @@ export interface ModelSelector {
   readonly version?: string;
   /** A particular digest of it, or its first 12 or more hexadecimal digits. */
   readonly digest?: string;
+  /** Requests with equal keys get the same version while a challenger has a share; absent: each draws a lot of its own. */
+  readonly key?: () => string;
 }
 
 /** Shortest prefix of a digest that identifies a version. */
@@ -30,6 +33,10 @@ export interface VersionRef {
   readonly version: LoadedVersion;
   /** A challenger that should compute the same request for comparison. */
   readonly shadow?: { readonly version: LoadedVersion; readonly comparison: PairedComparison };
+  /** Where `version` is a canary: the champion, which answers what the canary cannot, and with which it is compared. */
+  readonly fallback?: { readonly version: LoadedVersion; readonly comparison: PairedComparison };
+  /** Hears how `version` did with the request, for the judgement of a canary. */
+  readonly trial?: Trial;
   /** Gives the versions up; calling it again does nothing. */
   release(): void;
 }

@@ -2,6 +2,7 @@ import type { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { ModelTest } from "../../tasks/task-request.ts";
 import { ambiguousPin, noVersionReady, versionInUse, versionNotLoaded } from "../errors.ts";
+import type { CanaryCounts } from "../traffic/canary-trials.ts";
 import { ActiveVersion, type ActiveVersionOptions, type Swap } from "./active-version.ts";
 import type { LoadedVersion } from "./loaded-version.ts";
 import { isPinned, type ModelSelector, type VersionRef } from "./selection.ts";
@@ -14,7 +15,7 @@ import type { VersionSlot } from "./version-slot.ts";
 
 export interface ServedModelOptions extends ActiveVersionOptions {
   readonly metrics: Pick<Metrics, "models" | "requests">;
-  /** In [0, 1): draws which requests a challenger gets. */
+  /** In [0, 1): draws which of the requests without a key a challenger gets. */
   readonly random: () => number;
   /** Ends a version's session; resolves with the number of requests that had to be answered with an error. */
   readonly release: (version: LoadedVersion) => Promise<number>;
@@ -32,7 +33,7 @@ export class ServedModel {
   constructor(name: string, options: ServedModelOptions) {
     this.name = name;
     this.#options = options;
-    this.#split = new TrafficSplit(options.random);
+    this.#split = new TrafficSplit(name, options.random);
     this.#active = new ActiveVersion(options, {
       name,
       isChallenger: (slot) => this.#split.challenger === slot,
@@ -107,19 +108,25 @@ export class ServedModel {
     }
     const { current } = this;
     if (current === undefined) throw noVersionReady(this.name, this.loading, this.#failure);
-    const challenger = this.#split.draw();
-    if (challenger?.mode === "canary") return { version: challenger.version, release: challenger.version.retain() };
-    const release = current.retain();
-    if (challenger === undefined) return { version: current, release };
+    const draw = this.#split.draw(selector.key);
+    const trial = draw?.trial === undefined ? {} : { trial: draw.trial };
+    const challenger = draw?.challenger;
+    const releaseChampion = current.retain();
+    if (draw === undefined || challenger === undefined) return { version: current, ...trial, release: releaseChampion };
     const releaseChallenger = challenger.version.retain();
-    return {
-      version: current,
-      shadow: { version: challenger.version, comparison: challenger.comparison },
-      release: () => {
-        release();
-        releaseChallenger();
-      },
+    const release = () => {
+      releaseChampion();
+      releaseChallenger();
     };
+    const { comparison } = draw;
+    return challenger.mode === "canary"
+      ? { version: challenger.version, fallback: { version: current, comparison }, ...trial, release }
+      : { version: current, shadow: { version: challenger.version, comparison }, release };
+  }
+
+  /** What was counted of the canary since it was given its share; nothing where there is none. */
+  get canaryCounts(): CanaryCounts | undefined {
+    return this.#split.counts;
   }
 
   /** Notes an answered request, for the latencies of swap reports. */

@@ -23,6 +23,8 @@ export interface Traffic {
   readonly version: string;
   /** Share of requests, 0 to 100. */
   readonly percent: number;
+  /** Names the rule that gave it, where one did. */
+  readonly rule?: string;
 }
 
 /** One version as watchers see it. */

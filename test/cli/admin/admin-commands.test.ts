@@ -148,9 +148,28 @@ describe("albert models", { timeout: 120_000 }, () => {
     const shadow = await albert("models", "traffic", "m", "1", "--mode", "shadow", "--percent", "50");
     expect(shadow.out).toMatch(/^m\n( {2}\d+ \w+ \w*\n)+ {2}shadow 1 50 %: \d+ of \d+ differ\n$/);
     expect((await json("models", "traffic", "m", "--mode", "off")).model.trafficMode).toBe("TRAFFIC_MODE_OFF");
+    const canary = ["models", "traffic", "m", "1", "--mode", "canary", "--percent", "12.5"];
+    const limits = ["--alpha", "0.05", "--min-requests", "20", "--reason", "a try"];
+    const judged = await albert(...canary, ...limits);
+    expect(judged.out).toMatch(/ {2}canary 1 12\.5 %: 0 of 0 differ\n {2}judged undecided: 0 of 20 requests\n/);
+    expect(judged.out).toMatch(
+      / {2}failed {2}0 of 0 \(0\.0 to 100\.0 %\), champion 0 of 0 \(0\.0 to 100\.0 %\); doubt 0\.00\n/,
+    );
+    const line = new RegExp(`\nm@1 is a canary of 12\\.5 % against version ${version}: a try\n {2}judged undecided`);
+    expect((await albert("models", "list", "m")).out).toMatch(line);
+    const late = albert(...canary, "--expect", "1");
+    await expect(late).rejects.toMatchObject({ reason: "GENERATION_MISMATCH" });
+    await expect(albert(...canary, "--decide", "promote")).rejects.toMatchObject({ reason: "GATE_FAILED" });
+    const whole = albert("models", "traffic", "m", "1", "--mode", "canary", "--decide", "rollback", "--override");
+    await expect(whole).rejects.toThrow(/^conditions\.decide: .*reason: /);
+    await albert("models", "traffic", "m", "--mode", "off", "--reason", "enough");
+    const history = (await albert("models", "get", "m", "1")).out.split("\n");
+    expect(history.filter((told) => /Z canary of 12\.5 % (begun: a try|ended: enough)$/.test(told))).toHaveLength(2);
     expect((await albert("models", "rollback", "m", "--reason", "a test")).out).toMatch(/^champion of m is version 1 /);
     expect((await json("models", "get", "m")).version).toMatchObject({ version: 1, aliases: ["champion"] });
-    expect((await albert("models", "get", "m", version)).out).toMatch(/^MODEL [\s\S]*the gate never ran\n$/);
+    expect((await albert("models", "get", "m", version)).out).toMatch(
+      /^MODEL [\s\S]*the gate never ran\n[\s\S]*Z became champion: a test\n$/,
+    );
   });
 
   it("lists nothing in a sentence, and refuses what is not there", async () => {

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/models.proto.
  */
 export const file_albert_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkixQEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRIPCgd0ZWFjaGVyGAYgASgJGi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAgoKR2F0ZVJlcG9ydBIKCgJpZBgBIAEoCRInCgd2ZXJkaWN0GAIgASgOMhYuYWxiZXJ0LnYxLkdhdGVWZXJkaWN0Eg4KBm1ldHJpYxgDIAEoCRIWCg5jaGFtcGlvbl92YWx1ZRgEIAEoARIXCg9jYW5kaWRhdGVfdmFsdWUYBSABKAESFgoOZGlmZmVyZW5jZV9sb3cYBiABKAESFwoPZGlmZmVyZW5jZV9oaWdoGAcgASgBEhYKCW1jbmVtYXJfcBgIIAEoAUgAiAEBEhAKCGV4YW1wbGVzGAkgASgNEg8KB2RhdGFzZXQYCiABKAkSEAoIZmluZGluZ3MYCyADKAkSMAoOcHJlY2lzaW9uX2xvc3MYDCABKAsyGC5hbGJlcnQudjEuUHJlY2lzaW9uTG9zc0IMCgpfbWNuZW1hcl9wIvQCCgpTd2FwUmVwb3J0Eg0KBW1vZGVsGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoDRISCgp0b192ZXJzaW9uGAMgASgNEj4KDXBoYXNlX3NlY29uZHMYBCADKAsyJy5hbGJlcnQudjEuU3dhcFJlcG9ydC5QaGFzZVNlY29uZHNFbnRyeRIVCg1wOTlfYmVmb3JlX21zGAUgASgBEhUKDXA5OV9kdXJpbmdfbXMYBiABKAESFAoMcDk5X2FmdGVyX21zGAcgASgBEhgKEHJzc19iZWZvcmVfYnl0ZXMYCCABKAESFwoPcnNzX2FmdGVyX2J5dGVzGAkgASgBEhcKD3JlcXVlc3RzX2ZhaWxlZBgKIAEoDRIoCgR0aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBozChFQaGFzZVNlY29uZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIksKE0xpc3RWZXJzaW9uc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkioQEKFExpc3RWZXJzaW9uc1Jlc3BvbnNlEikKCHZlcnNpb25zGAEgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAIgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCRIiCgdvdXRhZ2VzGAQgAygLMhEuYWxiZXJ0LnYxLk91dGFnZSJfCgZPdXRhZ2USDQoFbW9kZWwYASABKAkSJAoFc3RhdGUYAiABKA4yFS5hbGJlcnQudjEuTW9kZWxTdGF0ZRIPCgdmYWlsdXJlGAMgASgJEg8KB21lc3NhZ2UYBCABKAkiMwoRR2V0VmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCSKmAQoSR2V0VmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEhUKDW1hbmlmZXN0X2pzb24YAiABKAkSIwoHbGluZWFnZRgDIAEoCzISLmFsYmVydC52MS5MaW5lYWdlEioKC2dhdGVfcmVwb3J0GAQgASgLMhUuYWxiZXJ0LnYxLkdhdGVSZXBvcnQiNgoXSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEcGF0aBgCIAEoCSJVChhJbXBvcnRDaGVja3BvaW50UmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SDwoHc3VtbWFyeRgCIAEoCSJlChZWYWxpZGF0ZVZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEdGFzaxgDIAEoCRIPCgdkYXRhc2V0GAQgASgJEgwKBHBhdGgYBSABKAkiQAoXVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USJQoGcmVwb3J0GAEgASgLMhUuYWxiZXJ0LnYxLkdhdGVSZXBvcnQiMgoQR2V0UmVwb3J0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIrUBChFHZXRSZXBvcnRSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIQCghleGFtcGxlcxgFIAEoDRIoCgdmaWd1cmVzGAYgAygLMhcuYWxiZXJ0LnYxLlJlcG9ydEZpZ3VyZRIQCghmaW5kaW5ncxgHIAMoCRITCgtyZXBvcnRfanNvbhgIIAEoCSJGCgxSZXBvcnRGaWd1cmUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoARILCgNsb3cYAyABKAESDAoEaGlnaBgEIAEoASJkChZDb21wYXJlVmVyc2lvbnNSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSDAoEcGF0aBgFIAEoCSLHAwoXQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USDgoGbWV0cmljGAEgASgJEhAKCGV4YW1wbGVzGAIgASgNEioKBmJlZm9yZRgDIAEoCzIaLmFsYmVydC52MS5Db21wYXJlZFZlcnNpb24SKQoFYWZ0ZXIYBCABKAsyGi5hbGJlcnQudjEuQ29tcGFyZWRWZXJzaW9uEhYKDmRpZmZlcmVuY2VfbG93GAUgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgGIAEoARIWCgltY25lbWFyX3AYByABKAFIAIgBARIoCgZiZXR0ZXIYCCABKA4yGC5hbGJlcnQudjEuQmV0dGVyVmVyc2lvbhIWCglhZ3JlZW1lbnQYCSABKAFIAYgBARISCgpmaXhlZF9yb3dzGAogASgNEicKBWZpeGVkGAsgAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEwoLYnJva2VuX3Jvd3MYDCABKA0SKAoGYnJva2VuGA0gAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEAoIZmluZGluZ3MYDiADKAlCDAoKX21jbmVtYXJfcEIMCgpfYWdyZWVtZW50Im8KD0NvbXBhcmVkVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRINCgV2YWx1ZRgDIAEoARIgChhtaWxsaXNlY29uZHNfcGVyX2V4YW1wbGUYBCABKAESDQoFYnl0ZXMYBSABKAEiZgoNQ2hhbmdlZEFuc3dlchIKCgJpZBgBIAEoCRINCgVwbGFjZRgCIAEoCRIMCgR0ZXh0GAMgASgJEg0KBXJpZ2h0GAQgASgJEg4KBmJlZm9yZRgFIAEoCRINCgVhZnRlchgGIAEoCSI0ChJMb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSI/ChNMb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIjYKFFVubG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iQQoVVW5sb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIoMBCg5Qcm9tb3RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFsaWFzGAMgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgFIAEoCBIOCgZyZWFzb24YBiABKAkibAoPUHJvbW90ZVJlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EhEKCXVuY2hhbmdlZBgDIAEoCCJcCg9Sb2xsYmFja1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFYWxpYXMYAiABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoDRIOCgZyZWFzb24YBCABKAkiWgoQUm9sbGJhY2tSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydCJ1ChFTZXRUcmFmZmljUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIaChJjaGFsbGVuZ2VyX3ZlcnNpb24YAiABKA0SJAoEbW9kZRgDIAEoDjIWLmFsYmVydC52MS5UcmFmZmljTW9kZRIPCgdwZXJjZW50GAQgASgBIjwKElNldFRyYWZmaWNSZXNwb25zZRImCgVtb2RlbBgBIAEoCzIXLmFsYmVydC52MS5TZXJ2aW5nTW9kZWwiwAIKDFNlcnZpbmdNb2RlbBINCgVtb2RlbBgBIAEoCRIpCgh2ZXJzaW9ucxgCIAMoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SIQoHYWxpYXNlcxgDIAMoCzIQLmFsYmVydC52MS5BbGlhcxIsCgx0cmFmZmljX21vZGUYBCABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAUgASgNEhcKD3RyYWZmaWNfcGVyY2VudBgGIAEoARIQCghjb21wYXJlZBgHIAEoDRIRCglkaXNhZ3JlZWQYCCABKA0SKAoJbGFzdF9zd2FwGAkgASgLMhUuYWxiZXJ0LnYxLlN3YXBSZXBvcnQSIQoGb3V0YWdlGAogASgLMhEuYWxiZXJ0LnYxLk91dGFnZSIoChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJjChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEisKCHZlcnNpb25zGAEgAygLMhkuYWxiZXJ0LnYxLlJlbW92ZWRWZXJzaW9uEg0KBWZpbGVzGAIgASgNEg0KBWJ5dGVzGAMgASgBIkAKDlJlbW92ZWRWZXJzaW9uEg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDgoGZGlnZXN0GAMgASgJIj8KE1dhdGNoU2VydmluZ1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYAiABKAEiewoUV2F0Y2hTZXJ2aW5nUmVzcG9uc2USKAoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsSAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSqdAgoMVmVyc2lvblN0YXRlEh0KGVZFUlNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRWRVJTSU9OX1NUQVRFX1NUT1JFRBABEhkKFVZFUlNJT05fU1RBVEVfTE9BRElORxACEhkKFVZFUlNJT05fU1RBVEVfV0FSTUlORxADEhkKFVZFUlNJT05fU1RBVEVfU1RBTkRCWRAEEhkKFVZFUlNJT05fU1RBVEVfU0VSVklORxAFEhgKFFZFUlNJT05fU1RBVEVfU0hBRE9XEAYSGAoUVkVSU0lPTl9TVEFURV9DQU5BUlkQBxIaChZWRVJTSU9OX1NUQVRFX0RSQUlOSU5HEAgSGAoUVkVSU0lPTl9TVEFURV9GQUlMRUQQCSp4CgtHYXRlVmVyZGljdBIcChhHQVRFX1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIVChFHQVRFX1ZFUkRJQ1RfUEFTUxABEhUKEUdBVEVfVkVSRElDVF9GQUlMEAISHQoZR0FURV9WRVJESUNUX0lOQ09OQ0xVU0lWRRADKoABCg1CZXR0ZXJWZXJzaW9uEh4KGkJFVFRFUl9WRVJTSU9OX1VOU1BFQ0lGSUVEEAASGQoVQkVUVEVSX1ZFUlNJT05fQkVGT1JFEAESGAoUQkVUVEVSX1ZFUlNJT05fQUZURVIQAhIaChZCRVRURVJfVkVSU0lPTl9ORUlUSEVSEAMqcwoLVHJhZmZpY01vZGUSHAoYVFJBRkZJQ19NT0RFX1VOU1BFQ0lGSUVEEAASFwoTVFJBRkZJQ19NT0RFX1NIQURPVxABEhcKE1RSQUZGSUNfTU9ERV9DQU5BUlkQAhIUChBUUkFGRklDX01PREVfT0ZGEAMyoQgKDE1vZGVsU2VydmljZRJPCgxMaXN0VmVyc2lvbnMSHi5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVxdWVzdBofLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXNwb25zZRJJCgpHZXRWZXJzaW9uEhwuYWxiZXJ0LnYxLkdldFZlcnNpb25SZXF1ZXN0Gh0uYWxiZXJ0LnYxLkdldFZlcnNpb25SZXNwb25zZRJbChBJbXBvcnRDaGVja3BvaW50EiIuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXF1ZXN0GiMuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXNwb25zZRJYCg9WYWxpZGF0ZVZlcnNpb24SIS5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXNwb25zZRJGCglHZXRSZXBvcnQSGy5hbGJlcnQudjEuR2V0UmVwb3J0UmVxdWVzdBocLmFsYmVydC52MS5HZXRSZXBvcnRSZXNwb25zZRJYCg9Db21wYXJlVmVyc2lvbnMSIS5hbGJlcnQudjEuQ29tcGFyZVZlcnNpb25zUmVxdWVzdBoiLmFsYmVydC52MS5Db21wYXJlVmVyc2lvbnNSZXNwb25zZRJMCgtMb2FkVmVyc2lvbhIdLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlcXVlc3QaHi5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXNwb25zZRJSCg1VbmxvYWRWZXJzaW9uEh8uYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXF1ZXN0GiAuYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXNwb25zZRJACgdQcm9tb3RlEhkuYWxiZXJ0LnYxLlByb21vdGVSZXF1ZXN0GhouYWxiZXJ0LnYxLlByb21vdGVSZXNwb25zZRJDCghSb2xsYmFjaxIaLmFsYmVydC52MS5Sb2xsYmFja1JlcXVlc3QaGy5hbGJlcnQudjEuUm9sbGJhY2tSZXNwb25zZRJJCgpTZXRUcmFmZmljEhwuYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXNwb25zZRJVCg5Db2xsZWN0R2FyYmFnZRIgLmFsYmVydC52MS5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaIS5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRJRCgxXYXRjaFNlcnZpbmcSHi5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVxdWVzdBofLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXNwb25zZTABYgZwcm90bzM", [file_albert_v1_inference, file_google_protobuf_timestamp]);
+  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkixQEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRIPCgd0ZWFjaGVyGAYgASgJGi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAgoKR2F0ZVJlcG9ydBIKCgJpZBgBIAEoCRInCgd2ZXJkaWN0GAIgASgOMhYuYWxiZXJ0LnYxLkdhdGVWZXJkaWN0Eg4KBm1ldHJpYxgDIAEoCRIWCg5jaGFtcGlvbl92YWx1ZRgEIAEoARIXCg9jYW5kaWRhdGVfdmFsdWUYBSABKAESFgoOZGlmZmVyZW5jZV9sb3cYBiABKAESFwoPZGlmZmVyZW5jZV9oaWdoGAcgASgBEhYKCW1jbmVtYXJfcBgIIAEoAUgAiAEBEhAKCGV4YW1wbGVzGAkgASgNEg8KB2RhdGFzZXQYCiABKAkSEAoIZmluZGluZ3MYCyADKAkSMAoOcHJlY2lzaW9uX2xvc3MYDCABKAsyGC5hbGJlcnQudjEuUHJlY2lzaW9uTG9zc0IMCgpfbWNuZW1hcl9wIvQCCgpTd2FwUmVwb3J0Eg0KBW1vZGVsGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoDRISCgp0b192ZXJzaW9uGAMgASgNEj4KDXBoYXNlX3NlY29uZHMYBCADKAsyJy5hbGJlcnQudjEuU3dhcFJlcG9ydC5QaGFzZVNlY29uZHNFbnRyeRIVCg1wOTlfYmVmb3JlX21zGAUgASgBEhUKDXA5OV9kdXJpbmdfbXMYBiABKAESFAoMcDk5X2FmdGVyX21zGAcgASgBEhgKEHJzc19iZWZvcmVfYnl0ZXMYCCABKAESFwoPcnNzX2FmdGVyX2J5dGVzGAkgASgBEhcKD3JlcXVlc3RzX2ZhaWxlZBgKIAEoDRIoCgR0aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBozChFQaGFzZVNlY29uZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIksKE0xpc3RWZXJzaW9uc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiywEKFExpc3RWZXJzaW9uc1Jlc3BvbnNlEikKCHZlcnNpb25zGAEgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAIgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCRIiCgdvdXRhZ2VzGAQgAygLMhEuYWxiZXJ0LnYxLk91dGFnZRIoCgd0cmFmZmljGAUgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVHJhZmZpYyJyCgxNb2RlbFRyYWZmaWMSDQoFbW9kZWwYASABKAkSJAoEcnVsZRgCIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYAyABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50Il8KBk91dGFnZRINCgVtb2RlbBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLmFsYmVydC52MS5Nb2RlbFN0YXRlEg8KB2ZhaWx1cmUYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSIzChFHZXRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJItEBChJHZXRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SFQoNbWFuaWZlc3RfanNvbhgCIAEoCRIjCgdsaW5lYWdlGAMgASgLMhIuYWxiZXJ0LnYxLkxpbmVhZ2USKgoLZ2F0ZV9yZXBvcnQYBCABKAsyFS5hbGJlcnQudjEuR2F0ZVJlcG9ydBIpCgdoaXN0b3J5GAUgAygLMhguYWxiZXJ0LnYxLlZlcnNpb25DaGFuZ2UiZwoNVmVyc2lvbkNoYW5nZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVldmVudBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFYWN0b3IYBCABKAkiNgoXSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEcGF0aBgCIAEoCSJVChhJbXBvcnRDaGVja3BvaW50UmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SDwoHc3VtbWFyeRgCIAEoCSJlChZWYWxpZGF0ZVZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEdGFzaxgDIAEoCRIPCgdkYXRhc2V0GAQgASgJEgwKBHBhdGgYBSABKAkiQAoXVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USJQoGcmVwb3J0GAEgASgLMhUuYWxiZXJ0LnYxLkdhdGVSZXBvcnQiMgoQR2V0UmVwb3J0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIrUBChFHZXRSZXBvcnRSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIQCghleGFtcGxlcxgFIAEoDRIoCgdmaWd1cmVzGAYgAygLMhcuYWxiZXJ0LnYxLlJlcG9ydEZpZ3VyZRIQCghmaW5kaW5ncxgHIAMoCRITCgtyZXBvcnRfanNvbhgIIAEoCSJGCgxSZXBvcnRGaWd1cmUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoARILCgNsb3cYAyABKAESDAoEaGlnaBgEIAEoASJkChZDb21wYXJlVmVyc2lvbnNSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSDAoEcGF0aBgFIAEoCSLHAwoXQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USDgoGbWV0cmljGAEgASgJEhAKCGV4YW1wbGVzGAIgASgNEioKBmJlZm9yZRgDIAEoCzIaLmFsYmVydC52MS5Db21wYXJlZFZlcnNpb24SKQoFYWZ0ZXIYBCABKAsyGi5hbGJlcnQudjEuQ29tcGFyZWRWZXJzaW9uEhYKDmRpZmZlcmVuY2VfbG93GAUgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgGIAEoARIWCgltY25lbWFyX3AYByABKAFIAIgBARIoCgZiZXR0ZXIYCCABKA4yGC5hbGJlcnQudjEuQmV0dGVyVmVyc2lvbhIWCglhZ3JlZW1lbnQYCSABKAFIAYgBARISCgpmaXhlZF9yb3dzGAogASgNEicKBWZpeGVkGAsgAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEwoLYnJva2VuX3Jvd3MYDCABKA0SKAoGYnJva2VuGA0gAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEAoIZmluZGluZ3MYDiADKAlCDAoKX21jbmVtYXJfcEIMCgpfYWdyZWVtZW50Im8KD0NvbXBhcmVkVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRINCgV2YWx1ZRgDIAEoARIgChhtaWxsaXNlY29uZHNfcGVyX2V4YW1wbGUYBCABKAESDQoFYnl0ZXMYBSABKAEiZgoNQ2hhbmdlZEFuc3dlchIKCgJpZBgBIAEoCRINCgVwbGFjZRgCIAEoCRIMCgR0ZXh0GAMgASgJEg0KBXJpZ2h0GAQgASgJEg4KBmJlZm9yZRgFIAEoCRINCgVhZnRlchgGIAEoCSI0ChJMb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSI/ChNMb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIjYKFFVubG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iQQoVVW5sb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIoMBCg5Qcm9tb3RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFsaWFzGAMgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgFIAEoCBIOCgZyZWFzb24YBiABKAkibAoPUHJvbW90ZVJlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EhEKCXVuY2hhbmdlZBgDIAEoCCJcCg9Sb2xsYmFja1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFYWxpYXMYAiABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoDRIOCgZyZWFzb24YBCABKAkiWgoQUm9sbGJhY2tSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydCLwAQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoARIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAUgASgNSACIAQESDgoGcmVhc29uGAYgASgJEi8KCmNvbmRpdGlvbnMYByABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9uc0IWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiLOAQoQQ2FuYXJ5Q29uZGl0aW9ucxIpCgZkZWNpZGUYASABKA4yGS5hbGJlcnQudjEuQ2FuYXJ5RGVjaXNpb24SDQoFYWxwaGEYAiABKAESEwoLZXJyb3JfcmF0aW8YAyABKAESEgoKc2xvd19yYXRpbxgEIAEoARIZCgxkaXNhZ3JlZW1lbnQYBSABKAFIAIgBARIUCgxtaW5fcmVxdWVzdHMYBiABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgHIAEoCEIPCg1fZGlzYWdyZWVtZW50IvYBCgtUcmFmZmljUnVsZRISCgpnZW5lcmF0aW9uGAEgASgNEiQKBG1vZGUYAiABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHdmVyc2lvbhgDIAEoDRIPCgdwZXJjZW50GAQgASgBEhAKCGNoYW1waW9uGAUgASgNEi8KCmNvbmRpdGlvbnMYBiABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9ucxIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAggASgJEg0KBWFjdG9yGAkgASgJIkMKCkp1ZGdlZFJhdGUSDgoGZXZlbnRzGAEgASgNEgoKAm9mGAIgASgNEgsKA2xvdxgDIAEoARIMCgRoaWdoGAQgASgBIpMBCg9KdWRnZWRDcml0ZXJpb24SDAoEbmFtZRgBIAEoCRInCghjaGFtcGlvbhgCIAEoCzIVLmFsYmVydC52MS5KdWRnZWRSYXRlEikKCmNoYWxsZW5nZXIYAyABKAsyFS5hbGJlcnQudjEuSnVkZ2VkUmF0ZRINCgVkb3VidBgEIAEoARIPCgdjbGVhcmVkGAUgASgIInoKD0NhbmFyeUp1ZGdlbWVudBIpCgd2ZXJkaWN0GAEgASgOMhguYWxiZXJ0LnYxLkNhbmFyeVZlcmRpY3QSDgoGcmVhc29uGAIgASgJEiwKCGNyaXRlcmlhGAMgAygLMhouYWxiZXJ0LnYxLkp1ZGdlZENyaXRlcmlvbiI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIrQDCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2USJwoHdHJhZmZpYxgLIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYDCABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50EhoKEnRyYWZmaWNfZ2VuZXJhdGlvbhgNIAEoDSIoChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJjChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEisKCHZlcnNpb25zGAEgAygLMhkuYWxiZXJ0LnYxLlJlbW92ZWRWZXJzaW9uEg0KBWZpbGVzGAIgASgNEg0KBWJ5dGVzGAMgASgBIkAKDlJlbW92ZWRWZXJzaW9uEg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDgoGZGlnZXN0GAMgASgJIj8KE1dhdGNoU2VydmluZ1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYAiABKAEiewoUV2F0Y2hTZXJ2aW5nUmVzcG9uc2USKAoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsSAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSqdAgoMVmVyc2lvblN0YXRlEh0KGVZFUlNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRWRVJTSU9OX1NUQVRFX1NUT1JFRBABEhkKFVZFUlNJT05fU1RBVEVfTE9BRElORxACEhkKFVZFUlNJT05fU1RBVEVfV0FSTUlORxADEhkKFVZFUlNJT05fU1RBVEVfU1RBTkRCWRAEEhkKFVZFUlNJT05fU1RBVEVfU0VSVklORxAFEhgKFFZFUlNJT05fU1RBVEVfU0hBRE9XEAYSGAoUVkVSU0lPTl9TVEFURV9DQU5BUlkQBxIaChZWRVJTSU9OX1NUQVRFX0RSQUlOSU5HEAgSGAoUVkVSU0lPTl9TVEFURV9GQUlMRUQQCSp4CgtHYXRlVmVyZGljdBIcChhHQVRFX1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIVChFHQVRFX1ZFUkRJQ1RfUEFTUxABEhUKEUdBVEVfVkVSRElDVF9GQUlMEAISHQoZR0FURV9WRVJESUNUX0lOQ09OQ0xVU0lWRRADKoABCg1CZXR0ZXJWZXJzaW9uEh4KGkJFVFRFUl9WRVJTSU9OX1VOU1BFQ0lGSUVEEAASGQoVQkVUVEVSX1ZFUlNJT05fQkVGT1JFEAESGAoUQkVUVEVSX1ZFUlNJT05fQUZURVIQAhIaChZCRVRURVJfVkVSU0lPTl9ORUlUSEVSEAMqcwoLVHJhZmZpY01vZGUSHAoYVFJBRkZJQ19NT0RFX1VOU1BFQ0lGSUVEEAASFwoTVFJBRkZJQ19NT0RFX1NIQURPVxABEhcKE1RSQUZGSUNfTU9ERV9DQU5BUlkQAhIUChBUUkFGRklDX01PREVfT0ZGEAMqhgEKDkNhbmFyeURlY2lzaW9uEh8KG0NBTkFSWV9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhgKFENBTkFSWV9ERUNJU0lPTl9OT05FEAESHAoYQ0FOQVJZX0RFQ0lTSU9OX1JPTExCQUNLEAISGwoXQ0FOQVJZX0RFQ0lTSU9OX1BST01PVEUQAyqAAQoNQ2FuYXJ5VmVyZGljdBIeChpDQU5BUllfVkVSRElDVF9VTlNQRUNJRklFRBAAEhwKGENBTkFSWV9WRVJESUNUX1VOREVDSURFRBABEhgKFENBTkFSWV9WRVJESUNUX1dPUlNFEAISFwoTQ0FOQVJZX1ZFUkRJQ1RfR09PRBADMqEICgxNb2RlbFNlcnZpY2USTwoMTGlzdFZlcnNpb25zEh4uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1JlcXVlc3QaHy5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVzcG9uc2USSQoKR2V0VmVyc2lvbhIcLmFsYmVydC52MS5HZXRWZXJzaW9uUmVxdWVzdBodLmFsYmVydC52MS5HZXRWZXJzaW9uUmVzcG9uc2USWwoQSW1wb3J0Q2hlY2twb2ludBIiLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVxdWVzdBojLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVzcG9uc2USWAoPVmFsaWRhdGVWZXJzaW9uEiEuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlcXVlc3QaIi5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USRgoJR2V0UmVwb3J0EhsuYWxiZXJ0LnYxLkdldFJlcG9ydFJlcXVlc3QaHC5hbGJlcnQudjEuR2V0UmVwb3J0UmVzcG9uc2USWAoPQ29tcGFyZVZlcnNpb25zEiEuYWxiZXJ0LnYxLkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QaIi5hbGJlcnQudjEuQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USTAoLTG9hZFZlcnNpb24SHS5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXF1ZXN0Gh4uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2USUgoNVW5sb2FkVmVyc2lvbhIfLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVxdWVzdBogLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVzcG9uc2USQAoHUHJvbW90ZRIZLmFsYmVydC52MS5Qcm9tb3RlUmVxdWVzdBoaLmFsYmVydC52MS5Qcm9tb3RlUmVzcG9uc2USQwoIUm9sbGJhY2sSGi5hbGJlcnQudjEuUm9sbGJhY2tSZXF1ZXN0GhsuYWxiZXJ0LnYxLlJvbGxiYWNrUmVzcG9uc2USSQoKU2V0VHJhZmZpYxIcLmFsYmVydC52MS5TZXRUcmFmZmljUmVxdWVzdBodLmFsYmVydC52MS5TZXRUcmFmZmljUmVzcG9uc2USVQoOQ29sbGVjdEdhcmJhZ2USIC5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GiEuYWxiZXJ0LnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUQoMV2F0Y2hTZXJ2aW5nEh4uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1JlcXVlc3QaHy5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVzcG9uc2UwAWIGcHJvdG8z", [file_albert_v1_inference, file_google_protobuf_timestamp]);
 
 /**
  * One immutable version of a model.
@@ -463,6 +463,13 @@ export type ListVersionsResponse = Message<"albert.v1.ListVersionsResponse"> & {
    * @generated from field: repeated albert.v1.Outage outages = 4;
    */
   outages: Outage[];
+
+  /**
+   * The challengers of the models that were asked for; the same on every page.
+   *
+   * @generated from field: repeated albert.v1.ModelTraffic traffic = 5;
+   */
+  traffic: ModelTraffic[];
 };
 
 /**
@@ -471,6 +478,41 @@ export type ListVersionsResponse = Message<"albert.v1.ListVersionsResponse"> & {
  */
 export const ListVersionsResponseSchema: GenMessage<ListVersionsResponse> = /*@__PURE__*/
   messageDesc(file_albert_v1_models, 6);
+
+/**
+ * A model's challenger, and what is known of it.
+ *
+ * @generated from message albert.v1.ModelTraffic
+ */
+export type ModelTraffic = Message<"albert.v1.ModelTraffic"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its share, and by what it is judged.
+   *
+   * @generated from field: albert.v1.TrafficRule rule = 2;
+   */
+  rule?: TrafficRule | undefined;
+
+  /**
+   * What the requests of all servers say; absent for a shadow.
+   *
+   * @generated from field: albert.v1.CanaryJudgement judgement = 3;
+   */
+  judgement?: CanaryJudgement | undefined;
+};
+
+/**
+ * Describes the message albert.v1.ModelTraffic.
+ * Use `create(ModelTrafficSchema)` to create a new message.
+ */
+export const ModelTrafficSchema: GenMessage<ModelTraffic> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 7);
 
 /**
  * A name under which nothing answers in this process.
@@ -512,7 +554,7 @@ export type Outage = Message<"albert.v1.Outage"> & {
  * Use `create(OutageSchema)` to create a new message.
  */
 export const OutageSchema: GenMessage<Outage> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 7);
+  messageDesc(file_albert_v1_models, 8);
 
 /**
  * Which version to show.
@@ -540,7 +582,7 @@ export type GetVersionRequest = Message<"albert.v1.GetVersionRequest"> & {
  * Use `create(GetVersionRequestSchema)` to create a new message.
  */
 export const GetVersionRequestSchema: GenMessage<GetVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 8);
+  messageDesc(file_albert_v1_models, 9);
 
 /**
  * All that is known of a version.
@@ -575,6 +617,13 @@ export type GetVersionResponse = Message<"albert.v1.GetVersionResponse"> & {
    * @generated from field: albert.v1.GateReport gate_report = 4;
    */
   gateReport?: GateReport | undefined;
+
+  /**
+   * What happened to it, newest first: promotions, rollbacks, traffic, with the reason of each.
+   *
+   * @generated from field: repeated albert.v1.VersionChange history = 5;
+   */
+  history: VersionChange[];
 };
 
 /**
@@ -582,7 +631,49 @@ export type GetVersionResponse = Message<"albert.v1.GetVersionResponse"> & {
  * Use `create(GetVersionResponseSchema)` to create a new message.
  */
 export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 9);
+  messageDesc(file_albert_v1_models, 10);
+
+/**
+ * One thing that happened to a version.
+ *
+ * @generated from message albert.v1.VersionChange
+ */
+export type VersionChange = Message<"albert.v1.VersionChange"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * What, in words, such as "became champion" or "canary of 10 % taken back".
+   *
+   * @generated from field: string event = 2;
+   */
+  event: string;
+
+  /**
+   * Why; of what the server decided by itself, with the numbers that decided.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Who; empty for the server itself, for jobs, and where the server does not ask who calls.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message albert.v1.VersionChange.
+ * Use `create(VersionChangeSchema)` to create a new message.
+ */
+export const VersionChangeSchema: GenMessage<VersionChange> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 11);
 
 /**
  * A checkpoint to bring in.
@@ -610,7 +701,7 @@ export type ImportCheckpointRequest = Message<"albert.v1.ImportCheckpointRequest
  * Use `create(ImportCheckpointRequestSchema)` to create a new message.
  */
 export const ImportCheckpointRequestSchema: GenMessage<ImportCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 10);
+  messageDesc(file_albert_v1_models, 12);
 
 /**
  * The version it became.
@@ -638,7 +729,7 @@ export type ImportCheckpointResponse = Message<"albert.v1.ImportCheckpointRespon
  * Use `create(ImportCheckpointResponseSchema)` to create a new message.
  */
 export const ImportCheckpointResponseSchema: GenMessage<ImportCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 11);
+  messageDesc(file_albert_v1_models, 13);
 
 /**
  * A version to judge, and on what.
@@ -687,7 +778,7 @@ export type ValidateVersionRequest = Message<"albert.v1.ValidateVersionRequest">
  * Use `create(ValidateVersionRequestSchema)` to create a new message.
  */
 export const ValidateVersionRequestSchema: GenMessage<ValidateVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 12);
+  messageDesc(file_albert_v1_models, 14);
 
 /**
  * The judgement.
@@ -708,7 +799,7 @@ export type ValidateVersionResponse = Message<"albert.v1.ValidateVersionResponse
  * Use `create(ValidateVersionResponseSchema)` to create a new message.
  */
 export const ValidateVersionResponseSchema: GenMessage<ValidateVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 13);
+  messageDesc(file_albert_v1_models, 15);
 
 /**
  * The version whose report is wanted.
@@ -736,7 +827,7 @@ export type GetReportRequest = Message<"albert.v1.GetReportRequest"> & {
  * Use `create(GetReportRequestSchema)` to create a new message.
  */
 export const GetReportRequestSchema: GenMessage<GetReportRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 14);
+  messageDesc(file_albert_v1_models, 16);
 
 /**
  * What an evaluation found about a version.
@@ -806,7 +897,7 @@ export type GetReportResponse = Message<"albert.v1.GetReportResponse"> & {
  * Use `create(GetReportResponseSchema)` to create a new message.
  */
 export const GetReportResponseSchema: GenMessage<GetReportResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 15);
+  messageDesc(file_albert_v1_models, 17);
 
 /**
  * One figure with its 95 % bootstrap interval.
@@ -848,7 +939,7 @@ export type ReportFigure = Message<"albert.v1.ReportFigure"> & {
  * Use `create(ReportFigureSchema)` to create a new message.
  */
 export const ReportFigureSchema: GenMessage<ReportFigure> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 16);
+  messageDesc(file_albert_v1_models, 18);
 
 /**
  * Two versions, and what they are to answer.
@@ -897,7 +988,7 @@ export type CompareVersionsRequest = Message<"albert.v1.CompareVersionsRequest">
  * Use `create(CompareVersionsRequestSchema)` to create a new message.
  */
 export const CompareVersionsRequestSchema: GenMessage<CompareVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 17);
+  messageDesc(file_albert_v1_models, 19);
 
 /**
  * How the two did.
@@ -1009,7 +1100,7 @@ export type CompareVersionsResponse = Message<"albert.v1.CompareVersionsResponse
  * Use `create(CompareVersionsResponseSchema)` to create a new message.
  */
 export const CompareVersionsResponseSchema: GenMessage<CompareVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 18);
+  messageDesc(file_albert_v1_models, 20);
 
 /**
  * What is told of each of two versions.
@@ -1058,7 +1149,7 @@ export type ComparedVersion = Message<"albert.v1.ComparedVersion"> & {
  * Use `create(ComparedVersionSchema)` to create a new message.
  */
 export const ComparedVersionSchema: GenMessage<ComparedVersion> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 19);
+  messageDesc(file_albert_v1_models, 21);
 
 /**
  * An example that two versions answer differently well.
@@ -1114,7 +1205,7 @@ export type ChangedAnswer = Message<"albert.v1.ChangedAnswer"> & {
  * Use `create(ChangedAnswerSchema)` to create a new message.
  */
 export const ChangedAnswerSchema: GenMessage<ChangedAnswer> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 20);
+  messageDesc(file_albert_v1_models, 22);
 
 /**
  * A version to bring into memory.
@@ -1142,7 +1233,7 @@ export type LoadVersionRequest = Message<"albert.v1.LoadVersionRequest"> & {
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 21);
+  messageDesc(file_albert_v1_models, 23);
 
 /**
  * The version as it stands now.
@@ -1163,7 +1254,7 @@ export type LoadVersionResponse = Message<"albert.v1.LoadVersionResponse"> & {
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 22);
+  messageDesc(file_albert_v1_models, 24);
 
 /**
  * A version to release.
@@ -1191,7 +1282,7 @@ export type UnloadVersionRequest = Message<"albert.v1.UnloadVersionRequest"> & {
  * Use `create(UnloadVersionRequestSchema)` to create a new message.
  */
 export const UnloadVersionRequestSchema: GenMessage<UnloadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 23);
+  messageDesc(file_albert_v1_models, 25);
 
 /**
  * The version as it stands now.
@@ -1212,7 +1303,7 @@ export type UnloadVersionResponse = Message<"albert.v1.UnloadVersionResponse"> &
  * Use `create(UnloadVersionResponseSchema)` to create a new message.
  */
 export const UnloadVersionResponseSchema: GenMessage<UnloadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 24);
+  messageDesc(file_albert_v1_models, 26);
 
 /**
  * A version that is to serve.
@@ -1268,7 +1359,7 @@ export type PromoteRequest = Message<"albert.v1.PromoteRequest"> & {
  * Use `create(PromoteRequestSchema)` to create a new message.
  */
 export const PromoteRequestSchema: GenMessage<PromoteRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 25);
+  messageDesc(file_albert_v1_models, 27);
 
 /**
  * The change, once it has come into effect.
@@ -1303,7 +1394,7 @@ export type PromoteResponse = Message<"albert.v1.PromoteResponse"> & {
  * Use `create(PromoteResponseSchema)` to create a new message.
  */
 export const PromoteResponseSchema: GenMessage<PromoteResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 26);
+  messageDesc(file_albert_v1_models, 28);
 
 /**
  * An alias to point back.
@@ -1345,7 +1436,7 @@ export type RollbackRequest = Message<"albert.v1.RollbackRequest"> & {
  * Use `create(RollbackRequestSchema)` to create a new message.
  */
 export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 27);
+  messageDesc(file_albert_v1_models, 29);
 
 /**
  * The change, once it has come into effect.
@@ -1373,7 +1464,7 @@ export type RollbackResponse = Message<"albert.v1.RollbackResponse"> & {
  * Use `create(RollbackResponseSchema)` to create a new message.
  */
 export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 28);
+  messageDesc(file_albert_v1_models, 30);
 
 /**
  * What a challenger is to get.
@@ -1408,6 +1499,28 @@ export type SetTrafficRequest = Message<"albert.v1.SetTrafficRequest"> & {
    * @generated from field: double percent = 4;
    */
   percent: number;
+
+  /**
+   * Generation of the model's traffic that the caller saw (`TrafficRule.generation`); another means that somebody changed it in
+   * between, and the call is ABORTED. Absent: whatever it is.
+   *
+   * @generated from field: optional uint32 expected_generation = 5;
+   */
+  expectedGeneration?: number | undefined;
+
+  /**
+   * Why, in words; kept with the change.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * By what a canary is judged; absent: the defaults of each field, and no decision where the champion gets no requests.
+   *
+   * @generated from field: albert.v1.CanaryConditions conditions = 7;
+   */
+  conditions?: CanaryConditions | undefined;
 };
 
 /**
@@ -1415,7 +1528,273 @@ export type SetTrafficRequest = Message<"albert.v1.SetTrafficRequest"> & {
  * Use `create(SetTrafficRequestSchema)` to create a new message.
  */
 export const SetTrafficRequestSchema: GenMessage<SetTrafficRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 29);
+  messageDesc(file_albert_v1_models, 31);
+
+/**
+ * By what a canary is judged, from its first request to its last.
+ *
+ * @generated from message albert.v1.CanaryConditions
+ */
+export type CanaryConditions = Message<"albert.v1.CanaryConditions"> & {
+  /**
+   * What may be done without a person.
+   *
+   * @generated from field: albert.v1.CanaryDecision decide = 1;
+   */
+  decide: CanaryDecision;
+
+  /**
+   * Probability, over the canary's whole life, of taking back one that is as good as the champion; above 0, below 1. Zero means 0.01.
+   *
+   * @generated from field: double alpha = 2;
+   */
+  alpha: number;
+
+  /**
+   * It may fail so many times as often as the champion; at least 1. Zero means 1.5.
+   *
+   * @generated from field: double error_ratio = 3;
+   */
+  errorRatio: number;
+
+  /**
+   * Its answers may be slow so many times as often as the champion's, of whose answers a tenth is slow; at least 1. Zero means 2.
+   *
+   * @generated from field: double slow_ratio = 4;
+   */
+  slowRatio: number;
+
+  /**
+   * Share of requests that the two may decide differently, 0 to 1. Absent: 0.1.
+   *
+   * @generated from field: optional double disagreement = 5;
+   */
+  disagreement?: number | undefined;
+
+  /**
+   * Requests that it answers before it may be promoted. Zero means 1000.
+   *
+   * @generated from field: uint32 min_requests = 6;
+   */
+  minRequests: number;
+
+  /**
+   * Promote although the gate did not pass or never ran. Needs a reason.
+   *
+   * @generated from field: bool override_gate = 7;
+   */
+  overrideGate: boolean;
+};
+
+/**
+ * Describes the message albert.v1.CanaryConditions.
+ * Use `create(CanaryConditionsSchema)` to create a new message.
+ */
+export const CanaryConditionsSchema: GenMessage<CanaryConditions> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 32);
+
+/**
+ * A challenger's share of a model's requests, on every server with this store.
+ *
+ * @generated from message albert.v1.TrafficRule
+ */
+export type TrafficRule = Message<"albert.v1.TrafficRule"> & {
+  /**
+   * Grows by one with each change of the model's traffic, its end too.
+   *
+   * @generated from field: uint32 generation = 1;
+   */
+  generation: number;
+
+  /**
+   * In what way.
+   *
+   * @generated from field: albert.v1.TrafficMode mode = 2;
+   */
+  mode: TrafficMode;
+
+  /**
+   * The challenger.
+   *
+   * @generated from field: uint32 version = 3;
+   */
+  version: number;
+
+  /**
+   * Share of requests, 0 to 100.
+   *
+   * @generated from field: double percent = 4;
+   */
+  percent: number;
+
+  /**
+   * The version that it challenges.
+   *
+   * @generated from field: uint32 champion = 5;
+   */
+  champion: number;
+
+  /**
+   * By what it is judged; absent for a shadow.
+   *
+   * @generated from field: albert.v1.CanaryConditions conditions = 6;
+   */
+  conditions?: CanaryConditions | undefined;
+
+  /**
+   * When it was given.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Why, in words.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+
+  /**
+   * Who gave it, as in `Alias`.
+   *
+   * @generated from field: string actor = 9;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message albert.v1.TrafficRule.
+ * Use `create(TrafficRuleSchema)` to create a new message.
+ */
+export const TrafficRuleSchema: GenMessage<TrafficRule> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 33);
+
+/**
+ * How often something happened, with the interval in which its rate lies.
+ *
+ * @generated from message albert.v1.JudgedRate
+ */
+export type JudgedRate = Message<"albert.v1.JudgedRate"> & {
+  /**
+   * How often it happened.
+   *
+   * @generated from field: uint32 events = 1;
+   */
+  events: number;
+
+  /**
+   * In how many requests, each routing key counted once.
+   *
+   * @generated from field: uint32 of = 2;
+   */
+  of: number;
+
+  /**
+   * Lower end of an interval that holds at all times together.
+   *
+   * @generated from field: double low = 3;
+   */
+  low: number;
+
+  /**
+   * Upper end of that interval.
+   *
+   * @generated from field: double high = 4;
+   */
+  high: number;
+};
+
+/**
+ * Describes the message albert.v1.JudgedRate.
+ * Use `create(JudgedRateSchema)` to create a new message.
+ */
+export const JudgedRateSchema: GenMessage<JudgedRate> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 34);
+
+/**
+ * One respect in which a canary is compared with the champion.
+ *
+ * @generated from message albert.v1.JudgedCriterion
+ */
+export type JudgedCriterion = Message<"albert.v1.JudgedCriterion"> & {
+  /**
+   * "failed", "slow" or "differs".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The champion's rate; absent for "differs".
+   *
+   * @generated from field: albert.v1.JudgedRate champion = 2;
+   */
+  champion?: JudgedRate | undefined;
+
+  /**
+   * The canary's rate.
+   *
+   * @generated from field: albert.v1.JudgedRate challenger = 3;
+   */
+  challenger?: JudgedRate | undefined;
+
+  /**
+   * How far the evidence that it is worse has come, 0 to 1: at 1 it suffices.
+   *
+   * @generated from field: double doubt = 4;
+   */
+  doubt: number;
+
+  /**
+   * Whether it is shown that it is not worse by more than may be.
+   *
+   * @generated from field: bool cleared = 5;
+   */
+  cleared: boolean;
+};
+
+/**
+ * Describes the message albert.v1.JudgedCriterion.
+ * Use `create(JudgedCriterionSchema)` to create a new message.
+ */
+export const JudgedCriterionSchema: GenMessage<JudgedCriterion> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 35);
+
+/**
+ * What the requests of all servers say of a canary.
+ *
+ * @generated from message albert.v1.CanaryJudgement
+ */
+export type CanaryJudgement = Message<"albert.v1.CanaryJudgement"> & {
+  /**
+   * The verdict.
+   *
+   * @generated from field: albert.v1.CanaryVerdict verdict = 1;
+   */
+  verdict: CanaryVerdict;
+
+  /**
+   * What led to it, or what is missing, in words.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * What was compared.
+   *
+   * @generated from field: repeated albert.v1.JudgedCriterion criteria = 3;
+   */
+  criteria: JudgedCriterion[];
+};
+
+/**
+ * Describes the message albert.v1.CanaryJudgement.
+ * Use `create(CanaryJudgementSchema)` to create a new message.
+ */
+export const CanaryJudgementSchema: GenMessage<CanaryJudgement> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 36);
 
 /**
  * The model as it serves now.
@@ -1436,7 +1815,7 @@ export type SetTrafficResponse = Message<"albert.v1.SetTrafficResponse"> & {
  * Use `create(SetTrafficResponseSchema)` to create a new message.
  */
 export const SetTrafficResponseSchema: GenMessage<SetTrafficResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 30);
+  messageDesc(file_albert_v1_models, 37);
 
 /**
  * What serves under one name.
@@ -1513,6 +1892,28 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
    * @generated from field: albert.v1.Outage outage = 10;
    */
   outage?: Outage | undefined;
+
+  /**
+   * The rule that the store has for its traffic; absent where there is none. `traffic_mode` and the fields after it tell what this
+   * process does.
+   *
+   * @generated from field: albert.v1.TrafficRule traffic = 11;
+   */
+  traffic?: TrafficRule | undefined;
+
+  /**
+   * What is known of its canary; absent where there is none.
+   *
+   * @generated from field: albert.v1.CanaryJudgement judgement = 12;
+   */
+  judgement?: CanaryJudgement | undefined;
+
+  /**
+   * Generation of its traffic, also while there is no rule.
+   *
+   * @generated from field: uint32 traffic_generation = 13;
+   */
+  trafficGeneration: number;
 };
 
 /**
@@ -1520,7 +1921,7 @@ export type ServingModel = Message<"albert.v1.ServingModel"> & {
  * Use `create(ServingModelSchema)` to create a new message.
  */
 export const ServingModelSchema: GenMessage<ServingModel> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 31);
+  messageDesc(file_albert_v1_models, 38);
 
 /**
  * How to collect.
@@ -1541,7 +1942,7 @@ export type CollectGarbageRequest = Message<"albert.v1.CollectGarbageRequest"> &
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 32);
+  messageDesc(file_albert_v1_models, 39);
 
 /**
  * What was removed, or would be.
@@ -1576,7 +1977,7 @@ export type CollectGarbageResponse = Message<"albert.v1.CollectGarbageResponse">
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 33);
+  messageDesc(file_albert_v1_models, 40);
 
 /**
  * A version that retention does not keep.
@@ -1611,7 +2012,7 @@ export type RemovedVersion = Message<"albert.v1.RemovedVersion"> & {
  * Use `create(RemovedVersionSchema)` to create a new message.
  */
 export const RemovedVersionSchema: GenMessage<RemovedVersion> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 34);
+  messageDesc(file_albert_v1_models, 41);
 
 /**
  * What to watch.
@@ -1639,7 +2040,7 @@ export type WatchServingRequest = Message<"albert.v1.WatchServingRequest"> & {
  * Use `create(WatchServingRequestSchema)` to create a new message.
  */
 export const WatchServingRequestSchema: GenMessage<WatchServingRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 35);
+  messageDesc(file_albert_v1_models, 42);
 
 /**
  * One message of the stream.
@@ -1674,7 +2075,7 @@ export type WatchServingResponse = Message<"albert.v1.WatchServingResponse"> & {
  * Use `create(WatchServingResponseSchema)` to create a new message.
  */
 export const WatchServingResponseSchema: GenMessage<WatchServingResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_models, 36);
+  messageDesc(file_albert_v1_models, 43);
 
 /**
  * State of a version in this process.
@@ -1911,6 +2312,102 @@ export const TrafficModeSchema: GenEnum<TrafficMode> = /*@__PURE__*/
   enumDesc(file_albert_v1_models, 3);
 
 /**
+ * What may be done with a canary without a person when the evidence suffices.
+ *
+ * @generated from enum albert.v1.CanaryDecision
+ */
+export const CanaryDecision = {
+  /**
+   * As `ROLLBACK`.
+   *
+   * @generated from enum value: CANARY_DECISION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nothing: a person decides.
+   *
+   * @generated from enum value: CANARY_DECISION_NONE = 1;
+   */
+  NONE: 1,
+
+  /**
+   * A canary that is worse than the champion is taken back.
+   *
+   * @generated from enum value: CANARY_DECISION_ROLLBACK = 2;
+   */
+  ROLLBACK: 2,
+
+  /**
+   * Besides, one that is as good as the champion is promoted.
+   *
+   * @generated from enum value: CANARY_DECISION_PROMOTE = 3;
+   */
+  PROMOTE: 3,
+} as const;
+
+/**
+ * What may be done with a canary without a person when the evidence suffices.
+ *
+ * @generated from enum albert.v1.CanaryDecision
+ */
+export type CanaryDecision = (typeof CanaryDecision)[keyof typeof CanaryDecision] | UnknownEnum;
+
+/**
+ * Describes the enum albert.v1.CanaryDecision.
+ */
+export const CanaryDecisionSchema: GenEnum<CanaryDecision> = /*@__PURE__*/
+  enumDesc(file_albert_v1_models, 4);
+
+/**
+ * What the evidence says of a canary.
+ *
+ * @generated from enum albert.v1.CanaryVerdict
+ */
+export const CanaryVerdict = {
+  /**
+   * There is no canary.
+   *
+   * @generated from enum value: CANARY_VERDICT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Not enough is known yet.
+   *
+   * @generated from enum value: CANARY_VERDICT_UNDECIDED = 1;
+   */
+  UNDECIDED: 1,
+
+  /**
+   * It is worse than the champion.
+   *
+   * @generated from enum value: CANARY_VERDICT_WORSE = 2;
+   */
+  WORSE: 2,
+
+  /**
+   * It is as good as the champion.
+   *
+   * @generated from enum value: CANARY_VERDICT_GOOD = 3;
+   */
+  GOOD: 3,
+} as const;
+
+/**
+ * What the evidence says of a canary.
+ *
+ * @generated from enum albert.v1.CanaryVerdict
+ */
+export type CanaryVerdict = (typeof CanaryVerdict)[keyof typeof CanaryVerdict] | UnknownEnum;
+
+/**
+ * Describes the enum albert.v1.CanaryVerdict.
+ */
+export const CanaryVerdictSchema: GenEnum<CanaryVerdict> = /*@__PURE__*/
+  enumDesc(file_albert_v1_models, 5);
+
+/**
  * Decides which model versions exist and which of them answer. Listens on the admin address only.
  *
  * @generated from service albert.v1.ModelService
@@ -2018,7 +2515,8 @@ export const ModelService: GenService<{
     output: typeof RollbackResponseSchema;
   },
   /**
-   * Gives a challenger a share of the traffic: compared in the shadow, or answering as a canary.
+   * Gives a challenger a share of the traffic, on every server with this store: compared in the shadow, or answering as a canary,
+   * which is judged and taken back, or promoted, by itself.
    *
    * @generated from rpc albert.v1.ModelService.SetTraffic
    */

@@ -271,6 +271,7 @@ class RequestOptions(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    ROUTING_KEY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a model. Empty: of the models that have the head that the call needs (for Encode: that were made for vectors, if there
     are any), the one that the server loaded first.
@@ -287,6 +288,11 @@ class RequestOptions(_message.Message):
     """What to do with a text that is too long."""
     max_tokens: _builtins.int
     """Longest sequence, special tokens included; at most, and by default, the model's own limit."""
+    routing_key: _builtins.str
+    """While another version gets a share of the model's requests, those with equal keys are answered by the same version: name here
+    whose requests belong together, such as a user or a conversation, in at most 256 characters. The server keeps a hash of it
+    alone. Empty: requests about the same texts belong together.
+    """
     def __init__(
         self,
         *,
@@ -297,10 +303,11 @@ class RequestOptions(_message.Message):
         priority: Global___Priority.ValueType = ...,
         truncation: Global___TruncationPolicy.ValueType = ...,
         max_tokens: _builtins.int | None = ...,
+        routing_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "digest", b"digest", "max_tokens", b"max_tokens", "pin", b"pin", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "digest", b"digest", "head", b"head", "max_tokens", b"max_tokens", "model", b"model", "pin", b"pin", "priority", b"priority", "truncation", b"truncation", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "digest", b"digest", "head", b"head", "max_tokens", b"max_tokens", "model", b"model", "pin", b"pin", "priority", b"priority", "routing_key", b"routing_key", "truncation", b"truncation", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015

@@ -5,13 +5,13 @@ import {
   GateVerdict,
   GateVerdictSchema,
   type ModelVersion,
-} from "../../gen/albert/v1/models_pb.js";
-import { models } from "../api.ts";
-import { enumName } from "../parts/enum-name.ts";
-import { lossText } from "../parts/loss-text.ts";
-import { Problems } from "../parts/problems.tsx";
-import { StateBadge } from "../parts/state-badge.tsx";
-import { useCall } from "../parts/use-call.ts";
+} from "../../../gen/albert/v1/models_pb.js";
+import { models } from "../../api.ts";
+import { enumName } from "../../parts/enum-name.ts";
+import { lossText } from "../../parts/loss-text.ts";
+import { Problems } from "../../parts/problems.tsx";
+import { StateBadge } from "../../parts/state-badge.tsx";
+import { useCall } from "../../parts/use-call.ts";
 
 /**
  * Shows what the gate said about a version before it goes live. Past a gate that did not pass, a promotion needs a reason,

@@ -1,8 +1,8 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { type ModelVersion, VersionState, VersionStateSchema } from "../../gen/albert/v1/models_pb.js";
-import { enumName } from "../parts/enum-name.ts";
-import { lossText } from "../parts/loss-text.ts";
-import { StateBadge, type Tone } from "../parts/state-badge.tsx";
+import { type ModelVersion, VersionState, VersionStateSchema } from "../../../gen/albert/v1/models_pb.js";
+import { enumName } from "../../parts/enum-name.ts";
+import { lossText } from "../../parts/loss-text.ts";
+import { StateBadge, type Tone } from "../../parts/state-badge.tsx";
 
 /** One stored version: who it is, what it measured when it was made, and the way to make it serve. */
 export function VersionRow({
@@ -10,11 +10,14 @@ export function VersionRow({
   serves,
   busy,
   onPromote,
+  onCanary,
 }: {
   readonly version: ModelVersion;
   readonly serves: boolean;
   readonly busy: boolean;
   readonly onPromote: () => void;
+  /** Absent where nothing serves that it could challenge. */
+  readonly onCanary: (() => void) | undefined;
 }) {
   return (
     <li>
@@ -48,6 +51,11 @@ export function VersionRow({
         ))}
       </dl>
       <div class="version-action">
+        {!serves && onCanary !== undefined && (
+          <button type="button" class="quiet" disabled={busy} onClick={onCanary}>
+            Canary {version.version}
+          </button>
+        )}
         {!serves && (
           <button type="button" class="quiet" disabled={busy} onClick={onPromote}>
             Promote {version.version}

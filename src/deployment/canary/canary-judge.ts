@@ -1,0 +1,115 @@
+import { randomUUID } from "node:crypto";
+import type { ModelRegistry } from "../../serving/models/registry.ts";
+import { NO_COUNTS } from "../../serving/traffic/canary-trials.ts";
+import type { Counts } from "../../store/canary-evidence.ts";
+import type { Store } from "../../store/store.ts";
+import type { TrafficRule } from "../../store/traffic-rules.ts";
+import type { CanaryObserver } from "./canary-observer.ts";
+import { type Judgement, judgeCanary } from "./judge-canary.ts";
+
+// Brings what this process counts of canaries into the store, and judges them by what all processes counted.
+
+export interface CanaryJudgeOptions {
+  readonly store: Pick<Store, "aliases" | "evidence">;
+  readonly live: Pick<ModelRegistry, "list" | "canaryCounts">;
+  readonly canaries: Pick<CanaryObserver, "doubt">;
+  /** Acts on a verdict; of several servers that do so at once, the store lets one. */
+  readonly decide: (model: string, rule: TrafficRule, judgement: Judgement) => Promise<void>;
+  readonly onError: (error: unknown, model: string) => void;
+  /** Between two looks at the counts: the rate at which this process writes to the store while a canary runs. */
+  readonly intervalMs: number;
+  /** Calls back at a fixed interval in milliseconds until the returned function is called. */
+  readonly every: (milliseconds: number, callback: () => void) => () => void;
+}
+
+/** What a process has brought into the store of one rule. */
+interface Told {
+  readonly rule: string;
+  /** Counts that are in the store. */
+  readonly counts: Counts;
+  /** Counts that may be, because the answer got lost. */
+  readonly pending?: { readonly change: string; readonly counts: Counts };
+}
+
+/**
+ * The evidence is the sum over all processes, so that a canary is judged as soon as all of them together have seen enough, and the
+ * promise about false alarms holds whatever their number is. A process adds its counts every `intervalMs`, and nothing while it
+ * has counted nothing; whoever adds judges the sum.
+ */
+export class CanaryJudge {
+  readonly #options: CanaryJudgeOptions;
+  readonly #told = new Map<string, Told>();
+  readonly #stop: () => void;
+  #looking: Promise<void> | undefined;
+
+  constructor(options: CanaryJudgeOptions) {
+    this.#options = options;
+    this.#stop = options.every(options.intervalMs, () => void this.look());
+  }
+
+  /** Brings the counts of every canary into the store and judges it. Never rejects; a look that goes on is not joined by another. */
+  look(): Promise<void> {
+    this.#looking ??= this.#lookAtAll().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#looking;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const { name, traffic } of this.#options.live.list()) {
+      if (traffic?.mode !== "canary" || traffic.rule === undefined) continue;
+      await this.#lookAt(name, traffic.rule).catch((error: unknown) => this.#options.onError(error, name));
+    }
+  }
+
+  async #lookAt(model: string, ruleId: string): Promise<void> {
+    const { store, live, canaries, decide } = this.#options;
+    const now: Counts | undefined = live.canaryCounts(model);
+    if (now === undefined) return;
+    const known = this.#told.get(model);
+    const told: Told = known?.rule === ruleId ? known : { rule: ruleId, counts: {} };
+    if (told.pending === undefined && isEqual(now, told.counts)) return;
+    const change = told.pending ?? { change: randomUUID(), counts: now };
+    const { rule } = (await store.aliases.list(model)).traffic;
+    if (rule?.id !== ruleId) return; // it is over, or another began: this process will follow
+    this.#told.set(model, { ...told, pending: change });
+    const sums = await store.evidence.add(model, ruleId, difference(change.counts, told.counts), change.change);
+    if (sums === undefined) {
+      this.#told.set(model, told); // others were faster, again and again; they have not taken these in
+      return;
+    }
+    this.#told.set(model, { rule: ruleId, counts: change.counts });
+    const judgement = judged(rule, sums);
+    for (const { name, doubt } of judgement.criteria) canaries.doubt(model, name, Math.min(1, doubt));
+    if (judgement.verdict !== "undecided") await decide(model, rule, judgement);
+  }
+}
+
+/** The judgement of a canary by what the servers have brought into the store; undefined of anything else. */
+export async function judgementOf(
+  store: Pick<Store, "evidence">,
+  model: string,
+  rule: TrafficRule | undefined,
+): Promise<Judgement | undefined> {
+  if (rule?.mode !== "canary" || rule.conditions === undefined) return undefined;
+  return judged(rule, await store.evidence.read(model, rule.id));
+}
+
+function judged(rule: TrafficRule, counts: Counts): Judgement {
+  if (rule.conditions === undefined) return { verdict: "undecided", reason: "nobody asked", criteria: [] };
+  return judgeCanary({ ...NO_COUNTS, ...counts }, rule.conditions, rule.percent);
+}
+
+function isEqual(a: Counts, b: Counts): boolean {
+  return Object.entries(a).every(([name, count]) => count === (b[name] ?? 0));
+}
+
+/** What was counted since. */
+function difference(now: Counts, before: Counts): Counts {
+  return Object.fromEntries(Object.entries(now).map(([name, count]) => [name, count - (before[name] ?? 0)]));
+}
