@@ -41,37 +41,24 @@ export const ENCODER_SETTINGS = {
   },
   /** Rows of MNLI that are held out, with the others of their premises. */
   "held-out-premises": { count: 600 },
+  /** Hypotheses about topics that join MNLI's rows. */
+  "topic-hypotheses": { count: 3000 },
   "natural-language-inference": {
     ...COMMON,
     max_seq_length: 128,
     train_batch_size: 32,
-    train_step: 780,
+    train_step: 1100,
     warmup_step: 60,
-    learning_rate: 8e-5,
+    learning_rate: 9e-5,
     dropout: 0.1,
-    save_checkpoints_steps: 200,
-  },
-  /** Articles to learn from, the wrong answers beside a right one, and how many articles of any length are held out. */
-  "short-articles": { most_characters: 1000, wrong: 1, held_out: 200 },
-  "multiple-choice": {
-    ...COMMON,
-    max_seq_length: 384,
-    train_batch_size: 16,
-    train_step: 560,
-    warmup_step: 50,
-    learning_rate: 6e-5,
-    dropout: 0,
-    save_checkpoints_steps: 280,
+    save_checkpoints_steps: 275,
   },
 } as const satisfies Record<string, Flags>;
 
 /** Values of every stage, by their names. */
 export type EncoderSettings = typeof ENCODER_SETTINGS;
 
-/**
- * The models, each with its task, the development data that it is measured on, its labels and what it is for; and which of them it is
- * trained from, where not from the encoder: reading two texts together is learnt with questions and passages.
- */
+/** The models, each with its task, the development data that it is measured on, its labels and what it is for. */
 export const ENCODER_MODELS = [
   {
     name: "sentiment",
@@ -96,21 +83,11 @@ export const ENCODER_MODELS = [
   {
     name: "natural-language-inference",
     task: "mnli",
-    start: "question-answering",
     train: "glue/MNLI/train",
     measured: [{ task: "mnli", data: "glue/MNLI/dev_matched" }],
     labels: "",
     description:
       "Says whether an English text entails a statement, contradicts it or neither; sorts texts into labels given with the request.",
-  },
-  {
-    name: "multiple-choice",
-    task: "race",
-    start: "question-answering",
-    train: "race/RACE-train.tar",
-    measured: [{ task: "race", data: "race/RACE-dev" }],
-    labels: "",
-    description: "Chooses the answer to a question about an English text.",
   },
   {
     name: "sentence-encoder",

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { ENCODER_MODELS, type EncoderSettings } from "./encoder-settings.ts";
+import type { ENCODER_MODELS, EncoderSettings } from "./encoder-settings.ts";
 import type { ModelCard } from "./models-page.ts";
 import { dataFiles, type Flags, flagsOf, heldOutSentences, type Workshop } from "./stages.ts";
 
@@ -66,12 +66,9 @@ function fineTune(
 ): { readonly trained: string; readonly heldOut: string } {
   const { stages, work, machine, seed } = workshop;
   const { name, task } = model;
-  const start =
-    "start" in model ? ENCODER_MODELS.find((other): other is FineTuned => other.name === model.start) : undefined;
-  const init = start === undefined ? encoder : fineTune(start, encoder, settings, workshop).trained;
   const rows = dividedData(model, settings, workshop);
   const output = join(work, "fine-tuned", name);
-  const flags = { task, init, ...rows, seed, ...settings[name], ...machine, output };
+  const flags = { task, init: encoder, ...rows, seed, ...settings[name], ...machine, output };
   stages.train(`fine-tuning ${name}`, output, ["train", ...flagsOf(flags)]);
   return { trained: output, heldOut: rows.eval };
 }
@@ -89,31 +86,23 @@ function dividedData(
     case "squad-v2":
       return answerlessQuestions(train, settings["answerless-questions"], workshop);
     case "mnli":
-      return heldOutPremises(train, settings["held-out-premises"], workshop);
-    case "race":
-      return shortArticles(train, settings["short-articles"], workshop);
+      return premisesAndTopics(train, settings, workshop);
   }
 }
 
-/** MNLI's rows; where some are held out, none of their premises is trained on. */
-function heldOutPremises(train: string, settings: Flags, { stages, work }: Workshop) {
+/** MNLI's rows with hypotheses about topics; some premises are held out, with all of their rows. */
+function premisesAndTopics(train: string, settings: EncoderSettings, { stages, data, work }: Workshop) {
   const output = join(work, "mnli");
   const held = join(output, "held-out.tsv");
   stages.run("holding premises out", held, "scripts/hold-out-rows.ts", [
-    ...[train, output, "sentence1", String(settings["count"])],
+    ...[train, output, "sentence1", String(settings["held-out-premises"].count)],
   ]);
-  return { train: join(output, "train.tsv"), eval: held };
-}
-
-/** RACE's short articles, each question with fewer wrong answers; whole articles of any length are held out. */
-function shortArticles(train: string, settings: Flags, { stages, data, work }: Workshop) {
-  const output = join(work, "race");
-  const held = join(output, "held-out");
-  const numbers = ["most_characters", "wrong", "held_out"].map((name) => String(settings[name]));
-  stages.run("taking short articles", join(held, "all.txt"), "scripts/make-models/short-articles.ts", [
-    ...[output, ...numbers, train, dataFiles(data, "race/RACE-dev")[0]!],
+  const joined = join(output, "with-topics.tsv");
+  stages.run("adding topics", joined, "scripts/make-models/topic-hypotheses.ts", [
+    ...[join(output, "train.tsv"), joined, String(settings["topic-hypotheses"].count)],
+    dataFiles(data, "squad/train-v1.1")[0]!,
   ]);
-  return { train: join(output, "train"), eval: held };
+  return { train: joined, eval: held };
 }
 
 /** SQuAD v1's questions with some that have no answer; whole articles are held out. */

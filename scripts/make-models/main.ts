@@ -14,7 +14,8 @@
  *
  * What is finished is skipped and what was interrupted is resumed, so the same command goes on after anything. DATA holds
  * `glue/SST-2/{train,dev}.tsv`, `squad/{train,dev}-v1.1.json` and `race/RACE-{train,dev}.tar`, where a name may go on after that
- * (`.gz`); from random weights also `corpus/*.txt.gz`; with `--base` no RACE, but `squad/{train,dev}-v2.0` and `glue/STS-B/dev`.
+ * (`.gz`); from random weights also `corpus/*.txt.gz`; with `--base` no RACE, but `squad/{train,dev}-v2.0`, `glue/STS-B/dev` and
+ * `glue/MNLI/{train,dev_matched}`.
  * WORK gets everything made, the models in `WORK/models`. The values of every stage are in
  * `albert-settings.ts` and `encoder-settings.ts`; `--settings FILE` replaces some of them (`{"pretraining": {"num_train_steps":
  * 100}}`), `--only sentiment` makes one model.

@@ -28,8 +28,15 @@ describe("the bundled models", () => {
     });
     const chosen = await client.chooseAnswer({ question: "What do bees make?", choices: ["honey", "milk"] });
     const encoded = await client.encode({ text: "A gripping, honest film." });
-    const models = [classified, answered, chosen, encoded].map(({ meta }) => meta?.model);
-    expect(models).toEqual(["sentiment", "question-answering", "multiple-choice", "sentence-encoder"]);
+    const sorted = await client.classify({ text: "A gripping, honest film.", candidateLabels: ["art", "sport"] });
+    const models = [classified, answered, chosen, encoded, sorted].map(({ meta }) => meta?.model);
+    expect(models).toEqual([
+      "sentiment",
+      "question-answering",
+      "multiple-choice",
+      "sentence-encoder",
+      "natural-language-inference",
+    ]);
     expect(new Set(models)).toEqual(new Set(names));
   });
 
@@ -39,6 +46,16 @@ describe("the bundled models", () => {
     const { labels } = await server.client.classify({ text: "A gripping, honest film." });
     for (const { label, score } of labels) {
       expect(readme).toContain(`${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
+    }
+    const sorted = await server.client.classify({
+      text: "The keeper saved two penalties.",
+      candidateLabels: ["sport", "politics", "cooking"],
+    });
+    expect(sorted.labels[0]?.label).toBe("sport");
+    for (const { label, score } of sorted.labels) {
+      const line = `${(100 * score).toFixed(1).padStart(5)} %  ${label}`;
+      expect(readme).toContain(line);
+      expect(cards).toContain(line);
     }
     const { answers } = await server.client.answerQuestion({
       question: "Who built the Eiffel Tower?",
@@ -50,6 +67,17 @@ describe("the bundled models", () => {
     const line = `${(100 * best!.score).toFixed(1)} %  ${best!.text}`;
     expect(readme).toContain(line);
     expect(cards).toContain(line);
+  });
+
+  it.each([
+    ["The minister resigned after the vote.", "politics"],
+    ["Stir the onions until they are golden.", "cooking"],
+    ["Our flight to Lisbon leaves at noon.", "travel"],
+    ["My knee has hurt since the fall.", "health"],
+  ])("sort by labels of the request's own: %s", async (text, label) => {
+    const candidateLabels = ["sport", "politics", "cooking", "travel", "health"];
+    const { labels } = await server.client.classify({ text, candidateLabels });
+    expect(labels[0]?.label).toBe(label);
   });
 
   it("find texts that mean alike nearer than others", async () => {

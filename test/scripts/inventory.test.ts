@@ -78,6 +78,7 @@ it("has the bundled models with the digests of their manifests, which hold those
   const models = sbom.components.filter(({ type }) => type === "machine-learning-model");
   expect(models.map(({ name }) => name)).toEqual([
     "multiple-choice",
+    "natural-language-inference",
     "question-answering",
     "sentence-encoder",
     "sentiment",

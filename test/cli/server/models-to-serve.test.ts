@@ -6,7 +6,13 @@ import { modelsToServe } from "../../../src/cli/server/models-to-serve.ts";
 import { AlbertError } from "../../../src/errors.ts";
 
 it("serves the bundled models when none is named", () => {
-  const bundled = ["multiple-choice", "question-answering", "sentence-encoder", "sentiment"];
+  const bundled = [
+    "multiple-choice",
+    "natural-language-inference",
+    "question-answering",
+    "sentence-encoder",
+    "sentiment",
+  ];
   expect(modelsToServe([]).map(({ name }) => name)).toEqual(bundled);
   expect(modelsToServe([]).map(({ directory }) => basename(directory))).toEqual(bundled);
 });
