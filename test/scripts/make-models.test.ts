@@ -47,7 +47,7 @@ describe("npm run make-models -- --base", () => {
   };
   afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-  it("makes a fine-tune and the encoder itself, as int8 with one file of word embeddings, scores both and goes on", async () => {
+  it("makes fine-tunes and the encoder itself, as int8 with one file of word embeddings, scores them and goes on", async () => {
     execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
     const words = ["big", "cat", "did", "walk", "old", "tree", "in", "sleep", "a", "an"];
     const vocabulary: Vocabulary = {
@@ -76,19 +76,51 @@ describe("npm run make-models -- --base", () => {
       .join("\t");
     put("data/glue/STS-B/dev.tsv", `${columns}\n${pairs.join("\n")}\n`);
     const few = { max_seq_length: 16, train_batch_size: 4, train_step: 4, warmup_step: 1, save_checkpoints_steps: 2 };
-    put("small.json", JSON.stringify({ sentiment: few, "held-out-sentences": { count: 4 } }));
+    const mnli = "index promptID pairID genre p1 p2 p3 p4 sentence1 sentence2 label1 gold_label".split(" ").join("\t");
+    const inferences = Array.from({ length: 24 }, (_, i) => {
+      const label = ["entailment", "neutral", "contradiction"][i % 3]!;
+      return [i, ..."-------", `a big cat ${Math.floor(i / 3)}`, `an old ${words[i % 10]}`, label, label].join("\t");
+    });
+    for (const split of ["train", "dev_matched"])
+      put(`data/glue/MNLI/${split}.tsv`, `${mnli}\n${inferences.join("\n")}\n`);
+    const passage = { context: "A big cat did walk in an old tree. An old cat did sleep in a big tree.", qas: [] };
+    const articles = ["Big_cat", "Tree_(plant)"].map((title) => ({ title, paragraphs: [passage] }));
+    put("data/squad/train-v1.1.json", JSON.stringify({ version: "1.1", data: articles }));
+    const counts = {
+      "held-out-sentences": { count: 4 },
+      "held-out-premises": { count: 4 },
+      "topic-hypotheses": { count: 4 },
+    };
+    put("small.json", JSON.stringify({ sentiment: few, "natural-language-inference": few, ...counts }));
+    const names = ["sentiment", "natural-language-inference", "sentence-encoder"];
     const script = join(root, "scripts/make-models/main.ts");
     const place = ["--data", join(base, "data"), "--output", work, "--base", join(base, "encoder")];
-    const flags = [...place, "--settings", join(base, "small.json"), "--only", "sentiment,sentence-encoder"];
+    const flags = [...place, "--settings", join(base, "small.json"), "--only", names.join(",")];
     const make = () =>
       promisify(execFile)(process.execPath, ["--import", "tsx", script, ...flags, "--threads", "1"], { cwd: root });
     await make();
-    const models = ["sentiment", "sentence-encoder"].map((name) => join(work, "models", name));
+    const models = names.map((name) => join(work, "models", name));
     for (const directory of models) {
       expect(JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"))).toMatchObject({ weights: "int8" });
     }
-    const [first, second] = models.map((directory) => readFileSync(join(directory, "embeddings.safetensors")));
-    expect(first!.equals(second!)).toBe(true);
+    const [first, ...others] = models.map((directory) => readFileSync(join(directory, "embeddings.safetensors")));
+    for (const other of others) expect(first!.equals(other)).toBe(true);
+    const table = (name: string) =>
+      readFileSync(join(work, "mnli", name), "utf8")
+        .trimEnd()
+        .split("\n")
+        .slice(1)
+        .map((row) => row.split("\t"));
+    const [held, left, all] = ["held-out.tsv", "train.tsv", "with-topics.tsv"].map(table);
+    expect([held!.length, left!.length], "rows of one premise stay together").toEqual([6, 18]);
+    const premises = new Set(held!.map((row) => row[8]));
+    expect(left!.filter((row) => premises.has(row[8]))).toEqual([]);
+    const topics = all!.slice(left!.length);
+    expect(topics.map((row) => row.at(-1))).toEqual(["entailment", "contradiction", "entailment", "contradiction"]);
+    for (const row of topics) {
+      expect(row[8]).toMatch(/^An? .*tree\.$/);
+      expect(row[9]).toMatch(/^(This text|The topic|This example) is (about )?(Big cat|Tree)\.$/);
+    }
     const page = readFileSync(join(work, "models/README.md"), "utf8");
     expect(page).toMatch(/\| dev\.tsv: this model \| .*eval_accuracy [01]/);
     expect(page).toMatch(/\| dev\.tsv: this model \| pearson .*spearman/);
