@@ -178,6 +178,11 @@ const CASES: readonly (readonly [
     ["name"],
   ],
   [
+    "REPORT_NOT_FOUND",
+    "a version that nobody measured",
+    () => admin.models.getReport({ model: MODEL, version: String(second.version) }),
+  ],
+  [
     "MESSAGE_TOO_LARGE",
     "a chunk larger than a message may be",
     () => admin.datasets.uploadChunk({ uploadId: sha256("x"), offset: 0n, data: Buffer.alloc(5 << 20) }),
