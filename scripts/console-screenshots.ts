@@ -1,13 +1,16 @@
 // Makes the pictures of the console in docs/: `npm run screenshots [view ...]`. Serves the bundled models, fine-tunes one of them
 // on a few sentences, and photographs every view, dark and light, wide and narrow. Needs a Chromium.
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { startApp } from "../src/app.ts";
+import { openEncoder } from "../src/cli/search/search-models.ts";
 import { modelsToServe } from "../src/cli/server/models-to-serve.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { HeadKind } from "../src/model/heads.ts";
+import { buildIndex } from "../src/search/index/build-index.ts";
+import { writeIndexFile } from "../src/search/index/index-file.ts";
 import { servedModels } from "../src/server/inference/models.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 
@@ -39,6 +42,13 @@ async function ask(page: Page): Promise<void> {
   await page.locator(".meta").waitFor();
 }
 
+async function search(page: Page): Promise<void> {
+  await view(page, "Search");
+  await page.getByLabel("Question").fill(QUESTION);
+  await submit(page, "Ask");
+  await page.locator(".meta").waitFor();
+}
+
 async function job(page: Page): Promise<void> {
   await view(page, "Jobs");
   await page.locator("button.job").first().click();
@@ -62,7 +72,8 @@ async function health(page: Page): Promise<void> {
 
 const PICTURES: readonly Picture[] = [
   { name: "try-it", show: classify },
-  { name: "ask", head: "span", show: ask },
+  { name: "ask", head: "span-answerability", show: ask },
+  { name: "search", head: "span-answerability", show: search },
   { name: "job", dark: true, height: 1000, show: job },
   {
     name: "models",
@@ -75,6 +86,27 @@ const PICTURES: readonly Picture[] = [
   { name: "health", dark: true, height: 520, show: health },
   { name: "narrow", dark: true, width: 360, height: 900, show: classify },
 ];
+
+const DOCS = join(import.meta.dirname, "../docs");
+/** The pages that are indexed, and what is asked of them. */
+const INDEXED = ["search.md", "console.md", "security.md", "docker.md", "store.md"];
+const QUESTION = "How often does Health read metrics?";
+
+/** Makes the index that the server answers from. @returns its file */
+async function indexOf(directory: string): Promise<string> {
+  const folder = join(directory, "docs");
+  mkdirSync(folder);
+  for (const page of INDEXED) copyFileSync(join(DOCS, page), join(folder, page));
+  const encoder = await openEncoder(undefined, undefined, { device: "cpu" });
+  try {
+    const { contents } = await buildIndex({ folder, encoder, rule: { version: 1, maxTokens: 128 } });
+    const file = join(directory, "docs.index");
+    await writeIndexFile(file, contents);
+    return file;
+  } finally {
+    await encoder.close();
+  }
+}
 
 /** Sentences of two kinds, enough for a fine-tune of half a minute. */
 function reviews(): string {
@@ -114,6 +146,7 @@ const app = await startApp(
     config: {
       ...config,
       server: { ...config.server, publicAddress: free, adminAddress: free, metricsAddress: free, consoleAddress: free },
+      search: { indexes: [`docs=${await indexOf(directory)}`] },
       store: { ...config.store, directory: join(directory, "store") },
       runtime: { ...config.runtime, device: "cpu" },
     },
@@ -136,11 +169,11 @@ try {
     return page;
   };
   mkdirSync(OUTPUT, { recursive: true });
-  await fineTune(await open({}), directory);
   const kinds = servedModels(app.serving.models).flatMap(({ model }) => model.heads.map(({ kind }) => kind));
   const pictures = PICTURES.filter(
     ({ name, head }) => (chosen.length === 0 || chosen.includes(name)) && (head === undefined || kinds.includes(head)),
   );
+  if (pictures.some(({ name }) => name === "job" || name === "models")) await fineTune(await open({}), directory);
   for (const picture of pictures) {
     const page = await open(picture);
     await picture.show(page);
