@@ -93,7 +93,13 @@ describe("a server's life", () => {
     for (const service of ["", "albert.v1.InferenceService", "model/tiny"]) {
       expect(await health.check({ service })).toMatchObject({ status: ServingStatus.SERVING });
     }
-    const names = ["", "albert.v1.InferenceService", "inference.GRPCInferenceService", "model/tiny"];
+    const names = [
+      "",
+      "albert.v1.InferenceService",
+      "albert.v1.SearchService",
+      "inference.GRPCInferenceService",
+      "model/tiny",
+    ];
     expect(Object.keys((await health.list({})).statuses)).toEqual(names);
     const watched = health.watch({ service: "model/next" })[Symbol.asyncIterator]();
     expect((await watched.next()).value).toMatchObject({ status: ServingStatus.SERVICE_UNKNOWN });
