@@ -37,6 +37,7 @@ describe.skipIf(missing("grpcurl", grpcurl))("grpcurl, which knows nothing but r
   it("lists the services", async () => {
     expect((await ask(server.address, "list")).trim().split("\n")).toEqual([
       "albert.v1.InferenceService",
+      "albert.v1.SearchService",
       "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",
