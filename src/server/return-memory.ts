@@ -42,18 +42,19 @@ export function returnMemory(
   log: Pick<ServerLog, "debug">,
   { resident, openRelease, now, every }: ResidentMemory = THIS_PROCESS,
 ): () => void {
-  const opening = openRelease();
+  let release: ReleaseMemory | undefined;
   let lowest = 0;
   let before = 0;
   let next = 0;
   const look = async () => {
-    const release = await opening;
     const bytes = resident();
     const grows = bytes > before + GROWTH_BYTES;
     [lowest, before] = [Math.min(lowest, bytes), bytes];
     const worthIt = bytes >= lowest + Math.max(LEAST_BYTES, LEAST_SHARE * lowest);
-    if (release === undefined || grows || !worthIt || now() < next) return;
-    next = Number.POSITIVE_INFINITY; // until this has ended
+    if (grows || !worthIt || now() < next) return;
+    next = Number.POSITIVE_INFINITY; // until this has ended, and for good where it cannot begin
+    release ??= await openRelease(); // not before there is something to give back
+    if (release === undefined) return;
     const milliseconds = Math.round(await release());
     next = now() + REST * milliseconds;
     lowest = before = resident();

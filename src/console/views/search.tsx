@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { OffsetUnit } from "../../gen/albert/v1/inference_pb.js";
 import { type AskIndexResponse, type IndexInfo, IndexState } from "../../gen/albert/v1/search_pb.js";
 import { search } from "../api.ts";
+import { Loaded } from "../parts/loaded.tsx";
 import { Problems } from "../parts/problems.tsx";
 import { useCall } from "../parts/use-call.ts";
 import { Workbench } from "../parts/workbench.tsx";
@@ -25,23 +26,11 @@ function obstacleOf({ name, state, failure, encoder }: IndexInfo): string | unde
 
 /** Asks the texts of an index: answers marked in their passages, with file and place. */
 export function SearchView() {
-  const [list, load] = useCall((signal) => search.listIndexes({}, { signal }));
-  useEffect(() => {
-    void load();
-  }, [load]);
-  if (list.state === "failed") {
-    return (
-      <>
-        <Problems problems={list.problems} />
-        <button type="button" onClick={() => void load()}>
-          Try again
-        </button>
-      </>
-    );
-  }
-  if (list.state !== "done") return <p class="muted">Looking for indexes …</p>;
-  const { indexes } = list.value;
-  return indexes.length === 0 ? <NoIndex /> : <AskIndexForm indexes={indexes} />;
+  return (
+    <Loaded what="indexes" read={(signal) => search.listIndexes({}, { signal })}>
+      {({ indexes }) => (indexes.length === 0 ? <NoIndex /> : <AskIndexForm indexes={indexes} />)}
+    </Loaded>
+  );
 }
 
 function AskIndexForm({ indexes }: { readonly indexes: readonly IndexInfo[] }) {

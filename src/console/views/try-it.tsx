@@ -1,8 +1,7 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { HeadKind, type ModelInfo } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
-import { Problems } from "../parts/problems.tsx";
-import { useCall } from "../parts/use-call.ts";
+import { Loaded } from "../parts/loaded.tsx";
 import { AskForm } from "./try-it-ask.tsx";
 import { ChooseForm } from "./try-it-choose.tsx";
 import { ClassifyForm } from "./try-it-classify.tsx";
@@ -20,23 +19,16 @@ function modelsFor(all: readonly ModelInfo[], kinds: readonly HeadKind[]): Model
 
 /** Asks the serving models: a text's labels, a document's answer, the best of several choices. */
 export function TryItView() {
-  const [list, load] = useCall((signal) => inference.listModels({}, { signal }));
+  return (
+    <Loaded what="models" read={(signal) => inference.listModels({}, { signal })}>
+      {({ models }) => <TryIt all={models} />}
+    </Loaded>
+  );
+}
+
+function TryIt({ all }: { readonly all: readonly ModelInfo[] }) {
   const [task, setTask] = useState<(typeof TASKS)[number]>(TASKS[0]);
-  useEffect(() => {
-    void load();
-  }, [load]);
-  if (list.state === "failed") {
-    return (
-      <>
-        <Problems problems={list.problems} />
-        <button type="button" onClick={() => void load()}>
-          Try again
-        </button>
-      </>
-    );
-  }
-  if (list.state !== "done") return <p class="muted">Looking for models …</p>;
-  const able = modelsFor(list.value.models, task.kinds);
+  const able = modelsFor(all, task.kinds);
   const names = able.map(({ name }) => name);
   const judges = able.filter(({ heads }) => heads.some((head) => head.takesCandidateLabels)).map(({ name }) => name);
   const Form = task.form;

@@ -1,8 +1,11 @@
 import type { AnswerLoss } from "../../model/directory/model-directory.ts";
 import type { Verdict } from "../../report/comparison/compare.ts";
 import type { Versions } from "../../store/versions.ts";
+import { keepReport, reportsOf } from "./numbered-reports.ts";
 
 // The gate's report about a version, and how it is kept in the store with that version.
+
+const KIND = "gate";
 
 /** What computing in fewer bits than fp32 changes in a version's answers. */
 export interface PrecisionLoss extends AnswerLoss {
@@ -44,7 +47,7 @@ export async function latestGateReport(
   model: string,
   version: number,
 ): Promise<GateReport | undefined> {
-  return (await all(versions, model, version)).at(-1);
+  return (await reportsOf<GateReport>(versions, { model, version }, KIND)).at(-1);
 }
 
 /** What a precision changes in a version's answers by the newest report that measured it; undefined where none did. */
@@ -54,7 +57,9 @@ export async function measuredPrecisionLoss(
   precision: string,
 ): Promise<PrecisionLoss | undefined> {
   if (precision === "fp32") return undefined;
-  const losses = (await all(versions, model, version)).map(({ precisionLoss }) => precisionLoss);
+  const losses = (await reportsOf<GateReport>(versions, { model, version }, KIND)).map(
+    ({ precisionLoss }) => precisionLoss,
+  );
   return losses.findLast((loss) => loss?.precision === precision);
 }
 
@@ -68,20 +73,5 @@ export async function keepGateReport(
   version: number,
   report: GateReport,
 ): Promise<void> {
-  const before = await all(versions, model, version);
-  if (before.at(-1)?.id === report.id) return;
-  await versions.attachReport(model, version, kindOf(before.length), report);
-}
-
-async function all(versions: Versions, model: string, version: number): Promise<GateReport[]> {
-  const reports: GateReport[] = [];
-  for (;;) {
-    const report = await versions.report(model, version, kindOf(reports.length));
-    if (report === undefined) return reports;
-    reports.push(report as GateReport); // `keepGateReport` wrote it
-  }
-}
-
-function kindOf(index: number): string {
-  return index === 0 ? "gate" : `gate.${index + 1}`;
+  await keepReport(versions, { model, version }, KIND, { report, isSame: ({ id }) => id === report.id });
 }

@@ -2,8 +2,8 @@ import { invariant } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import type { ClassificationPrediction } from "../../tasks/evaluation/prediction.ts";
-import type { ClassFigures } from "../evaluation-report.ts";
-import { averagesOf, type ClassCounts, emptyCounts, scoresAt } from "../figures/class-counts.ts";
+import { averagesOf, type ClassCounts, emptyCounts } from "../figures/class-counts.ts";
+import { classFigures } from "../figures/class-figures.ts";
 import { type Ranking, rankingAreas, rankingCurves, rankingOf } from "../figures/ranking.ts";
 import { column, lossOf, meanOfFinite } from "../figures/row-values.ts";
 import { thresholdTable } from "../figures/thresholds.ts";
@@ -127,20 +127,9 @@ class MultiLabelFigures {
   tables() {
     const each = new Float64Array(this.#truths.length).fill(1);
     const counts = this.#counts(each);
-    const classes = this.#labels.map((label, id): ClassFigures => {
-      const { rocAuc, averagePrecision } = rankingAreas(this.#rankings[id]!, each);
-      return {
-        label,
-        ...scoresAt(counts, id),
-        support: counts.actual[id]!,
-        predicted: counts.predicted[id]!,
-        ...(Number.isNaN(rocAuc) ? {} : { rocAuc }),
-        ...(Number.isNaN(averagePrecision) ? {} : { averagePrecision }),
-      };
-    });
     const shown = this.#labels.length <= MOST_TABLES ? this.#labels : [];
     return {
-      classes,
+      classes: classFigures(this.#labels, counts, this.#rankings, each),
       averages: averagesOf(counts, true),
       thresholds: shown.map((label, id) => thresholdTable(label, column(this.#probabilities, id), this.#truthsOf(id))),
       curves: shown.flatMap((label, id) => rankingCurves(label, this.#rankings[id]!) ?? []),

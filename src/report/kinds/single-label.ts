@@ -2,8 +2,9 @@ import { invariant } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { type Example, labelIdOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import type { ClassificationPrediction } from "../../tasks/evaluation/prediction.ts";
-import type { ClassFigures, Confusion } from "../evaluation-report.ts";
+import type { Confusion } from "../evaluation-report.ts";
 import { averagesOf, type ClassCounts, emptyCounts, matthewsOf, scoresAt } from "../figures/class-counts.ts";
+import { classFigures } from "../figures/class-figures.ts";
 import { type Ranking, rankingAreas, rankingCurves, rankingOf } from "../figures/ranking.ts";
 import { coverageOf, reliabilityBins, weightedCalibrationError } from "../figures/reliability.ts";
 import { column, lossOf, meanOfFinite } from "../figures/row-values.ts";
@@ -128,20 +129,9 @@ export class SingleLabelFigures {
     const { labels, golds } = this.#data;
     const each = new Float64Array(golds.length).fill(1);
     const counts = this.#counts(each);
-    const classes = labels.map((label, id): ClassFigures => {
-      const { rocAuc, averagePrecision } = rankingAreas(this.#rankings[id]!, each);
-      return {
-        label,
-        ...scoresAt(counts, id),
-        support: counts.actual[id]!,
-        predicted: counts.predicted[id]!,
-        ...(Number.isNaN(rocAuc) ? {} : { rocAuc }),
-        ...(Number.isNaN(averagePrecision) ? {} : { averagePrecision }),
-      };
-    });
     const drawn = labels.length === 2 ? [1] : labels.length <= MOST_CURVES ? labels.map((_, id) => id) : [];
     return {
-      classes,
+      classes: classFigures(labels, counts, this.#rankings, each),
       averages: averagesOf(counts, false),
       reliability: reliabilityBins(this.#answers),
       coverage: coverageOf(this.#answers),
