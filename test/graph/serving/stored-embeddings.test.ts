@@ -63,6 +63,7 @@ describe("word embeddings that are stored as int8", () => {
     const tied = storedAndWidened(ALL_HEADS);
     expect(await answers(tied.stored)).toEqual(await answers(tied.widened));
     expect(tied.timesWidened()).toBeGreaterThan(0);
+    expect(encoded(tied.stored), "no second table beside the widened one").toEqual(encoded(tied.widened));
     for (const target of ["openvino", "webgpu", "cuda"] as const) {
       const { stored, widened } = storedAndWidened();
       expect(encoded(stored, target)).toEqual(encoded(widened, target));

@@ -16,9 +16,9 @@ describe("CanaryTrials", () => {
     const answered = (arm: "champion" | "challenger", tookMs: number) => trials.begin(arm, place++)!.answered(tookMs);
     for (let i = 1; i <= 50; i++) answered("champion", i);
     expect(trials.counts).toMatchObject({ championTimed: 0, championSlow: 0 });
-    for (const tookMs of [46, 47, 1]) answered("challenger", tookMs);
+    for (const tookMs of [46, 47, 48, 49, 1]) answered("challenger", tookMs);
     for (const tookMs of [45, 100]) answered("champion", tookMs);
-    const counts = { challengerTimed: 3, challengerSlow: 1, championTimed: 2, championSlow: 1 };
+    const counts = { challengerTimed: 5, challengerSlow: 3, championTimed: 2, championSlow: 1 };
     expect(trials.counts).toMatchObject(counts);
   });
 
