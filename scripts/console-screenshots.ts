@@ -79,7 +79,7 @@ const PICTURES: readonly Picture[] = [
     name: "models",
     height: 420,
     show: async (page) => {
-      await view(page, "Models");
+      await view(page, "Versions");
       await page.locator(".versions").first().waitFor();
     },
   },

@@ -4,24 +4,29 @@ import { ServerStatus } from "./parts/server-status.tsx";
 import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
-import { ModelsView } from "./views/models.tsx";
 import { SearchView } from "./views/search.tsx";
 import { SignInView } from "./views/sign-in.tsx";
 import { TryItView } from "./views/try-it.tsx";
+import { VersionsView } from "./views/versions.tsx";
 
 // The entry point of the console: navigation, and the view for the current address.
 
 const VIEWS = [
   { path: "try", title: "Try it", intro: "Ask the models that serve now.", view: TryItView },
   { path: "search", title: "Search", intro: "Ask a folder of texts.", view: SearchView },
-  { path: "models", title: "Models", intro: "What is stored, what serves, and how it got there.", view: ModelsView },
+  {
+    path: "versions",
+    title: "Versions",
+    intro: "What is stored, what serves, where it is wrong, and how it got there.",
+    view: VersionsView,
+  },
   { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
   { path: "health", title: "Health", intro: "How the service is doing at this moment.", view: HealthView },
 ] as const;
 
 /** A view's path, and after a question mark what it is to show. */
 function currentAddress(): string {
-  return window.location.hash.replace(/^#\/?/, "");
+  return window.location.hash.replace(/^#\/?/, "").replace(/^models\b/, "versions");
 }
 
 function Console() {

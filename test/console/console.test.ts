@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../support/fixtures.ts";
@@ -15,10 +16,10 @@ import {
   overflow,
 } from "./console-rig.ts";
 
-const VIEWS = ["try", "search", "models", "jobs", "health"] as const;
-const HEADINGS = { try: "Try it", search: "Search", models: "Models", jobs: "Jobs", health: "Health" } as const;
+const VIEWS = ["try", "search", "versions", "jobs", "health"] as const;
+const HEADINGS = { try: "Try it", search: "Search", versions: "Versions", jobs: "Jobs", health: "Health" } as const;
 /** What marks a view as loaded. */
-const CONTENT = { try: "form", search: "form", models: ".versions", jobs: ".jobs, .empty", health: ".tile" } as const;
+const CONTENT = { try: "form", search: "form", versions: ".versions", jobs: ".jobs, .empty", health: ".tile" } as const;
 /** Chromium itself logs a refused call like this; what the page makes of it is what is tested. */
 const REFUSED_CALL = /^Failed to load resource/;
 
@@ -42,6 +43,11 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     return one.page;
   };
   const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+  /** What the choice of data calls the file that a version was trained on. */
+  const reviewsOption = async (page: Page): Promise<string> => {
+    const options = await page.getByRole("combobox", { name: "Data" }).locator("option").allTextContents();
+    return options.find((text) => text.startsWith("reviews.jsonl"))!;
+  };
   const submit = (page: Page, name: string) => page.locator('button[type="submit"]', { hasText: name }).click();
   const shown = (page: Page, view: (typeof VIEWS)[number]) => page.locator(CONTENT[view]).first().waitFor();
 
@@ -67,6 +73,23 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       paints.push(await page.evaluate(`${paint}.startTime`));
     }
     expect(Math.min(...paints), `of ${paints.join(", ")} ms`).toBeLessThan(1_000);
+  });
+
+  it("takes every size of type and every space from one file of tokens, and is small", () => {
+    const root = join(import.meta.dirname, "../..");
+    const styles = join(root, "src/console/style");
+    const loose = readdirSync(styles)
+      .filter((file) => file !== "tokens.css")
+      .flatMap((file) =>
+        readFileSync(join(styles, file), "utf8")
+          .split("\n")
+          .filter((line) => /(font-size|margin|padding|gap)[\w-]*:.*\drem\b/.test(line))
+          .map((line) => `${file}: ${line.trim()}`),
+      );
+    expect(loose).toEqual([]);
+    const assets = join(root, "dist/console/assets");
+    const packed = readdirSync(assets).map((file) => gzipSync(readFileSync(join(assets, file))).length);
+    expect(packed.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(250_000);
   });
 
   it("shows five views that refuse nothing, ask no other host and fit into 360 pixels", async () => {
@@ -236,7 +259,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       opened.push(one);
       const { page } = one;
       await page.getByRole("status").filter({ hasText: "Serving 1 model" }).waitFor();
-      for (const view of ["Models", "Jobs"]) {
+      for (const view of ["Versions", "Jobs"]) {
         await page.getByRole("link", { name: view }).click();
         await page.getByRole("alert").filter({ hasText: "--store" }).first().waitFor();
       }
@@ -300,7 +323,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       await page.locator(".findings li", { hasText: "Not promoted: the gate " }).waitFor();
     }
 
-    await page.getByRole("link", { name: "Models" }).click();
+    await page.getByRole("link", { name: "Versions" }).click();
     const card = page.getByRole("region", { name: "reviews" });
     const serving = card.locator(".card-head");
     // The gate may have found the held-out rows too few; then a person decides, and says why.
@@ -321,8 +344,8 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
   }, 240_000);
 
   it("gives a version a share of the requests as a canary, shows what is known of it, and ends it", async () => {
-    const page = await open("models");
-    await shown(page, "models");
+    const page = await open("versions");
+    await shown(page, "versions");
     await button(page, "Canary 2").click();
     await page.getByLabel("Share of the requests").fill("25");
     await page.getByLabel("Reason").fill("a try");
@@ -335,6 +358,82 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await overflow(page)).toBe(0);
     await button(page, "End the canary").click();
     await panel.waitFor({ state: "detached" });
+  }, 60_000);
+
+  it("shows where a version is wrong, where it came from, and what happened to it", async () => {
+    const page = await open("versions");
+    await page
+      .getByRole("region", { name: "reviews" })
+      .locator(".versions li", { hasText: "2" })
+      .first()
+      .getByRole("link", { name: "Report and lineage" })
+      .click();
+    expect(new URL(page.url()).hash).toBe("#/versions?of=reviews%402");
+    const lineage = page.getByRole("list", { name: "Lineage, newest first" });
+    await lineage.getByText("train: reviews.jsonl").waitFor();
+    expect(await lineage.locator(".node").allTextContents()).toEqual([
+      expect.stringMatching(/^reviews@2 [0-9a-f]{12}$/),
+      expect.stringMatching(/^reviews@1 [0-9a-f]{12}$/),
+    ]);
+    const report = page.getByRole("region", { name: "Where it is wrong" });
+    await report.getByRole("heading", { name: "Figures" }).waitFor();
+    const parts = await report.locator("summary h3").allTextContents();
+    for (const part of ["Figures", "Labels", "Mistakes by label", "Certainty", "Thresholds", "Least sure"]) {
+      expect(parts).toContain(part);
+    }
+    expect(await report.locator("table", { hasText: "accuracy" }).first().textContent()).toMatch(/accuracy[\d.]+ %/);
+    expect(await report.locator("svg.plot").count()).toBeGreaterThan(0);
+    await page.getByRole("region", { name: "What happened to it" }).getByText("became champion").first().waitFor();
+    const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Save as a page").click()]);
+    expect(saved.suggestedFilename()).toBe("reviews-2.html");
+    expect(readFileSync((await saved.path())!, "utf8")).toContain('<h2 id="figures">');
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const narrow = await open("versions?of=reviews@2", { width: 360 });
+    await narrow.getByRole("heading", { name: "Figures" }).waitFor();
+    expect(await overflow(narrow)).toBe(0);
+    const unmeasured = await open("versions?of=vectors@1");
+    await unmeasured.getByText("albert models validate vectors@1").first().waitFor();
+    expect(await accessibilityProblems(unmeasured)).toEqual([]);
+    const unknown = await open("versions?of=nobody@7");
+    await unknown.getByRole("alert").filter({ hasText: "nobody" }).waitFor();
+  }, 90_000);
+
+  it("compares two versions on data, and by an address that can be handed on", async () => {
+    const page = await open("versions");
+    await page.getByRole("region", { name: "reviews" }).getByRole("link", { name: "Compare two" }).click();
+    await page.getByRole("combobox", { name: "Data" }).selectOption({ label: await reviewsOption(page) });
+    await submit(page, "Compare");
+    const result = page.getByRole("region", { name: "Answer" });
+    await result.locator(".compared tbody tr").nth(1).waitFor({ timeout: 60_000 });
+    expect(await result.locator(".answer").textContent()).toMatch(/is better\.|No difference shows\./);
+    expect(await result.locator(".compared").textContent()).toMatch(/reviews@1.*%.*reviews@2.*%/);
+    expect(await result.locator(".findings").textContent()).toMatch(/the same answer to [\d.]+ % of examples/);
+    await result.getByText(/^Fixed by reviews@\d: \d+$/).waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const other = await open(new URL(page.url()).hash.slice(2), { width: 360 });
+    await other.locator(".compared tbody tr").nth(1).waitFor({ timeout: 60_000 });
+    expect(await overflow(other)).toBe(0);
+  }, 180_000);
+
+  it("shows ten thousand versions and finds one of them", async () => {
+    const one = await rig.open("jobs");
+    opened.push(one);
+    const { page } = one;
+    const versions = Array.from({ length: 10_000 }, (_, i) => ({
+      ...{ model: "many", version: i + 1, digest: (i + 1).toString(16).padStart(64, "0") },
+      metrics: { eval_accuracy: 0.5 },
+    }));
+    await page.route("**/ListVersions", (route) => route.fulfill({ json: { versions } }));
+    await page.getByRole("link", { name: "Versions" }).click();
+    await page.getByRole("region", { name: "many" }).locator(".versions li").first().waitFor();
+    expect(await page.locator(".versions li").count()).toBeLessThan(200);
+    await page.evaluate("window.scrollTo(0, document.body.scrollHeight)");
+    await page.getByRole("button", { name: "Promote 1", exact: true }).waitFor();
+    expect(await page.locator(".versions li").count()).toBeLessThan(400);
+    await page.getByLabel("Find").fill("many@7777 ");
+    await page.getByRole("button", { name: "Promote 7777", exact: true }).waitFor();
+    expect(await page.locator(".versions li").count()).toBe(1);
+    expect(new URL(page.url()).hash).toBe("#/versions?q=many%407777+");
   }, 60_000);
 
   it("cancels a job", async () => {
@@ -404,11 +503,11 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await press("Control+Enter");
     await page.locator(".scores th", { hasText: "and this" }).waitFor();
 
-    await page.getByRole("link", { name: "Models" }).focus();
+    await page.getByRole("link", { name: "Versions" }).focus();
     await press("Enter");
-    await page.getByRole("heading", { level: 1, name: "Models" }).waitFor();
-    expect(await focused()).toBe("H1 Models");
-    await shown(page, "models");
+    await page.getByRole("heading", { level: 1, name: "Versions" }).waitFor();
+    expect(await focused()).toBe("H1 Versions");
+    await shown(page, "versions");
     await tabTo(/^BUTTON Promote 2/);
     await press("Enter");
     await page.getByRole("dialog").getByText("gate").first().waitFor();
@@ -445,8 +544,8 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await submit(page, "Find the answer");
     await page.locator(".meta").waitFor();
     await judge("an answer");
-    await page.getByRole("link", { name: "Models" }).click();
-    await shown(page, "models");
+    await page.getByRole("link", { name: "Versions" }).click();
+    await shown(page, "versions");
     await judge("models");
     await button(page, "Promote 2").click();
     await page.getByRole("dialog").getByText("gate").first().waitFor();

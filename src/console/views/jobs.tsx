@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { type Job, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
 import { training } from "../api.ts";
+import { addressParameters, keepInAddress } from "../parts/address.ts";
 import { enumName } from "../parts/enum-name.ts";
 import { Problems } from "../parts/problems.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
@@ -13,7 +14,11 @@ import { NewJobForm } from "./new-job-form.tsx";
 export function JobsView() {
   const [list, load] = useCall((signal) => training.listJobs({ pageSize: 50 }, { signal }));
   const [jobs, setJobs] = useState<readonly Job[] | undefined>(undefined);
-  const [selected, setSelected] = useState<string | undefined>(undefined);
+  const [selected, setSelected] = useState(addressParameters().get("job") ?? undefined);
+  const select = (id: string) => {
+    setSelected(id);
+    keepInAddress("jobs", { job: id });
+  };
   const refresh = async () => {
     const reply = await load();
     if (reply !== undefined) setJobs(reply.jobs);
@@ -28,7 +33,7 @@ export function JobsView() {
       <div class="bench">
         <NewJobForm
           onCreated={(job) => {
-            setSelected(job.id);
+            select(job.id);
             void refresh();
           }}
         />
@@ -39,7 +44,7 @@ export function JobsView() {
           ) : (
             <ul class="jobs">
               {jobs.map((job) => (
-                <JobRow key={job.id} job={job} selected={job.id === selected} onSelect={() => setSelected(job.id)} />
+                <JobRow key={job.id} job={job} selected={job.id === selected} onSelect={() => select(job.id)} />
               ))}
             </ul>
           )}

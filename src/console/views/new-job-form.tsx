@@ -4,22 +4,9 @@ import { datasets, models, training } from "../api.ts";
 import { ModelSelect } from "../parts/model-select.tsx";
 import { Problems } from "../parts/problems.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
+import { TASKS } from "../parts/tasks.ts";
 import { useCall } from "../parts/use-call.ts";
 import { uploadDataset } from "../upload.ts";
-
-const TASKS = [
-  "classification",
-  "qa",
-  "multiple-choice",
-  "sst-2",
-  "cola",
-  "mrpc",
-  "rte",
-  "sts-b",
-  "squad-v1",
-  "squad-v2",
-  "race",
-] as const;
 
 interface Fields {
   readonly model: string;

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { OffsetUnit } from "../../gen/albert/v1/inference_pb.js";
 import { type AskIndexResponse, type IndexInfo, IndexState } from "../../gen/albert/v1/search_pb.js";
 import { search } from "../api.ts";
+import { addressParameters, keepInAddress } from "../parts/address.ts";
 import { Loaded } from "../parts/loaded.tsx";
 import { Problems } from "../parts/problems.tsx";
 import { useCall } from "../parts/use-call.ts";
@@ -11,7 +12,7 @@ import { NoIndex } from "./search-no-index.tsx";
 
 /** What an address such as `#/search?index=docs&q=Who+…` asks. */
 function askedByAddress(): { readonly index: string | null; readonly question: string | null } {
-  const parameters = new URLSearchParams(window.location.hash.split("?", 2)[1] ?? "");
+  const parameters = addressParameters();
   return { index: parameters.get("index"), question: parameters.get("q") };
 }
 
@@ -42,8 +43,7 @@ function AskIndexForm({ indexes }: { readonly indexes: readonly IndexInfo[] }) {
   const index = indexes.find((one) => one.name === name);
   const obstacle = index === undefined ? undefined : obstacleOf(index);
   const [call, ask] = useCall(async (signal): Promise<AskIndexResponse> => {
-    const address = new URLSearchParams({ index: name, q: question });
-    window.history.replaceState(null, "", `#/search?${address}`);
+    keepInAddress("search", { index: name, q: question });
     const request = { index: name, question, nBest: 3, offsetUnit: OffsetUnit.UTF16 };
     return search.askIndex(request, { signal, timeoutMs: 20_000 });
   });

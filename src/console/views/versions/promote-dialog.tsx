@@ -1,17 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import {
-  type Alias,
-  type GateReport,
-  GateVerdict,
-  GateVerdictSchema,
-  type ModelVersion,
-} from "../../../gen/albert/v1/models_pb.js";
+import { type Alias, type GateReport, GateVerdict, type ModelVersion } from "../../../gen/albert/v1/models_pb.js";
 import { models } from "../../api.ts";
-import { enumName } from "../../parts/enum-name.ts";
-import { lossText } from "../../parts/loss-text.ts";
 import { Problems } from "../../parts/problems.tsx";
-import { StateBadge } from "../../parts/state-badge.tsx";
 import { useCall } from "../../parts/use-call.ts";
+import { Findings, GateVerdictPart } from "./gate-verdict.tsx";
 
 /**
  * Shows what the gate said about a version before it goes live. Past a gate that did not pass, a promotion needs a reason,
@@ -83,31 +75,5 @@ function Verdict({ report, first }: { readonly report: GateReport | undefined; r
     );
   }
   if (report === undefined) return <p>The gate has not compared this version with what serves now.</p>;
-  const { verdict, metric, championValue, candidateValue, differenceLow, differenceHigh, examples, findings } = report;
-  const { precisionLoss } = report;
-  const tone = verdict === GateVerdict.PASS ? "good" : verdict === GateVerdict.FAIL ? "bad" : "quiet";
-  return (
-    <>
-      <p>
-        <StateBadge tone={tone}>{`gate: ${enumName(GateVerdictSchema, verdict)}`}</StateBadge>
-      </p>
-      <p>
-        {metric} {championValue.toFixed(4)} → <b>{candidateValue.toFixed(4)}</b> on {examples} examples; the difference
-        lies between {differenceLow.toFixed(4)} and {differenceHigh.toFixed(4)} (95 %).
-      </p>
-      {precisionLoss !== undefined && <p class="muted">{lossText(precisionLoss)}</p>}
-      <Findings of={findings} />
-    </>
-  );
-}
-
-function Findings({ of: findings }: { readonly of: readonly string[] }) {
-  if (findings.length === 0) return null;
-  return (
-    <ul>
-      {findings.map((finding) => (
-        <li key={finding}>{finding}</li>
-      ))}
-    </ul>
-  );
+  return <GateVerdictPart report={report} />;
 }

@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { ModelStateSchema } from "../../gen/albert/v1/inference_pb.js";
+import { ModelStateSchema } from "../../../gen/albert/v1/inference_pb.js";
 import {
   type Alias,
   type ListVersionsResponse,
@@ -8,15 +8,32 @@ import {
   type Outage,
   type SwapReport,
   TrafficMode,
-} from "../../gen/albert/v1/models_pb.js";
-import { models } from "../api.ts";
-import { enumName } from "../parts/enum-name.ts";
-import { Problems } from "../parts/problems.tsx";
-import { useCall, usePolling } from "../parts/use-call.ts";
-import { CanaryDialog, type CanaryWish } from "./models/canary-dialog.tsx";
-import { PromoteDialog } from "./models/promote-dialog.tsx";
-import { TrafficPanel } from "./models/traffic-panel.tsx";
-import { VersionRow } from "./models/version-row.tsx";
+  VersionStateSchema,
+} from "../../../gen/albert/v1/models_pb.js";
+import { models } from "../../api.ts";
+import { addressParameters, hrefOf, keepInAddress } from "../../parts/address.ts";
+import { enumName } from "../../parts/enum-name.ts";
+import { everyPage } from "../../parts/every-page.ts";
+import { LongList } from "../../parts/long-list.tsx";
+import { Problems } from "../../parts/problems.tsx";
+import { useCall, usePolling } from "../../parts/use-call.ts";
+import { CanaryDialog, type CanaryWish } from "./canary-dialog.tsx";
+import { PromoteDialog } from "./promote-dialog.tsx";
+import { TrafficPanel } from "./traffic-panel.tsx";
+import { VersionRow } from "./version-row.tsx";
+
+/** Everything there is, whatever the number of pages. */
+type Listed = Pick<ListVersionsResponse, "aliases" | "traffic" | "outages"> & {
+  readonly versions: readonly ModelVersion[];
+};
+
+/** A store of more versions is read again less often. */
+const MANY = 2_000;
+
+/** What a search looks at. */
+function textOf({ model, version, digest, aliases, state }: ModelVersion): string {
+  return `${model}@${version} ${digest} ${aliases.join(" ")} ${enumName(VersionStateSchema, state)}`.toLowerCase();
+}
 
 /** A promotion that waits for a person's decision. */
 interface Candidate {
@@ -25,8 +42,15 @@ interface Candidate {
 }
 
 /** Versions in the store, what serves and what challenges it, and the calls that change that. */
-export function ModelsView() {
-  const [list, load] = useCall((signal) => models.listVersions({ pageSize: 200 }, { signal }));
+export function VersionList() {
+  const [list, load] = useCall(async (signal): Promise<Listed> => {
+    const { items, last } = await everyPage(
+      (page) => models.listVersions(page, { signal }),
+      (reply) => reply.versions,
+    );
+    return { ...last, versions: items };
+  });
+  const [wanted, setWanted] = useState(addressParameters().get("q") ?? "");
   const [candidate, setCandidate] = useState<Candidate | undefined>(undefined);
   const [canary, setCanary] = useState<ModelVersion | undefined>(undefined);
   const [change, apply] = useCall(
@@ -36,11 +60,13 @@ export function ModelsView() {
       return report;
     },
   );
-  usePolling(() => void load(), 5_000);
   const shown = useLast(list.state === "done" ? list.value : undefined);
+  usePolling(() => void load(), (shown?.versions.length ?? 0) > MANY ? 60_000 : 5_000);
   if (shown === undefined)
     return list.state === "failed" ? <Problems problems={list.problems} /> : <p class="muted">Reading the store …</p>;
   const names = [...new Set(shown.versions.map((version) => version.model))].sort();
+  const search = wanted.trim().toLowerCase();
+  const found = shown.versions.filter((version) => search === "" || textOf(version).includes(search));
   const busy = change.state === "running";
   const promote = (version: ModelVersion, champion: Alias | undefined, reason: string) =>
     apply((signal) =>
@@ -84,13 +110,31 @@ export function ModelsView() {
       </div>
       <Problems problems={shown.outages.map(outageLine)} />
       {names.length === 0 && (
-        <p class="card empty">The store holds no version yet. Import a checkpoint or run a fine-tuning job.</p>
+        <p class="card empty">
+          The store holds no version yet. Teach a model from a file under <a href={hrefOf("jobs")}>Jobs</a>, or bring a
+          checkpoint in with <code>albert models import</code>.
+        </p>
       )}
+      {names.length > 0 && (
+        <label class="search-versions">
+          Find <small>model, number, digest, alias or state</small>
+          <input
+            type="search"
+            value={wanted}
+            onInput={(event) => {
+              setWanted(event.currentTarget.value);
+              keepInAddress("versions", { q: event.currentTarget.value });
+            }}
+          />
+        </label>
+      )}
+      {names.length > 0 && found.length === 0 && <p class="card empty">No version is like that.</p>}
       {names.map((model) => (
         <ModelCard
           key={model}
           model={model}
           list={shown}
+          found={found}
           busy={busy}
           onPromote={(version, champion) => setCandidate({ version, champion })}
           onRollback={(champion) => void rollBack(champion)}
@@ -125,7 +169,9 @@ export function ModelsView() {
 
 interface ModelCardProps {
   readonly model: string;
-  readonly list: ListVersionsResponse;
+  readonly list: Listed;
+  /** The versions that are looked for, of all models. */
+  readonly found: readonly ModelVersion[];
   readonly busy: boolean;
   readonly onPromote: (version: ModelVersion, champion: Alias | undefined) => void;
   readonly onRollback: (champion: Alias) => void;
@@ -133,12 +179,14 @@ interface ModelCardProps {
   readonly onEnd: (traffic: ModelTraffic) => void;
 }
 
-function ModelCard({ model, list, busy, onPromote, onRollback, onCanary, onEnd }: ModelCardProps) {
+function ModelCard({ model, list, found, busy, onPromote, onRollback, onCanary, onEnd }: ModelCardProps) {
   const traffic = list.traffic.find((one) => one.model === model);
   const aliases = list.aliases.filter((alias) => alias.model === model);
   const champion = aliases.find(({ name }) => name === "champion");
   const previous = aliases.find(({ name }) => name === "previous");
-  const versions = list.versions.filter((version) => version.model === model).sort((a, b) => b.version - a.version);
+  const versions = found.filter((version) => version.model === model).sort((a, b) => b.version - a.version);
+  if (versions.length === 0) return null;
+  const [newest, before] = versions;
   return (
     <section class="card" aria-label={model}>
       <div class="card-head">
@@ -150,13 +198,24 @@ function ModelCard({ model, list, busy, onPromote, onRollback, onCanary, onEnd }
         )}
         {champion !== undefined && previous !== undefined && (
           <button type="button" class="quiet" disabled={busy} onClick={() => onRollback(champion)}>
-            Roll back to {previous.version}
+            {previous.version < champion.version ? "Roll back" : "Go back"} to {previous.version}
           </button>
+        )}
+        {newest !== undefined && before !== undefined && (
+          <a
+            class="card-action"
+            href={hrefOf("versions", {
+              compare: `${model}@${champion?.version ?? before.version}`,
+              with: `${model}@${champion?.version === newest.version ? before.version : newest.version}`,
+            })}
+          >
+            Compare two
+          </a>
         )}
       </div>
       {traffic !== undefined && <TrafficPanel traffic={traffic} busy={busy} onEnd={() => onEnd(traffic)} />}
-      <ul class="versions">
-        {versions.map((version) => (
+      <LongList items={versions} className="versions" label={`versions of ${model}`} rowHeight={64}>
+        {(version) => (
           <VersionRow
             key={version.version}
             version={version}
@@ -165,8 +224,8 @@ function ModelCard({ model, list, busy, onPromote, onRollback, onCanary, onEnd }
             onPromote={() => onPromote(version, champion)}
             onCanary={champion === undefined ? undefined : () => onCanary(version)}
           />
-        ))}
-      </ul>
+        )}
+      </LongList>
     </section>
   );
 }

@@ -1,8 +1,11 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type ModelVersion, VersionState, VersionStateSchema } from "../../../gen/albert/v1/models_pb.js";
+import { hrefOf } from "../../parts/address.ts";
 import { enumName } from "../../parts/enum-name.ts";
 import { lossText } from "../../parts/loss-text.ts";
 import { StateBadge, type Tone } from "../../parts/state-badge.tsx";
+
+// One stored version in the list of its model.
 
 /** One stored version: who it is, what it measured when it was made, and the way to make it serve. */
 export function VersionRow({
@@ -24,6 +27,7 @@ export function VersionRow({
       <div class="version-name">
         <b>{version.version}</b>
         <span>
+          <a href={hrefOf("versions", { of: `${version.model}@${version.version}` })}>Report and lineage</a>{" "}
           <code title={version.digest}>{version.digest.slice(0, 12)}</code>
           <small class="muted">{describe(version)}</small>
         </span>
@@ -76,7 +80,8 @@ function describe({ bytes, created }: ModelVersion): string {
   return [...size, ...date].join(" · ");
 }
 
-function toneOf(state: VersionState): Tone {
+/** The colour of a version's state. */
+export function toneOf(state: VersionState): Tone {
   switch (state) {
     case VersionState.SERVING:
       return "good";
