@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { useState } from "preact/hooks";
 import { type ModelInfo, ModelStateSchema } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
-import { enumName } from "./enum-name.ts";
-import { usePolling } from "./use-call.ts";
+import { usePolling } from "./calls/use-call.ts";
+import { enumName } from "./words/enum-name.ts";
 
 const INTERVAL_MS = 5_000;
 

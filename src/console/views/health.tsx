@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
-import { Problems } from "../parts/problems.tsx";
-import { Sparkline } from "../parts/sparkline.tsx";
-import { usePolling } from "../parts/use-call.ts";
+import { Problems } from "../parts/calls/problems.tsx";
+import { usePolling } from "../parts/calls/use-call.ts";
+import { Sparkline } from "../parts/charts/sparkline.tsx";
 import { parseMetrics, quantileBetween, type Sample, total } from "../prometheus.ts";
 
 const INTERVAL_MS = 2_000;

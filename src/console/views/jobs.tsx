@@ -1,14 +1,14 @@
 import { useState } from "preact/hooks";
 import { type Job, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
 import { training } from "../api.ts";
-import { addressParameters, keepInAddress } from "../parts/address.ts";
-import { enumName } from "../parts/enum-name.ts";
-import { Problems } from "../parts/problems.tsx";
+import { Problems } from "../parts/calls/problems.tsx";
+import { useCall, usePolling } from "../parts/calls/use-call.ts";
 import { StateBadge } from "../parts/state-badge.tsx";
-import { useCall, usePolling } from "../parts/use-call.ts";
-import { JobDetail } from "./job-detail.tsx";
-import { jobTone } from "./job-tone.ts";
-import { NewJobForm } from "./new-job-form.tsx";
+import { addressParameters, keepInAddress } from "../parts/words/address.ts";
+import { enumName } from "../parts/words/enum-name.ts";
+import { JobDetail } from "./jobs/job-detail.tsx";
+import { jobTone } from "./jobs/job-tone.ts";
+import { NewJobForm } from "./jobs/new-job-form.tsx";
 
 /** Fine-tuning jobs: start one from a file, watch it learn, stop it. */
 export function JobsView() {

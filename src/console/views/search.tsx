@@ -2,13 +2,13 @@ import { useEffect, useState } from "preact/hooks";
 import { OffsetUnit } from "../../gen/albert/v1/inference_pb.js";
 import { type AskIndexResponse, type IndexInfo, IndexState } from "../../gen/albert/v1/search_pb.js";
 import { search } from "../api.ts";
-import { addressParameters, keepInAddress } from "../parts/address.ts";
-import { Loaded } from "../parts/loaded.tsx";
-import { Problems } from "../parts/problems.tsx";
-import { useCall } from "../parts/use-call.ts";
-import { Workbench } from "../parts/workbench.tsx";
-import { FoundAnswers } from "./search-answers.tsx";
-import { NoIndex } from "./search-no-index.tsx";
+import { Loaded } from "../parts/calls/loaded.tsx";
+import { Problems } from "../parts/calls/problems.tsx";
+import { useCall } from "../parts/calls/use-call.ts";
+import { Workbench } from "../parts/calls/workbench.tsx";
+import { addressParameters, keepInAddress } from "../parts/words/address.ts";
+import { FoundAnswers } from "./search/answers.tsx";
+import { NoIndex } from "./search/no-index.tsx";
 
 /** What an address such as `#/search?index=docs&q=Who+…` asks. */
 function askedByAddress(): { readonly index: string | null; readonly question: string | null } {

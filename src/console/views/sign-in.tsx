@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { Problems } from "../parts/problems.tsx";
+import { Problems } from "../parts/calls/problems.tsx";
 import { signIn } from "../session.ts";
 
 /** Asks for a token, which is shown to the server once and kept nowhere in the page. */

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { HeadKind, type ModelInfo } from "../../gen/albert/v1/inference_pb.js";
 import { inference } from "../api.ts";
-import { Loaded } from "../parts/loaded.tsx";
-import { AskForm } from "./try-it-ask.tsx";
-import { ChooseForm } from "./try-it-choose.tsx";
-import { ClassifyForm } from "./try-it-classify.tsx";
+import { Loaded } from "../parts/calls/loaded.tsx";
+import { AskForm } from "./try/ask.tsx";
+import { ChooseForm } from "./try/choose.tsx";
+import { ClassifyForm } from "./try/classify.tsx";
 
 const TASKS = [
   { name: "Classify", form: ClassifyForm, kinds: [HeadKind.CLASSIFICATION] },

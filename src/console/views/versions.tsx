@@ -1,4 +1,4 @@
-import { addressParameters } from "../parts/address.ts";
+import { addressParameters } from "../parts/words/address.ts";
 import { CompareView } from "./versions/compare.tsx";
 import { VersionDetail } from "./versions/version-detail.tsx";
 import { VersionList } from "./versions/version-list.tsx";

@@ -7,12 +7,12 @@ import {
 } from "../../../gen/albert/v1/models_pb.js";
 import { figureName, figureText } from "../../../report/render/number-text.ts";
 import { datasets, models } from "../../api.ts";
-import { hrefOf, keepInAddress } from "../../parts/address.ts";
-import { everyPage } from "../../parts/every-page.ts";
-import { Loaded } from "../../parts/loaded.tsx";
-import { TASKS } from "../../parts/tasks.ts";
-import { useCall } from "../../parts/use-call.ts";
-import { Workbench } from "../../parts/workbench.tsx";
+import { everyPage } from "../../parts/calls/every-page.ts";
+import { Loaded } from "../../parts/calls/loaded.tsx";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { Workbench } from "../../parts/calls/workbench.tsx";
+import { hrefOf, keepInAddress } from "../../parts/words/address.ts";
+import { TASKS } from "../../parts/words/tasks.ts";
 
 interface Choices {
   readonly versions: readonly string[];

@@ -1,7 +1,7 @@
 import { type GateReport, GateVerdict, GateVerdictSchema } from "../../../gen/albert/v1/models_pb.js";
-import { enumName } from "../../parts/enum-name.ts";
-import { lossText } from "../../parts/loss-text.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
+import { enumName } from "../../parts/words/enum-name.ts";
+import { lossText } from "../../parts/words/loss-text.ts";
 
 // What the gate found about a version, in words.
 

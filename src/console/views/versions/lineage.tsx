@@ -1,8 +1,8 @@
 import type { GetVersionResponse, ModelVersion, Lineage as ProtoLineage } from "../../../gen/albert/v1/models_pb.js";
 import type { Job } from "../../../gen/albert/v1/training_pb.js";
 import { datasets, models, training } from "../../api.ts";
-import { hrefOf } from "../../parts/address.ts";
-import { everyPage } from "../../parts/every-page.ts";
+import { everyPage } from "../../parts/calls/every-page.ts";
+import { hrefOf } from "../../parts/words/address.ts";
 
 // Draws where a version came from: the versions before it, and between two of them the job, data and teacher that led on.
 

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Alias, type GateReport, GateVerdict, type ModelVersion } from "../../../gen/albert/v1/models_pb.js";
 import { models } from "../../api.ts";
-import { Problems } from "../../parts/problems.tsx";
-import { useCall } from "../../parts/use-call.ts";
+import { Problems } from "../../parts/calls/problems.tsx";
+import { useCall } from "../../parts/calls/use-call.ts";
 import { Findings, GateVerdictPart } from "./gate-verdict.tsx";
 
 /**

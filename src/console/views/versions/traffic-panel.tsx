@@ -5,8 +5,8 @@ import {
   type ModelTraffic,
   TrafficModeSchema,
 } from "../../../gen/albert/v1/models_pb.js";
-import { enumName } from "../../parts/enum-name.ts";
 import { StateBadge, type Tone } from "../../parts/state-badge.tsx";
+import { enumName } from "../../parts/words/enum-name.ts";
 
 /** The challenger of a model: its share, what all servers have seen of it so far, and the way to end it. */
 export function TrafficPanel({

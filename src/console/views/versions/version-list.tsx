@@ -11,12 +11,12 @@ import {
   VersionStateSchema,
 } from "../../../gen/albert/v1/models_pb.js";
 import { models } from "../../api.ts";
-import { addressParameters, hrefOf, keepInAddress } from "../../parts/address.ts";
-import { enumName } from "../../parts/enum-name.ts";
-import { everyPage } from "../../parts/every-page.ts";
+import { everyPage } from "../../parts/calls/every-page.ts";
+import { Problems } from "../../parts/calls/problems.tsx";
+import { useCall, usePolling } from "../../parts/calls/use-call.ts";
 import { LongList } from "../../parts/long-list.tsx";
-import { Problems } from "../../parts/problems.tsx";
-import { useCall, usePolling } from "../../parts/use-call.ts";
+import { addressParameters, hrefOf, keepInAddress } from "../../parts/words/address.ts";
+import { enumName } from "../../parts/words/enum-name.ts";
 import { CanaryDialog, type CanaryWish } from "./canary-dialog.tsx";
 import { PromoteDialog } from "./promote-dialog.tsx";
 import { TrafficPanel } from "./traffic-panel.tsx";

@@ -1,9 +1,9 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type ModelVersion, VersionState, VersionStateSchema } from "../../../gen/albert/v1/models_pb.js";
-import { hrefOf } from "../../parts/address.ts";
-import { enumName } from "../../parts/enum-name.ts";
-import { lossText } from "../../parts/loss-text.ts";
 import { StateBadge, type Tone } from "../../parts/state-badge.tsx";
+import { hrefOf } from "../../parts/words/address.ts";
+import { enumName } from "../../parts/words/enum-name.ts";
+import { lossText } from "../../parts/words/loss-text.ts";
 
 // One stored version in the list of its model.
 

@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Job, type JobEvent, JobStateSchema } from "../../gen/albert/v1/training_pb.js";
-import { explain, training } from "../api.ts";
-import { Curve, type CurvePoint } from "../parts/curve.tsx";
-import { enumName } from "../parts/enum-name.ts";
-import { Problems } from "../parts/problems.tsx";
-import { StateBadge } from "../parts/state-badge.tsx";
-import { useCall } from "../parts/use-call.ts";
+import { type Job, type JobEvent, JobStateSchema } from "../../../gen/albert/v1/training_pb.js";
+import { explain, training } from "../../api.ts";
+import { Problems } from "../../parts/calls/problems.tsx";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { Curve, type CurvePoint } from "../../parts/charts/curve.tsx";
+import { StateBadge } from "../../parts/state-badge.tsx";
+import { enumName } from "../../parts/words/enum-name.ts";
 import { jobTone } from "./job-tone.ts";
 
 interface Curves {

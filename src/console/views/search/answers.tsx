@@ -1,5 +1,5 @@
-import type { AskIndexResponse, Citation, IndexAnswer, Passage } from "../../gen/albert/v1/search_pb.js";
-import { MetaLine } from "../parts/meta-line.tsx";
+import type { AskIndexResponse, Citation, IndexAnswer, Passage } from "../../../gen/albert/v1/search_pb.js";
+import { MetaLine } from "../../parts/meta-line.tsx";
 
 /** The answers of an index, each marked in its passage, and the passages that were read. */
 export function FoundAnswers({ reply }: { readonly reply: AskIndexResponse }) {

@@ -1,4 +1,4 @@
-import type { PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
+import type { PrecisionLoss } from "../../../gen/albert/v1/inference_pb.js";
 
 /** What fewer bits change, in one line. */
 export function lossText({ of, format, task, examples, changedAnswers, before, after }: PrecisionLoss): string {

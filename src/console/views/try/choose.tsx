@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
-import { inference } from "../api.ts";
-import { linesOf } from "../parts/lines-of.ts";
-import { MetaLine } from "../parts/meta-line.tsx";
-import { ModelSelect } from "../parts/model-select.tsx";
-import { ScoreBars } from "../parts/score-bars.tsx";
-import { useCall } from "../parts/use-call.ts";
-import { Workbench } from "../parts/workbench.tsx";
+import { inference } from "../../api.ts";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { Workbench } from "../../parts/calls/workbench.tsx";
+import { ScoreBars } from "../../parts/charts/score-bars.tsx";
+import { MetaLine } from "../../parts/meta-line.tsx";
+import { ModelSelect } from "../../parts/model-select.tsx";
+import { linesOf } from "../../parts/words/lines-of.ts";
 
 /** A question about a passage, and several answers of which one is best. */
 export function ChooseForm({ models }: { readonly models: readonly string[] }) {

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Job, JobKind, PromotePolicy, type ValidateDatasetResponse } from "../../gen/albert/v1/training_pb.js";
-import { datasets, models, training } from "../api.ts";
-import { ModelSelect } from "../parts/model-select.tsx";
-import { Problems } from "../parts/problems.tsx";
-import { StateBadge } from "../parts/state-badge.tsx";
-import { TASKS } from "../parts/tasks.ts";
-import { useCall } from "../parts/use-call.ts";
-import { uploadDataset } from "../upload.ts";
+import { type Job, JobKind, PromotePolicy, type ValidateDatasetResponse } from "../../../gen/albert/v1/training_pb.js";
+import { datasets, models, training } from "../../api.ts";
+import { Problems } from "../../parts/calls/problems.tsx";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { ModelSelect } from "../../parts/model-select.tsx";
+import { StateBadge } from "../../parts/state-badge.tsx";
+import { TASKS } from "../../parts/words/tasks.ts";
+import { uploadDataset } from "../../upload.ts";
 
 interface Fields {
   readonly model: string;

@@ -1,12 +1,12 @@
 import { useState } from "preact/hooks";
-import { type AnswerQuestionResponse, OffsetUnit } from "../../gen/albert/v1/inference_pb.js";
-import { inference } from "../api.ts";
-import { Examples } from "../parts/examples.tsx";
-import { MetaLine } from "../parts/meta-line.tsx";
-import { ModelSelect } from "../parts/model-select.tsx";
-import { ScoreBars } from "../parts/score-bars.tsx";
-import { useCall } from "../parts/use-call.ts";
-import { Workbench } from "../parts/workbench.tsx";
+import { type AnswerQuestionResponse, OffsetUnit } from "../../../gen/albert/v1/inference_pb.js";
+import { inference } from "../../api.ts";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { Workbench } from "../../parts/calls/workbench.tsx";
+import { ScoreBars } from "../../parts/charts/score-bars.tsx";
+import { Examples } from "../../parts/examples.tsx";
+import { MetaLine } from "../../parts/meta-line.tsx";
+import { ModelSelect } from "../../parts/model-select.tsx";
 
 const CONTEXT =
   "The harbour has had three lighthouses. The first lighthouse was built by John Smeaton in 1759, and burned down a century later. The present tower was finished in 1882.";

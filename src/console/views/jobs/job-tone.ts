@@ -1,5 +1,5 @@
-import { JobState } from "../../gen/albert/v1/training_pb.js";
-import type { Tone } from "../parts/state-badge.tsx";
+import { JobState } from "../../../gen/albert/v1/training_pb.js";
+import type { Tone } from "../../parts/state-badge.tsx";
 
 /** The colour of a job's state. */
 export function jobTone(state: JobState): Tone {

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { explain } from "../api.ts";
+import { explain } from "../../api.ts";
 
 // Hooks that connect a view to calls of the server: one call at a time, or repeated reads.
 

@@ -1,14 +1,14 @@
 import { useState } from "preact/hooks";
-import type { ClassifyResponse } from "../../gen/albert/v1/inference_pb.js";
-import { inference } from "../api.ts";
-import { Examples } from "../parts/examples.tsx";
-import { linesOf } from "../parts/lines-of.ts";
-import { MetaLine } from "../parts/meta-line.tsx";
-import { ModelSelect } from "../parts/model-select.tsx";
-import { Pieces } from "../parts/pieces.tsx";
-import { ScoreBars } from "../parts/score-bars.tsx";
-import { useCall } from "../parts/use-call.ts";
-import { Workbench } from "../parts/workbench.tsx";
+import type { ClassifyResponse } from "../../../gen/albert/v1/inference_pb.js";
+import { inference } from "../../api.ts";
+import { useCall } from "../../parts/calls/use-call.ts";
+import { Workbench } from "../../parts/calls/workbench.tsx";
+import { ScoreBars } from "../../parts/charts/score-bars.tsx";
+import { Examples } from "../../parts/examples.tsx";
+import { MetaLine } from "../../parts/meta-line.tsx";
+import { ModelSelect } from "../../parts/model-select.tsx";
+import { Pieces } from "../../parts/pieces.tsx";
+import { linesOf } from "../../parts/words/lines-of.ts";
 
 const EXAMPLES = [
   ["praise", "A gripping film with a wonderful cast."],
