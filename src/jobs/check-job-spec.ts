@@ -27,7 +27,7 @@ export function checkJobSpec(spec: JobSpec): void {
     }
   };
   collect(() => checkName("spec.model", spec.model));
-  const measures = spec.kind === "evaluate" || spec.kind === "convert";
+  const measures = Object.hasOwn(MEASURED_ON, spec.kind);
   const fineTunes = spec.kind === "fine-tune" || spec.kind === "distil";
   if ((fineTunes || measures) && !TASKS.some((task) => task === spec.task)) {
     violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
@@ -36,8 +36,8 @@ export function checkJobSpec(spec: JobSpec): void {
     violations.push({ field: "spec.train", description: "this kind of job needs training data" });
   }
   if (measures && spec.eval === undefined) {
-    const what = spec.kind === "convert" ? "a conversion is measured: it" : "an evaluation";
-    violations.push({ field: "spec.eval", description: `${what} needs data` });
+    const description = MEASURED_ON[spec.kind as keyof typeof MEASURED_ON]; // `measures` says so
+    violations.push({ field: "spec.eval", description });
   }
   checkTeaching(spec, violations);
   for (const [field, source] of [
@@ -79,6 +79,12 @@ export function checkJobSpec(spec: JobSpec): void {
   collect(() => checkRecipe(spec));
   if (violations.length > 0) throw invalidInput(violations);
 }
+
+const MEASURED_ON = {
+  evaluate: "an evaluation needs data",
+  convert: "a conversion is measured: it needs data",
+  calibrate: "a calibration is fitted to data that the model was not trained on: it needs some",
+} as const;
 
 /** A teacher, and texts without labels, are what a distillation has and no other kind. */
 function checkTeaching(spec: JobSpec, violations: FieldViolation[]): void {

@@ -3,6 +3,7 @@ import { WEIGHT_FORMATS, type WeightFormat } from "../model/directory/weight-for
 import type { ProblemType } from "../model/heads.ts";
 import { DEFAULT_PRETRAINING_SETTINGS, PRETRAINING, type PretrainingSettings } from "../pretraining/hyperparameters.ts";
 import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
+import { FITS, type FitKind } from "../tasks/evaluation/calibrate-head.ts";
 import type { ReadingOptions } from "../training/data/rows/dataset-rows.ts";
 import { type ColumnNames, parseColumns } from "../training/data/rows/fields.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../training/features/task-data.ts";
@@ -32,6 +33,7 @@ export interface JobRecipe extends ReadingOptions {
   readonly student?: string;
   readonly vocabulary?: string;
   readonly weights?: WeightFormat;
+  readonly fit?: FitKind;
   readonly embeddingsApart?: boolean;
 }
 
@@ -67,6 +69,10 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
     description: "architecture of a distillation's student, by name or as JSON; it takes over the teacher's vocabulary",
   },
   vocabulary: { type: text, description: "of random weights or instances: the digest of a dataset, or a path" },
+  fit: {
+    type: choice(...FITS),
+    description: "of a calibration: a temperature, or besides, of two labels, the threshold of the second",
+  },
   weights: { type: choice(...WEIGHT_FORMATS), description: "how a conversion stores weights" },
   embeddingsApart: {
     type: flag,
@@ -82,6 +88,7 @@ const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> 
   pretrain: ["randomInit", "vocabulary", "cased"],
   evaluate: READING,
   convert: ["weights", "embeddingsApart", ...READING],
+  calibrate: ["fit", ...READING],
   "train-vocabulary": ["vocabSize", "cased"],
   "pretraining-data": ["vocabulary", "cased"],
 };

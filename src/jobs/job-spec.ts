@@ -9,6 +9,7 @@ export type JobKind =
   | "pretrain"
   | "evaluate"
   | "convert"
+  | "calibrate"
   | "train-vocabulary"
   | "pretraining-data";
 
@@ -25,7 +26,7 @@ export interface JobSpec {
   readonly kind: JobKind;
   /** Name of the model whose versions this job adds to. */
   readonly model: string;
-  /** Task of a fine-tune, distillation, evaluation or conversion; empty for other kinds. */
+  /** Task of a fine-tune, distillation, evaluation, conversion or calibration; empty for other kinds. */
   readonly task: string;
   /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
   readonly init: string;

@@ -92,7 +92,10 @@ export interface ClassificationHead extends HeadBase {
   readonly labels: readonly string[];
   /** Of one label a text: what the logits are divided by before the softmax, fitted on held-out data; 1 when left out. */
   readonly temperature?: number;
-  /** Of any number of labels a text: the probability from which each is true, in the labels' order; 0.5 when left out. */
+  /**
+   * In the labels' order; 0.5 each when left out. Of any number of labels a text: the probability from which each is true. Of two
+   * labels, one a text: the probability from which each is the answer; both add up to 1.
+   */
   readonly thresholds?: readonly number[];
 }
 

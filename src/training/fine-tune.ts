@@ -9,6 +9,8 @@ import { initialiseParameter, parametersForHeads } from "../model/initialise.ts"
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
+import { FEWEST_FITTED_ROWS, type FitKind, whyUnfitted } from "../tasks/evaluation/calibrate-head.ts";
+import type { FittedDecisions } from "../tasks/evaluation/fit-decisions.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import { classWeights } from "./class-weights.ts";
 import { projectionParameters } from "./distillation/distillation.ts";
@@ -44,6 +46,7 @@ import { type ResolvedSettings, type RunFacts, resolveSettings } from "./setting
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import { FeatureStepSource } from "./step/step-source.ts";
 import type { ClassificationLoss, ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
+import { stillFrozen, unfreezingStages } from "./step/unfreezing.ts";
 
 // A fine-tuning run: everything before the first step, the run itself, and the result.
 
@@ -69,6 +72,8 @@ export interface FineTuneSpec {
 /** Evaluates weights on the run's evaluation data. */
 export interface Evaluator extends FinalEvaluator {
   run(parameters: ReadonlyMap<string, Tensor>, step: number): Promise<Readonly<Record<string, number>>>;
+  /** Fits what the head decides with these weights to the run's evaluation data. */
+  fit(parameters: ReadonlyMap<string, Tensor>, kind: FitKind): Promise<FittedDecisions>;
   close(): Promise<void>;
 }
 
@@ -129,6 +134,7 @@ export async function prepareFineTune(
   }
 
   const loss = await lossOf(settings, head, data);
+  checkCalibration(settings, head, data);
   const { parameters, initialised } = startingParameters(start, head, settings);
   const frozen = frozenNames(start, head, settings);
   const distillation =
@@ -229,6 +235,10 @@ export interface RunOptions {
 export interface FineTuneOutcome extends TrainingOutcome {
   /** What a person should know of the result besides its figures; also reported as warnings. */
   readonly findings: readonly Finding[];
+  /** The head of the result, with its fit where one was asked for. */
+  readonly head: Head;
+  /** What the fit of the head's decisions changed; absent where none was asked for. */
+  readonly calibrated?: FittedDecisions["calibrated"];
   /** Paths of the prediction files that the final evaluation left. */
   readonly predictionFiles: readonly string[];
 }
@@ -245,7 +255,8 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
     for (const message of prepared.warnings) options.onEvent({ kind: "warning", reason: "PREPARED", message });
     const outcome = await train({
       ...rest,
-      openExecutor: (state) => openExecutor(stepSpec, state, spec.executor),
+      openExecutor: (state, stage) => openExecutor(stageSpec(prepared, stage), state, spec.executor),
+      ...stagesOf(prepared),
       initial,
       data: source,
       schedule: scheduleOf(prepared),
@@ -284,11 +295,14 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
     if (outcome.stoppedBy !== "aborted") find(lookAtLosses(outcome.losses));
     const evaluation = prepared.data.eval;
     if (evaluator === undefined || evaluation === undefined || outcome.stoppedBy === "aborted") {
-      return { ...outcome, predictionFiles: [], findings };
+      return { ...outcome, head, predictionFiles: [], findings };
     }
     const { best, step } = outcome.progress;
     const keptStep = best?.step ?? step;
-    const evaluations = await evaluator.final(outcome.parameters, keptStep);
+    const { calibrate } = settings;
+    const fitted = calibrate === "none" ? undefined : await evaluator.fit(outcome.parameters, calibrate);
+    const answering = fitted?.head ?? head;
+    const evaluations = await evaluator.final(outcome.parameters, keptStep, answering);
     const predictionFiles = await writeFinalEvaluations(spec.work, evaluations, keptStep);
     const metrics = namedMetrics(evaluations);
     const baseline = await trivialBaseline(head, prepared.data.train, evaluation);
@@ -297,10 +311,24 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       const plain = await evaluator.run(outcome.plainParameters, keptStep);
       find(compareAverages(settings.metric, metrics[settings.metric], plain[settings.metric]));
     }
-    return { ...outcome, metrics, predictionFiles, findings };
+    const fit = fitted === undefined ? {} : { calibrated: fitted.calibrated };
+    return { ...outcome, head: answering, ...fit, metrics, predictionFiles, findings };
   } finally {
     await evaluator?.close();
   }
+}
+
+/** The stages of a run that unfreezes its layers one after the other. */
+function stagesOf({ resolved: { settings }, stepSpec }: PreparedFineTune) {
+  const { unfreezeStep: every } = settings;
+  return every === 0 ? {} : { stages: { every, count: unfreezingStages(stepSpec.config) } };
+}
+
+/** What a step of a stage computes: parameters of groups that do not learn yet stay as they are. */
+function stageSpec({ resolved: { settings }, stepSpec, initial }: PreparedFineTune, stage: number): StepSpec {
+  if (settings.unfreezeStep === 0) return stepSpec;
+  const waiting = stillFrozen(initial.parameters.keys(), stepSpec.config.numHiddenGroups, stage);
+  return { ...stepSpec, frozen: new Set([...(stepSpec.frozen ?? []), ...waiting]) };
 }
 
 /** What a run starts from: a checkpoint, random weights, or a student made for its teacher. */
@@ -334,7 +362,10 @@ export function hintsOf({ start, resolved }: PreparedFineTune): { readonly fineT
 }
 
 /** What the result's manifest says about where it came from, but for who made it. */
-export function lineageOf({ start, data, spec, resolved, distillation }: PreparedFineTune): Lineage {
+export function lineageOf(
+  { start, data, spec, resolved, distillation }: PreparedFineTune,
+  { calibrated }: Pick<FineTuneOutcome, "calibrated">,
+): Lineage {
   const { train, eval: evaluation, unlabelled } = data;
   return {
     ...(start.digest === undefined ? {} : { parent: start.digest }),
@@ -345,6 +376,7 @@ export function lineageOf({ start, data, spec, resolved, distillation }: Prepare
       ...(unlabelled === undefined ? {} : { unlabelled: unlabelled.digest }),
     },
     recipe: { task: spec.data.task, ...resolved.settings, ...distillation?.settings },
+    ...(calibrated === undefined ? {} : { calibrated }),
   };
 }
 
@@ -378,6 +410,15 @@ function frozenNames(start: StartingModel, head: Head, settings: ResolvedSetting
   }
   const trunk = settings.headOnly ? trunkParameters(start.config).map(({ name }) => name) : [];
   return new Set([...trunk, ...all.filter((name) => matches(name, settings.freeze))]);
+}
+
+/** Refuses a fit that could not be made when the run has ended. */
+function checkCalibration({ calibrate }: ResolvedSettings["settings"], head: Head, { eval: held }: CheckedData): void {
+  if (calibrate === "none") return;
+  const refusal = whyUnfitted(head, calibrate);
+  const few = `needs evaluation data of at least ${FEWEST_FITTED_ROWS} examples, got ${held?.count ?? 0}`;
+  const description = refusal?.description ?? ((held?.count ?? 0) < FEWEST_FITTED_ROWS ? few : undefined);
+  if (description !== undefined) throw invalidInput([{ field: "calibrate", description }]);
 }
 
 /** @returns undefined for plain cross-entropy, and where the head knows no other loss */

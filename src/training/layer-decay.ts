@@ -1,3 +1,5 @@
+import { depthBelowHead } from "./step/unfreezing.ts";
+
 /**
  * The share of the learning rate that a parameter gets: `decay` to the power of its distance from the head, counted in groups of
  * layers (Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 5.3.4). Head and pooler get all of it, the
@@ -7,7 +9,5 @@
  * @param groups  `numHiddenGroups` of the model
  */
 export function layerRate(name: string, groups: number, decay: number): number {
-  if (!name.startsWith("bert/") || name.startsWith("bert/pooler/")) return 1;
-  const group = /^bert\/encoder\/transformer\/group_(\d+)\//.exec(name)?.[1];
-  return decay ** (group === undefined ? groups + 1 : groups - Number(group));
+  return decay ** depthBelowHead(name, groups);
 }

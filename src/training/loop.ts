@@ -14,7 +14,10 @@ import { ThroughputMeter } from "./throughput-meter.ts";
 // The training loop. It knows no model and no data: an executor takes the steps, a source gives the batches.
 
 export interface TrainingRun {
-  readonly openExecutor: (state: TrainState) => Promise<Executor>;
+  /** @param stage  of `stages`, from 0; 0 where the run has one stage */
+  readonly openExecutor: (state: TrainState, stage: number) => Promise<Executor>;
+  /** Where other parameters learn from some steps on: the steps of a stage, and how many there are; the last goes on to the end. */
+  readonly stages?: { readonly every: number; readonly count: number };
   /** What the run starts from when there is nothing to resume. */
   readonly initial: TrainState;
   readonly data: StepSource;
@@ -81,7 +84,13 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   const endStep = endOf(run);
   const losses: number[] = [];
   let { state, progress } = await startingPoint(run);
-  let executor = await run.openExecutor(state);
+  let stage = stageAt(run, progress.step);
+  let executor = await run.openExecutor(state, stage);
+  const reopen = async () => {
+    await executor.close();
+    stage = stageAt(run, progress.step);
+    executor = await run.openExecutor(state, stage);
+  };
   onEvent({
     kind: "started",
     firstStep: progress.step,
@@ -136,8 +145,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
     onEvent({ kind: "diverged", step: progress.step, ...divergence });
     ({ state, progress } = await rollBack(run, progress, divergence));
     savedStep = progress.step;
-    await executor.close();
-    executor = await run.openExecutor(state);
+    await reopen();
   };
 
   try {
@@ -155,6 +163,10 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
       if (progress.evaluationsSinceBest >= (evaluation?.selection.patience ?? Number.POSITIVE_INFINITY)) {
         stoppedBy = "early-stopping";
         break;
+      }
+      if (stageAt(run, first) !== stage) {
+        state = await executor.snapshot();
+        await reopen();
       }
       throughput.stepBegins();
       const group = await groups.next({ first, attempt, end: nextStop(run, first), goesOn });
@@ -217,10 +229,15 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   }
 }
 
-/** The first step after this one before which the state must be at hand: for a checkpoint, an evaluation, or the end. */
+/** The stage to which a step belongs. */
+function stageAt({ stages }: TrainingRun, step: number): number {
+  return stages === undefined ? 0 : Math.min(stages.count - 1, Math.floor(step / stages.every));
+}
+
+/** The first step after this one before which the state must be at hand: for a checkpoint, an evaluation, a stage, or the end. */
 function nextStop(run: TrainingRun, step: number): number {
-  const { checkpointEvery, evaluation } = run;
-  const periods = [checkpointEvery, ...(evaluation === undefined ? [] : [evaluation.every])];
+  const { checkpointEvery, evaluation, stages } = run;
+  const periods = [checkpointEvery, evaluation?.every, stages?.every].filter((every) => every !== undefined);
   return Math.min(endOf(run), ...periods.map((every) => (Math.floor(step / every) + 1) * every));
 }
 

@@ -68,6 +68,10 @@ describe("the check of a job's specification", () => {
     expect(refused({ kind: "convert", train: undefined, eval: dataset("b"), recipe: { weights: "int4" } })).toEqual([
       "spec.recipe.weights",
     ]);
+    expect(refused({ kind: "calibrate", train: undefined })).toEqual(["spec.eval"]);
+    expect(refused({ kind: "calibrate", train: undefined, eval: dataset("b"), recipe: { fit: "bias" } })).toEqual([
+      "spec.recipe.fit",
+    ]);
     expect(refused({ kind: "pretrain", task: "" })).toEqual([]);
     expect(refused({ kind: "pretrain", task: "", train: undefined })).toEqual(["spec.train"]);
   });

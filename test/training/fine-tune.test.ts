@@ -7,7 +7,13 @@ import { metricsOf } from "../../src/training/evaluation/head-metrics.ts";
 import type { TrainingEvent } from "../../src/training/events.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { checkData } from "../../src/training/features/task-data.ts";
-import { type FineTuneSpec, prepareFineTune, type RunOptions, runFineTune } from "../../src/training/fine-tune.ts";
+import {
+  type FineTuneSpec,
+  lineageOf,
+  prepareFineTune,
+  type RunOptions,
+  runFineTune,
+} from "../../src/training/fine-tune.ts";
 import type { TrainingOutcome } from "../../src/training/loop.ts";
 import { planFineTune } from "../../src/training/plan.ts";
 import type { GivenSettings } from "../../src/training/settings/fine-tuning.ts";
@@ -178,6 +184,97 @@ describe("a fine-tune", () => {
       const same = data.every((value, at) => value === prepared.initial.parameters.get(name)!.data[at]);
       expect([name, same]).toEqual([name, name.includes("embeddings")]);
     }
+  });
+
+  describe("that unfreezes", () => {
+    const grouped = () => ({
+      start: {
+        kind: "random",
+        architecture: join(directory, "grouped.json"),
+        vocabulary: join(directory, "vocab.txt"),
+      } as const,
+    });
+    beforeAll(async () => {
+      const tiny = JSON.parse(await readFile(join(directory, "tiny.json"), "utf8"));
+      await writeFile(join(directory, "grouped.json"), JSON.stringify({ ...tiny, num_hidden_groups: 2 }));
+    });
+    const groupOf = (name: string) => /group_\d/.exec(name)?.[0] ?? (/embedding/.test(name) ? "embeddings" : "head");
+
+    it("lets one group of layers after the other learn, from the head downwards", { timeout: 60_000 }, async () => {
+      const expected = ["head", "group_1", "group_0", "embeddings"];
+      for (const [stage] of expected.entries()) {
+        const given = { unfreezeStep: 3, warmupStep: 0, saveCheckpointsSteps: 20 };
+        const run = specOf(`unfreezes-${stage}`, { given, ...grouped() });
+        const { outcome, prepared } = await fineTune(run, { maxSteps: 3 * stage + 1 });
+        const moved = new Set<string>();
+        for (const [name, { data }] of outcome.parameters) {
+          const before = prepared.initial.parameters.get(name)!.data;
+          if (data.some((value, at) => value !== before[at])) moved.add(groupOf(name));
+        }
+        expect([...moved].sort()).toEqual(expected.slice(0, stage + 1).sort());
+      }
+    });
+
+    it("ends in the same bytes when interrupted in any stage and resumed", { timeout: 60_000 }, async () => {
+      const given = {
+        unfreezeStep: 3,
+        dropout: 0.1,
+        emaDecay: 0.9,
+        optimizer: "adamw-corrected",
+        iterationsPerLoop: 2,
+      } as const;
+      const whole = await fineTune(specOf("unfreezes", { given, ...grouped() }));
+      for (const at of [2, 6, 8]) {
+        const abort = new AbortController();
+        const beforeStep = (step: number) => (step >= at ? abort.abort() : undefined);
+        const spec = specOf(`unfreezes-cut-${at}`, { given, ...grouped() });
+        const cut = await fineTune(spec, { signal: abort.signal, beforeStep });
+        expect(cut.outcome.progress.step).toBe(at);
+        const resumed = await fineTune(spec, { resume: true });
+        expect(hexOf(resumed.outcome)).toEqual(hexOf(whole.outcome));
+      }
+    });
+
+    it("counts passes, takes layers that share weights as one group and says so, and refuses a run that is too short", async () => {
+      const shared = await prepareFineTune(specOf("shared", { given: { unfreezeEpochs: 1.5 } }));
+      await shared.close();
+      expect(shared.resolved.settings.unfreezeStep).toBe(5); // of 24 examples in steps of 8
+      expect(shared.warnings.join()).toContain("2 layers share weights: they begin to learn together");
+      await expect(prepareFineTune(specOf("short", { given: { unfreezeStep: 6 } }))).rejects.toMatchObject({
+        violations: [
+          { field: "unfreeze_step", description: expect.stringMatching(/after 12 steps, of 12.*at most 5 steps/) },
+        ],
+      });
+      const headOnly = specOf("only", { given: { unfreezeStep: 2, headOnly: true } });
+      await expect(prepareFineTune(headOnly)).rejects.toMatchObject({ violations: [{ field: "unfreeze_step" }] });
+    });
+  });
+
+  it("fits what its head decides to the evaluation data where asked, and measures with the fit", {
+    timeout: 60_000,
+  }, async () => {
+    const rows = Array.from(
+      { length: 90 },
+      (_, i) => `the ${i % 3 === 0 ? "good" : "dull"} film ${"old ".repeat(i % 4)}\t${i % 5 < 2 ? 1 : 0}`,
+    );
+    const path = join(directory, "noisy.tsv");
+    await writeFile(path, ["sentence\tlabel", ...rows].join("\n"));
+    const data = { train: path, eval: path };
+    const plain = await fineTune(specOf("unfitted", { data }));
+    const { outcome, prepared } = await fineTune(specOf("fitted", { data, given: { calibrate: "threshold" } }));
+    expect(hexOf(outcome)).toEqual(hexOf(plain.outcome));
+    expect(outcome.head).toMatchObject({
+      temperature: expect.any(Number),
+      thresholds: [expect.any(Number), expect.any(Number)],
+    });
+    expect(outcome.calibrated).toMatchObject({ examples: 90, before: { log_loss: expect.any(Number) } });
+    expect(outcome.metrics["eval_loss"]).toBeLessThan(plain.outcome.metrics["eval_loss"]!);
+    expect(outcome.metrics["f1"]).toBeGreaterThan(plain.outcome.metrics["f1"]!);
+    expect(lineageOf(prepared, outcome).calibrated).toEqual(outcome.calibrated);
+    const few = specOf("few", { given: { calibrate: "temperature" } });
+    await expect(prepareFineTune(few)).rejects.toMatchObject({
+      violations: [{ field: "calibrate", description: "needs evaluation data of at least 50 examples, got 24" }],
+    });
   });
 
   it("hands the chosen loss and the decay of layers to its steps", async () => {

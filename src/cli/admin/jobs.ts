@@ -38,6 +38,7 @@ const KINDS = {
   pretrain: JobKind.PRETRAIN,
   evaluate: JobKind.EVALUATE,
   convert: JobKind.CONVERT,
+  calibrate: JobKind.CALIBRATE,
   "train-vocabulary": JobKind.TRAIN_VOCABULARY,
   "pretraining-data": JobKind.PRETRAINING_DATA,
 } as const;

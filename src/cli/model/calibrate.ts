@@ -1,19 +1,18 @@
 import { basename, resolve } from "node:path";
-import type { Command } from "commander";
-import { invalidInput } from "../../errors.ts";
+import { type Command, Option } from "commander";
 import type { Calibration } from "../../model/directory/model-directory.ts";
-import { contentsOf, writeModelDirectory } from "../../model/directory/write-model-directory.ts";
+import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
-import type { ClassificationExample } from "../../tasks/datasets/examples.ts";
-import { calibrateHead } from "../../tasks/evaluation/calibrate-head.ts";
-import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
-import { addDatasetOptions, type DatasetFlags, type OpenDataset, withDataset } from "../evaluation/dataset-run.ts";
+import { FITS, type FitKind } from "../../tasks/evaluation/calibrate-head.ts";
+import { calibratedContents, fitDecisions } from "../../tasks/evaluation/fit-decisions.ts";
+import { addDatasetOptions, type DatasetFlags, withDataset } from "../evaluation/dataset-run.ts";
 
 // Fits what a model decides to held-out data, and writes the model with the fit.
 
 interface CalibrateFlags extends Omit<DatasetFlags, "model"> {
   readonly output: string;
   readonly name?: string;
+  readonly fit: FitKind;
 }
 
 /** Adds `albert calibrate`: a model's temperature or thresholds, fitted to data that it was not trained on. */
@@ -25,23 +24,27 @@ export function registerCalibrate(program: Command): void {
     )
     .argument("<model>", "model directory, Hugging Face directory or TensorFlow checkpoint")
     .requiredOption("--output <dir>", "directory to make; must not exist")
-    .option("--name <name>", "name of the model (default: the output directory's)");
+    .option("--name <name>", "name of the model (default: the output directory's)")
+    .addOption(
+      new Option(
+        "--fit <what>",
+        "of one label a text: its temperature, or besides, of two labels, the threshold of the second",
+      )
+        .choices(FITS)
+        .default("temperature"),
+    );
   addDatasetOptions(command, { model: false })
     .option("--json", "print JSON")
     .action(async (path: string, flags: CalibrateFlags) => {
       const { output, name = basename(resolve(output)) } = flags;
       const request = { split: flags.split ?? "dev", purpose: "evaluate" } as const;
       const report = await withDataset({ ...flags, model: path }, request, async (opened) => {
-        const { model } = opened;
-        const { heads, metrics, calibrated } = await fitted(opened, flags);
-        const contents = contentsOf(model);
-        const { digest } = await writeModelDirectory(output, {
-          ...{ ...contents, name, heads: heads ?? contents.heads },
-          metrics: { ...contents.metrics, ...metrics },
-          lineage: { ...contents.lineage, calibrated },
-        });
-        const head = heads?.find((one) => one.name === opened.head.name);
-        return { model: output, digest, ...(head === undefined ? {} : { head }), ...calibrated };
+        const { model, tasks, ...rest } = opened;
+        const fitted = await fitDecisions({ ...rest, model: tasks, task: flags.task }, flags.fit);
+        const { digest } = await writeModelDirectory(output, calibratedContents(model, name, fitted));
+        const { head, calibrated } = fitted;
+        const shown = head.kind === "classification" ? { head } : {};
+        return { model: output, digest, ...shown, from: model.digest, ...calibrated };
       });
       process.stdout.write(
         flags.json
@@ -51,36 +54,13 @@ export function registerCalibrate(program: Command): void {
     });
 }
 
-/** The model's heads and metrics with the fit, and what is said of it. */
-async function fitted(opened: OpenDataset, { task }: CalibrateFlags) {
-  const { engine, model, tasks, head, examples, options } = opened;
-  const origin = { from: model.digest, task };
-  switch (head.kind) {
-    case "classification": {
-      const labelled = examples as AsyncIterable<ClassificationExample>; // whose kind the head's kind decides
-      const fit = await calibrateHead({ engine, model: tasks, task, examples: labelled, options }, head);
-      const { before, after } = fit;
-      const heads = model.heads.map((one) => (one.name === head.name ? fit.head : one));
-      return { heads, metrics: after, calibrated: { ...origin, examples: fit.examples, before, after } };
-    }
-    case "span-answerability": {
-      const { metrics, examples: count } = await evaluateDataset(engine, tasks, task, examples, options);
-      const { exact = 0, f1 = 0, null_score_diff_threshold: threshold = 0 } = metrics;
-      const after = { exact, f1, null_score_diff_threshold: threshold };
-      return { metrics: after, calibrated: { ...origin, examples: count, before: {}, after } };
-    }
-    default: {
-      const description = `head ${head.name} (${head.kind}) has nothing to fit: give a classification or SQuAD v2`;
-      throw invalidInput([{ field: "head", description }]);
-    }
-  }
-}
-
 function fitText(head: { readonly kind: string } | undefined): string[] {
   if (head?.kind !== "classification") return [];
-  const { temperature, labels, thresholds } = head as ClassificationHead; // as its kind says
-  if (temperature !== undefined) return [`temperature = ${temperature.toPrecision(4)}`];
-  return labels.map((label, i) => `threshold of ${label} = ${thresholds?.[i]?.toPrecision(4)}`);
+  const { temperature, labels, thresholds = [] } = head as ClassificationHead; // as its kind says
+  return [
+    ...(temperature === undefined ? [] : [`temperature = ${temperature.toPrecision(4)}`]),
+    ...thresholds.map((threshold, i) => `threshold of ${labels[i]} = ${threshold.toPrecision(4)}`),
+  ];
 }
 
 /** A head's labels for people, with what was fitted to them. */

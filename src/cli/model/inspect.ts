@@ -60,7 +60,7 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const { converted, calibrated } = manifest?.lineage ?? {};
   if (calibrated !== undefined) {
     lines.push(
-      `calibrated  from ${calibrated.from}`,
+      `calibrated  ${calibrated.from === undefined ? "when it was trained" : `from ${calibrated.from}`}`,
       ...calibrationText(calibrated).map((line) => `            ${line}`),
     );
   }

@@ -118,18 +118,18 @@ async function run(prepared: PreparedFineTune, flags: FineTuneFlags, bar: Traini
 }
 
 async function finish(prepared: PreparedFineTune, flags: FineTuneFlags, outcome: FineTuneOutcome): Promise<void> {
-  const { start, head, resolved } = prepared;
+  const { start, resolved } = prepared;
   const { metrics } = outcome;
   const written = await writeModelDirectory(flags.output, {
     name: flags.name ?? basename(resolve(flags.output)),
     config: start.config,
-    heads: [head],
+    heads: [outcome.head],
     parameters: outcome.parameters,
     vocabulary: start.vocabulary,
     maxSequenceLength: resolved.settings.maxSeqLength,
     metrics,
     ...hintsOf(prepared),
-    lineage: { ...lineageOf(prepared), program: programVersion() },
+    lineage: { ...lineageOf(prepared, outcome), program: programVersion() },
   });
   const { step, best } = outcome.progress;
   const { stoppedBy, predictionFiles, findings } = outcome;

@@ -2,6 +2,7 @@ import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import type { JobKind } from "../job-spec.ts";
 import type { JobControl } from "./job-control.ts";
 import { failureOf, rejectionOf } from "./job-failures.ts";
+import { calibrateJob, planCalibrateJob } from "./kinds/calibrate-job.ts";
 import { convertJob, planConvertJob } from "./kinds/convert-job.ts";
 import { evaluateJob, planEvaluateJob } from "./kinds/evaluate-job.ts";
 import { fineTuneJob, planFineTuneJob } from "./kinds/fine-tune-job.ts";
@@ -25,6 +26,7 @@ const KINDS: Readonly<Record<JobKind, KindOfJob>> = {
   pretrain: { run: pretrainingJob, plan: planPretrainingJob },
   evaluate: { run: evaluateJob, plan: planEvaluateJob },
   convert: { run: convertJob, plan: planConvertJob },
+  calibrate: { run: calibrateJob, plan: planCalibrateJob },
   "train-vocabulary": { run: vocabularyJob, plan: planVocabularyJob },
   "pretraining-data": { run: instancesJob, plan: planInstancesJob },
 };

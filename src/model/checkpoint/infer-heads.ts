@@ -142,9 +142,12 @@ export function checkClassification(head: ClassificationHead, rows?: number): st
     return `temperature ${temperature}: expected a positive number, and one label a text`;
   }
   if (thresholds !== undefined) {
-    const fits = problemType === "multi-label" && thresholds.length === labels.length;
-    if (!fits || !thresholds.every((threshold) => threshold >= 0 && threshold <= 1)) {
-      return `${thresholds.length} thresholds: expected a probability for each of ${labels.length} labels of which any number is true`;
+    const [first = 0, second = 0] = thresholds;
+    const complements = labels.length === 2 && Math.abs(first + second - 1) < 1e-9;
+    const fits = problemType === "multi-label" || (problemType === "single-label" && complements);
+    const probabilities = thresholds.every((threshold) => threshold >= 0 && threshold <= 1);
+    if (!fits || !probabilities || thresholds.length !== labels.length) {
+      return `thresholds ${thresholds.join(", ")}: expected a probability for each of ${labels.length} labels of which any number is true, or two that add up to 1 for two labels of which one is`;
     }
   }
   return labels.length === 0 ? "no label" : undefined;

@@ -19,7 +19,7 @@ export interface Lineage {
   readonly recipe?: Readonly<Record<string, unknown>>;
   /** The version whose weights it holds in another format. */
   readonly converted?: Conversion;
-  /** The version that it is with another temperature or other thresholds. */
+  /** The fit of its temperature or thresholds. */
   readonly calibrated?: Calibration;
   /** Version of this program that made it. */
   readonly program?: string;
@@ -35,10 +35,10 @@ export interface Conversion {
   readonly measured?: AnswerLoss;
 }
 
-/** How a version came from another one by fitting its decisions to held-out data. */
+/** How a version's decisions were fitted to held-out data. */
 export interface Calibration {
-  /** Digest of the other version. */
-  readonly from: string;
+  /** Digest of the version that it is besides; absent where it was fitted when its training ended. */
+  readonly from?: string;
   readonly task: string;
   readonly examples: number;
   /** Figures of the decisions before, and after a fit on other halves of the data than they are measured on. */

@@ -26,6 +26,7 @@ const KINDS = {
   [JobKind.PRETRAIN]: "pretrain",
   [JobKind.EVALUATE]: "evaluate",
   [JobKind.CONVERT]: "convert",
+  [JobKind.CALIBRATE]: "calibrate",
   [JobKind.TRAIN_VOCABULARY]: "train-vocabulary",
   [JobKind.PRETRAINING_DATA]: "pretraining-data",
 } as const;
@@ -197,6 +198,7 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     JobKind.PRETRAIN,
     JobKind.EVALUATE,
     JobKind.CONVERT,
+    JobKind.CALIBRATE,
     JobKind.TRAIN_VOCABULARY,
     JobKind.PRETRAINING_DATA,
   ] as const;

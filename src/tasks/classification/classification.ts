@@ -1,5 +1,6 @@
 import { invariant } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
+import { argmax } from "../metrics/classification-metrics.ts";
 import { finiteOutput } from "../outputs.ts";
 import { refuseIfAny, selectHead, type TaskLimits, type TaskModel, type TaskPlan, UNLIMITED } from "../plan.ts";
 import { sigmoid, softmax } from "../probabilities.ts";
@@ -28,7 +29,7 @@ export interface LabelScore {
 }
 
 export type ClassificationAnswer =
-  /** Most probable label first; equal ones in the head's order. */
+  /** The answer first, then by falling probability; equal ones in the head's order. */
   | { readonly kind: "single-label" | "multi-label"; readonly labels: readonly LabelScore[] }
   /** A regression head's number, in the units it was trained with. */
   | { readonly kind: "regression"; readonly value: number };
@@ -108,10 +109,21 @@ export function labelAnswer(
   invariant(logits.length === head.labels.length, `head ${head.name} gave ${logits.length} logits`);
   if (head.problemType === "regression") return { kind: "regression", value: logits[0]! };
   const probabilities = labelProbabilities(logits, head);
-  const { threshold } = options;
-  const least = (i: number) => (head.problemType === "multi-label" ? (threshold ?? thresholdOf(head, i)) : 0);
-  const labels = rankedLabels({ names: head.labels, probabilities, logits, least }, options);
-  return { kind: head.problemType, labels };
+  if (head.problemType === "single-label") {
+    const first = answeredLabel(logits, head);
+    return {
+      kind: "single-label",
+      labels: rankedLabels({ names: head.labels, probabilities, logits, first }, options),
+    };
+  }
+  const least = (i: number) => options.threshold ?? thresholdOf(head, i);
+  return { kind: "multi-label", labels: rankedLabels({ names: head.labels, probabilities, logits, least }, options) };
+}
+
+/** The label that a head of one label a text answers with: the most probable one, or of two that which reaches its threshold. */
+export function answeredLabel(logits: Float32Array, head: ClassificationHead): number {
+  if (head.thresholds === undefined) return argmax(logits);
+  return labelProbabilities(logits, head)[1]! >= thresholdOf(head, 1) ? 1 : 0;
 }
 
 /** Probabilities of a head's labels: the softmax of the logits over the head's temperature, or a sigmoid each. */
@@ -121,27 +133,30 @@ export function labelProbabilities(logits: Float32Array, head: ClassificationHea
   return softmax(temperature === undefined ? logits : Float64Array.from(logits, (logit) => logit / temperature));
 }
 
-/** The probability from which a label is true, where any number may be. */
+/** The probability from which a label is true, where any number may be, or the answer, where there are two. */
 export function thresholdOf({ thresholds }: ClassificationHead, label: number): number {
   return thresholds?.[label] ?? 0.5;
 }
 
-/** The labels of at least their probability, and of these names where any are given; the largest logit first. */
+/** The labels of at least their probability, and of these names where any are given: the answer first, then by falling logit. */
 export function rankedLabels(
   scored: {
     readonly names: readonly string[];
     readonly probabilities: ArrayLike<number>;
     readonly logits: ArrayLike<number>;
-    /** Of each by its place. */
-    readonly least: (label: number) => number;
+    /** Of each by its place; 0 when left out. */
+    readonly least?: (label: number) => number;
+    /** Place of the label that is the answer; that of the largest logit when left out. */
+    readonly first?: number;
   },
   { labels, topK }: Pick<LabelOptions, "labels" | "topK">,
 ): LabelScore[] {
-  const { names, probabilities, logits, least } = scored;
+  const { names, probabilities, logits, least = () => 0, first } = scored;
+  const answer = first === undefined ? undefined : names[first];
   const allowed = labels?.length ? new Set(labels) : undefined;
   return names
     .map((label, i): LabelScore => ({ label, probability: probabilities[i]!, logit: logits[i]! }))
     .filter(({ label, probability }, i) => probability >= least(i) && (allowed?.has(label) ?? true))
-    .sort((a, b) => b.logit - a.logit)
+    .sort((a, b) => Number(b.label === answer) - Number(a.label === answer) || b.logit - a.logit)
     .slice(0, topK);
 }

@@ -1,5 +1,5 @@
-import { invalidInput } from "../../errors.ts";
-import { type ClassificationHead, uncalibrated } from "../../model/heads.ts";
+import { type FieldViolation, invalidInput } from "../../errors.ts";
+import { type ClassificationHead, type Head, uncalibrated } from "../../model/heads.ts";
 import { thresholdOf } from "../classification/classification.ts";
 import { type ClassificationExample, labelIdOf, type TaskName } from "../datasets/examples.ts";
 import {
@@ -13,11 +13,18 @@ import {
 import { evaluateClassification } from "./evaluate-classification.ts";
 import type { EvaluationInput } from "./prediction.ts";
 
-// Fits the decisions of a classification head to held-out data: a temperature, or a threshold for each label. The weights, and
-// for one label a text the answers, stay as they are.
+// Fits the decisions of a classification head to held-out data: a temperature, thresholds, or both. The weights stay as they are,
+// and so do the answers where only a temperature is fitted.
+
+/**
+ * What is fitted to a head of one label a text: its temperature, or besides, of two labels, the probability from which the second
+ * is the answer. Heads of any number of labels have thresholds by either.
+ */
+export const FITS = ["temperature", "threshold"] as const;
+export type FitKind = (typeof FITS)[number];
 
 /** Fewer rows than these say nothing of frequencies. */
-const FEWEST_ROWS = 50;
+export const FEWEST_FITTED_ROWS = 50;
 
 /** A head with its fit, and what that changes. */
 export interface CalibratedHead {
@@ -43,13 +50,11 @@ interface Rows {
 export async function calibrateHead(
   input: EvaluationInput<ClassificationExample>,
   given: ClassificationHead,
+  kind: FitKind = "temperature",
 ): Promise<CalibratedHead> {
   const head = uncalibrated(given);
-  if (head.problemType === "regression") {
-    throw invalidInput([
-      { field: "head", description: `head ${head.name} is a regression: it gives no probabilities` },
-    ]);
-  }
+  const refusal = whyUnfitted(head, kind);
+  if (refusal !== undefined) throw invalidInput([refusal]);
   const labels: (readonly number[])[] = [];
   async function* labelled() {
     for await (const example of input.examples) {
@@ -60,18 +65,32 @@ export async function calibrateHead(
   }
   const { predictions } = await evaluateClassification({ ...input, examples: labelled() }, head);
   const probabilities = predictions.kind === "classification" ? predictions.rows.map((row) => row.probabilities) : [];
-  if (labels.length < FEWEST_ROWS) {
-    const description = `holds ${labels.length} examples with labels; expected at least ${FEWEST_ROWS} that the model was not trained on`;
+  if (labels.length < FEWEST_FITTED_ROWS) {
+    const description = `holds ${labels.length} examples with labels; expected at least ${FEWEST_FITTED_ROWS} that the model was not trained on`;
     throw invalidInput([{ field: "data", description }]);
   }
   const rows = { probabilities, labels };
-  const fit = head.problemType === "multi-label" ? multiLabelFit(head) : singleLabelFit(head);
+  const fit = head.problemType === "multi-label" ? multiLabelFit(head) : singleLabelFit(head, kind);
   return {
     head: fit.of(rows),
     examples: labels.length,
     before: fit.figures(rows, () => head),
     after: crossFitted(rows, fit),
   };
+}
+
+/** Why a head has nothing of this kind to fit; undefined where it has. */
+export function whyUnfitted(head: Head, kind: FitKind): FieldViolation | undefined {
+  if (head.kind === "span-answerability") return undefined;
+  const wrong = (field: string, what: string) => ({ field, description: `head ${head.name} ${what}` });
+  if (head.kind !== "classification") {
+    return wrong("head", `(${head.kind}) has nothing to fit: give a classification or SQuAD v2`);
+  }
+  if (head.problemType === "regression") return wrong("head", "is a regression: it gives no probabilities");
+  if (kind === "threshold" && head.problemType === "single-label" && head.labels.length !== 2) {
+    return wrong("fit", `has ${head.labels.length} labels, of which one is given: a threshold needs two`);
+  }
+  return undefined;
 }
 
 function labelIdsOf(label: string | number | readonly string[], head: ClassificationHead, task: TaskName): number[] {
@@ -102,17 +121,28 @@ function rowsWhere({ probabilities, labels }: Rows, keep: (row: number) => boole
   };
 }
 
-function singleLabelFit(head: ClassificationHead): Fit {
+function singleLabelFit(head: ClassificationHead, kind: FitKind): Fit {
   const logs = ({ probabilities }: Rows) =>
     probabilities.map((row) => row.map((probability) => Math.log(Math.max(probability, Number.MIN_VALUE))));
   const firsts = ({ labels }: Rows) => labels.map(([label]) => label!);
+  const seconds = (rows: Rows) => firsts(rows).map((label) => label === 1);
   return {
-    of: (rows) => ({ ...head, temperature: fitTemperature(logs(rows), firsts(rows)) }),
+    of: (rows) => {
+      const temperature = fitTemperature(logs(rows), firsts(rows));
+      if (kind === "temperature") return { ...head, temperature };
+      const scores = logs(rows).map((row) => atTemperature(row, temperature)[1]!);
+      const threshold = bestThreshold(scores, seconds(rows));
+      return { ...head, temperature, thresholds: [1 - threshold, threshold] };
+    },
     figures: (rows, headOf) => {
       const scaled = logs(rows).map((row, i) => atTemperature(row, headOf(i).temperature ?? 1));
+      const given = scaled.map((row, i) => row[1]! >= thresholdOf(headOf(i), 1));
+      const right = seconds(rows).filter((truth, i) => truth === given[i]).length;
+      const decisions = { f1: f1Of(given, seconds(rows)), eval_accuracy: right / given.length };
       return {
         expected_calibration_error: expectedCalibrationError(scaled, firsts(rows)),
         log_loss: logLoss(scaled, firsts(rows)),
+        ...(kind === "threshold" ? decisions : {}),
       };
     },
   };

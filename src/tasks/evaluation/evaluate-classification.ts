@@ -1,11 +1,10 @@
 import type { ClassificationHead } from "../../model/heads.ts";
-import { labelProbabilities, thresholdOf } from "../classification/classification.ts";
+import { answeredLabel, labelProbabilities, thresholdOf } from "../classification/classification.ts";
 import { dataError } from "../datasets/data-source.ts";
 import { type ClassificationExample, labelIdOf, type TaskName } from "../datasets/examples.ts";
 import { encodeTexts } from "../features/sequence.ts";
 import {
   accuracy,
-  argmax,
   classScores,
   confusionMatrix,
   crossEntropy,
@@ -79,7 +78,7 @@ class SingleLabelScores implements Scores {
     if (id < 0)
       throw dataError(location, `label is not one of head ${this.#head.name}'s: ${this.#head.labels.join(", ")}`);
     this.#labels.push(id);
-    this.#predictions.push(argmax(logits));
+    this.#predictions.push(answeredLabel(logits, this.#head));
     const { temperature = 1 } = this.#head;
     this.#loss += crossEntropy(temperature === 1 ? logits : logits.map((logit) => logit / temperature), id);
   }
@@ -177,5 +176,5 @@ function prediction(id: string, logits: Float32Array, head: ClassificationHead):
   if (head.problemType === "multi-label") {
     return { id, probabilities, predicted: head.labels.filter((_, i) => probabilities[i]! >= thresholdOf(head, i)) };
   }
-  return { id, probabilities, predicted: head.labels[argmax(logits)]! };
+  return { id, probabilities, predicted: head.labels[answeredLabel(logits, head)]! };
 }

@@ -1,8 +1,10 @@
 import { invariant } from "../../errors.ts";
+import type { Head } from "../../model/heads.ts";
 import type { Parameters } from "../../model/tensor.ts";
 import { createEngine } from "../../runtime/packed-engine.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
+import { type Fitting, fitDecisions } from "../../tasks/evaluation/fit-decisions.ts";
 import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { offsetsOf } from "../features/records.ts";
 import type { TaskData } from "../features/task-data.ts";
@@ -17,21 +19,27 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
   const { data, spec } = prepared;
   const { eval: own, mismatched } = data;
   invariant(own !== undefined, "an evaluator needs evaluation data");
+  const { task } = spec.data;
   let last: { readonly step: number; readonly evaluation: DatasetEvaluation } | undefined;
-  const evaluateOwn = async (parameters: Parameters, step: number) => {
-    const evaluation = await evaluateWeights(prepared, parameters, { task: spec.data.task, data: own });
+  const evaluateOwn = async (parameters: Parameters, step: number, head: Head) => {
+    const evaluation = await evaluateWeights(prepared, { parameters, head }, { task, data: own });
     last = { step, evaluation };
     return evaluation;
   };
   return {
     async run(parameters, step) {
-      return (await evaluateOwn(parameters, step)).metrics;
+      return (await evaluateOwn(parameters, step, prepared.head)).metrics;
     },
-    async final(parameters, step) {
-      const evaluation = last?.step === step ? last.evaluation : await evaluateOwn(parameters, step);
+    fit: (parameters, kind) =>
+      withWeights(prepared, { parameters, head: prepared.head }, (serving) =>
+        fitDecisions({ ...serving, task, head: prepared.head, examples: own.examples() }, kind),
+      ),
+    async final(parameters, step, head) {
+      const known = last?.step === step && head === prepared.head ? last.evaluation : undefined;
+      const evaluation = known ?? (await evaluateOwn(parameters, step, head));
       const evaluations: FinalEvaluation[] = [{ ...evaluation, name: "" }];
       if (mismatched !== undefined) {
-        const further = await evaluateWeights(prepared, parameters, { task: "mnli-mm", data: mismatched });
+        const further = await evaluateWeights(prepared, { parameters, head }, { task: "mnli-mm", data: mismatched });
         evaluations.push({ ...further, name: "mnli-mm" });
       }
       return evaluations;
@@ -40,11 +48,28 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
   };
 }
 
-async function evaluateWeights(
-  { spec, start, head, resolved: { settings } }: PreparedFineTune,
-  parameters: Parameters,
+/** Weights with the head that answers. */
+interface Answering {
+  readonly parameters: Parameters;
+  readonly head: Head;
+}
+
+function evaluateWeights(
+  prepared: PreparedFineTune,
+  answering: Answering,
   { task, data }: { readonly task: TaskName; readonly data: TaskData },
 ): Promise<DatasetEvaluation> {
+  return withWeights(prepared, answering, ({ engine, model, options }) =>
+    evaluateDataset(engine, model, task, data.examples(), options),
+  );
+}
+
+/** An engine that has weights, for as long as they are used. */
+async function withWeights<T>(
+  { spec, start, resolved: { settings } }: PreparedFineTune,
+  { parameters, head }: Answering,
+  use: (serving: Pick<Fitting, "engine" | "model" | "options">) => Promise<T>,
+): Promise<T> {
   const { threads } = spec.executor;
   const engine = await createEngine(
     { config: start.config, heads: [head], parameters },
@@ -52,14 +77,15 @@ async function evaluateWeights(
   );
   try {
     const model = { tokenizer: start.tokenizer, heads: [head], maxSequenceLength: settings.maxSeqLength };
-    return await evaluateDataset(engine, model, task, data.examples(), {
+    const options = {
       docStride: settings.docStride,
       maxQueryLength: settings.maxQueryLength,
       maxQaLength: settings.maxQaLength,
       nBestSize: settings.nBestSize,
       maxAnswerLength: settings.maxAnswerLength,
       offsets: offsetsOf(start.tokenizer),
-    });
+    };
+    return await use({ engine, model, options });
   } finally {
     await engine.close();
   }

@@ -1,5 +1,6 @@
 import { invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../../model/config.ts";
+import { FITS } from "../../tasks/evaluation/calibrate-head.ts";
 import { SCHEDULE_SHAPES } from "../schedule.ts";
 import { OPTIMIZER_CHOICE } from "./optimizer-choice.ts";
 import type { Recipe } from "./recipes.ts";
@@ -19,6 +20,7 @@ export interface Defaults {
   /** Sees `trainBatchSize`, which comes before it in the table. */
   readonly steps: () => readonly [steps: number, why: string];
   readonly warmup: () => readonly [steps: number, why: string];
+  readonly unfreezing: () => readonly [steps: number, why: string];
   readonly learningRate: readonly [rate: number, why: string];
   readonly metric: readonly [name: string, why: string];
   /** `trainStep` as chosen, for rows after it. */
@@ -172,10 +174,28 @@ export const FINE_TUNING = {
     otherwise: () => [[], "nothing is frozen"],
     default: "none",
   }),
+  unfreezeStep: row(
+    integer(0),
+    "steps after which each next group of layers begins to learn, from the head downwards; 0 trains all from the first step",
+    {
+      otherwise: ({ unfreezing }) => unfreezing(),
+      default: "0",
+      excludes: ["unfreezeEpochs"],
+    },
+  ),
+  unfreezeEpochs: row(
+    { kind: "number", above: 0, maximum: 100_000 },
+    "passes after which each next group of layers begins to learn, instead of unfreeze_step",
+  ),
   reinitialize: row(list, "parameters whose name contains one of these are drawn anew", {
     otherwise: () => [[], "nothing is drawn anew"],
     default: "none",
   }),
+  calibrate: row(
+    choice("none", ...FITS),
+    "what of the result is fitted to the evaluation data: the temperature, or besides, of two labels, the threshold of the second; thresholds of any number of labels by either",
+    { otherwise: () => ["none", "probabilities are those of the loss unless asked for"], default: "none" },
+  ),
   iterationsPerLoop: row(integer(1, 10_000), "optimizer steps of one run of a graph, of one shape", {
     otherwise: () => [1, "several pay where the state travels to a device and back"],
     default: "1",
@@ -189,7 +209,10 @@ export const FINE_TUNING = {
 /** Everything that may be given. */
 export type GivenSettings = Partial<ValuesOf<typeof FINE_TUNING>>;
 /** Everything that decides a fine-tuning run, besides the data and what it starts from. */
-export type TrainingSettings = Omit<ValuesOf<typeof FINE_TUNING>, "numTrainEpochs" | "warmupProportion">;
+export type TrainingSettings = Omit<
+  ValuesOf<typeof FINE_TUNING>,
+  "numTrainEpochs" | "warmupProportion" | "unfreezeEpochs"
+>;
 export type SettingName = keyof TrainingSettings;
 
 /**

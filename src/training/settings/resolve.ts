@@ -4,6 +4,7 @@ import type { FineTuningHints } from "../../model/directory/model-directory.ts";
 import type { Head } from "../../model/heads.ts";
 import { defaultMetric } from "../evaluation/head-metrics.ts";
 import { checkSchedule } from "../schedule.ts";
+import { unfreezingStages } from "../step/unfreezing.ts";
 import { FINE_TUNING, type GivenSettings, type SettingName, type TrainingSettings } from "./fine-tuning.ts";
 import { type FittingRate, fittingRate } from "./fitting-rate.ts";
 import type { Recipe } from "./recipes.ts";
@@ -55,6 +56,10 @@ export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: Run
           ? recipeSteps(recipe, facts, batch, fromScratch)
           : passed(given.numTrainEpochs, examples, batch),
       warmup: () => recipeWarmup(recipe, given.warmupProportion, trainStep, fromScratch),
+      unfreezing: () =>
+        given.unfreezeEpochs === undefined
+          ? [0, "every layer learns from the first step"]
+          : passed(given.unfreezeEpochs, examples, batch),
       learningRate: [fitting.rate, fitting.why] as const,
       metric: defaultMetric(recipe, facts.head),
       trainStep,
@@ -80,6 +85,11 @@ function check(settings: TrainingSettings, given: GivenSettings, config: AlbertC
     const description = `expected at most save_checkpoints_steps (${settings.saveCheckpointsSteps}), got ${settings.iterationsPerLoop}`;
     violations.push({ field: "iterations_per_loop", description });
   }
+  const problem = unfreezingProblem(settings, config);
+  if (problem !== undefined) {
+    const field = given.unfreezeEpochs === undefined ? "unfreeze_step" : "unfreeze_epochs";
+    violations.push({ field, description: problem });
+  }
   if (settings.maxSeqLength > config.maxPositionEmbeddings) {
     const description = `expected 4 to ${config.maxPositionEmbeddings} (the model's positions), got ${settings.maxSeqLength}`;
     violations.push({ field: "max_seq_length", description });
@@ -93,9 +103,20 @@ function check(settings: TrainingSettings, given: GivenSettings, config: AlbertC
   });
 }
 
+/** Why a run cannot unfreeze its layers one after the other as asked. */
+function unfreezingProblem({ unfreezeStep, headOnly, trainStep }: TrainingSettings, config: AlbertConfig) {
+  if (unfreezeStep === 0) return undefined;
+  if (headOnly) return "unfreezes layers, which head_only never trains: give one of them";
+  const stages = unfreezingStages(config);
+  const last = (stages - 1) * unfreezeStep;
+  return last < trainStep
+    ? undefined
+    : `the last of ${stages} groups (head, ${config.numHiddenGroups} of layers, embeddings) would begin after ${last} steps, of ${trainStep} that the run has: expected at most ${Math.floor((trainStep - 1) / (stages - 1))} steps`;
+}
+
 function warningsOf(
   recipe: Recipe,
-  { learningRate, trainBatchSize, trainStep, headOnly }: TrainingSettings,
+  { learningRate, trainBatchSize, trainStep, headOnly, unfreezeStep }: TrainingSettings,
   { examples, config, fromScratch }: RunFacts,
   fitting: FittingRate,
 ): string[] {
@@ -107,6 +128,11 @@ function warningsOf(
     );
   } else if (!fromScratch && !headOnly && config.hiddenSize >= 2048 && learningRate > 1e-5) {
     warnings.push(`models this wide (hidden size ${config.hiddenSize}) often need a learning rate of 5e-6 to 1e-5`);
+  }
+  if (unfreezeStep > 0 && config.numHiddenGroups < config.numHiddenLayers) {
+    const { numHiddenLayers: layers, numHiddenGroups: groups } = config;
+    const which = groups === 1 ? "begin to learn together" : `begin to learn in ${groups} groups`;
+    warnings.push(`the model's ${layers} layers share weights: they ${which}`);
   }
   const batchRatio = trainBatchSize / recipe.trainBatchSize;
   if (batchRatio > 4 || batchRatio < 0.25) {

@@ -23,6 +23,8 @@ const ANSWER: Head = { name: "answer", kind: "span-answerability" };
 const ROWS = 120;
 const source = join(folder.path, "source");
 let moods: string;
+/** Few rows are "up": half is no good threshold. */
+let rare: string;
 let topics: string;
 
 /** A model that is sure of what it cannot know: its weights are random, and large. */
@@ -51,6 +53,10 @@ beforeAll(async () => {
   moods = folder.write(
     "moods.jsonl",
     rows((i) => (i % 11 < 5 ? "up" : "down")),
+  );
+  rare = folder.write(
+    "rare.jsonl",
+    rows((i) => (i % 11 < 2 ? "up" : "down")),
   );
   topics = folder.write(
     "topics.jsonl",
@@ -131,6 +137,30 @@ describe("albert calibrate", () => {
     expect(fitted.f1_macro).toBeGreaterThan(plain.f1_macro);
   }, 60_000);
 
+  it("fits the threshold between two labels besides, by which evaluation and serving answer", async () => {
+    const output = join(folder.path, "decided");
+    const flags = ["--task", "classification", "--data", rare, "--head", "mood", "--fit", "threshold"];
+    const { printed, error } = await albert("calibrate", source, ...flags, "--output", output, "--json");
+    expect(error).toBeUndefined();
+    const { after, before } = JSON.parse(printed);
+    expect(Object.keys(after)).toEqual(["expected_calibration_error", "log_loss", "f1", "eval_accuracy"]);
+    expect(before.f1).toBeLessThan(1);
+    const { temperature, thresholds } = await headOf(output, "mood");
+    expect(temperature).toBeGreaterThan(1.5);
+    expect(thresholds![0]! + thresholds![1]!).toBeCloseTo(1, 12);
+    // Metrics that were measured with other answers are gone.
+    expect((await openModelDirectory(output)).manifest.metrics).toEqual(after);
+    const [plain, fitted] = [await evaluated(source, rare, "mood"), await evaluated(output, rare, "mood")];
+    expect(fitted.f1).toBeGreaterThan(plain.f1);
+    const texts = ["a fine film", "dull bore again", "the cat sat", "bird", "walk run sleep"];
+    for (const text of texts) {
+      const asked = await albert("classify", text, "--model", output, "--head", "mood", "--json");
+      const { labels } = JSON.parse(asked.printed) as { labels: { label: string; score: number }[] };
+      const up = labels.find(({ label }) => label === "up")!.score;
+      expect([text, labels[0]!.label]).toEqual([text, up >= thresholds![1]! ? "up" : "down"]);
+    }
+  }, 60_000);
+
   it("finds the null threshold of a SQuAD v2 head, which serving applies", async () => {
     const context = "the cat sat on the mat . a dog ran and a bird sat";
     const qas = Array.from({ length: 12 }, (_, i) => ({
@@ -175,6 +205,11 @@ describe("albert calibrate", () => {
         "--output",
         join(folder.path, "no"),
       );
+    expect((await calibrate(few, "answer")).error).toBeDefined();
+    const threshold = ["--task", "classification", "--data", topics, "--head", "topics", "--fit", "threshold"];
+    const output = join(folder.path, "several");
+    expect((await albert("calibrate", source, ...threshold, "--output", output)).error).toBeUndefined();
+    expect((await headOf(output, "topics")).thresholds).toHaveLength(3);
     expect((await calibrate(few, "mood")).error).toMatch(/holds 1 examples with labels; expected at least 50/);
   });
 });

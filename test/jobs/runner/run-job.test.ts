@@ -227,6 +227,61 @@ describe("a distillation", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a calibration", { timeout: 120_000 }, () => {
+  const calibration = async (recipe: JobSpec["recipe"], name: string) => {
+    const directory = join(base, name);
+    await mkdir(join(directory, "model"), { recursive: true }); // what an attempt that was cut short left
+    const spec: JobSpec = {
+      ...{ kind: "calibrate", model: "fitted", task: "classification", init: "", seed: 1, promote: "manual", recipe },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: model }, eval: rows, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      NO_OP_CONTROL,
+    );
+    return { outcome, output: join(directory, "model") };
+  };
+
+  it("makes the same version with the fit of its head, and tells what that changed", async () => {
+    const { outcome, output } = await calibration({ fit: "threshold" }, "calibration");
+    expect(outcome).toMatchObject({ kind: "finished", modelDirectory: output, metrics: { examples: 100 } });
+    const [before, after] = [await openModelDirectory(model), await openModelDirectory(output)];
+    expect(after.manifest.files).toEqual(before.manifest.files);
+    const head = after.heads.find(({ name }) => name === "sentiment");
+    expect(head).toMatchObject({
+      temperature: expect.any(Number),
+      thresholds: [expect.any(Number), expect.any(Number)],
+    });
+    const { calibrated } = after.manifest.lineage!;
+    expect(calibrated).toMatchObject({ from: before.digest, task: "classification", examples: 100 });
+    expect(after.manifest.metrics).toEqual(calibrated!.after);
+  });
+
+  it("is planned as one pass over its data, and refused where nothing can be fitted", async () => {
+    const plan = await planOf("calibrate", { eval: rows }, { task: "classification", recipe: { fit: "threshold" } });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ examples: "100", fit: "threshold" });
+    const few = join(base, "few.jsonl");
+    writeFileSync(few, '{"text": "good day", "label": "positive"}\n');
+    const directory = join(base, "few");
+    const spec: JobSpec = {
+      ...{ kind: "calibrate", model: "f", task: "classification", init: "", seed: 1, promote: "manual", recipe: {} },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: model }, eval: few, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      NO_OP_CONTROL,
+    );
+    expect(JSON.stringify(outcome)).toContain("expected at least 50");
+  });
+});
+
 describe("a conversion", { timeout: 120_000 }, () => {
   it("makes the same model with its weights in fewer bytes, and keeps with it what that changed", async () => {
     const directory = join(base, "conversion");

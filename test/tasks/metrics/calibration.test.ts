@@ -134,6 +134,25 @@ describe("a threshold", () => {
   });
 });
 
+it("of two labels, one a text, decides which is the answer, whichever is more probable, and comes first", () => {
+  const head: ClassificationHead = {
+    ...{ kind: "classification", name: "spam", problemType: "single-label" },
+    ...{ labels: ["ham", "spam"], thresholds: [0.8, 0.2] },
+  };
+  const answered = (spam: number, topK?: number) => {
+    const answer = labelAnswer(
+      Float32Array.of(0, Math.log(spam / (1 - spam))),
+      head,
+      topK === undefined ? {} : { topK },
+    );
+    return answer.kind === "regression" ? [] : answer.labels.map(({ label }) => label);
+  };
+  expect(answered(0.1)).toEqual(["ham", "spam"]);
+  expect(answered(0.3)).toEqual(["spam", "ham"]);
+  expect(answered(0.9)).toEqual(["spam", "ham"]);
+  expect(answered(0.3, 1)).toEqual(["spam"]);
+});
+
 it("the calibration error is the distance from confidence to frequency, and the log-loss that of the right label", () => {
   const rows = [
     [0.8, 0.2],

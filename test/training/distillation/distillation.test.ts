@@ -105,7 +105,7 @@ async function made(name: string, spec: FineTuneSpec): Promise<string> {
   const { config, vocabulary } = prepared.start;
   const { parameters, metrics } = outcome;
   const contents = { name, config, vocabulary, heads: [prepared.head], parameters, metrics };
-  await writeModelDirectory(at(name), { ...contents, lineage: lineageOf(prepared) });
+  await writeModelDirectory(at(name), { ...contents, lineage: lineageOf(prepared, {}) });
   return at(name);
 }
 

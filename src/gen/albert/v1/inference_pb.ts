@@ -418,7 +418,8 @@ export type ClassifyResponse = Message<"albert.v1.ClassifyResponse"> & {
   problemType: ProblemType;
 
   /**
-   * Labels, best first: of a multi-label head those that reach the threshold. Empty for a regression.
+   * Labels, best first: of a multi-label head those that reach the threshold; of a head with a threshold between two labels
+   * (`HeadInfo.thresholds`) the answer first, whichever is more probable. Empty for a regression.
    *
    * @generated from field: repeated albert.v1.LabelScore labels = 3;
    */
@@ -1871,8 +1872,8 @@ export type HeadInfo = Message<"albert.v1.HeadInfo"> & {
   temperature?: number | undefined;
 
   /**
-   * Of a head of any number of labels: the scores from which each is given, in the labels' order, as fitted to held-out data.
-   * Empty: 0.5 each.
+   * Of a head of any number of labels: the scores from which each is given, in the labels' order, as fitted to held-out data. Of a
+   * head of one label a text that has two: the scores from which each is the answer, which add up to 1. Empty: 0.5 each.
    *
    * @generated from field: repeated double thresholds = 7;
    */

@@ -18,19 +18,19 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
   const { hooks } = control;
   const prepared = await prepareFineTune(fineTuneSpec(resolved), (activity) => hooks.activity(activity), openExecutor);
   try {
-    const { start, head, resolved: training } = prepared;
+    const { start, resolved: training } = prepared;
     return await runTrainingJob(resolved, control, {
       plan: planFineTune(prepared),
       metric: training.settings.metric,
       run: (options) => runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
-      model: {
+      model: (outcome) => ({
         config: start.config,
-        heads: [head],
+        heads: [outcome.head],
         vocabulary: start.vocabulary,
         maxSequenceLength: training.settings.maxSeqLength,
         ...hintsOf(prepared),
-        lineage: { ...lineageOf(prepared), program: resolved.program, jobId: resolved.jobId },
-      },
+        lineage: { ...lineageOf(prepared, outcome), program: resolved.program, jobId: resolved.jobId },
+      }),
     });
   } finally {
     await prepared.close();

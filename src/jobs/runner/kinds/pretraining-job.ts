@@ -19,7 +19,7 @@ export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl
     plan: await planPretraining(prepared, Object.keys(resolved.spec.recipe)),
     metric: "loss",
     run: (options) => runPretraining(prepared, options),
-    model: {
+    model: () => ({
       config: start.config,
       heads: [...heads],
       vocabulary: start.vocabulary,
@@ -31,7 +31,7 @@ export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl
         program: resolved.program,
         jobId: resolved.jobId,
       },
-    },
+    }),
   });
 }
 

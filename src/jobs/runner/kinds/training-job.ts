@@ -25,13 +25,13 @@ export const MEASURING_TOOLS = {
 };
 
 /** One training run of a job, prepared and planned. */
-export interface TrainingRun {
+export interface TrainingRun<Outcome extends TrainingOutcome> {
   readonly plan: TrainingPlan;
   /** Name of the metric that chooses the checkpoint to keep. */
   readonly metric: string;
-  readonly run: (options: Omit<RunOptions, "openEvaluator">) => Promise<TrainingOutcome>;
+  readonly run: (options: Omit<RunOptions, "openEvaluator">) => Promise<Outcome>;
   /** What the model directory says besides weights and metrics. */
-  readonly model: ModelParts;
+  readonly model: (outcome: Outcome) => ModelParts;
 }
 
 /**
@@ -39,10 +39,10 @@ export interface TrainingRun {
  *
  * @throws AlbertError precondition (DISK_FULL, OUT_OF_MEMORY) before the first step; whatever training throws
  */
-export async function runTrainingJob(
+export async function runTrainingJob<Outcome extends TrainingOutcome>(
   resolved: ResolvedSpec,
   control: JobControl,
-  { plan, metric, run, model }: TrainingRun,
+  { plan, metric, run, model }: TrainingRun<Outcome>,
 ): Promise<JobOutcome> {
   const { hooks } = control;
   hooks.phase("validated");
@@ -54,17 +54,17 @@ export async function runTrainingJob(
   const stoppedBy = stopReason(outcome);
   if (stoppedBy === "stopped") return { kind: "stopped" };
   hooks.phase("trained");
-  const modelDirectory = await writeModel(resolved, outcome, model);
+  const modelDirectory = await writeModel(resolved, outcome, model(outcome));
   return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
 }
 
 /** Runs training with the limits of its job; its events go into the job's result files and to the hooks. */
-async function recorded(
+async function recorded<Outcome extends TrainingOutcome>(
   resolved: ResolvedSpec,
   { hooks, signal, beforeStep }: JobControl,
   metric: string,
-  run: TrainingRun["run"],
-): Promise<TrainingOutcome> {
+  run: TrainingRun<Outcome>["run"],
+): Promise<Outcome> {
   const files = await ResultFiles.open(join(resolved.directory, WORK_DIRECTORY), metric);
   try {
     return await run({

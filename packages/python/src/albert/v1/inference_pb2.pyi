@@ -581,7 +581,9 @@ class ClassifyResponse(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
-        """Labels, best first: of a multi-label head those that reach the threshold. Empty for a regression."""
+        """Labels, best first: of a multi-label head those that reach the threshold; of a head with a threshold between two labels
+        (`HeadInfo.thresholds`) the answer first, whichever is more probable. Empty for a regression.
+        """
 
     def __init__(
         self,
@@ -1882,8 +1884,8 @@ class HeadInfo(_message.Message):
 
     @_builtins.property
     def thresholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Of a head of any number of labels: the scores from which each is given, in the labels' order, as fitted to held-out data.
-        Empty: 0.5 each.
+        """Of a head of any number of labels: the scores from which each is given, in the labels' order, as fitted to held-out data. Of a
+        head of one label a text that has two: the scores from which each is the answer, which add up to 1. Empty: 0.5 each.
         """
 
     def __init__(
