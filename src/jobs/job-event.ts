@@ -52,6 +52,8 @@ export type JobEventKind =
   | "checkpoint_written"
   | "checkpoint_pruned"
   | "warning"
+  | "repeat_begun"
+  | "repeats_done"
   | "resumed"
   | "yielded"
   | "diverged"

@@ -1,3 +1,4 @@
+import type { Repeats } from "../model/directory/model-directory.ts";
 import type { BestResult } from "./checkpoints.ts";
 
 // What a run reports while it goes on. Types only.
@@ -77,6 +78,10 @@ export type TrainingEvent =
       readonly attempt: number;
       readonly learningRateScale: number;
     }
+  /** One of several runs begins; `index` counts from 0. */
+  | { readonly kind: "repeat_begun"; readonly name: string; readonly index: number; readonly count: number }
+  /** What several runs gave, in words and as figures. */
+  | { readonly kind: "repeats_done"; readonly message: string; readonly report: Repeats }
   | {
       readonly kind: "finished";
       readonly stoppedBy: StopReason;

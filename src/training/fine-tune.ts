@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { invalidInput, invariant } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
-import type { FineTuningHints, Lineage, Model } from "../model/directory/model-directory.ts";
+import type { FineTuningHints, Lineage, Model, Repeats } from "../model/directory/model-directory.ts";
 import { openModelDirectory } from "../model/directory/open-model-directory.ts";
 import { type Head, uncalibrated } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
@@ -11,6 +11,7 @@ import type { Tensor } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import { FEWEST_FITTED_ROWS, type FitKind, whyUnfitted } from "../tasks/evaluation/calibrate-head.ts";
 import type { FittedDecisions } from "../tasks/evaluation/fit-decisions.ts";
+import type { DatasetPredictions } from "../tasks/evaluation/prediction.ts";
 import { type CheckpointIdentity, CheckpointStore } from "./checkpoints.ts";
 import { classWeights } from "./class-weights.ts";
 import { projectionParameters } from "./distillation/distillation.ts";
@@ -239,6 +240,8 @@ export interface FineTuneOutcome extends TrainingOutcome {
   readonly head: Head;
   /** What the fit of the head's decisions changed; absent where none was asked for. */
   readonly calibrated?: FittedDecisions["calibrated"];
+  /** What the result answers to the run's evaluation data; absent without any. */
+  readonly predictions?: DatasetPredictions;
   /** Paths of the prediction files that the final evaluation left. */
   readonly predictionFiles: readonly string[];
 }
@@ -312,7 +315,8 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       find(compareAverages(settings.metric, metrics[settings.metric], plain[settings.metric]));
     }
     const fit = fitted === undefined ? {} : { calibrated: fitted.calibrated };
-    return { ...outcome, head: answering, ...fit, metrics, predictionFiles, findings };
+    const predictions = evaluations[0] === undefined ? {} : { predictions: evaluations[0].predictions };
+    return { ...outcome, head: answering, ...fit, metrics, ...predictions, predictionFiles, findings };
   } finally {
     await evaluator?.close();
   }
@@ -364,7 +368,7 @@ export function hintsOf({ start, resolved }: PreparedFineTune): { readonly fineT
 /** What the result's manifest says about where it came from, but for who made it. */
 export function lineageOf(
   { start, data, spec, resolved, distillation }: PreparedFineTune,
-  { calibrated }: Pick<FineTuneOutcome, "calibrated">,
+  { calibrated, repeats }: Pick<FineTuneOutcome, "calibrated"> & { readonly repeats?: Repeats },
 ): Lineage {
   const { train, eval: evaluation, unlabelled } = data;
   return {
@@ -377,6 +381,7 @@ export function lineageOf(
     },
     recipe: { task: spec.data.task, ...resolved.settings, ...distillation?.settings },
     ...(calibrated === undefined ? {} : { calibrated }),
+    ...(repeats === undefined ? {} : { repeats }),
   };
 }
 
@@ -451,8 +456,8 @@ function identityOf({
   stepSpec,
   distillation,
 }: PreparedFineTune): CheckpointIdentity {
-  // How many checkpoints are kept, and how many steps run together, changes nothing about the run.
-  const { keepCheckpointMax: _, iterationsPerLoop: __, ...settings } = resolved.settings;
+  // How many checkpoints are kept, how many steps run together and which other runs there are changes nothing about the run.
+  const { keepCheckpointMax: _, iterationsPerLoop: __, seeds: ___, publish: ____, ...settings } = resolved.settings;
   const { kind, device, threads } = spec.executor;
   return {
     digests: {

@@ -30,7 +30,10 @@ export interface TrainingPlan {
   readonly examples: number;
   /** Rows of the training file by label, those that are held out included; see `DatasetReport.labels`. Empty for pretraining. */
   readonly labels: Readonly<Record<string, number>>;
+  /** Runs with a seed or fold each; absent for one. `steps`, `tokens`, disk and time are then those of all. */
+  readonly runs?: number;
   readonly steps: number;
+  /** Of one run. */
   readonly epochs: number;
   /** Tokens of the whole run, without padding. */
   readonly tokens: number;

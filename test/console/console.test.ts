@@ -436,6 +436,24 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(new URL(page.url()).hash).toBe("#/versions?q=many%407777+");
   }, 60_000);
 
+  it("fits a version's decisions to data, as a job", async () => {
+    const page = await open("jobs");
+    const file = join(rig.directory, "kept-aside.jsonl");
+    writeFileSync(file, rows(60));
+    await page.getByRole("combobox", { name: "What" }).selectOption("calibrate");
+    await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
+    await page.getByLabel("Data that it was not trained on").setInputFiles(file);
+    expect(await page.getByLabel("Steps").count()).toBe(0);
+    await submit(page, "Start");
+    const events = page.getByRole("list", { name: "Events, newest first" });
+    await events.getByText(/^published as reviews@\d+$/).waitFor({ timeout: 60_000 });
+    await events
+      .getByText(/expected_calibration_error/)
+      .first()
+      .waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+  }, 90_000);
+
   it("cancels a job", async () => {
     const page = await open("jobs");
     const file = join(rig.directory, "cancel.jsonl");

@@ -57,7 +57,12 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const width = Math.max(...report.tensors.map(({ name }) => name.length));
   for (const { name, shape } of report.tensors) lines.push(`  ${name.padEnd(width)}  [${shape.join(", ")}]`);
   for (const [name, value] of Object.entries(manifest?.metrics ?? {})) lines.push(`metric      ${name} ${value}`);
-  const { converted, calibrated } = manifest?.lineage ?? {};
+  const { converted, calibrated, repeats } = manifest?.lineage ?? {};
+  if (repeats !== undefined) {
+    lines.push(`chosen      ${repeats.published}, the ${repeats.publishedAs} of ${repeats.runs.length} runs`);
+    for (const { name, metrics } of repeats.runs)
+      lines.push(`            ${name} ${repeats.metric} ${metrics[repeats.metric]}`);
+  }
   if (calibrated !== undefined) {
     lines.push(
       `calibrated  ${calibrated.from === undefined ? "when it was trained" : `from ${calibrated.from}`}`,

@@ -1,20 +1,21 @@
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { programVersion } from "../../config/program-version.ts";
+import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import type { ProblemType } from "../../model/heads.ts";
 import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import {
-  type FineTuneOutcome,
   type FineTuneSpec,
   hintsOf,
   lineageOf,
   type PreparedFineTune,
   prepareFineTune,
-  runFineTune,
 } from "../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../training/plan.ts";
+import { type Repeat, repeatsOf } from "../../training/repeats/repeats.ts";
+import { type RepeatedOutcome, repeatedPlan, runRepeats } from "../../training/repeats/run-repeats.ts";
 import type { GivenSettings } from "../../training/settings/fine-tuning.ts";
 import type { AlbertVersion, Task } from "../../training/settings/recipes.ts";
 import { share } from "../../training/settings/value-type.ts";
@@ -34,7 +35,8 @@ export interface FineTuneFlags extends ReadingFlags {
   readonly train: string;
   readonly eval?: string;
   readonly evalMismatched?: string;
-  readonly evalShare: number;
+  /** 0.1 where it is absent, and of folds none. */
+  readonly evalShare?: number;
   readonly problemType?: ProblemType;
   readonly output: string;
   readonly work?: string;
@@ -56,9 +58,10 @@ export function addDataOptions(command: Command): Command {
     .option("--eval <path>", "evaluation data; without it a part of the training data is held out")
     .option("--eval-mismatched <path>", "of MNLI: mismatched development data, for the final weights")
     .addOption(
-      new Option("--eval-share <share>", "without --eval: part of the training data to hold out, 0 for none")
-        .argParser(numberFlag(share))
-        .default(0.1),
+      new Option(
+        "--eval-share <share>",
+        "without --eval: part of the training data to hold out, 0 for none; of --folds a part that is in none of them (default: 0.1; with --folds 0)",
+      ).argParser(numberFlag(share)),
     )
     .addOption(
       new Option("--problem-type <type>", "of your own classification data").choices([
@@ -89,37 +92,50 @@ export function addRunOptions(command: Command): Command {
 export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promise<void> {
   if (!flags.plan) await refuseExisting(flags.output);
   const bar = new TrainingProgressBar(process.stderr);
-  const prepared = await prepareFineTune(spec, (activity) => bar.activity(activity), openExecutor);
+  const repeats = repeatsOf(spec);
+  const prepare = (repeat: Repeat) => prepareFineTune(repeat.spec, (activity) => bar.activity(activity), openExecutor);
+  const prepared = await prepare(repeats[0]!); // there is one at least
   try {
-    if (flags.plan) await showPlan(prepared, flags);
-    else await run(prepared, flags, bar);
+    if (flags.plan) await showPlan(prepared, repeats.length, flags);
+    else await run(prepared, { spec, repeats, prepare }, flags, bar);
   } finally {
     bar.close();
     await prepared.close();
   }
 }
 
-async function showPlan(prepared: PreparedFineTune, flags: FineTuneFlags): Promise<void> {
-  const plan = await measurePlan(planFineTune(prepared), prepared, {
+async function showPlan(prepared: PreparedFineTune, runs: number, flags: FineTuneFlags): Promise<void> {
+  const once = await measurePlan(planFineTune(prepared), prepared, {
     openExecutor,
     clock: () => performance.now(),
     residentBytes: () => process.memoryUsage.rss(),
   });
+  const plan = repeatedPlan(once, runs);
   process.stdout.write(flags.json ? `${JSON.stringify(plan, null, 2)}\n` : printPlan(plan));
 }
 
-async function run(prepared: PreparedFineTune, flags: FineTuneFlags, bar: TrainingProgressBar): Promise<void> {
-  const { spec, resolved } = prepared;
-  const outcome = await followRun(
-    { work: spec.work, metric: resolved.settings.metric, resume: flags.resume === true, bar },
-    (options) => runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
-  );
-  if (outcome !== undefined) await finish(prepared, flags, outcome);
+interface Runs {
+  readonly spec: FineTuneSpec;
+  readonly repeats: readonly Repeat[];
+  readonly prepare: (repeat: Repeat) => Promise<PreparedFineTune>;
 }
 
-async function finish(prepared: PreparedFineTune, flags: FineTuneFlags, outcome: FineTuneOutcome): Promise<void> {
+async function run(
+  first: PreparedFineTune,
+  { spec: { work }, repeats, prepare }: Runs,
+  flags: FineTuneFlags,
+  bar: TrainingProgressBar,
+): Promise<void> {
+  const outcome = await followRun(
+    { work, metric: first.resolved.settings.metric, resume: flags.resume === true, bar },
+    (options) => runRepeats(repeats, first, { ...options, prepare, work, openEvaluator: openTaskEvaluator }),
+  );
+  if (outcome !== undefined) await finish(outcome, flags);
+}
+
+async function finish(outcome: RepeatedOutcome, flags: FineTuneFlags): Promise<void> {
+  const { metrics, prepared, repeats } = outcome;
   const { start, resolved } = prepared;
-  const { metrics } = outcome;
   const written = await writeModelDirectory(flags.output, {
     name: flags.name ?? basename(resolve(flags.output)),
     config: start.config,
@@ -142,6 +158,7 @@ async function finish(prepared: PreparedFineTune, flags: FineTuneFlags, outcome:
     metrics,
     predictionFiles,
     findings,
+    ...(repeats === undefined ? {} : { repeats }),
   };
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
@@ -156,10 +173,14 @@ async function finish(prepared: PreparedFineTune, flags: FineTuneFlags, outcome:
 /** The parts of a run that its flags say, whatever it starts from. */
 export function commonSpec(
   flags: FineTuneFlags,
-  { seed = 12345 }: GivenSettings,
+  { seed = 12345, folds }: GivenSettings,
 ): Pick<FineTuneSpec, "data" | "version" | "executor" | "work" | "cache"> {
   const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
-  const { task, train, eval: evaluation, evalMismatched, evalShare, problemType, threads } = flags;
+  const { task, train, eval: evaluation, evalMismatched, problemType, threads } = flags;
+  const { evalShare = folds === undefined ? 0.1 : 0 } = flags;
+  if (folds !== undefined && evaluation !== undefined) {
+    throw invalidInput([{ field: "folds", description: "parts of the training data are held out: leave --eval out" }]);
+  }
   return {
     data: {
       task,

@@ -14,6 +14,7 @@ export function printPlan(plan: TrainingPlan): string {
   ];
   const labels = labelsText(plan.labels);
   if (labels !== "") rows.splice(1, 0, ["labels", labels]);
+  if (plan.runs !== undefined) rows.unshift(["runs", `${plan.runs}, one after the other`]);
   if (plan.peakMemoryBytes !== undefined) rows.push(["memory", `${megabytes(plan.peakMemoryBytes)}, measured`]);
   if (plan.etaSeconds !== undefined) {
     const [low, high] = plan.etaSeconds.map(durationText);

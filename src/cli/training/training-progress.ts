@@ -49,6 +49,12 @@ export class TrainingProgressBar {
       case "rolled_back":
         this.say(`back to step ${event.toStep} with ${event.learningRateScale} of the learning rate`);
         break;
+      case "repeat_begun":
+        this.say(`${event.name}, run ${event.index + 1} of ${event.count}`);
+        break;
+      case "repeats_done":
+        this.say(event.message);
+        break;
       case "finished":
         this.say(`${event.stoppedBy} at step ${event.step}`);
         break;

@@ -64,6 +64,12 @@ export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobE
       const summary = `back from step ${event.fromStep} to ${event.toStep} at ${event.learningRateScale} of the learning rate`;
       return { kind, summary, detail };
     }
+    case "repeat_begun": {
+      const { kind, name, index, count } = event;
+      return { kind, summary: `${name}, run ${index + 1} of ${count}`, detail: { name, index, count } };
+    }
+    case "repeats_done":
+      return { kind: event.kind, summary: event.message, detail: { ...event.report } };
     case "finished":
       return undefined;
   }

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import type { Job } from "../job.ts";
 import type { JobProduct } from "../job-outcome.ts";
@@ -185,5 +185,10 @@ const SPENT = [
 
 /** Frees the disk that a job which has succeeded does not need any more; its log and results stay. */
 export async function removeSpentFiles(directory: string): Promise<void> {
-  for (const path of SPENT) await rm(join(directory, path), { recursive: true, force: true });
+  const work = join(directory, WORK_DIRECTORY);
+  const found = await readdir(work, { withFileTypes: true }).catch(() => []);
+  // Of several runs each has a folder of its own.
+  const runs = found.filter((entry) => entry.isDirectory());
+  const checkpoints = runs.map(({ name }) => join(WORK_DIRECTORY, name, "checkpoints"));
+  for (const path of [...SPENT, ...checkpoints]) await rm(join(directory, path), { recursive: true, force: true });
 }

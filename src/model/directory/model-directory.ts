@@ -21,6 +21,8 @@ export interface Lineage {
   readonly converted?: Conversion;
   /** The fit of its temperature or thresholds. */
   readonly calibrated?: Calibration;
+  /** Of a version that was chosen among several runs: what they gave. */
+  readonly repeats?: Repeats;
   /** Version of this program that made it. */
   readonly program?: string;
   readonly jobId?: string;
@@ -44,6 +46,21 @@ export interface Calibration {
   /** Figures of the decisions before, and after a fit on other halves of the data than they are measured on. */
   readonly before: Readonly<Record<string, number>>;
   readonly after: Readonly<Record<string, number>>;
+}
+
+/** Several runs of one training, with a seed or held-out part of the data each, and which of them a version is. */
+export interface Repeats {
+  readonly metric: string;
+  readonly runs: readonly { readonly name: string; readonly metrics: Readonly<Record<string, number>> }[];
+  /** Mean, deviation and 95 % interval of each metric. */
+  readonly summary: Readonly<
+    Record<
+      string,
+      { readonly mean: number; readonly standardDeviation: number; readonly low: number; readonly high: number }
+    >
+  >;
+  readonly published: string;
+  readonly publishedAs: "best" | "median";
 }
 
 /** What a way of storing or computing with fewer bits changes, on the same examples. */

@@ -3,6 +3,7 @@ import { invalidInput } from "../../errors.ts";
 import type { ClassificationHead, Head, ProblemType } from "../../model/heads.ts";
 import { type Example, headKindsOf, officialLabels } from "../../tasks/datasets/examples.ts";
 import type { DatasetReport } from "../data/dataset-report.ts";
+import { type FoldRule, foldsOf } from "../data/folds.ts";
 import { refuseUnusable, warningsOf } from "../data/report-text.ts";
 import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../data/rows/dataset-rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "../data/split.ts";
@@ -21,6 +22,8 @@ export interface TaskDataSpec extends ReadingOptions {
   readonly evalMismatched?: string;
   /** Without `eval`: the part of the training data that is held out for evaluation. */
   readonly holdOut?: SplitRule;
+  /** Without `eval`: the part of what is left of the training data that is held out, in place of `holdOut`'s. */
+  readonly fold?: FoldRule;
   /** Texts without labels, in the layout of a user's own classification data, from which only a teacher's answers are learnt. */
   readonly unlabelled?: string;
   /** Of a user's own classification data. */
@@ -93,7 +96,8 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     refuseUnusable(report);
     reports.push(report);
   }
-  const split = evaluation === undefined ? await heldOutOf(spec, train) : undefined;
+  const besides = evaluation === undefined ? await heldOutOf(spec, train) : undefined;
+  const split = spec.fold === undefined ? besides : await foldSplit(spec.fold, besides, train);
   const everything = () => acceptedExamples(train);
   const trainData = await taskData(split === undefined ? everything : () => filtered(everything(), split.keep));
   const evalData =
@@ -199,6 +203,30 @@ async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskDat
 interface Split {
   readonly keep: (example: Example, index: number) => boolean;
   readonly holdOut: (example: Example, index: number) => boolean;
+}
+
+/**
+ * What a fold leaves to train on, and what it holds out. Examples that are held out besides, for others to compare by, are in
+ * neither.
+ */
+async function foldSplit(fold: FoldRule, besides: Split | undefined, train: DatasetSpec): Promise<Split> {
+  const indexes: number[] = [];
+  async function* divided() {
+    let index = 0;
+    for await (const example of acceptedExamples(train)) {
+      if (besides === undefined || besides.keep(example, index)) {
+        indexes.push(index);
+        yield example;
+      }
+      index++;
+    }
+  }
+  const folds = await foldsOf(divided(), fold);
+  const foldOf = new Map(indexes.map((index, at) => [index, folds[at]!]));
+  return {
+    keep: (_, index) => foldOf.has(index) && foldOf.get(index) !== fold.index,
+    holdOut: (_, index) => foldOf.get(index) === fold.index,
+  };
 }
 
 /** SST-2's training rows are phrases of few sentences, so whole sentences are held out with all of their phrases. */

@@ -154,6 +154,19 @@ export const FINE_TUNING = {
     otherwise: () => [12345, "fixed, so that a run can be repeated"],
     default: "12345",
   }),
+  seeds: row(integer(1, 100), "runs, each with the next seed; their mean and its interval are reported, one is kept", {
+    otherwise: () => [1, "one run"],
+    default: "1",
+    excludes: ["folds"],
+  }),
+  folds: row(
+    { kind: "number", minimum: 2, maximum: 100, integer: true },
+    "parts of the training data, each of which one run holds out; their mean and its interval are reported, one run is kept",
+  ),
+  publish: row(choice("best", "median"), "which of several runs is kept, by the metric on what they hold out", {
+    otherwise: () => ["best", "the best of several runs"],
+    default: "best",
+  }),
   grouping: row(choice("length", "none"), "whether examples of like length share a step", {
     otherwise: () => ["length", "examples of like length together need little padding"],
     default: "length",
@@ -211,7 +224,7 @@ export type GivenSettings = Partial<ValuesOf<typeof FINE_TUNING>>;
 /** Everything that decides a fine-tuning run, besides the data and what it starts from. */
 export type TrainingSettings = Omit<
   ValuesOf<typeof FINE_TUNING>,
-  "numTrainEpochs" | "warmupProportion" | "unfreezeEpochs"
+  "numTrainEpochs" | "warmupProportion" | "unfreezeEpochs" | "folds"
 >;
 export type SettingName = keyof TrainingSettings;
 

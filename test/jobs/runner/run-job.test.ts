@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
 import { NO_OP_CONTROL } from "../../../src/jobs/runner/job-control.ts";
+import { removeSpentFiles } from "../../../src/jobs/runner/publish-result.ts";
 import { planJob, runJob } from "../../../src/jobs/runner/run-job.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
@@ -168,6 +169,43 @@ describe("an evaluation", { timeout: 120_000 }, () => {
 
   it("leaves none about a model that is no stored version", async () => {
     expect(await evaluation({})).toEqual({ kind: "finished", metrics: expect.anything() });
+  });
+});
+
+describe("a fine-tune of several runs", { timeout: 120_000 }, () => {
+  it("leaves the chosen one with what all of them gave, and is planned as all of them", async () => {
+    const recipe = {
+      ...{ train_step: "4", train_batch_size: "8", max_seq_length: "16", learning_rate: "0.001", folds: "2" },
+      publish: "median",
+    };
+    const plan = await planOf("fine-tune", { train: rows }, { task: "classification", recipe });
+    expect(plan.problems).toEqual([]);
+    expect(plan.steps).toBe(8);
+    const directory = join(base, "folds");
+    await mkdir(directory);
+    const spec: JobSpec = {
+      ...{ kind: "fine-tune", model: "several", task: "classification", init: "", seed: 1, promote: "manual", recipe },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: model }, train: rows, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      NO_OP_CONTROL,
+    );
+    expect(outcome).toMatchObject({ kind: "finished", metrics: { eval_accuracy_mean: expect.any(Number) } });
+    const made = await openModelDirectory(join(directory, "model"));
+    expect(made.manifest.lineage?.repeats).toMatchObject({
+      publishedAs: "median",
+      runs: [{ name: "fold-1" }, { name: "fold-2" }],
+    });
+    // The gate compares on a tenth of the rows, which no fold holds.
+    const predicted = readFileSync(join(directory, "work/out_of_fold.jsonl"), "utf8").trim().split("\n");
+    expect(predicted.length).toBeLessThan(100);
+    expect(predicted.length).toBeGreaterThan(75);
+    await removeSpentFiles(directory);
+    expect(await readdir(join(directory, "work/fold-1"))).not.toContain("checkpoints");
   });
 });
 

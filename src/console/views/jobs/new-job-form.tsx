@@ -1,38 +1,18 @@
 import { useEffect, useState } from "preact/hooks";
-import { type Job, JobKind, PromotePolicy, type ValidateDatasetResponse } from "../../../gen/albert/v1/training_pb.js";
+import type { Job, ValidateDatasetResponse } from "../../../gen/albert/v1/training_pb.js";
 import { datasets, models, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { ModelSelect } from "../../parts/model-select.tsx";
-import { StateBadge } from "../../parts/state-badge.tsx";
 import { TASKS } from "../../parts/words/tasks.ts";
 import { uploadDataset } from "../../upload.ts";
+import { EMPTY_FIELDS, type JobFields, jobSpecOf, type Purpose, readingRecipe, recipeOf } from "./job-request.ts";
+import { FitSelect, MoreSettings } from "./more-settings.tsx";
+import { RowsReport } from "./rows-report.tsx";
 
-interface Fields {
-  readonly model: string;
-  readonly task: string;
-  readonly steps: string;
-  readonly learningRate: string;
-  readonly promote: boolean;
-  readonly columns: string;
-  readonly skipInvalid: string;
-  readonly windowsText: boolean;
-  readonly teacher: string;
-}
-
-/** Uploads a file, shows what is wrong with its rows by line, and queues a fine-tune of it, or a distillation where there is a teacher. */
+/** Uploads a file, shows what is wrong with its rows by line, and queues a job: a fine-tune or distillation, a fit, or a conversion. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
-  const [fields, setFields] = useState<Fields>({
-    model: "",
-    task: "classification",
-    steps: "",
-    learningRate: "",
-    promote: true,
-    columns: "",
-    skipInvalid: "",
-    windowsText: false,
-    teacher: "",
-  });
+  const [fields, setFields] = useState<JobFields>(EMPTY_FIELDS);
   const [plain, setPlain] = useState<File | undefined>(undefined);
   const [file, setFile] = useState<File | undefined>(undefined);
   const [sent, setSent] = useState(0);
@@ -41,39 +21,21 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
   useEffect(() => void load(), [load]);
   const names = list.state === "done" ? [...new Set(list.value.versions.map((version) => version.model))].sort() : [];
   const model = fields.model === "" ? (names[0] ?? "") : fields.model;
-  const set = (change: Partial<Fields>) => setFields({ ...fields, ...change });
+  const teaches = fields.purpose === "teach";
+  const set = (change: Partial<JobFields>) => setFields({ ...fields, ...change });
   const [call, create] = useCall(async (signal, chosen: File) => {
     setReport(undefined);
     setSent(0);
     const dataset = await uploadDataset(chosen, signal, setSent);
-    const recipe: Record<string, string> = {};
-    if (fields.steps !== "") recipe["train_step"] = fields.steps;
-    if (fields.learningRate !== "") recipe["learning_rate"] = fields.learningRate;
-    if (fields.columns.trim() !== "") recipe["columns"] = fields.columns.trim();
-    if (fields.skipInvalid !== "") recipe["skip_invalid"] = String(Number(fields.skipInvalid) / 100);
-    if (fields.windowsText) recipe["accept_windows_text"] = "true";
+    const recipe = fields.purpose === "teach" ? recipeOf(fields) : readingRecipe(fields);
     const { task } = fields;
     const validation = await datasets.validateDataset({ source: { dataset }, task, model, recipe }, { signal });
     setReport(validation);
     if (!validation.usable) return undefined;
-    const teacher = fields.teacher.trim();
-    const texts = teacher === "" || plain === undefined ? undefined : await uploadDataset(plain, signal, setSent);
-    const reply = await training.createJob(
-      {
-        requestId: crypto.randomUUID(),
-        spec: {
-          kind: teacher === "" ? JobKind.FINE_TUNE : JobKind.DISTIL,
-          model,
-          task,
-          teacher,
-          train: { dataset },
-          ...(texts === undefined ? {} : { unlabelled: { dataset: texts } }),
-          recipe,
-          promote: fields.promote ? PromotePolicy.AUTO_IF_BETTER : PromotePolicy.MANUAL,
-        },
-      },
-      { signal },
-    );
+    const learns = fields.purpose === "teach" && fields.teacher.trim() !== "";
+    const texts = learns && plain !== undefined ? { texts: await uploadDataset(plain, signal, setSent) } : {};
+    const spec = jobSpecOf({ ...fields, model }, { dataset, ...texts });
+    const reply = await training.createJob({ requestId: crypto.randomUUID(), spec }, { signal });
     if (reply.job !== undefined) onCreated(reply.job);
     return reply.job;
   });
@@ -86,7 +48,19 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         if (file !== undefined) void create(file);
       }}
     >
-      <h2 id="new-job">New fine-tune</h2>
+      <h2 id="new-job">New job</h2>
+      <label>
+        What
+        <select
+          value={fields.purpose}
+          // The options are the purposes.
+          onChange={(event) => set({ purpose: event.currentTarget.value as Purpose, fit: "" })}
+        >
+          <option value="teach">Teach a model</option>
+          <option value="calibrate">Fit its decisions to data it has not seen</option>
+          <option value="convert">Store its weights in fewer bytes</option>
+        </select>
+      </label>
       <div class="row">
         <ModelSelect models={names} value={model} onChange={(chosen) => set({ model: chosen })} />
         <label>
@@ -99,48 +73,63 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         </label>
       </div>
       <label>
-        Training data <small>CSV, TSV, JSONL or SQuAD JSON, also gzipped</small>
+        {teaches ? "Training data" : "Data that it was not trained on"}{" "}
+        <small>CSV, TSV, JSONL or SQuAD JSON, also gzipped</small>
         <input type="file" required onChange={(event) => setFile(event.currentTarget.files?.[0])} />
       </label>
-      <div class="row">
+      {teaches && (
+        <>
+          <div class="row">
+            <label>
+              Steps
+              <input
+                inputMode="numeric"
+                pattern="[0-9]*"
+                placeholder="as the recipe says"
+                value={fields.steps}
+                onInput={(event) => set({ steps: event.currentTarget.value })}
+              />
+            </label>
+            <label>
+              Learning rate
+              <input
+                inputMode="decimal"
+                placeholder="as the recipe says"
+                value={fields.learningRate}
+                onInput={(event) => set({ learningRate: event.currentTarget.value })}
+              />
+            </label>
+          </div>
+          <div class="row">
+            <label>
+              Teacher <small>a version whose answers are learnt too</small>
+              <input
+                placeholder="none; else name@7 or name/champion"
+                value={fields.teacher}
+                onInput={(event) => set({ teacher: event.currentTarget.value })}
+              />
+            </label>
+            <label>
+              Texts without labels <small>for the teacher to answer</small>
+              <input
+                type="file"
+                disabled={fields.teacher.trim() === ""}
+                onChange={(event) => setPlain(event.currentTarget.files?.[0])}
+              />
+            </label>
+          </div>
+        </>
+      )}
+      {fields.purpose === "convert" && (
         <label>
-          Steps
-          <input
-            inputMode="numeric"
-            pattern="[0-9]*"
-            placeholder="as the recipe says"
-            value={fields.steps}
-            onInput={(event) => set({ steps: event.currentTarget.value })}
-          />
+          Weights
+          <select value={fields.weights} onChange={(event) => set({ weights: event.currentTarget.value })}>
+            <option value="int8">int8: about a quarter of the bytes</option>
+            <option value="float16">float16: half of the bytes</option>
+          </select>
         </label>
-        <label>
-          Learning rate
-          <input
-            inputMode="decimal"
-            placeholder="as the recipe says"
-            value={fields.learningRate}
-            onInput={(event) => set({ learningRate: event.currentTarget.value })}
-          />
-        </label>
-      </div>
-      <div class="row">
-        <label>
-          Teacher <small>a version whose answers are learnt too</small>
-          <input
-            placeholder="none; else name@7 or name/champion"
-            value={fields.teacher}
-            onInput={(event) => set({ teacher: event.currentTarget.value })}
-          />
-        </label>
-        <label>
-          Texts without labels <small>for the teacher to answer</small>
-          <input
-            type="file"
-            disabled={fields.teacher.trim() === ""}
-            onChange={(event) => setPlain(event.currentTarget.files?.[0])}
-          />
-        </label>
-      </div>
+      )}
+      {fields.purpose === "calibrate" && <FitSelect none={undefined} fields={fields} set={set} />}
       <div class="row">
         <label>
           Columns <small>where the file's own names differ</small>
@@ -179,6 +168,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         />
         Promote when the gate says it is better
       </label>
+      {teaches && <MoreSettings fields={fields} set={set} />}
       <div class="actions">
         <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined}>
           Start
@@ -189,44 +179,8 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         {call.state === "running" && sent >= 1 && report === undefined && <p class="muted">Checking every row …</p>}
         {call.state === "failed" && <Problems problems={call.problems} />}
         {list.state === "failed" && <Problems problems={list.problems} />}
-        {report !== undefined && <Report report={report} />}
+        {report !== undefined && <RowsReport report={report} />}
       </div>
     </form>
-  );
-}
-
-function Report({ report }: { readonly report: ValidateDatasetResponse }) {
-  return (
-    <div class="report">
-      <p>
-        <StateBadge tone={report.usable ? "good" : "bad"}>{report.usable ? "usable" : "not usable"}</StateBadge>{" "}
-        {report.rowsAccepted} of {report.rowsRead} rows accepted
-        {report.rowsRejected > 0 ? `, ${report.rowsRejected} rejected` : ""}
-      </p>
-      <p class="labels">
-        {report.labelCounts.map(({ label, rows: count }) => (
-          <span key={label} class="chip">
-            {label} <b>{count}</b>
-          </span>
-        ))}
-      </p>
-      {report.issues.length > 0 && (
-        <ul class="issues">
-          {report.issues.map((issue) => (
-            <li key={issue.kind}>
-              <p>
-                <b class={issue.fatal ? "bad" : ""}>{issue.kind}</b> × {issue.count}
-              </p>
-              <p>
-                {issue.locations.map((location) => (
-                  <code key={location}>{location}</code>
-                ))}
-              </p>
-              <p class="muted">{issue.hint}</p>
-            </li>
-          ))}
-        </ul>
-      )}
-    </div>
   );
 }

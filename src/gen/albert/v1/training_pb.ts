@@ -845,7 +845,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
 
   /**
    * state_changed, activity, start_chosen, planned, validation_issue, step_metrics, eval_result, checkpoint_written,
-   * checkpoint_pruned, warning, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
+   * checkpoint_pruned, warning, repeat_begun, repeats_done, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
    * promoted, not_promoted.
    *
    * @generated from field: string kind = 3;

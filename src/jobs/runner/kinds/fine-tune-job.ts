@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { openTaskEvaluator } from "../../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../../training/executors/open-executor.ts";
-import { type FineTuneSpec, hintsOf, lineageOf, prepareFineTune, runFineTune } from "../../../training/fine-tune.ts";
+import { type FineTuneSpec, hintsOf, lineageOf, prepareFineTune } from "../../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../../training/plan.ts";
+import { type Repeat, repeatsOf } from "../../../training/repeats/repeats.ts";
+import { repeatedPlan, runRepeats } from "../../../training/repeats/run-repeats.ts";
 import { parseDistillation } from "../../../training/settings/distillation.ts";
 import { parseFineTuning } from "../../../training/settings/fine-tuning.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
@@ -16,32 +18,38 @@ import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 /** Fine-tunes a model on a task, or distils one for it. */
 export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const { hooks } = control;
-  const prepared = await prepareFineTune(fineTuneSpec(resolved), (activity) => hooks.activity(activity), openExecutor);
+  const spec = fineTuneSpec(resolved);
+  const repeats = repeatsOf(spec);
+  const prepare = (repeat: Repeat) =>
+    prepareFineTune(repeat.spec, (activity) => hooks.activity(activity), openExecutor);
+  const first = await prepare(repeats[0]!); // there is one at least
   try {
-    const { start, resolved: training } = prepared;
     return await runTrainingJob(resolved, control, {
-      plan: planFineTune(prepared),
-      metric: training.settings.metric,
-      run: (options) => runFineTune(prepared, { ...options, openEvaluator: openTaskEvaluator }),
+      plan: repeatedPlan(planFineTune(first), repeats.length),
+      metric: first.resolved.settings.metric,
+      run: (options) =>
+        runRepeats(repeats, first, { ...options, prepare, work: spec.work, openEvaluator: openTaskEvaluator }),
       model: (outcome) => ({
-        config: start.config,
+        config: outcome.prepared.start.config,
         heads: [outcome.head],
-        vocabulary: start.vocabulary,
-        maxSequenceLength: training.settings.maxSeqLength,
-        ...hintsOf(prepared),
-        lineage: { ...lineageOf(prepared, outcome), program: resolved.program, jobId: resolved.jobId },
+        vocabulary: outcome.prepared.start.vocabulary,
+        maxSequenceLength: outcome.prepared.resolved.settings.maxSeqLength,
+        ...hintsOf(outcome.prepared),
+        lineage: { ...lineageOf(outcome.prepared, outcome), program: resolved.program, jobId: resolved.jobId },
       }),
     });
   } finally {
-    await prepared.close();
+    await first.close();
   }
 }
 
 /** Says what such a job would do, after a few measured steps. */
 export async function planFineTuneJob(resolved: ResolvedSpec): Promise<JobPlan> {
-  const prepared = await prepareFineTune(fineTuneSpec(resolved), undefined, openExecutor);
+  const repeats = repeatsOf(fineTuneSpec(resolved));
+  const prepared = await prepareFineTune(repeats[0]!.spec, undefined, openExecutor); // there is one at least
   try {
-    return jobPlanOf(await measurePlan(planFineTune(prepared), prepared, MEASURING_TOOLS), resolved.spec);
+    const once = await measurePlan(planFineTune(prepared), prepared, MEASURING_TOOLS);
+    return jobPlanOf(repeatedPlan(once, repeats.length), resolved.spec);
   } finally {
     await prepared.close();
   }

@@ -1,0 +1,126 @@
+import { JobKind, PromotePolicy } from "../../../gen/albert/v1/training_pb.js";
+
+// From the fields of the form to the specification of a job. It knows no page and no server.
+
+/** What a new job is for. */
+export type Purpose = "teach" | "calibrate" | "convert";
+
+/** What the form says, as it is written there. */
+export interface JobFields {
+  readonly purpose: Purpose;
+  readonly model: string;
+  readonly task: string;
+  readonly steps: string;
+  readonly learningRate: string;
+  readonly promote: boolean;
+  readonly columns: string;
+  readonly skipInvalid: string;
+  readonly windowsText: boolean;
+  readonly teacher: string;
+  /** "temperature" or "threshold"; of a taught model empty for none. */
+  readonly fit: string;
+  readonly weights: string;
+  readonly seeds: string;
+  readonly folds: string;
+  readonly publish: string;
+  readonly unfreezeEpochs: string;
+  /** Lines of name=value. */
+  readonly settings: string;
+}
+
+export const EMPTY_FIELDS: JobFields = {
+  purpose: "teach",
+  model: "",
+  task: "classification",
+  steps: "",
+  learningRate: "",
+  promote: true,
+  columns: "",
+  skipInvalid: "",
+  windowsText: false,
+  teacher: "",
+  fit: "",
+  weights: "int8",
+  seeds: "",
+  folds: "",
+  publish: "",
+  unfreezeEpochs: "",
+  settings: "",
+};
+
+/** What the form says of how a file is read: the part of the recipe that checks of its rows know too. */
+export function readingRecipe({ columns, skipInvalid, windowsText }: JobFields): Record<string, string> {
+  return filled({
+    columns: columns.trim(),
+    skip_invalid: skipInvalid === "" ? "" : String(Number(skipInvalid) / 100),
+    accept_windows_text: windowsText ? "true" : "",
+  });
+}
+
+/** The recipe of the job; a setting that is written as a line counts before the same one in a field of its own. */
+export function recipeOf(fields: JobFields): Record<string, string> {
+  const reading = readingRecipe(fields);
+  switch (fields.purpose) {
+    case "calibrate":
+      return { ...reading, ...filled({ fit: fields.fit }) };
+    case "convert":
+      return { ...reading, weights: fields.weights };
+    case "teach":
+      return {
+        ...reading,
+        ...filled({
+          train_step: fields.steps,
+          learning_rate: fields.learningRate,
+          calibrate: fields.fit,
+          seeds: fields.seeds,
+          folds: fields.folds,
+          publish: fields.publish,
+          unfreeze_epochs: fields.unfreezeEpochs,
+        }),
+        ...linesOf(fields.settings),
+      };
+  }
+}
+
+/**
+ * The specification of the job.
+ *
+ * @param dataset  digest of the data: what is learnt, or what is measured
+ * @param texts    digest of texts without labels, where there are some
+ */
+export function jobSpecOf(
+  fields: JobFields,
+  { dataset, texts }: { readonly dataset: string; readonly texts?: string },
+) {
+  const { model, task, promote } = fields;
+  const common = {
+    ...{ model, task, recipe: recipeOf(fields) },
+    promote: promote ? PromotePolicy.AUTO_IF_BETTER : PromotePolicy.MANUAL,
+  };
+  if (fields.purpose !== "teach") {
+    const kind = fields.purpose === "calibrate" ? JobKind.CALIBRATE : JobKind.CONVERT;
+    return { ...common, kind, eval: { dataset } };
+  }
+  const teacher = fields.teacher.trim();
+  return {
+    ...{ ...common, teacher, kind: teacher === "" ? JobKind.FINE_TUNE : JobKind.DISTIL, train: { dataset } },
+    ...(texts === undefined ? {} : { unlabelled: { dataset: texts } }),
+  };
+}
+
+/** Settings written as name=value, one a line; a line without "=" is a name, which the server refuses by name. */
+function linesOf(text: string): Record<string, string> {
+  const lines = text.split("\n").map((line) => line.trim());
+  return Object.fromEntries(
+    lines
+      .filter((line) => line !== "")
+      .map((line) => {
+        const at = line.indexOf("=");
+        return at < 0 ? [line, ""] : [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+      }),
+  );
+}
+
+function filled(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
+}
