@@ -40,10 +40,12 @@ export function checkJobSpec(spec: JobSpec): void {
     violations.push({ field: "spec.eval", description });
   }
   checkTeaching(spec, violations);
+  checkMix(spec, violations);
   for (const [field, source] of [
     ["spec.train.dataset", spec.train],
     ["spec.eval.dataset", spec.eval],
     ["spec.unlabelled.dataset", spec.unlabelled],
+    ...(spec.mix?.further ?? []).map(({ source }, i) => [`spec.further_train[${i}].source.dataset`, source] as const),
   ] as const) {
     if (source?.kind === "dataset" && !isDigest(source.digest))
       violations.push({ field, description: "expected a sha256 as 64 lower-case hex digits" });
@@ -85,6 +87,28 @@ const MEASURED_ON = {
   convert: "a conversion is measured: it needs data",
   calibrate: "a calibration is fitted to data that the model was not trained on: it needs some",
 } as const;
+
+/** Several sources with weights are what a fine-tune or distillation may have. */
+function checkMix({ kind, mix }: JobSpec, violations: FieldViolation[]): void {
+  if (mix === undefined) return;
+  if (kind !== "fine-tune" && kind !== "distil") {
+    const description = `belongs to a fine-tune or distillation; a ${kind} job has one source`;
+    violations.push({ field: "spec.further_train", description });
+    return;
+  }
+  if (mix.further.length === 0) {
+    const description = "is the share of one source among several: name further_train, or leave it out";
+    violations.push({ field: "spec.train_weight", description });
+  }
+  const weights = [
+    ["spec.train_weight", mix.weight],
+    ...mix.further.map(({ weight }, i) => [`spec.further_train[${i}].weight`, weight] as const),
+  ] as const;
+  for (const [field, weight] of weights) {
+    if (weight > 0 && weight <= 1_000_000) continue;
+    violations.push({ field, description: `expected a number above 0 and up to 1000000, got ${weight}` });
+  }
+}
 
 /** A teacher, and texts without labels, are what a distillation has and no other kind. */
 function checkTeaching(spec: JobSpec, violations: FieldViolation[]): void {

@@ -21,6 +21,12 @@ export type DataSource =
   | { readonly kind: "dataset"; readonly digest: string }
   | { readonly kind: "path"; readonly path: string };
 
+/** A source of rows with its share of what is drawn from several. */
+export interface WeightedSource {
+  readonly source: DataSource;
+  readonly weight: number;
+}
+
 /** A job's specification. It is checked as a whole and never changes. */
 export interface JobSpec {
   readonly kind: JobKind;
@@ -33,6 +39,8 @@ export interface JobSpec {
   /** Of a distillation: the version that is learnt from, as `init` is named. */
   readonly teacher?: string;
   readonly train?: DataSource;
+  /** Further training data of a fine-tune or distillation, and the weight of `train`: shares of what is drawn. */
+  readonly mix?: { readonly weight: number; readonly further: readonly WeightedSource[] };
   /** Absent: a stable split of the training data. */
   readonly eval?: DataSource;
   /** Of a distillation: texts without labels. */

@@ -141,7 +141,7 @@ export async function prepareFineTune(
   const distillation =
     teacher && settled(spec, { teacher, student: start, head, settings, passes: passesOf(settings, facts) });
   const { cache, executor } = spec;
-  const { features, dropped } = await openRunFeatures({
+  const { features, dropped, mix } = await openRunFeatures({
     ...{ cache, task: spec.data.task, data, head, settings, start, parameters, distillation, onActivity },
     ...(executor.threads === undefined ? {} : { threads: executor.threads }),
   });
@@ -159,6 +159,7 @@ export async function prepareFineTune(
     maxSequenceLength: pooled ? 1 : settings.maxSeqLength,
     sequencesPerExample: data.choices,
     grouping: settings.grouping,
+    ...(mix === undefined ? {} : { mix }),
     sizes: {
       ...(head.kind === "multiple-choice" ? { choices: data.choices } : {}),
       ...(settings.headOnly ? { cachedWidth: start.config.hiddenSize } : {}),
@@ -379,7 +380,12 @@ export function lineageOf(
       ...(evaluation === undefined ? {} : { eval: evaluation.digest }),
       ...(unlabelled === undefined ? {} : { unlabelled: unlabelled.digest }),
     },
-    recipe: { task: spec.data.task, ...resolved.settings, ...distillation?.settings },
+    recipe: {
+      ...{ task: spec.data.task, ...resolved.settings, ...distillation?.settings },
+      ...(data.parts === undefined
+        ? {}
+        : { mix: data.parts.map(({ data: part, weight }) => ({ data: part.digest, weight })) }),
+    },
     ...(calibrated === undefined ? {} : { calibrated }),
     ...(repeats === undefined ? {} : { repeats }),
   };

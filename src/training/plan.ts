@@ -90,9 +90,20 @@ export function planFineTune({
     settings: [
       ...names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
       ...(distillation === undefined ? [] : distillationSettings(distillation)),
+      ...mixSettings(data.parts),
     ],
     warnings,
   };
+}
+
+/** The shares in which several files are drawn. */
+function mixSettings(parts: PreparedFineTune["data"]["parts"] = []): AppliedSetting[] {
+  if (parts.length === 0) return [];
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0);
+  const shares = parts.map(({ data, weight }) => `${Number(((100 * weight) / total).toFixed(1))} % of ${data.count}`);
+  return [
+    { name: "mix", value: shares.join(", "), origin: "given: share of what is drawn, and examples, of each file" },
+  ];
 }
 
 function distillationSettings({ settings, reasons }: PreparedDistillation): AppliedSetting[] {

@@ -16,6 +16,9 @@ it("a form says what a model is taught, with every setting by its name", () => {
   expect(jobSpecOf(taught, { dataset: "d" })).toMatchObject({
     ...{ kind: JobKind.FINE_TUNE, train: { dataset: "d" }, promote: PromotePolicy.AUTO_IF_BETTER },
   });
+  expect(jobSpecOf({ ...taught, furtherShare: "25" }, { dataset: "d", further: "e" })).toMatchObject({
+    ...{ trainWeight: 75, furtherTrain: [{ source: { dataset: "e" }, weight: 25 }] },
+  });
   expect(jobSpecOf({ ...taught, teacher: "t@1" }, { dataset: "d", texts: "u" })).toMatchObject({
     ...{ kind: JobKind.DISTIL, teacher: "t@1", unlabelled: { dataset: "u" } },
   });

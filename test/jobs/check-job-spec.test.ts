@@ -76,6 +76,16 @@ describe("the check of a job's specification", () => {
     expect(refused({ kind: "pretrain", task: "", train: undefined })).toEqual(["spec.train"]);
   });
 
+  it("takes further training data with weights, where something is trained on a task", () => {
+    const further = [{ source: dataset("b"), weight: 2 }];
+    expect(refused({ mix: { weight: 1, further } })).toEqual([]);
+    expect(refused({ mix: { weight: 3, further: [] } })).toEqual(["spec.train_weight"]);
+    expect(refused({ mix: { weight: -1, further: [{ source: dataset("x"), weight: 0 }] } })).toEqual([
+      ...["spec.train_weight", "spec.further_train[0].weight", "spec.further_train[0].source.dataset"],
+    ]);
+    expect(refused({ kind: "pretrain", task: "", mix: { weight: 1, further } })).toEqual(["spec.further_train"]);
+  });
+
   it("names every wrong field at once", () => {
     expect(refused({ model: "a/b", seed: -1, priority: 2000, recipe: { learning_rate: "fast" } })).toEqual([
       "spec.model",

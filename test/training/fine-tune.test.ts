@@ -250,6 +250,66 @@ describe("a fine-tune", () => {
     });
   });
 
+  it("draws several files in their shares, and ends in the same bytes when interrupted and resumed", {
+    timeout: 60_000,
+  }, async () => {
+    const rows = (words: string, count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        JSON.stringify({ text: `${words} ${"old ".repeat(i % 5)}`, label: i % 2 ? "up" : "down" }),
+      );
+    await writeFile(join(directory, "few.jsonl"), rows("a fine film", 6).join("\n"));
+    await writeFile(join(directory, "many.jsonl"), rows("the dog slept", 60).join("\n"));
+    const data = {
+      task: "classification",
+      train: join(directory, "few.jsonl"),
+      eval: join(directory, "many.jsonl"),
+      mix: { weight: 3, further: [{ path: join(directory, "many.jsonl"), weight: 1 }] },
+    } as const;
+    const given = { dropout: 0.1, trainStep: 20 };
+    const whole = await fineTune(specOf("mixed", { data, given }));
+    const { prepared } = whole;
+    expect(prepared.data.train.count).toBe(66);
+    expect(planFineTune(prepared).settings.at(-1)).toMatchObject({ name: "mix", value: "75 % of 6, 25 % of 60" });
+    expect(lineageOf(prepared, {}).recipe).toMatchObject({ mix: [{ weight: 3 }, { weight: 1 }] });
+    const few = Array.from({ length: 18 }, (_, step) =>
+      prepared.source.order.microBatches(step).flatMap(({ examples }) => examples),
+    ).flat();
+    expect(few.filter((example) => example < 6).length / few.length).toBeCloseTo(0.75, 1);
+    const abort = new AbortController();
+    const beforeStep = (step: number) => (step === 13 ? abort.abort() : undefined);
+    await fineTune(specOf("mixed-cut", { data, given }), { signal: abort.signal, beforeStep });
+    const resumed = await fineTune(specOf("mixed-cut", { data, given }), { resume: true });
+    expect(hexOf(resumed.outcome)).toEqual(hexOf(whole.outcome));
+    const other = { ...data, mix: { ...data.mix, weight: 2 } };
+    await expect(fineTune(specOf("mixed-cut", { data: other, given }), { resume: true })).rejects.toThrow(
+      /another run/,
+    );
+    for (const [mix, message] of [
+      [{ weight: 0, further: data.mix.further }, /weights above 0/],
+      [{ weight: 2, further: [] }, /a single file has no share/],
+    ] as const) {
+      await expect(prepareFineTune(specOf("odd", { data: { ...data, mix } }))).rejects.toThrow(message);
+    }
+  });
+
+  it("holds out the same share of every file of a mix", async () => {
+    const rows = (words: string) =>
+      Array.from({ length: 100 }, (_, i) => JSON.stringify({ text: `${words} ${i}`, label: i % 2 ? "up" : "down" }));
+    const [a, b] = [join(directory, "a.jsonl"), join(directory, "b.jsonl")];
+    await writeFile(a, rows("first").join("\n"));
+    await writeFile(b, rows("second").join("\n"));
+    const mix = { weight: 1, further: [{ path: b, weight: 2 }] };
+    const data = await checkData({ task: "classification", train: a, mix, holdOut: { share: 0.3, seed: 1 } }, []);
+    expect(data.parts!.map((part) => part.weight)).toEqual([1, 2]);
+    const counts = data.parts!.map((part) => part.data.count);
+    expect(counts[0]! + counts[1]!).toBe(data.train.count);
+    expect(data.train.count + data.eval!.count).toBe(200);
+    for (const count of counts) expect(Math.abs(count - 70)).toBeLessThan(15);
+    for await (const example of data.parts![1]!.data.examples()) {
+      expect(example.kind === "classification" && example.text).toMatch(/^second/);
+    }
+  });
+
   it("fits what its head decides to the evaluation data where asked, and measures with the fit", {
     timeout: 60_000,
   }, async () => {

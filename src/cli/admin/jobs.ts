@@ -16,6 +16,7 @@ import {
 } from "../../gen/albert/v1/training_pb.js";
 import { addRecipeOptions, type RecipeFlags, recipeOf } from "../training/recipe-options.ts";
 import { durationText } from "../training/training-progress.ts";
+import { mixOf, type WeightedText, weighted } from "../training/weighted-data.ts";
 import {
   type AdminFlags,
   addAdminOptions,
@@ -49,7 +50,7 @@ interface SpecFlags extends AdminFlags, RecipeFlags {
   readonly model: string;
   readonly task?: string;
   readonly init?: string;
-  readonly train?: string;
+  readonly train?: readonly WeightedText[];
   readonly eval?: string;
   readonly teacher?: string;
   readonly unlabelled?: string;
@@ -159,7 +160,11 @@ function addSpecOptions(command: Command): Command {
     .requiredOption("--model <name>", "model whose versions it adds to")
     .option("--task <task>", "task of a fine-tune, distillation or evaluation")
     .option("--init <version>", "where weights start: name@7, name/champion or a digest (default: the champion)")
-    .option("--train <data>", "digest of a dataset, or a path below a dataset root")
+    .option(
+      "--train <data[=weight]>",
+      "digest of a dataset, or a path below a dataset root; may be repeated, with the shares in which examples are drawn",
+      weighted,
+    )
     .option("--eval <data>", "the same for evaluation (default: a part of the training data)")
     .option("--teacher <version>", "of a distillation: what is learnt from: name@7, name/champion or a digest")
     .option("--unlabelled <data>", "of a distillation: texts without labels, as --train is named")
@@ -179,7 +184,7 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
     model: flags.model,
     task: flags.task ?? "",
     init: flags.init ?? "",
-    ...(flags.train === undefined ? {} : { train: dataSource(flags.train) }),
+    ...trainOf(flags.train),
     ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
     teacher: flags.teacher ?? "",
     ...(flags.unlabelled === undefined ? {} : { unlabelled: dataSource(flags.unlabelled) }),
@@ -191,6 +196,13 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
     maxSteps: flags.maxSteps,
     maxWallSeconds: flags.maxSeconds,
   };
+}
+
+function trainOf([first, ...further]: readonly WeightedText[] = []) {
+  if (first === undefined) return {};
+  const { mix } = mixOf(first, further, (text) => ({ source: dataSource(text) }));
+  const mixed = mix === undefined ? {} : { trainWeight: mix.weight, furtherTrain: mix.further };
+  return { train: dataSource(first.text), ...mixed };
 }
 
 /** States by the words that people use. */

@@ -26,13 +26,14 @@ import { followRun } from "./follow-run.ts";
 import { type ReadingFlags, readingOf } from "./reading-options.ts";
 import { printPlan } from "./training-plan.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
+import { mixOf, type WeightedText, weighted } from "./weighted-data.ts";
 
 // What the commands share that fine-tune: flags for data, places and devices, the plan, the run and its result.
 
 /** Flags of every command that fine-tunes. */
 export interface FineTuneFlags extends ReadingFlags {
   readonly task: Task;
-  readonly train: string;
+  readonly train: readonly WeightedText[];
   readonly eval?: string;
   readonly evalMismatched?: string;
   /** 0.1 where it is absent, and of folds none. */
@@ -54,7 +55,11 @@ export interface FineTuneFlags extends ReadingFlags {
 /** Adds the flags that say which data is trained on. */
 export function addDataOptions(command: Command): Command {
   return command
-    .requiredOption("--train <path>", "training data in the task's layout, plain or gzip")
+    .requiredOption(
+      "--train <path[=weight]>",
+      "training data in the task's layout, plain or gzip; may be repeated: --train a.csv=3 --train b.csv=1 draws three examples of a for one of b",
+      weighted,
+    )
     .option("--eval <path>", "evaluation data; without it a part of the training data is held out")
     .option("--eval-mismatched <path>", "of MNLI: mismatched development data, for the final weights")
     .addOption(
@@ -177,6 +182,7 @@ export function commonSpec(
 ): Pick<FineTuneSpec, "data" | "version" | "executor" | "work" | "cache"> {
   const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
   const { task, train, eval: evaluation, evalMismatched, problemType, threads } = flags;
+  const [first, ...further] = train;
   const { evalShare = folds === undefined ? 0.1 : 0 } = flags;
   if (folds !== undefined && evaluation !== undefined) {
     throw invalidInput([{ field: "folds", description: "parts of the training data are held out: leave --eval out" }]);
@@ -184,7 +190,8 @@ export function commonSpec(
   return {
     data: {
       task,
-      train,
+      train: first!.text, // commander refuses a command without one
+      ...mixOf(first!, further, (text) => ({ path: text })),
       ...(evaluation === undefined ? { holdOut: { share: evalShare, seed } } : { eval: evaluation }),
       ...(evalMismatched === undefined ? {} : { evalMismatched }),
       ...(problemType === undefined ? {} : { problemType }),

@@ -2,6 +2,7 @@ import { invalidInput } from "../../errors.ts";
 import { isDigest } from "../../store/names.ts";
 import type { Store } from "../../store/store.ts";
 import { versionName } from "../../store/versions.ts";
+import type { TrainingMix } from "../../training/features/task-data.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { splitRecipe } from "../job-recipe.ts";
@@ -24,6 +25,7 @@ export interface ResolvedSpec {
   /** Vocabulary of a kind that needs one and no model. */
   readonly vocabulary?: { readonly path: string; readonly lowerCase: boolean };
   readonly train?: string;
+  readonly mix?: TrainingMix;
   readonly eval?: string;
   readonly unlabelled?: string;
   /** Milliseconds for which earlier attempts took steps; they count for the job's bound on time. */
@@ -70,6 +72,7 @@ export async function checkSources(
     ["spec.train", spec.train],
     ["spec.eval", spec.eval],
     ["spec.unlabelled", spec.unlabelled],
+    ...furtherOf(spec),
   ] as const;
   for (const [field, source] of sources) {
     if (source?.kind === "dataset") await store.datasets.get(source.digest);
@@ -90,10 +93,12 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveSpec {
     const evaluation = spec.eval && (await pathOf(spec.eval, "spec.eval", options));
     const unlabelled = spec.unlabelled && (await pathOf(spec.unlabelled, "spec.unlabelled", options));
     const teacher = await teacherOf(spec);
+    const mix = spec.mix && { weight: spec.mix.weight, further: await furtherPaths(spec) };
     return {
       ...start,
       ...(vocabulary === undefined ? {} : { vocabulary }),
       ...(train === undefined ? {} : { train }),
+      ...(mix === undefined ? {} : { mix }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
       ...(unlabelled === undefined ? {} : { unlabelled }),
       ...teacher,
@@ -102,6 +107,14 @@ export function resolveFromStore(options: StoreJobsOptions): ResolveSpec {
       program,
     };
   };
+
+  async function furtherPaths(spec: JobSpec): Promise<TrainingMix["further"]> {
+    const further = [];
+    for (const [i, [field, source]] of furtherOf(spec).entries()) {
+      further.push({ path: await pathOf(source, field, options), weight: spec.mix!.further[i]!.weight });
+    }
+    return further;
+  }
 
   async function teacherOf({
     model,
@@ -142,9 +155,15 @@ async function vocabularyOf(spec: JobSpec, options: StoreJobsOptions): Promise<R
   return { path, lowerCase: !cased };
 }
 
+/** The further training data of a specification, with what the caller calls it. */
+function furtherOf({ mix }: JobSpec): (readonly [field: string, source: DataSource])[] {
+  return (mix?.further ?? []).map(({ source }, i) => [`spec.further_train[${i}].source`, source] as const);
+}
+
 /** Digests of the datasets that a specification names. */
-export function datasetsOf({ train, eval: evaluation, unlabelled, recipe }: JobSpec): string[] {
-  const sources = [train, evaluation, unlabelled]
+export function datasetsOf(spec: JobSpec): string[] {
+  const { train, eval: evaluation, unlabelled, recipe } = spec;
+  const sources = [train, evaluation, unlabelled, ...furtherOf(spec).map(([, source]) => source)]
     .filter((source) => source?.kind === "dataset")
     .map(({ digest }) => digest);
   const { vocabulary = "" } = recipe;

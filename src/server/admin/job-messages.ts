@@ -88,6 +88,7 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
   const train = readSource(message.train, "spec.train", violations);
   const evaluation = readSource(message.eval, "spec.eval", violations);
   const unlabelled = readSource(message.unlabelled, "spec.unlabelled", violations);
+  const mix = readMix(message, violations);
   checkSizes(message, violations);
   if (message.seed > BigInt(Number.MAX_SAFE_INTEGER)) {
     violations.push({ field: "spec.seed", description: `must be at most ${Number.MAX_SAFE_INTEGER}` });
@@ -107,6 +108,7 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
     init,
     ...(teacher === "" ? {} : { teacher }),
     ...(train === undefined ? {} : { train }),
+    ...mix,
     ...(evaluation === undefined ? {} : { eval: evaluation }),
     ...(unlabelled === undefined ? {} : { unlabelled }),
     recipe: { ...recipe },
@@ -117,6 +119,24 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
     maxSteps,
     labels: { ...labels },
   };
+}
+
+/** Most further files of one job. */
+const MOST_SOURCES = 64;
+
+function readMix({ furtherTrain, trainWeight }: JobSpecMessage, violations: FieldViolation[]): Pick<JobSpec, "mix"> {
+  if (furtherTrain.length === 0 && trainWeight === 0) return {};
+  if (furtherTrain.length > MOST_SOURCES) {
+    violations.push({ field: "spec.further_train", description: `must hold at most ${MOST_SOURCES} entries` });
+    return {};
+  }
+  const further = furtherTrain.flatMap(({ source, weight }, i) => {
+    const field = `spec.further_train[${i}].source`;
+    const read = readSource(source, field, violations);
+    if (source === undefined) violations.push({ field, description: "is missing" });
+    return read === undefined ? [] : [{ source: read, weight: weight || 1 }];
+  });
+  return { mix: { weight: trainWeight || 1, further } };
 }
 
 /** The fields of an overriding specification that were set. */
@@ -211,6 +231,12 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     init: spec.init,
     teacher: spec.teacher ?? "",
     ...(spec.train === undefined ? {} : { train: source(spec.train) }),
+    ...(spec.mix === undefined
+      ? {}
+      : {
+          trainWeight: spec.mix.weight,
+          furtherTrain: spec.mix.further.map((part) => ({ source: source(part.source), weight: part.weight })),
+        }),
     ...(spec.eval === undefined ? {} : { eval: source(spec.eval) }),
     ...(spec.unlabelled === undefined ? {} : { unlabelled: source(spec.unlabelled) }),
     recipe: { ...spec.recipe },

@@ -17,7 +17,7 @@ export function trainingService(
   limit: JobLimit,
 ): ServiceHandlers<typeof TrainingService> {
   /** With whole digests, which a job keeps; callers may give their first digits. */
-  const withDigests = async <Spec extends Pick<JobSpec, "train" | "eval" | "unlabelled">>(
+  const withDigests = async <Spec extends Pick<JobSpec, "train" | "mix" | "eval" | "unlabelled">>(
     spec: Spec,
   ): Promise<Spec> => {
     const whole = async (source: DataSource | undefined, field: string): Promise<DataSource | undefined> =>
@@ -27,9 +27,15 @@ export function trainingService(
       await whole(spec.eval, "spec.eval.dataset"),
       await whole(spec.unlabelled, "spec.unlabelled.dataset"),
     ];
+    const further = [];
+    for (const [i, { source, weight }] of (spec.mix?.further ?? []).entries()) {
+      const found = await whole(source, `spec.further_train[${i}].source.dataset`);
+      further.push({ source: found ?? source, weight });
+    }
     return {
       ...spec,
       ...(train === undefined ? {} : { train }),
+      ...(spec.mix === undefined ? {} : { mix: { ...spec.mix, further } }),
       ...(evaluation === undefined ? {} : { eval: evaluation }),
       ...(unlabelled === undefined ? {} : { unlabelled }),
     };

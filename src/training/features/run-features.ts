@@ -8,6 +8,7 @@ import { openTeacherAnswers } from "../distillation/teacher-answers.ts";
 import type { TrainingSettings } from "../settings/fine-tuning.ts";
 import type { Task } from "../settings/recipes.ts";
 import type { StartingModel } from "../starting-model.ts";
+import type { MixedPart } from "../step/data-order.ts";
 import { type FeatureStore, openFeatures } from "./feature-cache.ts";
 import { openTrunkOutputs } from "./frozen-encoder-features.ts";
 import { recordParameters, recordsOf } from "./records.ts";
@@ -34,15 +35,16 @@ export interface RunFeaturesSpec {
  * Makes a run's features, or finds them in the cache: token ids and labels, a teacher's answers where these are stored, and the
  * trunk's outputs in place of ids where the head alone is trained.
  *
- * @returns also how many questions could not be aligned and are left out
+ * @returns also how many questions could not be aligned and are left out, and of several files how many records each has
  */
 export async function openRunFeatures(
   spec: RunFeaturesSpec,
-): Promise<{ readonly features: FeatureStore; readonly dropped: number }> {
+): Promise<{ readonly features: FeatureStore; readonly dropped: number; readonly mix?: readonly MixedPart[] }> {
   const { cache, head, settings, start, parameters, distillation, onActivity } = spec;
   const threads = spec.threads === undefined ? {} : { threads: spec.threads };
   onActivity("making features");
-  const { features: ids, dropped } = await openIds(spec, start.tokenizer);
+  const { features: ids, dropped, mix } = await openIds(spec, start.tokenizer);
+  const mixed = mix === undefined ? {} : { mix };
   let features = ids;
   if (distillation?.settings.teacherAnswers === "stored") {
     onActivity("asking the teacher");
@@ -57,28 +59,54 @@ export async function openRunFeatures(
     await asked?.close();
     await ids.close();
   }
-  if (!settings.headOnly) return { features, dropped };
+  if (!settings.headOnly) return { features, dropped, ...mixed };
   onActivity("computing the trunk's outputs");
   const outputs = await openTrunkOutputs(cache, features, { start: { ...start, parameters }, head, ...threads });
   await features.close();
-  return { features: outputs, dropped };
+  return { features: outputs, dropped, ...mixed };
 }
 
 /** Records of token ids as a tokenizer cuts the examples, those without labels last. */
 async function openIds({ cache, task, data, head, settings, distillation }: RunFeaturesSpec, tokenizer: Tokenizer) {
   const taught = distillation !== undefined;
   const options = { ...settings, task, head, tokenizer, ...(taught ? { taught } : {}) };
-  const { train, unlabelled } = data;
-  const key = {
-    data: unlabelled === undefined ? train.digest : digestOf(train.digest, unlabelled.digest),
-    tokenizer: tokenizer.digest,
+  const { train, unlabelled, parts } = data;
+  const keyOf = (digest: string) => ({
+    ...{ data: digest, tokenizer: tokenizer.digest },
     parameters: recordParameters(options),
-  };
+  });
   let dropped = 0;
   const onDropped = () => dropped++;
+  if (parts !== undefined) {
+    const stores: FeatureStore[] = [];
+    for (const { data: part } of parts) {
+      const make = () => recordsOf(part.examples(), { ...options, onDropped });
+      stores.push(await openFeatures(cache, keyOf(part.digest), make));
+    }
+    const mix = parts.map(({ weight }, part) => ({ examples: stores[part]!.lengths.length, weight }));
+    return { features: joinedFeatures(stores), dropped, mix };
+  }
+  const key = keyOf(unlabelled === undefined ? train.digest : digestOf(train.digest, unlabelled.digest));
   const examples = () => (unlabelled === undefined ? train.examples() : both(train.examples(), unlabelled.examples()));
   const features = await openFeatures(cache, key, () => recordsOf(examples(), { ...options, onDropped }));
   return { features, dropped };
+}
+
+/** The records of several stores as one, in order. */
+function joinedFeatures(stores: readonly FeatureStore[]): FeatureStore {
+  const lengths = Uint16Array.from(stores.flatMap((store) => [...store.lengths]));
+  const places = stores.flatMap((store, at) => Array.from(store.lengths, (_, index) => [at, index] as const));
+  return {
+    digest: digestOf(...stores.map(({ digest }) => digest)),
+    lengths,
+    read(index) {
+      const [store, place] = places[index]!;
+      return stores[store]!.read(place);
+    },
+    async close() {
+      for (const store of stores) await store.close();
+    },
+  };
 }
 
 async function* both(first: AsyncIterable<Example>, second: AsyncIterable<Example>): AsyncGenerator<Example> {

@@ -17,6 +17,8 @@ export interface TaskDataSpec extends ReadingOptions {
   readonly task: Task;
   /** A file, plain or gzip; for RACE also a folder or archive. */
   readonly train: string;
+  /** Further training data in the same layout, and the shares in which all of it is drawn. */
+  readonly mix?: TrainingMix;
   readonly eval?: string;
   /** For MNLI: the mismatched development data, which the final weights are evaluated on besides. */
   readonly evalMismatched?: string;
@@ -35,6 +37,13 @@ export interface TaskDataSpec extends ReadingOptions {
   readonly labelsFrom?: LabelsFrom;
 }
 
+/** Training data of several files. Weights are shares of their sum; each is above 0. */
+export interface TrainingMix {
+  /** Of the first file. */
+  readonly weight: number;
+  readonly further: readonly { readonly path: string; readonly weight: number }[];
+}
+
 export const LABEL_SOURCES = ["head", "data"] as const;
 export type LabelsFrom = (typeof LABEL_SOURCES)[number];
 
@@ -50,6 +59,8 @@ export interface TaskData {
 
 export interface CheckedData {
   readonly train: TaskData;
+  /** The files of which `train` is made, in order, where these are several. */
+  readonly parts?: readonly { readonly data: TaskData; readonly weight: number }[];
   readonly eval: TaskData | undefined;
   /** Of MNLI, where it was given. */
   readonly mismatched?: TaskData;
@@ -72,7 +83,9 @@ export interface CheckedData {
  * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
  */
 export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Promise<CheckedData> {
-  const train: DatasetSpec = datasetOf(spec, spec.train, "train");
+  const paths = [spec.train, ...(spec.mix?.further ?? []).map(({ path }) => path)];
+  checkMix(spec);
+  const train: DatasetSpec = { ...datasetOf(spec, spec.train, "train"), paths };
   const evaluation = spec.eval === undefined ? undefined : datasetOf(spec, spec.eval, "dev");
   const mismatched = mismatchedOf(spec);
   const rule = labelRule(spec, heads);
@@ -100,6 +113,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
   const split = spec.fold === undefined ? besides : await foldSplit(spec.fold, besides, train);
   const everything = () => acceptedExamples(train);
   const trainData = await taskData(split === undefined ? everything : () => filtered(everything(), split.keep));
+  const parts = spec.mix && (await partsOf(spec.mix, train, split));
   const evalData =
     evaluation !== undefined
       ? await taskData(() => acceptedExamples(evaluation))
@@ -108,6 +122,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
         : await taskData(() => filtered(everything(), split.holdOut));
   return {
     train: trainData,
+    ...(parts === undefined ? {} : { parts }),
     eval: evalData,
     head,
     ...(mismatched === undefined ? {} : { mismatched: await taskData(() => acceptedExamples(mismatched)) }),
@@ -199,6 +214,42 @@ async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskDat
   return { digest: hash.digest("hex"), count, examples, choices };
 }
 
+/** @throws AlbertError invalid-input for weights that are none, and for data whose parts cannot be held apart */
+function checkMix({ task, mix, unlabelled }: TaskDataSpec): void {
+  if (mix === undefined) return;
+  const wrong = (description: string) => invalidInput([{ field: "train", description }]);
+  const weights = [mix.weight, ...mix.further.map(({ weight }) => weight)];
+  const odd = weights.find((weight) => !(weight > 0 && weight <= LARGEST_WEIGHT));
+  if (odd !== undefined) throw wrong(`expected weights above 0 and up to ${LARGEST_WEIGHT}, got ${odd}`);
+  if (mix.further.length === 0) throw wrong("a single file has no share to be drawn in: leave its weight out");
+  if (task === "sst-2") {
+    throw wrong(
+      "SST-2's rows are phrases of one another, which another file may share: give sentences with --task classification",
+    );
+  }
+  if (unlabelled !== undefined) throw wrong("shares are drawn of data with labels: leave the texts without labels out");
+}
+
+const LARGEST_WEIGHT = 1_000_000;
+
+/** What is trained on of each file of a mix. */
+async function partsOf({ weight, further }: TrainingMix, train: DatasetSpec, split: Split | undefined) {
+  const weights = [weight, ...further.map((part) => part.weight)];
+  const parts = [];
+  let before = 0;
+  for (const [part, path] of train.paths.entries()) {
+    const own = () => acceptedExamples({ ...train, paths: [path] });
+    const from = before;
+    for await (const _ of own()) before++;
+    const data = await taskData(split === undefined ? own : () => filtered(own(), split.keep, from));
+    if (data.count === 0) {
+      throw invalidInput([{ field: "train", description: `nothing of file ${part + 1} is left to train on` }]);
+    }
+    parts.push({ data, weight: weights[part]! });
+  }
+  return parts;
+}
+
 /** Decides of each example, by itself and its index, whether it is trained on, held out, or neither. */
 interface Split {
   readonly keep: (example: Example, index: number) => boolean;
@@ -251,8 +302,9 @@ async function heldOutOf({ task, holdOut }: TaskDataSpec, train: DatasetSpec): P
 async function* filtered(
   examples: AsyncIterable<Example>,
   take: (example: Example, index: number) => boolean,
+  from = 0,
 ): AsyncGenerator<Example> {
-  let index = 0;
+  let index = from;
   for await (const example of examples) if (take(example, index++)) yield example;
 }
 

@@ -25,6 +25,15 @@ export interface DataOrderOptions {
   readonly sequencesPerExample?: number;
   readonly grouping?: Grouping;
   readonly maxBuckets?: number;
+  /** Where examples come from several files: how many of each, in order, and its share of what is drawn. */
+  readonly mix?: readonly MixedPart[];
+}
+
+/** Examples of one file among several. */
+export interface MixedPart {
+  readonly examples: number;
+  /** Above 0; shares of the sum of all weights. */
+  readonly weight: number;
 }
 
 /** The examples of one micro-batch and the fixed shape they are laid into; at most `bucket.rows` of them. */
@@ -44,6 +53,9 @@ export interface PaddingReport {
  * Which examples each optimizer step sees: a pure function of (seed, step). Nothing but the step number has to be
  * stored to continue, and continuing costs no replay. Every epoch uses every example exactly once; the last step of an
  * epoch may hold fewer than `batchSize`.
+ *
+ * Of several files with weights an epoch draws as many examples as there are, from each file its share. A file's examples come in
+ * the order of one shuffle after the other, from epoch to epoch, so that none comes again before all others of its file have.
  */
 export class DataOrder {
   readonly buckets: readonly Bucket[];
@@ -53,6 +65,8 @@ export class DataOrder {
   readonly digest: string;
   readonly #options: DataOrderOptions;
   readonly #bucketOfExample: Uint8Array;
+  /** Examples that an epoch draws from each file; undefined where all come from one. */
+  readonly #drawn: readonly number[] | undefined;
   /** The plan of the epoch asked for last; recomputed at will. */
   #epoch: { readonly number: number; readonly steps: readonly (readonly number[])[] } | undefined;
 
@@ -62,9 +76,13 @@ export class DataOrder {
     this.buckets = chooseBuckets(options);
     this.#bucketOfExample = Uint8Array.from(options.lengths, (length) => bucketOf(this.buckets, length));
     this.stepsPerEpoch = Math.ceil(this.examples / options.batchSize);
+    this.#drawn = options.mix && drawnOf(options.mix, this.examples);
     this.digest = createHash("sha256")
       .update(
-        JSON.stringify([options.seed, options.batchSize, options.grouping ?? "length", this.examples, this.buckets]),
+        JSON.stringify([
+          ...[options.seed, options.batchSize, options.grouping ?? "length", this.examples, this.buckets],
+          ...(options.mix === undefined ? [] : [options.mix]),
+        ]),
       )
       .update(this.#bucketOfExample)
       .digest("hex");
@@ -112,10 +130,32 @@ export class DataOrder {
   }
 
   #asShuffled(epoch: number): number[][] {
+    const { seed, batchSize } = this.#options;
+    const all = this.#examplesOf(epoch);
+    const order = permutation(this.examples, deriveSeed(seed, "order", epoch));
     return chunks(
-      [...permutation(this.examples, deriveSeed(this.#options.seed, "order", epoch))],
-      this.#options.batchSize,
+      Array.from(order, (index) => all[index]!),
+      batchSize,
     );
+  }
+
+  /** The examples of an epoch, in no order that counts. */
+  #examplesOf(epoch: number): readonly number[] {
+    const drawn = this.#drawn;
+    if (drawn === undefined) return Array.from({ length: this.examples }, (_, example) => example);
+    const { mix = [], seed } = this.#options;
+    const all: number[] = [];
+    let first = 0;
+    for (const [part, { examples }] of mix.entries()) {
+      for (let at = epoch * drawn[part]!; at < (epoch + 1) * drawn[part]!; ) {
+        const pass = Math.floor(at / examples);
+        const order = permutation(examples, deriveSeed(seed, "mix", part, pass));
+        const end = Math.min((epoch + 1) * drawn[part]!, (pass + 1) * examples);
+        for (; at < end; at++) all.push(first + order[at - pass * examples]!);
+      }
+      first += examples;
+    }
+    return all;
   }
 
   /**
@@ -125,9 +165,7 @@ export class DataOrder {
   #byLength(epoch: number): number[][] {
     const { seed, batchSize } = this.#options;
     const members: number[][] = this.buckets.map(() => []);
-    for (let example = 0; example < this.examples; example++) {
-      members[this.#bucketOfExample[example]!]!.push(example);
-    }
+    for (const example of this.#examplesOf(epoch)) members[this.#bucketOfExample[example]!]!.push(example);
     const full: number[][] = [];
     let leftOver: number[] = [];
     for (const [bucket, own] of members.entries()) {
@@ -140,6 +178,20 @@ export class DataOrder {
     const steps = Array.from(permutation(full.length, deriveSeed(seed, "steps", epoch)), (index) => full[index]!);
     return leftOver.length > 0 ? [...steps, leftOver] : steps;
   }
+}
+
+/** How many of `total` draws each file gets: its share, rounded so that all add up, and one at least. */
+function drawnOf(mix: readonly MixedPart[], total: number): number[] {
+  const weights = mix.reduce((sum, { weight }) => sum + weight, 0);
+  const shares = mix.map(({ weight }) => (total * weight) / weights);
+  const drawn = shares.map((share) => Math.max(1, Math.floor(share)));
+  const byRest = shares
+    .map((share, part) => ({ part, rest: share - drawn[part]! }))
+    .sort((a, b) => b.rest - a.rest || a.part - b.part);
+  let left = total - drawn.reduce((sum, count) => sum + count, 0);
+  for (let i = 0; left > 0; i++, left--) drawn[byRest[i % byRest.length]!.part]!++;
+  for (; left < 0; left++) drawn[drawn.indexOf(Math.max(...drawn))]!--;
+  return drawn;
 }
 
 function chunks(items: readonly number[], size: number): number[][] {

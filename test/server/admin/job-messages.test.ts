@@ -31,3 +31,19 @@ describe("what a caller makes up of a job", () => {
     ],
   ])("%s", (_, fields, wrong) => expect(fieldsOf(fields)).toEqual(wrong));
 });
+
+it("further training data goes through messages with its weights, of which 0 means 1", () => {
+  const message = spec({
+    train: { dataset: "a".repeat(64) },
+    furtherTrain: [{ source: { path: "more.csv" }, weight: 2 }, { source: { dataset: "b".repeat(64) } }],
+  });
+  expect(readJobSpec(message).mix).toEqual({
+    weight: 1,
+    further: [
+      { source: { kind: "path", path: "more.csv" }, weight: 2 },
+      { source: { kind: "dataset", digest: "b".repeat(64) }, weight: 1 },
+    ],
+  });
+  expect(readJobSpec(spec({ train: { path: "x" } })).mix).toBeUndefined();
+  expect(() => readJobSpec(spec({ furtherTrain: [{ weight: 2 }] }))).toThrow(/spec\.further_train\[0\]\.source/);
+});

@@ -75,7 +75,8 @@ const bytesOf = ({ parameters }: RepeatedOutcome) =>
 describe("several seeds", { timeout: 120_000 }, () => {
   it("are runs like those of each seed alone, of which the best or the median is kept", async () => {
     const alone = [];
-    for (const seed of [7, 8, 9]) alone.push((await run(specOf(`alone-${seed}`, { seed, metric: "eval_loss" }))).outcome);
+    for (const seed of [7, 8, 9])
+      alone.push((await run(specOf(`alone-${seed}`, { seed, metric: "eval_loss" }))).outcome);
     const best = await run(specOf("best", { seeds: 3, metric: "eval_loss" }));
     const { repeats } = best.outcome;
     const values = alone.map(({ metrics }) => metrics["eval_loss"]!);

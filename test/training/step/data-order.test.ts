@@ -100,3 +100,84 @@ describe("length buckets", () => {
     expect(bucket).toEqual({ sequenceLength: 64, rows: 16 });
   });
 });
+
+describe("the order of mixed data", () => {
+  const mixed = (
+    parts: readonly (readonly [examples: number, weight: number])[],
+    more: Partial<DataOrderOptions> = {},
+  ) => {
+    const mix = parts.map(([examples, weight]) => ({ examples, weight }));
+    const count = mix.reduce((sum, { examples }) => sum + examples, 0);
+    const lengths = Array.from({ length: count }, (_, i) => 4 + (i % 9));
+    return new DataOrder({
+      ...{ seed: 1, batchSize: 8, tokenBudget: 128, maxSequenceLength: 16 },
+      lengths,
+      mix,
+      ...more,
+    });
+  };
+  const drawn = (order: DataOrder, epochs: number) =>
+    Array.from({ length: epochs * order.stepsPerEpoch }, (_, step) => stepExamples(order, step)).flat();
+
+  it.each(["length", "none"] as const)(
+    "draws from each file its share, whatever its size (grouping %s)",
+    (grouping) => {
+      const order = mixed(
+        [
+          [20, 3],
+          [180, 1],
+        ],
+        { grouping },
+      );
+      const seen = drawn(order, 4);
+      expect(seen).toHaveLength(800);
+      expect(seen.filter((example) => example < 20)).toHaveLength(600);
+    },
+  );
+
+  it("brings no example of a file again before all others of it, across epochs too", () => {
+    const order = mixed([
+      [20, 3],
+      [180, 1],
+    ]);
+    const seen = drawn(order, 5);
+    const times = (example: number) => seen.filter((one) => one === example).length;
+    // 150 draws an epoch of 20 examples, 50 of 180.
+    for (let example = 0; example < 20; example++) expect([37, 38]).toContain(times(example));
+    for (let example = 20; example < 200; example++) expect([1, 2]).toContain(times(example));
+  });
+
+  it("is a function of seed and step alone, and told apart from others by its digest", () => {
+    const parts = [
+      [20, 3],
+      [30, 1],
+    ] as const;
+    const walked = mixed(parts);
+    drawn(walked, 3);
+    for (const step of [17, 0, 9]) expect(walked.microBatches(step)).toEqual(mixed(parts).microBatches(step));
+    const others = [
+      mixed([
+        [20, 2],
+        [30, 1],
+      ]),
+      mixed([
+        [25, 3],
+        [25, 1],
+      ]),
+      mixed(parts, { seed: 2 }),
+    ];
+    expect(new Set([walked, ...others].map(({ digest }) => digest)).size).toBe(4);
+  });
+
+  it("gives even the smallest share one draw", () => {
+    expect(
+      drawn(
+        mixed([
+          [5, 1e6],
+          [5, 1e-6],
+        ]),
+        1,
+      ).filter((example) => example >= 5),
+    ).toHaveLength(1);
+  });
+});

@@ -20,6 +20,8 @@ export interface JobFields {
   /** "temperature" or "threshold"; of a taught model empty for none. */
   readonly fit: string;
   readonly weights: string;
+  /** Percent of what is drawn that comes of further data, where there is some. */
+  readonly furtherShare: string;
   readonly seeds: string;
   readonly folds: string;
   readonly publish: string;
@@ -41,6 +43,7 @@ export const EMPTY_FIELDS: JobFields = {
   teacher: "",
   fit: "",
   weights: "int8",
+  furtherShare: "50",
   seeds: "",
   folds: "",
   publish: "",
@@ -86,11 +89,12 @@ export function recipeOf(fields: JobFields): Record<string, string> {
  * The specification of the job.
  *
  * @param dataset  digest of the data: what is learnt, or what is measured
+ * @param further  digest of further training data, where there is some
  * @param texts    digest of texts without labels, where there are some
  */
 export function jobSpecOf(
   fields: JobFields,
-  { dataset, texts }: { readonly dataset: string; readonly texts?: string },
+  { dataset, further, texts }: { readonly dataset: string; readonly further?: string; readonly texts?: string },
 ) {
   const { model, task, promote } = fields;
   const common = {
@@ -102,8 +106,11 @@ export function jobSpecOf(
     return { ...common, kind, eval: { dataset } };
   }
   const teacher = fields.teacher.trim();
+  const share = Number(fields.furtherShare);
+  const mixed = { trainWeight: 100 - share, furtherTrain: [{ source: { dataset: further ?? "" }, weight: share }] };
   return {
     ...{ ...common, teacher, kind: teacher === "" ? JobKind.FINE_TUNE : JobKind.DISTIL, train: { dataset } },
+    ...(further === undefined ? {} : mixed),
     ...(texts === undefined ? {} : { unlabelled: { dataset: texts } }),
   };
 }

@@ -22,10 +22,30 @@ export function FitSelect({ none, fields, set }: Settings & { readonly none: str
 }
 
 /** Several runs, layers one after the other, a fit of the result, and any other setting by its name. */
-export function MoreSettings({ fields, set }: Settings) {
+export function MoreSettings({
+  fields,
+  set,
+  onFurther,
+}: Settings & { readonly onFurther: (file: File | undefined) => void }) {
   return (
     <details>
       <summary>More settings</summary>
+      <div class="row">
+        <label>
+          Further training data <small>in the same layout</small>
+          <input type="file" onChange={(event) => onFurther(event.currentTarget.files?.[0])} />
+        </label>
+        <label>
+          Its share of what is drawn <small>percent</small>
+          <input
+            type="number"
+            min="1"
+            max="99"
+            value={fields.furtherShare}
+            onInput={(event) => set({ furtherShare: event.currentTarget.value })}
+          />
+        </label>
+      </div>
       <div class="row">
         <label>
           Runs with a seed each

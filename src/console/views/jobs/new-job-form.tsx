@@ -14,6 +14,7 @@ import { RowsReport } from "./rows-report.tsx";
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
   const [fields, setFields] = useState<JobFields>(EMPTY_FIELDS);
   const [plain, setPlain] = useState<File | undefined>(undefined);
+  const [other, setOther] = useState<File | undefined>(undefined);
   const [file, setFile] = useState<File | undefined>(undefined);
   const [sent, setSent] = useState(0);
   const [report, setReport] = useState<ValidateDatasetResponse | undefined>(undefined);
@@ -34,7 +35,8 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     if (!validation.usable) return undefined;
     const learns = fields.purpose === "teach" && fields.teacher.trim() !== "";
     const texts = learns && plain !== undefined ? { texts: await uploadDataset(plain, signal, setSent) } : {};
-    const spec = jobSpecOf({ ...fields, model }, { dataset, ...texts });
+    const further = teaches && other !== undefined ? { further: await uploadDataset(other, signal, setSent) } : {};
+    const spec = jobSpecOf({ ...fields, model }, { dataset, ...further, ...texts });
     const reply = await training.createJob({ requestId: crypto.randomUUID(), spec }, { signal });
     if (reply.job !== undefined) onCreated(reply.job);
     return reply.job;
@@ -168,7 +170,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         />
         Promote when the gate says it is better
       </label>
-      {teaches && <MoreSettings fields={fields} set={set} />}
+      {teaches && <MoreSettings fields={fields} set={set} onFurther={setOther} />}
       <div class="actions">
         <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined}>
           Start

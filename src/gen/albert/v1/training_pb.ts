@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/training.proto.
  */
 export const file_albert_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSKTBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKaAQoKVHJhbnNpdGlvbhIhCgRmcm9tGAEgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEh8KAnRvGAIgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIOCgZkZXRhaWwYBSABKAkinQIKCFByb2dyZXNzEgwKBHN0ZXAYASABKA0SEwoLdG90YWxfc3RlcHMYAiABKA0SDQoFZXBvY2gYAyABKAESDAoEbG9zcxgEIAEoARIVCg1sZWFybmluZ19yYXRlGAUgASgBEhkKEXRva2Vuc19wZXJfc2Vjb25kGAYgASgBEhMKC2V0YV9zZWNvbmRzGAcgASgBEjEKB21ldHJpY3MYCCADKAsyIC5hbGJlcnQudjEuUHJvZ3Jlc3MuTWV0cmljc0VudHJ5EhMKC2Jlc3RfbWV0cmljGAkgASgJEhIKCmJlc3RfdmFsdWUYCiABKAEaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiuQMKA0pvYhIKCgJpZBgBIAEoCRIgCgRzcGVjGAIgASgLMhIuYWxiZXJ0LnYxLkpvYlNwZWMSIgoFc3RhdGUYAyABKA4yEy5hbGJlcnQudjEuSm9iU3RhdGUSEAoIdGVybWluYWwYBCABKAgSEAoIYWN0aXZpdHkYBSABKAkSJgoHaGlzdG9yeRgGIAMoCzIVLmFsYmVydC52MS5UcmFuc2l0aW9uEiUKCHByb2dyZXNzGAcgASgLMhMuYWxiZXJ0LnYxLlByb2dyZXNzEisKB2NyZWF0ZWQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3VwZGF0ZWQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWxhc3Rfc2VxdWVuY2UYCiABKA0SFQoNbW9kZWxfdmVyc2lvbhgLIAEoCRISCgpzdG9wcGVkX2J5GAwgASgJEhgKEGdhdGVfcmVwb3J0X2pzb24YDSABKAkSDwoHZGF0YXNldBgOIAEoCRIUCgxub3RfcHJvbW90ZWQYDyABKAkSEAoIZmluZGluZ3MYECADKAkiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iImwKD0xpc3RKb2JzUmVxdWVzdBIjCgZzdGF0ZXMYASADKA4yEy5hbGJlcnQudjEuSm9iU3RhdGUSDQoFbW9kZWwYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiSQoQTGlzdEpvYnNSZXNwb25zZRIcCgRqb2JzGAEgAygLMg4uYWxiZXJ0LnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoDRIZChFoZWFydGJlYXRfc2Vjb25kcxgDIAEoASJzChBXYXRjaEpvYlJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50SAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSLMAQoISm9iRXZlbnQSEAoIc2VxdWVuY2UYASABKA0SKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgDIAEoCRIPCgdzdW1tYXJ5GAQgASgJEikKCnRyYW5zaXRpb24YBSABKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgGIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxITCgtkZXRhaWxfanNvbhgHIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFDYW5jZWxKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoQUGF1c2VKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjAKEVJlc3VtZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiXAoPQ2xvbmVKb2JSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGam9iX2lkGAIgASgJEiUKCW92ZXJyaWRlcxgDIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjIi8KEENsb25lSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiJxCgdEYXRhc2V0Eg4KBmRpZ2VzdBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWJ5dGVzGAMgASgEEgwKBHBhdGgYBCABKAkSKwoHY3JlYXRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoSQmVnaW5VcGxvYWRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFYnl0ZXMYAiABKAQSDgoGZGlnZXN0GAMgASgJIlkKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhcKD21heF9jaHVua19ieXRlcxgDIAEoDSJFChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJEg4KBm9mZnNldBgCIAEoBBIMCgRkYXRhGAMgASgMIi0KE1VwbG9hZENodW5rUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQiKAoTQ29tbWl0VXBsb2FkUmVxdWVzdBIRCgl1cGxvYWRfaWQYASABKAkiOwoUQ29tbWl0VXBsb2FkUmVzcG9uc2USIwoHZGF0YXNldBgBIAEoCzISLmFsYmVydC52MS5EYXRhc2V0IjQKFlJlZ2lzdGVyRGF0YXNldFJlcXVlc3QSDAoEcGF0aBgBIAEoCRIMCgRuYW1lGAIgASgJIj4KF1JlZ2lzdGVyRGF0YXNldFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCLvAQoWVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIMCgR0YXNrGAIgASgJEg0KBW1vZGVsGAMgASgJEiMKBGV2YWwYBCABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRI9CgZyZWNpcGUYBSADKAsyLS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdC5SZWNpcGVFbnRyeRotCgtSZWNpcGVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrMCChdWYWxpZGF0ZURhdGFzZXRSZXNwb25zZRIOCgZ1c2FibGUYASABKAgSEQoJcm93c19yZWFkGAIgASgNEhUKDXJvd3NfYWNjZXB0ZWQYAyABKA0SFQoNcm93c19yZWplY3RlZBgEIAEoDRJCCgZsYWJlbHMYBSADKAsyLi5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2UuTGFiZWxzRW50cnlCAhgBEicKBmlzc3VlcxgGIAMoCzIXLmFsYmVydC52MS5EYXRhc2V0SXNzdWUSKwoMbGFiZWxfY291bnRzGAcgAygLMhUuYWxiZXJ0LnYxLkxhYmVsQ291bnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIpCgpMYWJlbENvdW50Eg0KBWxhYmVsGAEgASgJEgwKBHJvd3MYAiABKA0iWwoMRGF0YXNldElzc3VlEgwKBGtpbmQYASABKAkSDQoFY291bnQYAiABKA0SEQoJbG9jYXRpb25zGAMgAygJEgwKBGhpbnQYBCABKAkSDQoFZmF0YWwYBSABKAgiPAoTTGlzdERhdGFzZXRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJVChRMaXN0RGF0YXNldHNSZXNwb25zZRIkCghkYXRhc2V0cxgBIAMoCzISLmFsYmVydC52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSImChREZWxldGVEYXRhc2V0UmVxdWVzdBIOCgZkaWdlc3QYASABKAkiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlKuoBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSSk9CX0tJTkRfRklORV9UVU5FEAESFQoRSk9CX0tJTkRfUFJFVFJBSU4QAhIVChFKT0JfS0lORF9FVkFMVUFURRADEh0KGUpPQl9LSU5EX1RSQUlOX1ZPQ0FCVUxBUlkQBBIdChlKT0JfS0lORF9QUkVUUkFJTklOR19EQVRBEAUSFAoQSk9CX0tJTkRfQ09OVkVSVBAGEhMKD0pPQl9LSU5EX0RJU1RJTBAHEhYKEkpPQl9LSU5EX0NBTElCUkFURRAIKsgCCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESGAoUSk9CX1NUQVRFX1ZBTElEQVRJTkcQAhIXChNKT0JfU1RBVEVfUFJFUEFSSU5HEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfRVZBTFVBVElORxAFEhQKEEpPQl9TVEFURV9QQVVTRUQQBhIXChNKT0JfU1RBVEVfUFJFRU1QVEVEEAcSGAoUSk9CX1NUQVRFX0NBTkNFTExJTkcQCBIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAkSFAoQSk9CX1NUQVRFX0ZBSUxFRBAKEhYKEkpPQl9TVEFURV9SRUpFQ1RFRBALEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQDCptCg1Qcm9tb3RlUG9saWN5Eh4KGlBST01PVEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVUFJPTU9URV9QT0xJQ1lfTUFOVUFMEAESIQodUFJPTU9URV9QT0xJQ1lfQVVUT19JRl9CRVRURVIQAjKABQoPVHJhaW5pbmdTZXJ2aWNlEkYKCUNyZWF0ZUpvYhIbLmFsYmVydC52MS5DcmVhdGVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkNyZWF0ZUpvYlJlc3BvbnNlEkAKB1BsYW5Kb2ISGS5hbGJlcnQudjEuUGxhbkpvYlJlcXVlc3QaGi5hbGJlcnQudjEuUGxhbkpvYlJlc3BvbnNlEj0KBkdldEpvYhIYLmFsYmVydC52MS5HZXRKb2JSZXF1ZXN0GhkuYWxiZXJ0LnYxLkdldEpvYlJlc3BvbnNlEkMKCExpc3RKb2JzEhouYWxiZXJ0LnYxLkxpc3RKb2JzUmVxdWVzdBobLmFsYmVydC52MS5MaXN0Sm9ic1Jlc3BvbnNlEkUKCFdhdGNoSm9iEhouYWxiZXJ0LnYxLldhdGNoSm9iUmVxdWVzdBobLmFsYmVydC52MS5XYXRjaEpvYlJlc3BvbnNlMAESRgoJQ2FuY2VsSm9iEhsuYWxiZXJ0LnYxLkNhbmNlbEpvYlJlcXVlc3QaHC5hbGJlcnQudjEuQ2FuY2VsSm9iUmVzcG9uc2USQwoIUGF1c2VKb2ISGi5hbGJlcnQudjEuUGF1c2VKb2JSZXF1ZXN0GhsuYWxiZXJ0LnYxLlBhdXNlSm9iUmVzcG9uc2USRgoJUmVzdW1lSm9iEhsuYWxiZXJ0LnYxLlJlc3VtZUpvYlJlcXVlc3QaHC5hbGJlcnQudjEuUmVzdW1lSm9iUmVzcG9uc2USQwoIQ2xvbmVKb2ISGi5hbGJlcnQudjEuQ2xvbmVKb2JSZXF1ZXN0GhsuYWxiZXJ0LnYxLkNsb25lSm9iUmVzcG9uc2Uy1gQKDkRhdGFzZXRTZXJ2aWNlEkwKC0JlZ2luVXBsb2FkEh0uYWxiZXJ0LnYxLkJlZ2luVXBsb2FkUmVxdWVzdBoeLmFsYmVydC52MS5CZWdpblVwbG9hZFJlc3BvbnNlEkwKC1VwbG9hZENodW5rEh0uYWxiZXJ0LnYxLlVwbG9hZENodW5rUmVxdWVzdBoeLmFsYmVydC52MS5VcGxvYWRDaHVua1Jlc3BvbnNlEk8KDENvbW1pdFVwbG9hZBIeLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXF1ZXN0Gh8uYWxiZXJ0LnYxLkNvbW1pdFVwbG9hZFJlc3BvbnNlElgKD1JlZ2lzdGVyRGF0YXNldBIhLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXF1ZXN0GiIuYWxiZXJ0LnYxLlJlZ2lzdGVyRGF0YXNldFJlc3BvbnNlElgKD1ZhbGlkYXRlRGF0YXNldBIhLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXF1ZXN0GiIuYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlEk8KDExpc3REYXRhc2V0cxIeLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXF1ZXN0Gh8uYWxiZXJ0LnYxLkxpc3REYXRhc2V0c1Jlc3BvbnNlElIKDURlbGV0ZURhdGFzZXQSHy5hbGJlcnQudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaIC5hbGJlcnQudjEuRGVsZXRlRGF0YXNldFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIrkDCgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJIkgKEENyZWF0ZUpvYlJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIgCgRzcGVjGAIgASgLMhIuYWxiZXJ0LnYxLkpvYlNwZWMiQgoRQ3JlYXRlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYhIQCghyZXBsYXllZBgCIAEoCCIyCg5QbGFuSm9iUmVxdWVzdBIgCgRzcGVjGAEgASgLMhIuYWxiZXJ0LnYxLkpvYlNwZWMi3gEKD1BsYW5Kb2JSZXNwb25zZRIkCghwcm9ibGVtcxgBIAMoCzISLmFsYmVydC52MS5Qcm9ibGVtEg0KBXN0ZXBzGAIgASgNEg4KBnRva2VucxgDIAEoARIVCg1wYWRkaW5nX3NoYXJlGAQgASgBEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAUgASgBEhIKCmRpc2tfYnl0ZXMYBiABKAESEwoLZXRhX3NlY29uZHMYByABKAESKwoIc2V0dGluZ3MYCCADKAsyGS5hbGJlcnQudjEuQXBwbGllZFNldHRpbmciNAoHUHJvYmxlbRINCgV3aGVyZRgBIAEoCRIMCgR3aGF0GAIgASgJEgwKBGhpbnQYAyABKAkiPQoOQXBwbGllZFNldHRpbmcSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZvcmlnaW4YAyABKAkiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiJsCg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLmFsYmVydC52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SGQoRaGVhcnRiZWF0X3NlY29uZHMYAyABKAEicwoQV2F0Y2hKb2JSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmFsYmVydC52MS5Kb2JFdmVudEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUizAEKCEpvYkV2ZW50EhAKCHNlcXVlbmNlGAEgASgNEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIpCgp0cmFuc2l0aW9uGAUgASgLMhUuYWxiZXJ0LnYxLlRyYW5zaXRpb24SJQoIcHJvZ3Jlc3MYBiABKAsyEy5hbGJlcnQudjEuUHJvZ3Jlc3MSEwoLZGV0YWlsX2pzb24YByABKAkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KEFBhdXNlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFSZXN1bWVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIlwKD0Nsb25lSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIlCglvdmVycmlkZXMYAyABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyIvChBDbG9uZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IicQoHRGF0YXNldBIOCgZkaWdlc3QYASABKAkSDAoEbmFtZRgCIAEoCRINCgVieXRlcxgDIAEoBBIMCgRwYXRoGAQgASgJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKEkJlZ2luVXBsb2FkUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg4KBmRpZ2VzdBgDIAEoCSJZChNCZWdpblVwbG9hZFJlc3BvbnNlEhEKCXVwbG9hZF9pZBgBIAEoCRIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIXCg9tYXhfY2h1bmtfYnl0ZXMYAyABKA0iRQoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhEKCXVwbG9hZF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCItChNVcGxvYWRDaHVua1Jlc3BvbnNlEhYKDnJlY2VpdmVkX2J5dGVzGAEgASgEIigKE0NvbW1pdFVwbG9hZFJlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJIjsKFENvbW1pdFVwbG9hZFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCI0ChZSZWdpc3RlckRhdGFzZXRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCSI+ChdSZWdpc3RlckRhdGFzZXRSZXNwb25zZRIjCgdkYXRhc2V0GAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQi7wEKFlZhbGlkYXRlRGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRINCgVtb2RlbBgDIAEoCRIjCgRldmFsGAQgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USPQoGcmVjaXBlGAUgAygLMi0uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlcXVlc3QuUmVjaXBlRW50cnkaLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKzAgoXVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2USDgoGdXNhYmxlGAEgASgIEhEKCXJvd3NfcmVhZBgCIAEoDRIVCg1yb3dzX2FjY2VwdGVkGAMgASgNEhUKDXJvd3NfcmVqZWN0ZWQYBCABKA0SQgoGbGFiZWxzGAUgAygLMi4uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlLkxhYmVsc0VudHJ5QgIYARInCgZpc3N1ZXMYBiADKAsyFy5hbGJlcnQudjEuRGF0YXNldElzc3VlEisKDGxhYmVsX2NvdW50cxgHIAMoCzIVLmFsYmVydC52MS5MYWJlbENvdW50Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiKQoKTGFiZWxDb3VudBINCgVsYWJlbBgBIAEoCRIMCgRyb3dzGAIgASgNIlsKDERhdGFzZXRJc3N1ZRIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNEhEKCWxvY2F0aW9ucxgDIAMoCRIMCgRoaW50GAQgASgJEg0KBWZhdGFsGAUgASgIIjwKE0xpc3REYXRhc2V0c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoUTGlzdERhdGFzZXRzUmVzcG9uc2USJAoIZGF0YXNldHMYASADKAsyEi5hbGJlcnQudjEuRGF0YXNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoURGVsZXRlRGF0YXNldFJlcXVlc3QSDgoGZGlnZXN0GAEgASgJIhcKFURlbGV0ZURhdGFzZXRSZXNwb25zZSrqAQoHSm9iS2luZBIYChRKT0JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkpPQl9LSU5EX0ZJTkVfVFVORRABEhUKEUpPQl9LSU5EX1BSRVRSQUlOEAISFQoRSk9CX0tJTkRfRVZBTFVBVEUQAxIdChlKT0JfS0lORF9UUkFJTl9WT0NBQlVMQVJZEAQSHQoZSk9CX0tJTkRfUFJFVFJBSU5JTkdfREFUQRAFEhQKEEpPQl9LSU5EX0NPTlZFUlQQBhITCg9KT0JfS0lORF9ESVNUSUwQBxIWChJKT0JfS0lORF9DQUxJQlJBVEUQCCrIAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhgKFEpPQl9TVEFURV9WQUxJREFUSU5HEAISFwoTSk9CX1NUQVRFX1BSRVBBUklORxADEhUKEUpPQl9TVEFURV9SVU5OSU5HEAQSGAoUSk9CX1NUQVRFX0VWQUxVQVRJTkcQBRIUChBKT0JfU1RBVEVfUEFVU0VEEAYSFwoTSk9CX1NUQVRFX1BSRUVNUFRFRBAHEhgKFEpPQl9TVEFURV9DQU5DRUxMSU5HEAgSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAJEhQKEEpPQl9TVEFURV9GQUlMRUQQChIWChJKT0JfU1RBVEVfUkVKRUNURUQQCxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAwqbQoNUHJvbW90ZVBvbGljeRIeChpQUk9NT1RFX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFVBST01PVEVfUE9MSUNZX01BTlVBTBABEiEKHVBST01PVEVfUE9MSUNZX0FVVE9fSUZfQkVUVEVSEAIygAUKD1RyYWluaW5nU2VydmljZRJGCglDcmVhdGVKb2ISGy5hbGJlcnQudjEuQ3JlYXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5DcmVhdGVKb2JSZXNwb25zZRJACgdQbGFuSm9iEhkuYWxiZXJ0LnYxLlBsYW5Kb2JSZXF1ZXN0GhouYWxiZXJ0LnYxLlBsYW5Kb2JSZXNwb25zZRI9CgZHZXRKb2ISGC5hbGJlcnQudjEuR2V0Sm9iUmVxdWVzdBoZLmFsYmVydC52MS5HZXRKb2JSZXNwb25zZRJDCghMaXN0Sm9icxIaLmFsYmVydC52MS5MaXN0Sm9ic1JlcXVlc3QaGy5hbGJlcnQudjEuTGlzdEpvYnNSZXNwb25zZRJFCghXYXRjaEpvYhIaLmFsYmVydC52MS5XYXRjaEpvYlJlcXVlc3QaGy5hbGJlcnQudjEuV2F0Y2hKb2JSZXNwb25zZTABEkYKCUNhbmNlbEpvYhIbLmFsYmVydC52MS5DYW5jZWxKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkMKCFBhdXNlSm9iEhouYWxiZXJ0LnYxLlBhdXNlSm9iUmVxdWVzdBobLmFsYmVydC52MS5QYXVzZUpvYlJlc3BvbnNlEkYKCVJlc3VtZUpvYhIbLmFsYmVydC52MS5SZXN1bWVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLlJlc3VtZUpvYlJlc3BvbnNlEkMKCENsb25lSm9iEhouYWxiZXJ0LnYxLkNsb25lSm9iUmVxdWVzdBobLmFsYmVydC52MS5DbG9uZUpvYlJlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One source of rows: exactly one of the two.
@@ -154,6 +154,21 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
    * @generated from field: albert.v1.DataSource unlabelled = 15;
    */
   unlabelled?: DataSource | undefined;
+
+  /**
+   * Of a fine-tune or distillation: further training data. Examples are drawn from `train` and each of these in the shares of their
+   * weights, by the seed.
+   *
+   * @generated from field: repeated albert.v1.WeightedSource further_train = 16;
+   */
+  furtherTrain: WeightedSource[];
+
+  /**
+   * Weight of `train` where there is further data; zero means 1.
+   *
+   * @generated from field: double train_weight = 17;
+   */
+  trainWeight: number;
 };
 
 /**
@@ -162,6 +177,34 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
  */
 export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 1);
+
+/**
+ * A source of rows among several.
+ *
+ * @generated from message albert.v1.WeightedSource
+ */
+export type WeightedSource = Message<"albert.v1.WeightedSource"> & {
+  /**
+   * The rows.
+   *
+   * @generated from field: albert.v1.DataSource source = 1;
+   */
+  source?: DataSource | undefined;
+
+  /**
+   * Its share of the sum of all weights; zero means 1.
+   *
+   * @generated from field: double weight = 2;
+   */
+  weight: number;
+};
+
+/**
+ * Describes the message albert.v1.WeightedSource.
+ * Use `create(WeightedSourceSchema)` to create a new message.
+ */
+export const WeightedSourceSchema: GenMessage<WeightedSource> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 2);
 
 /**
  * A move from one state to another.
@@ -211,7 +254,7 @@ export type Transition = Message<"albert.v1.Transition"> & {
  * Use `create(TransitionSchema)` to create a new message.
  */
 export const TransitionSchema: GenMessage<Transition> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 2);
+  messageDesc(file_albert_v1_training, 3);
 
 /**
  * How far a job is; the newest value of everything that was reported.
@@ -295,7 +338,7 @@ export type Progress = Message<"albert.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 3);
+  messageDesc(file_albert_v1_training, 4);
 
 /**
  * One piece of training work, from its request to its end.
@@ -422,7 +465,7 @@ export type Job = Message<"albert.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 4);
+  messageDesc(file_albert_v1_training, 5);
 
 /**
  * A job to queue.
@@ -450,7 +493,7 @@ export type CreateJobRequest = Message<"albert.v1.CreateJobRequest"> & {
  * Use `create(CreateJobRequestSchema)` to create a new message.
  */
 export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 5);
+  messageDesc(file_albert_v1_training, 6);
 
 /**
  * The job.
@@ -478,7 +521,7 @@ export type CreateJobResponse = Message<"albert.v1.CreateJobResponse"> & {
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
 export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 6);
+  messageDesc(file_albert_v1_training, 7);
 
 /**
  * A job that might be queued.
@@ -499,7 +542,7 @@ export type PlanJobRequest = Message<"albert.v1.PlanJobRequest"> & {
  * Use `create(PlanJobRequestSchema)` to create a new message.
  */
 export const PlanJobRequestSchema: GenMessage<PlanJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 7);
+  messageDesc(file_albert_v1_training, 8);
 
 /**
  * What it would do and take.
@@ -569,7 +612,7 @@ export type PlanJobResponse = Message<"albert.v1.PlanJobResponse"> & {
  * Use `create(PlanJobResponseSchema)` to create a new message.
  */
 export const PlanJobResponseSchema: GenMessage<PlanJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 8);
+  messageDesc(file_albert_v1_training, 9);
 
 /**
  * One thing that is wrong.
@@ -604,7 +647,7 @@ export type Problem = Message<"albert.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 9);
+  messageDesc(file_albert_v1_training, 10);
 
 /**
  * One value of the recipe that applies.
@@ -639,7 +682,7 @@ export type AppliedSetting = Message<"albert.v1.AppliedSetting"> & {
  * Use `create(AppliedSettingSchema)` to create a new message.
  */
 export const AppliedSettingSchema: GenMessage<AppliedSetting> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 10);
+  messageDesc(file_albert_v1_training, 11);
 
 /**
  * Which job to show.
@@ -660,7 +703,7 @@ export type GetJobRequest = Message<"albert.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 11);
+  messageDesc(file_albert_v1_training, 12);
 
 /**
  * The job.
@@ -681,7 +724,7 @@ export type GetJobResponse = Message<"albert.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 12);
+  messageDesc(file_albert_v1_training, 13);
 
 /**
  * Which jobs to list.
@@ -723,7 +766,7 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 13);
+  messageDesc(file_albert_v1_training, 14);
 
 /**
  * One page of jobs.
@@ -751,7 +794,7 @@ export type ListJobsResponse = Message<"albert.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 14);
+  messageDesc(file_albert_v1_training, 15);
 
 /**
  * Which job to follow, and from where.
@@ -786,7 +829,7 @@ export type WatchJobRequest = Message<"albert.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 15);
+  messageDesc(file_albert_v1_training, 16);
 
 /**
  * One message of the stream.
@@ -821,7 +864,7 @@ export type WatchJobResponse = Message<"albert.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 16);
+  messageDesc(file_albert_v1_training, 17);
 
 /**
  * One entry of a job's log. Numbers have no gap; an event is on disk before anyone sees it.
@@ -886,7 +929,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
  * Use `create(JobEventSchema)` to create a new message.
  */
 export const JobEventSchema: GenMessage<JobEvent> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 17);
+  messageDesc(file_albert_v1_training, 18);
 
 /**
  * Which job to cancel.
@@ -907,7 +950,7 @@ export type CancelJobRequest = Message<"albert.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 18);
+  messageDesc(file_albert_v1_training, 19);
 
 /**
  * The job.
@@ -928,7 +971,7 @@ export type CancelJobResponse = Message<"albert.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 19);
+  messageDesc(file_albert_v1_training, 20);
 
 /**
  * Which job to pause.
@@ -949,7 +992,7 @@ export type PauseJobRequest = Message<"albert.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 20);
+  messageDesc(file_albert_v1_training, 21);
 
 /**
  * The job.
@@ -970,7 +1013,7 @@ export type PauseJobResponse = Message<"albert.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 21);
+  messageDesc(file_albert_v1_training, 22);
 
 /**
  * Which job to resume.
@@ -991,7 +1034,7 @@ export type ResumeJobRequest = Message<"albert.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 22);
+  messageDesc(file_albert_v1_training, 23);
 
 /**
  * The job.
@@ -1012,7 +1055,7 @@ export type ResumeJobResponse = Message<"albert.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 23);
+  messageDesc(file_albert_v1_training, 24);
 
 /**
  * Which job to repeat, and what to change.
@@ -1047,7 +1090,7 @@ export type CloneJobRequest = Message<"albert.v1.CloneJobRequest"> & {
  * Use `create(CloneJobRequestSchema)` to create a new message.
  */
 export const CloneJobRequestSchema: GenMessage<CloneJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 24);
+  messageDesc(file_albert_v1_training, 25);
 
 /**
  * The new job.
@@ -1068,7 +1111,7 @@ export type CloneJobResponse = Message<"albert.v1.CloneJobResponse"> & {
  * Use `create(CloneJobResponseSchema)` to create a new message.
  */
 export const CloneJobResponseSchema: GenMessage<CloneJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 25);
+  messageDesc(file_albert_v1_training, 26);
 
 /**
  * One immutable version of a dataset.
@@ -1117,7 +1160,7 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
  * Use `create(DatasetSchema)` to create a new message.
  */
 export const DatasetSchema: GenMessage<Dataset> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 26);
+  messageDesc(file_albert_v1_training, 27);
 
 /**
  * A file that is about to come.
@@ -1152,7 +1195,7 @@ export type BeginUploadRequest = Message<"albert.v1.BeginUploadRequest"> & {
  * Use `create(BeginUploadRequestSchema)` to create a new message.
  */
 export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 27);
+  messageDesc(file_albert_v1_training, 28);
 
 /**
  * Where to go on.
@@ -1187,7 +1230,7 @@ export type BeginUploadResponse = Message<"albert.v1.BeginUploadResponse"> & {
  * Use `create(BeginUploadResponseSchema)` to create a new message.
  */
 export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 28);
+  messageDesc(file_albert_v1_training, 29);
 
 /**
  * One piece of the file.
@@ -1222,7 +1265,7 @@ export type UploadChunkRequest = Message<"albert.v1.UploadChunkRequest"> & {
  * Use `create(UploadChunkRequestSchema)` to create a new message.
  */
 export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 29);
+  messageDesc(file_albert_v1_training, 30);
 
 /**
  * How far the upload is.
@@ -1243,7 +1286,7 @@ export type UploadChunkResponse = Message<"albert.v1.UploadChunkResponse"> & {
  * Use `create(UploadChunkResponseSchema)` to create a new message.
  */
 export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 30);
+  messageDesc(file_albert_v1_training, 31);
 
 /**
  * An upload that is complete.
@@ -1264,7 +1307,7 @@ export type CommitUploadRequest = Message<"albert.v1.CommitUploadRequest"> & {
  * Use `create(CommitUploadRequestSchema)` to create a new message.
  */
 export const CommitUploadRequestSchema: GenMessage<CommitUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 31);
+  messageDesc(file_albert_v1_training, 32);
 
 /**
  * The dataset version it became.
@@ -1285,7 +1328,7 @@ export type CommitUploadResponse = Message<"albert.v1.CommitUploadResponse"> & {
  * Use `create(CommitUploadResponseSchema)` to create a new message.
  */
 export const CommitUploadResponseSchema: GenMessage<CommitUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 32);
+  messageDesc(file_albert_v1_training, 33);
 
 /**
  * A file to register.
@@ -1313,7 +1356,7 @@ export type RegisterDatasetRequest = Message<"albert.v1.RegisterDatasetRequest">
  * Use `create(RegisterDatasetRequestSchema)` to create a new message.
  */
 export const RegisterDatasetRequestSchema: GenMessage<RegisterDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 33);
+  messageDesc(file_albert_v1_training, 34);
 
 /**
  * The dataset version it became.
@@ -1334,7 +1377,7 @@ export type RegisterDatasetResponse = Message<"albert.v1.RegisterDatasetResponse
  * Use `create(RegisterDatasetResponseSchema)` to create a new message.
  */
 export const RegisterDatasetResponseSchema: GenMessage<RegisterDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 34);
+  messageDesc(file_albert_v1_training, 35);
 
 /**
  * Data to check, and for what.
@@ -1385,7 +1428,7 @@ export type ValidateDatasetRequest = Message<"albert.v1.ValidateDatasetRequest">
  * Use `create(ValidateDatasetRequestSchema)` to create a new message.
  */
 export const ValidateDatasetRequestSchema: GenMessage<ValidateDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 35);
+  messageDesc(file_albert_v1_training, 36);
 
 /**
  * What was found.
@@ -1450,7 +1493,7 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
  * Use `create(ValidateDatasetResponseSchema)` to create a new message.
  */
 export const ValidateDatasetResponseSchema: GenMessage<ValidateDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 36);
+  messageDesc(file_albert_v1_training, 37);
 
 /**
  * How often a label occurs.
@@ -1478,7 +1521,7 @@ export type LabelCount = Message<"albert.v1.LabelCount"> & {
  * Use `create(LabelCountSchema)` to create a new message.
  */
 export const LabelCountSchema: GenMessage<LabelCount> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 37);
+  messageDesc(file_albert_v1_training, 38);
 
 /**
  * One kind of problem and where it occurs.
@@ -1527,7 +1570,7 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
  * Use `create(DatasetIssueSchema)` to create a new message.
  */
 export const DatasetIssueSchema: GenMessage<DatasetIssue> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 38);
+  messageDesc(file_albert_v1_training, 39);
 
 /**
  * Which page to list.
@@ -1555,7 +1598,7 @@ export type ListDatasetsRequest = Message<"albert.v1.ListDatasetsRequest"> & {
  * Use `create(ListDatasetsRequestSchema)` to create a new message.
  */
 export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 39);
+  messageDesc(file_albert_v1_training, 40);
 
 /**
  * One page of datasets.
@@ -1583,7 +1626,7 @@ export type ListDatasetsResponse = Message<"albert.v1.ListDatasetsResponse"> & {
  * Use `create(ListDatasetsResponseSchema)` to create a new message.
  */
 export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 40);
+  messageDesc(file_albert_v1_training, 41);
 
 /**
  * A dataset to delete.
@@ -1604,7 +1647,7 @@ export type DeleteDatasetRequest = Message<"albert.v1.DeleteDatasetRequest"> & {
  * Use `create(DeleteDatasetRequestSchema)` to create a new message.
  */
 export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 41);
+  messageDesc(file_albert_v1_training, 42);
 
 /**
  * Nothing to say: it is gone.
@@ -1619,7 +1662,7 @@ export type DeleteDatasetResponse = Message<"albert.v1.DeleteDatasetResponse"> &
  * Use `create(DeleteDatasetResponseSchema)` to create a new message.
  */
 export const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 42);
+  messageDesc(file_albert_v1_training, 43);
 
 /**
  * What a job does.

@@ -57,13 +57,14 @@ export async function planFineTuneJob(resolved: ResolvedSpec): Promise<JobPlan> 
 
 /** What the specification of a fine-tune or a distillation says, in the terms of training. */
 function fineTuneSpec(resolved: ResolvedSpec): FineTuneSpec {
-  const { spec, start, train, eval: evaluation, unlabelled, directory, cache, executor } = resolved;
+  const { spec, start, train, mix, eval: evaluation, unlabelled, directory, cache, executor } = resolved;
   const { own, settings } = splitRecipe(spec, "recipe.");
   const { problemType, albertVersion = "v2", labelsFrom, student } = own;
   return {
     data: {
       task: taskOf(spec.task),
       train: required(train, "train"),
+      ...(mix === undefined ? {} : { mix }),
       ...(evaluation === undefined ? { holdOut: { share: HELD_OUT_SHARE, seed: spec.seed } } : { eval: evaluation }),
       ...(unlabelled === undefined ? {} : { unlabelled }),
       ...(problemType === undefined ? {} : { problemType }),
