@@ -1,11 +1,13 @@
 import { Command } from "commander";
 import { nearest } from "../config/nearest.ts";
 import { programVersion } from "../config/program-version.ts";
+import { EXAMPLES } from "./shell/examples.ts";
 
 /** The subcommands in the order of the help. A module loads when its command is wanted: some of them carry all of training. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./server/serve.ts")).registerServe,
   health: async () => (await import("./server/health.ts")).registerHealth,
+  doctor: async () => (await import("./doctor/doctor.ts")).registerDoctor,
   classify: async () => (await import("./inference/classify.ts")).registerClassify,
   ask: async () => (await import("./inference/ask.ts")).registerAsk,
   choose: async () => (await import("./inference/choose.ts")).registerChoose,
@@ -33,11 +35,16 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
   store: async () => (await import("./store.ts")).registerStore,
   tokens: async () => (await import("./server/tokens.ts")).registerTokens,
+  completion: async () => {
+    const { registerCompletion } = await import("./shell/completion.ts");
+    return (program) => registerCompletion(program, () => albertProgram());
+  },
 };
 
 /** A complaint about a choice, with the choice that was probably meant. */
 function withSuggestion(text: string): string {
-  const [, given, choices] = /argument '(.*)' is invalid\. Allowed choices are (.*)\.\n/.exec(text) ?? [];
+  const [, given, choices] =
+    /(?:argument|command-argument value) '(.*)' is invalid.*\. Allowed choices are (.*)\.\n/.exec(text) ?? [];
   const meant = given === undefined ? undefined : nearest(given, choices!.split(", "));
   return meant === undefined ? text : `${text.trimEnd()} Did you mean ${meant}?\n`;
 }
@@ -53,5 +60,16 @@ export async function albertProgram(name?: string): Promise<Command> {
   const only = name !== undefined && Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
   const wanted = only === undefined ? Object.values(SUBCOMMANDS) : [only];
   for (const register of await Promise.all(wanted.map((load) => load()))) register(program);
+  for (const command of program.commands) addExamples(command, command.name());
   return program;
+}
+
+/** Ends the help of a command, and of those below it, with its examples. */
+function addExamples(command: Command, path: string): void {
+  const examples = EXAMPLES[path] ?? [];
+  if (examples.length > 0) {
+    const heading = examples.length === 1 ? "Example:" : "Examples:";
+    command.addHelpText("after", `\n${[heading, ...examples.map((line) => `  $ albert ${line}`)].join("\n")}`);
+  }
+  for (const child of command.commands) addExamples(child, `${path} ${child.name()}`);
 }

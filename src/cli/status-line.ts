@@ -90,3 +90,15 @@ export function barText(done: number, total: number, cells = 24): string {
   const full = total > 0 ? Math.round(Math.min(1, Math.max(0, done / total)) * cells) : 0;
   return `[${"#".repeat(full)}${".".repeat(cells - full)}]`;
 }
+
+const BLOCKS = "▁▂▃▄▅▆▇█";
+
+/** The course of a number in so many cells, the newest at the right; nothing for fewer than two numbers. */
+export function sparkText(values: readonly number[], cells = 12): string {
+  const shown = values.filter(Number.isFinite).slice(-cells);
+  if (shown.length < 2) return "";
+  const [least, most] = [Math.min(...shown), Math.max(...shown)];
+  return shown
+    .map((value) => BLOCKS[most === least ? 0 : Math.round(((value - least) / (most - least)) * (BLOCKS.length - 1))])
+    .join("");
+}

@@ -137,7 +137,7 @@ describe("a watched job", () => {
     view.close();
     expect(terminal.shown).toEqual([
       "warning: the loss still falls",
-      `${barText(170, 170)}  170/170  loss 0.4000  10 tokens/s  5s left`,
+      `${barText(170, 170)}  170/170  loss 0.4000  ▁▁▁  10 tokens/s  5s left`,
       "",
     ]);
   });

@@ -12,6 +12,7 @@ import {
 } from "../../gen/albert/v1/training_pb.js";
 import { EXIT } from "../failure.ts";
 import { addRecipeOptions, type RecipeFlags, recipeOf } from "../training/recipe-options.ts";
+import { saidToWait, WorkProgress } from "../work-progress.ts";
 import { type AdminFlags, addAdminOptions, allPages, dataSource, print, table, withAdmin } from "./admin-call.ts";
 import { registerDatasetsCheck } from "./datasets-check.ts";
 
@@ -31,7 +32,14 @@ export function registerDatasets(program: Command): void {
       withAdmin(flags, async (client) => {
         const name = flags.name === undefined ? {} : { name: flags.name };
         await requireFile(file);
-        printDataset(flags, await uploadDataset(client, file, name));
+        const progress = new WorkProgress(process.stderr, "kB");
+        try {
+          const onProgress = (received: number, total: number) =>
+            progress.show(Math.round(received / 1000), Math.round(total / 1000));
+          printDataset(flags, await uploadDataset(client, file, { ...name, onProgress }));
+        } finally {
+          progress.close();
+        }
       }),
     );
   addAdminOptions(datasets.command("register <path>").description("name a file below a dataset root of the server"))
@@ -49,13 +57,14 @@ export function registerDatasets(program: Command): void {
     .option("--eval <data>", "evaluation data, to find rows that are in both")
     .action((data: string, flags: ValidateFlags) =>
       withAdmin(flags, async (client) => {
-        const reply = await client.datasets.validateDataset({
+        const validated = client.datasets.validateDataset({
           source: dataSource(data),
           task: flags.task,
           model: flags.model ?? "",
           recipe: recipeOf(flags),
           ...(flags.eval === undefined ? {} : { eval: dataSource(flags.eval) }),
         });
+        const reply = await saidToWait("the server reads every row", validated);
         print(flags, ValidateDatasetResponseSchema, reply, () => [
           `${reply.usable ? "usable" : "not usable"}: ${reply.rowsRead} rows read, ${reply.rowsAccepted} accepted, ${reply.rowsRejected} rejected`,
           ...table(

@@ -9,7 +9,7 @@ import {
   JobStateSchema,
   type Progress,
 } from "../../gen/albert/v1/training_pb.js";
-import { barText, StatusLine, type TerminalStream } from "../status-line.ts";
+import { barText, StatusLine, sparkText, type TerminalStream } from "../status-line.ts";
 import { durationText, LINE_SECONDS } from "../training/training-progress.ts";
 import { enumWord } from "./admin-call.ts";
 
@@ -70,6 +70,9 @@ function eventJson(event: JobEvent): string {
   return JSON.stringify(toJson(JobEventSchema, event, { alwaysEmitImplicit: true }));
 }
 
+const SPARK_CELLS = 12;
+const KEPT_LOSSES = 600;
+
 /** Events that only programs want. */
 const PASSED_OVER: ReadonlySet<string> = new Set(["checkpoint_written", "checkpoint_pruned"]);
 
@@ -79,6 +82,8 @@ export class JobProgress {
   #total = 0;
   #metric = "";
   #lastLine = Number.NEGATIVE_INFINITY;
+  /** The losses of the last reports. */
+  #losses: readonly number[] = [];
 
   constructor(stream: TerminalStream) {
     this.#line = new StatusLine(stream);
@@ -109,6 +114,7 @@ export class JobProgress {
   #draw({ step, loss, tokensPerSecond, etaSeconds }: Progress): void {
     const count = `${step}/${this.#total}`;
     const lossText = `loss ${loss.toFixed(4)}`;
+    this.#losses = [...this.#losses, loss].slice(-KEPT_LOSSES);
     const speed = `${Math.round(tokensPerSecond)} tokens/s`;
     const left = `${durationText(etaSeconds)} left`;
     if (this.#line.isLive) {
@@ -116,6 +122,7 @@ export class JobProgress {
         { text: barText(step, this.#total), rank: 5 },
         { text: count, rank: 0 },
         { text: lossText, rank: 1 },
+        { text: sparkText(averaged(this.#losses)), rank: 6 },
         { text: this.#metric, rank: 3 },
         { text: speed, rank: 4 },
         { text: left, rank: 2 },
@@ -127,6 +134,15 @@ export class JobProgress {
     this.#lastLine = now;
     this.say(`step ${[count, lossText, this.#metric, speed, left].filter((part) => part !== "").join("  ")}`);
   }
+}
+
+/** Means of neighbours, as many as a line has cells for: single losses jump. */
+function averaged(losses: readonly number[]): number[] {
+  const each = Math.max(1, Math.ceil(losses.length / SPARK_CELLS));
+  return Array.from({ length: Math.ceil(losses.length / each) }, (_, i) => {
+    const part = losses.slice(i * each, (i + 1) * each);
+    return part.reduce((sum, loss) => sum + loss, 0) / part.length;
+  });
 }
 
 /** An event as a person reads it: a state by its word, a judgement with its reasons, a problem with what to do. */

@@ -26,6 +26,7 @@ import {
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import { reportLines } from "../../report/render/text.ts";
 import { reportFile, writeReport } from "../evaluation/report-file.ts";
+import { saidToWait } from "../work-progress.ts";
 import {
   type AdminFlags,
   addAdminOptions,
@@ -99,7 +100,8 @@ export function registerModels(program: Command): void {
     .option("--path <path>", "file below a data root of the server")
     .action((model: string, version: number, { task, dataset = "", path = "", ...flags }: ValidateFlags) =>
       withAdmin(flags, async (client) => {
-        const reply = await client.models.validateVersion({ model, version, task, dataset, path });
+        const validated = client.models.validateVersion({ model, version, task, dataset, path });
+        const reply = await saidToWait("the server evaluates", validated);
         const { precisionLoss } = reply.report!;
         print(flags, ValidateVersionResponseSchema, reply, () => [
           ...gateLines(reply.report!),
@@ -128,7 +130,10 @@ export function registerModels(program: Command): void {
     models.command("import <model> <path>").description("store a checkpoint below a root of the server"),
   ).action((model: string, path: string, flags: AdminFlags) =>
     withAdmin(flags, async (client) => {
-      const reply = await client.models.importCheckpoint({ model, path });
+      const reply = await saidToWait(
+        "the server reads the checkpoint",
+        client.models.importCheckpoint({ model, path }),
+      );
       const { version, summary } = reply;
       print(flags, ImportCheckpointResponseSchema, reply, () => [`${version!.model}@${version!.version}`, summary]);
     }),
@@ -138,26 +143,32 @@ export function registerModels(program: Command): void {
     .option("--override", "although the gate did not pass; needs --reason")
     .action((model: string, version: number, flags: ChangeFlags) =>
       withAdmin(flags, async (client) => {
-        const reply = await client.models.promote({
-          model,
-          version,
-          alias: flags.alias,
-          expectedGeneration: await expected(client, model, flags),
-          overrideGate: flags.override ?? false,
-          reason: flags.reason ?? "",
-        });
+        const reply = await saidToWait(
+          "the server loads and warms the version",
+          client.models.promote({
+            model,
+            version,
+            alias: flags.alias,
+            expectedGeneration: await expected(client, model, flags),
+            overrideGate: flags.override ?? false,
+            reason: flags.reason ?? "",
+          }),
+        );
         print(flags, PromoteResponseSchema, reply, () => changed(reply.alias!, reply.report, reply.unchanged));
       }),
     );
   addChangeOptions(models.command("rollback <model>").description("let the version before answer again")).action(
     (model: string, flags: ChangeFlags) =>
       withAdmin(flags, async (client) => {
-        const reply = await client.models.rollback({
-          model,
-          alias: flags.alias,
-          expectedGeneration: await expected(client, model, flags),
-          reason: flags.reason ?? "",
-        });
+        const reply = await saidToWait(
+          "the server loads and warms the version",
+          client.models.rollback({
+            model,
+            alias: flags.alias,
+            expectedGeneration: await expected(client, model, flags),
+            reason: flags.reason ?? "",
+          }),
+        );
         print(flags, RollbackResponseSchema, reply, () => changed(reply.alias!, reply.report));
       }),
   );

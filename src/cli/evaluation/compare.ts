@@ -1,6 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
+import { nearest } from "../../config/nearest.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
 import { CompareVersionsResponseSchema } from "../../gen/albert/v1/models_pb.js";
 import { directoryBytes } from "../../platform/directory-bytes.ts";
 import {
@@ -13,6 +16,7 @@ import { alignedColumns } from "../../report/render/aligned-columns.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { type AdminFlags, addAdminOptions, dataSource, print, withAdmin } from "../admin/admin-call.ts";
 import { wholeNumber } from "../number-flags.ts";
+import { saidToWait } from "../work-progress.ts";
 import { addDatasetOptions, type DatasetFlags, given, runDataset } from "./dataset-run.ts";
 
 interface CompareFlags extends Omit<DatasetFlags, "model">, AdminFlags {
@@ -39,27 +43,60 @@ export function registerCompare(program: Command): void {
       100,
     )
     .action(async (before: string, after: string, { rows, ...flags }: CompareFlags) => {
-      if (isVersion(before) && isVersion(after)) return compareStored(before, after, flags);
+      const [first, second] = [namedBy(before), namedBy(after)];
+      if (first !== second) throw mixed(before, after, first);
+      if (first === "version") return compareStored(before, after, flags);
       const examples: Example[] = [];
-      const first = await answersOf(before, flags, (example) => examples.push(example));
-      const second = await answersOf(after, flags);
-      const comparison = compareAnswers(flags.task, examples, first, second, { rows });
+      const answers = await answersOf(before, flags, (example) => examples.push(example));
+      const others = await answersOf(after, flags);
+      const comparison = compareAnswers(flags.task, examples, answers, others, { rows });
       process.stdout.write(
         flags.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${linesOf(comparison).join("\n")}\n`,
       );
     });
 }
 
-/** Whether this names a version of a server, and no file that is here. */
-function isVersion(text: string): boolean {
-  return /^[\w.-]+[@/][\w.-]+$/.test(text) && !existsSync(text);
+/** Whether a text names a file or folder of this machine, or a version of a server: "name@7", "name/champion". */
+function namedBy(text: string): "path" | "version" {
+  if (existsSync(text)) return "path";
+  if (/^[\w.-]+@[\w.-]+$/.test(text)) return "version";
+  const [, folder] = /^([\w.-]+)\/[\w.-]+$/.exec(text) ?? [];
+  // A folder of that name makes the text a path with a mistake in it, not a version.
+  return folder !== undefined && !existsSync(folder) ? "version" : missingPath(text);
+}
+
+/** @throws AlbertError not-found (FILE_NOT_READABLE), with the name that was probably meant */
+function missingPath(path: string): never {
+  const folder = dirname(path);
+  const meant = existsSync(folder) ? nearest(basename(path), readdirSync(folder)) : undefined;
+  const advice = meant === undefined ? "" : `, did you mean ${join(folder, meant)}?`;
+  const message = `there is no model at ${path}${advice} (a version of a server is named name@7 or name/champion)`;
+  throw new AlbertError("not-found", message, { reason: "FILE_NOT_READABLE" });
+}
+
+function mixed(before: string, after: string, first: "path" | "version"): AlbertError {
+  const [path, version] = first === "path" ? [before, after] : [after, before];
+  const description = `expected two paths or two versions of a server, got the path ${path} and ${version}, which is not here and was taken for a version: export the one with albert models, or import the other`;
+  return invalidInput([{ field: "before, after", description }]);
 }
 
 /** Lets a server compare two of its versions. */
-function compareStored(before: string, after: string, flags: Omit<CompareFlags, "rows">): Promise<void> {
+async function compareStored(before: string, after: string, flags: Omit<CompareFlags, "rows">): Promise<void> {
+  try {
+    await compareOnServer(before, after, flags);
+  } catch (error) {
+    const paths = [before, after].filter((text) => text.includes("/"));
+    if (paths.length === 0 || !(error instanceof AlbertError) || error.reason !== "NO_SERVER") throw error;
+    const message = `${paths.join(" and ")}: not here as a file or folder, so taken for a version of a server; but ${error.message}`;
+    throw new AlbertError("unavailable", message, { reason: "NO_SERVER", cause: error });
+  }
+}
+
+function compareOnServer(before: string, after: string, flags: Omit<CompareFlags, "rows">): Promise<void> {
   return withAdmin(flags, async ({ models }) => {
     const { task, data } = flags;
-    const reply = await models.compareVersions({ before, after, task, ...dataSource(data) });
+    const compared = models.compareVersions({ before, after, task, ...dataSource(data) });
+    const reply = await saidToWait("the server compares", compared);
     print(flags, CompareVersionsResponseSchema, reply, () =>
       linesOf({
         metric: reply.metric,

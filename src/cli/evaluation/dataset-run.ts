@@ -14,9 +14,8 @@ import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "../../tasks/evaluation/prediction.ts";
 import { type TaskModel, taskModel } from "../../tasks/plan.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
-import { barText, StatusLine, type StatusPart } from "../status-line.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
-import { durationText } from "../training/training-progress.ts";
+import { WorkProgress } from "../work-progress.ts";
 import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
 
 // What `albert predict` and `albert evaluate` share: reading a data file and running it through a model in this
@@ -62,15 +61,19 @@ export interface DatasetFlags extends ReadingFlags {
  * Adds the flags that decide which data runs through which model, and how.
  *
  * @param model  false where the model is an argument of the command
+ * @param many   whether there may be several files
  */
-export function addDatasetOptions(command: Command, { model = true } = {}): Command {
+export function addDatasetOptions(command: Command, { model = true, many = false } = {}): Command {
   addReadingOptions(command).addOption(
     new Option("--task <task>", "layout of the data").choices(TASK_NAMES).makeOptionMandatory(),
   );
   if (model)
     command.requiredOption("--model <dir>", "model directory, Hugging Face directory or TensorFlow checkpoint");
   return command
-    .requiredOption("--data <path>", "file in the task's layout, plain or gzip; for RACE also a folder or tar archive")
+    .requiredOption(
+      many ? "--data <path...>" : "--data <path>",
+      `file in the task's layout, plain or gzip; for RACE also a folder or tar archive${many ? "; of several, each has a folder of its own below --output, and a run that was interrupted goes on" : ""}`,
+    )
     .addOption(new Option("--split <split>", "which columns a GLUE file has").choices(["train", "dev", "test"]))
     .option("--head <name>", "head to ask, where the model has several that could answer")
     .addOption(
@@ -99,6 +102,19 @@ export function addDatasetOptions(command: Command, { model = true } = {}): Comm
     );
 }
 
+/** A model that is ready to answer. */
+export interface OpenModel {
+  readonly model: Model;
+  readonly engine: Engine;
+}
+
+/** Opens the model that the flags name, on the device that they name; whoever opens it closes its engine. */
+export async function openModel({ model: path, device, precision, threads }: DatasetFlags): Promise<OpenModel> {
+  const model = await openModelDirectory(path);
+  const engine = await createEngine(model, { device, precision, ...(threads === undefined ? {} : { threads }) });
+  return { model, engine };
+}
+
 /** What ran, and its results. */
 export interface DatasetRun extends DatasetEvaluation {
   readonly head: Head;
@@ -111,20 +127,23 @@ export interface DatasetRun extends DatasetEvaluation {
  * Runs a data file through a model in this process, as `withDataset` does.
  *
  * @param onExample  called with each example, in order
+ * @param opened     the model of the flags, where it is open already; it stays so
  */
 export function runDataset(
   flags: DatasetFlags,
   request: Pick<DatasetRequest, "split" | "purpose">,
   optionsFor: (model: TaskModel) => EvaluationOptions,
   onExample: (example: Example) => void = () => {},
+  opened?: OpenModel,
 ): Promise<DatasetRun> {
-  return withDataset(flags, request, async ({ engine, model, tasks, head, examples, options }) => {
+  const run = async ({ engine, model, tasks, head, examples, options }: OpenDataset) => {
     const startedAt = performance.now();
     const seen = passedOn(examples, onExample);
     const evaluation = await evaluateDataset(engine, tasks, flags.task, seen, { ...options, ...optionsFor(tasks) });
     const seconds = (performance.now() - startedAt) / 1000;
     return { ...evaluation, head, modelDigest: model.digest, modelName: model.manifest.name, seconds };
-  });
+  };
+  return withDataset(flags, request, run, opened);
 }
 
 async function* passedOn<T>(items: AsyncIterable<T>, see: (item: T) => void): AsyncGenerator<T> {
@@ -145,29 +164,29 @@ export interface OpenDataset {
 }
 
 /**
- * Opens a model and a data file, with a progress bar on a terminal while examples are run. The whole file is read before
- * anything is computed, so that wrong data fails at once.
+ * Opens a model and a data file, and tells how far it is while examples are run. The whole file is read before anything is
+ * computed, so that wrong data fails at once.
+ *
+ * @param alreadyOpen  the model of the flags, where it is open already; it stays so
  */
 export async function withDataset<T>(
   flags: DatasetFlags,
   { split, purpose }: Pick<DatasetRequest, "split" | "purpose">,
   use: (opened: OpenDataset) => Promise<T>,
+  alreadyOpen?: OpenModel,
 ): Promise<T> {
-  const model = await openModelDirectory(flags.model);
+  const model = alreadyOpen?.model ?? (await openModelDirectory(flags.model));
   const tasks = taskModel(model);
   const head = answeringHead(tasks, flags.task, flags.head);
   const kept = flags.slice?.split(",").map((name) => name.trim());
   const request = { task: flags.task, path: flags.data, split, purpose, ...readingOf(flags), ...given("kept", kept) };
   const { examples, count: total, warnings } = await datasetExamples(request, head);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-  const { threads } = flags;
-  const engine = await createEngine(model, {
-    device: flags.device,
-    precision: flags.precision,
-    ...(threads === undefined ? {} : { threads }),
-  });
-  const line = new StatusLine(process.stderr);
-  const startedAt = performance.now();
+  const { device, precision, threads } = flags;
+  const engine =
+    alreadyOpen?.engine ??
+    (await createEngine(model, { device, precision, ...(threads === undefined ? {} : { threads }) }));
+  const progress = new WorkProgress(process.stderr, "examples");
   try {
     const options: EvaluationOptions = {
       ...given("head", flags.head),
@@ -178,22 +197,13 @@ export async function withDataset<T>(
       ...given("nBestSize", flags.nBestSize),
       ...given("maxAnswerLength", flags.maxAnswerLength),
       offsets: flags.offsets,
-      onProgress: (done) => line.update(progressParts(done, total, (performance.now() - startedAt) / 1000)),
+      onProgress: (done) => progress.show(done, total),
     };
     return await use({ engine, model, tasks, head, examples: examples(), options });
   } finally {
-    line.close();
-    await engine.close();
+    progress.close();
+    if (alreadyOpen === undefined) await engine.close();
   }
-}
-
-function progressParts(done: number, total: number, seconds: number): StatusPart[] {
-  const left = done > 0 ? `${durationText((seconds / done) * (total - done))} left` : "";
-  return [
-    { text: barText(done, total), rank: 2 },
-    { text: `${done}/${total} examples`, rank: 0 },
-    { text: left, rank: 1 },
-  ];
 }
 
 /** Writes files into a directory, which is made if it is not there. */

@@ -5,8 +5,8 @@ import { type BuiltIndex, buildIndex } from "../../search/index/build-index.ts";
 import type { IndexEncoder } from "../../search/index/index-contents.ts";
 import { readIndexFile, type StoredIndex, writeIndexFile } from "../../search/index/index-file.ts";
 import { wholeNumber } from "../number-flags.ts";
-import { barText, StatusLine } from "../status-line.ts";
 import { durationText } from "../training/training-progress.ts";
+import { WorkProgress } from "../work-progress.ts";
 import { addRunOptions } from "./run-options.ts";
 import { hintOf, openEncoder, type RunFlags } from "./search-models.ts";
 
@@ -51,24 +51,20 @@ async function indexFolder(folder: string, flags: IndexFlags): Promise<void> {
   const startedAt = performance.now();
   const previous = existsSync(output) ? await readIndexFile(output) : undefined;
   const encoder = await openEncoder(flags.model, flags.pooling, flags);
-  const line = new StatusLine(process.stderr);
+  const progress = new WorkProgress(process.stderr, "files");
   try {
     const built = await buildIndex({
       ...{ folder, encoder },
       rule: { version: 1, maxTokens: passageTokens(flags.passageTokens, encoder.maxTokens) },
       ...(previous === undefined ? {} : { previous }),
-      onProgress: ({ files, totalFiles, passages }) =>
-        line.update([
-          { text: barText(files, totalFiles), rank: 2 },
-          { text: `${files} of ${totalFiles} files`, rank: 0 },
-          { text: `${passages} passages`, rank: 1 },
-        ]),
+      onProgress: ({ files, totalFiles, passages }) => progress.show(files, totalFiles, `${passages} passages`),
     });
     const contents = { ...built.contents, encoder: { ...encoder.about, directory: hintOf(output, encoder.directory) } };
     const digest = await writeIndexFile(output, contents);
-    line.close();
+    progress.close();
     report({ digest, built, previous, seconds: (performance.now() - startedAt) / 1000 }, flags);
   } finally {
+    progress.close();
     await encoder.close();
   }
 }

@@ -15,7 +15,8 @@ export type DeviceChoice = "auto" | DeviceKind;
 /** Every kind of device, in the order in which they are listed. */
 export const DEVICE_KINDS: readonly DeviceKind[] = ["cpu", "openvino", "webgpu", "cuda"];
 
-const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
+/** What to install for each kind of device. */
+export const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
   cpu: "The runtime's library for this platform is part of the npm package onnxruntime-node; reinstall it.",
   openvino:
     "pip install openvino (2025 or later) brings its library, which is looked for in Python's packages, the system's folders and OPENVINO_DIR; " +

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 import { albert, tinyFolder } from "../tiny-run.ts";
@@ -57,5 +57,30 @@ describe("albert compare", () => {
   it("refuses models that answer otherwise, and says which", async () => {
     const { error } = await compare(models[0]!, models[2]!);
     expect(error).toMatch(/label is not a number|after: answers otherwise/);
+  });
+
+  it("tells a mistyped path from a version of a server", async () => {
+    const parent = dirname(models[0]!);
+    const mistyped = `${models[0]}x`;
+    expect((await compare(mistyped, mistyped)).error).toContain(
+      `there is no model at ${mistyped}, did you mean ${models[0]}?`,
+    );
+    expect((await compare(join(parent, "nothing-alike"), models[0]!)).error).toMatch(
+      /there is no model at \S*nothing-alike \(a version of a server is named name@7/,
+    );
+    // A folder of this name is here, so that this is no version "champion" of a model "src".
+    expect((await compare("src/nothing", "src/other")).error).toContain("there is no model at src/nothing");
+    expect((await compare(models[0]!, "reviews@2")).error).toMatch(/expected two paths or two versions of a server/);
+    const away = await compare(
+      "tickets/champion",
+      "tickets/previous",
+      "--admin",
+      "127.0.0.1:1",
+      "--connect-timeout-ms",
+      "500",
+    );
+    expect(away.error).toMatch(
+      /tickets\/champion and tickets\/previous: not here .*taken for a version of a server; but no server/,
+    );
   });
 });

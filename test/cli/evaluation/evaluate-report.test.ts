@@ -22,8 +22,9 @@ afterAll(() => {
   rmSync(dirname(model), { recursive: true, force: true });
 });
 
-const evaluate = (...flags: string[]) =>
-  albert("evaluate", "--task", "classification", "--model", model, "--data", data, "--threads", "1", ...flags);
+const evaluate = (...flags: string[]) => evaluateOf(data, ...flags);
+const evaluateOf = (file: string, ...flags: string[]) =>
+  albert("evaluate", "--task", "classification", "--model", model, "--data", file, "--threads", "1", ...flags);
 
 describe("albert evaluate", () => {
   it("prints the official metrics, then what they do not tell", async () => {
@@ -86,7 +87,7 @@ describe("albert evaluate", () => {
       [values, "rating", "regression"],
     ] as const) {
       const json = join(folder.path, `${head}.json`);
-      const { error } = await evaluate("--data", file, "--head", head, "--report", json);
+      const { error } = await evaluateOf(file, "--head", head, "--report", json);
       expect(error).toBeUndefined();
       expect(JSON.parse(readFileSync(json, "utf8"))).toMatchObject({ kind, data: { judged: 3 } });
     }
