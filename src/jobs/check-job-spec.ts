@@ -110,23 +110,22 @@ function checkMix({ kind, mix }: JobSpec, violations: FieldViolation[]): void {
   }
 }
 
-/** A teacher, and texts without labels, are what a distillation has and no other kind. */
+/** A teacher is what a distillation has and a pretraining may have, and texts without labels are a distillation's. */
 function checkTeaching(spec: JobSpec, violations: FieldViolation[]): void {
   const { kind, teacher = "", unlabelled } = spec;
-  if (kind !== "distil") {
-    const given = [
-      ...(teacher === "" ? [] : ["spec.teacher"]),
-      ...(unlabelled === undefined ? [] : ["spec.unlabelled"]),
-    ];
-    for (const field of given)
-      violations.push({ field, description: `belongs to a distillation; a ${kind} job has none` });
-    return;
-  }
-  if (teacher === "") {
-    const description = 'a distillation needs the version that is learnt from, such as "name@7" or "name/champion"';
+  const learns = kind === "distil" || kind === "pretrain";
+  const given = [
+    ...(teacher === "" || learns ? [] : ["spec.teacher"]),
+    ...(unlabelled === undefined || kind === "distil" ? [] : ["spec.unlabelled"]),
+  ];
+  for (const field of given)
+    violations.push({ field, description: `belongs to a distillation; a ${kind} job has none` });
+  if (!learns) return;
+  const { student } = jobRecipe(spec);
+  if (teacher === "" && (kind === "distil" || student !== undefined)) {
+    const description = 'a student needs the version that it learns from, such as "name@7" or "name/champion"';
     violations.push({ field: "spec.teacher", description });
   }
-  const { student } = jobRecipe(spec);
   if (student !== undefined && !PUBLISHED_CONFIG_NAMES.includes(student) && !student.trimStart().startsWith("{")) {
     const description = `expected a configuration as JSON or one of ${PUBLISHED_CONFIG_NAMES.join(", ")}`;
     violations.push({ field: "spec.recipe.student", description });

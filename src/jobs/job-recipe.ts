@@ -66,7 +66,7 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
   randomInit: { type: text, description: "architecture of random weights" },
   student: {
     type: text,
-    description: "architecture of a distillation's student, by name or as JSON; it takes over the teacher's vocabulary",
+    description: "architecture of the student of a teacher, by name or as JSON; it takes over the teacher's vocabulary",
   },
   vocabulary: { type: text, description: "of random weights or instances: the digest of a dataset, or a path" },
   fit: {
@@ -85,7 +85,7 @@ const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
   distil: ["student", "problemType", "albertVersion", ...READING],
-  pretrain: ["randomInit", "vocabulary", "cased"],
+  pretrain: ["randomInit", "student", "vocabulary", "cased"],
   evaluate: READING,
   convert: ["weights", "embeddingsApart", ...READING],
   calibrate: ["fit", ...READING],

@@ -36,7 +36,7 @@ export interface JobSpec {
   readonly task: string;
   /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
   readonly init: string;
-  /** Of a distillation: the version that is learnt from, as `init` is named. */
+  /** Of a distillation, or a pretraining that has one: the version that is learnt from, as `init` is named. */
   readonly teacher?: string;
   readonly train?: DataSource;
   /** Further training data of a fine-tune or distillation, and the weight of `train`: shares of what is drawn. */

@@ -65,9 +65,28 @@ export const PRETRAINING = {
   singleSentence: row(choice(...SINGLE_SENTENCE), "random-next", "what happens to a chunk of one sentence"),
   officialQuirks: row(flag, false, "make instances exactly as Google's script, flaws included"),
   heldOut: row({ kind: "number", minimum: 0, below: 0.5 }, 0.005, "share of the documents kept for evaluation"),
+  hardWeight: row(between(0, 1_000_000), 0.5, "with a teacher: weight of the loss against the text itself"),
+  softWeight: row(
+    { kind: "number", above: 0, maximum: 1_000_000 },
+    1,
+    "with a teacher: weight of the divergence from the words that it expects (Hinton et al. 2015)",
+  ),
+  temperature: row(
+    { kind: "number", minimum: 0.1, maximum: 100 },
+    2,
+    "with a teacher: temperature at which both expectations are compared",
+  ),
+  studentStart: row(
+    choice("teacher", "random"),
+    "teacher",
+    "with a teacher: what a student given as an architecture begins with",
+  ),
   iterationsPerLoop: row(integer(1, 10_000), 1, "optimizer steps of one run of a graph, of one shape"),
   maxRestarts: row(integer(0, 100), 1, "restarts at half the rate after a divergence"),
 } as const;
+
+/** The rows that count only where a run has a teacher. */
+export const TEACHING = ["hardWeight", "softWeight", "temperature", "studentStart"] as const;
 
 type Values = ValuesOf<typeof PRETRAINING>;
 

@@ -6,13 +6,16 @@ import {
   type MeasuringTools,
   measureSteps,
   type TrainingPlan,
+  teacherBytes,
 } from "../training/plan.ts";
 import { nameOf } from "../training/settings/table.ts";
 import type { StepData } from "../training/step/step-data.ts";
-import { PRETRAINING, type PretrainingSettings } from "./hyperparameters.ts";
+import { PRETRAINING, type PretrainingSettings, TEACHING } from "./hyperparameters.ts";
 import type { PreparedPretraining } from "./pretrain.ts";
 
 // What a pretraining run would do and take, by arithmetic and by measurement.
+
+const TEACHING_NAMES: ReadonlySet<string> = new Set(TEACHING.map(nameOf));
 
 /** Weights and the two moments of the optimizer. */
 const SLOTS = 3;
@@ -29,7 +32,8 @@ interface SampledStage {
  * @param given  names of the settings that were given
  */
 export async function planPretraining(prepared: PreparedPretraining, given: readonly string[]): Promise<TrainingPlan> {
-  const { source, start, heads, spec } = prepared;
+  const { source, start, heads, spec, stepSpec } = prepared;
+  const { distillation } = stepSpec;
   const { settings } = spec;
   const stages = await sampledStages(prepared);
   const sum = (count: (data: StepData) => number) =>
@@ -46,10 +50,15 @@ export async function planPretraining(prepared: PreparedPretraining, given: read
     paddingShare: 1 - tokens / sum((data) => data.computedTokens),
     buckets,
     parameters,
-    estimatedMemoryBytes: parameters * 4 * (2 * SLOTS + 1) + activationBytes(buckets, start.config, 1, false),
+    estimatedMemoryBytes:
+      parameters * 4 * (2 * SLOTS + 1) +
+      activationBytes(buckets, start.config, 1, false) +
+      (distillation === undefined ? 0 : teacherBytes(distillation, buckets, 1)),
     // Recent checkpoints, the best, one being written, and the finished model.
     diskBytes: parameters * 4 * (SLOTS * (settings.keepCheckpointMax + 2) + 1),
-    settings: appliedSettings(settings, given),
+    settings: appliedSettings(settings, given).filter(
+      ({ name }) => distillation !== undefined || !TEACHING_NAMES.has(name),
+    ),
     warnings: spec.warnings ?? [],
   };
 }

@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { invalidInput } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
+import type { Lineage, Model } from "../model/directory/model-directory.ts";
+import { openModelDirectory } from "../model/directory/open-model-directory.ts";
 import type { Head } from "../model/heads.ts";
 import { parametersForHeads } from "../model/initialise.ts";
 import type { Tensor } from "../model/tensor.ts";
 import { createEngine } from "../runtime/packed-engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "../training/checkpoints.ts";
+import { openStudent, type StudentSpec } from "../training/distillation/student-start.ts";
 import type { TrainingEvent } from "../training/events.ts";
 import { type TrainingOutcome, train } from "../training/loop.ts";
 import { pretrainingObjective } from "../training/objectives.ts";
@@ -13,17 +17,21 @@ import { openStart, type StartingModel, type StartSpec } from "../training/start
 import type { ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "../training/step/training-step.ts";
 import type { TextReport } from "./corpus/text-documents.ts";
 import { evaluatePretraining, type PretrainingMetrics } from "./evaluate.ts";
-import { checkPretrainingSettings, type PretrainingSettings, scheduleOf } from "./hyperparameters.ts";
+import { checkPretrainingSettings, type PretrainingSettings, scheduleOf, TEACHING } from "./hyperparameters.ts";
 import { packedPredictions } from "./instances/packed-batch.ts";
 import { PlateauWatch } from "./plateau.ts";
 import { openPretrainingData, type PretrainingData } from "./pretraining-data.ts";
 import { type PretrainingStage, PretrainingStepSource } from "./step-source.ts";
+import { refuseTeaching, wordDistillation } from "./teacher.ts";
 
 // A pretraining run: everything before the first step, the run itself, and the evaluation of its weights.
 
 /** A pretraining run, as a person or a job asks for it. */
 export interface PretrainSpec {
-  readonly start: StartSpec;
+  /** A student to be made has the teacher's vocabulary, and needs a teacher. */
+  readonly start: StartSpec | StudentSpec;
+  /** A model directory or checkpoint with a masked-lm head, whose expectations at masked positions are learnt besides the text. */
+  readonly teacher?: string;
   readonly files: readonly string[];
   readonly evalFiles?: readonly string[];
   readonly settings: PretrainingSettings;
@@ -47,6 +55,8 @@ export interface PreparedPretraining {
   readonly initial: TrainState;
   /** Names of parameters drawn from the seed. */
   readonly initialised: readonly string[];
+  /** Digest of the teacher, where there is one. */
+  readonly teacherDigest?: string;
 }
 
 const MASKED_LM: Head = { name: "masked-lm", kind: "masked-lm" };
@@ -63,7 +73,9 @@ export async function preparePretraining(
 ): Promise<PreparedPretraining> {
   const { settings } = spec;
   onActivity("opening the model");
-  const start = await openStart(spec.start, settings.seed);
+  const teacher = spec.teacher === undefined ? undefined : await openModelDirectory(spec.teacher);
+  if (teacher === undefined) refuseTeaching(settings);
+  const start = await openBeginning(spec, teacher);
   checkPretrainingSettings(settings, start.config);
   onActivity("reading the text");
   const data = await openPretrainingData({
@@ -76,6 +88,7 @@ export async function preparePretraining(
       if (report.sentences % 200_000 === 0) onActivity(`  ${report.sentences} sentences, ${report.tokens} tokens`);
     },
   });
+  const distillation = teacher && wordDistillation(teacher, start, settings);
   const maskedLm = start.heads.find(({ kind }) => kind === "masked-lm") ?? MASKED_LM;
   const sentenceOrder = start.heads.find(({ kind }) => kind === "sentence-order") ?? SENTENCE_ORDER;
   const objective = pretrainingObjective(maskedLm, sentenceOrder);
@@ -98,11 +111,36 @@ export async function preparePretraining(
       },
       objective,
       optimizer: { kind: settings.optimizer, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+      ...(distillation === undefined ? {} : { distillation }),
       headDropout: 0, // the official sentence-order head has none
     },
     initial: { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 },
     initialised,
+    ...(teacher === undefined ? {} : { teacherDigest: teacher.digest }),
   };
+}
+
+async function openBeginning({ start, settings }: PretrainSpec, teacher: Model | undefined): Promise<StartingModel> {
+  const { seed, studentStart } = settings;
+  if (start.kind !== "student") return openStart(start, seed);
+  if (teacher !== undefined) return openStudent(start, teacher, studentStart, seed);
+  throw invalidInput([{ field: "student", description: "a student given as an architecture needs a teacher" }]);
+}
+
+/** What the result's manifest says about where it came from, but for who made it. */
+export function pretrainingLineage({ spec, start, data, teacherDigest }: PreparedPretraining): Lineage {
+  const { settings } = spec;
+  const own = Object.entries(settings).filter(([key]) => teacherDigest !== undefined || !isTeaching(key));
+  return {
+    ...(start.digest === undefined ? {} : { parent: start.digest }),
+    ...(teacherDigest === undefined ? {} : { teacher: teacherDigest }),
+    datasets: { train: data.digest },
+    recipe: { task: "pretraining", ...Object.fromEntries(own) },
+  };
+}
+
+function isTeaching(key: string): boolean {
+  return TEACHING.some((one) => one === key);
 }
 
 export interface PretrainOptions {
@@ -220,7 +258,7 @@ function stageOf(
 }
 
 /** What a checkpoint must agree with to be continued by this run. */
-function identityOf({ spec, start, data, stepSpec }: PreparedPretraining): CheckpointIdentity {
+function identityOf({ spec, start, data, stepSpec, teacherDigest }: PreparedPretraining): CheckpointIdentity {
   // How much is kept and measured, and how many steps run together, changes nothing about the run.
   const { keepCheckpointMax: _, evalInstances: __, iterationsPerLoop: ___, ...settings } = spec.settings;
   const digestOf = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex");
@@ -229,8 +267,13 @@ function identityOf({ spec, start, data, stepSpec }: PreparedPretraining): Check
     digests: {
       text: data.digest,
       architecture: digestOf(albertConfigToJson(stepSpec.config)),
-      settings: digestOf(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))),
+      settings: digestOf(
+        Object.entries(settings)
+          .filter(([key]) => teacherDigest !== undefined || !isTeaching(key))
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      ),
       start: start.digest ?? "random",
+      ...(teacherDigest === undefined ? {} : { teacher: teacherDigest }),
     },
     fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },
   };

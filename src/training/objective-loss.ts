@@ -21,7 +21,8 @@ import { invariant } from "../errors.ts";
 import type { Dropout } from "../model/forward/dropout.ts";
 import { crossEntropy, focalLoss, sigmoidCrossEntropy } from "../model/forward/losses.ts";
 import type { Variables } from "../model/forward/variables.ts";
-import { comparesStates, distillationLosses } from "./distillation/distillation-loss.ts";
+import type { Distillation } from "./distillation/distillation.ts";
+import { comparesStates, distillationLosses, maskedWordLosses } from "./distillation/distillation-loss.ts";
 import type { LossTerm } from "./objectives.ts";
 import { batchTensor, type HeadOutput, headOutputs, type Pass, wholeTrunk } from "./step/forward-pass.ts";
 import type { ClassificationLoss, StepSpec } from "./step/training-step.ts";
@@ -56,6 +57,7 @@ export function objectiveLoss(
   const own = lossOf(labelled, outputs);
   const { distillation } = spec;
   if (distillation === undefined) return own;
+  if (spec.objective.kind === "pretraining") return withTeacherOfWords(distillation, labelled, own, outputs[0]!.logits);
   const weights = batchTensor<Tensor1D>(pass, "example_weights");
   const shares = distillationLosses(distillation, pass, outputs, inputs.teacher).map(({ name, weight, losses }) => ({
     name,
@@ -70,6 +72,21 @@ export function objectiveLoss(
   const loss = terms.reduce((total, term) => add(total, term));
   const parts = shares.map(({ name, loss: share }) => [`${name}_loss`, share]);
   return { loss, metrics: { ...own.metrics, ...Object.fromEntries(parts) } };
+}
+
+/** The loss of masked text for a student with a teacher: its own, and what it lacks of the words that the teacher expects. */
+function withTeacherOfWords(
+  distillation: Distillation,
+  { pass, inputs }: Labelled,
+  own: ObjectiveLoss,
+  logits: Tensor2D,
+): ObjectiveLoss {
+  const { hard, soft } = distillation.weights;
+  const weights: Tensor1D = reshape(batchTensor(pass, "masked_lm_weights"), [-1]);
+  const lacking = weighted(inputs, "masked_lm", maskedWordLosses(distillation, pass, logits, inputs.teacher), weights);
+  const taught = mul<Scalar>(lacking, soft);
+  const loss = hard > 0 ? add<Scalar>(mul<Scalar>(own.loss, hard), taught) : taught;
+  return { loss, metrics: { ...own.metrics, soft_loss: lacking } };
 }
 
 interface Labelled {

@@ -112,7 +112,7 @@ function distillationSettings({ settings, reasons }: PreparedDistillation): Appl
 }
 
 /** What a teacher that computes in the step takes: its weights, and one pass of which little is kept. */
-function teacherBytes({ teacher }: Distillation, buckets: readonly Bucket[], sequences: number): number {
+export function teacherBytes({ teacher }: Distillation, buckets: readonly Bucket[], sequences: number): number {
   invariant(teacher !== undefined, "this teacher computes in the step");
   const weights = [...teacher.parameters.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return weights * 4 + activationBytes(buckets, { ...teacher.config, numHiddenLayers: 2 }, sequences, false);

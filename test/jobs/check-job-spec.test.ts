@@ -107,6 +107,14 @@ describe("the check of a distillation", () => {
     expect(distil({ init: "m@2" })).toEqual([]);
   });
 
+  it("takes a teacher for a pretraining too, and its student", () => {
+    const pretrain = (changes: object) => refused({ kind: "pretrain", task: "", ...changes });
+    expect(pretrain({ teacher: "m@1", recipe: { student: "2x128", temperature: "3" } })).toEqual([]);
+    expect(pretrain({ teacher: "m@1", init: "m@2" })).toEqual([]);
+    expect(pretrain({ recipe: { student: "2x128" } })).toEqual(["spec.teacher"]);
+    expect(pretrain({ teacher: "m@1", unlabelled: dataset("b") })).toEqual(["spec.unlabelled"]);
+  });
+
   it.each([
     ["no teacher", { teacher: undefined }, ["spec.teacher"]],
     ["no training data", { train: undefined }, ["spec.train"]],

@@ -166,7 +166,10 @@ function addSpecOptions(command: Command): Command {
       weighted,
     )
     .option("--eval <data>", "the same for evaluation (default: a part of the training data)")
-    .option("--teacher <version>", "of a distillation: what is learnt from: name@7, name/champion or a digest")
+    .option(
+      "--teacher <version>",
+      "of a distillation or pretraining: what is learnt from: name@7, name/champion or a digest",
+    )
     .option("--unlabelled <data>", "of a distillation: texts without labels, as --train is named")
     .option("--label <name=value>", "free label; may be repeated", pairs)
     .option("--seed <n>", "seed of everything random", wholeNumber, 0)

@@ -11,10 +11,10 @@ import {
   type PreparedPretraining,
   type PretrainSpec,
   preparePretraining,
+  pretrainingLineage,
   runPretraining,
 } from "../../pretraining/pretrain.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
-import type { StartSpec } from "../../training/starting-model.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
 import { wholeNumber } from "../number-flags.ts";
@@ -26,6 +26,8 @@ interface PretrainFlags {
   readonly input: readonly string[];
   readonly evalInput?: readonly string[];
   readonly init?: string;
+  readonly teacher?: string;
+  readonly student?: string;
   readonly config?: string;
   readonly vocab?: string;
   readonly cased?: true;
@@ -54,6 +56,14 @@ export function registerPretrain(program: Command): void {
     .option("--init <path>", "model directory or checkpoint to continue from; without it weights are random")
     .option("--config <name|file>", `architecture of random weights: ${PUBLISHED_CONFIG_NAMES.join(", ")}, or a file`)
     .option("--vocab <file>", "SentencePiece .model, WordPiece .txt or tokenizer.json")
+    .option(
+      "--teacher <path>",
+      "model with a masked-lm head and the same vocabulary: the words that it expects at masked positions are learnt too",
+    )
+    .option(
+      "--student <architecture>",
+      "with --teacher, in place of --init: a published architecture, a config.json, or one as JSON, with the teacher's vocabulary",
+    )
     .option("--cased", "do not lower-case text")
     .option("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
@@ -86,7 +96,7 @@ async function run(prepared: PreparedPretraining, flags: PretrainFlags, bar: Tra
 }
 
 async function finish(prepared: PreparedPretraining, flags: PretrainFlags, outcome: TrainingOutcome): Promise<void> {
-  const { start, heads, spec, data } = prepared;
+  const { start, heads, spec } = prepared;
   const { metrics } = outcome;
   const output = flags.output!; // `specOf` looked
   const { digest } = await writeModelDirectory(output, {
@@ -97,12 +107,7 @@ async function finish(prepared: PreparedPretraining, flags: PretrainFlags, outco
     vocabulary: start.vocabulary,
     maxSequenceLength: spec.settings.maxSeqLength,
     metrics,
-    lineage: {
-      ...(start.digest === undefined ? {} : { parent: start.digest }),
-      datasets: { train: data.digest },
-      recipe: { task: "pretraining", ...spec.settings },
-      program: programVersion(),
-    },
+    lineage: { ...pretrainingLineage(prepared), program: programVersion() },
   });
   print(
     { model: output, digest, global_step: outcome.progress.step, stopped_by: outcome.stoppedBy, ...metrics },
@@ -166,6 +171,7 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
   const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
   return {
     start: startOf(flags),
+    ...(flags.teacher === undefined ? {} : { teacher: flags.teacher }),
     files: list(flags.input),
     ...(flags.evalInput === undefined ? {} : { evalFiles: list(flags.evalInput) }),
     ...parsePretraining(givenHyperparameters(flags, PRETRAINING)),
@@ -175,7 +181,15 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
   };
 }
 
-function startOf({ init, config, vocab, cased }: PretrainFlags): StartSpec {
+function startOf({ init, config, vocab, cased, student, teacher }: PretrainFlags): PretrainSpec["start"] {
+  if (student !== undefined) {
+    if (init !== undefined || config !== undefined || vocab !== undefined) {
+      const description = "is made with the teacher's vocabulary: leave --init, --config and --vocab out";
+      throw invalidInput([{ field: "student", description }]);
+    }
+    if (teacher === undefined) throw invalidInput([{ field: "student", description: "needs --teacher" }]);
+    return { kind: "student", architecture: student };
+  }
   const lowerCase = cased ? { lowerCase: false } : {};
   if (init !== undefined) {
     return {

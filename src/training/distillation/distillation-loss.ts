@@ -18,6 +18,8 @@ import { attentionBias } from "../../model/forward/attention.ts";
 import { dense } from "../../model/forward/dense.ts";
 import { NO_DROPOUT } from "../../model/forward/dropout.ts";
 import { blockScopes, type TrunkOutput } from "../../model/forward/encoder.ts";
+import { gatherTokens } from "../../model/forward/gather-tokens.ts";
+import { maskedLmLogits } from "../../model/forward/heads/masked-lm.ts";
 import { binaryDivergence, klDivergence } from "../../model/forward/losses.ts";
 import { matrix, type Variables } from "../../model/forward/variables.ts";
 import {
@@ -78,6 +80,30 @@ export function distillationLosses(
     losses.push({ name: "relation", weight: weights.relations, losses: relationLosses(distillation, pass, taught) });
   }
   return losses;
+}
+
+/**
+ * What a student that reads masked text lacks of its teacher's expectations: at each masked position the divergence of the words that
+ * it expects from those that the teacher does, both at the temperature, times its square. float32 [B*M]; no gradient reaches the teacher.
+ *
+ * @param logits     the student's, [B*M, V]
+ * @param variables  of the teacher
+ */
+export function maskedWordLosses(
+  { teacher, temperature }: Distillation,
+  { spec, batch }: Pass,
+  logits: Tensor2D,
+  variables: Variables | undefined,
+): Tensor1D {
+  invariant(teacher !== undefined && variables !== undefined, "a teacher of masked words computes in the step");
+  const { config, head } = teacher;
+  const pass: Pass = {
+    spec: { config, objective: { ...spec.objective, heads: [head] }, headDropout: 0 },
+    ...{ variables, batch, dropout: NO_DROPOUT },
+  };
+  const { sequenceOutput, length } = wholeTrunk(pass);
+  const masked = gatherTokens(sequenceOutput, length, batchTensor<Tensor2D>(pass, "masked_lm_positions"));
+  return softLoss({ kind: "softmax", logits }, maskedLmLogits(config, variables, head, masked), temperature);
 }
 
 function teacherPass(

@@ -69,7 +69,7 @@ export interface StepSpec {
   readonly headDropout: number;
   /** Of single-label classification. Default: cross-entropy. */
   readonly loss?: ClassificationLoss;
-  /** What is learnt from a teacher besides the labels; `objective.taught` is then present too. Default: nothing. */
+  /** What is learnt from a teacher besides the labels; `objective.taught` is then present too, but in pretraining. Default: nothing. */
   readonly distillation?: Distillation;
   /** Names of the parameters that stay as they are. Default none. */
   readonly frozen?: ReadonlySet<string>;

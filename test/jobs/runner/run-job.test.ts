@@ -78,6 +78,26 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(bounded.tokens).toBe(Math.round(plan.tokens / 4));
   });
 
+  it("of a pretraining with a teacher shows how it teaches", async () => {
+    const student = JSON.stringify({
+      ...{ embedding_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16 },
+      max_position_embeddings: 32,
+    });
+    const recipe = {
+      num_train_steps: "8",
+      num_warmup_steps: "1",
+      train_batch_size: "4",
+      max_seq_length: "32",
+      student,
+    };
+    const data = { train: text, teacher: model, start: undefined };
+    const plan = await planOf("pretrain", data, { recipe: { ...recipe, temperature: "3" }, teacher: "m@1" });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ temperature: "3", soft_weight: "1", hard_weight: "0.5" });
+    const { values } = await planOf("pretrain", { train: text }, { recipe: { max_seq_length: "32" } });
+    expect(values).not.toHaveProperty("soft_weight");
+  });
+
   it("of an evaluation counts the rows, and estimates tokens and time from some of them", async () => {
     const plan = await planOf("evaluate", { eval: rows }, { task: "classification" });
     expect(plan.problems).toEqual([]);

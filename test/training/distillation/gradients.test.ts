@@ -87,6 +87,20 @@ function expectFiniteDifferences(one: Case, gradients: ReadonlyMap<string, Float
   expect(Math.abs(measured - along)).toBeLessThan(4e-3 * Math.max(0.5, Math.abs(along)));
 }
 
+/** Traced and eager agree, and with finite differences along a random direction. */
+async function expectGradient(one: Case, random: () => number): Promise<void> {
+  const first = eager(one);
+  const second = await onRuntime(one);
+  expect(Math.abs(second.loss - first.loss)).toBeLessThan(2e-6 * Math.max(1, first.loss));
+  expect([...second.gradients.keys()]).toEqual([...first.gradients.keys()]);
+  const largest = Math.max(...[...first.gradients.values()].map((values) => Math.max(...values.map(Math.abs))));
+  expect(largest).toBeGreaterThan(0);
+  for (const [name, values] of first.gradients) {
+    expectClose(second.gradients.get(name)!, values, { absolute: 1e-5 * largest, relative: 1e-4 }, name);
+  }
+  expectFiniteDifferences(one, first.gradients, random);
+}
+
 const KINDS = ["classification", "regression", "multi-label", "multiple-choice", "span", "span-answerability"];
 
 beforeAll(async () => {
@@ -97,17 +111,7 @@ describe.each(KINDS)("the gradient of a distilled %s", (kind) => {
   it.each(Object.keys(TERMS) as (keyof typeof TERMS)[])(
     "is the same traced and eager, and that of finite differences (%s)",
     async (term) => {
-      const one = caseOf(kind, TERMS[term]);
-      const first = eager(one);
-      const second = await onRuntime(one);
-      expect(Math.abs(second.loss - first.loss)).toBeLessThan(2e-6 * Math.max(1, first.loss));
-      expect([...second.gradients.keys()]).toEqual([...first.gradients.keys()]);
-      const largest = Math.max(...[...first.gradients.values()].map((values) => Math.max(...values.map(Math.abs))));
-      expect(largest).toBeGreaterThan(0);
-      for (const [name, values] of first.gradients) {
-        expectClose(second.gradients.get(name)!, values, { absolute: 1e-5 * largest, relative: 1e-4 }, name);
-      }
-      expectFiniteDifferences(one, first.gradients, randomNumbers(term.length + kind.length));
+      await expectGradient(caseOf(kind, TERMS[term]), randomNumbers(term.length + kind.length));
     },
   );
 });
@@ -176,5 +180,55 @@ describe("the losses of a distillation", () => {
     const names = ["input_ids", "input_mask", "segment_ids"];
     const batch = { ...one.batch, ...Object.fromEntries(names.map((name) => [name, widen(name)])) };
     expect(eager({ ...one, batch }).loss).toBeCloseTo(eager(one).loss, 5);
+  });
+});
+
+describe("masked words with a teacher", () => {
+  const taught = (hard: number, soft: number) => caseOf("pretraining", { ...WEIGHTS, hard, soft });
+
+  it.each([
+    [0.5, 1.5],
+    [0, 2],
+  ])(
+    "have the same gradient traced and eager, and that of finite differences (text %s, teacher %s)",
+    async (hard, soft) => {
+      await expectGradient(taught(hard, soft), randomNumbers(7));
+    },
+  );
+
+  it("cost T^2 times the divergence from what the teacher expects, besides the loss of the text", () => {
+    const one = taught(0.25, 2);
+    const biased = (parameters: Parameters, size: number, factor: number): [Parameters, number[]] => {
+      // Without embeddings the expectations are the biases.
+      const bias = Array.from({ length: TINY.vocabSize }, (_, i) => factor * Math.sin(i * factor));
+      const changed = new Map(parameters);
+      changed.set("bert/embeddings/word_embeddings", {
+        shape: [TINY.vocabSize, size],
+        data: new Float32Array(TINY.vocabSize * size),
+      });
+      changed.set("cls/predictions/output_bias", { shape: [TINY.vocabSize], data: Float32Array.from(bias) });
+      return [changed, bias];
+    };
+    const [parameters, own] = biased(one.parameters, TINY.embeddingSize, 1.3);
+    const [teacher, aim] = biased(one.teacher, 6, 2.1);
+    const logSoftmax = (logits: readonly number[]) => {
+      const sum = logits.reduce((total, value) => total + Math.exp(value), 0);
+      return logits.map((value) => value - Math.log(sum));
+    };
+    const T = 1.7;
+    const [student, target] = [own, aim].map((logits) => logSoftmax(logits.map((value) => value / T)));
+    const expected = T * T * target!.reduce((sum, value, i) => sum + Math.exp(value) * (value - student![i]!), 0);
+    const { loss, metrics } = eager({ ...one, parameters, teacher });
+    expect(metrics["soft_loss"]).toBeCloseTo(expected, 4);
+    const { distillation: _, ...plain } = one.spec;
+    const text = eager({ ...one, parameters, teacher, spec: plain }).loss;
+    expect(loss).toBeCloseTo(0.25 * text + 2 * expected, 4);
+  });
+
+  it("cost nothing of a teacher that is the student", () => {
+    const one = taught(0, 1);
+    const head = one.spec.objective.heads[0]!;
+    const distillation = { ...one.spec.distillation!, teacher: { config: TINY, head, parameters: one.parameters } };
+    expect(eager({ ...one, teacher: one.parameters, spec: { ...one.spec, distillation } }).loss).toBeCloseTo(0, 5);
   });
 });

@@ -32,7 +32,7 @@ export function MoreSettings({
       <summary>More settings</summary>
       <div class="row">
         <label>
-          Further training data <small>in the same layout</small>
+          A second file <small>in the layout of the first</small>
           <input type="file" onChange={(event) => onFurther(event.currentTarget.files?.[0])} />
         </label>
         <label>

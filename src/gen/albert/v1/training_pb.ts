@@ -142,7 +142,7 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
   labels: { [key: string]: string };
 
   /**
-   * Of a distillation: the version that is learnt from, named as `init` is.
+   * Of a distillation, or of a pretraining that has a teacher: the version that is learnt from, named as `init` is.
    *
    * @generated from field: string teacher = 14;
    */
@@ -1685,7 +1685,7 @@ export const JobKind = {
   FINE_TUNE: 1,
 
   /**
-   * Masked language modelling and sentence order on text.
+   * Masked language modelling and sentence order on text; with `teacher` its expectations at masked positions are learnt too.
    *
    * @generated from enum value: JOB_KIND_PRETRAIN = 2;
    */

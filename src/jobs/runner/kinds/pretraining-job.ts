@@ -1,7 +1,12 @@
 import { join } from "node:path";
 import { parsePretraining } from "../../../pretraining/hyperparameters.ts";
 import { measurePretraining, planPretraining } from "../../../pretraining/plan.ts";
-import { type PretrainSpec, preparePretraining, runPretraining } from "../../../pretraining/pretrain.ts";
+import {
+  type PretrainSpec,
+  preparePretraining,
+  pretrainingLineage,
+  runPretraining,
+} from "../../../pretraining/pretrain.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import { splitRecipe } from "../../job-recipe.ts";
 import { type JobControl, required, WORK_DIRECTORY } from "../job-control.ts";
@@ -14,7 +19,7 @@ import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl): Promise<JobOutcome> {
   const spec = pretrainSpec(resolved);
   const prepared = await preparePretraining(spec, (activity) => control.hooks.activity(activity));
-  const { start, heads, data } = prepared;
+  const { start, heads } = prepared;
   return runTrainingJob(resolved, control, {
     plan: await planPretraining(prepared, Object.keys(resolved.spec.recipe)),
     metric: "loss",
@@ -24,13 +29,7 @@ export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl
       heads: [...heads],
       vocabulary: start.vocabulary,
       maxSequenceLength: spec.settings.maxSeqLength,
-      lineage: {
-        ...(start.digest === undefined ? {} : { parent: start.digest }),
-        datasets: { train: data.digest },
-        recipe: { task: "pretraining", ...spec.settings },
-        program: resolved.program,
-        jobId: resolved.jobId,
-      },
+      lineage: { ...pretrainingLineage(prepared), program: resolved.program, jobId: resolved.jobId },
     }),
   });
 }
@@ -44,10 +43,12 @@ export async function planPretrainingJob(resolved: ResolvedSpec): Promise<JobPla
 
 /** What a pretraining's specification says, in the terms of training. */
 function pretrainSpec(resolved: ResolvedSpec): PretrainSpec {
-  const { spec, start, train, eval: evaluation, directory, cache, executor } = resolved;
-  const given = { ...splitRecipe(spec, "recipe.").settings, seed: String(spec.seed) };
+  const { spec, start, teacher, train, eval: evaluation, directory, cache, executor } = resolved;
+  const { own, settings } = splitRecipe(spec, "recipe.");
+  const given = { ...settings, seed: String(spec.seed) };
   return {
-    start: required(start, "init"),
+    start: own.student === undefined ? required(start, "init") : { kind: "student", architecture: own.student },
+    ...(teacher === undefined ? {} : { teacher }),
     files: [required(train, "train")],
     ...(evaluation === undefined ? {} : { evalFiles: [evaluation] }),
     ...parsePretraining(given, "recipe."),
