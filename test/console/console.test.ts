@@ -570,7 +570,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await judge("the dialog");
     await button(page, "Leave it").click();
     await page.getByRole("link", { name: "Jobs" }).click();
-    await page.locator("button.job", { hasText: "succeeded" }).click();
+    await page.locator("button.job", { hasText: "succeeded" }).first().click();
     await page.locator(".events li").first().waitFor();
     await judge("a job");
     await page.getByRole("link", { name: "Health" }).click();

@@ -37,13 +37,17 @@ describe("albert train, several times", { timeout: 120_000 }, () => {
     expect(metrics["eval_accuracy_mean"]).toBeCloseTo((values[0] + values[1]) / 2, 12);
     const answers = predictionFiles.find((file: string) => file.endsWith("out_of_fold.jsonl"));
     expect(readFileSync(answers, "utf8").trim().split("\n")).toHaveLength(60);
-    expect((await albert("inspect", output)).printed).toMatch(/chosen {6}fold-[12], the median of 2 runs\n +fold-1 eval_accuracy/);
+    expect((await albert("inspect", output)).printed).toMatch(
+      /chosen {6}fold-[12], the median of 2 runs\n +fold-1 eval_accuracy/,
+    );
   });
 
   it("refuses what contradicts itself", async () => {
     const refused = async (...more: string[]) => (await albert(...flags(...more))).error;
     const other = output.replace("model", "other");
-    expect(await refused("--train", many, "--folds", "2", "--eval", few, "--output", other)).toMatch(/leave --eval out/);
+    expect(await refused("--train", many, "--folds", "2", "--eval", few, "--output", other)).toMatch(
+      /leave --eval out/,
+    );
     expect(await refused("--train", many, "--folds", "2", "--seeds", "2", "--output", other)).toMatch(/excludes folds/);
     expect(await refused("--train", `${many}=2`, "--output", other)).toMatch(/a single file has no share/);
     expect(await refused("--train", `${many}=2`, "--train", `${few}=-1`, "--output", other)).toMatch(/weights above 0/);
