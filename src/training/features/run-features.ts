@@ -94,14 +94,20 @@ async function openIds({ cache, task, data, head, settings, distillation }: RunF
 
 /** The records of several stores as one, in order. */
 function joinedFeatures(stores: readonly FeatureStore[]): FeatureStore {
-  const lengths = Uint16Array.from(stores.flatMap((store) => [...store.lengths]));
-  const places = stores.flatMap((store, at) => Array.from(store.lengths, (_, index) => [at, index] as const));
+  const lengths = new Uint16Array(stores.reduce((sum, store) => sum + store.lengths.length, 0));
+  const starts: number[] = [];
+  let start = 0;
+  for (const store of stores) {
+    starts.push(start);
+    lengths.set(store.lengths, start);
+    start += store.lengths.length;
+  }
   return {
     digest: digestOf(...stores.map(({ digest }) => digest)),
     lengths,
     read(index) {
-      const [store, place] = places[index]!;
-      return stores[store]!.read(place);
+      const store = starts.findLastIndex((from) => from <= index);
+      return stores[store]!.read(index - starts[store]!);
     },
     async close() {
       for (const store of stores) await store.close();
