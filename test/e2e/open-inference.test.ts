@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync, gzipSync } from "node:zlib";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Client } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatAccessList } from "../../src/access/access-file.ts";
@@ -11,8 +11,10 @@ import { openChannel } from "../../src/client/channel.ts";
 import { type ServiceClient, serviceClient } from "../../src/client/service-client.ts";
 import { Pooling } from "../../src/gen/albert/v1/inference_pb.js";
 import {
+  DataType,
   GRPCInferenceService,
   InferParameterSchema,
+  ModelConfigSchema,
   type ModelInferRequestSchema,
 } from "../../src/gen/inference/open_inference_pb.js";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
@@ -255,6 +257,40 @@ describe("the Open Inference Protocol over gRPC", () => {
   it("honours the timeout that clients of the protocol send, in microseconds", async () => {
     const found = await failure({ inputs: [texts("text", ["a"])], parameters: { timeout: count(1) } });
     expect(found?.status).toBe("DEADLINE_EXCEEDED");
+  });
+
+  it("describes a model in Triton's form, as its tools ask before they call", async () => {
+    const { config } = await open.modelConfig({ name: "tiny" });
+    expect(config).toMatchObject({ name: "tiny", platform: "albert-serve", maxBatchSize: 0 });
+    expect(config?.input.map(({ name, dataType, dims, optional }) => ({ name, dataType, dims, optional }))).toEqual([
+      { name: "text", dataType: DataType.TYPE_STRING, dims: [-1n], optional: false },
+      { name: "text_pair", dataType: DataType.TYPE_STRING, dims: [-1n], optional: true },
+    ]);
+    expect(config?.output).toContainEqual(expect.objectContaining({ name: "count", dataType: DataType.TYPE_INT32 }));
+    const { extensions } = await open.serverMetadata({});
+    expect(extensions).toContain("model_configuration");
+    await expect(open.modelConfig({ name: "tiny", version: "2" })).rejects.toMatchObject({
+      reason: "VERSION_NOT_LOADED",
+    });
+  });
+
+  it("has the numbers of Triton's published contract", () => {
+    const config = toBinary(
+      ModelConfigSchema,
+      create(ModelConfigSchema, {
+        name: "n",
+        platform: "p",
+        versionPolicy: { policyChoice: { case: "latest", value: { numVersions: 1 } } },
+        maxBatchSize: 3,
+        input: [{ name: "i", dataType: DataType.TYPE_STRING, dims: [5n], optional: true }],
+        output: [{ name: "o", dataType: DataType.TYPE_FP32, dims: [6n] }],
+        backend: "b",
+      }),
+    );
+    // What protoc's own code writes for the published model_config.proto.
+    expect(Buffer.from(config).toString("hex")).toBe(
+      "0a016e1201701a040a02080120032a0a0a0169100d220105400132080a016f100b1a01068a010162",
+    );
   });
 
   it("answers a stream in order, and goes on after a request that failed", async () => {

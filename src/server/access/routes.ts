@@ -136,6 +136,7 @@ const OPEN_INFERENCE: Rows<typeof GRPCInferenceService> = {
   modelReady: { scopes: ["infer", "read"], models: ofNamed },
   serverMetadata: { scopes: ["infer", "read"] },
   modelMetadata: { scopes: ["infer", "read"], models: ofNamed },
+  modelConfig: { scopes: ["infer", "read"], models: ofNamed },
   modelInfer: { scopes: ["infer"], models: ofTensors },
   modelStreamInfer: { scopes: ["infer"], models: ofTensors },
   repositoryIndex: {

@@ -1,7 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  ModelMetadataResponseSchema,
-  RepositoryIndexResponseSchema,
+import {
+  type ModelConfigSchema,
+  type ModelMetadataResponse,
+  type ModelMetadataResponseSchema,
+  type RepositoryIndexResponseSchema,
+  DataType as TritonType,
 } from "../../gen/inference/open_inference_pb.js";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { VersionState } from "../../serving/models/status.ts";
@@ -9,12 +12,13 @@ import { findModel } from "../inference/models.ts";
 import { TENSOR_TASKS, tasksOf } from "./choose-task.ts";
 import type { NamedVersion } from "./options.ts";
 import type { InputSpec, TensorTask } from "./task.ts";
+import type { Datatype } from "./tensor.ts";
 
 // What the protocol's clients are told of the models that serve.
 
 const PLATFORM = "albert-serve";
 /** The property that names the inputs which a request may leave out, separated by commas: the protocol has no field for it. */
-export const OPTIONAL_INPUTS = "optional_inputs";
+const OPTIONAL_INPUTS = "optional_inputs";
 
 /** @throws AlbertError as GetModel */
 export function modelMetadata(
@@ -43,6 +47,40 @@ export function modelMetadata(
       tasks: tasks.join(","),
       heads: heads.map((head) => `${head.name}:${head.kind}`).join(","),
     },
+  };
+}
+
+/** Triton's names of the protocol's types that are ours. */
+const TRITON_TYPES: Readonly<Record<Datatype, TritonType>> = {
+  BYTES: TritonType.TYPE_STRING,
+  FP32: TritonType.TYPE_FP32,
+  INT32: TritonType.TYPE_INT32,
+  BOOL: TritonType.TYPE_BOOL,
+};
+
+/**
+ * A model's configuration as its metadata says it, in Triton's form. Requests bring their own rows: Triton's batching, for
+ * which it has a size beside the shapes, is not asked for (`max_batch_size` 0); this server makes batches by itself.
+ */
+export function modelConfig({
+  name,
+  platform,
+  inputs,
+  outputs,
+  properties,
+}: ModelMetadataResponse): MessageInitShape<typeof ModelConfigSchema> {
+  const optional = new Set(properties[OPTIONAL_INPUTS]?.split(","));
+  const tensor = ({ name: called, datatype, shape }: ModelMetadataResponse["inputs"][number]) => ({
+    name: called,
+    dataType: TRITON_TYPES[datatype as Datatype], // our own reply
+    dims: shape,
+  });
+  return {
+    name,
+    platform,
+    versionPolicy: { policyChoice: { case: "latest", value: { numVersions: 1 } } },
+    input: inputs.map((input) => ({ ...tensor(input), optional: optional.has(input.name) })),
+    output: outputs.map(tensor),
   };
 }
 

@@ -1,5 +1,10 @@
+import { create } from "@bufbuild/protobuf";
 import { invalidInput } from "../../errors.ts";
-import type { GRPCInferenceService, ModelInferRequest } from "../../gen/inference/open_inference_pb.js";
+import {
+  type GRPCInferenceService,
+  type ModelInferRequest,
+  ModelMetadataResponseSchema,
+} from "../../gen/inference/open_inference_pb.js";
 import type { Serving } from "../../serving/serving.ts";
 import type { CallContext, ServiceHandlers } from "../call/call.ts";
 import { mostValues } from "../call/message-values.ts";
@@ -7,7 +12,7 @@ import type { IncidentLog } from "../errors/status.ts";
 import { backpressure, type InferenceCalls, itemTurn } from "../inference/items.ts";
 import { inferReply, readInferRequest } from "./grpc-tensors.ts";
 import { inferTensors, type TensorAnswering } from "./infer-tensors.ts";
-import { isModelReady, modelMetadata, repositoryIndex } from "./metadata.ts";
+import { isModelReady, modelConfig, modelMetadata, repositoryIndex } from "./metadata.ts";
 import { streamTensors } from "./stream.ts";
 
 // Every call of the Open Inference Protocol, over the calls of our own contract.
@@ -34,7 +39,7 @@ export interface OpenInferenceOptions {
 }
 
 /** What this server does beyond the protocol's core, by the names that its clients look for. */
-const EXTENSIONS = ["binary_tensor_data", "model_repository"];
+const EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository"];
 
 /** The Open Inference Protocol over the calls of our own contract: every call of `inference.GRPCInferenceService`. */
 export function openInferenceService(options: OpenInferenceOptions): ServiceHandlers<typeof GRPCInferenceService> {
@@ -51,6 +56,9 @@ export function openInferenceService(options: OpenInferenceOptions): ServiceHand
     }),
     serverMetadata: async () => ({ name: "albert-serve", version: options.version, extensions: EXTENSIONS }),
     modelMetadata: async ({ name, version }) => modelMetadata(models, { model: name, version }),
+    modelConfig: async ({ name, version }) => ({
+      config: modelConfig(create(ModelMetadataResponseSchema, modelMetadata(models, { model: name, version }))),
+    }),
     modelInfer: infer,
     modelStreamInfer: (requests, context) =>
       streamTensors(requests, context, {

@@ -3,6 +3,8 @@ import { create, type DescMethod } from "@bufbuild/protobuf";
 import type { AlbertError } from "../../../errors.ts";
 import {
   GRPCInferenceService,
+  ModelConfigRequestSchema,
+  ModelConfigSchema,
   ModelInferResponseSchema,
   ModelMetadataRequestSchema,
   ModelMetadataResponseSchema,
@@ -17,7 +19,7 @@ import type { CallContext, ServiceHandlers } from "../../call/call.ts";
 import { OpenCall } from "../../call/open-call.ts";
 import { type CallSettings, runCall } from "../../call/run-call.ts";
 import { connectionOf } from "../../connect/connection.ts";
-import { modelConfig } from "./model-config.ts";
+import { modelConfigJson } from "./model-config.ts";
 import { isRestPath, methodOf, type RestTarget, restTarget } from "./paths.ts";
 import { bodyEncoding, readBody } from "./read-body.ts";
 import { errorReply, type HttpReply, inferHttpReply, JSON_LENGTH_HEADER, jsonReply } from "./reply.ts";
@@ -42,7 +44,7 @@ const METHODS: Readonly<Record<RestTarget["kind"], DescMethod>> = {
   "server-ready": GRPCInferenceService.method.serverReady,
   "repository-index": GRPCInferenceService.method.repositoryIndex,
   "model-metadata": GRPCInferenceService.method.modelMetadata,
-  "model-config": GRPCInferenceService.method.modelMetadata,
+  "model-config": GRPCInferenceService.method.modelConfig,
   "model-ready": GRPCInferenceService.method.modelReady,
   "model-infer": GRPCInferenceService.method.modelInfer,
 };
@@ -141,12 +143,15 @@ async function replyTo(
       const { ready = false } = await handlers.modelReady(create(ModelReadyRequestSchema, { name, version }), context);
       return jsonReply(ready ? 200 : 503, { name, ready });
     }
-    case "model-metadata":
     case "model-config": {
-      const { kind, model: name, version } = target;
+      const { model: name, version } = target;
+      const { config } = await handlers.modelConfig(create(ModelConfigRequestSchema, { name, version }), context);
+      return jsonReply(200, modelConfigJson(create(ModelConfigSchema, config)));
+    }
+    case "model-metadata": {
+      const { model: name, version } = target;
       const asked = create(ModelMetadataRequestSchema, { name, version });
       const reply = create(ModelMetadataResponseSchema, await handlers.modelMetadata(asked, context));
-      if (kind === "model-config") return jsonReply(200, modelConfig(reply));
       const tensors = (list: typeof reply.inputs) =>
         list.map((tensor) => ({ name: tensor.name, datatype: tensor.datatype, shape: tensor.shape.map(Number) }));
       const { versions, platform, inputs, outputs, properties } = reply;
