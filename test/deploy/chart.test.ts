@@ -117,7 +117,7 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
       file,
       JSON.stringify({
         settings,
-        tls: { secret: "tls" },
+        tls: { secret: "tls", clientCertificates: "optional" }, // a list of revoked certificates needs it
         tokens: { secret: "tokens" },
         training: { enabled: true },
         store: { kind: "volume" },

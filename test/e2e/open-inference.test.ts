@@ -274,6 +274,17 @@ describe("the Open Inference Protocol over gRPC", () => {
     });
   });
 
+  it("takes what Triton's clients send with every request, and nothing else of that kind", async () => {
+    const flag = create(InferParameterSchema, { parameterChoice: { case: "boolParam", value: true } });
+    const request = { inputs: [texts("text", ["a film"])] };
+    const sent = { ...request, parameters: { triton_enable_empty_final_response: flag } };
+    expect((await outputsOf(sent))["labels"]).toEqual((await outputsOf(request))["labels"]);
+    const wrong = await failure({ ...request, parameters: { triton_enable_empty_final_response: word("yes") } });
+    expect(wrong?.status).toBe("INVALID_ARGUMENT");
+    const unknown = await failure({ ...request, parameters: { triton_anything: flag } });
+    expect(unknown?.status).toBe("INVALID_ARGUMENT");
+  });
+
   it("has the numbers of Triton's published contract", () => {
     const config = toBinary(
       ModelConfigSchema,

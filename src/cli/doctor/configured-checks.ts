@@ -6,7 +6,7 @@ import type { Config } from "../../config/settings.ts";
 import { freeDiskBytes } from "../../platform/disk-space.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
 import { findOpenVino } from "../../runtime/openvino/find-library.ts";
-import { DEVICE_KINDS, HOW_TO_GET, likelyDevices, probeDevices } from "../../runtime/session/devices.ts";
+import { DEVICE_KINDS, howToGet, likelyDevices, probeDevices } from "../../runtime/session/devices.ts";
 import { openStore } from "../../store/open-store.ts";
 import { failureOf } from "../failure.ts";
 import type { Finding } from "./finding.ts";
@@ -109,7 +109,7 @@ export async function deviceFindings({ runtime }: Pick<Config, "runtime">): Prom
     if (result.available) return { name, state: "ok", says: `${result.gflops.toFixed(0)} GFLOP/s` };
     const needed = result.kind === "cpu" || result.kind === runtime.device;
     const says = result.reason.split("\n")[0] ?? "";
-    return { name, state: needed ? "fail" : "warn", says, advice: HOW_TO_GET[result.kind] };
+    return { name, state: needed ? "fail" : "warn", says, advice: howToGet(result.kind) };
   });
   const others = DEVICE_KINDS.filter((kind) => !likely.has(kind));
   return [
@@ -119,7 +119,7 @@ export async function deviceFindings({ runtime }: Pick<Config, "runtime">): Prom
         name: `device ${kind}`,
         state: "ok",
         says: kind === "openvino" ? "its library is not here" : "no graphics card is here",
-        advice: HOW_TO_GET[kind],
+        advice: howToGet(kind),
       }),
     ),
   ];

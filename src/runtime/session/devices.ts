@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { platform } from "node:os";
+import { join } from "node:path";
 import { AlbertError } from "../../errors.ts";
 import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
 import { availableThreads } from "../cpu-quota.ts";
@@ -15,8 +17,14 @@ export type DeviceChoice = "auto" | DeviceKind;
 /** Every kind of device, in the order in which they are listed. */
 export const DEVICE_KINDS: readonly DeviceKind[] = ["cpu", "openvino", "webgpu", "cuda"];
 
-/** What to install for each kind of device. */
-export const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
+/** ONNX Runtime's library for CUDA, from ONNX Runtime's entry: an image or a bundle for CUDA has it, scripts/cuda-provider.mjs puts it there. */
+const CUDA_PROVIDER = "../../bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so";
+
+function hasCudaLibrary(): boolean {
+  return existsSync(join(createRequire(import.meta.url).resolve("onnxruntime-node"), CUDA_PROVIDER));
+}
+
+const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
   cpu: "The runtime's library for this platform is part of the npm package onnxruntime-node; reinstall it.",
   openvino:
     "pip install openvino (2025 or later) brings its library, which is looked for in Python's packages, the system's folders and OPENVINO_DIR; " +
@@ -28,6 +36,16 @@ export const HOW_TO_GET: Readonly<Record<DeviceKind, string>> = {
     "The CUDA provider is not part of the npm package: run node scripts/cuda-provider.mjs in a checkout of albert-serve, on Linux " +
     "x64 with CUDA 13 and cuDNN 9. On the same card --device webgpu needs neither.",
 };
+
+/** What CUDA lacks where ONNX Runtime's library for it is there. */
+const CUDA_LACKS =
+  "ONNX Runtime's CUDA library is here, but not all that it loads: an NVIDIA card with its driver (in a container: docker run --gpus all, " +
+  "with NVIDIA's container toolkit), CUDA 13 and cuDNN 9. On the same card --device webgpu needs the driver alone.";
+
+/** What to install for a kind of device that is not available. */
+export function howToGet(kind: DeviceKind, hasCuda: () => boolean = hasCudaLibrary): string {
+  return kind === "cuda" && hasCuda() ? CUDA_LACKS : HOW_TO_GET[kind];
+}
 
 /** Kinds that `auto` chooses among: with OpenVINO a text's answer depends a little on its batch, so it has to be named. */
 const AUTOMATIC = DEVICE_KINDS.filter((kind) => kind !== "openvino");
@@ -87,13 +105,15 @@ export async function chooseDevice(
   choice: DeviceChoice,
   probe: (kinds: readonly DeviceKind[]) => Promise<readonly ProbeResult[]> = probeDevices,
   likely: readonly DeviceKind[] = likelyDevices(),
+  hasCuda: () => boolean = hasCudaLibrary,
 ): Promise<DeviceKind> {
   if (choice === "cpu") return choice;
   if (choice !== "auto") {
     const [result] = await probe([choice]);
     if (result?.available) return choice;
     const said = result === undefined ? "" : ` The runtime said: ${result.reason}`;
-    throw new AlbertError("precondition", `--device ${choice} is not available. ${HOW_TO_GET[choice]}${said}`, {
+    const advice = howToGet(choice, hasCuda);
+    throw new AlbertError("precondition", `--device ${choice} is not available. ${advice}${said}`, {
       reason: "DEVICE_UNAVAILABLE",
       metadata: { device: choice },
     });

@@ -35,8 +35,12 @@ export interface NamedVersion {
 
 export type OptionsInit = MessageInitShape<typeof RequestOptionsSchema>;
 
+/** Triton's clients send it with every request: whether an answer that is the last may be empty. Here each request has one answer, with all of it. */
+const EMPTY_FINAL_RESPONSE = "triton_enable_empty_final_response";
+
 /** The options of every request; `head` is given where one was named. */
 export function readRequestOptions({ model, version }: NamedVersion, parameters: Parameters): OptionsInit {
+  parameters.flag(EMPTY_FINAL_RESPONSE);
   const head = parameters.text("head");
   const maxTokens = parameters.count("max_tokens");
   const routingKey = parameters.text("routing_key");

@@ -35,12 +35,19 @@ describe("choosing a device", () => {
     ["webgpu", /needs a graphics driver/],
     ["cuda", /node scripts\/cuda-provider\.mjs/],
   ] as const)("says how to get %s when it is asked for and missing", async (kind, advice) => {
-    await expect(chooseDevice(kind, machine([lacking(kind)]))).rejects.toMatchObject({
+    await expect(chooseDevice(kind, machine([lacking(kind)]), DEVICE_KINDS, () => false)).rejects.toMatchObject({
       code: "precondition",
       reason: "DEVICE_UNAVAILABLE",
       message: expect.stringMatching(advice),
     });
     expect(await chooseDevice(kind, machine([found(kind, 1)]))).toBe(kind);
+  });
+
+  it("says what else CUDA needs where ONNX Runtime's library for it is there", async () => {
+    const there = chooseDevice("cuda", machine([lacking("cuda")]), DEVICE_KINDS, () => true);
+    await expect(there).rejects.toThrow(/library is here.*NVIDIA card.*--gpus all.*The runtime said: no driver/);
+    const missing = chooseDevice("cuda", machine([lacking("cuda")]), DEVICE_KINDS, () => false);
+    await expect(missing).rejects.toThrow(/node scripts\/cuda-provider\.mjs/);
   });
 
   it("finds the processor of this machine", async () => {
