@@ -13,7 +13,9 @@ version=$(kubectl version -o json | sed -n '/serverVersion/,$s/.*"gitVersion": "
 echo "API server $version"
 
 for definitions in "$@"; do kubectl apply --server-side --force-conflicts -f "$definitions" >/dev/null; done
-[ $# = 0 ] || kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null
+# kubectl stumbles over a definition that has no conditions yet, as one has none in its first moment.
+established() { kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null; }
+[ $# = 0 ] || established 2>/dev/null || { sleep 5 && established; }
 kubectl create namespace $namespace >/dev/null
 trap 'kubectl delete namespace $namespace --wait=false >/dev/null' EXIT
 kubectl label namespace $namespace pod-security.kubernetes.io/{enforce,warn}=restricted >/dev/null
