@@ -2,6 +2,7 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ServerStatus } from "./parts/server-status.tsx";
 import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
+import { FeedbackView } from "./views/feedback.tsx";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
 import { SearchView } from "./views/search.tsx";
@@ -21,6 +22,12 @@ const VIEWS = [
     view: VersionsView,
   },
   { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
+  {
+    path: "feedback",
+    title: "Feedback",
+    intro: "Judge answers, least sure first, and teach from them.",
+    view: FeedbackView,
+  },
   { path: "health", title: "Health", intro: "How the service is doing at this moment.", view: HealthView },
 ] as const;
 

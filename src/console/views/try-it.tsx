@@ -5,9 +5,11 @@ import { Loaded } from "../parts/calls/loaded.tsx";
 import { AskForm } from "./try/ask.tsx";
 import { ChooseForm } from "./try/choose.tsx";
 import { ClassifyForm } from "./try/classify.tsx";
+import { ManyForm } from "./try/many.tsx";
 
 const TASKS = [
   { name: "Classify", form: ClassifyForm, kinds: [HeadKind.CLASSIFICATION] },
+  { name: "Classify many", form: ManyForm, kinds: [HeadKind.CLASSIFICATION] },
   { name: "Ask a document", form: AskForm, kinds: [HeadKind.SPAN, HeadKind.SPAN_ANSWERABILITY] },
   { name: "Choose an answer", form: ChooseForm, kinds: [HeadKind.MULTIPLE_CHOICE] },
 ] as const;

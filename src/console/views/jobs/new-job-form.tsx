@@ -4,6 +4,7 @@ import { datasets, models, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { ModelSelect } from "../../parts/model-select.tsx";
+import { addressParameters } from "../../parts/words/address.ts";
 import { TASKS } from "../../parts/words/tasks.ts";
 import { uploadDataset } from "../../upload.ts";
 import { EMPTY_FIELDS, type JobFields, jobSpecOf, type Purpose, readingRecipe, recipeOf } from "./job-request.ts";
@@ -12,7 +13,9 @@ import { RowsReport } from "./rows-report.tsx";
 
 /** Uploads a file, shows what is wrong with its rows by line, and queues a job: a fine-tune or distillation, a fit, or a conversion. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
-  const [fields, setFields] = useState<JobFields>(EMPTY_FIELDS);
+  const [fields, setFields] = useState<JobFields>({ ...EMPTY_FIELDS, model: addressParameters().get("model") ?? "" });
+  /** A data set of the store that the address names, for whom no file is chosen. */
+  const [stored] = useState(addressParameters().get("train") ?? "");
   const [plain, setPlain] = useState<File | undefined>(undefined);
   const [other, setOther] = useState<File | undefined>(undefined);
   const [file, setFile] = useState<File | undefined>(undefined);
@@ -24,10 +27,11 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
   const model = fields.model === "" ? (names[0] ?? "") : fields.model;
   const teaches = fields.purpose === "teach";
   const set = (change: Partial<JobFields>) => setFields({ ...fields, ...change });
-  const [call, create] = useCall(async (signal, chosen: File) => {
+  const [call, create] = useCall(async (signal, chosen: File | undefined) => {
     setReport(undefined);
     setSent(0);
-    const dataset = await uploadDataset(chosen, signal, setSent);
+    const dataset = chosen === undefined ? stored : await uploadDataset(chosen, signal, setSent);
+    setSent(1);
     const recipe = fields.purpose === "teach" ? recipeOf(fields) : readingRecipe(fields);
     const { task } = fields;
     const validation = await datasets.validateDataset({ source: { dataset }, task, model, recipe }, { signal });
@@ -47,7 +51,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
       aria-labelledby="new-job"
       onSubmit={(event) => {
         event.preventDefault();
-        if (file !== undefined) void create(file);
+        if (file !== undefined || stored !== "") void create(file);
       }}
     >
       <h2 id="new-job">New job</h2>
@@ -64,7 +68,11 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         </select>
       </label>
       <div class="row">
-        <ModelSelect models={names} value={model} onChange={(chosen) => set({ model: chosen })} />
+        <ModelSelect
+          models={model === "" || names.includes(model) ? names : [model, ...names]}
+          value={model}
+          onChange={(chosen) => set({ model: chosen })}
+        />
         <label>
           Task
           <select value={fields.task} onChange={(event) => set({ task: event.currentTarget.value })}>
@@ -77,8 +85,13 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
       <label>
         {teaches ? "Training data" : "Data that it was not trained on"}{" "}
         <small>CSV, TSV, JSONL or SQuAD JSON, also gzipped</small>
-        <input type="file" required onChange={(event) => setFile(event.currentTarget.files?.[0])} />
+        <input type="file" required={stored === ""} onChange={(event) => setFile(event.currentTarget.files?.[0])} />
       </label>
+      {stored !== "" && file === undefined && (
+        <p class="muted">
+          Without a file: the data set <code>{stored.slice(0, 12)}</code> of the store.
+        </p>
+      )}
       {teaches && (
         <>
           <div class="row">
@@ -172,7 +185,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
       </label>
       {teaches && <MoreSettings fields={fields} set={set} onFurther={setOther} />}
       <div class="actions">
-        <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined}>
+        <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined && stored === ""}>
           Start
         </button>
       </div>

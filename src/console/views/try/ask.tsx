@@ -7,6 +7,7 @@ import { ScoreBars } from "../../parts/charts/score-bars.tsx";
 import { Examples } from "../../parts/examples.tsx";
 import { MetaLine } from "../../parts/meta-line.tsx";
 import { ModelSelect } from "../../parts/model-select.tsx";
+import { Snippets } from "../../parts/snippets.tsx";
 
 const CONTEXT =
   "The harbour has had three lighthouses. The first lighthouse was built by John Smeaton in 1759, and burned down a century later. The present tower was finished in 1882.";
@@ -28,14 +29,19 @@ export function AskForm({ models }: { readonly models: readonly string[] }) {
       { options: { model }, question, context: asked, nBest: 3, offsetUnit: OffsetUnit.UTF16 },
       { signal, timeoutMs: 20_000 },
     );
-    return { reply, asked };
+    return { reply, asked, body: { options: { model }, question, context: asked, nBest: 3 } };
   });
   return (
     <Workbench
       action="Find the answer"
       call={call}
       onSubmit={() => void ask()}
-      show={({ reply, asked }) => <Found reply={reply} context={asked} />}
+      show={({ reply, asked, body }) => (
+        <>
+          <Found reply={reply} context={asked} />
+          <Snippets method="AnswerQuestion" body={body} />
+        </>
+      )}
     >
       <ModelSelect models={models} value={model} onChange={setModel} />
       <label>

@@ -5,6 +5,7 @@ import { Workbench } from "../../parts/calls/workbench.tsx";
 import { ScoreBars } from "../../parts/charts/score-bars.tsx";
 import { MetaLine } from "../../parts/meta-line.tsx";
 import { ModelSelect } from "../../parts/model-select.tsx";
+import { Snippets } from "../../parts/snippets.tsx";
 import { linesOf } from "../../parts/words/lines-of.ts";
 
 /** A question about a passage, and several answers of which one is best. */
@@ -24,14 +25,14 @@ export function ChooseForm({ models }: { readonly models: readonly string[] }) {
       { options: { model }, question, context, choices: asked },
       { signal, timeoutMs: 20_000 },
     );
-    return { reply, asked };
+    return { reply, asked, body: { options: { model }, question, context, choices: asked } };
   });
   return (
     <Workbench
       action="Choose"
       call={call}
       onSubmit={() => void choose()}
-      show={({ reply, asked }) => (
+      show={({ reply, asked, body }) => (
         <>
           <p class="answer">{asked[reply.index]}</p>
           <ScoreBars
@@ -43,6 +44,7 @@ export function ChooseForm({ models }: { readonly models: readonly string[] }) {
             }))}
           />
           <MetaLine meta={reply.meta} />
+          <Snippets method="ChooseAnswer" body={body} />
         </>
       )}
     >

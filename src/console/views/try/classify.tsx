@@ -8,6 +8,7 @@ import { Examples } from "../../parts/examples.tsx";
 import { MetaLine } from "../../parts/meta-line.tsx";
 import { ModelSelect } from "../../parts/model-select.tsx";
 import { Pieces } from "../../parts/pieces.tsx";
+import { Snippets } from "../../parts/snippets.tsx";
 import { linesOf } from "../../parts/words/lines-of.ts";
 
 const EXAMPLES = [
@@ -42,18 +43,19 @@ export function ClassifyForm({
       inference.classify({ ...asked, ...judged }, options),
       inference.tokenize(asked, options),
     ]);
-    return { reply, tokens };
+    return { reply, tokens, body: { ...asked, ...judged } };
   });
   return (
     <Workbench
       action="Classify"
       call={call}
       onSubmit={() => void classify()}
-      show={({ reply, tokens }) => (
+      show={({ reply, tokens, body }) => (
         <>
           <Labels reply={reply} />
           <Pieces tokens={tokens} />
           <MetaLine meta={reply.meta} />
+          <Snippets method="Classify" body={body} />
         </>
       )}
     >
