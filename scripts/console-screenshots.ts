@@ -125,7 +125,7 @@ async function fineTune(page: Page, directory: string): Promise<void> {
   writeFileSync(file, reviews());
   await view(page, "Jobs");
   await page.getByRole("combobox", { name: "Model" }).selectOption("sentiment");
-  await page.getByLabel("Training data").setInputFiles(file);
+  await page.getByLabel(/^Training data/).setInputFiles(file);
   await page.getByLabel("Steps").fill("120");
   await page.getByLabel("Learning rate").fill("0.0001");
   await submit(page, "Start");

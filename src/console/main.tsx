@@ -5,6 +5,7 @@ import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
 import { FeedbackView } from "./views/feedback.tsx";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
+import { RunsView } from "./views/runs.tsx";
 import { SearchView } from "./views/search.tsx";
 import { SignInView } from "./views/sign-in.tsx";
 import { TryItView } from "./views/try-it.tsx";
@@ -22,6 +23,7 @@ const VIEWS = [
     view: VersionsView,
   },
   { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
+  { path: "runs", title: "Runs", intro: "Every run, and several side by side.", view: RunsView },
   {
     path: "feedback",
     title: "Feedback",

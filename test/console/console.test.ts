@@ -5,6 +5,8 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { connectAdmin } from "../../src/client/admin-client.ts";
+import { JobKind } from "../../src/gen/albert/v1/training_pb.js";
 import { missing } from "../support/fixtures.ts";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { runServer } from "../support/running-server.ts";
@@ -18,12 +20,13 @@ import {
   overflow,
 } from "./console-rig.ts";
 
-const VIEWS = ["try", "search", "versions", "jobs", "feedback", "health"] as const;
+const VIEWS = ["try", "search", "versions", "jobs", "runs", "feedback", "health"] as const;
 const HEADINGS = {
   try: "Try it",
   search: "Search",
   versions: "Versions",
   jobs: "Jobs",
+  runs: "Runs",
   feedback: "Feedback",
   health: "Health",
 } as const;
@@ -33,6 +36,7 @@ const CONTENT = {
   search: "form",
   versions: ".versions",
   jobs: ".jobs, .empty",
+  runs: ".runs, .empty",
   feedback: "form",
   health: ".tile",
 } as const;
@@ -370,7 +374,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
     const own = join(rig.directory, "own.csv");
     writeFileSync(own, "Message,Team,Note\ngood day,positive,a\nbad day,negative,b\n,positive,c\n");
-    await page.getByLabel("Training data").setInputFiles(own);
+    await page.getByLabel(/^Training data/).setInputFiles(own);
     await page.getByLabel("Columns").fill("text=Message,label=Team");
     await submit(page, "Start");
     await page.locator(".issues code", { hasText: "own.csv:4:" }).waitFor();
@@ -381,13 +385,13 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await page.locator(".report").textContent(), "a third is more than a hundredth").toContain("not usable");
     await page.getByLabel("Columns").fill("");
     await page.getByLabel("Leave out rows").fill("");
-    await page.getByLabel("Training data").setInputFiles(broken);
+    await page.getByLabel(/^Training data/).setInputFiles(broken);
     await submit(page, "Start");
     await page.locator(".issues code", { hasText: "broken.jsonl:6:" }).waitFor();
     expect(await page.locator(".report").textContent()).toContain("4 of 6 rows accepted, 2 rejected");
     expect(await page.locator(".jobs li").count()).toBe(0);
 
-    await page.getByLabel("Training data").setInputFiles(good);
+    await page.getByLabel(/^Training data/).setInputFiles(good);
     await page.getByLabel("Steps").fill("200");
     await page.getByLabel("Learning rate").fill("0.01");
     await submit(page, "Start");
@@ -591,12 +595,64 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.locator(".report", { hasText: "3 of 3 rows accepted" }).waitFor();
   }, 90_000);
 
+  it("lays the curves of several runs over each other, and tells which settings differ", async () => {
+    const admin = connectAdmin(rig.server.app.addresses.admin!, { maxAttempts: 1 });
+    const { training, datasets: held } = admin;
+    const { datasets } = await held.listDatasets({});
+    const dataset = datasets.find(({ name }) => name === "reviews.jsonl")!.digest;
+    for (const seed of [3n, 4n]) {
+      const recipe = { train_step: "30", learning_rate: seed === 3n ? "0.01" : "0.001" };
+      const spec = {
+        kind: JobKind.FINE_TUNE,
+        model: "reviews",
+        task: "classification",
+        train: { dataset },
+        recipe,
+        seed,
+      };
+      const { job } = await training.createJob({
+        requestId: `runs-${seed}`,
+        spec: { ...spec, labels: { round: "second" } },
+      });
+      for await (const _ of training.watchJob({ jobId: job!.id })) void _;
+    }
+    admin.close();
+    const page = await open("runs");
+    await page.getByLabel("Find").fill("round=second");
+    await page
+      .getByRole("status")
+      .filter({ hasText: /^2 of \d+ runs; 0 side by side$/ })
+      .waitFor();
+    for (const box of await page.locator(".runs input").all()) await box.check();
+    const beside = page.getByRole("region", { name: "Side by side" });
+    await beside.locator("figure", { hasText: "loss" }).first().waitFor();
+    expect(await beside.locator("figure", { hasText: "eval_accuracy" }).locator("li").count()).toBe(2);
+    const differing = await beside.locator(".settings-diff tbody th").allTextContents();
+    expect(differing).toContain("learning_rate");
+    expect(differing).toContain("seed");
+    expect(differing).not.toContain("task");
+    expect(await beside.locator(".settings-diff").textContent()).toMatch(/0\.01.*0\.001|0\.001.*0\.01/);
+    const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Save the curves as CSV").click()]);
+    const lines = readFileSync((await saved.path())!, "utf8")
+      .trimEnd()
+      .split("\n");
+    expect(lines[0]).toBe("run,curve,step,value");
+    expect(new Set(lines.slice(1).map((line) => line.split(",", 2).join())).size).toBeGreaterThanOrEqual(6);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const shared = new URL(page.url()).hash;
+    const other = await open(shared.slice(2), { width: 360 });
+    await other.locator(".settings-diff").waitFor();
+    expect(await overflow(other)).toBe(0);
+    await other.getByLabel("Sort").selectOption("best first");
+    expect(new URL(other.url()).hash).toContain("sort=best+first");
+  }, 120_000);
+
   it("cancels a job", async () => {
     const page = await open("jobs");
     const file = join(rig.directory, "cancel.jsonl");
     writeFileSync(file, rows(40));
     await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
-    await page.getByLabel("Training data").setInputFiles(file);
+    await page.getByLabel(/^Training data/).setInputFiles(file);
     await page.getByLabel("Steps").fill("100000");
     await submit(page, "Start");
     await button(page, "Cancel job").click();
@@ -689,7 +745,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     };
     await submit(page, "Classify");
     await page.locator(".meta").waitFor();
-    await page.locator("summary").click();
+    await page.locator("summary", { hasText: "tokens" }).click();
     await judge("labels");
     await page.getByLabel("Text", { exact: true }).fill("");
     await submit(page, "Classify");
