@@ -49,6 +49,15 @@ async function search(page: Page): Promise<void> {
   await page.locator(".meta").waitFor();
 }
 
+async function feedback(page: Page): Promise<void> {
+  await view(page, "Feedback");
+  await page.getByRole("combobox", { name: "Model" }).selectOption("sentiment");
+  await page.getByLabel("Texts").fill(TEXTS.join("\n"));
+  await submit(page, "Answer them");
+  await page.locator(".to-judge").waitFor();
+  await page.keyboard.press("Enter");
+}
+
 async function job(page: Page): Promise<void> {
   await view(page, "Jobs");
   await page.locator("button.job").first().click();
@@ -70,6 +79,13 @@ async function health(page: Page): Promise<void> {
   })()`);
 }
 
+const TEXTS = [
+  "A gripping film with a wonderful cast.",
+  "The story is thin, but the pictures are beautiful.",
+  "Two hours of my life that I will never get back.",
+  "Nobody will remember it, and nobody will regret having seen it.",
+];
+
 const PICTURES: readonly Picture[] = [
   { name: "try-it", show: classify },
   { name: "ask", head: "span-answerability", show: ask },
@@ -83,6 +99,16 @@ const PICTURES: readonly Picture[] = [
       await page.locator(".versions").first().waitFor();
     },
   },
+  {
+    name: "version",
+    height: 1000,
+    show: async (page) => {
+      await view(page, "Versions");
+      await page.getByRole("link", { name: "Report and lineage" }).first().click();
+      await page.getByRole("heading", { name: "Figures" }).waitFor();
+    },
+  },
+  { name: "feedback", height: 520, show: feedback },
   { name: "health", dark: true, height: 520, show: health },
   { name: "narrow", dark: true, width: 360, height: 900, show: classify },
 ];
@@ -173,7 +199,8 @@ try {
   const pictures = PICTURES.filter(
     ({ name, head }) => (chosen.length === 0 || chosen.includes(name)) && (head === undefined || kinds.includes(head)),
   );
-  if (pictures.some(({ name }) => name === "job" || name === "models")) await fineTune(await open({}), directory);
+  if (pictures.some(({ name }) => name === "job" || name === "models" || name === "version"))
+    await fineTune(await open({}), directory);
   for (const picture of pictures) {
     const page = await open(picture);
     await picture.show(page);

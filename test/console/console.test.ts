@@ -474,6 +474,8 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Save as a page").click()]);
     expect(saved.suggestedFilename()).toBe("reviews-2.html");
     expect(readFileSync((await saved.path())!, "utf8")).toContain('<h2 id="figures">');
+    const [card] = await Promise.all([page.waitForEvent("download"), button(page, "Save a model card").click()]);
+    expect(readFileSync((await card.path())!, "utf8")).toMatch(/# reviews@2\n[\s\S]*\| accuracy \|/);
     expect(await accessibilityProblems(page)).toEqual([]);
     const narrow = await open("versions?of=reviews@2", { width: 360 });
     await narrow.getByRole("heading", { name: "Figures" }).waitFor();
@@ -758,7 +760,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.getByRole("link", { name: "Versions" }).click();
     await shown(page, "versions");
     await judge("models");
-    await button(page, "Promote 2").click();
+    await page.getByRole("region", { name: "reviews" }).getByRole("button", { name: "Promote 2" }).click();
     await page.getByRole("dialog").getByText("gate").first().waitFor();
     await judge("the dialog");
     await button(page, "Leave it").click();

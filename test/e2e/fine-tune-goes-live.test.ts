@@ -138,6 +138,12 @@ describe("a fine-tune", () => {
     expect(out).toMatch(/^reviews@2 on 80 examples of dev\.jsonl \(classification\)\n/);
     expect(out).toMatch(/figures of 80 examples/);
     expect(readFileSync(page, "utf8")).toContain(`<h1>${MODEL}@2 on dev.jsonl</h1>`);
+    const card = await runAlbert("models", "card", `${MODEL}@2`, ...flags);
+    expect(card.out).toContain(`# ${MODEL}@2\n`);
+    expect(card.out).toMatch(/\| accuracy \| [\d.]+ % \|/);
+    expect((await runAlbert("models", "card", `${MODEL}@1`, ...flags)).out).toContain(
+      "Nobody has evaluated this version",
+    );
     const none = admin.models.getReport({ model: MODEL, version: "1" });
     await expect(none).rejects.toMatchObject({ status: "NOT_FOUND", reason: "REPORT_NOT_FOUND" });
   }, 60_000);

@@ -1,7 +1,9 @@
+import { writeFile } from "node:fs/promises";
 import { create, toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
 import type { AdminClient } from "../../client/admin-client.ts";
+import { CallError } from "../../client/call-error.ts";
 import type { PrecisionLoss } from "../../gen/albert/v1/inference_pb.js";
 import {
   type Alias,
@@ -24,6 +26,7 @@ import {
   WatchServingResponseSchema,
 } from "../../gen/albert/v1/models_pb.js";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
+import { modelCard } from "../../report/render/card.ts";
 import { reportLines } from "../../report/render/text.ts";
 import { reportFile, writeReport } from "../evaluation/report-file.ts";
 import { saidToWait } from "../work-progress.ts";
@@ -124,6 +127,33 @@ export function registerModels(program: Command): void {
           ...reportLines(report),
           ...(flags.output === undefined ? [] : [`report: ${flags.output}`]),
         ]);
+      }),
+    );
+  addAdminOptions(models.command("card").argument("<version>", "as name@7 or name/champion; a name alone: champion"))
+    .description("make a model card in Markdown of a version's manifest and its newest report")
+    .option("--output <file>", "write it there, and not to standard output")
+    .action((reference: string, flags: AdminFlags & { readonly output?: string }) =>
+      withAdmin(flags, async (client) => {
+        const [model = "", wanted = ""] = reference.split(/[@/]/);
+        const { version, manifestJson } = await client.models.getVersion({ model, version: wanted });
+        const number = String(version!.version);
+        const report = await client.models.getReport({ model, version: number }).catch((error: unknown) => {
+          if (error instanceof CallError && error.reason === "REPORT_NOT_FOUND") return undefined;
+          throw error;
+        });
+        const card = modelCard({
+          ...{ name: `${model}@${number}`, digest: version!.digest, manifest: JSON.parse(manifestJson) },
+          ...(report === undefined ? {} : { report: JSON.parse(report.reportJson) }),
+        });
+        if (flags.output !== undefined) await writeFile(flags.output, card);
+        const file = flags.output === undefined ? {} : { output: flags.output };
+        process.stdout.write(
+          flags.json
+            ? `${JSON.stringify({ card, ...file }, null, 2)}\n`
+            : flags.output === undefined
+              ? card
+              : `${flags.output}\n`,
+        );
       }),
     );
   addAdminOptions(

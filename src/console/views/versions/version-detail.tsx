@@ -3,10 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { useEffect } from "preact/hooks";
 import type { GetReportResponse, GetVersionResponse, VersionChange } from "../../../gen/albert/v1/models_pb.js";
 import { VersionStateSchema } from "../../../gen/albert/v1/models_pb.js";
+import type { EvaluationReport } from "../../../report/evaluation-report.ts";
+import { type CardManifest, modelCard } from "../../../report/render/card.ts";
 import { models } from "../../api.ts";
 import { Loaded } from "../../parts/calls/loaded.tsx";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
+import { Download } from "../../parts/download.tsx";
 import { ReportSections } from "../../parts/report-sections.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { hrefOf } from "../../parts/words/address.ts";
@@ -71,7 +74,12 @@ function Details({ details, ancestors }: Read) {
         <h3>Where it came from</h3>
         <Lineage ancestors={ancestors} />
       </section>
-      <ReportCard model={model} version={version!.version} />
+      <ReportCard
+        model={model}
+        version={version!.version}
+        digest={version!.digest}
+        manifestJson={details.manifestJson}
+      />
       <section class="card" aria-labelledby="gate-heading">
         <h2 id="gate-heading">Against what served</h2>
         {gateReport === undefined ? (
@@ -97,7 +105,17 @@ function against(ancestors: readonly Ancestor[], name: string): string {
   return ancestors.find((ancestor) => ancestor.name !== undefined && ancestor.name !== name)?.name ?? name;
 }
 
-function ReportCard({ model, version }: { readonly model: string; readonly version: number }) {
+function ReportCard({
+  model,
+  version,
+  digest,
+  manifestJson,
+}: {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly manifestJson: string;
+}) {
   const [call, load] = useCall(async (signal): Promise<GetReportResponse | undefined> => {
     try {
       return await models.getReport({ model, version: String(version) }, { signal });
@@ -123,6 +141,22 @@ function ReportCard({ model, version }: { readonly model: string; readonly versi
       )}
       {call.state === "done" && call.value !== undefined && (
         <ReportSections json={call.value.reportJson} file={`${model}-${version}`} />
+      )}
+      {call.state === "done" && (
+        <p>
+          <Download
+            name={`${model}-${version}-card.md`}
+            type="text/markdown"
+            text={() =>
+              modelCard({
+                ...{ name: `${model}@${version}`, digest, manifest: JSON.parse(manifestJson) as CardManifest },
+                ...(call.value === undefined ? {} : { report: JSON.parse(call.value.reportJson) as EvaluationReport }),
+              })
+            }
+          >
+            Save a model card
+          </Download>
+        </p>
       )}
     </section>
   );
