@@ -65,7 +65,9 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
   const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
   /** What the choice of data calls the file that a version was trained on. */
   const reviewsOption = async (page: Page): Promise<string> => {
-    const options = await page.getByRole("combobox", { name: "Data" }).locator("option").allTextContents();
+    const choices = page.getByRole("combobox", { name: "Data" }).locator("option");
+    await choices.filter({ hasText: "reviews.jsonl" }).first().waitFor({ state: "attached" });
+    const options = await choices.allTextContents();
     return options.find((text) => text.startsWith("reviews.jsonl"))!;
   };
   const submit = (page: Page, name: string) => page.locator('button[type="submit"]', { hasText: name }).click();
