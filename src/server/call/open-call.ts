@@ -28,6 +28,8 @@ export interface Transport {
   readonly remainingMs: number | undefined;
   /** Size of the request, of unary calls, where the transport knows it. */
   readonly requestBytes?: number;
+  /** Told of the span that was made of the call. */
+  traced?(span: Span): void;
 }
 
 /** What a call takes from its listener. */
@@ -72,6 +74,7 @@ export class OpenCall implements IncomingCall {
 
   traced(span: Span): void {
     this.#trace = span;
+    this.#transport.traced?.(span);
   }
 
   get signal(): AbortSignal {

@@ -1,17 +1,20 @@
 import type { Metadata } from "@grpc/grpc-js";
-import type { IncomingCall } from "../call/call.ts";
+import type { Span } from "../../tracing/span.ts";
 
-// Which of our calls a call of the library is: both see the same metadata, and nothing else of each other.
+// Which trace a call of the library is in: our call and the library's see the same metadata, and nothing else of each other.
 
-const CALLS = new WeakMap<Metadata, Pick<IncomingCall, "trace">>();
+/**
+ * By the metadata that a call came with. Of traces that are kept alone: an entry for every call would cost a tenth of what the
+ * way through gRPC costs in all, for the collector of garbage has to look after each.
+ */
+const KEPT = new WeakMap<Metadata, string>();
 
-/** Remembers the call that came with this metadata, for as long as that lives. */
-export function rememberCall(metadata: Metadata, call: Pick<IncomingCall, "trace">): void {
-  CALLS.set(metadata, call);
+/** Remembers the trace of the call that came with this metadata, if it is kept, for as long as that lives. */
+export function rememberTrace(metadata: Metadata, { context }: Pick<Span, "context">): void {
+  if (context.sampled) KEPT.set(metadata, context.traceId);
 }
 
 /** The trace of the call that came with this metadata, where it is kept. */
 export function keptTraceOf(metadata: Metadata | undefined): string | undefined {
-  const context = metadata === undefined ? undefined : CALLS.get(metadata)?.trace?.context;
-  return context?.sampled === true ? context.traceId : undefined;
+  return metadata === undefined ? undefined : KEPT.get(metadata);
 }

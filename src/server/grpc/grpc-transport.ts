@@ -1,6 +1,7 @@
 import type { Deadline, Metadata } from "@grpc/grpc-js";
 import type { Transport } from "../call/open-call.ts";
 import { alternativeNames } from "../tls/alternative-names.ts";
+import { rememberTrace } from "./call-traces.ts";
 
 // What a running call needs of grpc-js's call objects.
 
@@ -22,6 +23,7 @@ export function grpcTransport(surface: CallSurface): Transport {
     },
     certificateNames: () => alternativeNames(surface.getAuthContext().sslPeerCertificate?.subjectaltname),
     remainingMs: remainingMs(surface),
+    traced: (span) => rememberTrace(surface.metadata, span),
   };
 }
 

@@ -13,7 +13,6 @@ import { decodeMessage } from "../call/decode.ts";
 import { encodeReply } from "../call/encode-reply.ts";
 import { OpenCall } from "../call/open-call.ts";
 import { type CallSettings, runCall } from "../call/run-call.ts";
-import { rememberCall } from "./call-traces.ts";
 import { grpcStatus } from "./grpc-status.ts";
 import { type CallSurface, grpcTransport } from "./grpc-transport.ts";
 import { type ReplyStream, readRequests, writeReplies } from "./message-streams.ts";
@@ -147,7 +146,6 @@ async function runOn(
   requestBytes = 0,
 ): Promise<void> {
   const call = new OpenCall(method, { ...grpcTransport(surface), requestBytes }, settings);
-  rememberCall(surface.metadata, call);
   const bytes = new CallBytes(settings.budget);
   surface.on("cancelled", call.onTransportClosed);
   try {

@@ -13,6 +13,7 @@ export function traceBatch(
   startedAt: number,
   endedAt: number,
 ): void {
+  if (!batch.some(({ request }) => request.work.trace?.context.sampled)) return;
   const spans = new Set(batch.flatMap(({ request }) => (request.work.trace === undefined ? [] : [request.work.trace])));
   const kept = [...spans].filter(({ context }) => context.sampled);
   kept[0]?.part({
