@@ -145,7 +145,7 @@ function precisions({ runtime }: Config): FieldViolation[] {
 }
 
 /** Jobs need a store for what they make, and a local directory to work in. */
-function homes({ server, store, training }: Config): FieldViolation[] {
+function homes({ server, store, training, jobs }: Config): FieldViolation[] {
   if (store.directory === "") {
     const violations =
       server.role === "training" ? [{ field: "store.directory", description: "training needs one" }] : [];
@@ -154,8 +154,12 @@ function homes({ server, store, training }: Config): FieldViolation[] {
     return violations;
   }
   const isLocal = !/^[a-z][a-z0-9+.-]*:\/\//i.test(store.directory);
-  if (isLocal || server.role === "inference" || training.directory !== "") return [];
-  const description = "is needed where store.directory is not a local directory";
+  if (server.role === "inference" || training.directory !== "") return [];
+  if (isLocal && jobs.queue === "own") return [];
+  const description =
+    jobs.queue === "own"
+      ? "is needed where store.directory is not a local directory"
+      : "is needed with jobs.queue shared: a local directory of this server's own for the files of the job in hand";
   return [{ field: "training.directory", description }];
 }
 

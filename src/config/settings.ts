@@ -508,6 +508,34 @@ const SETTINGS = {
     }),
   },
   jobs: {
+    queue: choice(["own", "shared"], {
+      default: "own",
+      roles: TRAINS,
+      doc: "Whose jobs a server works on: its own, which lie in training.directory, or those of the store, which all servers with shared work on together. Needs a training.directory of each server's own.",
+    }),
+    leaseMs: integer({
+      default: 30_000,
+      min: 1000,
+      max: 3_600_000,
+      unit: "ms",
+      roles: TRAINS,
+      doc: "With jobs.queue shared: how long a server that works on a job may give no sign of life before another takes the job over. It gives five signs in that time.",
+    }),
+    atWorkPerSubmitter: integer({
+      default: 0,
+      min: 0,
+      max: 1_000_000,
+      roles: TRAINS,
+      doc: "Jobs of one submitter that may be at work at once, on all servers of a queue together; more of them wait. 0: as many as there are servers.",
+    }),
+    retentionDays: integer({
+      default: 0,
+      min: 0,
+      max: 36_500,
+      unit: "days",
+      roles: TRAINS,
+      doc: "Days after which a job that has ended is deleted with its log and files; versions and data sets that it made stay. 0: never.",
+    }),
     isolation: choice(["thread", "process"], {
       default: "thread",
       roles: TRAINS,

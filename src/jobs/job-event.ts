@@ -1,6 +1,6 @@
-import type { JobReason, JobState, JobStateKind } from "./job-state.ts";
+import { type JobReason, type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
 
-// The entries of a job's log. Types, and the empty progress.
+// The entries of a job's log, and those that every log has.
 
 /** A move from one state to another, as the log keeps it. */
 export interface StateChange {
@@ -63,7 +63,11 @@ export type JobEventKind =
   | "dataset_stored"
   | "promoted"
   | "not_promoted"
-  | "rolled_back";
+  | "rolled_back"
+  | "claimed"
+  | "released"
+  | "pause_asked"
+  | "files_kept";
 
 /** What is appended to a job's log. */
 export interface NewJobEvent {
@@ -92,4 +96,13 @@ export interface JobEvent extends NewJobEvent {
 /** Why a job moved that a person moved. @param by  who, if that is known */
 export function byUser(by: string | undefined): { readonly reason: JobReason; readonly detail?: string } {
   return { reason: "USER", ...(by === undefined ? {} : { detail: `by ${by}` }) };
+}
+
+/** The first event of every log. @param by  who asked for the job, if that is known */
+export function queuedEvent(by: string | undefined): NewJobEvent {
+  return {
+    kind: "state_changed",
+    summary: by === undefined ? "queued" : `queued: by ${by}`,
+    transition: { from: undefined, to: QUEUED, ...(by === undefined ? {} : { detail: `by ${by}` }) },
+  };
 }

@@ -6,7 +6,7 @@ import { byUser } from "./job-event.ts";
 import type { JobOutcome, JobProduct } from "./job-outcome.ts";
 import type { JobRun, JobRunner } from "./job-runner.ts";
 import type { JobState } from "./job-state.ts";
-import type { JobRecord } from "./log/job-record.ts";
+import type { JobWriter } from "./log/job-record.ts";
 import { JobReporter } from "./log/job-reporter.ts";
 import { resumeUnlessPoison } from "./poison.ts";
 import {
@@ -32,6 +32,8 @@ export interface ExecutionOptions {
    * Default 2.
    */
   readonly poisonKills?: number | undefined;
+  /** Whether a job whose process was killed is queued again here; by default, where nobody else looks after the queue. */
+  readonly requeues?: boolean;
   /** Told of a job that found no room on the disk, while the disk is as it found it. */
   readonly onFullDisk: (jobId: string) => Promise<void>;
 }
@@ -44,7 +46,7 @@ export type StopIntent = "pause" | "cancel" | "preempt";
  * knows no other.
  */
 export class JobExecution {
-  readonly record: JobRecord;
+  readonly record: JobWriter;
   /** Resolves when the job has left its active state. Never rejects. */
   readonly ended: Promise<void>;
   readonly #options: ExecutionOptions;
@@ -56,7 +58,7 @@ export class JobExecution {
   #abandoned = false;
 
   /** Starts the job's run; where an earlier attempt has done that, only the publication is left. */
-  constructor(record: JobRecord, options: ExecutionOptions) {
+  constructor(record: JobWriter, options: ExecutionOptions) {
     this.record = record;
     this.#options = options;
     const onDefect = (error: unknown) => options.onDefect(error, record.job.id);
@@ -160,7 +162,8 @@ export class JobExecution {
   async #goOnAfterKill(detail: string): Promise<void> {
     const { record } = this;
     await this.#surely(() => record.transition({ kind: "preempt" }, { reason: "WORKER_KILLED", detail }));
-    await resumeUnlessPoison(record, "WORKER_KILLED", this.#options.poisonKills);
+    const { requeues = true, poisonKills } = this.#options;
+    if (requeues) await resumeUnlessPoison(record, "WORKER_KILLED", poisonKills);
   }
 
   /** A job for which the disk had no room keeps what it has done, and goes on when there is room. */
@@ -219,7 +222,7 @@ export class JobExecution {
 /** Deaths of what judges a model after which its job is judged no more. */
 const MOST_JUDGES_LOST = 2;
 
-function judgesLost({ job }: JobRecord): number {
+function judgesLost({ job }: JobWriter): number {
   return job.history.filter(
     ({ from, to, reason }) => from === "evaluating" && to.kind === "preempted" && reason === "WORKER_KILLED",
   ).length;
@@ -240,7 +243,7 @@ function isForWantOfRoom(outcome: JobOutcome, state: JobState): boolean {
 
 /** Frees the disk that a job which has succeeded does not need; a failure to do so changes nothing about the job. */
 export async function freeSpentFiles(
-  { job, directory }: JobRecord,
+  { job, directory }: JobWriter,
   onDefect: ExecutionOptions["onDefect"],
 ): Promise<void> {
   if (job.state.kind !== "succeeded") return;

@@ -1,10 +1,11 @@
+import { AlbertError } from "../errors.ts";
 import type { Job } from "./job.ts";
 import type { JobEvent } from "./job-event.ts";
 import type { JobPlan } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
-import type { JobStateKind } from "./job-state.ts";
+import { isTerminal, type JobStateKind } from "./job-state.ts";
 
-// What administrators can do with jobs. Types only.
+// What administrators can do with jobs, and how each of them is read.
 
 export interface JobFilter {
   /** Absent: every state. */
@@ -24,6 +25,8 @@ export interface JobService {
    */
   create(requestId: string, spec: JobSpec, by?: string): Promise<{ readonly job: Job; readonly replayed: boolean }>;
   plan(spec: JobSpec): Promise<JobPlan>;
+  /** Learns what other servers did with the jobs; does nothing where they belong to this one. */
+  refresh(): Promise<void>;
   /** @throws AlbertError not-found (JOB_NOT_FOUND) */
   get(id: string): Job;
   /** Newest first. */
@@ -44,8 +47,31 @@ export interface JobService {
     overrides: Partial<JobSpec>,
     by?: string,
   ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  /** Removes a job that has ended, with its log and files. @throws AlbertError precondition (JOB_NOT_ENDED) */
+  delete(id: string): Promise<void>;
   /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. What is known of jobs can still be asked. */
   stop(): Promise<void>;
   /** Stops all work and lets others take the jobs. */
   close(): Promise<void>;
+}
+
+/** The jobs that a filter lets through. */
+export function filtered(jobs: readonly Job[], { states, model }: JobFilter = {}): readonly Job[] {
+  return jobs
+    .filter((job) => states === undefined || states.includes(job.state.kind))
+    .filter((job) => model === undefined || job.spec.model === model);
+}
+
+/** A specification with fields replaced; recipe and labels are merged by key. */
+export function withOverrides(spec: JobSpec, overrides: Partial<JobSpec>): JobSpec {
+  const recipe = { ...spec.recipe, ...overrides.recipe };
+  const labels = { ...spec.labels, ...overrides.labels };
+  return { ...spec, ...overrides, recipe, labels };
+}
+
+/** Refuses to remove a job on which something is still to be done. @throws AlbertError precondition (JOB_NOT_ENDED) */
+export function requireEnded({ id, state }: Job): void {
+  if (isTerminal(state)) return;
+  const message = `job ${id} is ${state.kind}: only a job that has ended can be deleted; cancel it first`;
+  throw new AlbertError("precondition", message, { reason: "JOB_NOT_ENDED", metadata: { state: state.kind } });
 }

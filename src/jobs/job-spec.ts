@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { AlbertError } from "../errors.ts";
 
 // What a caller asks of a job, as plain data, and its digest.
 
@@ -61,6 +62,14 @@ export interface JobSpec {
 /** sha256 (hex) of a specification, whatever the order of its keys: equal content has an equal digest. */
 export function specDigest(spec: JobSpec): string {
   return createHash("sha256").update(canonicalJson(spec)).digest("hex");
+}
+
+/** The refusal of a request id that made another job. */
+export function requestIdReused(job: string, existing: string, given: string): AlbertError {
+  return new AlbertError("already-exists", "this request id created a job with another specification", {
+    reason: "REQUEST_ID_REUSED",
+    metadata: { job, existing_digest: existing, given_digest: given },
+  });
 }
 
 function canonicalJson(value: unknown): string {

@@ -7,8 +7,8 @@ import { createDirectoryAtomically, writeNewFile } from "../platform/atomic-file
 import { makeDirectory } from "../platform/directories.ts";
 import { isUnreadable } from "../platform/disk-space.ts";
 import { SerialQueue } from "../platform/serial-queue.ts";
-import type { JobIdentity } from "./job.ts";
-import { type JobSpec, specDigest } from "./job-spec.ts";
+import { type JobIdentity, newJobId } from "./job.ts";
+import { type JobSpec, requestIdReused, specDigest } from "./job-spec.ts";
 import { type JobAccess, JobRecord } from "./log/job-record.ts";
 
 const IDENTITY_FILE = "job.json";
@@ -71,6 +71,18 @@ export class JobStore {
     return this.#creations.run(() => this.#create(requestId, spec, check));
   }
 
+  /** Removes a job with its log and files. It exists no more from the instant its directory is renamed. */
+  async remove(id: string): Promise<void> {
+    const record = this.get(id);
+    await this.#access.checkFencing();
+    await record.close();
+    const removed = join(this.#directory, `.${id}.partial`); // removed at the next start where this process ends before
+    await rename(record.directory, removed);
+    this.#records.delete(id);
+    if (this.#byRequest.get(record.job.requestId) === record) this.#byRequest.delete(record.job.requestId);
+    await rm(removed, { recursive: true, force: true });
+  }
+
   async close(): Promise<void> {
     await this.#creations.drained();
     for (const record of this.#records.values()) await record.close();
@@ -86,10 +98,7 @@ export class JobStore {
     if (existing !== undefined) {
       const known = existing.job.specDigest;
       if (known === digest) return { record: existing, replayed: true };
-      throw new AlbertError("already-exists", "this request id created a job with another specification", {
-        reason: "REQUEST_ID_REUSED",
-        metadata: { job: existing.job.id, existing_digest: known, given_digest: digest },
-      });
+      throw requestIdReused(existing.job.id, known, digest);
     }
     await check(spec);
     await this.#access.checkFencing();
@@ -128,10 +137,8 @@ export class JobStore {
     return record;
   }
 
-  /** Ids sort by the time of creation. */
   #newId(createdMs: number): string {
-    const time = new Date(createdMs).toISOString().replace(/[-:]/g, "").replace(".", "").slice(0, 18).toLowerCase();
-    const id = `${time}-${randomBytes(3).toString("hex")}`;
+    const id = newJobId(createdMs, randomBytes(3));
     return this.#records.has(id) ? this.#newId(createdMs) : id;
   }
 }

@@ -2,7 +2,7 @@ import { isFindingReason } from "../training/evaluation/findings.ts";
 import { type JobEvent, type JobProgress, NO_PROGRESS, type StateChange } from "./job-event.ts";
 import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
+import { isActive, type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
 
 // A job as the fold over its event log. Pure: it reads and writes no file.
 
@@ -50,6 +50,40 @@ export interface Job extends JobIdentity {
   readonly notPromoted: string;
   /** What its runs found besides figures, and what to try; see `Finding`. */
   readonly findings: readonly string[];
+  /** The server that works on it; absent where none does, and where jobs belong to one server. */
+  readonly owner?: JobOwner | undefined;
+  /** Of the newest claim; absent before the first. Grows by one with each, so that what an earlier owner writes is known. */
+  readonly generation?: number | undefined;
+  /** Generation of the newest claim that another than its owner ended. */
+  readonly released?: number | undefined;
+  /** Whoever asked the owner to pause it, "" where that is not known; absent where nobody did. */
+  readonly pauseAsked?: string | undefined;
+  /** The checkpoints that any server can go on from. */
+  readonly kept?: readonly KeptFile[] | undefined;
+}
+
+/** A server that works on a job. */
+export interface JobOwner {
+  /** As its signs of life name it. */
+  readonly trainer: string;
+  /** Where it runs, for people. */
+  readonly host: string;
+}
+
+/** A file of a job that the store keeps. */
+export interface KeptFile {
+  /** Below the job's directory. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Of the claim under which it was written. */
+  readonly generation: number;
+}
+
+/** An id of a new job; ids sort by the time of creation. @param random  3 bytes */
+export function newJobId(createdMs: number, random: Buffer): string {
+  const time = new Date(createdMs).toISOString().replace(/[-:]/g, "").replace(".", "").slice(0, 18).toLowerCase();
+  return `${time}-${random.toString("hex")}`;
 }
 
 /** Who created a job; undefined where callers were not asked who they are. */
@@ -105,12 +139,34 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     findings: findingsAfter(job, event),
     ...publicationAfter(job, event),
+    ...claimAfter(job, event),
   };
 }
 
+/** Nobody owns a job that has left the hands of its owner, in whatever way. */
+function claimAfter(job: Job, { kind, transition, detail = {} }: JobEvent): Partial<Job> {
+  switch (kind) {
+    case "claimed": {
+      const { trainer, host, generation } = detail as unknown as JobOwner & { readonly generation: number };
+      return { owner: { trainer, host }, generation, pauseAsked: undefined }; // `claimEvents` wrote it
+    }
+    case "released":
+      return { owner: undefined, pauseAsked: undefined, released: Number(detail["generation"]) };
+    case "pause_asked":
+      return { pauseAsked: String(detail["by"] ?? "") };
+    case "files_kept":
+      return { kept: detail["files"] as readonly KeptFile[] }; // `FileKeeper` wrote it
+    default: {
+      if (transition === undefined || job.owner === undefined) return {};
+      const { to } = transition;
+      return isActive(to) || to.kind === "cancelling" ? {} : { owner: undefined, pauseAsked: undefined };
+    }
+  }
+}
+
 /** The time since the event before, unless the server was down in it. The times of day alone tell it in the logs of earlier versions. */
-function ranFor({ state, updatedMs }: Job, { timeMs, sinceMs, transition }: JobEvent): number {
-  if (state.kind !== "running" || isLate(transition?.detail)) return 0;
+function ranFor({ state, updatedMs }: Job, { kind, timeMs, sinceMs, transition }: JobEvent): number {
+  if (state.kind !== "running" || kind === "released" || isLate(transition?.detail)) return 0;
   return Math.max(0, sinceMs ?? timeMs - updatedMs);
 }
 

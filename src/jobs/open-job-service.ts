@@ -3,15 +3,16 @@ import { everyUnreferenced } from "../platform/clock.ts";
 import { isDiskFull } from "../platform/disk-space.ts";
 import { RoomWatch } from "./full-disk.ts";
 import { type Job, SERVER_ENDED, SERVER_STOPPED } from "./job.ts";
-import { byUser, type JobEvent } from "./job-event.ts";
+import { byUser, type JobEvent, queuedEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
-import type { JobFilter, JobService } from "./job-service.ts";
+import { filtered, type JobFilter, type JobService, requireEnded, withOverrides } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
+import { nextJob } from "./next-job.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
-import type { JobRecord } from "./log/job-record.ts";
+import type { JobRecord, JobWriter } from "./log/job-record.ts";
 import { resumeUnlessPoison } from "./poison.ts";
 
 // Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.
@@ -38,6 +39,8 @@ export interface JobServiceOptions
    */
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
   readonly pressure?: ServingPressure;
+  /** Jobs of one submitter that may be at work at once; 0: any number. */
+  readonly atWorkPerSubmitter?: number;
   /** Milliseconds since 1970, which tells when something happened. */
   readonly clock?: () => number;
   /** Milliseconds since some fixed moment, which tells how long something took: nobody sets it. */
@@ -107,10 +110,7 @@ class DirectoryJobService implements JobService {
     this.#lock = lock;
     const { pressure, directory, fullDisk = {}, every = everyUnreferenced } = options;
     this.#room = new RoomWatch(directory, fullDisk, every, (jobIds) => void this.#goOn(jobIds));
-    this.#stopWatchingPressure =
-      pressure === undefined
-        ? () => {}
-        : every(PRESSURE_INTERVAL_MS, () => this.#active?.setYield(pressure.predictedWaitMs() > pressure.boundMs));
+    this.#stopWatchingPressure = watchPressure(pressure, every, (yielding) => this.#active?.setYield(yielding));
   }
 
   /** Brings jobs of a process that ended into a state that this one can go on from. */
@@ -162,13 +162,12 @@ class DirectoryJobService implements JobService {
     return this.#store.get(id).job;
   }
 
-  list({ states, model }: JobFilter = {}): readonly Job[] {
-    return this.#store
-      .records()
-      .map(({ job }) => job)
-      .filter((job) => states === undefined || states.includes(job.state.kind))
-      .filter((job) => model === undefined || job.spec.model === model);
+  list(filter?: JobFilter): readonly Job[] {
+    const jobs = this.#store.records().map(({ job }) => job);
+    return filtered(jobs, filter);
   }
+
+  async refresh(): Promise<void> {}
 
   watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent> {
     return this.#store.get(id).watch(afterSequence, signal);
@@ -204,10 +203,16 @@ class DirectoryJobService implements JobService {
   }
 
   async clone(requestId: string, id: string, overrides: Partial<JobSpec>, by?: string) {
-    const { spec } = this.#store.get(id).job;
-    const recipe = { ...spec.recipe, ...overrides.recipe };
-    const labels = { ...spec.labels, ...overrides.labels };
-    return this.create(requestId, { ...spec, ...overrides, recipe, labels }, by);
+    return this.create(requestId, withOverrides(this.#store.get(id).job.spec, overrides), by);
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#requireOpen();
+    const record = this.#store.get(id);
+    requireEnded(record.job);
+    if (this.#active?.record === record) await this.#active.ended; // it frees its files
+    await this.#store.remove(id);
+    this.#options.onChange?.();
   }
 
   stop(): Promise<void> {
@@ -247,7 +252,7 @@ class DirectoryJobService implements JobService {
   /** Starts the next queued job when none is at work. */
   #startNext(): void {
     if (this.#active !== undefined || this.#closing || this.#lost !== undefined) return;
-    const next = nextJob(this.list(), this.#options.clock());
+    const next = nextJob(this.list(), this.#options);
     if (next === undefined) return;
     const execution = new JobExecution(this.#store.get(next.id), {
       ...this.#options,
@@ -275,7 +280,7 @@ class DirectoryJobService implements JobService {
     this.#startNext();
   }
 
-  #stop(record: JobRecord, intent: StopIntent, by?: string): void {
+  #stop(record: JobWriter, intent: StopIntent, by?: string): void {
     const active = this.#active;
     if (active?.record === record && !isTerminal(record.job.state)) active.stop(intent, by);
   }
@@ -287,30 +292,22 @@ class DirectoryJobService implements JobService {
   }
 }
 
+/** Tells again and again whether training is to stand back. @returns a function that ends it */
+export function watchPressure(
+  pressure: ServingPressure | undefined,
+  every: NonNullable<JobServiceOptions["every"]>,
+  setYield: (yielding: boolean) => void,
+): () => void {
+  if (pressure === undefined) return () => {};
+  return every(PRESSURE_INTERVAL_MS, () => setYield(pressure.predictedWaitMs() > pressure.boundMs));
+}
+
 /** Whether a job stands aside because the disk had no room for it. */
 function waitsForRoom({ state, history }: Job): boolean {
   return state.kind === "preempted" && history.at(-1)?.reason === "DISK_FULL";
 }
 
-/** Minutes of waiting that count as one step of priority: no job waits forever behind more important ones. */
-const AGEING_MINUTES = 10;
-
-/** The queued job that runs next: the highest priority, raised by waiting; among equals the one that was created first. */
-function nextJob(jobs: Iterable<Job>, nowMs: number): Job | undefined {
-  let next: { readonly job: Job; readonly rank: number } | undefined;
-  for (const job of jobs) {
-    if (job.state.kind !== "queued") continue;
-    const rank = job.spec.priority + (nowMs - job.createdMs) / (AGEING_MINUTES * 60_000);
-    if (next === undefined || rank > next.rank || (rank === next.rank && job.id < next.job.id)) next = { job, rank };
-  }
-  return next?.job;
-}
-
 /** The first event of every log; a job that was created right before a crash gets it afterwards. */
 async function appendQueued(record: JobRecord, by?: string): Promise<void> {
-  await record.append({
-    kind: "state_changed",
-    summary: by === undefined ? "queued" : `queued: by ${by}`,
-    transition: { from: undefined, to: record.job.state, ...(by === undefined ? {} : { detail: `by ${by}` }) },
-  });
+  await record.append(queuedEvent(by));
 }

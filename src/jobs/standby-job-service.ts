@@ -70,6 +70,14 @@ export class StandbyJobService implements JobService {
     return this.#jobs().clone(requestId, id, overrides, by);
   }
 
+  async refresh(): Promise<void> {
+    await this.#opened?.refresh();
+  }
+
+  async delete(id: string): Promise<void> {
+    return this.#jobs().delete(id);
+  }
+
   async stop(): Promise<void> {
     this.#closed = true;
     this.#stop();

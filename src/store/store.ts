@@ -8,6 +8,7 @@ import { trimCache } from "./cache-sweep.ts";
 import { CanaryEvidence } from "./canary-evidence.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
 import { ABANDONED_MS, collectGarbage, type GcReport, type GcRules } from "./gc.ts";
+import { StoredJobs } from "./jobs/stored-jobs.ts";
 import { checkName } from "./names.ts";
 import type { ObjectStore } from "./objects/object-store.ts";
 import { References } from "./references.ts";
@@ -27,6 +28,8 @@ export interface Store {
   readonly evidence: CanaryEvidence;
   readonly datasets: Datasets;
   readonly references: References;
+  /** Jobs that any server of the store may work on. */
+  readonly jobs: StoredJobs;
   /**
    * The version that `reference` means: a number ("7"), an alias, or the beginning of a digest; "" is the champion.
    *
@@ -95,6 +98,7 @@ export function createStore(options: StoreOptions): Store {
     evidence,
     datasets,
     references,
+    jobs: new StoredJobs(objects),
     resolve: (model, reference) => resolveVersion(versions, aliases, model, reference),
     collectGarbage: (rules) =>
       collectGarbage({ objects, blobs, leases, references, versions, aliases, datasets }, rules),

@@ -67,7 +67,8 @@ export class Versions {
 
   /**
    * Stores a model directory of ours as the model's next version. The same contents are stored once: publishing them
-   * again returns the version that has them, and restores any of its files that the store has lost.
+   * again returns the version that has them, and restores any of its files that the store has lost. A job publishes once: where a
+   * version of the same job exists, whatever its bytes, that is returned.
    *
    * @throws AlbertError corrupt when the directory contradicts its manifest
    */
@@ -78,6 +79,9 @@ export class Versions {
       .update(await readFile(join(directory, MANIFEST_FILE)))
       .digest("hex");
     const digests = { ...manifest.files, [MANIFEST_FILE]: manifestDigest };
+    const jobId = manifest.lineage?.jobId ?? "";
+    const isSame = (known: ModelVersion) =>
+      known.digest === digest || (jobId !== "" && known.manifest.lineage?.jobId === jobId);
     const { blobs, leases } = this.#options;
     return leases.write({ blobs: Object.values(digests) }, async (stillHeld) => {
       const files: Record<string, StoredFile> = {};
@@ -89,7 +93,7 @@ export class Versions {
       for (let taken = 0; ; ) {
         // The number first: another process that publishes the same contents meanwhile is either seen below or takes this very number.
         const version = 1 + Math.max(taken, await this.#highestNumber(model));
-        const existing = (await this.list(model)).find((known) => known.digest === digest);
+        const existing = (await this.list(model)).find((known) => isSame(known));
         if (existing !== undefined) return existing;
         const record: ModelVersion = {
           model,
@@ -106,7 +110,7 @@ export class Versions {
         if (await this.#options.objects.putIfAbsent(recordKey(model, version), body)) return record;
         const first = await this.#options.objects.get(recordKey(model, version));
         const other = first === undefined ? undefined : parseUnlessDamaged(first);
-        if (other?.digest === digest) return other;
+        if (other !== undefined && isSame(other)) return other;
         taken = version; // by whom the list may not show yet
       }
     });

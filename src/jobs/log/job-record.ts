@@ -2,7 +2,7 @@ import type { AlbertError } from "../../errors.ts";
 import { SerialQueue } from "../../platform/serial-queue.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "../job.ts";
 import type { JobEvent, NewJobEvent } from "../job-event.ts";
-import { isTerminal, type JobReason, type JobTransition, nextState } from "../job-state.ts";
+import { isTerminal, type JobReason, type JobState, type JobTransition, nextState } from "../job-state.ts";
 import { EventLog } from "./event-log.ts";
 
 // A job together with its log: the only place where a job changes its state.
@@ -21,8 +21,36 @@ export interface JobAccess {
   readonly onDamaged: (error: AlbertError, jobId: string, aside: string) => void;
 }
 
+/** Why a job changes its state: machine reason and words. */
+export interface Why {
+  readonly reason?: JobReason;
+  readonly detail?: string;
+}
+
+/** A job to whose log its work writes, wherever that log is kept. */
+export interface JobWriter {
+  /** The job's own, for its files. */
+  readonly directory: string;
+  readonly job: Job;
+  /** Appends an event and folds it in. */
+  append(event: NewJobEvent): Promise<Job>;
+  /** Brings the job into its next state. @throws AlbertError precondition (ILLEGAL_TRANSITION); nothing is written then */
+  transition(transition: JobTransition, why?: Why): Promise<Job>;
+}
+
+/** The event that a change of state is. @throws AlbertError precondition (ILLEGAL_TRANSITION) */
+export function stateChange(from: JobState, transition: JobTransition, why: Why = {}): NewJobEvent {
+  const to = nextState(from, transition);
+  const words = why.detail === undefined ? "" : `: ${why.detail}`;
+  return {
+    kind: "state_changed",
+    summary: `${from.kind} -> ${to.kind}${words}`,
+    transition: { from: from.kind, to, ...why },
+  };
+}
+
 /** A job with its log. Every change of the job is an event of the log first. */
-export class JobRecord {
+export class JobRecord implements JobWriter {
   readonly directory: string;
   readonly #log: EventLog;
   readonly #onChange: () => void;
@@ -61,20 +89,8 @@ export class JobRecord {
    * @param why  machine reason and words, where it is not the ordinary course of things
    * @throws AlbertError precondition (ILLEGAL_TRANSITION); nothing is written then
    */
-  transition(
-    transition: JobTransition,
-    why: { readonly reason?: JobReason; readonly detail?: string } = {},
-  ): Promise<Job> {
-    return this.#changes.run(() => {
-      const from = this.#job.state;
-      const to = nextState(from, transition);
-      const words = why.detail === undefined ? "" : `: ${why.detail}`;
-      return this.#append({
-        kind: "state_changed",
-        summary: `${from.kind} -> ${to.kind}${words}`,
-        transition: { from: from.kind, to, ...why },
-      });
-    });
+  transition(transition: JobTransition, why: Why = {}): Promise<Job> {
+    return this.#changes.run(() => this.#append(stateChange(this.#job.state, transition, why)));
   }
 
   async #append(event: NewJobEvent): Promise<Job> {

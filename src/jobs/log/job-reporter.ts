@@ -3,12 +3,12 @@ import { SerialQueue } from "../../platform/serial-queue.ts";
 import { type FullDiskOptions, untilWritten } from "../full-disk.ts";
 import type { NewJobEvent } from "../job-event.ts";
 import type { JobHooks, JobPhase } from "../job-runner.ts";
-import type { JobRecord } from "./job-record.ts";
+import type { JobWriter } from "./job-record.ts";
 import { jobEventOf, MetricsThrottle } from "./training-events.ts";
 
 /** Writes the events of a run into its job's log, in order. The run does not wait for the writes. */
 export class JobReporter {
-  readonly #record: JobRecord;
+  readonly #record: JobWriter;
   readonly #onDefect: (error: unknown) => void;
   readonly #throttle: MetricsThrottle;
   readonly #writes = new SerialQueue();
@@ -21,7 +21,7 @@ export class JobReporter {
    * @param stopping  aborted when nothing waits for room on the disk any more
    */
   constructor(
-    record: JobRecord,
+    record: JobWriter,
     clock: () => number,
     onDefect: (error: unknown) => void,
     stopping: AbortSignal,
@@ -35,12 +35,12 @@ export class JobReporter {
   }
 
   /** Writes after all that was added before. @returns when it is written, or has failed */
-  add(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
+  add(write: (record: JobWriter) => Promise<unknown>): Promise<void> {
     return this.#writes.run(() => write(this.#record)).then(() => {}, this.#onDefect);
   }
 
   /** As `add`, for what must not be lost: a full disk is waited for. */
-  addSurely(write: (record: JobRecord) => Promise<unknown>): Promise<void> {
+  addSurely(write: (record: JobWriter) => Promise<unknown>): Promise<void> {
     return this.add((record) => untilWritten(() => write(record), this.#stopping, this.#fullDisk));
   }
 
@@ -88,7 +88,7 @@ export class JobReporter {
 }
 
 /** A resumed job is past validation already; a cancelled one changes no more. */
-async function advance(record: JobRecord, phase: JobPhase): Promise<void> {
+async function advance(record: JobWriter, phase: JobPhase): Promise<void> {
   const { kind } = record.job.state;
   if (phase === "validated" && kind === "validating") await record.transition({ kind: "validated" });
   else if (phase === "prepared" && kind === "preparing") await record.transition({ kind: "prepared" });

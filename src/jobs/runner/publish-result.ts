@@ -3,7 +3,7 @@ import { isAbsolute, join, relative } from "node:path";
 import type { Job } from "../job.ts";
 import type { JobProduct } from "../job-outcome.ts";
 import type { JobResult } from "../job-state.ts";
-import type { JobRecord } from "../log/job-record.ts";
+import type { JobWriter } from "../log/job-record.ts";
 import { MODEL_DIRECTORY, WORK_DIRECTORY } from "./job-control.ts";
 
 // Stores the result of a job, runs the gate on it, and promotes it. Each step is in the job's log before the next, so
@@ -52,7 +52,7 @@ export interface ModelPublisher {
  * @throws whatever storing, the gate or promoting throws; the signal's reason
  */
 export async function publishResult(
-  record: JobRecord,
+  record: JobWriter,
   { metrics, stoppedBy, modelDirectory, file, report }: JobProduct,
   publisher: ModelPublisher,
   signal: AbortSignal,
@@ -65,14 +65,14 @@ export async function publishResult(
 }
 
 /** Records in the log that a job's run is done, so that nothing but its publication is left whatever happens. */
-export async function recordProduct(record: JobRecord, product: JobProduct): Promise<void> {
+export async function recordProduct(record: JobWriter, product: JobProduct): Promise<void> {
   if (record.job.product !== undefined) return;
   const summary = "its work is done; what it made is to be kept";
   await record.append({ kind: "result_ready", summary, detail: { ...placed(product, record.directory, relative) } });
 }
 
 /** What an earlier attempt at a job made, if the log has it. */
-export function earlierProduct({ job, directory }: JobRecord): JobProduct | undefined {
+export function earlierProduct({ job, directory }: JobWriter): JobProduct | undefined {
   const at = (from: string, path: string) => (isAbsolute(path) ? path : join(from, path));
   return job.product === undefined ? undefined : placed(job.product, directory, at);
 }
@@ -93,7 +93,7 @@ function placed(
 }
 
 async function keep(
-  record: JobRecord,
+  record: JobWriter,
   file: NonNullable<JobProduct["file"]>,
   metrics: JobResult["metrics"],
   publisher: ModelPublisher,
@@ -108,7 +108,7 @@ async function keep(
 }
 
 async function publish(
-  record: JobRecord,
+  record: JobWriter,
   modelDirectory: string,
   publisher: ModelPublisher,
   signal: AbortSignal,
@@ -125,7 +125,7 @@ async function publish(
 
 /** Makes the version the champion, or says in the log why it does not. */
 async function promoteIfBetter(
-  record: JobRecord,
+  record: JobWriter,
   version: string,
   verdict: GateVerdict,
   publisher: ModelPublisher,
@@ -159,7 +159,7 @@ function reasonAgainst({ verdict, better, report }: GateVerdict): string | undef
 type Known = Pick<GateVerdict, "verdict" | "better"> & GateVerdict["report"];
 
 async function gateVerdict(
-  record: JobRecord,
+  record: JobWriter,
   published: { readonly version: string; readonly modelDirectory: string },
   publisher: ModelPublisher,
   signal: AbortSignal,

@@ -14,19 +14,22 @@ import { holderOf, Retention } from "../../deployment/retention/retention.ts";
 import { storeModel } from "../../deployment/store-model.ts";
 import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
+import { AlbertError } from "../../errors.ts";
 import { checkJobSpec } from "../../jobs/check-job-spec.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { isActive } from "../../jobs/job-state.ts";
-import { openJobService } from "../../jobs/open-job-service.ts";
+import { type JobServiceOptions, openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import { checkSources, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
 import { ThreadJobRunner } from "../../jobs/runner/thread-runner.ts";
+import { openSharedJobService, sharedJobsDirectory } from "../../jobs/shared/open-shared-job-service.ts";
 import { StandbyJobService } from "../../jobs/standby-job-service.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import { everyUnreferenced } from "../../platform/clock.ts";
+import { makeDirectory } from "../../platform/directories.ts";
 import { directoryBytes } from "../../platform/directory-bytes.ts";
 import { isUnwritable } from "../../platform/disk-space.ts";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
@@ -151,11 +154,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   let holder = "";
   try {
     if (role !== "inference") {
-      jobs = await openJobsOrStandBy(options, { store, data, deployment, gate, resolvePath, onChange });
-      holder = await holderOf(workDirectory(config)).catch((error: unknown) => {
-        if (!isUnwritable(error)) throw error;
-        return ""; // without it this server announces no needs of its jobs, of which it has none yet
-      });
+      holder = await heldBy(config);
+      jobs = await openJobsOrStandBy(options, { store, data, deployment, gate, resolvePath, onChange, holder });
     }
   } catch (error) {
     await jobs?.close();
@@ -251,6 +251,20 @@ interface JobParts {
   readonly gate: GateOptions;
   readonly resolvePath: (path: string, field?: string) => Promise<string>;
   readonly onChange: () => void;
+  /** Names this server in the store as long as its directory stays. */
+  readonly holder: string;
+}
+
+/** The name under which this server's directory is known in the store. */
+async function heldBy(config: Pick<Config, "store" | "training">): Promise<string> {
+  const directory = workDirectory(config);
+  try {
+    await makeDirectory(directory);
+    return await holderOf(directory);
+  } catch (error) {
+    if (!isUnwritable(error)) throw error;
+    return ""; // without it this server announces no needs of its jobs, of which it has none yet
+  }
 }
 
 function openRetention(
@@ -310,8 +324,8 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   const directory = workDirectory(config);
   const cache = featureDirectory(config);
   const resolveSpec = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
-  return openJobService({
-    directory: join(directory, "jobs"),
+  const { queue, leaseMs, atWorkPerSubmitter } = config.jobs;
+  const common: Omit<JobServiceOptions, "directory"> = {
     lock: {
       onWait: (holder) =>
         log.warn({ host: holder?.host, pid: holder?.pid }, "waiting to see whether another server works on the jobs"),
@@ -331,9 +345,27 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
     onChange: parts.onChange,
     onDamaged: (error, jobId, aside) =>
       log.error({ err: error, job: jobId, aside }, "a job's record is damaged: it was set aside, the others go on"),
-    onDefect: (error, jobId) => log.error({ err: error, job: jobId }, "a job failed in an unexpected way"),
+    onDefect: (error, jobId) => {
+      if (error instanceof AlbertError && error.reason === "JOB_CLAIM_LOST")
+        log.warn({ err: error, job: jobId }, "another server has taken over the job that this one worked on");
+      else log.error({ err: error, job: jobId }, "a job failed in an unexpected way");
+    },
+    atWorkPerSubmitter,
+  };
+  if (queue === "own") return openJobService({ ...common, directory: join(directory, "jobs") });
+  return openSharedJobService({
+    ...common,
+    directory: sharedJobsDirectory(directory),
+    store: store.jobs,
+    trainer: parts.holder,
+    times: { leaseMs, heartbeatMs: leaseMs / SIGNS_PER_LEASE },
+    pollMs: config.store.pollMs,
+    onError: (error) => log.error({ err: error }, "the queue of jobs could not be looked at; it is tried again"),
   });
 }
+
+/** Signs of life that a server gives in the time after which it is taken for gone. */
+const SIGNS_PER_LEASE = 5;
 
 async function validateVersion(
   request: { model: string; version: number; task: string; dataset: string; path: string },

@@ -52,15 +52,18 @@ export function trainingService(
       return { ...plan, problems: [...plan.problems], settings: [...plan.settings] };
     },
     async getJob({ jobId }) {
+      await jobs.refresh();
       return { job: jobMessage(jobs.get(jobId)) };
     },
     async listJobs({ states, model, pageSize, pageToken }) {
+      await jobs.refresh();
       const wanted = readStates(states);
       const filter = { ...(wanted.length === 0 ? {} : { states: wanted }), ...(model === "" ? {} : { model }) };
       const { items, nextPageToken } = page(jobs.list(filter), { pageSize, pageToken });
       return { jobs: items.map(jobMessage), nextPageToken };
     },
     async *watchJob({ jobId, afterSequence, heartbeatSeconds }, { signal, draining }) {
+      await jobs.refresh();
       const events = jobs.watch(jobId, afterSequence, AbortSignal.any([signal, draining]));
       for await (const beat of withHeartbeats(events, heartbeatMs(heartbeatSeconds))) {
         yield beat.kind === "heartbeat"
@@ -69,15 +72,19 @@ export function trainingService(
       }
     },
     async cancelJob({ jobId }, { caller }) {
+      await jobs.refresh();
       return { job: jobMessage(await jobs.cancel(jobId, caller?.name)) };
     },
     async pauseJob({ jobId }, { caller }) {
+      await jobs.refresh();
       return { job: jobMessage(await jobs.pause(jobId, caller?.name)) };
     },
     async resumeJob({ jobId }, { caller }) {
+      await jobs.refresh();
       return { job: jobMessage(await jobs.resume(jobId, caller?.name)) };
     },
     async cloneJob({ requestId, jobId, overrides }, { caller }) {
+      await jobs.refresh();
       const changes = await withDigests(readJobOverrides(overrides));
       const id = checkRequestId(requestId);
       const { job } = await limit.create(caller, id, () => jobs.clone(id, jobId, changes, caller?.name));

@@ -1,0 +1,316 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { AlbertError } from "../../errors.ts";
+import { everyUnreferenced } from "../../platform/clock.ts";
+import { freeDiskBytes } from "../../platform/disk-space.ts";
+import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
+import { RoomWatch } from "../full-disk.ts";
+import type { Job } from "../job.ts";
+import { byUser, type JobEvent } from "../job-event.ts";
+import type { JobPlan } from "../job-outcome.ts";
+import { filtered, type JobFilter, type JobService, requireEnded, withOverrides } from "../job-service.ts";
+import type { JobSpec } from "../job-spec.ts";
+import { DirectoryLock } from "../lock/directory-lock.ts";
+import { stateChange } from "../log/job-record.ts";
+import { nextJob } from "../next-job.ts";
+import { type JobServiceOptions, watchPressure } from "../open-job-service.ts";
+import { type Release, releaseEvents, requeueEvents } from "./claims.ts";
+import { type LeaseTimes, LeaseWatch } from "./lease-watch.ts";
+import type { SharedJob } from "./shared-job.ts";
+import { SharedJobs } from "./shared-jobs.ts";
+import { Trainer } from "./trainer.ts";
+
+// Opens the jobs of a store, which all servers that train share, and works on them, one at a time here.
+
+export interface SharedJobServiceOptions extends JobServiceOptions {
+  readonly store: StoredJobs;
+  /** Names this server in claims; stays the same as long as its directory does. */
+  readonly trainer: string;
+  readonly times: LeaseTimes;
+  /** Between two looks at the store, in milliseconds. */
+  readonly pollMs: number;
+  /** Receives what kept a look at the store from its end; the next one may do better. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Looks for what somebody waits for, in milliseconds. */
+const WAIT_MS = 100;
+/** A pause that was asked of another server is waited for so long, in milliseconds. */
+const PAUSE_MS = 60_000;
+
+/**
+ * Opens the jobs of a store and begins to work on them. Any number of servers do so; each needs a directory of its own, which it locks.
+ *
+ * @throws AlbertError precondition (JOBS_LOCKED) when another process works in the directory
+ */
+export async function openSharedJobService(options: SharedJobServiceOptions): Promise<JobService> {
+  let service: SharedJobService | undefined;
+  const lock = await DirectoryLock.take(`${options.directory}.lock`, {
+    ...options.lock,
+    onLost(error) {
+      service?.giveUp(error);
+      options.lock?.onLost?.(error);
+    },
+  });
+  try {
+    service = new SharedJobService(options, lock);
+    await service.begin();
+    return service;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+class SharedJobService implements JobService {
+  readonly #options: SharedJobServiceOptions;
+  readonly #lock: DirectoryLock;
+  readonly #jobs: SharedJobs;
+  readonly #trainer: Trainer;
+  readonly #leases: LeaseWatch;
+  readonly #room: RoomWatch;
+  /** Jobs for which this server has no room on its disk; others may. */
+  readonly #noRoom = new Set<string>();
+  readonly #stops: (() => void)[] = [];
+  #tending: Promise<void> | undefined;
+  #signing: Promise<void> | undefined;
+  #closing = false;
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+  #lost: AlbertError | undefined;
+
+  constructor(options: SharedJobServiceOptions, lock: DirectoryLock) {
+    const { clock = Date.now, steadyClock = () => performance.now(), every = everyUnreferenced } = options;
+    const { store, directory, onChange = () => {}, onDefect, onDamaged, fullDisk = {} } = options;
+    this.#options = options;
+    this.#lock = lock;
+    this.#leases = new LeaseWatch(options.times.leaseMs, steadyClock);
+    this.#jobs = new SharedJobs(directory, { store, clock, steadyClock, onChange }, (error, id) =>
+      onDamaged?.(error, id, ""),
+    );
+    this.#trainer = new Trainer({
+      ...options,
+      owner: { trainer: options.trainer, host: hostname() },
+      ...{ clock, steadyClock },
+      onLost: (error, id) => onDefect(error, id),
+      onFullDisk: (id) => {
+        this.#noRoom.add(id);
+        void this.#room.add(id);
+      },
+    });
+    this.#room = new RoomWatch(directory, { freeBytes: freeDiskBytes, ...fullDisk }, every, (ids) => {
+      for (const id of ids) this.#noRoom.delete(id);
+    });
+    this.#stops.push(() => this.#room.close());
+    this.#stops.push(watchPressure(options.pressure, every, (yielding) => this.#trainer.setYield(yielding)));
+    this.#stops.push(every(options.pollMs, () => void this.#tend()));
+    this.#stops.push(every(options.times.heartbeatMs, () => void this.#sign()));
+  }
+
+  /** Takes stock. What an earlier process of this server had in hand it has no more: this one holds the lock of its directory. */
+  async begin(): Promise<void> {
+    await this.#jobs.look();
+    const killed = !this.#lock.afterOrderlyEnd;
+    const why = killed ? "its process ended" : "it was stopped";
+    for (const shared of this.#jobs.all()) {
+      const { owner, generation = 0 } = shared.job;
+      if (owner?.trainer === this.#options.trainer) await this.#release(shared, generation, { why, killed });
+    }
+    await this.#jobs.sweepLocal();
+    void this.#tend();
+  }
+
+  async create(requestId: string, spec: JobSpec, by?: string) {
+    this.#requireOpen();
+    const { shared, replayed } = await this.#jobs.create(requestId, spec, this.#options.checkSpec, by);
+    void this.#tend();
+    return { job: shared.job, replayed };
+  }
+
+  async plan(spec: JobSpec): Promise<JobPlan> {
+    await this.#options.checkSpec(spec);
+    return this.#options.runner.plan(spec);
+  }
+
+  get(id: string): Job {
+    return this.#jobs.get(id).job;
+  }
+
+  list(filter?: JobFilter): readonly Job[] {
+    const jobs = this.#jobs.all().map(({ job }) => job);
+    return filtered(jobs, filter);
+  }
+
+  refresh(): Promise<void> {
+    return this.#jobs.look();
+  }
+
+  watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent> {
+    return this.#jobs.get(id).watch(afterSequence, signal);
+  }
+
+  async cancel(id: string, by?: string): Promise<Job> {
+    return this.#steer(id, (job) => [stateChange(job.state, { kind: "cancel" }, byUser(by))]);
+  }
+
+  async pause(id: string, by?: string): Promise<Job> {
+    const job = await this.#steer(id, ({ state, owner }) => {
+      const paused = stateChange(state, { kind: "pause" }, byUser(by));
+      if (owner === undefined) return [paused];
+      const summary = by === undefined ? "asked to pause" : `asked to pause by ${by}`;
+      return [{ kind: "pause_asked", summary, detail: { by: by ?? "" } }];
+    });
+    return job.owner === undefined ? job : this.#untilLetGo(id);
+  }
+
+  async resume(id: string, by?: string): Promise<Job> {
+    const job = await this.#steer(id, ({ state }) => [stateChange(state, { kind: "resume" }, byUser(by))]);
+    this.#noRoom.delete(id);
+    return job;
+  }
+
+  async clone(requestId: string, id: string, overrides: Partial<JobSpec>, by?: string) {
+    return this.create(requestId, withOverrides(this.get(id).spec, overrides), by);
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#requireOpen();
+    const shared = this.#jobs.get(id);
+    await shared.refresh();
+    requireEnded(shared.job);
+    await this.#jobs.remove(id);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  async #stopAll(): Promise<void> {
+    this.#closing = true;
+    await this.#lock.announceEnd();
+    await this.#trainer.stop();
+    for (const stop of this.#stops) stop();
+    await this.#tending;
+    await this.#trainer.stop(); // of what it took meanwhile
+    await this.#signing;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.stop();
+    await this.#options.runner.close();
+    this.#jobs.close();
+    await this.#lock.release();
+  }
+
+  /** Stops all work: another process has this server's directory now. */
+  giveUp(error: AlbertError): void {
+    this.#lost = error;
+    this.#trainer.giveUp();
+  }
+
+  async #steer(id: string, decide: Parameters<SharedJob["change"]>[0]): Promise<Job> {
+    this.#requireOpen();
+    const shared = this.#jobs.get(id);
+    await shared.refresh();
+    await shared.change(decide);
+    this.#trainer.heed();
+    void this.#tend();
+    return shared.job;
+  }
+
+  /** A job in the hands of a server, here or elsewhere, as soon as it is in none; or as it stands after a minute. */
+  async #untilLetGo(id: string): Promise<Job> {
+    const shared = this.#jobs.get(id);
+    const { steadyClock = () => performance.now() } = this.#options;
+    for (const endMs = steadyClock() + PAUSE_MS; steadyClock() < endMs && !this.#closing; ) {
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+      await shared.refresh();
+      if (shared.job.owner === undefined) break;
+    }
+    return shared.job;
+  }
+
+  /** Looks at the store and does what is to be done: one pass at a time. */
+  #tend(): Promise<void> {
+    if (this.#closing || this.#lost !== undefined) return Promise.resolve();
+    this.#tending ??= this.#pass()
+      .catch((error: unknown) => this.#options.onError(error))
+      .finally(() => {
+        this.#tending = undefined;
+      });
+    return this.#tending;
+  }
+
+  async #pass(): Promise<void> {
+    await this.#jobs.look();
+    this.#trainer.heed();
+    await this.#judgeOwners();
+    for (const shared of this.#jobs.all()) await this.#requeue(shared);
+    await this.#takeNext();
+  }
+
+  /** Takes jobs from owners that are silent for a whole lease. */
+  async #judgeOwners(): Promise<void> {
+    const { store, trainer, times } = this.#options;
+    const owned = new Set<string>();
+    for (const shared of this.#jobs.all()) {
+      const { id, owner, generation = 0 } = shared.job;
+      if (owner === undefined) continue;
+      owned.add(id);
+      if (owner.trainer === trainer && this.#trainer.busy) continue;
+      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign.beat ?? 0}`;
+      if (!(await this.#leases.isGone(id, mark))) continue;
+      const why = `it gave no sign of life for ${times.leaseMs / 1000} seconds`;
+      await this.#release(shared, generation, { why, killed: true });
+    }
+    this.#leases.keepOnly(owned);
+  }
+
+  async #release(shared: SharedJob, generation: number, release: Release): Promise<void> {
+    await shared.change((job) => releaseEvents(job, generation, release, this.#options.poisonKills));
+  }
+
+  /** A job that was set aside stands in the queue again; one without room, where there may be some. */
+  async #requeue(shared: SharedJob): Promise<void> {
+    const { id, state } = shared.job;
+    if (state.kind !== "preempted" || this.#noRoom.has(id)) return;
+    await shared.change((job) => requeueEvents(job, this.#options.poisonKills));
+  }
+
+  async #takeNext(): Promise<void> {
+    const { clock = Date.now, atWorkPerSubmitter = 0 } = this.#options;
+    while (!this.#trainer.busy && !this.#closing && this.#lost === undefined) {
+      const next = nextJob(this.list(), { clock, atWorkPerSubmitter, except: this.#noRoom });
+      if (next === undefined) return;
+      // Where another server was first, the log has told so, and the next one is looked for.
+      await this.#trainer.take(this.#jobs.get(next.id), () => void this.#tend());
+    }
+  }
+
+  #sign(): Promise<void> {
+    this.#signing ??= this.#trainer
+      .sign()
+      .catch((error: unknown) => this.#options.onError(error))
+      .finally(() => {
+        this.#signing = undefined;
+      });
+    return this.#signing;
+  }
+
+  #requireOpen(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (!this.#closing) return;
+    throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
+  }
+}
+
+/** Where the files of shared jobs lie on a server's own disk; next to the jobs of the server itself. */
+export function sharedJobsDirectory(directory: string): string {
+  return join(directory, "queue");
+}
