@@ -47,6 +47,8 @@ export interface JobService {
     overrides: Partial<JobSpec>,
     by?: string,
   ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  /** Milliseconds since this server saw a new sign of life of a job's owner; undefined where none owns it, or none was looked for. */
+  silentMs(id: string): number | undefined;
   /** Removes a job that has ended, with its log and files. @throws AlbertError precondition (JOB_NOT_ENDED) */
   delete(id: string): Promise<void>;
   /** Stops all work at the next step; jobs at work become preempted and continue when the service is opened again. What is known of jobs can still be asked. */
@@ -74,4 +76,34 @@ export function requireEnded({ id, state }: Job): void {
   if (isTerminal(state)) return;
   const message = `job ${id} is ${state.kind}: only a job that has ended can be deleted; cancel it first`;
   throw new AlbertError("precondition", message, { reason: "JOB_NOT_ENDED", metadata: { state: state.kind } });
+}
+
+/** When jobs that have ended are removed. */
+export interface JobRetention {
+  /** Milliseconds after their end; 0: never. */
+  readonly retentionMs?: number;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly every: (milliseconds: number, callback: () => void) => () => void;
+  /** Told of what could not be removed; it is tried again. */
+  readonly onError: (error: unknown, jobId: string) => void;
+}
+
+/** Between two removals of jobs that ended long ago. */
+export const RETENTION_INTERVAL_MS = 3_600_000;
+
+/** Removes jobs when they have ended long ago. @returns a function that ends it */
+export function retainJobs(
+  jobs: Pick<JobService, "list" | "delete">,
+  { retentionMs = 0, clock, every, onError }: JobRetention,
+): () => void {
+  if (retentionMs === 0) return () => {};
+  const remove = async () => {
+    const before = clock() - retentionMs;
+    for (const { id, state, updatedMs } of jobs.list()) {
+      if (!isTerminal(state) || updatedMs >= before) continue;
+      await jobs.delete(id).catch((error: unknown) => onError(error, id));
+    }
+  };
+  return every(RETENTION_INTERVAL_MS, () => void remove());
 }

@@ -6,7 +6,7 @@ import { type Job, SERVER_ENDED, SERVER_STOPPED } from "./job.ts";
 import { byUser, type JobEvent, queuedEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
-import { filtered, type JobFilter, type JobService, requireEnded, withOverrides } from "./job-service.ts";
+import { filtered, type JobFilter, type JobService, requireEnded, retainJobs, withOverrides } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { nextJob } from "./next-job.ts";
@@ -41,6 +41,8 @@ export interface JobServiceOptions
   readonly pressure?: ServingPressure;
   /** Jobs of one submitter that may be at work at once; 0: any number. */
   readonly atWorkPerSubmitter?: number;
+  /** Milliseconds after their end when jobs are removed with their logs and files; 0: never. */
+  readonly retentionMs?: number;
   /** Milliseconds since 1970, which tells when something happened. */
   readonly clock?: () => number;
   /** Milliseconds since some fixed moment, which tells how long something took: nobody sets it. */
@@ -94,6 +96,7 @@ class DirectoryJobService implements JobService {
   readonly #store: JobStore;
   readonly #lock: DirectoryLock;
   readonly #stopWatchingPressure: () => void;
+  readonly #stopRetaining: () => void;
   readonly #room: RoomWatch;
   /** Jobs that a full disk kept from being taken up at the start. */
   readonly #unrecovered = new Set<string>();
@@ -110,6 +113,7 @@ class DirectoryJobService implements JobService {
     this.#lock = lock;
     const { pressure, directory, fullDisk = {}, every = everyUnreferenced } = options;
     this.#room = new RoomWatch(directory, fullDisk, every, (jobIds) => void this.#goOn(jobIds));
+    this.#stopRetaining = retainJobs(this, { ...options, every, onError: options.onDefect });
     this.#stopWatchingPressure = watchPressure(pressure, every, (yielding) => this.#active?.setYield(yielding));
   }
 
@@ -169,6 +173,10 @@ class DirectoryJobService implements JobService {
 
   async refresh(): Promise<void> {}
 
+  silentMs(): undefined {
+    return undefined;
+  }
+
   watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent> {
     return this.#store.get(id).watch(afterSequence, signal);
   }
@@ -223,6 +231,7 @@ class DirectoryJobService implements JobService {
   async #stopAll(): Promise<void> {
     this.#closing = true;
     this.#stopWatchingPressure();
+    this.#stopRetaining();
     this.#room.close();
     const active = this.#active;
     if (active === undefined) return;

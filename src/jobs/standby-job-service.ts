@@ -74,6 +74,10 @@ export class StandbyJobService implements JobService {
     await this.#opened?.refresh();
   }
 
+  silentMs(id: string): number | undefined {
+    return this.#opened?.silentMs(id);
+  }
+
   async delete(id: string): Promise<void> {
     return this.#jobs().delete(id);
   }

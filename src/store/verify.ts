@@ -69,6 +69,11 @@ const OTHER_RECORDS: readonly RecordKind[] = [
   { prefix: "models/", pattern: /^models\/[^/]+\/reports\//, advice: "let the gate judge the version again" },
   { prefix: "models/", pattern: /^models\/[^/]+\/removed\//, advice: "repair the store", leaves: (key) => key },
   { prefix: "holds/", pattern: /./, advice: "repair the store: a server that runs announces its needs again" },
+  { prefix: "jobs/", pattern: /./, advice: "create the job again" },
+  // A note stays in its place: a log has no gap, and nobody writes that number again.
+  { prefix: "job-logs/", pattern: /./, advice: "delete the job, and create it again", leaves: (key) => key },
+  { prefix: "job-ends/", pattern: /./, advice: "repair the store: the pieces of the log are there too" },
+  { prefix: "job-requests/", pattern: /./, advice: "repair the store" },
   { prefix: "leases/", pattern: /./, advice: "repair the store once nothing is being published" },
 ];
 

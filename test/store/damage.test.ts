@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { AlbertError } from "../../src/errors.ts";
@@ -50,6 +50,14 @@ const MET: Readonly<Record<keyof typeof STORE_KINDS, Kind>> = {
   "data set": { named: /^record datasets\//, mend: (store) => store.datasets.add("data.tsv", data) },
   reference: { named: /^record holds\// },
   lease: { named: /^record leases\// },
+  job: { named: /^record jobs\// },
+  "piece of a job's log": { named: /^record job-logs\// },
+  "log of a job that has ended": { named: /^record job-ends\// },
+  "request that made a job": { named: /^record job-requests\// },
+  // Whoever takes the job over compares it with its digest, and begins anew without it.
+  "checkpoint of a job": { named: NEVER_READ },
+  // The next one replaces it.
+  "sign of life of a trainer": { named: NEVER_READ },
   aliases: { named: /^aliases of hit$/, mend: promoteNewest },
   "evidence on a canary": { named: /^evidence on a canary of hit$/ },
   "marker of garbage collection": { named: /^marker of garbage collection$/ },
@@ -93,6 +101,13 @@ async function fill(store: Store, objects: DirectoryObjectStore): Promise<void> 
   dataset = (await store.datasets.add("data.tsv", data)).digest;
   await store.references.set("server", "a server", { versions: ["hit@2"], datasets: [] }, 1000 * HOUR);
   await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 9 });
+  await store.jobs.bindRequest("a request", { id: "job" });
+  await store.jobs.create("job", { id: "job" });
+  await store.jobs.putPiece("job", 1, { form: 1, writer: "a server", events: [] });
+  await store.jobs.putEnd("job", { form: 1, pieces: 1, events: [] });
+  const { size } = statSync(data);
+  await store.jobs.putFile("job", { path: "data", sha256: dataset, bytes: size, generation: 1 }, data);
+  await store.jobs.giveSign({ form: 1, trainer: "jobs-x", host: "h", pid: 1, beat: 1, atMs: 1 }, undefined);
   // A writer that was killed leaves its lease; something set aside lies in quarantine.
   objects.delete = async () => {};
   await store.versions.setPinned("hit", 2, true);

@@ -6,9 +6,11 @@ import {
   type Job,
   JobKind,
   JobKindSchema,
+  type JobOwner,
   type JobSpecSchema,
   JobState,
   JobStateSchema,
+  ListJobEventsResponseSchema,
   ListJobsResponseSchema,
   type PlanJobResponse,
   PlanJobResponseSchema,
@@ -127,6 +129,26 @@ export function registerJobs(program: Command): void {
       }),
     );
   }
+  addAdminOptions(jobs.command("delete <job...>").description("remove jobs that have ended, with their logs and files"))
+    .addHelpText("after", "\nVersions and data sets that the jobs made stay.")
+    .action((jobIds: readonly string[], flags: AdminFlags) =>
+      withAdmin(flags, async ({ training }) => {
+        for (const jobId of jobIds) {
+          await training.deleteJob({ jobId });
+          process.stdout.write(flags.json ? `${JSON.stringify({ deleted: jobId })}\n` : `${jobId}  deleted\n`);
+        }
+      }),
+    );
+  addAdminOptions(jobs.command("events <job>").description("print a job's events so far, oldest first")).action(
+    (jobId: string, flags: AdminFlags) =>
+      withAdmin(flags, async ({ training }) => {
+        const page = (pageToken: string) => training.listJobEvents({ jobId, pageSize: 1000, pageToken });
+        const reply = create(ListJobEventsResponseSchema, { events: await allPages(page, ({ events }) => events) });
+        print(flags, ListJobEventsResponseSchema, reply, () =>
+          columns(reply.events.map(({ sequence, kind, summary }) => [String(sequence), kind, summary])),
+        );
+      }),
+  );
   addAdminOptions(jobs.command("clone <job>").description("queue a job like another"))
     .option("--set <name=value>", "recipe value to replace; may be repeated", pairs)
     .option("--label <name=value>", "free label to replace; may be repeated", pairs)
@@ -215,9 +237,9 @@ const STATES: ReadonlyMap<string, JobState> = new Map(
     .map((state) => [enumWord(JobStateSchema, state), state]),
 );
 
-const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT"];
+const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT", "SERVER"];
 
-function rowOf({ id, state, spec, progress, modelVersion, dataset }: Job): string[] {
+function rowOf({ id, state, spec, progress, modelVersion, dataset, owner }: Job): string[] {
   const step = progress === undefined || progress.totalSteps === 0 ? "" : `${progress.step}/${progress.totalSteps}`;
   const kind = enumWord(JobKindSchema, spec?.kind ?? 0);
   return [
@@ -228,6 +250,7 @@ function rowOf({ id, state, spec, progress, modelVersion, dataset }: Job): strin
     spec?.task ?? "",
     step,
     modelVersion || dataset.slice(0, 12),
+    owner?.host ?? "",
   ];
 }
 
@@ -238,10 +261,11 @@ function printJob(flags: AdminFlags, job: Job): void {
 }
 
 function details(job: Job): string[] {
-  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted, findings } = job;
+  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted, findings, owner } = job;
   return [
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
+    ...(owner === undefined ? [] : [ownerLine(owner)]),
     ...(dataset === "" ? [] : [`dataset ${dataset}`]),
     ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
     ...history.map(({ to, reason, detail }) =>
@@ -253,6 +277,12 @@ function details(job: Job): string[] {
     ...(gateReportJson === "" ? [] : gateLines(JSON.parse(gateReportJson))),
     ...(notPromoted === "" ? [] : [`not promoted: ${notPromoted}`]),
   ];
+}
+
+/** Who works on a job, and whether it lives. */
+function ownerLine({ server, host, generation, silentSeconds }: JobOwner): string {
+  const silent = silentSeconds === undefined ? "" : `, last sign of life ${Math.round(silentSeconds)} s ago`;
+  return `in the hands of ${server} on ${host}, generation ${generation}${silent}`;
 }
 
 /** The gate's judgement, as its event and the job tell it. */

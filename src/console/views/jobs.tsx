@@ -75,6 +75,7 @@ function JobRow({
         <small class="muted">{job.id}</small>
         <small class="muted">
           {job.modelVersion !== "" ? job.modelVersion : totalSteps > 0 ? `${step} / ${totalSteps}` : ""}
+          {job.owner === undefined ? "" : ` on ${job.owner.host}`}
         </small>
       </button>
     </li>

@@ -5,10 +5,18 @@ import { everyUnreferenced } from "../../platform/clock.ts";
 import { freeDiskBytes } from "../../platform/disk-space.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { RoomWatch } from "../full-disk.ts";
-import type { Job } from "../job.ts";
+import { type Job, newJobId } from "../job.ts";
 import { byUser, type JobEvent } from "../job-event.ts";
 import type { JobPlan } from "../job-outcome.ts";
-import { filtered, type JobFilter, type JobService, requireEnded, withOverrides } from "../job-service.ts";
+import {
+  filtered,
+  type JobFilter,
+  type JobService,
+  RETENTION_INTERVAL_MS,
+  requireEnded,
+  retainJobs,
+  withOverrides,
+} from "../job-service.ts";
 import type { JobSpec } from "../job-spec.ts";
 import { DirectoryLock } from "../lock/directory-lock.ts";
 import { stateChange } from "../log/job-record.ts";
@@ -33,6 +41,8 @@ export interface SharedJobServiceOptions extends JobServiceOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** What names no job is removed so long after the job was created, in milliseconds: it is not one that is being created. */
+const ABANDONED_MS = 86_400_000;
 /** Looks for what somebody waits for, in milliseconds. */
 const WAIT_MS = 100;
 /** A pause that was asked of another server is waited for so long, in milliseconds. */
@@ -101,6 +111,8 @@ class SharedJobService implements JobService {
     this.#room = new RoomWatch(directory, { freeBytes: freeDiskBytes, ...fullDisk }, every, (ids) => {
       for (const id of ids) this.#noRoom.delete(id);
     });
+    this.#stops.push(retainJobs(this, { ...options, clock, every, onError: onDefect }));
+    this.#stops.push(every(RETENTION_INTERVAL_MS, () => void this.#sweep(clock())));
     this.#stops.push(() => this.#room.close());
     this.#stops.push(watchPressure(options.pressure, every, (yielding) => this.#trainer.setYield(yielding)));
     this.#stops.push(every(options.pollMs, () => void this.#tend()));
@@ -145,6 +157,11 @@ class SharedJobService implements JobService {
     return this.#jobs.look();
   }
 
+  silentMs(id: string): number | undefined {
+    const { owner } = this.get(id);
+    return owner?.trainer === this.#options.trainer ? 0 : this.#leases.silentMs(id);
+  }
+
   watch(id: string, afterSequence: number, signal?: AbortSignal): AsyncIterable<JobEvent> {
     return this.#jobs.get(id).watch(afterSequence, signal);
   }
@@ -175,9 +192,11 @@ class SharedJobService implements JobService {
 
   async delete(id: string): Promise<void> {
     this.#requireOpen();
-    const shared = this.#jobs.get(id);
-    await shared.refresh();
-    requireEnded(shared.job);
+    if (!this.#jobs.isDamaged(id)) {
+      const shared = this.#jobs.get(id);
+      await shared.refresh();
+      requireEnded(shared.job);
+    }
     await this.#jobs.remove(id);
   }
 
@@ -264,7 +283,7 @@ class SharedJobService implements JobService {
       if (owner === undefined) continue;
       owned.add(id);
       if (owner.trainer === trainer && this.#trainer.busy) continue;
-      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign.beat ?? 0}`;
+      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign?.beat ?? 0}`;
       if (!(await this.#leases.isGone(id, mark))) continue;
       const why = `it gave no sign of life for ${times.leaseMs / 1000} seconds`;
       await this.#release(shared, generation, { why, killed: true });
@@ -291,6 +310,12 @@ class SharedJobService implements JobService {
       // Where another server was first, the log has told so, and the next one is looked for.
       await this.#trainer.take(this.#jobs.get(next.id), () => void this.#tend());
     }
+  }
+
+  /** Removes what servers that were suspended for long wrote of jobs that are deleted. */
+  async #sweep(nowMs: number): Promise<void> {
+    const youngest = newJobId(nowMs - ABANDONED_MS, Buffer.alloc(3));
+    await this.#options.store.sweep((id) => id < youngest).catch((error: unknown) => this.#options.onError(error));
   }
 
   #sign(): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as timer } from "node:timers/promises";
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, corrupt } from "../../errors.ts";
 import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "../job.ts";
@@ -162,6 +162,8 @@ export class SharedJob {
     for (;;) {
       const piece = await store.piece<LogPiece>(this.#job.id, this.#pieces + 1);
       if (piece === undefined) break;
+      // What a repair of the store left in the place of a damaged piece has no events.
+      if (!Array.isArray(piece.events)) throw damagedPiece(this.#job.id, this.#pieces + 1);
       this.#take(piece);
     }
     await this.#restIfEnded();
@@ -248,6 +250,10 @@ export class SharedJob {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+function damagedPiece(id: string, number: number): AlbertError {
+  return corrupt(`piece ${number} of the log of job ${id} was set aside: it was damaged`, { reason: "RECORD_CORRUPT" });
 }
 
 /** A job in the hands of this server: what it writes is refused as soon as its claim is not the job's present one. */

@@ -88,10 +88,16 @@ export class SharedJobs {
     return { shared: this.get(bound.id), replayed };
   }
 
+  /** Whether a job's record is damaged, so that nothing is known of it. */
+  isDamaged(id: string): boolean {
+    return this.#damaged.has(id);
+  }
+
   /** Removes a job from the store. */
   async remove(id: string): Promise<void> {
-    const { job } = this.get(id);
-    await this.#options.store.remove(id, job.requestId);
+    const requestId = this.#jobs.get(id)?.job.requestId ?? "";
+    await this.#options.store.remove(id, requestId);
+    this.#damaged.delete(id);
     this.#forget(id);
   }
 

@@ -102,7 +102,7 @@ export class Trainer {
     if (this.#inHand === undefined) return;
     const { store, owner, clock } = this.#options;
     const known = await store.sign(owner.trainer);
-    this.#beat = Math.max(this.#beat, known?.sign.beat ?? 0) + 1;
+    this.#beat = Math.max(this.#beat, known?.sign?.beat ?? 0) + 1;
     const { trainer, host } = owner;
     const sign: TrainerSign = { form: 1, trainer, host, pid: process.pid, beat: this.#beat, atMs: clock() };
     await store.giveSign(sign, known?.tag);

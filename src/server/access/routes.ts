@@ -191,6 +191,8 @@ const TRAINING: Rows<typeof TrainingService> = {
   cancelJob: { scopes: ["train"], models: ofJob },
   pauseJob: { scopes: ["train"], models: ofJob },
   resumeJob: { scopes: ["train"], models: ofJob },
+  deleteJob: { scopes: ["train"], models: ofJob },
+  listJobEvents: { scopes: ["read", "train"], models: ofJob },
   cloneJob: {
     scopes: ["train"],
     models: ({ jobId, overrides }, lookup) => [

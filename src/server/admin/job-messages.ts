@@ -167,8 +167,9 @@ export function readSource(
   return dataset === "" ? { kind: "path", path } : { kind: "dataset", digest: dataset };
 }
 
-export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
-  const { state } = job;
+/** A job as a message. @param silentMs  since a sign of life of its owner was seen, where that is known */
+export function jobMessage(job: Job, silentMs?: number): MessageInitShape<typeof JobSchema> {
+  const { state, owner, generation = 0 } = job;
   return {
     id: job.id,
     spec: specMessage(job.spec),
@@ -186,6 +187,14 @@ export function jobMessage(job: Job): MessageInitShape<typeof JobSchema> {
     gateReportJson: job.gateReport,
     notPromoted: job.notPromoted,
     findings: [...job.findings],
+    ...(owner === undefined
+      ? {}
+      : {
+          owner: {
+            ...{ server: owner.trainer, host: owner.host, generation },
+            ...(silentMs === undefined ? {} : { silentSeconds: silentMs / 1000 }),
+          },
+        }),
   };
 }
 

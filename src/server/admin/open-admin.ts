@@ -41,6 +41,7 @@ import type { Store } from "../../store/store.ts";
 import { Uploads } from "../../store/uploads.ts";
 import { versionName } from "../../store/versions.ts";
 import type { Tracer } from "../../tracing/span.ts";
+import { sweepFeatures } from "../../training/features/feature-cache.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
@@ -172,6 +173,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     const running = jobs;
     metrics.jobs.observe(() => running.list().map(jobReading));
     void sweepUploads(uploads, log);
+    void sweepFeatures(featureDirectory(config)).catch((error: unknown) =>
+      log.warn({ err: error }, "what interrupted jobs had made of their data could not be removed"),
+    );
   }
   // One for all listeners: what one of them lets in counts for the others.
   const jobLimit = jobs === undefined ? undefined : new JobLimit(jobs, options.allowances);
@@ -324,7 +328,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   const directory = workDirectory(config);
   const cache = featureDirectory(config);
   const resolveSpec = resolveFromStore({ store, cache, executor, program: programVersion(), resolvePath });
-  const { queue, leaseMs, atWorkPerSubmitter } = config.jobs;
+  const { queue, leaseMs, atWorkPerSubmitter, retentionDays } = config.jobs;
   const common: Omit<JobServiceOptions, "directory"> = {
     lock: {
       onWait: (holder) =>
@@ -350,7 +354,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
         log.warn({ err: error, job: jobId }, "another server has taken over the job that this one worked on");
       else log.error({ err: error, job: jobId }, "a job failed in an unexpected way");
     },
-    atWorkPerSubmitter,
+    ...{ atWorkPerSubmitter, retentionMs: retentionDays * DAY_MS },
   };
   if (queue === "own") return openJobService({ ...common, directory: join(directory, "jobs") });
   return openSharedJobService({
@@ -364,6 +368,7 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
   });
 }
 
+const DAY_MS = 86_400_000;
 /** Signs of life that a server gives in the time after which it is taken for gone. */
 const SIGNS_PER_LEASE = 5;
 

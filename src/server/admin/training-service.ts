@@ -1,5 +1,7 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidInput } from "../../errors.ts";
-import type { TrainingService } from "../../gen/albert/v1/training_pb.js";
+import type { JobEventSchema, TrainingService } from "../../gen/albert/v1/training_pb.js";
+import type { Job } from "../../jobs/job.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import type { Datasets } from "../../store/datasets.ts";
@@ -8,7 +10,7 @@ import { timestamp } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import type { JobLimit } from "./job-limit.ts";
 import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";
-import { page } from "./paging.ts";
+import { pageById, pageOfLog } from "./paging.ts";
 
 /** Runs training inside the service: every call of `albert.v1.TrainingService`. */
 export function trainingService(
@@ -40,12 +42,13 @@ export function trainingService(
       ...(unlabelled === undefined ? {} : { unlabelled }),
     };
   };
+  const told = (job: Job) => jobMessage(job, jobs.silentMs(job.id));
   return {
     async createJob({ requestId, spec }, { caller }) {
       const id = checkRequestId(requestId);
       const checked = await withDigests(readJobSpec(spec));
       const { job, replayed } = await limit.create(caller, id, () => jobs.create(id, checked, caller?.name));
-      return { job: jobMessage(job), replayed };
+      return { job: told(job), replayed };
     },
     async planJob({ spec }) {
       const plan = await jobs.plan(await withDigests(readJobSpec(spec)));
@@ -53,14 +56,14 @@ export function trainingService(
     },
     async getJob({ jobId }) {
       await jobs.refresh();
-      return { job: jobMessage(jobs.get(jobId)) };
+      return { job: told(jobs.get(jobId)) };
     },
     async listJobs({ states, model, pageSize, pageToken }) {
       await jobs.refresh();
       const wanted = readStates(states);
       const filter = { ...(wanted.length === 0 ? {} : { states: wanted }), ...(model === "" ? {} : { model }) };
-      const { items, nextPageToken } = page(jobs.list(filter), { pageSize, pageToken });
-      return { jobs: items.map(jobMessage), nextPageToken };
+      const { items, nextPageToken } = pageById(jobs.list(filter), ({ id }) => id, { pageSize, pageToken });
+      return { jobs: items.map(told), nextPageToken };
     },
     async *watchJob({ jobId, afterSequence, heartbeatSeconds }, { signal, draining }) {
       await jobs.refresh();
@@ -73,22 +76,39 @@ export function trainingService(
     },
     async cancelJob({ jobId }, { caller }) {
       await jobs.refresh();
-      return { job: jobMessage(await jobs.cancel(jobId, caller?.name)) };
+      return { job: told(await jobs.cancel(jobId, caller?.name)) };
     },
     async pauseJob({ jobId }, { caller }) {
       await jobs.refresh();
-      return { job: jobMessage(await jobs.pause(jobId, caller?.name)) };
+      return { job: told(await jobs.pause(jobId, caller?.name)) };
     },
     async resumeJob({ jobId }, { caller }) {
       await jobs.refresh();
-      return { job: jobMessage(await jobs.resume(jobId, caller?.name)) };
+      return { job: told(await jobs.resume(jobId, caller?.name)) };
     },
     async cloneJob({ requestId, jobId, overrides }, { caller }) {
       await jobs.refresh();
       const changes = await withDigests(readJobOverrides(overrides));
       const id = checkRequestId(requestId);
       const { job } = await limit.create(caller, id, () => jobs.clone(id, jobId, changes, caller?.name));
-      return { job: jobMessage(job) };
+      return { job: told(job) };
+    },
+    async deleteJob({ jobId }) {
+      await jobs.refresh();
+      await jobs.delete(jobId);
+      return {};
+    },
+    async listJobEvents({ jobId, pageSize, pageToken }) {
+      await jobs.refresh();
+      const { first, last, nextPageToken } = pageOfLog(jobs.get(jobId).lastSequence, { pageSize, pageToken });
+      const events: MessageInitShape<typeof JobEventSchema>[] = [];
+      if (last >= first) {
+        for await (const event of jobs.watch(jobId, first - 1)) {
+          events.push(eventMessage(event));
+          if (event.sequence === last) break;
+        }
+      }
+      return { events, nextPageToken };
     },
   };
 }

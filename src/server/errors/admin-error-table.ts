@@ -130,6 +130,14 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     retry: "no",
   },
   {
+    reason: "JOB_NOT_ENDED",
+    code: "precondition",
+    when: "Only a job that has ended can be deleted. Cancel it first.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["state"],
+  },
+  {
     reason: "JOBS_LOCKED",
     code: "precondition",
     when: "Another server works on the jobs of this directory: a starting server refuses to start, and a server that was suspended until another one took over its jobs no longer changes them. Ask the other server.",

@@ -104,10 +104,15 @@ const NAMES_DATA = [...NAMES_PATH, ...READS_STORE, "DATASET_NOT_FOUND", "DATASET
 /** The call describes a job: its model, its data. */
 const DESCRIBES_JOB = [...NAMES_DATA, ...NAMES_VERSION, "JOBS_UNWRITABLE"] as const;
 
+/** The call reads the jobs that servers share. */
+const READS_QUEUE = ["STORE_FORBIDDEN", "STORE_UNAVAILABLE", "RECORD_CORRUPT"] as const;
+
+/** The call reads a job that exists. */
+const READS_JOB = ["JOB_NOT_FOUND", "JOBS_UNWRITABLE", ...READS_QUEUE] as const;
+
 /** The call changes a job that exists. */
 const CHANGES_JOB = [
-  "JOB_NOT_FOUND",
-  "JOBS_UNWRITABLE",
+  ...READS_JOB,
   "ILLEGAL_TRANSITION",
   "JOBS_LOCKED",
   "DISK_FULL",
@@ -155,12 +160,14 @@ export const CALL_ERRORS = {
   TrainingService: {
     createJob: [...DESCRIBES_JOB, "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL", "DISK_READ_ONLY"],
     planJob: [...DESCRIBES_JOB, "WORK_TOO_LARGE"],
-    getJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
-    listJobs: [],
-    watchJob: ["JOB_NOT_FOUND", "JOBS_UNWRITABLE"],
+    getJob: READS_JOB,
+    listJobs: READS_QUEUE,
+    watchJob: READS_JOB,
+    listJobEvents: READS_JOB,
     cancelJob: CHANGES_JOB,
     pauseJob: CHANGES_JOB,
     resumeJob: [...CHANGES_JOB, "SHUTTING_DOWN"],
+    deleteJob: [...CHANGES_JOB.filter((reason) => reason !== "ILLEGAL_TRANSITION"), "JOB_NOT_ENDED", "SHUTTING_DOWN"],
     cloneJob: [
       ...DESCRIBES_JOB,
       "JOB_NOT_FOUND",

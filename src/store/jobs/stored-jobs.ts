@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decodeRecord, encodeRecord } from "../../model/formats/records.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord } from "../../model/formats/records.ts";
 import { bytesBody, fileBody, type ObjectStore } from "../objects/object-store.ts";
 
 // What servers that share a queue of jobs keep of them in the store. It knows no state of a job: what the records mean is
@@ -93,20 +93,26 @@ export class StoredJobs {
     return this.#objects.putIfAbsent(pieceKey(id, number), bytesBody(encodeRecord(piece)));
   }
 
-  /** The log up to the job's end, where it has been put together. */
+  /** The log up to the job's end, where it has been put together, and that is sound: the pieces are there too. */
   async end<T extends object>(id: string): Promise<T | undefined> {
-    return this.#read<T>(endKey(id), `the log of job ${id}`);
+    return this.#read<T>(endKey(id), `the log of job ${id}`).catch(damagedAsNone);
   }
 
   async putEnd(id: string, end: object): Promise<void> {
     await this.#objects.putIfAbsent(endKey(id), bytesBody(encodeRecord(end))); // that of another server says the same
   }
 
-  /** The newest sign of life of a server, and what its next one must show. */
-  async sign(trainer: string): Promise<{ readonly sign: TrainerSign; readonly tag: string } | undefined> {
+  /** The newest sign of life of a server, none where it is damaged, and what its next one must show. */
+  async sign(
+    trainer: string,
+  ): Promise<{ readonly sign: TrainerSign | undefined; readonly tag: string } | undefined> {
     const register = await this.#objects.readRegister(trainerKey(trainer));
     if (register === undefined) return undefined;
-    return { sign: decodeRecord<TrainerSign>(register.bytes, `the sign of life of ${trainer}`), tag: register.tag };
+    try {
+      return { sign: decodeRecord<TrainerSign>(register.bytes, `the sign of life of ${trainer}`), tag: register.tag };
+    } catch (error) {
+      return { sign: damagedAsNone(error), tag: register.tag };
+    }
   }
 
   /** Gives a sign of life. @returns false when another process gave one under the same name */
@@ -164,6 +170,10 @@ export class StoredJobs {
     const bytes = await this.#objects.get(key);
     return bytes === undefined ? undefined : decodeRecord<T>(bytes, what);
   }
+}
+
+function damagedAsNone(error: unknown): undefined {
+  if (!isDamagedRecord(error)) throw error;
 }
 
 const identityKey = (id: string) => `jobs/${id}.json`;

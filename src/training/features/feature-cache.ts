@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AlbertError, invariant } from "../../errors.ts";
 import { readFully, sha256Of, withFile } from "../../model/formats/random-access-file.ts";
@@ -43,6 +43,8 @@ interface FeatureManifest {
   readonly indexDigest: string;
 }
 
+/** Ends the name of a directory that is being written. */
+const WRITING = ".writing";
 const MANIFEST = "manifest.json";
 const RECORDS = "records.bin";
 const INDEX = "index.bin";
@@ -80,12 +82,35 @@ export async function openFeatures(
   return built;
 }
 
+/** What nobody has written to for this long belongs to a run that was interrupted, in milliseconds. */
+const ABANDONED_MS = 3_600_000;
+
+/** Removes what interrupted runs left half-written, and that no later run will take up. @returns the names of what was removed */
+export async function sweepFeatures(cacheDirectory: string, nowMs: number = Date.now()): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await readdir(cacheDirectory).catch(absentAsEmpty)) {
+    if (!name.endsWith(WRITING)) continue;
+    const directory = join(cacheDirectory, name);
+    const parts = [directory, join(directory, RECORDS), join(directory, INDEX)];
+    const written = await Promise.all(parts.map(async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0));
+    if (Math.max(...written) > nowMs - ABANDONED_MS) continue;
+    await rm(directory, { recursive: true, force: true });
+    removed.push(name);
+  }
+  return removed;
+}
+
+function absentAsEmpty(error: NodeJS.ErrnoException): never[] {
+  if (error.code !== "ENOENT") throw error;
+  return [];
+}
+
 async function buildFeatures(
   directory: string,
   key: FeatureKey,
   records: AsyncIterable<TrainingRecord> | Iterable<TrainingRecord>,
 ): Promise<void> {
-  const temporary = `${directory}.writing`;
+  const temporary = `${directory}${WRITING}`;
   await rm(temporary, { recursive: true, force: true });
   await makeDirectory(temporary);
   const handle = await open(join(temporary, RECORDS), "wx");

@@ -141,7 +141,7 @@ async function live(world: World, server: number): Promise<void> {
     await tries(() => shared.refresh());
     const { owner, generation = 0 } = shared.job;
     if (owner !== undefined && owner.trainer !== trainer) {
-      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign.beat ?? 0}`;
+      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign?.beat ?? 0}`;
       if (!(await tries(() => leases.isGone("job", mark)))) continue;
       const released = await tries(() =>
         shared.change((job) => releaseEvents(job, generation, { why: "silent", killed: true }, 1e9)),
@@ -173,7 +173,7 @@ async function work(world: World, server: number, store: StoredJobs, shared: Sha
       const known = await store.sign(claim.trainer).catch(() => undefined);
       const sign: TrainerSign = {
         ...{ form: 1, trainer: claim.trainer, host: "h", pid: 1, atMs: 0 },
-        beat: (known?.sign.beat ?? 0) + beat,
+        beat: (known?.sign?.beat ?? 0) + beat,
       };
       await store.giveSign(sign, known?.tag).catch(() => false);
       await world.turn(server, LEASE_MS / 5);

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Job, type JobEvent, JobStateSchema } from "../../../gen/albert/v1/training_pb.js";
+import { type Job, type JobEvent, type JobOwner, JobStateSchema } from "../../../gen/albert/v1/training_pb.js";
 import { explain, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
@@ -86,6 +86,7 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
     job.modelVersion === "" ? "" : `published ${job.modelVersion}`,
     job.dataset === "" ? "" : `stored as dataset ${job.dataset.slice(0, 12)}`,
     job.stoppedBy === "" ? "" : `stopped by ${job.stoppedBy}`,
+    job.owner === undefined ? "" : ownerText(job.owner),
   ].filter((fact) => fact !== "");
   return (
     <section class="card" aria-label={`Job ${job.id}`} ref={card}>
@@ -140,6 +141,12 @@ function Findings({ of: { findings, notPromoted } }: { readonly of: Job }) {
       ))}
     </ul>
   );
+}
+
+/** Which server works on it, under which claim, and when it last showed that it lives. */
+function ownerText({ host, generation, silentSeconds }: JobOwner): string {
+  const silent = silentSeconds === undefined ? "" : `, last sign of life ${duration(silentSeconds)} ago`;
+  return `on ${host} (claim ${generation}${silent})`;
 }
 
 /** Seconds as a person says them. */

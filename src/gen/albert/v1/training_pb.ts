@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/training.proto.
  */
 export const file_albert_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIrkDCgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJIkgKEENyZWF0ZUpvYlJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIgCgRzcGVjGAIgASgLMhIuYWxiZXJ0LnYxLkpvYlNwZWMiQgoRQ3JlYXRlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYhIQCghyZXBsYXllZBgCIAEoCCIyCg5QbGFuSm9iUmVxdWVzdBIgCgRzcGVjGAEgASgLMhIuYWxiZXJ0LnYxLkpvYlNwZWMi3gEKD1BsYW5Kb2JSZXNwb25zZRIkCghwcm9ibGVtcxgBIAMoCzISLmFsYmVydC52MS5Qcm9ibGVtEg0KBXN0ZXBzGAIgASgNEg4KBnRva2VucxgDIAEoARIVCg1wYWRkaW5nX3NoYXJlGAQgASgBEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAUgASgBEhIKCmRpc2tfYnl0ZXMYBiABKAESEwoLZXRhX3NlY29uZHMYByABKAESKwoIc2V0dGluZ3MYCCADKAsyGS5hbGJlcnQudjEuQXBwbGllZFNldHRpbmciNAoHUHJvYmxlbRINCgV3aGVyZRgBIAEoCRIMCgR3aGF0GAIgASgJEgwKBGhpbnQYAyABKAkiPQoOQXBwbGllZFNldHRpbmcSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZvcmlnaW4YAyABKAkiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiJsCg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLmFsYmVydC52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SGQoRaGVhcnRiZWF0X3NlY29uZHMYAyABKAEicwoQV2F0Y2hKb2JSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmFsYmVydC52MS5Kb2JFdmVudEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUizAEKCEpvYkV2ZW50EhAKCHNlcXVlbmNlGAEgASgNEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIpCgp0cmFuc2l0aW9uGAUgASgLMhUuYWxiZXJ0LnYxLlRyYW5zaXRpb24SJQoIcHJvZ3Jlc3MYBiABKAsyEy5hbGJlcnQudjEuUHJvZ3Jlc3MSEwoLZGV0YWlsX2pzb24YByABKAkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KEFBhdXNlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFSZXN1bWVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIlwKD0Nsb25lSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIlCglvdmVycmlkZXMYAyABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyIvChBDbG9uZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IicQoHRGF0YXNldBIOCgZkaWdlc3QYASABKAkSDAoEbmFtZRgCIAEoCRINCgVieXRlcxgDIAEoBBIMCgRwYXRoGAQgASgJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKEkJlZ2luVXBsb2FkUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg4KBmRpZ2VzdBgDIAEoCSJZChNCZWdpblVwbG9hZFJlc3BvbnNlEhEKCXVwbG9hZF9pZBgBIAEoCRIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIXCg9tYXhfY2h1bmtfYnl0ZXMYAyABKA0iRQoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhEKCXVwbG9hZF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCItChNVcGxvYWRDaHVua1Jlc3BvbnNlEhYKDnJlY2VpdmVkX2J5dGVzGAEgASgEIigKE0NvbW1pdFVwbG9hZFJlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJIjsKFENvbW1pdFVwbG9hZFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCI0ChZSZWdpc3RlckRhdGFzZXRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCSI+ChdSZWdpc3RlckRhdGFzZXRSZXNwb25zZRIjCgdkYXRhc2V0GAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQi7wEKFlZhbGlkYXRlRGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRINCgVtb2RlbBgDIAEoCRIjCgRldmFsGAQgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USPQoGcmVjaXBlGAUgAygLMi0uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlcXVlc3QuUmVjaXBlRW50cnkaLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKzAgoXVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2USDgoGdXNhYmxlGAEgASgIEhEKCXJvd3NfcmVhZBgCIAEoDRIVCg1yb3dzX2FjY2VwdGVkGAMgASgNEhUKDXJvd3NfcmVqZWN0ZWQYBCABKA0SQgoGbGFiZWxzGAUgAygLMi4uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlLkxhYmVsc0VudHJ5QgIYARInCgZpc3N1ZXMYBiADKAsyFy5hbGJlcnQudjEuRGF0YXNldElzc3VlEisKDGxhYmVsX2NvdW50cxgHIAMoCzIVLmFsYmVydC52MS5MYWJlbENvdW50Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiKQoKTGFiZWxDb3VudBINCgVsYWJlbBgBIAEoCRIMCgRyb3dzGAIgASgNIlsKDERhdGFzZXRJc3N1ZRIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNEhEKCWxvY2F0aW9ucxgDIAMoCRIMCgRoaW50GAQgASgJEg0KBWZhdGFsGAUgASgIIjwKE0xpc3REYXRhc2V0c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoUTGlzdERhdGFzZXRzUmVzcG9uc2USJAoIZGF0YXNldHMYASADKAsyEi5hbGJlcnQudjEuRGF0YXNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoURGVsZXRlRGF0YXNldFJlcXVlc3QSDgoGZGlnZXN0GAEgASgJIhcKFURlbGV0ZURhdGFzZXRSZXNwb25zZSrqAQoHSm9iS2luZBIYChRKT0JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkpPQl9LSU5EX0ZJTkVfVFVORRABEhUKEUpPQl9LSU5EX1BSRVRSQUlOEAISFQoRSk9CX0tJTkRfRVZBTFVBVEUQAxIdChlKT0JfS0lORF9UUkFJTl9WT0NBQlVMQVJZEAQSHQoZSk9CX0tJTkRfUFJFVFJBSU5JTkdfREFUQRAFEhQKEEpPQl9LSU5EX0NPTlZFUlQQBhITCg9KT0JfS0lORF9ESVNUSUwQBxIWChJKT0JfS0lORF9DQUxJQlJBVEUQCCrIAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhgKFEpPQl9TVEFURV9WQUxJREFUSU5HEAISFwoTSk9CX1NUQVRFX1BSRVBBUklORxADEhUKEUpPQl9TVEFURV9SVU5OSU5HEAQSGAoUSk9CX1NUQVRFX0VWQUxVQVRJTkcQBRIUChBKT0JfU1RBVEVfUEFVU0VEEAYSFwoTSk9CX1NUQVRFX1BSRUVNUFRFRBAHEhgKFEpPQl9TVEFURV9DQU5DRUxMSU5HEAgSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAJEhQKEEpPQl9TVEFURV9GQUlMRUQQChIWChJKT0JfU1RBVEVfUkVKRUNURUQQCxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAwqbQoNUHJvbW90ZVBvbGljeRIeChpQUk9NT1RFX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFVBST01PVEVfUE9MSUNZX01BTlVBTBABEiEKHVBST01PVEVfUE9MSUNZX0FVVE9fSUZfQkVUVEVSEAIygAUKD1RyYWluaW5nU2VydmljZRJGCglDcmVhdGVKb2ISGy5hbGJlcnQudjEuQ3JlYXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5DcmVhdGVKb2JSZXNwb25zZRJACgdQbGFuSm9iEhkuYWxiZXJ0LnYxLlBsYW5Kb2JSZXF1ZXN0GhouYWxiZXJ0LnYxLlBsYW5Kb2JSZXNwb25zZRI9CgZHZXRKb2ISGC5hbGJlcnQudjEuR2V0Sm9iUmVxdWVzdBoZLmFsYmVydC52MS5HZXRKb2JSZXNwb25zZRJDCghMaXN0Sm9icxIaLmFsYmVydC52MS5MaXN0Sm9ic1JlcXVlc3QaGy5hbGJlcnQudjEuTGlzdEpvYnNSZXNwb25zZRJFCghXYXRjaEpvYhIaLmFsYmVydC52MS5XYXRjaEpvYlJlcXVlc3QaGy5hbGJlcnQudjEuV2F0Y2hKb2JSZXNwb25zZTABEkYKCUNhbmNlbEpvYhIbLmFsYmVydC52MS5DYW5jZWxKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkMKCFBhdXNlSm9iEhouYWxiZXJ0LnYxLlBhdXNlSm9iUmVxdWVzdBobLmFsYmVydC52MS5QYXVzZUpvYlJlc3BvbnNlEkYKCVJlc3VtZUpvYhIbLmFsYmVydC52MS5SZXN1bWVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLlJlc3VtZUpvYlJlc3BvbnNlEkMKCENsb25lSm9iEhouYWxiZXJ0LnYxLkNsb25lSm9iUmVxdWVzdBobLmFsYmVydC52MS5DbG9uZUpvYlJlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIt0DCgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJEiIKBW93bmVyGBEgASgLMhMuYWxiZXJ0LnYxLkpvYk93bmVyImwKCEpvYk93bmVyEg4KBnNlcnZlchgBIAEoCRIMCgRob3N0GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SGwoOc2lsZW50X3NlY29uZHMYBCABKAFIAIgBAUIRCg9fc2lsZW50X3NlY29uZHMiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIk0KFExpc3RKb2JFdmVudHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChVMaXN0Sm9iRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJsCg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLmFsYmVydC52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SGQoRaGVhcnRiZWF0X3NlY29uZHMYAyABKAEicwoQV2F0Y2hKb2JSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmFsYmVydC52MS5Kb2JFdmVudEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUizAEKCEpvYkV2ZW50EhAKCHNlcXVlbmNlGAEgASgNEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIpCgp0cmFuc2l0aW9uGAUgASgLMhUuYWxiZXJ0LnYxLlRyYW5zaXRpb24SJQoIcHJvZ3Jlc3MYBiABKAsyEy5hbGJlcnQudjEuUHJvZ3Jlc3MSEwoLZGV0YWlsX2pzb24YByABKAkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KEFBhdXNlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFSZXN1bWVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIlwKD0Nsb25lSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIlCglvdmVycmlkZXMYAyABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyIvChBDbG9uZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IicQoHRGF0YXNldBIOCgZkaWdlc3QYASABKAkSDAoEbmFtZRgCIAEoCRINCgVieXRlcxgDIAEoBBIMCgRwYXRoGAQgASgJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKEkJlZ2luVXBsb2FkUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg4KBmRpZ2VzdBgDIAEoCSJZChNCZWdpblVwbG9hZFJlc3BvbnNlEhEKCXVwbG9hZF9pZBgBIAEoCRIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIXCg9tYXhfY2h1bmtfYnl0ZXMYAyABKA0iRQoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhEKCXVwbG9hZF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCItChNVcGxvYWRDaHVua1Jlc3BvbnNlEhYKDnJlY2VpdmVkX2J5dGVzGAEgASgEIigKE0NvbW1pdFVwbG9hZFJlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJIjsKFENvbW1pdFVwbG9hZFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCI0ChZSZWdpc3RlckRhdGFzZXRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCSI+ChdSZWdpc3RlckRhdGFzZXRSZXNwb25zZRIjCgdkYXRhc2V0GAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQi7wEKFlZhbGlkYXRlRGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRINCgVtb2RlbBgDIAEoCRIjCgRldmFsGAQgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USPQoGcmVjaXBlGAUgAygLMi0uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlcXVlc3QuUmVjaXBlRW50cnkaLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKzAgoXVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2USDgoGdXNhYmxlGAEgASgIEhEKCXJvd3NfcmVhZBgCIAEoDRIVCg1yb3dzX2FjY2VwdGVkGAMgASgNEhUKDXJvd3NfcmVqZWN0ZWQYBCABKA0SQgoGbGFiZWxzGAUgAygLMi4uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlLkxhYmVsc0VudHJ5QgIYARInCgZpc3N1ZXMYBiADKAsyFy5hbGJlcnQudjEuRGF0YXNldElzc3VlEisKDGxhYmVsX2NvdW50cxgHIAMoCzIVLmFsYmVydC52MS5MYWJlbENvdW50Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiKQoKTGFiZWxDb3VudBINCgVsYWJlbBgBIAEoCRIMCgRyb3dzGAIgASgNIlsKDERhdGFzZXRJc3N1ZRIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNEhEKCWxvY2F0aW9ucxgDIAMoCRIMCgRoaW50GAQgASgJEg0KBWZhdGFsGAUgASgIIjwKE0xpc3REYXRhc2V0c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoUTGlzdERhdGFzZXRzUmVzcG9uc2USJAoIZGF0YXNldHMYASADKAsyEi5hbGJlcnQudjEuRGF0YXNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoURGVsZXRlRGF0YXNldFJlcXVlc3QSDgoGZGlnZXN0GAEgASgJIhcKFURlbGV0ZURhdGFzZXRSZXNwb25zZSrqAQoHSm9iS2luZBIYChRKT0JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkpPQl9LSU5EX0ZJTkVfVFVORRABEhUKEUpPQl9LSU5EX1BSRVRSQUlOEAISFQoRSk9CX0tJTkRfRVZBTFVBVEUQAxIdChlKT0JfS0lORF9UUkFJTl9WT0NBQlVMQVJZEAQSHQoZSk9CX0tJTkRfUFJFVFJBSU5JTkdfREFUQRAFEhQKEEpPQl9LSU5EX0NPTlZFUlQQBhITCg9KT0JfS0lORF9ESVNUSUwQBxIWChJKT0JfS0lORF9DQUxJQlJBVEUQCCrIAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhgKFEpPQl9TVEFURV9WQUxJREFUSU5HEAISFwoTSk9CX1NUQVRFX1BSRVBBUklORxADEhUKEUpPQl9TVEFURV9SVU5OSU5HEAQSGAoUSk9CX1NUQVRFX0VWQUxVQVRJTkcQBRIUChBKT0JfU1RBVEVfUEFVU0VEEAYSFwoTSk9CX1NUQVRFX1BSRUVNUFRFRBAHEhgKFEpPQl9TVEFURV9DQU5DRUxMSU5HEAgSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAJEhQKEEpPQl9TVEFURV9GQUlMRUQQChIWChJKT0JfU1RBVEVfUkVKRUNURUQQCxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAwqbQoNUHJvbW90ZVBvbGljeRIeChpQUk9NT1RFX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFVBST01PVEVfUE9MSUNZX01BTlVBTBABEiEKHVBST01PVEVfUE9MSUNZX0FVVE9fSUZfQkVUVEVSEAIynAYKD1RyYWluaW5nU2VydmljZRJGCglDcmVhdGVKb2ISGy5hbGJlcnQudjEuQ3JlYXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5DcmVhdGVKb2JSZXNwb25zZRJACgdQbGFuSm9iEhkuYWxiZXJ0LnYxLlBsYW5Kb2JSZXF1ZXN0GhouYWxiZXJ0LnYxLlBsYW5Kb2JSZXNwb25zZRI9CgZHZXRKb2ISGC5hbGJlcnQudjEuR2V0Sm9iUmVxdWVzdBoZLmFsYmVydC52MS5HZXRKb2JSZXNwb25zZRJDCghMaXN0Sm9icxIaLmFsYmVydC52MS5MaXN0Sm9ic1JlcXVlc3QaGy5hbGJlcnQudjEuTGlzdEpvYnNSZXNwb25zZRJFCghXYXRjaEpvYhIaLmFsYmVydC52MS5XYXRjaEpvYlJlcXVlc3QaGy5hbGJlcnQudjEuV2F0Y2hKb2JSZXNwb25zZTABEkYKCUNhbmNlbEpvYhIbLmFsYmVydC52MS5DYW5jZWxKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkMKCFBhdXNlSm9iEhouYWxiZXJ0LnYxLlBhdXNlSm9iUmVxdWVzdBobLmFsYmVydC52MS5QYXVzZUpvYlJlc3BvbnNlEkYKCVJlc3VtZUpvYhIbLmFsYmVydC52MS5SZXN1bWVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLlJlc3VtZUpvYlJlc3BvbnNlEkMKCENsb25lSm9iEhouYWxiZXJ0LnYxLkNsb25lSm9iUmVxdWVzdBobLmFsYmVydC52MS5DbG9uZUpvYlJlc3BvbnNlEkYKCURlbGV0ZUpvYhIbLmFsYmVydC52MS5EZWxldGVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkRlbGV0ZUpvYlJlc3BvbnNlElIKDUxpc3RKb2JFdmVudHMSHy5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1JlcXVlc3QaIC5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1Jlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One source of rows: exactly one of the two.
@@ -458,6 +458,13 @@ export type Job = Message<"albert.v1.Job"> & {
    * @generated from field: repeated string findings = 16;
    */
   findings: string[];
+
+  /**
+   * The server that works on it; absent where none does, and where jobs belong to one server (`jobs.queue own`).
+   *
+   * @generated from field: albert.v1.JobOwner owner = 17;
+   */
+  owner?: JobOwner | undefined;
 };
 
 /**
@@ -466,6 +473,49 @@ export type Job = Message<"albert.v1.Job"> & {
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 5);
+
+/**
+ * A server that works on a job of a queue that servers share.
+ *
+ * @generated from message albert.v1.JobOwner
+ */
+export type JobOwner = Message<"albert.v1.JobOwner"> & {
+  /**
+   * Names the server, whatever its address; stays the same while its directory does.
+   *
+   * @generated from field: string server = 1;
+   */
+  server: string;
+
+  /**
+   * Name of the machine that it runs on.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * Number of this claim, which grows with each claim of the job. What is written under an earlier one is refused.
+   *
+   * @generated from field: uint32 generation = 3;
+   */
+  generation: number;
+
+  /**
+   * Seconds since the server that answers saw a new sign of life of the owner; after `jobs.lease_ms` the job is taken over. Absent where
+   * it has not looked yet.
+   *
+   * @generated from field: optional double silent_seconds = 4;
+   */
+  silentSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message albert.v1.JobOwner.
+ * Use `create(JobOwnerSchema)` to create a new message.
+ */
+export const JobOwnerSchema: GenMessage<JobOwner> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 6);
 
 /**
  * A job to queue.
@@ -493,7 +543,7 @@ export type CreateJobRequest = Message<"albert.v1.CreateJobRequest"> & {
  * Use `create(CreateJobRequestSchema)` to create a new message.
  */
 export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 6);
+  messageDesc(file_albert_v1_training, 7);
 
 /**
  * The job.
@@ -521,7 +571,7 @@ export type CreateJobResponse = Message<"albert.v1.CreateJobResponse"> & {
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
 export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 7);
+  messageDesc(file_albert_v1_training, 8);
 
 /**
  * A job that might be queued.
@@ -542,7 +592,7 @@ export type PlanJobRequest = Message<"albert.v1.PlanJobRequest"> & {
  * Use `create(PlanJobRequestSchema)` to create a new message.
  */
 export const PlanJobRequestSchema: GenMessage<PlanJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 8);
+  messageDesc(file_albert_v1_training, 9);
 
 /**
  * What it would do and take.
@@ -612,7 +662,7 @@ export type PlanJobResponse = Message<"albert.v1.PlanJobResponse"> & {
  * Use `create(PlanJobResponseSchema)` to create a new message.
  */
 export const PlanJobResponseSchema: GenMessage<PlanJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 9);
+  messageDesc(file_albert_v1_training, 10);
 
 /**
  * One thing that is wrong.
@@ -647,7 +697,7 @@ export type Problem = Message<"albert.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 10);
+  messageDesc(file_albert_v1_training, 11);
 
 /**
  * One value of the recipe that applies.
@@ -682,7 +732,7 @@ export type AppliedSetting = Message<"albert.v1.AppliedSetting"> & {
  * Use `create(AppliedSettingSchema)` to create a new message.
  */
 export const AppliedSettingSchema: GenMessage<AppliedSetting> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 11);
+  messageDesc(file_albert_v1_training, 12);
 
 /**
  * Which job to show.
@@ -703,7 +753,7 @@ export type GetJobRequest = Message<"albert.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 12);
+  messageDesc(file_albert_v1_training, 13);
 
 /**
  * The job.
@@ -724,7 +774,106 @@ export type GetJobResponse = Message<"albert.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 13);
+  messageDesc(file_albert_v1_training, 14);
+
+/**
+ * Which job to delete.
+ *
+ * @generated from message albert.v1.DeleteJobRequest
+ */
+export type DeleteJobRequest = Message<"albert.v1.DeleteJobRequest"> & {
+  /**
+   * Id of the job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message albert.v1.DeleteJobRequest.
+ * Use `create(DeleteJobRequestSchema)` to create a new message.
+ */
+export const DeleteJobRequestSchema: GenMessage<DeleteJobRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 15);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message albert.v1.DeleteJobResponse
+ */
+export type DeleteJobResponse = Message<"albert.v1.DeleteJobResponse"> & {
+};
+
+/**
+ * Describes the message albert.v1.DeleteJobResponse.
+ * Use `create(DeleteJobResponseSchema)` to create a new message.
+ */
+export const DeleteJobResponseSchema: GenMessage<DeleteJobResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 16);
+
+/**
+ * Of which job, and from where.
+ *
+ * @generated from message albert.v1.ListJobEventsRequest
+ */
+export type ListJobEventsRequest = Message<"albert.v1.ListJobEventsRequest"> & {
+  /**
+   * Id of the job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * 1..1000; zero means 100.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message albert.v1.ListJobEventsRequest.
+ * Use `create(ListJobEventsRequestSchema)` to create a new message.
+ */
+export const ListJobEventsRequestSchema: GenMessage<ListJobEventsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 17);
+
+/**
+ * One page of a job's log.
+ *
+ * @generated from message albert.v1.ListJobEventsResponse
+ */
+export type ListJobEventsResponse = Message<"albert.v1.ListJobEventsResponse"> & {
+  /**
+   * The events, oldest first.
+   *
+   * @generated from field: repeated albert.v1.JobEvent events = 1;
+   */
+  events: JobEvent[];
+
+  /**
+   * Where the next page begins; empty when there is no event after this page yet.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message albert.v1.ListJobEventsResponse.
+ * Use `create(ListJobEventsResponseSchema)` to create a new message.
+ */
+export const ListJobEventsResponseSchema: GenMessage<ListJobEventsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 18);
 
 /**
  * Which jobs to list.
@@ -766,7 +915,7 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 14);
+  messageDesc(file_albert_v1_training, 19);
 
 /**
  * One page of jobs.
@@ -794,7 +943,7 @@ export type ListJobsResponse = Message<"albert.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 15);
+  messageDesc(file_albert_v1_training, 20);
 
 /**
  * Which job to follow, and from where.
@@ -829,7 +978,7 @@ export type WatchJobRequest = Message<"albert.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 16);
+  messageDesc(file_albert_v1_training, 21);
 
 /**
  * One message of the stream.
@@ -864,7 +1013,7 @@ export type WatchJobResponse = Message<"albert.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 17);
+  messageDesc(file_albert_v1_training, 22);
 
 /**
  * One entry of a job's log. Numbers have no gap; an event is on disk before anyone sees it.
@@ -889,7 +1038,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
   /**
    * state_changed, activity, start_chosen, planned, validation_issue, step_metrics, eval_result, checkpoint_written,
    * checkpoint_pruned, warning, repeat_begun, repeats_done, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
-   * promoted, not_promoted.
+   * promoted, not_promoted; of a job that servers share also claimed, released, pause_asked, files_kept.
    *
    * @generated from field: string kind = 3;
    */
@@ -929,7 +1078,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
  * Use `create(JobEventSchema)` to create a new message.
  */
 export const JobEventSchema: GenMessage<JobEvent> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 18);
+  messageDesc(file_albert_v1_training, 23);
 
 /**
  * Which job to cancel.
@@ -950,7 +1099,7 @@ export type CancelJobRequest = Message<"albert.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 19);
+  messageDesc(file_albert_v1_training, 24);
 
 /**
  * The job.
@@ -971,7 +1120,7 @@ export type CancelJobResponse = Message<"albert.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 20);
+  messageDesc(file_albert_v1_training, 25);
 
 /**
  * Which job to pause.
@@ -992,7 +1141,7 @@ export type PauseJobRequest = Message<"albert.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 21);
+  messageDesc(file_albert_v1_training, 26);
 
 /**
  * The job.
@@ -1013,7 +1162,7 @@ export type PauseJobResponse = Message<"albert.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 22);
+  messageDesc(file_albert_v1_training, 27);
 
 /**
  * Which job to resume.
@@ -1034,7 +1183,7 @@ export type ResumeJobRequest = Message<"albert.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 23);
+  messageDesc(file_albert_v1_training, 28);
 
 /**
  * The job.
@@ -1055,7 +1204,7 @@ export type ResumeJobResponse = Message<"albert.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 24);
+  messageDesc(file_albert_v1_training, 29);
 
 /**
  * Which job to repeat, and what to change.
@@ -1090,7 +1239,7 @@ export type CloneJobRequest = Message<"albert.v1.CloneJobRequest"> & {
  * Use `create(CloneJobRequestSchema)` to create a new message.
  */
 export const CloneJobRequestSchema: GenMessage<CloneJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 25);
+  messageDesc(file_albert_v1_training, 30);
 
 /**
  * The new job.
@@ -1111,7 +1260,7 @@ export type CloneJobResponse = Message<"albert.v1.CloneJobResponse"> & {
  * Use `create(CloneJobResponseSchema)` to create a new message.
  */
 export const CloneJobResponseSchema: GenMessage<CloneJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 26);
+  messageDesc(file_albert_v1_training, 31);
 
 /**
  * One immutable version of a dataset.
@@ -1160,7 +1309,7 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
  * Use `create(DatasetSchema)` to create a new message.
  */
 export const DatasetSchema: GenMessage<Dataset> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 27);
+  messageDesc(file_albert_v1_training, 32);
 
 /**
  * A file that is about to come.
@@ -1195,7 +1344,7 @@ export type BeginUploadRequest = Message<"albert.v1.BeginUploadRequest"> & {
  * Use `create(BeginUploadRequestSchema)` to create a new message.
  */
 export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 28);
+  messageDesc(file_albert_v1_training, 33);
 
 /**
  * Where to go on.
@@ -1230,7 +1379,7 @@ export type BeginUploadResponse = Message<"albert.v1.BeginUploadResponse"> & {
  * Use `create(BeginUploadResponseSchema)` to create a new message.
  */
 export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 29);
+  messageDesc(file_albert_v1_training, 34);
 
 /**
  * One piece of the file.
@@ -1265,7 +1414,7 @@ export type UploadChunkRequest = Message<"albert.v1.UploadChunkRequest"> & {
  * Use `create(UploadChunkRequestSchema)` to create a new message.
  */
 export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 30);
+  messageDesc(file_albert_v1_training, 35);
 
 /**
  * How far the upload is.
@@ -1286,7 +1435,7 @@ export type UploadChunkResponse = Message<"albert.v1.UploadChunkResponse"> & {
  * Use `create(UploadChunkResponseSchema)` to create a new message.
  */
 export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 31);
+  messageDesc(file_albert_v1_training, 36);
 
 /**
  * An upload that is complete.
@@ -1307,7 +1456,7 @@ export type CommitUploadRequest = Message<"albert.v1.CommitUploadRequest"> & {
  * Use `create(CommitUploadRequestSchema)` to create a new message.
  */
 export const CommitUploadRequestSchema: GenMessage<CommitUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 32);
+  messageDesc(file_albert_v1_training, 37);
 
 /**
  * The dataset version it became.
@@ -1328,7 +1477,7 @@ export type CommitUploadResponse = Message<"albert.v1.CommitUploadResponse"> & {
  * Use `create(CommitUploadResponseSchema)` to create a new message.
  */
 export const CommitUploadResponseSchema: GenMessage<CommitUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 33);
+  messageDesc(file_albert_v1_training, 38);
 
 /**
  * A file to register.
@@ -1356,7 +1505,7 @@ export type RegisterDatasetRequest = Message<"albert.v1.RegisterDatasetRequest">
  * Use `create(RegisterDatasetRequestSchema)` to create a new message.
  */
 export const RegisterDatasetRequestSchema: GenMessage<RegisterDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 34);
+  messageDesc(file_albert_v1_training, 39);
 
 /**
  * The dataset version it became.
@@ -1377,7 +1526,7 @@ export type RegisterDatasetResponse = Message<"albert.v1.RegisterDatasetResponse
  * Use `create(RegisterDatasetResponseSchema)` to create a new message.
  */
 export const RegisterDatasetResponseSchema: GenMessage<RegisterDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 35);
+  messageDesc(file_albert_v1_training, 40);
 
 /**
  * Data to check, and for what.
@@ -1428,7 +1577,7 @@ export type ValidateDatasetRequest = Message<"albert.v1.ValidateDatasetRequest">
  * Use `create(ValidateDatasetRequestSchema)` to create a new message.
  */
 export const ValidateDatasetRequestSchema: GenMessage<ValidateDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 36);
+  messageDesc(file_albert_v1_training, 41);
 
 /**
  * What was found.
@@ -1493,7 +1642,7 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
  * Use `create(ValidateDatasetResponseSchema)` to create a new message.
  */
 export const ValidateDatasetResponseSchema: GenMessage<ValidateDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 37);
+  messageDesc(file_albert_v1_training, 42);
 
 /**
  * How often a label occurs.
@@ -1521,7 +1670,7 @@ export type LabelCount = Message<"albert.v1.LabelCount"> & {
  * Use `create(LabelCountSchema)` to create a new message.
  */
 export const LabelCountSchema: GenMessage<LabelCount> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 38);
+  messageDesc(file_albert_v1_training, 43);
 
 /**
  * One kind of problem and where it occurs.
@@ -1570,7 +1719,7 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
  * Use `create(DatasetIssueSchema)` to create a new message.
  */
 export const DatasetIssueSchema: GenMessage<DatasetIssue> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 39);
+  messageDesc(file_albert_v1_training, 44);
 
 /**
  * Which page to list.
@@ -1598,7 +1747,7 @@ export type ListDatasetsRequest = Message<"albert.v1.ListDatasetsRequest"> & {
  * Use `create(ListDatasetsRequestSchema)` to create a new message.
  */
 export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 40);
+  messageDesc(file_albert_v1_training, 45);
 
 /**
  * One page of datasets.
@@ -1626,7 +1775,7 @@ export type ListDatasetsResponse = Message<"albert.v1.ListDatasetsResponse"> & {
  * Use `create(ListDatasetsResponseSchema)` to create a new message.
  */
 export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 41);
+  messageDesc(file_albert_v1_training, 46);
 
 /**
  * A dataset to delete.
@@ -1647,7 +1796,7 @@ export type DeleteDatasetRequest = Message<"albert.v1.DeleteDatasetRequest"> & {
  * Use `create(DeleteDatasetRequestSchema)` to create a new message.
  */
 export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 42);
+  messageDesc(file_albert_v1_training, 47);
 
 /**
  * Nothing to say: it is gone.
@@ -1662,7 +1811,7 @@ export type DeleteDatasetResponse = Message<"albert.v1.DeleteDatasetResponse"> &
  * Use `create(DeleteDatasetResponseSchema)` to create a new message.
  */
 export const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 43);
+  messageDesc(file_albert_v1_training, 48);
 
 /**
  * What a job does.
@@ -1997,6 +2146,26 @@ export const TrainingService: GenService<{
     methodKind: "unary";
     input: typeof CloneJobRequestSchema;
     output: typeof CloneJobResponseSchema;
+  },
+  /**
+   * Removes a job that has ended, with its log and files. Versions and data sets that it made stay.
+   *
+   * @generated from rpc albert.v1.TrainingService.DeleteJob
+   */
+  deleteJob: {
+    methodKind: "unary";
+    input: typeof DeleteJobRequestSchema;
+    output: typeof DeleteJobResponseSchema;
+  },
+  /**
+   * A job's events so far, page by page, oldest first.
+   *
+   * @generated from rpc albert.v1.TrainingService.ListJobEvents
+   */
+  listJobEvents: {
+    methodKind: "unary";
+    input: typeof ListJobEventsRequestSchema;
+    output: typeof ListJobEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_albert_v1_training, 0);
