@@ -1,6 +1,8 @@
 import { creatorOf, type Job } from "./job.ts";
 import { isActive } from "./job-state.ts";
 
+// Chooses which of the waiting jobs runs next.
+
 /** Minutes of waiting that count as one step of priority: no job waits forever behind more important ones. */
 const AGEING_MINUTES = 10;
 

@@ -924,3 +924,43 @@ describe("a job at work", () => {
     expect((await eventsOf(service, job.id)).at(-1)?.transition?.to.kind).toBe("rejected");
   });
 });
+
+describe("a job that has ended", () => {
+  it("can be deleted with its log and files; another cannot, and its request makes a new one", async () => {
+    const { service, runner, reaches } = await open();
+    const { job } = await service.create("r1", specOf());
+    await expect(service.delete(job.id)).rejects.toMatchObject({ code: "precondition", reason: "JOB_NOT_ENDED" });
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
+    await reaches(job.id, "succeeded");
+    await service.delete(job.id);
+    expect(service.list()).toEqual([]);
+    expect(await readdir(join(directory, "jobs"))).toEqual([]);
+    await expect(service.delete(job.id)).rejects.toMatchObject({ reason: "JOB_NOT_FOUND" });
+    const again = await service.create("r1", specOf());
+    expect(again.replayed).toBe(false);
+    expect(again.job.id).not.toBe(job.id);
+  });
+
+  it("is deleted by itself when its time is over, and not before", async () => {
+    let nowMs = Date.now();
+    const ticks: (() => void)[] = [];
+    const every = (_: number, callback: () => void) => {
+      ticks.push(callback);
+      return () => {};
+    };
+    const { service, reaches } = await open({ retentionMs: 1000, clock: () => nowMs, every });
+    const { job } = await service.create("", specOf());
+    const waiting = await service.create("", specOf({ seed: 2 }));
+    await service.cancel(waiting.job.id);
+    await reaches(waiting.job.id, "cancelled");
+    for (const tick of ticks) tick();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(service.list()).toHaveLength(2);
+    nowMs += 1001;
+    for (const tick of ticks) tick();
+    await until(() => service.list().length === 1, "the one that has ended is gone");
+    expect(service.get(job.id).state.kind).toBe("validating");
+  });
+});

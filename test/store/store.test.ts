@@ -46,6 +46,15 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     expect(await versions.list("another")).toEqual([]);
   });
 
+  it("publishes a job once, whatever two servers that each take it for their own made of it", async () => {
+    const { versions } = await store("jobs");
+    const made = await Promise.all(["a", "b", "c"].map((label) => modelDirectory(`job-${kind}-${label}`, {}, "job-1")));
+    const published = await Promise.all(made.map((directory) => versions.publish("m", directory)));
+    expect(published.map(({ version }) => version)).toEqual([1, 1, 1]);
+    expect(new Set(published.map(({ digest }) => digest)).size).toBe(1);
+    expect((await versions.publish("m", await modelDirectory(`job-${kind}-d`, {}, "job-2"))).version).toBe(2);
+  });
+
   it("knows a dataset by the first digits of its digest, and names those that share them", async () => {
     const objects = await open("prefixes");
     const { datasets } = createStore({ objects, cacheDirectory: path(`${kind}-prefixes`), clock });

@@ -28,11 +28,15 @@ export function workshop(parent: string = tmpdir()) {
   return {
     path: (name: string) => join(root, name),
     /** A model directory that differs from every other by its labels. */
-    async modelDirectory(label = `label-${made}`, metrics: Record<string, number> = {}): Promise<string> {
+    async modelDirectory(label = `label-${made}`, metrics: Record<string, number> = {}, jobId = ""): Promise<string> {
       const directory = join(root, `model-${made++}`);
       const labels = ["other", label];
       const heads: readonly Head[] = [{ kind: "classification", name: "c", problemType: "single-label", labels }];
-      await writeModelDirectory(directory, { ...tinyModel(heads), metrics });
+      await writeModelDirectory(directory, {
+        ...tinyModel(heads),
+        metrics,
+        ...(jobId === "" ? {} : { lineage: { jobId } }),
+      });
       return directory;
     },
   };

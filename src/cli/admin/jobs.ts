@@ -237,7 +237,7 @@ const STATES: ReadonlyMap<string, JobState> = new Map(
     .map((state) => [enumWord(JobStateSchema, state), state]),
 );
 
-const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT", "SERVER"];
+const HEADING = ["JOB", "STATE", "KIND", "MODEL", "TASK", "STEP", "RESULT"];
 
 function rowOf({ id, state, spec, progress, modelVersion, dataset, owner }: Job): string[] {
   const step = progress === undefined || progress.totalSteps === 0 ? "" : `${progress.step}/${progress.totalSteps}`;
@@ -250,7 +250,7 @@ function rowOf({ id, state, spec, progress, modelVersion, dataset, owner }: Job)
     spec?.task ?? "",
     step,
     modelVersion || dataset.slice(0, 12),
-    owner?.host ?? "",
+    ...(owner === undefined ? [] : [`on ${owner.host}`]),
   ];
 }
 

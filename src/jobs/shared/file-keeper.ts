@@ -10,8 +10,8 @@ import { type OwnedJob, untilReached } from "./shared-job.ts";
 
 // Keeps the checkpoints of a job in the store, so that any server can go on from them.
 
-/** Where a run keeps its checkpoints, below its job's directory. */
-const CHECKPOINTS = join(WORK_DIRECTORY, "checkpoints");
+/** The folder in which a run keeps its checkpoints. */
+const CHECKPOINTS = "checkpoints";
 /** Where second names of files lie while they are being stored: their run may remove its own at any time. */
 const STAGING = ".keeping";
 
@@ -84,23 +84,37 @@ export class FileKeeper {
   /** Gives every file of a whole checkpoint a second name. */
   async #stage(directory: string, staging: string): Promise<{ readonly path: string; readonly staged: string }[]> {
     const found: { readonly path: string; readonly staged: string }[] = [];
-    const names = await readdir(join(directory, CHECKPOINTS)).catch(absentAsEmpty);
-    for (const step of names.filter((name) => !name.startsWith("."))) {
-      const ofStep: typeof found = [];
-      try {
-        for (const name of await readdir(join(directory, CHECKPOINTS, step))) {
-          const path = join(CHECKPOINTS, step, name);
-          const staged = join(staging, `${step}.${name}`);
-          await link(join(directory, path), staged);
-          ofStep.push({ path, staged });
+    for (const place of await checkpointPlaces(directory)) {
+      for (const step of (await readdir(join(directory, place)).catch(absentAsEmpty)).filter(isFinal)) {
+        const ofStep: typeof found = [];
+        try {
+          for (const name of await readdir(join(directory, place, step))) {
+            const path = join(place, step, name);
+            const staged = join(staging, `${found.length + ofStep.length}`);
+            await rm(staged, { force: true });
+            await link(join(directory, path), staged);
+            ofStep.push({ path, staged });
+          }
+          found.push(...ofStep);
+        } catch (error) {
+          absentAsEmpty(error as NodeJS.ErrnoException); // the run has removed it meanwhile
         }
-        found.push(...ofStep);
-      } catch (error) {
-        absentAsEmpty(error as NodeJS.ErrnoException); // the run has removed it meanwhile
       }
     }
     return found;
   }
+}
+
+/** Where a job keeps checkpoints, below its directory: its run, and where it has several, each of them in a folder of its own. */
+async function checkpointPlaces(directory: string): Promise<string[]> {
+  const entries = await readdir(join(directory, WORK_DIRECTORY), { withFileTypes: true }).catch(absentAsEmpty);
+  const runs = entries.filter((entry) => entry.isDirectory() && entry.name !== CHECKPOINTS);
+  return [CHECKPOINTS, ...runs.map(({ name }) => join(name, CHECKPOINTS))].map((place) => join(WORK_DIRECTORY, place));
+}
+
+/** Names that begin with a dot are of what is being written or removed. */
+function isFinal(name: string): boolean {
+  return !name.startsWith(".");
 }
 
 /**

@@ -1,3 +1,5 @@
+// Tells whether the server that works on a job is alive, by the clock of whoever asks.
+
 /** How long a server that works on a job may be silent, and how often it gives a sign of life. */
 export interface LeaseTimes {
   /** Between two signs of life, in milliseconds. */

@@ -9,6 +9,8 @@ import { type Claim, claimEvents, holds, releaseEvents, wasTaken } from "./claim
 import { FileKeeper, restoreFiles } from "./file-keeper.ts";
 import { OwnedJob, type SharedJob, untilReached } from "./shared-job.ts";
 
+// The part of a server that works on the jobs of a store.
+
 export interface TrainerOptions extends Pick<ExecutionOptions, "publisher" | "steadyClock" | "onDefect" | "fullDisk"> {
   readonly store: StoredJobs;
   readonly runner: JobRunner;

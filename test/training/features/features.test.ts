@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FeatureKey, featureCacheName, openFeatures } from "../../../src/training/features/feature-cache.ts";
+import {
+  type FeatureKey,
+  featureCacheName,
+  openFeatures,
+  sweepFeatures,
+} from "../../../src/training/features/feature-cache.ts";
 import { type Objective, objectiveOf } from "../../../src/training/objectives.ts";
 import { collate, type TrainingRecord } from "../../../src/training/step/collate.ts";
 import { watchFlushes } from "../../support/flushes.ts";
@@ -30,6 +35,20 @@ const record = fc
       label_values: Float32Array.of(score),
     }),
   );
+
+describe("what interrupted runs left in the feature cache", () => {
+  it("is removed when nobody has written to it for an hour, and nothing else is", async () => {
+    const cache = await mkdtemp(join(tmpdir(), "albert-sweep-"));
+    await mkdir(join(cache, "half.writing"));
+    await writeFile(join(cache, "half.writing", "records.bin"), "x");
+    await mkdir(join(cache, "whole"));
+    expect(await sweepFeatures(cache)).toEqual([]);
+    expect(await sweepFeatures(cache, Date.now() + 3_700_000)).toEqual(["half.writing"]);
+    expect(await readdir(cache)).toEqual(["whole"]);
+    expect(await sweepFeatures(join(cache, "absent"))).toEqual([]);
+    await rm(cache, { recursive: true });
+  });
+});
 
 describe("the feature cache", () => {
   it("gives back every record exactly, in any order, after reopening", async () => {
