@@ -9,10 +9,10 @@ import type { JobPlan } from "./job-outcome.ts";
 import { filtered, type JobFilter, type JobService, requireEnded, retainJobs, withOverrides } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
-import { nextJob } from "./next-job.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
 import type { JobRecord, JobWriter } from "./log/job-record.ts";
+import { nextJob } from "./next-job.ts";
 import { resumeUnlessPoison } from "./poison.ts";
 
 // Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.

@@ -165,7 +165,10 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
       expect(claims.map(({ generation }) => generation)).toEqual(claims.map((_, i) => i + 1));
       // The same bytes are the same version: what each of them came to is what the first one, left in peace, came to.
       expect(end.modelVersion, trail).toBe(`${MODEL}@2`);
-      expect((await store.versions.list(MODEL)).map(({ version }) => version), trail).toEqual([1, 2]);
+      expect(
+        (await store.versions.list(MODEL)).map(({ version }) => version),
+        trail,
+      ).toEqual([1, 2]);
       const repeated = await by.training.createJob({ requestId, spec: SPEC });
       expect([repeated.replayed, repeated.job!.id]).toEqual([true, jobId]);
     }

@@ -57,6 +57,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "jobs cancel": ["jobs cancel JOB"],
   "jobs pause": ["jobs pause JOB"],
   "jobs resume": ["jobs resume JOB"],
+  "jobs delete": ["jobs delete JOB"],
+  "jobs events": ["jobs events JOB"],
   "jobs clone": ["jobs clone JOB --set learning_rate=1e-4 --watch"],
   "models list": ["models list", "models list tickets --json"],
   "models get": ["models get tickets 2"],

@@ -66,7 +66,9 @@ export function releaseEvents(
   if (job.state.kind === "cancelling") draft.add(stateChange(draft.job.state, { kind: "stopped" }));
   if (isActive(job.state)) {
     const reason = "SERVER_RESTART";
-    draft.add(stateChange(draft.job.state, { kind: "preempt" }, { reason, detail: killed ? SERVER_ENDED : SERVER_STOPPED }));
+    draft.add(
+      stateChange(draft.job.state, { kind: "preempt" }, { reason, detail: killed ? SERVER_ENDED : SERVER_STOPPED }),
+    );
     draft.add(afterKill(draft.job, reason, poisonKills));
   }
   if (job.pauseAsked !== undefined && draft.job.state.kind === "queued") {

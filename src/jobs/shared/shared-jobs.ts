@@ -24,11 +24,7 @@ export class SharedJobs {
   #looks = 0;
 
   /** @param directory  of this server alone, for the jobs' files */
-  constructor(
-    directory: string,
-    options: SharedJobOptions,
-    onDamaged: (error: AlbertError, jobId: string) => void,
-  ) {
+  constructor(directory: string, options: SharedJobOptions, onDamaged: (error: AlbertError, jobId: string) => void) {
     this.#directory = directory;
     this.#options = options;
     this.#onDamaged = onDamaged;
@@ -77,7 +73,8 @@ export class SharedJobs {
       await check(spec);
       bound = requestId === "" ? identity : await store.bindRequest(requestId, identity);
     }
-    if (bound.specDigest !== identity.specDigest) throw requestIdReused(bound.id, bound.specDigest, identity.specDigest);
+    if (bound.specDigest !== identity.specDigest)
+      throw requestIdReused(bound.id, bound.specDigest, identity.specDigest);
     const replayed = bound.id !== identity.id;
     if ((await store.identity(bound.id)) === undefined) {
       // Where the server that bound the request ended before the job was visible, this one goes on.

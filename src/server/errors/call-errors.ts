@@ -111,13 +111,7 @@ const READS_QUEUE = ["STORE_FORBIDDEN", "STORE_UNAVAILABLE", "RECORD_CORRUPT"] a
 const READS_JOB = ["JOB_NOT_FOUND", "JOBS_UNWRITABLE", ...READS_QUEUE] as const;
 
 /** The call changes a job that exists. */
-const CHANGES_JOB = [
-  ...READS_JOB,
-  "ILLEGAL_TRANSITION",
-  "JOBS_LOCKED",
-  "DISK_FULL",
-  "DISK_READ_ONLY",
-] as const;
+const CHANGES_JOB = [...READS_JOB, "ILLEGAL_TRANSITION", "JOBS_LOCKED", "DISK_FULL", "DISK_READ_ONLY"] as const;
 
 type Reasons<S extends { readonly method: object }> = Readonly<Record<keyof S["method"], readonly string[]>>;
 

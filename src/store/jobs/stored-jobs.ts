@@ -103,9 +103,7 @@ export class StoredJobs {
   }
 
   /** The newest sign of life of a server, none where it is damaged, and what its next one must show. */
-  async sign(
-    trainer: string,
-  ): Promise<{ readonly sign: TrainerSign | undefined; readonly tag: string } | undefined> {
+  async sign(trainer: string): Promise<{ readonly sign: TrainerSign | undefined; readonly tag: string } | undefined> {
     const register = await this.#objects.readRegister(trainerKey(trainer));
     if (register === undefined) return undefined;
     try {
@@ -152,7 +150,10 @@ export class StoredJobs {
     const left = new Set<string>();
     for (const prefix of ["job-logs/", "job-files/", "job-ends/"]) {
       for await (const { key } of this.#objects.list(prefix)) {
-        const id = key.slice(prefix.length).replace(/\.json$/, "").split("/")[0]!;
+        const id = key
+          .slice(prefix.length)
+          .replace(/\.json$/, "")
+          .split("/")[0]!;
         if (!known.has(id) && isAbandoned(id)) left.add(id);
       }
     }
@@ -182,5 +183,4 @@ const pieceKey = (id: string, number: number) => `job-logs/${id}/${String(number
 const fileKey = (id: string, generation: number, sha256: string) => `job-files/${id}/${generation}/${sha256}`;
 const trainerKey = (trainer: string) => `trainers/${trainer}`;
 /** A caller's own text is no part of a key. */
-const requestKey = (requestId: string) =>
-  `job-requests/${createHash("sha256").update(requestId).digest("hex")}.json`;
+const requestKey = (requestId: string) => `job-requests/${createHash("sha256").update(requestId).digest("hex")}.json`;

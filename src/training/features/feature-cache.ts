@@ -92,7 +92,9 @@ export async function sweepFeatures(cacheDirectory: string, nowMs: number = Date
     if (!name.endsWith(WRITING)) continue;
     const directory = join(cacheDirectory, name);
     const parts = [directory, join(directory, RECORDS), join(directory, INDEX)];
-    const written = await Promise.all(parts.map(async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0));
+    const written = await Promise.all(
+      parts.map(async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0),
+    );
     if (Math.max(...written) > nowMs - ABANDONED_MS) continue;
     await rm(directory, { recursive: true, force: true });
     removed.push(name);

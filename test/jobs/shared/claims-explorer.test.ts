@@ -57,7 +57,8 @@ interface State {
 const IDLE: Server = { read: 0, generation: 0, sent: undefined, published: false };
 
 class Explorer {
-  readonly #pieces: { readonly by: string; readonly generation: number; readonly events: readonly NewJobEvent[] }[] = [];
+  readonly #pieces: { readonly by: string; readonly generation: number; readonly events: readonly NewJobEvent[] }[] =
+    [];
   readonly #pieceIds = new Map<string, number>();
   readonly #jobs = new Map<string, Job>();
   /** The states that were found, numbered. */
@@ -94,7 +95,13 @@ class Explorer {
       ({ read, generation, sent, published }) =>
         `${read},${generation},${sent === undefined ? "" : of(sent)},${published ? 1 : 0}`,
     );
-    const key = [log.join(), ...ofServers, orphans.map(of).sort().join(), versions.join(), Object.values(left).join()].join("/");
+    const key = [
+      log.join(),
+      ...ofServers,
+      orphans.map(of).sort().join(),
+      versions.join(),
+      Object.values(left).join(),
+    ].join("/");
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
     this.#numbers.set(key, this.after.length);
@@ -286,7 +293,8 @@ class Explorer {
     if (ofWork && !holds(before, { trainer: by, generation })) {
       throw new Error(`${by} wrote under generation ${generation}, and the job's is ${before.generation}`);
     }
-    if (events[0]!.kind === "claimed" && after.generation !== (before.generation ?? 0) + 1) throw new Error("a claim twice");
+    if (events[0]!.kind === "claimed" && after.generation !== (before.generation ?? 0) + 1)
+      throw new Error("a claim twice");
     if (events[0]!.kind === "files_kept" && stepsIn(after) !== stepsIn(before) + 1) throw new Error("a gap or a fork");
   }
 }

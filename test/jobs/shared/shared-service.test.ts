@@ -5,7 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobEvent } from "../../../src/jobs/job-event.ts";
 import type { JobOutcome } from "../../../src/jobs/job-outcome.ts";
 import type { JobService } from "../../../src/jobs/job-service.ts";
-import { openSharedJobService, type SharedJobServiceOptions } from "../../../src/jobs/shared/open-shared-job-service.ts";
+import {
+  openSharedJobService,
+  type SharedJobServiceOptions,
+} from "../../../src/jobs/shared/open-shared-job-service.ts";
 import { makeDirectory } from "../../../src/platform/directories.ts";
 import { StoredJobs } from "../../../src/store/jobs/stored-jobs.ts";
 import { MemoryObjectStore } from "../../store/objects/memory-object-store.ts";
@@ -77,11 +80,7 @@ async function until(isTrue: () => boolean, what: string): Promise<void> {
   }
 }
 
-const stateOn = ({ service }: Server, id: string) =>
-  service
-    .list()
-    .find((job) => job.id === id)
-    ?.state.kind;
+const stateOn = ({ service }: Server, id: string) => service.list().find((job) => job.id === id)?.state.kind;
 
 async function eventsOf({ service }: Server, id: string): Promise<JobEvent[]> {
   const events: JobEvent[] = [];

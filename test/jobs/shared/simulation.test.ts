@@ -4,7 +4,14 @@ import type { JobIdentity } from "../../../src/jobs/job.ts";
 import { queuedEvent } from "../../../src/jobs/job-event.ts";
 import { isTerminal } from "../../../src/jobs/job-state.ts";
 import { stateChange } from "../../../src/jobs/log/job-record.ts";
-import { type Claim, claimEvents, holds, releaseEvents, requeueEvents, wasTaken } from "../../../src/jobs/shared/claims.ts";
+import {
+  type Claim,
+  claimEvents,
+  holds,
+  releaseEvents,
+  requeueEvents,
+  wasTaken,
+} from "../../../src/jobs/shared/claims.ts";
 import { LeaseWatch } from "../../../src/jobs/shared/lease-watch.ts";
 import { OwnedJob, SharedJob } from "../../../src/jobs/shared/shared-job.ts";
 import { RandomStream } from "../../../src/model/random.ts";
@@ -134,7 +141,9 @@ async function live(world: World, server: number): Promise<void> {
   const leases = new LeaseWatch(LEASE_MS, () => world.clock(server));
   const begun = shared.job;
   if (begun.owner?.trainer === trainer) {
-    await tries(() => shared.change((job) => releaseEvents(job, begun.generation!, { why: "ended", killed: true }, 1e9)));
+    await tries(() =>
+      shared.change((job) => releaseEvents(job, begun.generation!, { why: "ended", killed: true }, 1e9)),
+    );
   }
   while (!isTerminal(shared.job.state)) {
     await world.turn(server, 3);
@@ -226,7 +235,8 @@ describe("servers that share a job, in worlds drawn from seeds", { timeout: 300_
       for (let step = 0; !isTerminal(seen.job.state); step++) {
         await world.step();
         expect(failures, `seed ${seed}`).toEqual([]);
-        if (step > 60_000) throw new Error(`seed ${seed}: the job does not end; it is ${JSON.stringify(seen.job.state)}`);
+        if (step > 60_000)
+          throw new Error(`seed ${seed}: the job does not end; it is ${JSON.stringify(seen.job.state)}`);
         // Trouble ends some day, so that the job can.
         if (step < 3000 && random.below(120) === 0) {
           const server = random.below(SERVERS);
