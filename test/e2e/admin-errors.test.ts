@@ -281,6 +281,18 @@ const CASES: readonly (readonly [
       return admin.training.createJob({ requestId: "twice", spec: job({ seed: 9n }) });
     },
   ],
+  [
+    "JOB_NOT_ENDED",
+    "deleting a job that is not over",
+    async () => {
+      const spec = job({ model: MODEL }); // has something to start from, hence is not over at once
+      const { job: working } = await admin.training.createJob({ requestId: "not-over", spec });
+      const deleted = admin.training.deleteJob({ jobId: working!.id });
+      await deleted.catch(() => {});
+      await admin.training.cancelJob({ jobId: working!.id });
+      return deleted;
+    },
+  ],
   ["JOB_NOT_FOUND", "a job nobody created", () => admin.training.getJob({ jobId: "none" })],
   [
     "ILLEGAL_TRANSITION",

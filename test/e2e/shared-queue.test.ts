@@ -14,7 +14,7 @@ import { type ServerProcess, startServerProcess } from "../support/server-proces
 import { expectSound } from "../support/sound.ts";
 
 /** Owners that are killed or suspended, on each kind of store. */
-const DISTURBANCES = Number(process.env["QUEUE_DISTURBANCES"] ?? 3);
+const DISTURBANCES = Number(process.env["QUEUE_DISTURBANCES"] ?? 1);
 const SERVERS = 3;
 const MODEL = "reviews";
 const LEASE_MS = 1500;

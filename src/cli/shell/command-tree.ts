@@ -56,14 +56,15 @@ function entryOf(option: Option): OptionEntry {
 
 function optionValue({ flags, argChoices, required, optional }: Option): OptionValue {
   if (!required && !optional) return { kind: "none" };
-  const [, placeholder = ""] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
+  const [, wanted, spared = ""] = /<([^>]+)>|\[([^\]]+)\]/.exec(flags) ?? [];
+  const placeholder = wanted ?? spared;
   const choices = argChoices ?? (/^[\w-]+(\|[\w-]+)+$/.test(placeholder) ? placeholder.split("|") : undefined);
   if (choices !== undefined) return { kind: "choices", choices };
   return namesFile(placeholder.replace("...", "")) ? { kind: "file" } : { kind: "text" };
 }
 
 const FILES: ReadonlySet<string> = new Set(
-  "file files path dir directory folder prefix location name=directory name=file name|file source model index".split(
+  "file files path path[=weight] dir directory folder prefix location name=directory name=file name|file source model index".split(
     " ",
   ),
 );
