@@ -75,6 +75,15 @@ async function nullModel(form: Form = PLAIN) {
   });
 }
 
+/** Requests in one second of the server's processor time, most of which a model of base shape takes. */
+async function baseModel(form: Form) {
+  return withServer("base", form, async (client, usage) => {
+    const { requests } = await load(client, BASE_LOAD, usage);
+    const used = await usage();
+    return { requestsPerCpuSecond: rounded(requests / used.cpuSeconds) };
+  });
+}
+
 /** A server to measure: its flags and environment, the checkout that it runs from, and what a client shows it. */
 interface Form {
   readonly flags?: Readonly<Record<string, string>>;
@@ -102,7 +111,7 @@ export async function benchSecured() {
 const TRACED_ROUNDS = 7;
 
 /**
- * What tracing costs on the null path: off, with one call in a hundred kept, and with all of them. Spans are sent to a collector here that throws them away. With
+ * What tracing costs where no model computes anything, and with one of base shape: off, with one call in a hundred kept, and with all of them. Spans are sent to a collector here that throws them away. With
  * `--baseline CHECKOUT` the server of another checkout comes first, such as one from before there were traces: what off costs.
  */
 export async function benchTraced(_flags: ReadonlySet<string>, { baseline }: Readonly<Record<string, unknown>>) {
@@ -118,25 +127,30 @@ export async function benchTraced(_flags: ReadonlySet<string>, { baseline }: Rea
     },
   });
   try {
-    return await compareForms(
-      [
-        ...(typeof baseline === "string" ? [["baseline", { checkout: resolve(baseline) }] as const] : []),
-        ["off", PLAIN],
-        ["onePercent", kept("0.01")],
-        ["all", kept("1")],
-      ],
-      TRACED_ROUNDS,
-    );
+    const forms = [
+      ...(typeof baseline === "string" ? [["baseline", { checkout: resolve(baseline) }] as const] : []),
+      ["off", PLAIN],
+      ["onePercent", kept("0.01")],
+      ["all", kept("1")],
+    ] as const;
+    return {
+      nullModel: await compareForms(forms, TRACED_ROUNDS),
+      baseModel: await compareForms(forms, TRACED_ROUNDS, baseModel),
+    };
   } finally {
     collector.close();
   }
 }
 
 /** Calls in one second of processor time for each form, medians over rounds in turn, and their ratios to the first. */
-async function compareForms(forms: readonly (readonly [name: string, form: Form])[], rounds: number) {
+async function compareForms(
+  forms: readonly (readonly [name: string, form: Form])[],
+  rounds: number,
+  measure: (form: Form) => Promise<{ readonly requestsPerCpuSecond: number }> = nullModel,
+) {
   const rates = forms.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, [, form]] of forms.entries()) rates[index]?.push((await nullModel(form)).requestsPerCpuSecond);
+    for (const [index, [, form]] of forms.entries()) rates[index]?.push((await measure(form)).requestsPerCpuSecond);
   }
   const medians = rates.map((list) => list.sort((a, b) => a - b)[list.length >> 1] ?? 0);
   return Object.fromEntries(
