@@ -1,10 +1,24 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** A port of this machine that nothing listened on a moment ago, for programs that cannot choose one and say which. */
+/** Below the ports from which systems choose for connections and for those that ask for any: nothing else takes one of these meanwhile. */
+const LOWEST = 20_000;
+const BEYOND = 32_000;
+const TRIES = 100;
+
+/** A port of 127.0.0.1 on which nothing listens, for a server that has to be told one. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let left = TRIES; left > 0; left--) {
+    const port = randomInt(LOWEST, BEYOND);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`none of ${TRIES} ports from ${LOWEST} to ${BEYOND} is free`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
