@@ -147,8 +147,9 @@ export function applyEvent(job: Job, event: JobEvent): Job {
 function claimAfter(job: Job, { kind, transition, detail = {} }: JobEvent): Partial<Job> {
   switch (kind) {
     case "claimed": {
+      // `claimEvents` wrote it
       const { trainer, host, generation } = detail as unknown as JobOwner & { readonly generation: number };
-      return { owner: { trainer, host }, generation, pauseAsked: undefined }; // `claimEvents` wrote it
+      return { owner: { trainer, host }, generation, pauseAsked: undefined };
     }
     case "released":
       return { owner: undefined, pauseAsked: undefined, released: Number(detail["generation"]) };

@@ -287,9 +287,13 @@ describe("a fine-tune", () => {
       expect(await fields(traffic)).toEqual(["percent", "challenger_version"]);
     });
 
-    it("when a dataset it came from is to be deleted", async () => {
-      const { jobs } = await admin.training.listJobs({});
-      expect(jobs.length).toBeGreaterThan(0);
+    it("when a dataset that a version came from is to be deleted", async () => {
+      const refused = admin.datasets.deleteDataset({ digest: train });
+      await rejects(refused, { reason: "DATASET_REFERENCED" });
+      await expect(refused).rejects.toThrow(`version ${MODEL}@`);
+    });
+
+    it("when a dataset that a job needs is to be deleted", async () => {
       const queued = await admin.training.createJob({
         requestId: "held",
         spec: spec({ promote: PromotePolicy.MANUAL }),

@@ -1,5 +1,5 @@
 import type { CommandEntry, OptionValue } from "./command-tree.ts";
-import { commandOptions, optionCases, quoted } from "./script-parts.ts";
+import { commandOptions, commandPatterns, optionCases, quoted } from "./script-parts.ts";
 
 /** The script that completes `albert` in bash. */
 export function bashScript(commands: readonly CommandEntry[]): string {
@@ -15,10 +15,7 @@ _albert() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     next="\${at:+$at }\${COMP_WORDS[i]}"
     case "$next" in
-      ${commands
-        .slice(1)
-        .map(({ path }) => quoted(path))
-        .join("|")}) at=$next ;;
+      ${commandPatterns(commands)}) at=$next ;;
     esac
   done
   case "$at $prev" in

@@ -7,6 +7,14 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** The branch of a `case` that holds for every command but the program itself. */
+export function commandPatterns(commands: readonly CommandEntry[]): string {
+  return commands
+    .slice(1)
+    .map(({ path }) => quoted(path))
+    .join("|");
+}
+
 /** The options of a command. */
 export function commandOptions({ options }: CommandEntry): string[] {
   return options.map(({ flag }) => flag);

@@ -1,5 +1,5 @@
 import type { CommandEntry, OptionValue } from "./command-tree.ts";
-import { optionCases, quoted } from "./script-parts.ts";
+import { commandPatterns, optionCases, quoted } from "./script-parts.ts";
 
 /** The script that completes `albert` in zsh. */
 export function zshScript(commands: readonly CommandEntry[]): string {
@@ -23,10 +23,7 @@ _albert() {
   for ((i = 2; i < CURRENT; i++)); do
     next="\${at:+$at }\${words[i]}"
     case "$next" in
-      ${commands
-        .slice(1)
-        .map(({ path }) => quoted(path))
-        .join("|")}) at=$next ;;
+      ${commandPatterns(commands)}) at=$next ;;
     esac
   done
   case "$at $prev" in

@@ -6,6 +6,7 @@ import { crc32c } from "../../model/formats/crc32c.ts";
 import { syncDirectory } from "../../platform/directories.ts";
 import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { JobEvent, NewJobEvent } from "../job-event.ts";
+import { Waiters } from "./waiters.ts";
 
 // The append-only file of a job's events: how it is written, flushed and read back after a crash. It knows no kind of
 // event.
@@ -33,7 +34,7 @@ export class EventLog {
   /** Whether half a line may lie behind the last event. */
   #torn = false;
   readonly #appends = new SerialQueue();
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Waiters();
   #closed = false;
 
   private constructor(
@@ -115,16 +116,8 @@ export class EventLog {
 
   /** Resolves once there is an event after `sequence`, or when the signal is aborted. */
   async newer(sequence: number, signal?: AbortSignal): Promise<void> {
-    if (this.#length > sequence || this.#closed || signal?.aborted) return;
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        signal?.removeEventListener("abort", wake);
-        this.#waiting = this.#waiting.filter((other) => other !== wake);
-        resolve();
-      };
-      this.#waiting.push(wake);
-      signal?.addEventListener("abort", wake);
-    });
+    if (this.#length > sequence || this.#closed) return;
+    await this.#waiting.wait(signal);
   }
 
   /** Whether nothing will be appended any more. */
@@ -135,7 +128,7 @@ export class EventLog {
   async close(): Promise<void> {
     await this.rest();
     this.#closed = true;
-    for (const wake of [...this.#waiting]) wake();
+    this.#waiting.wake();
   }
 
   /** Removes half a line, which the next event must not follow. */
@@ -174,7 +167,7 @@ export class EventLog {
     this.#position += line.length;
     this.#length = events.push(numbered);
     this.#wrote = steadyMs;
-    for (const wake of [...this.#waiting]) wake();
+    this.#waiting.wake();
     return numbered;
   }
 }

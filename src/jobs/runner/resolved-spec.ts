@@ -1,4 +1,5 @@
 import { invalidInput } from "../../errors.ts";
+import type { Lineage } from "../../model/directory/model-directory.ts";
 import { isDigest } from "../../store/names.ts";
 import type { Store } from "../../store/store.ts";
 import { versionName } from "../../store/versions.ts";
@@ -160,14 +161,24 @@ function furtherOf({ mix }: JobSpec): (readonly [field: string, source: DataSour
   return (mix?.further ?? []).map(({ source }, i) => [`spec.further_train[${i}].source`, source] as const);
 }
 
+/** What a version's lineage tells of the job that made it. */
+export function lineageOfJob({ spec, program, jobId }: ResolvedSpec): Lineage {
+  const stored = dataOf(spec);
+  return { ...(stored.length === 0 ? {} : { stored }), program, jobId };
+}
+
 /** Digests of the datasets that a specification names. */
 export function datasetsOf(spec: JobSpec): string[] {
-  const { train, eval: evaluation, unlabelled, recipe } = spec;
-  const sources = [train, evaluation, unlabelled, ...furtherOf(spec).map(([, source]) => source)]
+  const { vocabulary = "" } = spec.recipe;
+  return isDigest(vocabulary) ? [...dataOf(spec), vocabulary] : dataOf(spec);
+}
+
+/** The same without a vocabulary, which what is made of it holds itself. */
+function dataOf(spec: JobSpec): string[] {
+  const { train, eval: evaluation, unlabelled } = spec;
+  return [train, evaluation, unlabelled, ...furtherOf(spec).map(([, source]) => source)]
     .filter((source) => source?.kind === "dataset")
     .map(({ digest }) => digest);
-  const { vocabulary = "" } = recipe;
-  return isDigest(vocabulary) ? [...sources, vocabulary] : sources;
 }
 
 /** "name@7", "name/champion", or a number, alias or digest of the job's own model; empty: its champion. */

@@ -7,6 +7,7 @@ import { applyEvent, type Job, type JobIdentity, newJob } from "../job.ts";
 import type { JobEvent, NewJobEvent } from "../job-event.ts";
 import { isTerminal, type JobTransition } from "../job-state.ts";
 import { type JobWriter, stateChange, type Why } from "../log/job-record.ts";
+import { Waiters } from "../log/waiters.ts";
 import { type Claim, claimLost, holds } from "./claims.ts";
 
 // A job whose log lies in the store: reading it, and writing to it without ever forking it.
@@ -68,7 +69,7 @@ export class SharedJob {
   #seenMs: number | undefined;
   /** Each change starts from the outcome of the one before. */
   readonly #changes = new SerialQueue();
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Waiters();
   #closed = false;
 
   private constructor(directory: string, identity: JobIdentity, options: SharedJobOptions) {
@@ -154,7 +155,7 @@ export class SharedJob {
   /** Ends those who watch. */
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.#waiting.wake();
   }
 
   async #follow(): Promise<void> {
@@ -186,7 +187,7 @@ export class SharedJob {
       before.teacherVersion === teacherVersion &&
       before.modelVersion === modelVersion;
     if (!same) this.#options.onChange();
-    this.#wake();
+    this.#waiting.wake();
   }
 
   #numbered(events: readonly NewJobEvent[]): JobEvent[] {
@@ -235,20 +236,8 @@ export class SharedJob {
   }
 
   async #newer(sequence: number, signal?: AbortSignal): Promise<void> {
-    if (this.#job.lastSequence > sequence || this.#closed || signal?.aborted) return;
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        signal?.removeEventListener("abort", wake);
-        this.#waiting = this.#waiting.filter((other) => other !== wake);
-        resolve();
-      };
-      this.#waiting.push(wake);
-      signal?.addEventListener("abort", wake);
-    });
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+    if (this.#job.lastSequence > sequence || this.#closed) return;
+    await this.#waiting.wait(signal);
   }
 }
 

@@ -13,8 +13,10 @@ export interface Lineage {
   readonly parent?: string;
   /** Digest of the version whose answers it learnt. */
   readonly teacher?: string;
-  /** Digests of the datasets, by role ("train", "eval", "unlabelled"). */
+  /** Digests of the examples that were read, by role ("train", "eval", "unlabelled"). */
   readonly datasets?: Readonly<Record<string, string>>;
+  /** Digests of the files of the store that they were read from; absent where none was. */
+  readonly stored?: readonly string[];
   /** The resolved recipe, as written by the trainer. */
   readonly recipe?: Readonly<Record<string, unknown>>;
   /** The version whose weights it holds in another format. */

@@ -86,8 +86,8 @@ async function referencesTo(digest: string, { store, jobs, holder }: DatasetServ
   const references = [...own.map(({ id }) => `job ${id}`), ...others.map(({ description }) => description)];
   for (const model of await store.versions.models()) {
     for (const version of await store.versions.list(model)) {
-      const { datasets = {} } = version.manifest.lineage ?? {};
-      if (Object.values(datasets).includes(digest)) references.push(`version ${versionName(version)}`);
+      const { stored = [] } = version.manifest.lineage ?? {};
+      if (stored.includes(digest)) references.push(`version ${versionName(version)}`);
     }
   }
   return references;

@@ -4,8 +4,8 @@ import type { Span } from "../../tracing/span.ts";
 // Which trace a call of the library is in: our call and the library's see the same metadata, and nothing else of each other.
 
 /**
- * By the metadata that a call came with. Of traces that are kept alone: an entry for every call would cost a tenth of what the
- * way through gRPC costs in all, for the collector of garbage has to look after each.
+ * By the metadata that a call came with, of traces that are kept alone: the collector of garbage has to look after every entry
+ * (docs/performance.md).
  */
 const KEPT = new WeakMap<Metadata, string>();
 

@@ -1,8 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { drawLines } from "./draw-lines.ts";
 
 // Draws one curve of a job.
+
+const HEIGHT = 150;
 
 export interface CurvePoint {
   readonly step: number;
@@ -22,37 +24,17 @@ export function Curve({
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const style = getComputedStyle(element);
-    const axis = {
-      stroke: style.getPropertyValue("--muted"),
-      grid: { stroke: style.getPropertyValue("--line"), width: 1 },
-      ticks: { show: false },
-      size: 40,
-    };
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height: 150,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { x: { time: false }, y: { range: aroundValues } },
-        axes: [
-          { ...axis, size: 26 },
-          { ...axis, size: 58, values: (_, marks) => marks.map(mark) },
-        ],
-        series: [{}, { stroke: style.getPropertyValue("--accent"), width: 2 }],
-      },
-      [[], []],
-      element,
-    );
+    if (box.current === null) return;
+    const { chart, remove } = drawLines(box.current, {
+      height: HEIGHT,
+      lines: [{ colour: "--accent" }],
+      data: [[], []],
+      further: { cursor: { show: false } },
+      range: aroundValues,
+    });
     plot.current = chart;
-    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: 150 }));
-    observer.observe(element);
     return () => {
-      observer.disconnect();
-      chart.destroy();
+      remove();
       plot.current = undefined;
     };
   }, []);
@@ -76,11 +58,6 @@ function aroundValues(_: uPlot, low: number | null, high: number | null): uPlot.
   if (low < high) return uPlot.rangeNum(low, high, 0.1, true);
   const room = Math.abs(low) * 0.1 || 1;
   return [low - room, high + room];
-}
-
-/** A mark of an axis with as many digits as it needs. */
-function mark(value: number): string {
-  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
 function formatValue(value: number, digits: number): string {

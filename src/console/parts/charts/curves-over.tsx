@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { drawLines } from "./draw-lines.ts";
 
 // Draws one quantity of several runs over each other.
 
@@ -19,43 +19,13 @@ export interface NamedLine {
 export function CurvesOver({ title, lines }: { readonly title: string; readonly lines: readonly NamedLine[] }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const style = getComputedStyle(element);
-    const axis = {
-      stroke: style.getPropertyValue("--muted"),
-      grid: { stroke: style.getPropertyValue("--line"), width: 1 },
-      ticks: { show: false },
-    };
-    const tables = lines.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]]);
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height: HEIGHT,
-        legend: { show: false },
-        scales: { x: { time: false } },
-        axes: [
-          { ...axis, size: 26 },
-          { ...axis, size: 58, values: (_, marks) => marks.map((mark) => String(Number(mark.toPrecision(3)))) },
-        ],
-        series: [
-          {},
-          ...lines.map(({ colour }) => ({
-            stroke: style.getPropertyValue(COLOURS[colour % COLOURS.length]!),
-            width: 2,
-            spanGaps: true,
-          })),
-        ],
-      },
-      uPlot.join(tables),
-      element,
-    );
-    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      chart.destroy();
-    };
+    if (box.current === null) return;
+    const { remove } = drawLines(box.current, {
+      height: HEIGHT,
+      lines: lines.map(({ colour }) => ({ colour: COLOURS[colour % COLOURS.length]!, spanGaps: true })),
+      data: uPlot.join(lines.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]])),
+    });
+    return remove;
   }, [lines]);
   return (
     <figure class="curve">

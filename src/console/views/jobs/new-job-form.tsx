@@ -4,8 +4,8 @@ import { datasets, models, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { ModelSelect } from "../../parts/model-select.tsx";
+import { TaskSelect } from "../../parts/task-select.tsx";
 import { addressParameters } from "../../parts/words/address.ts";
-import { TASKS } from "../../parts/words/tasks.ts";
 import { uploadDataset } from "../../upload.ts";
 import { EMPTY_FIELDS, type JobFields, jobSpecOf, type Purpose, readingRecipe, recipeOf } from "./job-request.ts";
 import { FitSelect, MoreSettings } from "./more-settings.tsx";
@@ -73,14 +73,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
           value={model}
           onChange={(chosen) => set({ model: chosen })}
         />
-        <label>
-          Task
-          <select value={fields.task} onChange={(event) => set({ task: event.currentTarget.value })}>
-            {TASKS.map((task) => (
-              <option key={task}>{task}</option>
-            ))}
-          </select>
-        </label>
+        <TaskSelect value={fields.task} onChange={(task) => set({ task })} />
       </div>
       <label>
         {teaches ? "Training data" : "Data that it was not trained on"}{" "}

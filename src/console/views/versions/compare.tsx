@@ -11,8 +11,8 @@ import { everyPage } from "../../parts/calls/every-page.ts";
 import { Loaded } from "../../parts/calls/loaded.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { Workbench } from "../../parts/calls/workbench.tsx";
+import { TaskSelect } from "../../parts/task-select.tsx";
 import { hrefOf, keepInAddress } from "../../parts/words/address.ts";
-import { TASKS } from "../../parts/words/tasks.ts";
 
 interface Choices {
   readonly versions: readonly string[];
@@ -94,14 +94,7 @@ function CompareForm({ choices, parameters }: { readonly choices: Choices; reado
           onChange={(other) => set({ with: other })}
         />
       </div>
-      <label>
-        Task
-        <select value={fields.task} onChange={(event) => set({ task: event.currentTarget.value })}>
-          {TASKS.map((task) => (
-            <option key={task}>{task}</option>
-          ))}
-        </select>
-      </label>
+      <TaskSelect value={fields.task} onChange={(task) => set({ task })} />
       <label>
         Data <small>with the right answers</small>
         <select value={fields.data} onChange={(event) => set({ data: event.currentTarget.value })}>

@@ -10,7 +10,7 @@ import { parseFineTuning } from "../../../training/settings/fine-tuning.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import { readingOf, splitRecipe } from "../../job-recipe.ts";
 import { HELD_OUT_SHARE, type JobControl, required, taskOf, WORK_DIRECTORY } from "../job-control.ts";
-import type { ResolvedSpec } from "../resolved-spec.ts";
+import { lineageOfJob, type ResolvedSpec } from "../resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
 // The fine-tuning job and that which learns from a teacher besides: their runs and their plans.
@@ -35,7 +35,7 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
         vocabulary: outcome.prepared.start.vocabulary,
         maxSequenceLength: outcome.prepared.resolved.settings.maxSeqLength,
         ...hintsOf(outcome.prepared),
-        lineage: { ...lineageOf(outcome.prepared, outcome), program: resolved.program, jobId: resolved.jobId },
+        lineage: { ...lineageOf(outcome.prepared, outcome), ...lineageOfJob(resolved) },
       }),
     });
   } finally {

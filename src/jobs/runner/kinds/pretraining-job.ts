@@ -10,7 +10,7 @@ import {
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import { splitRecipe } from "../../job-recipe.ts";
 import { type JobControl, required, WORK_DIRECTORY } from "../job-control.ts";
-import type { ResolvedSpec } from "../resolved-spec.ts";
+import { lineageOfJob, type ResolvedSpec } from "../resolved-spec.ts";
 import { jobPlanOf, MEASURING_TOOLS, runTrainingJob } from "./training-job.ts";
 
 // The pretraining job: its run and its plan.
@@ -29,7 +29,7 @@ export async function pretrainingJob(resolved: ResolvedSpec, control: JobControl
       heads: [...heads],
       vocabulary: start.vocabulary,
       maxSequenceLength: spec.settings.maxSeqLength,
-      lineage: { ...pretrainingLineage(prepared), program: resolved.program, jobId: resolved.jobId },
+      lineage: { ...pretrainingLineage(prepared), ...lineageOfJob(resolved) },
     }),
   });
 }
