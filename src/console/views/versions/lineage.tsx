@@ -120,7 +120,7 @@ export function Lineage({ ancestors }: { readonly ancestors: readonly Ancestor[]
         <li key={digest}>
           <span class={i === 0 ? "node here" : "node"}>
             {name === undefined || i === 0 ? (
-              <b>{name ?? "no longer in the store"}</b>
+              <b>{name ?? "not in the store"}</b>
             ) : (
               <a href={hrefOf("versions", { of: name })}>{name}</a>
             )}{" "}
