@@ -1,21 +1,12 @@
 // Compiles src/ to dist/ when a source is newer than the last build, and readies what `npm pack` carries. `--force` builds regardless. What is there already stays
 // whole until the new build is complete, so an interrupted build, or two at a time, leave no half of one.
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isBuilt, STAMP } from "./build-state.mjs";
 import { carryRuntime } from "./carried-runtime.mjs";
 
 const root = join(import.meta.dirname, "..");
-const stamp = join(root, "dist/.built");
-const inputs = ["src", "vite.config.ts", "tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((path) =>
-  join(root, path),
-);
-
-function newest(path) {
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((entry) => newest(join(path, entry))));
-}
 
 /** Runs a program of an installed package. */
 function run(program, ...args) {
@@ -23,15 +14,14 @@ function run(program, ...args) {
 }
 
 carryRuntime(root);
-const upToDate = existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest));
-if (!upToDate || process.argv.includes("--force")) {
+if (!isBuilt(root) || process.argv.includes("--force")) {
   const startedAt = new Date();
   const built = join(root, `.cache/dist-${process.pid}`);
   run("typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", built);
   run("vite/bin/vite.js", "build", "--outDir", join(built, "console"), "--logLevel", "warn");
   // A source that changed meanwhile must look newer than this build.
-  writeFileSync(join(built, ".built"), startedAt.toISOString());
-  utimesSync(join(built, ".built"), startedAt, startedAt);
+  writeFileSync(join(built, STAMP), startedAt.toISOString());
+  utimesSync(join(built, STAMP), startedAt, startedAt);
   rmSync(join(root, "dist"), { recursive: true, force: true });
   renameSync(built, join(root, "dist"));
 }

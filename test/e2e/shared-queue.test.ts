@@ -109,7 +109,7 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
     const store = await openStore(location, { cacheDirectory: join(base, "cache") });
     await store.versions.publish(MODEL, model);
     await store.aliases.point(MODEL, 1, { reason: "the first" });
-    for (let i = 0; i < SERVERS; i++) await open(location, i);
+    await Promise.all(Array.from({ length: SERVERS }, (_, i) => open(location, i)));
     const random = new RandomStream([Date.now() >>> 0, process.pid]);
     const told: string[] = [];
     for (let round = 0, done = 0; done < DISTURBANCES; round++) {
@@ -181,7 +181,7 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
     );
     await expectSound(store, MODEL);
     await store.close();
-    for (const { process: server } of replicas) expect(await server.stop()).toBe(0);
+    expect(await Promise.all(replicas.map(({ process: server }) => server.stop()))).toEqual(replicas.map(() => 0));
     return told.join("; ");
   }
 

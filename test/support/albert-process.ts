@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { MAIN } from "./command-line.ts";
+import { albertCommand } from "./albert-command.ts";
 
 /** The command line as a process of its own. */
 export class AlbertProcess {
@@ -9,7 +9,7 @@ export class AlbertProcess {
   #said = "";
 
   constructor(...args: string[]) {
-    this.#child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = spawn(process.execPath, albertCommand(...args), { stdio: ["ignore", "ignore", "pipe"] });
     this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.#said += text;
     });

@@ -1,11 +1,8 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { vi } from "vitest";
 import { albertProgram } from "../../src/cli/program.ts";
 import { withDashes } from "../../src/cli/training/official-flags.ts";
-
-/** `albert` as a file that Node runs. */
-export const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+import { albertCommand } from "./albert-command.ts";
 
 /** What a command wrote to stdout and stderr, and the exit status that it asked for. */
 export interface CommandResult {
@@ -54,9 +51,8 @@ export function spawnAlbert(
   input: string | Uint8Array = "",
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const command = ["--import", "tsx", MAIN, ...args];
     const options = { env: { ...process.env, ...env }, timeout: 60_000 };
-    const child = execFile(process.execPath, command, options, (failure, out, err) => {
+    const child = execFile(process.execPath, albertCommand(...args), options, (failure, out, err) => {
       resolve({ out, err, status: failure === null ? 0 : Number(failure.code) });
     });
     child.stdin?.on("error", () => {}); // a command may end without reading it

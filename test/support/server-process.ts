@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { albertCommand } from "./albert-command.ts";
 
 /** Settings by section and key, as a configuration file has them. */
 export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -19,7 +19,6 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-const CLI = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const ANYWHERE = "127.0.0.1:0";
 
 /** How the process is run. */
@@ -47,7 +46,7 @@ export function startServerProcess(settings: Settings, { openFiles, onLog }: Pro
   const environment = Object.entries(all).flatMap(([group, values]) =>
     Object.entries(values).map(([key, value]) => [`ALBERT_${group}_${key}`.toUpperCase(), String(value)]),
   );
-  const command = [process.execPath, "--import", "tsx", CLI, "serve"];
+  const command = [process.execPath, ...albertCommand("serve")];
   const limited =
     openFiles === undefined ? command : ["sh", "-c", `ulimit -n ${openFiles} && exec "$0" "$@"`, ...command];
   const child = spawn(limited[0]!, limited.slice(1), {
