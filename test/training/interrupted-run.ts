@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { CheckpointStore } from "../../src/training/checkpoints.ts";
 import { train } from "../../src/training/loop.ts";
 import { exampleRecords, freshState, openLogisticRegression, recordSource } from "./logistic-regression.ts";
@@ -31,4 +31,6 @@ const outcome = await train({
   },
   clock: () => performance.now(),
 });
-writeFileSync(`${directory}.weights`, outcome.parameters.get("weights")!.data);
+// Whole or not there: the kill may come between the file's first byte and its last.
+writeFileSync(`${directory}.weights.part`, outcome.parameters.get("weights")!.data);
+renameSync(`${directory}.weights.part`, `${directory}.weights`);
