@@ -67,7 +67,8 @@ export type JobEventKind =
   | "claimed"
   | "released"
   | "pause_asked"
-  | "files_kept";
+  | "files_kept"
+  | "annotated";
 
 /** What is appended to a job's log. */
 export interface NewJobEvent {

@@ -4,6 +4,7 @@ import type { JobEvent } from "./job-event.ts";
 import type { JobPlan } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isTerminal, type JobStateKind } from "./job-state.ts";
+import type { AnnotationChange } from "./log/annotation.ts";
 
 // What administrators can do with jobs, and how each of them is read.
 
@@ -11,6 +12,8 @@ export interface JobFilter {
   /** Absent: every state. */
   readonly states?: readonly JobStateKind[];
   readonly model?: string;
+  /** Jobs that have all of these; absent: any. */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -47,6 +50,12 @@ export interface JobService {
     overrides: Partial<JobSpec>,
     by?: string,
   ): Promise<{ readonly job: Job; readonly replayed: boolean }>;
+  /**
+   * Changes the note and the tags of a job, whatever its state.
+   *
+   * @throws AlbertError invalid-input with every wrong field; conflict (NOTES_CHANGED) when the revision is not the present one
+   */
+  annotate(id: string, change: AnnotationChange, by?: string): Promise<Job>;
   /** Milliseconds since this server saw a new sign of life of a job's owner; undefined where none owns it, or none was looked for. */
   silentMs(id: string): number | undefined;
   /** Removes a job that has ended, with its log and files. @throws AlbertError precondition (JOB_NOT_ENDED) */
@@ -58,10 +67,11 @@ export interface JobService {
 }
 
 /** The jobs that a filter lets through. */
-export function filtered(jobs: readonly Job[], { states, model }: JobFilter = {}): readonly Job[] {
+export function filtered(jobs: readonly Job[], { states, model, tags = [] }: JobFilter = {}): readonly Job[] {
   return jobs
     .filter((job) => states === undefined || states.includes(job.state.kind))
-    .filter((job) => model === undefined || job.spec.model === model);
+    .filter((job) => model === undefined || job.spec.model === model)
+    .filter((job) => tags.every((tag) => job.annotation.tags.includes(tag)));
 }
 
 /** A specification with fields replaced; recipe and labels are merged by key. */

@@ -2,7 +2,8 @@ import { isFindingReason } from "../training/evaluation/findings.ts";
 import { type JobEvent, type JobProgress, NO_PROGRESS, type StateChange } from "./job-event.ts";
 import type { JobProduct } from "./job-outcome.ts";
 import type { JobSpec } from "./job-spec.ts";
-import { isActive, type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
+import { isActive, isTerminal, type JobState, type JobStateKind, QUEUED } from "./job-state.ts";
+import { type Annotation, NO_ANNOTATION } from "./log/annotation.ts";
 
 // A job as the fold over its event log. Pure: it reads and writes no file.
 
@@ -23,6 +24,7 @@ export interface Job extends JobIdentity {
   readonly activity: string;
   readonly history: readonly (StateChange & { readonly timeMs: number })[];
   readonly progress: JobProgress;
+  /** When its newest event happened; a note or tag of a job that has ended does not count. */
   readonly updatedMs: number;
   /** Sequence number of the newest event; 0 before the first. */
   readonly lastSequence: number;
@@ -50,6 +52,8 @@ export interface Job extends JobIdentity {
   readonly notPromoted: string;
   /** What its runs found besides figures, and what to try; see `Finding`. */
   readonly findings: readonly string[];
+  /** What people noted about it. */
+  readonly annotation: Annotation;
   /** The server that works on it; absent where none does, and where jobs belong to one server. */
   readonly owner?: JobOwner | undefined;
   /** Of the newest claim; absent before the first. Grows by one with each, so that what an earlier owner writes is known. */
@@ -117,6 +121,7 @@ export function newJob(identity: JobIdentity): Job {
     promoted: false,
     notPromoted: "",
     findings: [],
+    annotation: NO_ANNOTATION,
   };
 }
 
@@ -129,7 +134,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     activity: activityAfter(job, event),
     history: transition === undefined ? job.history : [...job.history, { ...transition, timeMs: event.timeMs }],
     progress: event.progress === undefined ? job.progress : { ...job.progress, ...event.progress },
-    updatedMs: event.timeMs,
+    updatedMs: event.kind === "annotated" && isTerminal(job.state) ? job.updatedMs : event.timeMs,
     lastSequence: event.sequence,
     runningMs: job.runningMs + ranFor(job, event),
     ...killsAfter(job, event),
@@ -138,6 +143,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
     findings: findingsAfter(job, event),
+    annotation: event.kind === "annotated" ? annotationOf(event) : job.annotation,
     ...publicationAfter(job, event),
     ...claimAfter(job, event),
   };
@@ -202,6 +208,11 @@ function killsAfter(job: Job, { kind, transition }: JobEvent): Pick<Job, "reach"
 /** Whether a change of state tells that the server was killed, or the process in which the job ran. */
 function wasKilled({ to, reason, detail }: StateChange): boolean {
   return detail === SERVER_ENDED || (to.kind === "preempted" && reason === "WORKER_KILLED");
+}
+
+function annotationOf({ detail }: JobEvent): Annotation {
+  const { note, tags, revision } = detail as unknown as Annotation; // `annotationEvent` wrote it
+  return { note, tags, revision };
 }
 
 function productOf({ detail }: JobEvent): JobProduct {

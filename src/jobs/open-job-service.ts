@@ -11,6 +11,7 @@ import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
 import { DirectoryLock, type LockOptions } from "./lock/directory-lock.ts";
+import { type AnnotationChange, annotationEvent } from "./log/annotation.ts";
 import type { JobRecord, JobWriter } from "./log/job-record.ts";
 import { nextJob } from "./next-job.ts";
 import { resumeUnlessPoison } from "./poison.ts";
@@ -212,6 +213,11 @@ class DirectoryJobService implements JobService {
 
   async clone(requestId: string, id: string, overrides: Partial<JobSpec>, by?: string) {
     return this.create(requestId, withOverrides(this.#store.get(id).job.spec, overrides), by);
+  }
+
+  async annotate(id: string, change: AnnotationChange, by?: string): Promise<Job> {
+    this.#requireOpen();
+    return this.#store.get(id).change(({ annotation }) => annotationEvent(annotation, change, by));
   }
 
   async delete(id: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { JobEvent } from "./job-event.ts";
 import type { JobPlan } from "./job-outcome.ts";
 import type { JobFilter, JobService } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
+import type { AnnotationChange } from "./log/annotation.ts";
 
 // Stands in for the jobs of a directory that cannot be written yet, so that a full or read-only disk keeps nothing from
 // serving. It tries to open them now and then, and from then on only passes calls on.
@@ -72,6 +73,10 @@ export class StandbyJobService implements JobService {
 
   async refresh(): Promise<void> {
     await this.#opened?.refresh();
+  }
+
+  async annotate(id: string, change: AnnotationChange, by?: string): Promise<Job> {
+    return this.#jobs().annotate(id, change, by);
   }
 
   silentMs(id: string): number | undefined {

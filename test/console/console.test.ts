@@ -637,12 +637,36 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(differing).toContain("seed");
     expect(differing).not.toContain("task");
     expect(await beside.locator(".settings-diff").textContent()).toMatch(/0\.01.*0\.001|0\.001.*0\.01/);
-    const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Save the curves as CSV").click()]);
-    const lines = readFileSync((await saved.path())!, "utf8")
-      .trimEnd()
-      .split("\n");
-    expect(lines[0]).toBe("run,curve,step,value");
-    expect(new Set(lines.slice(1).map((line) => line.split(",", 2).join())).size).toBeGreaterThanOrEqual(6);
+    const savedBy = async (name: string) => {
+      const [saved] = await Promise.all([page.waitForEvent("download"), button(page, name).click()]);
+      return readFileSync((await saved.path())!, "utf8");
+    };
+    const lines = (await savedBy("Save the curves as CSV")).trimEnd().split("\n");
+    expect(lines[0]).toBe("run,model,curve,step,value,time");
+    expect(new Set(lines.slice(1).map((line) => line.split(",", 3).join())).size).toBeGreaterThanOrEqual(6);
+    expect(await savedBy("Save for TensorBoard")).toMatch(/^reviews-[\s\S]*brain\.Event:2[\s\S]*learning_rate/);
+    await page
+      .getByRole("button", { name: /^Add a note of run/ })
+      .first()
+      .click();
+    await page.getByLabel("Note", { exact: true }).fill("too fast");
+    await page.getByLabel("Tags").fill("for-release, draft");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await button(page, "Save").click();
+    await page.locator(".runs .chip", { hasText: "for-release" }).waitFor();
+    await page.getByLabel("Find").fill("too fast");
+    await page
+      .getByRole("status")
+      .filter({ hasText: /^1 of \d+ runs/ })
+      .waitFor();
+    await page.getByLabel("Find").fill("round=second");
+    await page.getByLabel("Tag").selectOption("draft");
+    await page
+      .getByRole("status")
+      .filter({ hasText: /^1 of \d+ runs/ })
+      .waitFor();
+    expect(new URL(page.url()).hash).toContain("tag=draft");
+    await page.getByLabel("Tag").selectOption("any");
     expect(await accessibilityProblems(page)).toEqual([]);
     const shared = new URL(page.url()).hash;
     const other = await open(shared.slice(2), { width: 360 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
+import { RunFormat } from "../../src/gen/albert/v1/training_pb.js";
 import { writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
 
@@ -33,11 +34,23 @@ describe("calls of administrators over a connection", () => {
     }
   });
 
-  it("refuse to pause, resume or clone a job that does not exist", async () => {
+  it("refuse to pause, resume, note or clone a job that does not exist", async () => {
     const missing = { status: "NOT_FOUND", reason: "JOB_NOT_FOUND" };
     const jobId = "no-such-job";
     await expect(admin.training.pauseJob({ jobId })).rejects.toMatchObject(missing);
     await expect(admin.training.resumeJob({ jobId })).rejects.toMatchObject(missing);
+    await expect(admin.training.annotateJob({ jobId, note: "n" })).rejects.toMatchObject(missing);
     await expect(admin.training.cloneJob({ jobId, requestId: "clone-1" })).rejects.toMatchObject(missing);
+  });
+
+  it("refuse to export no runs, too many, unknown ones, or in no format", async () => {
+    const exported = async (jobIds: string[], format: RunFormat) => {
+      for await (const _ of admin.training.exportRuns({ jobIds, format })) void _;
+    };
+    const many = Array.from({ length: 101 }, (_, i) => `job-${i}`);
+    await expect(exported([], RunFormat.CSV)).rejects.toThrow(/job_ids: must name 1 to 100 jobs, got 0/);
+    await expect(exported(many, RunFormat.CSV)).rejects.toThrow(/got 101/);
+    await expect(exported(["j"], RunFormat.UNSPECIFIED)).rejects.toThrow(/format: has no value 0/);
+    await expect(exported(["j"], RunFormat.CSV)).rejects.toMatchObject({ reason: "JOB_NOT_FOUND" });
   });
 });

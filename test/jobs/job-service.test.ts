@@ -943,6 +943,31 @@ describe("a job that has ended", () => {
     expect(again.job.id).not.toBe(job.id);
   });
 
+  it("takes notes and tags, which outlast the server and change nothing else", async () => {
+    let nowMs = 1_800_000_000_000;
+    const { service, runner, reaches } = await open({ clock: () => nowMs });
+    const { job } = await service.create("", specOf());
+    await service.create("", specOf({ seed: 2 }));
+    walk(runner);
+    runner.current.hooks.phase("trained");
+    runner.current.finish(FINISHED);
+    await reaches(job.id, "succeeded");
+    const ended = service.get(job.id);
+    nowMs += 3_600_000;
+    await service.annotate(job.id, { note: "half the rate", addTags: ["best"], removeTags: [], revision: 0 }, "ann");
+    const stale = service.annotate(job.id, { note: "other", addTags: [], removeTags: [], revision: 0 });
+    await expect(stale).rejects.toMatchObject({ code: "conflict", reason: "NOTES_CHANGED" });
+    const noted = { note: "half the rate", tags: ["best"], revision: 1 };
+    expect(service.get(job.id)).toEqual({ ...ended, annotation: noted, lastSequence: ended.lastSequence + 1 });
+    expect((await eventsOf(service, job.id)).at(-1)).toMatchObject({ kind: "annotated", timeMs: nowMs });
+    expect(service.list({ tags: ["best"] }).map(({ id }) => id)).toEqual([job.id]);
+    expect(service.list({ tags: ["best", "other"] })).toEqual([]);
+    for (const work of runner.started) work.finish({ kind: "stopped" });
+    await service.close();
+    const next = await open();
+    expect(next.service.get(job.id)).toMatchObject({ annotation: noted, updatedMs: ended.updatedMs });
+  });
+
   it("is deleted by itself when its time is over, and not before", async () => {
     let nowMs = Date.now();
     const ticks: (() => void)[] = [];

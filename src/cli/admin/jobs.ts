@@ -34,6 +34,7 @@ import {
   withAdmin,
 } from "./admin-call.ts";
 import { watchJob } from "./job-progress.ts";
+import { registerRunNotes } from "./run-notes.ts";
 
 const KINDS = {
   "fine-tune": JobKind.FINE_TUNE,
@@ -69,6 +70,12 @@ interface SpecFlags extends AdminFlags, RecipeFlags {
 type CloneFlags = AdminFlags &
   Partial<Pick<SpecFlags, "set" | "label" | "init" | "seed" | "promote" | "requestId" | "watch">>;
 
+interface ListFlags extends AdminFlags {
+  readonly model?: string;
+  readonly state?: readonly string[];
+  readonly tag?: readonly string[];
+}
+
 /** Adds `albert jobs`: training inside a running server. */
 export function registerJobs(program: Command): void {
   const jobs = program.command("jobs").description("create, watch and steer training jobs of a running server");
@@ -97,12 +104,13 @@ export function registerJobs(program: Command): void {
   );
   addAdminOptions(jobs.command("list").description("list jobs, newest first"))
     .option("--model <name>", "of this model only")
+    .option("--tag <tag...>", "with all of these tags only")
     .addOption(new Option("--state <state...>", "in these states only").choices([...STATES.keys()]))
-    .action((flags: AdminFlags & { readonly model?: string; readonly state?: readonly string[] }) =>
+    .action((flags: ListFlags) =>
       withAdmin(flags, async ({ training }) => {
-        const { model = "", state: states = [] } = flags;
+        const { model = "", state: states = [], tag: tags = [] } = flags;
         const page = (pageToken: string) =>
-          training.listJobs({ model, pageToken, states: states.map((word) => STATES.get(word)!) });
+          training.listJobs({ model, tags: [...tags], pageToken, states: states.map((word) => STATES.get(word)!) });
         const reply = create(ListJobsResponseSchema, { jobs: await allPages(page, ({ jobs: some }) => some) });
         print(flags, ListJobsResponseSchema, reply, () =>
           table(HEADING, reply.jobs.map(rowOf), "there are no such jobs"),
@@ -149,6 +157,7 @@ export function registerJobs(program: Command): void {
         );
       }),
   );
+  registerRunNotes(jobs);
   addAdminOptions(jobs.command("clone <job>").description("queue a job like another"))
     .option("--set <name=value>", "recipe value to replace; may be repeated", pairs)
     .option("--label <name=value>", "free label to replace; may be repeated", pairs)
@@ -261,19 +270,21 @@ function printJob(flags: AdminFlags, job: Job): void {
 }
 
 function details(job: Job): string[] {
-  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted, findings, owner } = job;
+  const { progress, history, gateReportJson, stoppedBy, dataset, notPromoted, findings, owner, note, tags } = job;
   return [
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
     ...(owner === undefined ? [] : [ownerLine(owner)]),
     ...(dataset === "" ? [] : [`dataset ${dataset}`]),
     ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
+    ...(tags.length === 0 ? [] : [`tags: ${tags.join(", ")}`]),
+    ...(note === "" ? [] : note.split("\n").map((line, i) => (i === 0 ? `note: ${line}` : `      ${line}`))),
     ...history.map(({ to, reason, detail }) =>
       [enumWord(JobStateSchema, to), reason, detail].filter(Boolean).join("  "),
     ),
     ...findings
       .filter((finding) => !gateReportJson.includes(JSON.stringify(finding)))
-      .map((finding) => `note: ${finding}`),
+      .map((finding) => `found: ${finding}`),
     ...(gateReportJson === "" ? [] : gateLines(JSON.parse(gateReportJson))),
     ...(notPromoted === "" ? [] : [`not promoted: ${notPromoted}`]),
   ];

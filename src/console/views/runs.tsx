@@ -9,6 +9,7 @@ import { StateBadge } from "../parts/state-badge.tsx";
 import { addressParameters, hrefOf, keepInAddress } from "../parts/words/address.ts";
 import { enumName } from "../parts/words/enum-name.ts";
 import { jobTone } from "./jobs/job-tone.ts";
+import { NoteDialog } from "./runs/note-dialog.tsx";
 import { SideBySide } from "./runs/side-by-side.tsx";
 
 /** Curves of more runs could not be told apart. */
@@ -49,23 +50,30 @@ export function RunsView() {
   );
 }
 
-function Runs({ jobs }: { readonly jobs: readonly Job[] }) {
-  const [{ wanted, order, chosen }, setState] = useState(() => {
+function Runs({ jobs: read }: { readonly jobs: readonly Job[] }) {
+  /** Runs whose note or tags were changed since they were read. */
+  const [edited, setEdited] = useState<ReadonlyMap<string, Job>>(new Map());
+  const [noting, setNoting] = useState<Job | undefined>(undefined);
+  const jobs = edited.size === 0 ? read : read.map((job) => edited.get(job.id) ?? job);
+  const [{ wanted, tag, order, chosen }, setState] = useState(() => {
     const parameters = addressParameters();
     const named = (parameters.get("runs") ?? "").split(",");
     return {
       wanted: parameters.get("q") ?? "",
+      tag: parameters.get("tag") ?? "",
       order: (parameters.get("sort") ?? "newest") as keyof typeof ORDERS,
       chosen: jobs.filter(({ id }) => named.includes(id)).map(({ id }) => id) as readonly string[],
     };
   });
-  const set = (change: { wanted?: string; order?: keyof typeof ORDERS; chosen?: readonly string[] }) => {
-    const next = { wanted, order, chosen, ...change };
+  const set = (change: { wanted?: string; tag?: string; order?: keyof typeof ORDERS; chosen?: readonly string[] }) => {
+    const next = { wanted, tag, order, chosen, ...change };
     setState(next);
-    keepInAddress("runs", { q: next.wanted, sort: next.order, runs: next.chosen.join(",") });
+    keepInAddress("runs", { q: next.wanted, tag: next.tag, sort: next.order, runs: next.chosen.join(",") });
   };
   const search = wanted.trim().toLowerCase();
+  const tags = [...new Set(jobs.flatMap((job) => job.tags))].sort();
   const found = jobs
+    .filter((job) => tag === "" || job.tags.includes(tag))
     .filter((job) => search === "" || search.split(/\s+/).every((word) => textOf(job).includes(word)))
     .sort(ORDERS[order] ?? ORDERS.newest);
   const shown = chosen.flatMap((id) => jobs.find((job) => job.id === id) ?? []);
@@ -74,9 +82,20 @@ function Runs({ jobs }: { readonly jobs: readonly Job[] }) {
       <section class="card" aria-label="All runs">
         <div class="row">
           <label>
-            Find <small>model, task, state, label, setting=value</small>
+            Find <small>model, task, state, label, setting=value, note</small>
             <input type="search" value={wanted} onInput={(event) => set({ wanted: event.currentTarget.value })} />
           </label>
+          {(tags.length > 0 || tag !== "") && (
+            <label>
+              Tag
+              <select value={tag} onChange={(event) => set({ tag: event.currentTarget.value })}>
+                <option value="">any</option>
+                {[...new Set([...tags, ...(tag === "" ? [] : [tag])])].map((name) => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            </label>
+          )}
           <label>
             Sort
             <select
@@ -101,11 +120,22 @@ function Runs({ jobs }: { readonly jobs: readonly Job[] }) {
               job={job}
               chosen={chosen.includes(job.id)}
               full={chosen.length >= MOST}
+              onNote={() => setNoting(job)}
               onChoose={(yes) => set({ chosen: yes ? [...chosen, job.id] : chosen.filter((id) => id !== job.id) })}
             />
           )}
         </LongList>
       </section>
+      {noting !== undefined && (
+        <NoteDialog
+          job={noting}
+          onSaved={(job) => {
+            setEdited(new Map(edited).set(job.id, job));
+            setNoting(undefined);
+          }}
+          onClose={() => setNoting(undefined)}
+        />
+      )}
       {shown.length > 0 && <SideBySide key={chosen.join()} jobs={shown} />}
     </>
   );
@@ -115,14 +145,16 @@ function RunRow({
   job,
   chosen,
   full,
+  onNote,
   onChoose,
 }: {
   readonly job: Job;
   readonly chosen: boolean;
   readonly full: boolean;
+  readonly onNote: () => void;
   readonly onChoose: (yes: boolean) => void;
 }) {
-  const { id, spec, state, progress, modelVersion } = job;
+  const { id, spec, state, progress, modelVersion, note, tags } = job;
   const best =
     progress === undefined || progress.bestMetric === ""
       ? ""
@@ -145,16 +177,26 @@ function RunRow({
         {job.created === undefined ? "" : timestampDate(job.created).toLocaleString()}, {durationOf(job)} ·{" "}
         <a href={hrefOf("jobs", { job: id })}>{id.slice(0, 8)}</a>
         {modelVersion === "" ? "" : " · "}
-        {modelVersion !== "" && <a href={hrefOf("versions", { of: modelVersion })}>{modelVersion}</a>}
+        {modelVersion !== "" && <a href={hrefOf("versions", { of: modelVersion })}>{modelVersion}</a>}{" "}
+        {tags.map((tag) => (
+          <span key={tag} class="chip">
+            {tag}
+          </span>
+        ))}{" "}
+        {note !== "" && <span class="note">{note} </span>}
+        <button type="button" class="chip" onClick={onNote}>
+          {note === "" && tags.length === 0 ? "Add a note" : "Edit the note"}
+          <span class="visually-hidden"> of run {id}</span>
+        </button>
       </small>
     </li>
   );
 }
 
 /** What a search looks at. */
-function textOf({ id, spec, state, modelVersion }: Job): string {
+function textOf({ id, spec, state, modelVersion, note, tags }: Job): string {
   const pairs = [...Object.entries(spec?.recipe ?? {}), ...Object.entries(spec?.labels ?? {})];
-  const words = [id, spec?.model, spec?.task, enumName(JobStateSchema, state), modelVersion];
+  const words = [id, spec?.model, spec?.task, enumName(JobStateSchema, state), modelVersion, note, ...tags];
   return [...words, ...pairs.map(([name, value]) => `${name}=${value}`)].join(" ").toLowerCase();
 }
 

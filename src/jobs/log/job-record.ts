@@ -93,6 +93,14 @@ export class JobRecord implements JobWriter {
     return this.#changes.run(() => this.#append(stateChange(this.#job.state, transition, why)));
   }
 
+  /** Appends the event that `decide` makes of the job as it stands, if it makes one. */
+  change(decide: (job: Job) => NewJobEvent | undefined): Promise<Job> {
+    return this.#changes.run(async () => {
+      const event = decide(this.#job);
+      return event === undefined ? this.#job : this.#append(event);
+    });
+  }
+
   async #append(event: NewJobEvent): Promise<Job> {
     const written = await this.#log.append(event);
     const before = this.#job;

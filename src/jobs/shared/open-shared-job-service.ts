@@ -19,6 +19,7 @@ import {
 } from "../job-service.ts";
 import type { JobSpec } from "../job-spec.ts";
 import { DirectoryLock } from "../lock/directory-lock.ts";
+import { type AnnotationChange, annotationEvent } from "../log/annotation.ts";
 import { stateChange } from "../log/job-record.ts";
 import { nextJob } from "../next-job.ts";
 import { type JobServiceOptions, watchPressure } from "../open-job-service.ts";
@@ -188,6 +189,13 @@ class SharedJobService implements JobService {
 
   async clone(requestId: string, id: string, overrides: Partial<JobSpec>, by?: string) {
     return this.create(requestId, withOverrides(this.get(id).spec, overrides), by);
+  }
+
+  async annotate(id: string, change: AnnotationChange, by?: string): Promise<Job> {
+    return this.#steer(id, ({ annotation }) => {
+      const event = annotationEvent(annotation, change, by);
+      return event === undefined ? undefined : [event];
+    });
   }
 
   async delete(id: string): Promise<void> {

@@ -193,6 +193,11 @@ const TRAINING: Rows<typeof TrainingService> = {
   resumeJob: { scopes: ["train"], models: ofJob },
   deleteJob: { scopes: ["train"], models: ofJob },
   listJobEvents: { scopes: ["read", "train"], models: ofJob },
+  annotateJob: { scopes: ["train"], models: ofJob },
+  exportRuns: {
+    scopes: ["read", "train"],
+    models: ({ jobIds }, lookup) => jobIds.flatMap((jobId) => ofJob({ jobId }, lookup)),
+  },
   cloneJob: {
     scopes: ["train"],
     models: ({ jobId, overrides }, lookup) => [

@@ -187,6 +187,9 @@ export function jobMessage(job: Job, silentMs?: number): MessageInitShape<typeof
     gateReportJson: job.gateReport,
     notPromoted: job.notPromoted,
     findings: [...job.findings],
+    note: job.annotation.note,
+    tags: [...job.annotation.tags],
+    annotationRevision: job.annotation.revision,
     ...(owner === undefined
       ? {}
       : {

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { JobEventSchema, TrainingService } from "../../gen/albert/v1/training_pb.js";
 import type { Job } from "../../jobs/job.ts";
+import type { JobEvent } from "../../jobs/job-event.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import type { Datasets } from "../../store/datasets.ts";
@@ -11,6 +12,7 @@ import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import type { JobLimit } from "./job-limit.ts";
 import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";
 import { pageById, pageOfLog } from "./paging.ts";
+import { RUN_FILES } from "./run-files.ts";
 
 /** Runs training inside the service: every call of `albert.v1.TrainingService`. */
 export function trainingService(
@@ -58,10 +60,10 @@ export function trainingService(
       await jobs.refresh();
       return { job: told(jobs.get(jobId)) };
     },
-    async listJobs({ states, model, pageSize, pageToken }) {
+    async listJobs({ states, model, tags, pageSize, pageToken }) {
       await jobs.refresh();
       const wanted = readStates(states);
-      const filter = { ...(wanted.length === 0 ? {} : { states: wanted }), ...(model === "" ? {} : { model }) };
+      const filter = { ...(wanted.length === 0 ? {} : { states: wanted }), ...(model === "" ? {} : { model }), tags };
       const { items, nextPageToken } = pageById(jobs.list(filter), ({ id }) => id, { pageSize, pageToken });
       return { jobs: items.map(told), nextPageToken };
     },
@@ -98,19 +100,57 @@ export function trainingService(
       await jobs.delete(jobId);
       return {};
     },
+    async annotateJob({ jobId, note, addTags, removeTags, revision }, { caller }) {
+      await jobs.refresh();
+      const change = {
+        ...{ addTags, removeTags },
+        ...(note === undefined ? {} : { note }),
+        ...(revision === undefined ? {} : { revision }),
+      };
+      return { job: told(await jobs.annotate(jobId, change, caller?.name)) };
+    },
+    async *exportRuns({ jobIds, format }) {
+      const ids = checkRuns(jobIds);
+      const write = RUN_FILES[format];
+      if (write === undefined) throw invalidInput([{ field: "format", description: `has no value ${format}` }]);
+      await jobs.refresh();
+      const runs = ids.map((id) => jobs.get(id));
+      for await (const data of write(
+        runs.map((job) => ({ job, events: eventsBetween(jobs, job.id, 1, job.lastSequence) })),
+      ))
+        yield { data };
+    },
     async listJobEvents({ jobId, pageSize, pageToken }) {
       await jobs.refresh();
       const { first, last, nextPageToken } = pageOfLog(jobs.get(jobId).lastSequence, { pageSize, pageToken });
       const events: MessageInitShape<typeof JobEventSchema>[] = [];
-      if (last >= first) {
-        for await (const event of jobs.watch(jobId, first - 1)) {
-          events.push(eventMessage(event));
-          if (event.sequence === last) break;
-        }
-      }
+      for await (const event of eventsBetween(jobs, jobId, first, last)) events.push(eventMessage(event));
       return { events, nextPageToken };
     },
   };
+}
+
+/** Events of a job's log by number, of those that there are; none where the first is after the last. */
+async function* eventsBetween(
+  jobs: Pick<JobService, "watch">,
+  jobId: string,
+  first: number,
+  last: number,
+): AsyncGenerator<JobEvent> {
+  if (last < first) return;
+  for await (const event of jobs.watch(jobId, first - 1)) {
+    yield event;
+    if (event.sequence === last) return;
+  }
+}
+
+/** Curves of so many jobs go into one file. */
+const MOST_RUNS = 100;
+
+function checkRuns(jobIds: readonly string[]): readonly string[] {
+  const ids = [...new Set(jobIds)];
+  if (ids.length > 0 && ids.length <= MOST_RUNS) return ids;
+  throw invalidInput([{ field: "job_ids", description: `must name 1 to ${MOST_RUNS} jobs, got ${ids.length}` }]);
 }
 
 const LONGEST_REQUEST_ID = 128;

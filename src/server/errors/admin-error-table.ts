@@ -138,6 +138,14 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     metadata: ["state"],
   },
   {
+    reason: "NOTES_CHANGED",
+    code: "conflict",
+    when: "The note or the tags of a job were changed since the caller looked: look again, then decide.",
+    detail: "none",
+    retry: "no",
+    metadata: ["expected", "current"],
+  },
+  {
     reason: "JOBS_LOCKED",
     code: "precondition",
     when: "Another server works on the jobs of this directory: a starting server refuses to start, and a server that was suspended until another one took over its jobs no longer changes them. Ask the other server.",

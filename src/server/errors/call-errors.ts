@@ -162,6 +162,11 @@ export const CALL_ERRORS = {
     pauseJob: CHANGES_JOB,
     resumeJob: [...CHANGES_JOB, "SHUTTING_DOWN"],
     deleteJob: [...CHANGES_JOB.filter((reason) => reason !== "ILLEGAL_TRANSITION"), "JOB_NOT_ENDED", "SHUTTING_DOWN"],
+    annotateJob: [
+      ...CHANGES_JOB.filter((reason) => reason !== "ILLEGAL_TRANSITION"),
+      ...["NOTES_CHANGED", "SHUTTING_DOWN"],
+    ],
+    exportRuns: READS_JOB,
     cloneJob: [
       ...DESCRIBES_JOB,
       "JOB_NOT_FOUND",

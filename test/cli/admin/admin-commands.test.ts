@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -82,6 +82,36 @@ describe("albert jobs", { timeout: 300_000 }, () => {
 
     const events = (await albert("jobs", "watch", id!, "--after", "3", "--json")).out.trim().split("\n");
     expect(events.map((line) => JSON.parse(line).sequence)).toEqual(events.map((_, i) => i + 4));
+  });
+
+  it("keeps notes and tags of it, and writes its curves for other programs", async () => {
+    const { id } = (await json("jobs", "list", "--state", "succeeded")).jobs[0];
+    expect((await albert("jobs", "tag", id, "best", "for-release")).out).toBe(`${id}  best, for-release\n`);
+    await albert("jobs", "note", id, "half", "the", "rate");
+    expect((await albert("jobs", "note", id, "--append", "and done")).out).toBe(
+      `${id}  best, for-release\nhalf the rate\nand done\n`,
+    );
+    expect((await albert("jobs", "get", id)).out).toMatch(
+      /^tags: best, for-release\nnote: half the rate\n {6}and done$/m,
+    );
+    expect((await json("jobs", "list", "--tag", "best")).jobs).toHaveLength(1);
+    expect((await json("jobs", "list", "--tag", "best", "worst")).jobs).toHaveLength(0);
+    expect((await albert("jobs", "untag", id, "best")).out).toMatch(/^\S+ {2}for-release\n/);
+    expect((await albert("jobs", "note", id, "--clear")).out).toBe(`${id}  for-release\n`);
+    await expect(albert("jobs", "note", id, "text", "--clear")).rejects.toThrow(/--clear removes the note/);
+
+    const table = (await albert("jobs", "export", id)).out.trimEnd().split("\n");
+    expect(table[0]).toBe("run,model,curve,step,value,time");
+    expect(table.slice(1).map((line) => line.split(",").slice(0, 4).join())).toContain(`${id},m,eval_accuracy,30`);
+    const file = join(base, "curves.csv");
+    expect((await albert("jobs", "export", id, "--csv", file)).err).toBe(`wrote ${file}\n`);
+    expect(readFileSync(file, "utf8").trimEnd().split("\n")).toEqual(table);
+    await expect(albert("jobs", "export", id, "--csv", file)).rejects.toThrow(/curves\.csv exists/);
+    const runs = join(base, "runs");
+    const { err } = await albert("jobs", "export", id, "--tensorboard", runs);
+    const [event] = readdirSync(join(runs, `m-${id}`));
+    expect(err).toBe(`wrote ${join(runs, `m-${id}`, event!)}\n`);
+    expect(readFileSync(join(runs, `m-${id}`, event!), "latin1")).toMatch(/brain\.Event:2[\s\S]*eval_accuracy/);
   });
 
   it("steers one: pause, resume, cancel, clone", async () => {

@@ -136,6 +136,29 @@ describe("servers that share a queue", () => {
     expect(new Set(both.map(({ job }) => job.id)).size).toBe(1);
   });
 
+  it("note what they know of a job, of which none is lost and none replaced unseen", async () => {
+    const [a, b] = [await open("a"), await open("b")];
+    const { job } = await a.service.create("", specOf());
+    await b.service.refresh();
+    const change = { addTags: [], removeTags: [] };
+    await Promise.all([
+      a.service.annotate(job.id, { ...change, addTags: ["of a"] }),
+      b.service.annotate(job.id, { ...change, addTags: ["of b"] }),
+    ]);
+    await a.service.refresh();
+    const { revision, tags } = a.service.get(job.id).annotation;
+    expect([revision, tags]).toEqual([2, ["of a", "of b"]]);
+    const both = await Promise.allSettled(
+      [a, b].map(({ service }) =>
+        service.annotate(job.id, { ...change, note: `by ${service === a.service}`, revision }),
+      ),
+    );
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const refused = both.find(({ status }) => status === "rejected") as PromiseRejectedResult;
+    expect(refused.reason).toMatchObject({ reason: "NOTES_CHANGED" });
+    expect([...a.defects, ...b.defects]).toEqual([]);
+  });
+
   it("cancel, pause and resume each other's jobs", async () => {
     const [a, b] = [await open("a"), await open("b")];
     const { job } = await a.service.create("", specOf());

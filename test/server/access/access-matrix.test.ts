@@ -62,6 +62,7 @@ function requestFor(method: DescMethod): Record<string, unknown> {
   }
   if (method.parent === Health) return { service: "model/tiny" };
   if (method.localName === "createJob" || method.localName === "planJob") return spec;
+  if (method.localName === "exportRuns") return { jobIds: ["j"] };
   if (method.localName === "cloneJob") return { jobId: "j", overrides: spec.spec };
   return method.input.fields.some(({ name }) => name === "model") ? { model: "tiny" } : {};
 }

@@ -1,10 +1,10 @@
 import { useEffect } from "preact/hooks";
-import type { Job } from "../../../gen/albert/v1/training_pb.js";
+import { type Job, RunFormat } from "../../../gen/albert/v1/training_pb.js";
+import { training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { CurvesOver } from "../../parts/charts/curves-over.tsx";
-import { Download } from "../../parts/download.tsx";
-import { csvOf } from "../../parts/words/texts-of.ts";
+import { saveFile } from "../../parts/download.tsx";
 import { type Run, readRun } from "./read-run.ts";
 
 /** Several runs: their curves over each other, and the settings in which they differ. */
@@ -30,18 +30,9 @@ function Shown({ runs }: { readonly runs: readonly Run[] }) {
   const names = [...new Set(runs.flatMap(({ curves }) => [...curves.keys()]))];
   const settings = [...new Set(runs.flatMap((run) => [...run.settings.keys()]))].sort();
   const differing = settings.filter((name) => new Set(runs.map((run) => run.settings.get(name))).size > 1);
-  const rows = runs.flatMap((run) =>
-    [...run.curves].flatMap(([name, { steps, values }]) =>
-      steps.map((step, i) => [nameOf(run), name, String(step), String(values[i])]),
-    ),
-  );
   return (
     <>
-      <div class="actions">
-        <Download name="runs.csv" type="text/csv" text={() => csvOf([["run", "curve", "step", "value"], ...rows])}>
-          Save the curves as CSV
-        </Download>
-      </div>
+      <SaveCurves jobIds={runs.map(({ job }) => job.id)} />
       {names.length === 0 ? (
         <p class="empty">These runs have told no curve: they have not begun, or take no steps.</p>
       ) : (
@@ -88,6 +79,34 @@ function Shown({ runs }: { readonly runs: readonly Run[] }) {
           </table>
         </section>
       )}
+    </>
+  );
+}
+
+/** The curves as files, as the server writes them. */
+function SaveCurves({ jobIds }: { readonly jobIds: readonly string[] }) {
+  const [call, save] = useCall(async (signal, format: RunFormat, name: string, type: string) => {
+    const pieces: BlobPart[] = [];
+    for await (const { data } of training.exportRuns({ jobIds: [...jobIds], format }, { signal })) {
+      pieces.push(new Uint8Array(data));
+    }
+    saveFile(name, type, pieces);
+  });
+  return (
+    <>
+      <div class="actions">
+        <button type="button" class="quiet" onClick={() => void save(RunFormat.CSV, "runs.csv", "text/csv")}>
+          Save the curves as CSV
+        </button>
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => void save(RunFormat.TENSORBOARD, "runs.tar", "application/x-tar")}
+        >
+          Save for TensorBoard
+        </button>
+      </div>
+      {call.state === "failed" && <Problems problems={call.problems} />}
     </>
   );
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/training.proto.
  */
 export const file_albert_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIt0DCgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJEiIKBW93bmVyGBEgASgLMhMuYWxiZXJ0LnYxLkpvYk93bmVyImwKCEpvYk93bmVyEg4KBnNlcnZlchgBIAEoCRIMCgRob3N0GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SGwoOc2lsZW50X3NlY29uZHMYBCABKAFIAIgBAUIRCg9fc2lsZW50X3NlY29uZHMiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIk0KFExpc3RKb2JFdmVudHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChVMaXN0Sm9iRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJsCg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLmFsYmVydC52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SGQoRaGVhcnRiZWF0X3NlY29uZHMYAyABKAEicwoQV2F0Y2hKb2JSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmFsYmVydC52MS5Kb2JFdmVudEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIICgZ1cGRhdGUizAEKCEpvYkV2ZW50EhAKCHNlcXVlbmNlGAEgASgNEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIpCgp0cmFuc2l0aW9uGAUgASgLMhUuYWxiZXJ0LnYxLlRyYW5zaXRpb24SJQoIcHJvZ3Jlc3MYBiABKAsyEy5hbGJlcnQudjEuUHJvZ3Jlc3MSEwoLZGV0YWlsX2pzb24YByABKAkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIhCg9QYXVzZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi8KEFBhdXNlSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiIiChBSZXN1bWVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFSZXN1bWVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIlwKD0Nsb25lSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIlCglvdmVycmlkZXMYAyABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyIvChBDbG9uZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IicQoHRGF0YXNldBIOCgZkaWdlc3QYASABKAkSDAoEbmFtZRgCIAEoCRINCgVieXRlcxgDIAEoBBIMCgRwYXRoGAQgASgJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKEkJlZ2luVXBsb2FkUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg4KBmRpZ2VzdBgDIAEoCSJZChNCZWdpblVwbG9hZFJlc3BvbnNlEhEKCXVwbG9hZF9pZBgBIAEoCRIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIXCg9tYXhfY2h1bmtfYnl0ZXMYAyABKA0iRQoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhEKCXVwbG9hZF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCItChNVcGxvYWRDaHVua1Jlc3BvbnNlEhYKDnJlY2VpdmVkX2J5dGVzGAEgASgEIigKE0NvbW1pdFVwbG9hZFJlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJIjsKFENvbW1pdFVwbG9hZFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCI0ChZSZWdpc3RlckRhdGFzZXRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCSI+ChdSZWdpc3RlckRhdGFzZXRSZXNwb25zZRIjCgdkYXRhc2V0GAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQi7wEKFlZhbGlkYXRlRGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRINCgVtb2RlbBgDIAEoCRIjCgRldmFsGAQgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USPQoGcmVjaXBlGAUgAygLMi0uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlcXVlc3QuUmVjaXBlRW50cnkaLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKzAgoXVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2USDgoGdXNhYmxlGAEgASgIEhEKCXJvd3NfcmVhZBgCIAEoDRIVCg1yb3dzX2FjY2VwdGVkGAMgASgNEhUKDXJvd3NfcmVqZWN0ZWQYBCABKA0SQgoGbGFiZWxzGAUgAygLMi4uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlLkxhYmVsc0VudHJ5QgIYARInCgZpc3N1ZXMYBiADKAsyFy5hbGJlcnQudjEuRGF0YXNldElzc3VlEisKDGxhYmVsX2NvdW50cxgHIAMoCzIVLmFsYmVydC52MS5MYWJlbENvdW50Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiKQoKTGFiZWxDb3VudBINCgVsYWJlbBgBIAEoCRIMCgRyb3dzGAIgASgNIlsKDERhdGFzZXRJc3N1ZRIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNEhEKCWxvY2F0aW9ucxgDIAMoCRIMCgRoaW50GAQgASgJEg0KBWZhdGFsGAUgASgIIjwKE0xpc3REYXRhc2V0c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoUTGlzdERhdGFzZXRzUmVzcG9uc2USJAoIZGF0YXNldHMYASADKAsyEi5hbGJlcnQudjEuRGF0YXNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoURGVsZXRlRGF0YXNldFJlcXVlc3QSDgoGZGlnZXN0GAEgASgJIhcKFURlbGV0ZURhdGFzZXRSZXNwb25zZSrqAQoHSm9iS2luZBIYChRKT0JfS0lORF9VTlNQRUNJRklFRBAAEhYKEkpPQl9LSU5EX0ZJTkVfVFVORRABEhUKEUpPQl9LSU5EX1BSRVRSQUlOEAISFQoRSk9CX0tJTkRfRVZBTFVBVEUQAxIdChlKT0JfS0lORF9UUkFJTl9WT0NBQlVMQVJZEAQSHQoZSk9CX0tJTkRfUFJFVFJBSU5JTkdfREFUQRAFEhQKEEpPQl9LSU5EX0NPTlZFUlQQBhITCg9KT0JfS0lORF9ESVNUSUwQBxIWChJKT0JfS0lORF9DQUxJQlJBVEUQCCrIAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhgKFEpPQl9TVEFURV9WQUxJREFUSU5HEAISFwoTSk9CX1NUQVRFX1BSRVBBUklORxADEhUKEUpPQl9TVEFURV9SVU5OSU5HEAQSGAoUSk9CX1NUQVRFX0VWQUxVQVRJTkcQBRIUChBKT0JfU1RBVEVfUEFVU0VEEAYSFwoTSk9CX1NUQVRFX1BSRUVNUFRFRBAHEhgKFEpPQl9TVEFURV9DQU5DRUxMSU5HEAgSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAJEhQKEEpPQl9TVEFURV9GQUlMRUQQChIWChJKT0JfU1RBVEVfUkVKRUNURUQQCxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAwqbQoNUHJvbW90ZVBvbGljeRIeChpQUk9NT1RFX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFVBST01PVEVfUE9MSUNZX01BTlVBTBABEiEKHVBST01PVEVfUE9MSUNZX0FVVE9fSUZfQkVUVEVSEAIynAYKD1RyYWluaW5nU2VydmljZRJGCglDcmVhdGVKb2ISGy5hbGJlcnQudjEuQ3JlYXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5DcmVhdGVKb2JSZXNwb25zZRJACgdQbGFuSm9iEhkuYWxiZXJ0LnYxLlBsYW5Kb2JSZXF1ZXN0GhouYWxiZXJ0LnYxLlBsYW5Kb2JSZXNwb25zZRI9CgZHZXRKb2ISGC5hbGJlcnQudjEuR2V0Sm9iUmVxdWVzdBoZLmFsYmVydC52MS5HZXRKb2JSZXNwb25zZRJDCghMaXN0Sm9icxIaLmFsYmVydC52MS5MaXN0Sm9ic1JlcXVlc3QaGy5hbGJlcnQudjEuTGlzdEpvYnNSZXNwb25zZRJFCghXYXRjaEpvYhIaLmFsYmVydC52MS5XYXRjaEpvYlJlcXVlc3QaGy5hbGJlcnQudjEuV2F0Y2hKb2JSZXNwb25zZTABEkYKCUNhbmNlbEpvYhIbLmFsYmVydC52MS5DYW5jZWxKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkMKCFBhdXNlSm9iEhouYWxiZXJ0LnYxLlBhdXNlSm9iUmVxdWVzdBobLmFsYmVydC52MS5QYXVzZUpvYlJlc3BvbnNlEkYKCVJlc3VtZUpvYhIbLmFsYmVydC52MS5SZXN1bWVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLlJlc3VtZUpvYlJlc3BvbnNlEkMKCENsb25lSm9iEhouYWxiZXJ0LnYxLkNsb25lSm9iUmVxdWVzdBobLmFsYmVydC52MS5DbG9uZUpvYlJlc3BvbnNlEkYKCURlbGV0ZUpvYhIbLmFsYmVydC52MS5EZWxldGVKb2JSZXF1ZXN0GhwuYWxiZXJ0LnYxLkRlbGV0ZUpvYlJlc3BvbnNlElIKDUxpc3RKb2JFdmVudHMSHy5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1JlcXVlc3QaIC5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1Jlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIpYECgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJEiIKBW93bmVyGBEgASgLMhMuYWxiZXJ0LnYxLkpvYk93bmVyEgwKBG5vdGUYEiABKAkSDAoEdGFncxgTIAMoCRIbChNhbm5vdGF0aW9uX3JldmlzaW9uGBQgASgNImwKCEpvYk93bmVyEg4KBnNlcnZlchgBIAEoCRIMCgRob3N0GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SGwoOc2lsZW50X3NlY29uZHMYBCABKAFIAIgBAUIRCg9fc2lsZW50X3NlY29uZHMiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIosBChJBbm5vdGF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKBG5vdGUYAiABKAlIAIgBARIQCghhZGRfdGFncxgDIAMoCRITCgtyZW1vdmVfdGFncxgEIAMoCRIVCghyZXZpc2lvbhgFIAEoDUgBiAEBQgcKBV9ub3RlQgsKCV9yZXZpc2lvbiIyChNBbm5vdGF0ZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiSgoRRXhwb3J0UnVuc1JlcXVlc3QSDwoHam9iX2lkcxgBIAMoCRIkCgZmb3JtYXQYAiABKA4yFC5hbGJlcnQudjEuUnVuRm9ybWF0IiIKEkV4cG9ydFJ1bnNSZXNwb25zZRIMCgRkYXRhGAEgASgMIk0KFExpc3RKb2JFdmVudHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChVMaXN0Sm9iRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ6Cg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEgwKBHRhZ3MYBSADKAkiSQoQTGlzdEpvYnNSZXNwb25zZRIcCgRqb2JzGAEgAygLMg4uYWxiZXJ0LnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoDRIZChFoZWFydGJlYXRfc2Vjb25kcxgDIAEoASJzChBXYXRjaEpvYlJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50SAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSLMAQoISm9iRXZlbnQSEAoIc2VxdWVuY2UYASABKA0SKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgDIAEoCRIPCgdzdW1tYXJ5GAQgASgJEikKCnRyYW5zaXRpb24YBSABKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgGIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxITCgtkZXRhaWxfanNvbhgHIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFDYW5jZWxKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoQUGF1c2VKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjAKEVJlc3VtZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiXAoPQ2xvbmVKb2JSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGam9iX2lkGAIgASgJEiUKCW92ZXJyaWRlcxgDIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjIi8KEENsb25lSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiJxCgdEYXRhc2V0Eg4KBmRpZ2VzdBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWJ5dGVzGAMgASgEEgwKBHBhdGgYBCABKAkSKwoHY3JlYXRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoSQmVnaW5VcGxvYWRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFYnl0ZXMYAiABKAQSDgoGZGlnZXN0GAMgASgJIlkKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhcKD21heF9jaHVua19ieXRlcxgDIAEoDSJFChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJEg4KBm9mZnNldBgCIAEoBBIMCgRkYXRhGAMgASgMIi0KE1VwbG9hZENodW5rUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQiKAoTQ29tbWl0VXBsb2FkUmVxdWVzdBIRCgl1cGxvYWRfaWQYASABKAkiOwoUQ29tbWl0VXBsb2FkUmVzcG9uc2USIwoHZGF0YXNldBgBIAEoCzISLmFsYmVydC52MS5EYXRhc2V0IjQKFlJlZ2lzdGVyRGF0YXNldFJlcXVlc3QSDAoEcGF0aBgBIAEoCRIMCgRuYW1lGAIgASgJIj4KF1JlZ2lzdGVyRGF0YXNldFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCLvAQoWVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIMCgR0YXNrGAIgASgJEg0KBW1vZGVsGAMgASgJEiMKBGV2YWwYBCABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRI9CgZyZWNpcGUYBSADKAsyLS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdC5SZWNpcGVFbnRyeRotCgtSZWNpcGVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrMCChdWYWxpZGF0ZURhdGFzZXRSZXNwb25zZRIOCgZ1c2FibGUYASABKAgSEQoJcm93c19yZWFkGAIgASgNEhUKDXJvd3NfYWNjZXB0ZWQYAyABKA0SFQoNcm93c19yZWplY3RlZBgEIAEoDRJCCgZsYWJlbHMYBSADKAsyLi5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2UuTGFiZWxzRW50cnlCAhgBEicKBmlzc3VlcxgGIAMoCzIXLmFsYmVydC52MS5EYXRhc2V0SXNzdWUSKwoMbGFiZWxfY291bnRzGAcgAygLMhUuYWxiZXJ0LnYxLkxhYmVsQ291bnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIpCgpMYWJlbENvdW50Eg0KBWxhYmVsGAEgASgJEgwKBHJvd3MYAiABKA0iWwoMRGF0YXNldElzc3VlEgwKBGtpbmQYASABKAkSDQoFY291bnQYAiABKA0SEQoJbG9jYXRpb25zGAMgAygJEgwKBGhpbnQYBCABKAkSDQoFZmF0YWwYBSABKAgiPAoTTGlzdERhdGFzZXRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJVChRMaXN0RGF0YXNldHNSZXNwb25zZRIkCghkYXRhc2V0cxgBIAMoCzISLmFsYmVydC52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSImChREZWxldGVEYXRhc2V0UmVxdWVzdBIOCgZkaWdlc3QYASABKAkiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlKuoBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSSk9CX0tJTkRfRklORV9UVU5FEAESFQoRSk9CX0tJTkRfUFJFVFJBSU4QAhIVChFKT0JfS0lORF9FVkFMVUFURRADEh0KGUpPQl9LSU5EX1RSQUlOX1ZPQ0FCVUxBUlkQBBIdChlKT0JfS0lORF9QUkVUUkFJTklOR19EQVRBEAUSFAoQSk9CX0tJTkRfQ09OVkVSVBAGEhMKD0pPQl9LSU5EX0RJU1RJTBAHEhYKEkpPQl9LSU5EX0NBTElCUkFURRAIKsgCCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESGAoUSk9CX1NUQVRFX1ZBTElEQVRJTkcQAhIXChNKT0JfU1RBVEVfUFJFUEFSSU5HEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfRVZBTFVBVElORxAFEhQKEEpPQl9TVEFURV9QQVVTRUQQBhIXChNKT0JfU1RBVEVfUFJFRU1QVEVEEAcSGAoUSk9CX1NUQVRFX0NBTkNFTExJTkcQCBIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAkSFAoQSk9CX1NUQVRFX0ZBSUxFRBAKEhYKEkpPQl9TVEFURV9SRUpFQ1RFRBALEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQDCptCg1Qcm9tb3RlUG9saWN5Eh4KGlBST01PVEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVUFJPTU9URV9QT0xJQ1lfTUFOVUFMEAESIQodUFJPTU9URV9QT0xJQ1lfQVVUT19JRl9CRVRURVIQAipXCglSdW5Gb3JtYXQSGgoWUlVOX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhIKDlJVTl9GT1JNQVRfQ1NWEAESGgoWUlVOX0ZPUk1BVF9URU5TT1JCT0FSRBACMrcHCg9UcmFpbmluZ1NlcnZpY2USRgoJQ3JlYXRlSm9iEhsuYWxiZXJ0LnYxLkNyZWF0ZUpvYlJlcXVlc3QaHC5hbGJlcnQudjEuQ3JlYXRlSm9iUmVzcG9uc2USQAoHUGxhbkpvYhIZLmFsYmVydC52MS5QbGFuSm9iUmVxdWVzdBoaLmFsYmVydC52MS5QbGFuSm9iUmVzcG9uc2USPQoGR2V0Sm9iEhguYWxiZXJ0LnYxLkdldEpvYlJlcXVlc3QaGS5hbGJlcnQudjEuR2V0Sm9iUmVzcG9uc2USQwoITGlzdEpvYnMSGi5hbGJlcnQudjEuTGlzdEpvYnNSZXF1ZXN0GhsuYWxiZXJ0LnYxLkxpc3RKb2JzUmVzcG9uc2USRQoIV2F0Y2hKb2ISGi5hbGJlcnQudjEuV2F0Y2hKb2JSZXF1ZXN0GhsuYWxiZXJ0LnYxLldhdGNoSm9iUmVzcG9uc2UwARJGCglDYW5jZWxKb2ISGy5hbGJlcnQudjEuQ2FuY2VsSm9iUmVxdWVzdBocLmFsYmVydC52MS5DYW5jZWxKb2JSZXNwb25zZRJDCghQYXVzZUpvYhIaLmFsYmVydC52MS5QYXVzZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuUGF1c2VKb2JSZXNwb25zZRJGCglSZXN1bWVKb2ISGy5hbGJlcnQudjEuUmVzdW1lSm9iUmVxdWVzdBocLmFsYmVydC52MS5SZXN1bWVKb2JSZXNwb25zZRJDCghDbG9uZUpvYhIaLmFsYmVydC52MS5DbG9uZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuQ2xvbmVKb2JSZXNwb25zZRJGCglEZWxldGVKb2ISGy5hbGJlcnQudjEuRGVsZXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5EZWxldGVKb2JSZXNwb25zZRJMCgtBbm5vdGF0ZUpvYhIdLmFsYmVydC52MS5Bbm5vdGF0ZUpvYlJlcXVlc3QaHi5hbGJlcnQudjEuQW5ub3RhdGVKb2JSZXNwb25zZRJLCgpFeHBvcnRSdW5zEhwuYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXNwb25zZTABElIKDUxpc3RKb2JFdmVudHMSHy5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1JlcXVlc3QaIC5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1Jlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One source of rows: exactly one of the two.
@@ -403,7 +403,7 @@ export type Job = Message<"albert.v1.Job"> & {
   created?: Timestamp | undefined;
 
   /**
-   * When its newest event happened.
+   * When its newest event happened; a note or tag of a job that has ended does not count.
    *
    * @generated from field: google.protobuf.Timestamp updated = 9;
    */
@@ -465,6 +465,27 @@ export type Job = Message<"albert.v1.Job"> & {
    * @generated from field: albert.v1.JobOwner owner = 17;
    */
   owner?: JobOwner | undefined;
+
+  /**
+   * What people noted about it; see AnnotateJob.
+   *
+   * @generated from field: string note = 18;
+   */
+  note: string;
+
+  /**
+   * Tags that people gave it, sorted.
+   *
+   * @generated from field: repeated string tags = 19;
+   */
+  tags: string[];
+
+  /**
+   * How often note and tags were changed: what AnnotateJob compares.
+   *
+   * @generated from field: uint32 annotation_revision = 20;
+   */
+  annotationRevision: number;
 };
 
 /**
@@ -813,6 +834,126 @@ export const DeleteJobResponseSchema: GenMessage<DeleteJobResponse> = /*@__PURE_
   messageDesc(file_albert_v1_training, 16);
 
 /**
+ * What to change of a job's note and tags. What is absent stays.
+ *
+ * @generated from message albert.v1.AnnotateJobRequest
+ */
+export type AnnotateJobRequest = Message<"albert.v1.AnnotateJobRequest"> & {
+  /**
+   * Id of the job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * The whole note, at most 10,000 characters; empty removes it.
+   *
+   * @generated from field: optional string note = 2;
+   */
+  note?: string | undefined;
+
+  /**
+   * Tags that the job is to have, each of at most 64 characters without a comma; those that it has are none twice. At most 32 in all.
+   *
+   * @generated from field: repeated string add_tags = 3;
+   */
+  addTags: string[];
+
+  /**
+   * Tags that it is not to have.
+   *
+   * @generated from field: repeated string remove_tags = 4;
+   */
+  removeTags: string[];
+
+  /**
+   * `annotation_revision` of the job that the caller saw: with another one now, nothing changes and the call fails with ABORTED. Absent:
+   * whatever others changed meanwhile.
+   *
+   * @generated from field: optional uint32 revision = 5;
+   */
+  revision?: number | undefined;
+};
+
+/**
+ * Describes the message albert.v1.AnnotateJobRequest.
+ * Use `create(AnnotateJobRequestSchema)` to create a new message.
+ */
+export const AnnotateJobRequestSchema: GenMessage<AnnotateJobRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 17);
+
+/**
+ * The job.
+ *
+ * @generated from message albert.v1.AnnotateJobResponse
+ */
+export type AnnotateJobResponse = Message<"albert.v1.AnnotateJobResponse"> & {
+  /**
+   * The job as it stands.
+   *
+   * @generated from field: albert.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message albert.v1.AnnotateJobResponse.
+ * Use `create(AnnotateJobResponseSchema)` to create a new message.
+ */
+export const AnnotateJobResponseSchema: GenMessage<AnnotateJobResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 18);
+
+/**
+ * Which curves, and how.
+ *
+ * @generated from message albert.v1.ExportRunsRequest
+ */
+export type ExportRunsRequest = Message<"albert.v1.ExportRunsRequest"> & {
+  /**
+   * Ids of the jobs, 1 to 100.
+   *
+   * @generated from field: repeated string job_ids = 1;
+   */
+  jobIds: string[];
+
+  /**
+   * The files to make.
+   *
+   * @generated from field: albert.v1.RunFormat format = 2;
+   */
+  format: RunFormat;
+};
+
+/**
+ * Describes the message albert.v1.ExportRunsRequest.
+ * Use `create(ExportRunsRequestSchema)` to create a new message.
+ */
+export const ExportRunsRequestSchema: GenMessage<ExportRunsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 19);
+
+/**
+ * A piece of the file; the pieces follow one another.
+ *
+ * @generated from message albert.v1.ExportRunsResponse
+ */
+export type ExportRunsResponse = Message<"albert.v1.ExportRunsResponse"> & {
+  /**
+   * Its bytes.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message albert.v1.ExportRunsResponse.
+ * Use `create(ExportRunsResponseSchema)` to create a new message.
+ */
+export const ExportRunsResponseSchema: GenMessage<ExportRunsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 20);
+
+/**
  * Of which job, and from where.
  *
  * @generated from message albert.v1.ListJobEventsRequest
@@ -845,7 +986,7 @@ export type ListJobEventsRequest = Message<"albert.v1.ListJobEventsRequest"> & {
  * Use `create(ListJobEventsRequestSchema)` to create a new message.
  */
 export const ListJobEventsRequestSchema: GenMessage<ListJobEventsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 17);
+  messageDesc(file_albert_v1_training, 21);
 
 /**
  * One page of a job's log.
@@ -873,7 +1014,7 @@ export type ListJobEventsResponse = Message<"albert.v1.ListJobEventsResponse"> &
  * Use `create(ListJobEventsResponseSchema)` to create a new message.
  */
 export const ListJobEventsResponseSchema: GenMessage<ListJobEventsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 18);
+  messageDesc(file_albert_v1_training, 22);
 
 /**
  * Which jobs to list.
@@ -908,6 +1049,13 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Jobs that have all of these tags; empty: any.
+   *
+   * @generated from field: repeated string tags = 5;
+   */
+  tags: string[];
 };
 
 /**
@@ -915,7 +1063,7 @@ export type ListJobsRequest = Message<"albert.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 19);
+  messageDesc(file_albert_v1_training, 23);
 
 /**
  * One page of jobs.
@@ -943,7 +1091,7 @@ export type ListJobsResponse = Message<"albert.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 20);
+  messageDesc(file_albert_v1_training, 24);
 
 /**
  * Which job to follow, and from where.
@@ -978,7 +1126,7 @@ export type WatchJobRequest = Message<"albert.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 21);
+  messageDesc(file_albert_v1_training, 25);
 
 /**
  * One message of the stream.
@@ -1013,7 +1161,7 @@ export type WatchJobResponse = Message<"albert.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 22);
+  messageDesc(file_albert_v1_training, 26);
 
 /**
  * One entry of a job's log. Numbers have no gap; an event is on disk before anyone sees it.
@@ -1038,7 +1186,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
   /**
    * state_changed, activity, start_chosen, planned, validation_issue, step_metrics, eval_result, checkpoint_written,
    * checkpoint_pruned, warning, repeat_begun, repeats_done, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
-   * promoted, not_promoted; of a job that servers share also claimed, released, pause_asked, files_kept.
+   * promoted, not_promoted, annotated; of a job that servers share also claimed, released, pause_asked, files_kept.
    *
    * @generated from field: string kind = 3;
    */
@@ -1078,7 +1226,7 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
  * Use `create(JobEventSchema)` to create a new message.
  */
 export const JobEventSchema: GenMessage<JobEvent> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 23);
+  messageDesc(file_albert_v1_training, 27);
 
 /**
  * Which job to cancel.
@@ -1099,7 +1247,7 @@ export type CancelJobRequest = Message<"albert.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 24);
+  messageDesc(file_albert_v1_training, 28);
 
 /**
  * The job.
@@ -1120,7 +1268,7 @@ export type CancelJobResponse = Message<"albert.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 25);
+  messageDesc(file_albert_v1_training, 29);
 
 /**
  * Which job to pause.
@@ -1141,7 +1289,7 @@ export type PauseJobRequest = Message<"albert.v1.PauseJobRequest"> & {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 26);
+  messageDesc(file_albert_v1_training, 30);
 
 /**
  * The job.
@@ -1162,7 +1310,7 @@ export type PauseJobResponse = Message<"albert.v1.PauseJobResponse"> & {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 27);
+  messageDesc(file_albert_v1_training, 31);
 
 /**
  * Which job to resume.
@@ -1183,7 +1331,7 @@ export type ResumeJobRequest = Message<"albert.v1.ResumeJobRequest"> & {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 28);
+  messageDesc(file_albert_v1_training, 32);
 
 /**
  * The job.
@@ -1204,7 +1352,7 @@ export type ResumeJobResponse = Message<"albert.v1.ResumeJobResponse"> & {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 29);
+  messageDesc(file_albert_v1_training, 33);
 
 /**
  * Which job to repeat, and what to change.
@@ -1239,7 +1387,7 @@ export type CloneJobRequest = Message<"albert.v1.CloneJobRequest"> & {
  * Use `create(CloneJobRequestSchema)` to create a new message.
  */
 export const CloneJobRequestSchema: GenMessage<CloneJobRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 30);
+  messageDesc(file_albert_v1_training, 34);
 
 /**
  * The new job.
@@ -1260,7 +1408,7 @@ export type CloneJobResponse = Message<"albert.v1.CloneJobResponse"> & {
  * Use `create(CloneJobResponseSchema)` to create a new message.
  */
 export const CloneJobResponseSchema: GenMessage<CloneJobResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 31);
+  messageDesc(file_albert_v1_training, 35);
 
 /**
  * One immutable version of a dataset.
@@ -1309,7 +1457,7 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
  * Use `create(DatasetSchema)` to create a new message.
  */
 export const DatasetSchema: GenMessage<Dataset> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 32);
+  messageDesc(file_albert_v1_training, 36);
 
 /**
  * A file that is about to come.
@@ -1344,7 +1492,7 @@ export type BeginUploadRequest = Message<"albert.v1.BeginUploadRequest"> & {
  * Use `create(BeginUploadRequestSchema)` to create a new message.
  */
 export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 33);
+  messageDesc(file_albert_v1_training, 37);
 
 /**
  * Where to go on.
@@ -1379,7 +1527,7 @@ export type BeginUploadResponse = Message<"albert.v1.BeginUploadResponse"> & {
  * Use `create(BeginUploadResponseSchema)` to create a new message.
  */
 export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 34);
+  messageDesc(file_albert_v1_training, 38);
 
 /**
  * One piece of the file.
@@ -1414,7 +1562,7 @@ export type UploadChunkRequest = Message<"albert.v1.UploadChunkRequest"> & {
  * Use `create(UploadChunkRequestSchema)` to create a new message.
  */
 export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 35);
+  messageDesc(file_albert_v1_training, 39);
 
 /**
  * How far the upload is.
@@ -1435,7 +1583,7 @@ export type UploadChunkResponse = Message<"albert.v1.UploadChunkResponse"> & {
  * Use `create(UploadChunkResponseSchema)` to create a new message.
  */
 export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 36);
+  messageDesc(file_albert_v1_training, 40);
 
 /**
  * An upload that is complete.
@@ -1456,7 +1604,7 @@ export type CommitUploadRequest = Message<"albert.v1.CommitUploadRequest"> & {
  * Use `create(CommitUploadRequestSchema)` to create a new message.
  */
 export const CommitUploadRequestSchema: GenMessage<CommitUploadRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 37);
+  messageDesc(file_albert_v1_training, 41);
 
 /**
  * The dataset version it became.
@@ -1477,7 +1625,7 @@ export type CommitUploadResponse = Message<"albert.v1.CommitUploadResponse"> & {
  * Use `create(CommitUploadResponseSchema)` to create a new message.
  */
 export const CommitUploadResponseSchema: GenMessage<CommitUploadResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 38);
+  messageDesc(file_albert_v1_training, 42);
 
 /**
  * A file to register.
@@ -1505,7 +1653,7 @@ export type RegisterDatasetRequest = Message<"albert.v1.RegisterDatasetRequest">
  * Use `create(RegisterDatasetRequestSchema)` to create a new message.
  */
 export const RegisterDatasetRequestSchema: GenMessage<RegisterDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 39);
+  messageDesc(file_albert_v1_training, 43);
 
 /**
  * The dataset version it became.
@@ -1526,7 +1674,7 @@ export type RegisterDatasetResponse = Message<"albert.v1.RegisterDatasetResponse
  * Use `create(RegisterDatasetResponseSchema)` to create a new message.
  */
 export const RegisterDatasetResponseSchema: GenMessage<RegisterDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 40);
+  messageDesc(file_albert_v1_training, 44);
 
 /**
  * Data to check, and for what.
@@ -1577,7 +1725,7 @@ export type ValidateDatasetRequest = Message<"albert.v1.ValidateDatasetRequest">
  * Use `create(ValidateDatasetRequestSchema)` to create a new message.
  */
 export const ValidateDatasetRequestSchema: GenMessage<ValidateDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 41);
+  messageDesc(file_albert_v1_training, 45);
 
 /**
  * What was found.
@@ -1642,7 +1790,7 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
  * Use `create(ValidateDatasetResponseSchema)` to create a new message.
  */
 export const ValidateDatasetResponseSchema: GenMessage<ValidateDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 42);
+  messageDesc(file_albert_v1_training, 46);
 
 /**
  * How often a label occurs.
@@ -1670,7 +1818,7 @@ export type LabelCount = Message<"albert.v1.LabelCount"> & {
  * Use `create(LabelCountSchema)` to create a new message.
  */
 export const LabelCountSchema: GenMessage<LabelCount> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 43);
+  messageDesc(file_albert_v1_training, 47);
 
 /**
  * One kind of problem and where it occurs.
@@ -1719,7 +1867,7 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
  * Use `create(DatasetIssueSchema)` to create a new message.
  */
 export const DatasetIssueSchema: GenMessage<DatasetIssue> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 44);
+  messageDesc(file_albert_v1_training, 48);
 
 /**
  * Which page to list.
@@ -1747,7 +1895,7 @@ export type ListDatasetsRequest = Message<"albert.v1.ListDatasetsRequest"> & {
  * Use `create(ListDatasetsRequestSchema)` to create a new message.
  */
 export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 45);
+  messageDesc(file_albert_v1_training, 49);
 
 /**
  * One page of datasets.
@@ -1775,7 +1923,7 @@ export type ListDatasetsResponse = Message<"albert.v1.ListDatasetsResponse"> & {
  * Use `create(ListDatasetsResponseSchema)` to create a new message.
  */
 export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 46);
+  messageDesc(file_albert_v1_training, 50);
 
 /**
  * A dataset to delete.
@@ -1796,7 +1944,7 @@ export type DeleteDatasetRequest = Message<"albert.v1.DeleteDatasetRequest"> & {
  * Use `create(DeleteDatasetRequestSchema)` to create a new message.
  */
 export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 47);
+  messageDesc(file_albert_v1_training, 51);
 
 /**
  * Nothing to say: it is gone.
@@ -1811,7 +1959,7 @@ export type DeleteDatasetResponse = Message<"albert.v1.DeleteDatasetResponse"> &
  * Use `create(DeleteDatasetResponseSchema)` to create a new message.
  */
 export const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 48);
+  messageDesc(file_albert_v1_training, 52);
 
 /**
  * What a job does.
@@ -2050,6 +2198,47 @@ export const PromotePolicySchema: GenEnum<PromotePolicy> = /*@__PURE__*/
   enumDesc(file_albert_v1_training, 2);
 
 /**
+ * How curves are written.
+ *
+ * @generated from enum albert.v1.RunFormat
+ */
+export const RunFormat = {
+  /**
+   * Refused.
+   *
+   * @generated from enum value: RUN_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * One table in CSV: run, model, curve, step, value, time.
+   *
+   * @generated from enum value: RUN_FORMAT_CSV = 1;
+   */
+  CSV: 1,
+
+  /**
+   * A tar archive with a directory for each run, in it an event file of TensorBoard.
+   *
+   * @generated from enum value: RUN_FORMAT_TENSORBOARD = 2;
+   */
+  TENSORBOARD: 2,
+} as const;
+
+/**
+ * How curves are written.
+ *
+ * @generated from enum albert.v1.RunFormat
+ */
+export type RunFormat = (typeof RunFormat)[keyof typeof RunFormat] | UnknownEnum;
+
+/**
+ * Describes the enum albert.v1.RunFormat.
+ */
+export const RunFormatSchema: GenEnum<RunFormat> = /*@__PURE__*/
+  enumDesc(file_albert_v1_training, 3);
+
+/**
  * Runs training inside the service: fine-tuning, pretraining, evaluation and the preparation of their data. Listens on the
  * admin address only.
  *
@@ -2156,6 +2345,26 @@ export const TrainingService: GenService<{
     methodKind: "unary";
     input: typeof DeleteJobRequestSchema;
     output: typeof DeleteJobResponseSchema;
+  },
+  /**
+   * Changes the note and the tags of a job, whatever its state: words for people, which nothing acts on.
+   *
+   * @generated from rpc albert.v1.TrainingService.AnnotateJob
+   */
+  annotateJob: {
+    methodKind: "unary";
+    input: typeof AnnotateJobRequestSchema;
+    output: typeof AnnotateJobResponseSchema;
+  },
+  /**
+   * The curves of jobs as files: what they told of loss, learning rate and metrics at each step.
+   *
+   * @generated from rpc albert.v1.TrainingService.ExportRuns
+   */
+  exportRuns: {
+    methodKind: "server_streaming";
+    input: typeof ExportRunsRequestSchema;
+    output: typeof ExportRunsResponseSchema;
   },
   /**
    * A job's events so far, page by page, oldest first.
