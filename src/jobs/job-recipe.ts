@@ -5,6 +5,7 @@ import { DEFAULT_PRETRAINING_SETTINGS, PRETRAINING, type PretrainingSettings } f
 import type { InstanceSettings } from "../pretraining/pretraining-data.ts";
 import { FITS, type FitKind } from "../tasks/evaluation/calibrate-head.ts";
 import type { ReadingOptions } from "../training/data/rows/dataset-rows.ts";
+import { SEPARATOR_NAMES } from "../training/data/rows/delimited-format.ts";
 import { type ColumnNames, parseColumns } from "../training/data/rows/fields.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../training/features/task-data.ts";
 import type { AlbertVersion } from "../training/settings/recipes.ts";
@@ -56,6 +57,10 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
     type: between(0, 1),
     description: "go on without rows that cannot be used, if they are at most this share of all, such as 0.01",
   },
+  separator: {
+    type: choice(...SEPARATOR_NAMES),
+    description: "what divides the cells of CSV and TSV files of a user's own, where it is not found out rightly",
+  },
   labelsFrom: {
     type: choice(...LABEL_SOURCES),
     description: "whose labels count where the model's head of the task and the data differ",
@@ -80,7 +85,7 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
   },
 };
 
-const READING = ["acceptWindowsText", "columns", "skipInvalid"] as const;
+const READING = ["acceptWindowsText", "columns", "skipInvalid", "separator"] as const;
 
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
@@ -121,11 +126,12 @@ function parsedColumns(text: string | undefined, field: string): { readonly colu
 }
 
 /** What a recipe says about how data is read. */
-export function readingOf({ columns, acceptWindowsText, skipInvalid }: JobRecipe): ReadingOptions {
+export function readingOf({ columns, acceptWindowsText, skipInvalid, separator }: JobRecipe): ReadingOptions {
   return {
     ...(columns === undefined ? {} : { columns }),
     ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
     ...(skipInvalid === undefined ? {} : { skipInvalid }),
+    ...(separator === undefined ? {} : { separator }),
   };
 }
 

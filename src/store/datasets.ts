@@ -23,6 +23,14 @@ export interface DatasetVersion {
   readonly path?: string;
   /** Milliseconds since 1970. */
   readonly created: number;
+  /** Of which data set it was made, and how; absent where it came from outside. */
+  readonly origin?: DatasetOrigin;
+}
+
+/** A data set that another was made of, and what was done to it, in words. */
+export interface DatasetOrigin {
+  readonly digest: string;
+  readonly madeBy: string;
 }
 
 export interface DatasetsOptions {
@@ -52,16 +60,18 @@ export class Datasets {
    * Stores a file. The same bytes are stored once, under the name they came with first.
    *
    * @param expectedDigest  what the bytes must have, when the caller knows it
+   * @param origin          of which data set it was made
    * @throws AlbertError corrupt (DIGEST_MISMATCH)
    */
-  async add(name: string, file: string, expectedDigest?: string): Promise<DatasetVersion> {
+  async add(name: string, file: string, expectedDigest?: string, origin?: DatasetOrigin): Promise<DatasetVersion> {
     checkName("name", name);
     const { digest, bytes } = await measure(file);
     requireDigest(digest, expectedDigest);
     return this.#options.leases.write({ blobs: [digest] }, async (stillHeld) => {
       await this.#options.blobs.put(digest, file);
       stillHeld();
-      return this.#record({ digest, name, bytes, created: this.#options.clock.now() });
+      const from = origin === undefined ? {} : { origin };
+      return this.#record({ digest, name, bytes, created: this.#options.clock.now(), ...from });
     });
   }
 

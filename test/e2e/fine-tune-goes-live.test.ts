@@ -204,6 +204,33 @@ describe("a fine-tune", () => {
       ["positive", 2],
     ]);
     expect(reply.issues.find(({ kind }) => kind === "bad-json")!.locations[0]).toMatch(/^broken\.jsonl:6:/);
+    const read = { source: { dataset: digest }, task: "classification" };
+    const listed = await admin.datasets.listRows({ ...read, problem: "any" });
+    expect(listed.rows.map(({ number, line, problems }) => [number, line, problems[0]!.kind])).toEqual([
+      [5, 5, "empty-text"],
+      [6, 6, "bad-json"],
+    ]);
+    const fixed = await admin.datasets.editDataset({
+      ...{ ...read, leaveOut: [6] },
+      edits: [{ row: 5, cells: [{ column: "text", value: "good again" }] }],
+    });
+    expect(fixed).toMatchObject({ rows: 5, leftOut: 1, changed: 1 });
+    expect(fixed.dataset).toMatchObject({
+      ...{ name: `broken-edited-${digest.slice(0, 8)}.jsonl`, origin: digest },
+      madeBy: "1 row left out, 1 changed; 5 rows",
+    });
+    const source2 = { dataset: fixed.dataset!.digest };
+    expect(await admin.datasets.validateDataset({ ...read, source: source2 })).toMatchObject({ usable: true });
+    const halves = { ...read, source: source2, heldOutShare: 0.4, seed: 1n };
+    const split = await admin.datasets.splitDataset(halves);
+    expect([split.trainRows, split.heldOutRows]).toEqual([3, 2]);
+    expect(split.train!.name).toBe(`broken-train-${fixed.dataset!.digest.slice(0, 8)}.jsonl`);
+    expect(split.heldOut!.origin).toBe(fixed.dataset!.digest);
+    await expect(admin.datasets.splitDataset({ ...halves, heldOutShare: 1 })).rejects.toMatchObject({
+      violations: [{ field: "held_out_share" }],
+    });
+    const nowhere = admin.datasets.editDataset({ ...read, leaveOut: [7] });
+    await expect(nowhere).rejects.toMatchObject({ violations: [{ field: "leave_out" }] });
     await admin.datasets.deleteDataset({ digest: digest.slice(0, 12) });
 
     const odd = join(base, "odd.jsonl");

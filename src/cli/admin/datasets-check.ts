@@ -1,14 +1,13 @@
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import { type Command, Option } from "commander";
 import { invalidInput } from "../../errors.ts";
 import type { ProblemType } from "../../model/heads.ts";
 import { formatLocation } from "../../tasks/datasets/data-source.ts";
-import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
+import type { TaskName } from "../../tasks/datasets/examples.ts";
 import type { GlueSplit } from "../../tasks/datasets/glue.ts";
 import type { DatasetReport } from "../../training/data/dataset-report.ts";
+import { LineFile } from "../../training/data/editing/line-file.ts";
+import { lineOfRow } from "../../training/data/editing/line-of-row.ts";
 import { type RowIssue, severityOf } from "../../training/data/issues.ts";
-import type { DatasetRow } from "../../training/data/rows/dataset-row.ts";
 import type { DatasetSpec } from "../../training/data/rows/dataset-rows.ts";
 import { validateDataset } from "../../training/data/validate-dataset.ts";
 import { TASK_NAMES } from "../evaluation/dataset-run.ts";
@@ -57,15 +56,15 @@ async function check(file: string, flags: CheckFlags): Promise<void> {
   };
   if (flags.writeClean !== undefined) requireSameFormat(file, flags.writeClean);
   for (const output of [flags.problems, flags.writeClean]) if (output !== undefined) await refuseExisting(output);
-  const problems = flags.problems === undefined ? undefined : await LineFile.create(flags.problems);
-  const clean = flags.writeClean === undefined ? undefined : await LineFile.create(flags.writeClean);
+  const problems = flags.problems === undefined ? undefined : new LineFile(flags.problems);
+  const clean = flags.writeClean === undefined ? undefined : new LineFile(flags.writeClean);
   problems?.add(["place", "severity", "kind", "detail", "text"].join("\t"));
   const report = await validateDataset(spec, {
     onIssue: (issue) => problems?.add(problemLine(issue)),
-    onAccepted: (row) => clean?.add(cleanLine(row)),
+    onAccepted: (row) => clean?.add(lineOfRow(row)),
   });
-  await problems?.close();
-  await clean?.close();
+  problems?.close();
+  clean?.close();
   process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : `${lines(report, flags).join("\n")}\n`);
   if (!report.usable) process.exitCode = EXIT.data;
 }
@@ -83,29 +82,6 @@ function requireSameFormat(file: string, output: string): void {
 function problemLine({ kind, location, detail, excerpt }: RowIssue): string {
   const place = formatLocation(typeof location === "function" ? location() : location);
   return [place, severityOf(kind), kind, detail, excerpt].map((cell) => cell.replaceAll(/[\t\r\n]/g, " ")).join("\t");
-}
-
-function cleanLine(row: DatasetRow): string {
-  if (row.kind === "file") return row.header ?? "";
-  return row.text ?? JSON.stringify(recordOf(row.example!)); // accepted rows have an example
-}
-
-/** An example of an official document as a record of its own, in a layout that the same task reads. */
-function recordOf(example: Example): object {
-  switch (example.kind) {
-    case "question": {
-      const { id, context, question, answers, isImpossible } = example;
-      const listed = answers.map(({ text, answerStart }) => ({ text, answer_start: answerStart }));
-      return { id, context, question, answers: listed, is_impossible: isImpossible };
-    }
-    case "choice": {
-      const { id, context, question, choices, answer = 0 } = example;
-      const letter = String.fromCharCode(65 + answer);
-      return { id, article: context, questions: [question], options: [choices], answers: [letter] };
-    }
-    case "classification":
-      return { text: example.text, text_pair: example.textPair, label: example.label };
-  }
 }
 
 function lines(
@@ -132,37 +108,4 @@ function lines(
     ...(problems === undefined ? [] : [`every place: ${problems}`]),
     ...(writeClean === undefined ? [] : [`${accepted} rows: ${writeClean}`]),
   ];
-}
-
-/** A text file that is written line by line. */
-class LineFile {
-  readonly #stream: ReturnType<typeof createWriteStream>;
-  readonly #failed: Promise<never>;
-
-  private constructor(path: string) {
-    this.#stream = createWriteStream(path, { flags: "wx" });
-    this.#failed = once(this.#stream, "error").then(([error]) => {
-      throw error;
-    });
-    this.#failed.catch(() => {}); // reported when it is next awaited
-  }
-
-  /** @throws NodeJS.ErrnoException */
-  static async create(path: string): Promise<LineFile> {
-    const file = new LineFile(path);
-    await Promise.race([once(file.#stream, "open"), file.#failed]);
-    return file;
-  }
-
-  add(line: string): void {
-    this.#stream.write(`${line}\n`);
-  }
-
-  /** @throws NodeJS.ErrnoException of any write */
-  async close(): Promise<void> {
-    const ended = new Promise<void>((resolve) => {
-      this.#stream.end(resolve);
-    });
-    await Promise.race([ended, this.#failed]);
-  }
 }

@@ -73,7 +73,7 @@ async function officialData(
 }
 
 async function checkedData(
-  { task, path, split, purpose, columns, acceptWindowsText, skipInvalid, kept }: DatasetRequest,
+  { task, path, split, purpose, columns, acceptWindowsText, skipInvalid, separator, kept }: DatasetRequest,
   head: Head,
 ): Promise<Omit<DatasetExamples, "count">> {
   const spec: DatasetSpec = {
@@ -87,6 +87,7 @@ async function checkedData(
     ...(columns === undefined ? {} : { columns }),
     ...(kept === undefined ? {} : { kept }),
     ...(skipInvalid === undefined ? {} : { skipInvalid }),
+    ...(separator === undefined ? {} : { separator }),
   };
   const labels = head.kind === "classification" && purpose === "evaluate" ? { head } : {};
   const report = await validateDataset(spec, { purpose: "evaluation", ...labels });

@@ -54,10 +54,11 @@ export async function reportOf(
 
 /** Rows that cannot be used, and labels that the model does not have, do not matter here. */
 function trainingExamples(flags: DatasetFlags, path: string, task: TaskName, head: Head) {
-  const { columns } = readingOf(flags);
+  const { columns, separator } = readingOf(flags);
   return acceptedExamples({
     ...{ task, paths: [path], split: "train", unlabelled: true, acceptWindowsText: true },
     ...(head.kind === "classification" ? { problemType: head.problemType } : {}),
     ...(columns === undefined ? {} : { columns }),
+    ...(separator === undefined ? {} : { separator }),
   });
 }

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
+import { SEPARATOR_NAMES, type SeparatorName } from "../../training/data/rows/delimited-format.ts";
 import { parseColumns } from "../../training/data/rows/fields.ts";
 
 // Flags by which a person says how data files are to be read.
@@ -8,17 +9,24 @@ export interface ReadingFlags {
   readonly columns?: string;
   readonly acceptWindowsText?: true;
   readonly skipInvalid?: number;
+  readonly separator?: SeparatorName;
 }
 
 /** Rows that may be left out where `--skip-invalid` names no share. */
 const SKIPPED_SHARE = 0.01;
 
-/** Adds `--columns`, `--accept-windows-text` and `--skip-invalid`. */
+/** Adds `--columns`, `--separator`, `--accept-windows-text` and `--skip-invalid`. */
 export function addReadingOptions(command: Command): Command {
   return command
     .option(
       "--columns <field=column,...>",
       "names of your own columns, such as text=review,label=stars or choices=ending0|ending1|ending2",
+    )
+    .addOption(
+      new Option(
+        "--separator <name>",
+        "what divides the cells of your own CSV and TSV files, where it is not found out rightly",
+      ).choices(SEPARATOR_NAMES),
     )
     .option(
       "--accept-windows-text",
@@ -32,10 +40,11 @@ export function addReadingOptions(command: Command): Command {
 }
 
 /** @throws AlbertError invalid-input for wrong columns */
-export function readingOf({ columns, acceptWindowsText, skipInvalid }: ReadingFlags): ReadingOptions {
+export function readingOf({ columns, acceptWindowsText, skipInvalid, separator }: ReadingFlags): ReadingOptions {
   return {
     ...(columns === undefined ? {} : { columns: parseColumns(columns, "--columns") }),
     ...(acceptWindowsText === undefined ? {} : { acceptWindowsText }),
+    ...(separator === undefined ? {} : { separator }),
     ...(skipInvalid === undefined
       ? {}
       : { skipInvalid: (skipInvalid as number | true) === true ? SKIPPED_SHARE : skipInvalid }),

@@ -219,6 +219,10 @@ const DATASETS: Rows<typeof DatasetService> = {
   commitUpload: { scopes: ["data"] },
   registerDataset: { scopes: ["data"] },
   validateDataset: { scopes: ["data", "train"], models: ofModelOrAll },
+  // They show texts of the data.
+  listRows: { scopes: ["data", "train"], models: ofModelOrAll },
+  editDataset: { scopes: ["data"] },
+  splitDataset: { scopes: ["data"] },
   listDatasets: { scopes: ["read", "data", "train"] },
   deleteDataset: { scopes: ["data"] },
 };

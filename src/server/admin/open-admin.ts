@@ -45,12 +45,12 @@ import { sweepFeatures } from "../../training/features/feature-cache.ts";
 import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import type { ServiceRegistrar } from "../grpc/grpc-listener.ts";
 import type { ServerLog } from "../log.ts";
-import { datasetService } from "./dataset-service.ts";
+import { datasetService } from "./data/dataset-service.ts";
+import { openDatasetWork } from "./data/dataset-work.ts";
 import { JobLimit } from "./job-limit.ts";
 import { modelService } from "./model-service.ts";
 import { jobTraces, traceGate } from "./trace-changes.ts";
 import { trainingService } from "./training-service.ts";
-import { validateData } from "./validate-data.ts";
 
 // Opens the store, its deployment and the jobs, and joins them to the services for administrators.
 
@@ -210,8 +210,10 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
           holder,
           uploads,
           maxChunkBytes: config.server.maxMessageBytes - CHUNK_OVERHEAD,
-          validate: (request, signal) =>
-            validateData({ data, store, background: gate.background, host: threadHost(config.jobs) }, request, signal),
+          work: openDatasetWork({
+            ...{ data, store, background: gate.background, host: threadHost(config.jobs) },
+            directory: join(workDirectory(config), "edits"),
+          }),
         }),
       );
     },

@@ -65,7 +65,8 @@ export function page<T>(
   return { items: items.slice(from, end), nextPageToken: end < items.length ? String(end) : "" };
 }
 
-function sizeOf(pageSize: number): number {
+/** How many items a page is to have. @throws AlbertError invalid-input for a size above 1000 */
+export function sizeOf(pageSize: number): number {
   if (pageSize > LARGEST_PAGE) {
     throw invalidInput([{ field: "page_size", description: `must be at most ${LARGEST_PAGE}, got ${pageSize}` }]);
   }

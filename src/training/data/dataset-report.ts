@@ -89,6 +89,13 @@ export interface LengthStatistics {
   readonly maxSequenceLength: number;
 }
 
+/** Rows of similar length: from so many words to so many, both included. */
+export interface LengthBin {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
 /** What a full pass over a dataset found. `accepted + rejected === read`. */
 export interface DatasetReport {
   readonly files: readonly string[];
@@ -99,8 +106,12 @@ export interface DatasetReport {
   readonly rejected: number;
   /** Accepted rows by label; for QA "answerable" and "impossible"; for multiple choice by number of choices. */
   readonly labels: Readonly<Record<string, number>>;
+  /** Of a user's own classification data: labels that look like slips, and which may be meant. */
+  readonly meant: ReadonlyMap<string, string>;
   /** Errors first, then warnings, then notes; the most frequent first. */
   readonly issues: readonly DatasetIssue[];
+  /** Accepted rows by their words, where that was asked for. */
+  readonly words?: readonly LengthBin[];
   /** Present where a tokenizer was given. */
   readonly lengths?: LengthStatistics;
   /** Rows rejected for an error; what the official readers pass over is rejected without being one. */

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { invalidInput } from "../../errors.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { groupKey } from "./example-keys.ts";
+import type { SplitRule } from "./split.ts";
 
-// Divides examples into parts of like size and like labels, for cross-validation.
+// Divides examples into parts of like labels: of like size for cross-validation, or one to train on and one to hold out.
 
 /** One of several parts of the training data, which a run holds out. */
 export interface FoldRule {
@@ -27,23 +28,11 @@ export async function foldsOf(
   examples: AsyncIterable<Example>,
   { of, seed }: Omit<FoldRule, "index">,
 ): Promise<Uint8Array> {
-  const groups = new Map<string, { readonly stratum: string | number; count: number; fold: number }>();
-  const keys: string[] = [];
-  for await (const example of examples) {
-    const key = groupKey(example);
-    keys.push(key);
-    const known = groups.get(key);
-    if (known === undefined) groups.set(key, { stratum: stratumOf(example), count: 1, fold: -1 });
-    else known.count++;
-  }
+  const { keys, groups, drawn } = await drawnGroups(examples, seed);
   if (groups.size < of) {
     const description = `the data holds ${groups.size} different texts or documents, which do not fill ${of} parts`;
     throw invalidInput([{ field: "folds", description }]);
   }
-  const drawn = [...groups.entries()]
-    .map(([key, group]) => ({ group, draw: createHash("sha256").update(`${seed}/${key}`).digest("hex") }))
-    .sort((a, b) => (a.draw < b.draw ? -1 : 1))
-    .map(({ group }) => group);
   const sizes = new Array<number>(of).fill(0);
   for (const stratum of strata(drawn)) {
     for (const group of stratum) {
@@ -53,6 +42,59 @@ export async function foldsOf(
     }
   }
   return Uint8Array.from(keys, (key) => groups.get(key)!.fold);
+}
+
+/**
+ * Which examples are held out, in their order: about the same share of every label, and of each text or document all or nothing.
+ *
+ * @returns 1 for an example that is held out, else 0
+ * @throws AlbertError invalid-input where one side would be empty
+ */
+export async function stratifiedSplit(
+  examples: AsyncIterable<Example>,
+  { share, seed }: SplitRule,
+): Promise<Uint8Array> {
+  const { keys, groups, drawn } = await drawnGroups(examples, seed);
+  let owed = 0; // rows by which what was held out so far falls short of the share
+  for (const stratum of strata(drawn)) {
+    owed += share * stratum.reduce((sum, { count }) => sum + count, 0);
+    for (const group of stratum) {
+      if (group.count > 2 * owed) continue; // without it the share is met better
+      group.fold = 1;
+      owed -= group.count;
+    }
+  }
+  const heldOut = keys.filter((key) => groups.get(key)!.fold === 1).length;
+  if (heldOut === 0 || heldOut === keys.length) {
+    const description = `leaves nothing ${heldOut === 0 ? "to hold out" : "to train on"} of ${keys.length} usable rows`;
+    throw invalidInput([{ field: "held_out_share", description }]);
+  }
+  return Uint8Array.from(keys, (key) => Number(groups.get(key)!.fold === 1));
+}
+
+interface Group {
+  readonly stratum: string | number;
+  count: number;
+  /** The part it is in; -1 while it is in none. */
+  fold: number;
+}
+
+/** The key of each example's group, the groups, and the same in an order that the seed draws. */
+async function drawnGroups(examples: AsyncIterable<Example>, seed: number) {
+  const groups = new Map<string, Group>();
+  const keys: string[] = [];
+  for await (const example of examples) {
+    const key = groupKey(example);
+    keys.push(key);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { stratum: stratumOf(example), count: 1, fold: -1 });
+    else known.count++;
+  }
+  const drawn = [...groups.entries()]
+    .map(([key, group]) => ({ group, draw: createHash("sha256").update(`${seed}/${key}`).digest("hex") }))
+    .sort((a, b) => (a.draw < b.draw ? -1 : 1))
+    .map(({ group }) => group);
+  return { keys, groups, drawn };
 }
 
 /** What an example has in common with others that should be spread evenly. */

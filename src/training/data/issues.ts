@@ -117,6 +117,11 @@ export function severityOf(kind: IssueKind): IssueSeverity {
   return RULES[kind].severity;
 }
 
+/** What to do about an issue of this kind. */
+export function hintOf(kind: IssueKind): string {
+  return RULES[kind].hint;
+}
+
 /** Whether an issue of this kind costs its row. */
 export function rejectsRow(kind: IssueKind): boolean {
   return RULES[kind].severity === "error" && RULES[kind].fatal !== true;

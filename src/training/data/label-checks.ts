@@ -48,6 +48,14 @@ function missingValues(labels: ReadonlyMap<string, LabelRows>): RowIssue[] {
 }
 
 function lookAlikes(labels: ReadonlyMap<string, LabelRows>): RowIssue[] {
+  return alike(labels).map((byRows) => {
+    const told = byRows.map((name) => `${JSON.stringify(name)} (${rowsText(labels.get(name)!.count)})`);
+    return rowIssue("labels-look-alike", labels.get(byRows[0]!)!.place, told.join(" and "));
+  });
+}
+
+/** Groups of labels that are alike, those of fewer rows first. */
+function alike(labels: ReadonlyMap<string, LabelRows>): string[][] {
   const groups = new Map<string, string[]>();
   for (const name of labels.keys()) {
     const key = essenceOf(name);
@@ -55,11 +63,19 @@ function lookAlikes(labels: ReadonlyMap<string, LabelRows>): RowIssue[] {
   }
   return [...groups.values()]
     .filter((names) => names.length > 1)
-    .map((names) => {
-      const byRows = names.sort((a, b) => labels.get(a)!.count - labels.get(b)!.count);
-      const told = byRows.map((name) => `${JSON.stringify(name)} (${rowsText(labels.get(name)!.count)})`);
-      return rowIssue("labels-look-alike", labels.get(byRows[0]!)!.place, told.join(" and "));
-    });
+    .map((names) => names.sort((a, b) => labels.get(a)!.count - labels.get(b)!.count));
+}
+
+/**
+ * Labels that look like slips, each with the one that may be meant: the most frequent of those that are alike, and for labels of one
+ * row the one that is spelt most like it.
+ *
+ * @param rows  of the whole set
+ */
+export function likelyMeant(labels: ReadonlyMap<string, LabelRows>, rows: number): Map<string, string> {
+  const meant = new Map(singles(labels, rows).flatMap(({ name, near }) => (near === undefined ? [] : [[name, near]])));
+  for (const names of alike(labels)) for (const name of names.slice(0, -1)) meant.set(name, names.at(-1)!);
+  return meant;
 }
 
 /** What is left of a label without case, forms of characters, characters that are not seen, and what divides its words; of a number its value. */
@@ -74,15 +90,22 @@ function essenceOf(label: string): string {
 }
 
 function singleRows(labels: ReadonlyMap<string, LabelRows>, rows: number): RowIssue[] {
+  return singles(labels, rows).map(({ name, near }) => {
+    const meant = near === undefined ? "" : `; is ${JSON.stringify(near)} meant?`;
+    return rowIssue("label-of-one-row", labels.get(name)!.place, `1 row labelled ${JSON.stringify(name)}${meant}`);
+  });
+}
+
+/** Labels of a single row, the first of them with the frequent label that is spelt most like it. */
+function singles(
+  labels: ReadonlyMap<string, LabelRows>,
+  rows: number,
+): { readonly name: string; readonly near: string | undefined }[] {
   if (rows < FEW_ROWS || labels.size > rows / 2) return [];
   const frequent = [...labels].filter(([, { count }]) => count > 1).map(([name]) => name);
   return [...labels]
     .filter(([, { count }]) => count === 1)
-    .map(([name, { place }], i) => {
-      const near = i < SUGGESTIONS ? nearest(name, frequent) : undefined;
-      const meant = near === undefined ? "" : `; is ${JSON.stringify(near)} meant?`;
-      return rowIssue("label-of-one-row", place, `1 row labelled ${JSON.stringify(name)}${meant}`);
-    });
+    .map(([name], i) => ({ name, near: i < SUGGESTIONS ? nearest(name, frequent) : undefined }));
 }
 
 function tooMany(labels: ReadonlyMap<string, LabelRows>, rows: number): RowIssue[] {

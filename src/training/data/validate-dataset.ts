@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import { nearest } from "../../config/nearest.ts";
 import { invalidInput } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { fileSource } from "../../tasks/datasets/data-source.ts";
@@ -9,7 +10,8 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { DatasetReport } from "./dataset-report.ts";
 import { contentKey, labelKey } from "./example-keys.ts";
 import { IssueTally, type RowIssue, rowIssue, severityOf } from "./issues.ts";
-import { type LabelRows, labelIssues } from "./label-checks.ts";
+import { type LabelRows, labelIssues, likelyMeant } from "./label-checks.ts";
+import { LengthCounts } from "./length-counts.ts";
 import { LengthTally, type SequenceLengths } from "./length-statistics.ts";
 import type { DatasetRow } from "./rows/dataset-row.ts";
 import { acceptedExamples, type DatasetSpec, datasetRows } from "./rows/dataset-rows.ts";
@@ -33,8 +35,22 @@ export interface ValidationOptions {
   readonly onIssue?: (issue: RowIssue) => void;
   /** Receives the header and every accepted row, in order. */
   readonly onAccepted?: (row: DatasetRow) => void;
+  /** Receives every row that is counted, in order, with all that is wrong with it by itself and next to those before it. */
+  readonly onRow?: (row: JudgedRow) => void;
+  /** Whether the report says how long the usable rows are. */
+  readonly countLengths?: true;
   readonly onProgress?: (rows: number) => void;
   readonly signal?: AbortSignal;
+}
+
+/** A row as validation found it. */
+export interface JudgedRow {
+  /** From 1, counting rows that cannot be used too. */
+  readonly number: number;
+  readonly row: Extract<DatasetRow, { readonly kind: "row" }>;
+  readonly issues: readonly RowIssue[];
+  readonly accepted: boolean;
+  readonly labels: readonly string[];
 }
 
 /**
@@ -58,9 +74,15 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
   let accepted = 0;
   let erroneous = 0;
   let wrongFile = false;
+  const counts = options.countLengths === undefined ? undefined : new LengthCounts();
   for await (const row of datasetRows(spec)) {
     options.signal?.throwIfAborted();
+    const found: RowIssue[] = [...row.issues];
     for (const issue of row.issues) tally.add(issue);
+    const note = (issue: RowIssue) => {
+      tally.add(issue);
+      found.push(issue);
+    };
     if (row.kind === "file") {
       wrongFile ||= row.issues.some(({ kind }) => severityOf(kind) === "error");
       if (row.header !== undefined) options.onAccepted?.(row);
@@ -71,13 +93,19 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     const { example } = row;
     const unknown = example === undefined ? undefined : unknownLabel(example, spec, options.head);
     if (unknown !== undefined)
-      tally.add(rowIssue("unknown-label", example!.location, "not a label of the head", unknown));
+      note(rowIssue("unknown-label", example!.location, notOfHead(unknown, options.head), unknown));
     if (unknown !== undefined || row.issues.some(({ kind }) => severityOf(kind) === "error")) erroneous++;
-    if (example === undefined || unknown !== undefined) continue;
+    const labelled = example === undefined ? [] : labelsOf(example);
+    const judged = { number: read, row, issues: found, labels: labelled };
+    if (example === undefined || unknown !== undefined) {
+      options.onRow?.({ ...judged, accepted: false });
+      continue;
+    }
     accepted++;
+    counts?.add(example);
     options.onAccepted?.(row);
     const place = row.locate ?? example.location;
-    for (const label of labelsOf(example)) {
+    for (const label of labelled) {
       const known = labels.get(label);
       if (known === undefined) labels.set(label, { count: 1, place });
       else known.count++;
@@ -87,16 +115,15 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     const label = labelKey(example);
     if (before === undefined) seen.set(key, { label, row: read });
     else if (before.label === label)
-      tally.add(rowIssue("duplicate-row", place, `the same as row ${before.row}`, textOf(example)));
-    else tally.add(rowIssue("conflicting-labels", place, `row ${before.row} has another answer`, textOf(example)));
-    if (evaluation.has(key))
-      tally.add(rowIssue("overlap-with-eval", place, "also in the evaluation data", textOf(example)));
+      note(rowIssue("duplicate-row", place, `the same as row ${before.row}`, textOf(example)));
+    else note(rowIssue("conflicting-labels", place, `row ${before.row} has another answer`, textOf(example)));
+    if (evaluation.has(key)) note(rowIssue("overlap-with-eval", place, "also in the evaluation data", textOf(example)));
     if (example.kind === "question") {
-      if (ids.has(example.id))
-        tally.add(rowIssue("duplicate-id", place, "a question with this id came before", example.id));
+      if (ids.has(example.id)) note(rowIssue("duplicate-id", place, "a question with this id came before", example.id));
       ids.add(example.id);
     }
-    for (const issue of lengths?.add(example, place) ?? []) tally.add(issue);
+    for (const issue of lengths?.add(example, place) ?? []) note(issue);
+    options.onRow?.({ ...judged, accepted: true });
   }
   judgeWhole(tally, { spec, accepted, labels, options });
   const issues = tally.issues();
@@ -113,6 +140,8 @@ export async function validateDataset(spec: DatasetSpec, options: ValidationOpti
     issues,
     ...(spec.skipInvalid === undefined ? {} : { skipped: spec.skipInvalid }),
     ...(lengths === undefined ? {} : { lengths: lengths.statistics() }),
+    ...(counts === undefined ? {} : { words: counts.bins() }),
+    meant: spec.task === "classification" ? likelyMeant(labels, accepted) : new Map(),
     usable: !issues.some(({ fatal }) => fatal) && !wrongFile && erroneous <= read * (spec.skipInvalid ?? 0),
   };
 }
@@ -178,6 +207,11 @@ function unknownLabel(example: Example, spec: DatasetSpec, head: ClassificationH
   if (label === undefined || typeof label === "number") return undefined;
   const names = typeof label === "string" ? [label] : label;
   return names.find((name) => labelIdOf(name, head, spec.task) < 0);
+}
+
+function notOfHead(label: string, head: ClassificationHead | undefined): string {
+  const near = nearest(label, head?.labels ?? []);
+  return `not a label of the head${near === undefined ? "" : `; is ${JSON.stringify(near)} meant?`}`;
 }
 
 function textOf(example: Example): string {

@@ -152,7 +152,7 @@ export async function checkEvaluationData(
 }
 
 function datasetOf(
-  { task, problemType, columns, acceptWindowsText, skipInvalid }: TaskDataSpec,
+  { task, problemType, columns, acceptWindowsText, skipInvalid, separator }: TaskDataSpec,
   path: string,
   split: "train" | "dev",
 ): DatasetSpec {
@@ -164,6 +164,7 @@ function datasetOf(
     ...(problemType === undefined ? {} : { problemType }),
     ...(columns === undefined ? {} : { columns }),
     ...(skipInvalid === undefined ? {} : { skipInvalid }),
+    ...(separator === undefined ? {} : { separator }),
   };
 }
 
@@ -175,7 +176,7 @@ function mismatchedOf(spec: TaskDataSpec): DatasetSpec | undefined {
 
 /** @throws AlbertError invalid-input for a head whose examples are more than texts */
 function unlabelledOf(
-  { unlabelled, columns, acceptWindowsText, skipInvalid }: TaskDataSpec,
+  { unlabelled, columns, acceptWindowsText, skipInvalid, separator }: TaskDataSpec,
   head: Head,
 ): DatasetSpec | undefined {
   if (unlabelled === undefined) return undefined;
@@ -189,6 +190,7 @@ function unlabelledOf(
     columns,
     acceptWindowsText,
     skipInvalid,
+    separator,
   };
   return { ...datasetOf({ ...reading, train: unlabelled } as TaskDataSpec, unlabelled, "train"), unlabelled: true };
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/training.proto.
  */
 export const file_albert_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIpYECgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJEiIKBW93bmVyGBEgASgLMhMuYWxiZXJ0LnYxLkpvYk93bmVyEgwKBG5vdGUYEiABKAkSDAoEdGFncxgTIAMoCRIbChNhbm5vdGF0aW9uX3JldmlzaW9uGBQgASgNImwKCEpvYk93bmVyEg4KBnNlcnZlchgBIAEoCRIMCgRob3N0GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SGwoOc2lsZW50X3NlY29uZHMYBCABKAFIAIgBAUIRCg9fc2lsZW50X3NlY29uZHMiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIosBChJBbm5vdGF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKBG5vdGUYAiABKAlIAIgBARIQCghhZGRfdGFncxgDIAMoCRITCgtyZW1vdmVfdGFncxgEIAMoCRIVCghyZXZpc2lvbhgFIAEoDUgBiAEBQgcKBV9ub3RlQgsKCV9yZXZpc2lvbiIyChNBbm5vdGF0ZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiSgoRRXhwb3J0UnVuc1JlcXVlc3QSDwoHam9iX2lkcxgBIAMoCRIkCgZmb3JtYXQYAiABKA4yFC5hbGJlcnQudjEuUnVuRm9ybWF0IiIKEkV4cG9ydFJ1bnNSZXNwb25zZRIMCgRkYXRhGAEgASgMIk0KFExpc3RKb2JFdmVudHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChVMaXN0Sm9iRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ6Cg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEgwKBHRhZ3MYBSADKAkiSQoQTGlzdEpvYnNSZXNwb25zZRIcCgRqb2JzGAEgAygLMg4uYWxiZXJ0LnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoDRIZChFoZWFydGJlYXRfc2Vjb25kcxgDIAEoASJzChBXYXRjaEpvYlJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50SAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSLMAQoISm9iRXZlbnQSEAoIc2VxdWVuY2UYASABKA0SKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgDIAEoCRIPCgdzdW1tYXJ5GAQgASgJEikKCnRyYW5zaXRpb24YBSABKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgGIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxITCgtkZXRhaWxfanNvbhgHIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFDYW5jZWxKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoQUGF1c2VKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjAKEVJlc3VtZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiXAoPQ2xvbmVKb2JSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGam9iX2lkGAIgASgJEiUKCW92ZXJyaWRlcxgDIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjIi8KEENsb25lSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiJxCgdEYXRhc2V0Eg4KBmRpZ2VzdBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWJ5dGVzGAMgASgEEgwKBHBhdGgYBCABKAkSKwoHY3JlYXRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoSQmVnaW5VcGxvYWRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFYnl0ZXMYAiABKAQSDgoGZGlnZXN0GAMgASgJIlkKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhcKD21heF9jaHVua19ieXRlcxgDIAEoDSJFChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJEg4KBm9mZnNldBgCIAEoBBIMCgRkYXRhGAMgASgMIi0KE1VwbG9hZENodW5rUmVzcG9uc2USFgoOcmVjZWl2ZWRfYnl0ZXMYASABKAQiKAoTQ29tbWl0VXBsb2FkUmVxdWVzdBIRCgl1cGxvYWRfaWQYASABKAkiOwoUQ29tbWl0VXBsb2FkUmVzcG9uc2USIwoHZGF0YXNldBgBIAEoCzISLmFsYmVydC52MS5EYXRhc2V0IjQKFlJlZ2lzdGVyRGF0YXNldFJlcXVlc3QSDAoEcGF0aBgBIAEoCRIMCgRuYW1lGAIgASgJIj4KF1JlZ2lzdGVyRGF0YXNldFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCLvAQoWVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIMCgR0YXNrGAIgASgJEg0KBW1vZGVsGAMgASgJEiMKBGV2YWwYBCABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRI9CgZyZWNpcGUYBSADKAsyLS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdC5SZWNpcGVFbnRyeRotCgtSZWNpcGVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrMCChdWYWxpZGF0ZURhdGFzZXRSZXNwb25zZRIOCgZ1c2FibGUYASABKAgSEQoJcm93c19yZWFkGAIgASgNEhUKDXJvd3NfYWNjZXB0ZWQYAyABKA0SFQoNcm93c19yZWplY3RlZBgEIAEoDRJCCgZsYWJlbHMYBSADKAsyLi5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2UuTGFiZWxzRW50cnlCAhgBEicKBmlzc3VlcxgGIAMoCzIXLmFsYmVydC52MS5EYXRhc2V0SXNzdWUSKwoMbGFiZWxfY291bnRzGAcgAygLMhUuYWxiZXJ0LnYxLkxhYmVsQ291bnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIpCgpMYWJlbENvdW50Eg0KBWxhYmVsGAEgASgJEgwKBHJvd3MYAiABKA0iWwoMRGF0YXNldElzc3VlEgwKBGtpbmQYASABKAkSDQoFY291bnQYAiABKA0SEQoJbG9jYXRpb25zGAMgAygJEgwKBGhpbnQYBCABKAkSDQoFZmF0YWwYBSABKAgiPAoTTGlzdERhdGFzZXRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJVChRMaXN0RGF0YXNldHNSZXNwb25zZRIkCghkYXRhc2V0cxgBIAMoCzISLmFsYmVydC52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSImChREZWxldGVEYXRhc2V0UmVxdWVzdBIOCgZkaWdlc3QYASABKAkiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlKuoBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSSk9CX0tJTkRfRklORV9UVU5FEAESFQoRSk9CX0tJTkRfUFJFVFJBSU4QAhIVChFKT0JfS0lORF9FVkFMVUFURRADEh0KGUpPQl9LSU5EX1RSQUlOX1ZPQ0FCVUxBUlkQBBIdChlKT0JfS0lORF9QUkVUUkFJTklOR19EQVRBEAUSFAoQSk9CX0tJTkRfQ09OVkVSVBAGEhMKD0pPQl9LSU5EX0RJU1RJTBAHEhYKEkpPQl9LSU5EX0NBTElCUkFURRAIKsgCCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESGAoUSk9CX1NUQVRFX1ZBTElEQVRJTkcQAhIXChNKT0JfU1RBVEVfUFJFUEFSSU5HEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfRVZBTFVBVElORxAFEhQKEEpPQl9TVEFURV9QQVVTRUQQBhIXChNKT0JfU1RBVEVfUFJFRU1QVEVEEAcSGAoUSk9CX1NUQVRFX0NBTkNFTExJTkcQCBIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAkSFAoQSk9CX1NUQVRFX0ZBSUxFRBAKEhYKEkpPQl9TVEFURV9SRUpFQ1RFRBALEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQDCptCg1Qcm9tb3RlUG9saWN5Eh4KGlBST01PVEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVUFJPTU9URV9QT0xJQ1lfTUFOVUFMEAESIQodUFJPTU9URV9QT0xJQ1lfQVVUT19JRl9CRVRURVIQAipXCglSdW5Gb3JtYXQSGgoWUlVOX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhIKDlJVTl9GT1JNQVRfQ1NWEAESGgoWUlVOX0ZPUk1BVF9URU5TT1JCT0FSRBACMrcHCg9UcmFpbmluZ1NlcnZpY2USRgoJQ3JlYXRlSm9iEhsuYWxiZXJ0LnYxLkNyZWF0ZUpvYlJlcXVlc3QaHC5hbGJlcnQudjEuQ3JlYXRlSm9iUmVzcG9uc2USQAoHUGxhbkpvYhIZLmFsYmVydC52MS5QbGFuSm9iUmVxdWVzdBoaLmFsYmVydC52MS5QbGFuSm9iUmVzcG9uc2USPQoGR2V0Sm9iEhguYWxiZXJ0LnYxLkdldEpvYlJlcXVlc3QaGS5hbGJlcnQudjEuR2V0Sm9iUmVzcG9uc2USQwoITGlzdEpvYnMSGi5hbGJlcnQudjEuTGlzdEpvYnNSZXF1ZXN0GhsuYWxiZXJ0LnYxLkxpc3RKb2JzUmVzcG9uc2USRQoIV2F0Y2hKb2ISGi5hbGJlcnQudjEuV2F0Y2hKb2JSZXF1ZXN0GhsuYWxiZXJ0LnYxLldhdGNoSm9iUmVzcG9uc2UwARJGCglDYW5jZWxKb2ISGy5hbGJlcnQudjEuQ2FuY2VsSm9iUmVxdWVzdBocLmFsYmVydC52MS5DYW5jZWxKb2JSZXNwb25zZRJDCghQYXVzZUpvYhIaLmFsYmVydC52MS5QYXVzZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuUGF1c2VKb2JSZXNwb25zZRJGCglSZXN1bWVKb2ISGy5hbGJlcnQudjEuUmVzdW1lSm9iUmVxdWVzdBocLmFsYmVydC52MS5SZXN1bWVKb2JSZXNwb25zZRJDCghDbG9uZUpvYhIaLmFsYmVydC52MS5DbG9uZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuQ2xvbmVKb2JSZXNwb25zZRJGCglEZWxldGVKb2ISGy5hbGJlcnQudjEuRGVsZXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5EZWxldGVKb2JSZXNwb25zZRJMCgtBbm5vdGF0ZUpvYhIdLmFsYmVydC52MS5Bbm5vdGF0ZUpvYlJlcXVlc3QaHi5hbGJlcnQudjEuQW5ub3RhdGVKb2JSZXNwb25zZRJLCgpFeHBvcnRSdW5zEhwuYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXNwb25zZTABElIKDUxpc3RKb2JFdmVudHMSHy5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1JlcXVlc3QaIC5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1Jlc3BvbnNlMtYECg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhhbGJlcnQvdjEvdHJhaW5pbmcucHJvdG8SCWFsYmVydC52MSIrCgpEYXRhU291cmNlEg8KB2RhdGFzZXQYASABKAkSDAoEcGF0aBgCIAEoCSLbBAoHSm9iU3BlYxIgCgRraW5kGAEgASgOMhIuYWxiZXJ0LnYxLkpvYktpbmQSDQoFbW9kZWwYAiABKAkSDAoEdGFzaxgDIAEoCRIMCgRpbml0GAQgASgJEiQKBXRyYWluGAUgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USIwoEZXZhbBgGIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEi4KBnJlY2lwZRgHIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLlJlY2lwZUVudHJ5EgwKBHNlZWQYCCABKAQSKQoHcHJvbW90ZRgJIAEoDjIYLmFsYmVydC52MS5Qcm9tb3RlUG9saWN5EhAKCHByaW9yaXR5GAogASgFEhgKEG1heF93YWxsX3NlY29uZHMYCyABKAESEQoJbWF4X3N0ZXBzGAwgASgNEi4KBmxhYmVscxgNIAMoCzIeLmFsYmVydC52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Eg8KB3RlYWNoZXIYDiABKAkSKQoKdW5sYWJlbGxlZBgPIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEjAKDWZ1cnRoZXJfdHJhaW4YECADKAsyGS5hbGJlcnQudjEuV2VpZ2h0ZWRTb3VyY2USFAoMdHJhaW5fd2VpZ2h0GBEgASgBGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJHCg5XZWlnaHRlZFNvdXJjZRIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIOCgZ3ZWlnaHQYAiABKAEimgEKClRyYW5zaXRpb24SIQoEZnJvbRgBIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIfCgJ0bxgCIAEoDjITLmFsYmVydC52MS5Kb2JTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkSDgoGZGV0YWlsGAUgASgJIp0CCghQcm9ncmVzcxIMCgRzdGVwGAEgASgNEhMKC3RvdGFsX3N0ZXBzGAIgASgNEg0KBWVwb2NoGAMgASgBEgwKBGxvc3MYBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIZChF0b2tlbnNfcGVyX3NlY29uZBgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIxCgdtZXRyaWNzGAggAygLMiAuYWxiZXJ0LnYxLlByb2dyZXNzLk1ldHJpY3NFbnRyeRITCgtiZXN0X21ldHJpYxgJIAEoCRISCgpiZXN0X3ZhbHVlGAogASgBGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIpYECgNKb2ISCgoCaWQYASABKAkSIAoEc3BlYxgCIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjEiIKBXN0YXRlGAMgASgOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEhAKCHRlcm1pbmFsGAQgASgIEhAKCGFjdGl2aXR5GAUgASgJEiYKB2hpc3RvcnkYBiADKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgHIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxIrCgdjcmVhdGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1cGRhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAogASgNEhUKDW1vZGVsX3ZlcnNpb24YCyABKAkSEgoKc3RvcHBlZF9ieRgMIAEoCRIYChBnYXRlX3JlcG9ydF9qc29uGA0gASgJEg8KB2RhdGFzZXQYDiABKAkSFAoMbm90X3Byb21vdGVkGA8gASgJEhAKCGZpbmRpbmdzGBAgAygJEiIKBW93bmVyGBEgASgLMhMuYWxiZXJ0LnYxLkpvYk93bmVyEgwKBG5vdGUYEiABKAkSDAoEdGFncxgTIAMoCRIbChNhbm5vdGF0aW9uX3JldmlzaW9uGBQgASgNImwKCEpvYk93bmVyEg4KBnNlcnZlchgBIAEoCRIMCgRob3N0GAIgASgJEhIKCmdlbmVyYXRpb24YAyABKA0SGwoOc2lsZW50X3NlY29uZHMYBCABKAFIAIgBAUIRCg9fc2lsZW50X3NlY29uZHMiSAoQQ3JlYXRlSm9iUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiAKBHNwZWMYAiABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyJCChFDcmVhdGVKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iEhAKCHJlcGxheWVkGAIgASgIIjIKDlBsYW5Kb2JSZXF1ZXN0EiAKBHNwZWMYASABKAsyEi5hbGJlcnQudjEuSm9iU3BlYyLeAQoPUGxhbkpvYlJlc3BvbnNlEiQKCHByb2JsZW1zGAEgAygLMhIuYWxiZXJ0LnYxLlByb2JsZW0SDQoFc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgBEhUKDXBhZGRpbmdfc2hhcmUYBCABKAESGQoRcGVha19tZW1vcnlfYnl0ZXMYBSABKAESEgoKZGlza19ieXRlcxgGIAEoARITCgtldGFfc2Vjb25kcxgHIAEoARIrCghzZXR0aW5ncxgIIAMoCzIZLmFsYmVydC52MS5BcHBsaWVkU2V0dGluZyI0CgdQcm9ibGVtEg0KBXdoZXJlGAEgASgJEgwKBHdoYXQYAiABKAkSDAoEaGludBgDIAEoCSI9Cg5BcHBsaWVkU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBm9yaWdpbhgDIAEoCSIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSItCg5HZXRKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIosBChJBbm5vdGF0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKBG5vdGUYAiABKAlIAIgBARIQCghhZGRfdGFncxgDIAMoCRITCgtyZW1vdmVfdGFncxgEIAMoCRIVCghyZXZpc2lvbhgFIAEoDUgBiAEBQgcKBV9ub3RlQgsKCV9yZXZpc2lvbiIyChNBbm5vdGF0ZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiSgoRRXhwb3J0UnVuc1JlcXVlc3QSDwoHam9iX2lkcxgBIAMoCRIkCgZmb3JtYXQYAiABKA4yFC5hbGJlcnQudjEuUnVuRm9ybWF0IiIKEkV4cG9ydFJ1bnNSZXNwb25zZRIMCgRkYXRhGAEgASgMIk0KFExpc3RKb2JFdmVudHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChVMaXN0Sm9iRXZlbnRzUmVzcG9uc2USIwoGZXZlbnRzGAEgAygLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ6Cg9MaXN0Sm9ic1JlcXVlc3QSIwoGc3RhdGVzGAEgAygOMhMuYWxiZXJ0LnYxLkpvYlN0YXRlEg0KBW1vZGVsGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEgwKBHRhZ3MYBSADKAkiSQoQTGlzdEpvYnNSZXNwb25zZRIcCgRqb2JzGAEgAygLMg4uYWxiZXJ0LnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoDRIZChFoZWFydGJlYXRfc2Vjb25kcxgDIAEoASJzChBXYXRjaEpvYlJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhMuYWxiZXJ0LnYxLkpvYkV2ZW50SAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSLMAQoISm9iRXZlbnQSEAoIc2VxdWVuY2UYASABKA0SKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgDIAEoCRIPCgdzdW1tYXJ5GAQgASgJEikKCnRyYW5zaXRpb24YBSABKAsyFS5hbGJlcnQudjEuVHJhbnNpdGlvbhIlCghwcm9ncmVzcxgGIAEoCzITLmFsYmVydC52MS5Qcm9ncmVzcxITCgtkZXRhaWxfanNvbhgHIAEoCSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIwChFDYW5jZWxKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiEKD1BhdXNlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoQUGF1c2VKb2JSZXNwb25zZRIbCgNqb2IYASABKAsyDi5hbGJlcnQudjEuSm9iIiIKEFJlc3VtZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjAKEVJlc3VtZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFsYmVydC52MS5Kb2IiXAoPQ2xvbmVKb2JSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGam9iX2lkGAIgASgJEiUKCW92ZXJyaWRlcxgDIAEoCzISLmFsYmVydC52MS5Kb2JTcGVjIi8KEENsb25lSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4uYWxiZXJ0LnYxLkpvYiKSAQoHRGF0YXNldBIOCgZkaWdlc3QYASABKAkSDAoEbmFtZRgCIAEoCRINCgVieXRlcxgDIAEoBBIMCgRwYXRoGAQgASgJEisKB2NyZWF0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBm9yaWdpbhgGIAEoCRIPCgdtYWRlX2J5GAcgASgJIkEKEkJlZ2luVXBsb2FkUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg4KBmRpZ2VzdBgDIAEoCSJZChNCZWdpblVwbG9hZFJlc3BvbnNlEhEKCXVwbG9hZF9pZBgBIAEoCRIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIXCg9tYXhfY2h1bmtfYnl0ZXMYAyABKA0iRQoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhEKCXVwbG9hZF9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCItChNVcGxvYWRDaHVua1Jlc3BvbnNlEhYKDnJlY2VpdmVkX2J5dGVzGAEgASgEIigKE0NvbW1pdFVwbG9hZFJlcXVlc3QSEQoJdXBsb2FkX2lkGAEgASgJIjsKFENvbW1pdFVwbG9hZFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldCI0ChZSZWdpc3RlckRhdGFzZXRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCSI+ChdSZWdpc3RlckRhdGFzZXRSZXNwb25zZRIjCgdkYXRhc2V0GAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQi7wEKFlZhbGlkYXRlRGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRINCgVtb2RlbBgDIAEoCRIjCgRldmFsGAQgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USPQoGcmVjaXBlGAUgAygLMi0uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlcXVlc3QuUmVjaXBlRW50cnkaLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLaAgoXVmFsaWRhdGVEYXRhc2V0UmVzcG9uc2USDgoGdXNhYmxlGAEgASgIEhEKCXJvd3NfcmVhZBgCIAEoDRIVCg1yb3dzX2FjY2VwdGVkGAMgASgNEhUKDXJvd3NfcmVqZWN0ZWQYBCABKA0SQgoGbGFiZWxzGAUgAygLMi4uYWxiZXJ0LnYxLlZhbGlkYXRlRGF0YXNldFJlc3BvbnNlLkxhYmVsc0VudHJ5QgIYARInCgZpc3N1ZXMYBiADKAsyFy5hbGJlcnQudjEuRGF0YXNldElzc3VlEisKDGxhYmVsX2NvdW50cxgHIAMoCzIVLmFsYmVydC52MS5MYWJlbENvdW50EiUKB2xlbmd0aHMYCCADKAsyFC5hbGJlcnQudjEuTGVuZ3RoQmluGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiMwoJTGVuZ3RoQmluEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0SDAoEcm93cxgDIAEoDSI/CgpMYWJlbENvdW50Eg0KBWxhYmVsGAEgASgJEgwKBHJvd3MYAiABKA0SFAoMZGlkX3lvdV9tZWFuGAMgASgJIn4KDERhdGFzZXRJc3N1ZRIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNEhEKCWxvY2F0aW9ucxgDIAMoCRIMCgRoaW50GAQgASgJEg0KBWZhdGFsGAUgASgIEhAKCHNldmVyaXR5GAYgASgJEg8KB2RldGFpbHMYByADKAkijQIKD0xpc3RSb3dzUmVxdWVzdBIlCgZzb3VyY2UYASABKAsyFS5hbGJlcnQudjEuRGF0YVNvdXJjZRIMCgR0YXNrGAIgASgJEg0KBW1vZGVsGAMgASgJEjYKBnJlY2lwZRgEIAMoCzImLmFsYmVydC52MS5MaXN0Um93c1JlcXVlc3QuUmVjaXBlRW50cnkSDwoHcHJvYmxlbRgFIAEoCRINCgVsYWJlbBgGIAEoCRIMCgR0ZXh0GAcgASgJEg4KBm9mZnNldBgIIAEoDRIRCglwYWdlX3NpemUYCSABKA0aLQoLUmVjaXBlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLSAQoQTGlzdFJvd3NSZXNwb25zZRIgCgRyb3dzGAEgAygLMhIuYWxiZXJ0LnYxLkRhdGFSb3cSEAoIbWF0Y2hpbmcYAiABKA0SDwoHY29sdW1ucxgDIAMoCRI3CgZmaWVsZHMYBCADKAsyJy5hbGJlcnQudjEuTGlzdFJvd3NSZXNwb25zZS5GaWVsZHNFbnRyeRIRCglzZXBhcmF0b3IYBSABKAkaLQoLRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKiAQoHRGF0YVJvdxIOCgZudW1iZXIYASABKA0SDAoEbGluZRgCIAEoDRIiCgVjZWxscxgDIAMoCzITLmFsYmVydC52MS5EYXRhQ2VsbBIMCgR0ZXh0GAQgASgJEg4KBnVzYWJsZRgFIAEoCBIOCgZsYWJlbHMYBiADKAkSJwoIcHJvYmxlbXMYByADKAsyFS5hbGJlcnQudjEuUm93UHJvYmxlbSI8CghEYXRhQ2VsbBIOCgZjb2x1bW4YASABKAkSDQoFdmFsdWUYAiABKAkSEQoJc2hvcnRlbmVkGAMgASgIIkoKClJvd1Byb2JsZW0SDAoEa2luZBgBIAEoCRIQCghzZXZlcml0eRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSDAoEaGludBgEIAEoCSLCAgoSRWRpdERhdGFzZXRSZXF1ZXN0EiUKBnNvdXJjZRgBIAEoCzIVLmFsYmVydC52MS5EYXRhU291cmNlEgwKBHRhc2sYAiABKAkSOQoGcmVjaXBlGAMgAygLMikuYWxiZXJ0LnYxLkVkaXREYXRhc2V0UmVxdWVzdC5SZWNpcGVFbnRyeRIRCglsZWF2ZV9vdXQYBCADKA0SGgoSbGVhdmVfb3V0X3Byb2JsZW1zGAUgAygJEiEKBWVkaXRzGAYgAygLMhIuYWxiZXJ0LnYxLlJvd0VkaXQSLQoNcmVuYW1lX2xhYmVscxgHIAMoCzIWLmFsYmVydC52MS5MYWJlbFJlbmFtZRIMCgRuYW1lGAggASgJGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOgoHUm93RWRpdBILCgNyb3cYASABKA0SIgoFY2VsbHMYAiADKAsyEy5hbGJlcnQudjEuRGF0YUNlbGwiJwoLTGFiZWxSZW5hbWUSDAoEZnJvbRgBIAEoCRIKCgJ0bxgCIAEoCSJrChNFZGl0RGF0YXNldFJlc3BvbnNlEiMKB2RhdGFzZXQYASABKAsyEi5hbGJlcnQudjEuRGF0YXNldBIMCgRyb3dzGAIgASgNEhAKCGxlZnRfb3V0GAMgASgNEg8KB2NoYW5nZWQYBCABKA0i2wEKE1NwbGl0RGF0YXNldFJlcXVlc3QSJQoGc291cmNlGAEgASgLMhUuYWxiZXJ0LnYxLkRhdGFTb3VyY2USDAoEdGFzaxgCIAEoCRI6CgZyZWNpcGUYAyADKAsyKi5hbGJlcnQudjEuU3BsaXREYXRhc2V0UmVxdWVzdC5SZWNpcGVFbnRyeRIWCg5oZWxkX291dF9zaGFyZRgEIAEoARIMCgRzZWVkGAUgASgEGi0KC1JlY2lwZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEinAEKFFNwbGl0RGF0YXNldFJlc3BvbnNlEiEKBXRyYWluGAEgASgLMhIuYWxiZXJ0LnYxLkRhdGFzZXQSEgoKdHJhaW5fcm93cxgCIAEoDRIkCghoZWxkX291dBgDIAEoCzISLmFsYmVydC52MS5EYXRhc2V0EhUKDWhlbGRfb3V0X3Jvd3MYBCABKA0SEAoIbGVmdF9vdXQYBSABKA0iPAoTTGlzdERhdGFzZXRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJVChRMaXN0RGF0YXNldHNSZXNwb25zZRIkCghkYXRhc2V0cxgBIAMoCzISLmFsYmVydC52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSImChREZWxldGVEYXRhc2V0UmVxdWVzdBIOCgZkaWdlc3QYASABKAkiFwoVRGVsZXRlRGF0YXNldFJlc3BvbnNlKuoBCgdKb2JLaW5kEhgKFEpPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSSk9CX0tJTkRfRklORV9UVU5FEAESFQoRSk9CX0tJTkRfUFJFVFJBSU4QAhIVChFKT0JfS0lORF9FVkFMVUFURRADEh0KGUpPQl9LSU5EX1RSQUlOX1ZPQ0FCVUxBUlkQBBIdChlKT0JfS0lORF9QUkVUUkFJTklOR19EQVRBEAUSFAoQSk9CX0tJTkRfQ09OVkVSVBAGEhMKD0pPQl9LSU5EX0RJU1RJTBAHEhYKEkpPQl9LSU5EX0NBTElCUkFURRAIKsgCCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESGAoUSk9CX1NUQVRFX1ZBTElEQVRJTkcQAhIXChNKT0JfU1RBVEVfUFJFUEFSSU5HEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfRVZBTFVBVElORxAFEhQKEEpPQl9TVEFURV9QQVVTRUQQBhIXChNKT0JfU1RBVEVfUFJFRU1QVEVEEAcSGAoUSk9CX1NUQVRFX0NBTkNFTExJTkcQCBIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAkSFAoQSk9CX1NUQVRFX0ZBSUxFRBAKEhYKEkpPQl9TVEFURV9SRUpFQ1RFRBALEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQDCptCg1Qcm9tb3RlUG9saWN5Eh4KGlBST01PVEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVUFJPTU9URV9QT0xJQ1lfTUFOVUFMEAESIQodUFJPTU9URV9QT0xJQ1lfQVVUT19JRl9CRVRURVIQAipXCglSdW5Gb3JtYXQSGgoWUlVOX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhIKDlJVTl9GT1JNQVRfQ1NWEAESGgoWUlVOX0ZPUk1BVF9URU5TT1JCT0FSRBACMrcHCg9UcmFpbmluZ1NlcnZpY2USRgoJQ3JlYXRlSm9iEhsuYWxiZXJ0LnYxLkNyZWF0ZUpvYlJlcXVlc3QaHC5hbGJlcnQudjEuQ3JlYXRlSm9iUmVzcG9uc2USQAoHUGxhbkpvYhIZLmFsYmVydC52MS5QbGFuSm9iUmVxdWVzdBoaLmFsYmVydC52MS5QbGFuSm9iUmVzcG9uc2USPQoGR2V0Sm9iEhguYWxiZXJ0LnYxLkdldEpvYlJlcXVlc3QaGS5hbGJlcnQudjEuR2V0Sm9iUmVzcG9uc2USQwoITGlzdEpvYnMSGi5hbGJlcnQudjEuTGlzdEpvYnNSZXF1ZXN0GhsuYWxiZXJ0LnYxLkxpc3RKb2JzUmVzcG9uc2USRQoIV2F0Y2hKb2ISGi5hbGJlcnQudjEuV2F0Y2hKb2JSZXF1ZXN0GhsuYWxiZXJ0LnYxLldhdGNoSm9iUmVzcG9uc2UwARJGCglDYW5jZWxKb2ISGy5hbGJlcnQudjEuQ2FuY2VsSm9iUmVxdWVzdBocLmFsYmVydC52MS5DYW5jZWxKb2JSZXNwb25zZRJDCghQYXVzZUpvYhIaLmFsYmVydC52MS5QYXVzZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuUGF1c2VKb2JSZXNwb25zZRJGCglSZXN1bWVKb2ISGy5hbGJlcnQudjEuUmVzdW1lSm9iUmVxdWVzdBocLmFsYmVydC52MS5SZXN1bWVKb2JSZXNwb25zZRJDCghDbG9uZUpvYhIaLmFsYmVydC52MS5DbG9uZUpvYlJlcXVlc3QaGy5hbGJlcnQudjEuQ2xvbmVKb2JSZXNwb25zZRJGCglEZWxldGVKb2ISGy5hbGJlcnQudjEuRGVsZXRlSm9iUmVxdWVzdBocLmFsYmVydC52MS5EZWxldGVKb2JSZXNwb25zZRJMCgtBbm5vdGF0ZUpvYhIdLmFsYmVydC52MS5Bbm5vdGF0ZUpvYlJlcXVlc3QaHi5hbGJlcnQudjEuQW5ub3RhdGVKb2JSZXNwb25zZRJLCgpFeHBvcnRSdW5zEhwuYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLkV4cG9ydFJ1bnNSZXNwb25zZTABElIKDUxpc3RKb2JFdmVudHMSHy5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1JlcXVlc3QaIC5hbGJlcnQudjEuTGlzdEpvYkV2ZW50c1Jlc3BvbnNlMroGCg5EYXRhc2V0U2VydmljZRJMCgtCZWdpblVwbG9hZBIdLmFsYmVydC52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5hbGJlcnQudjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLmFsYmVydC52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5hbGJlcnQudjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJPCgxDb21taXRVcGxvYWQSHi5hbGJlcnQudjEuQ29tbWl0VXBsb2FkUmVxdWVzdBofLmFsYmVydC52MS5Db21taXRVcGxvYWRSZXNwb25zZRJYCg9SZWdpc3RlckRhdGFzZXQSIS5hbGJlcnQudjEuUmVnaXN0ZXJEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5SZWdpc3RlckRhdGFzZXRSZXNwb25zZRJYCg9WYWxpZGF0ZURhdGFzZXQSIS5hbGJlcnQudjEuVmFsaWRhdGVEYXRhc2V0UmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZURhdGFzZXRSZXNwb25zZRJDCghMaXN0Um93cxIaLmFsYmVydC52MS5MaXN0Um93c1JlcXVlc3QaGy5hbGJlcnQudjEuTGlzdFJvd3NSZXNwb25zZRJMCgtFZGl0RGF0YXNldBIdLmFsYmVydC52MS5FZGl0RGF0YXNldFJlcXVlc3QaHi5hbGJlcnQudjEuRWRpdERhdGFzZXRSZXNwb25zZRJPCgxTcGxpdERhdGFzZXQSHi5hbGJlcnQudjEuU3BsaXREYXRhc2V0UmVxdWVzdBofLmFsYmVydC52MS5TcGxpdERhdGFzZXRSZXNwb25zZRJPCgxMaXN0RGF0YXNldHMSHi5hbGJlcnQudjEuTGlzdERhdGFzZXRzUmVxdWVzdBofLmFsYmVydC52MS5MaXN0RGF0YXNldHNSZXNwb25zZRJSCg1EZWxldGVEYXRhc2V0Eh8uYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GiAuYWxiZXJ0LnYxLkRlbGV0ZURhdGFzZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One source of rows: exactly one of the two.
@@ -1450,6 +1450,20 @@ export type Dataset = Message<"albert.v1.Dataset"> & {
    * @generated from field: google.protobuf.Timestamp created = 5;
    */
   created?: Timestamp | undefined;
+
+  /**
+   * Digest of the dataset version that it was made of, by EditDataset or SplitDataset; empty where it came from outside.
+   *
+   * @generated from field: string origin = 6;
+   */
+  origin: string;
+
+  /**
+   * What was done to that one, in words.
+   *
+   * @generated from field: string made_by = 7;
+   */
+  madeBy: string;
 };
 
 /**
@@ -1783,6 +1797,13 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
    * @generated from field: repeated albert.v1.LabelCount label_counts = 7;
    */
   labelCounts: LabelCount[];
+
+  /**
+   * Usable rows by their length in words: of the text, of both texts, or of the document.
+   *
+   * @generated from field: repeated albert.v1.LengthBin lengths = 8;
+   */
+  lengths: LengthBin[];
 };
 
 /**
@@ -1791,6 +1812,41 @@ export type ValidateDatasetResponse = Message<"albert.v1.ValidateDatasetResponse
  */
 export const ValidateDatasetResponseSchema: GenMessage<ValidateDatasetResponse> = /*@__PURE__*/
   messageDesc(file_albert_v1_training, 46);
+
+/**
+ * Rows of similar length.
+ *
+ * @generated from message albert.v1.LengthBin
+ */
+export type LengthBin = Message<"albert.v1.LengthBin"> & {
+  /**
+   * Fewest words.
+   *
+   * @generated from field: uint32 from = 1;
+   */
+  from: number;
+
+  /**
+   * Most words.
+   *
+   * @generated from field: uint32 to = 2;
+   */
+  to: number;
+
+  /**
+   * How many rows there are.
+   *
+   * @generated from field: uint32 rows = 3;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message albert.v1.LengthBin.
+ * Use `create(LengthBinSchema)` to create a new message.
+ */
+export const LengthBinSchema: GenMessage<LengthBin> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 47);
 
 /**
  * How often a label occurs.
@@ -1811,6 +1867,13 @@ export type LabelCount = Message<"albert.v1.LabelCount"> & {
    * @generated from field: uint32 rows = 2;
    */
   rows: number;
+
+  /**
+   * The label that may be meant instead, where this one looks like a slip; else empty.
+   *
+   * @generated from field: string did_you_mean = 3;
+   */
+  didYouMean: string;
 };
 
 /**
@@ -1818,7 +1881,7 @@ export type LabelCount = Message<"albert.v1.LabelCount"> & {
  * Use `create(LabelCountSchema)` to create a new message.
  */
 export const LabelCountSchema: GenMessage<LabelCount> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 47);
+  messageDesc(file_albert_v1_training, 48);
 
 /**
  * One kind of problem and where it occurs.
@@ -1860,6 +1923,20 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
    * @generated from field: bool fatal = 5;
    */
   fatal: boolean;
+
+  /**
+   * "error": its rows cannot be used; "warning" and "note": they are.
+   *
+   * @generated from field: string severity = 6;
+   */
+  severity: string;
+
+  /**
+   * What is wrong at each of `locations`, in their order.
+   *
+   * @generated from field: repeated string details = 7;
+   */
+  details: string[];
 };
 
 /**
@@ -1867,7 +1944,540 @@ export type DatasetIssue = Message<"albert.v1.DatasetIssue"> & {
  * Use `create(DatasetIssueSchema)` to create a new message.
  */
 export const DatasetIssueSchema: GenMessage<DatasetIssue> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 48);
+  messageDesc(file_albert_v1_training, 49);
+
+/**
+ * Which rows to list, and how they are read.
+ *
+ * @generated from message albert.v1.ListRowsRequest
+ */
+export type ListRowsRequest = Message<"albert.v1.ListRowsRequest"> & {
+  /**
+   * The data.
+   *
+   * @generated from field: albert.v1.DataSource source = 1;
+   */
+  source?: DataSource | undefined;
+
+  /**
+   * As in `JobSpec.task`. Empty: values as the file has them, under its own columns, and no more is checked than that each row can be
+   * divided into them.
+   *
+   * @generated from field: string task = 2;
+   */
+  task: string;
+
+  /**
+   * As in `ValidateDatasetRequest.model`.
+   *
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * As in `ValidateDatasetRequest.recipe`.
+   *
+   * @generated from field: map<string, string> recipe = 4;
+   */
+  recipe: { [key: string]: string };
+
+  /**
+   * Only rows with a problem of this kind, or "any" for rows with an error or a warning. Empty: whatever they have.
+   *
+   * @generated from field: string problem = 5;
+   */
+  problem: string;
+
+  /**
+   * Only usable rows that have this label. Empty: whatever they have.
+   *
+   * @generated from field: string label = 6;
+   */
+  label: string;
+
+  /**
+   * Only rows that hold this text, in small or capital letters. Empty: whatever they hold.
+   *
+   * @generated from field: string text = 7;
+   */
+  text: string;
+
+  /**
+   * Rows of those that match to pass over.
+   *
+   * @generated from field: uint32 offset = 8;
+   */
+  offset: number;
+
+  /**
+   * 1..1000; zero means 100. Fewer come where rows are long.
+   *
+   * @generated from field: uint32 page_size = 9;
+   */
+  pageSize: number;
+};
+
+/**
+ * Describes the message albert.v1.ListRowsRequest.
+ * Use `create(ListRowsRequestSchema)` to create a new message.
+ */
+export const ListRowsRequestSchema: GenMessage<ListRowsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 50);
+
+/**
+ * Some of the rows.
+ *
+ * @generated from message albert.v1.ListRowsResponse
+ */
+export type ListRowsResponse = Message<"albert.v1.ListRowsResponse"> & {
+  /**
+   * The rows, in the order of the file.
+   *
+   * @generated from field: repeated albert.v1.DataRow rows = 1;
+   */
+  rows: DataRow[];
+
+  /**
+   * How many rows match in all.
+   *
+   * @generated from field: uint32 matching = 2;
+   */
+  matching: number;
+
+  /**
+   * Columns of the header, or keys of the first row.
+   *
+   * @generated from field: repeated string columns = 3;
+   */
+  columns: string[];
+
+  /**
+   * Column by the field that is read from it: "text", "label", "question", ...
+   *
+   * @generated from field: map<string, string> fields = 4;
+   */
+  fields: { [key: string]: string };
+
+  /**
+   * "comma", "semicolon", "tab" or "bar"; empty for JSON and official layouts.
+   *
+   * @generated from field: string separator = 5;
+   */
+  separator: string;
+};
+
+/**
+ * Describes the message albert.v1.ListRowsResponse.
+ * Use `create(ListRowsResponseSchema)` to create a new message.
+ */
+export const ListRowsResponseSchema: GenMessage<ListRowsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 51);
+
+/**
+ * One row of data.
+ *
+ * @generated from message albert.v1.DataRow
+ */
+export type DataRow = Message<"albert.v1.DataRow"> & {
+  /**
+   * From 1, counting the rows that cannot be used too, not the header.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * Line of the file on which it begins.
+   *
+   * @generated from field: uint32 line = 2;
+   */
+  line: number;
+
+  /**
+   * Its values; none where it cannot be divided into columns.
+   *
+   * @generated from field: repeated albert.v1.DataCell cells = 3;
+   */
+  cells: DataCell[];
+
+  /**
+   * As it stands in the file, shortened to 2,000 characters, where it cannot be used.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * Whether it would be trained on.
+   *
+   * @generated from field: bool usable = 5;
+   */
+  usable: boolean;
+
+  /**
+   * Its labels, as they are read.
+   *
+   * @generated from field: repeated string labels = 6;
+   */
+  labels: string[];
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: repeated albert.v1.RowProblem problems = 7;
+   */
+  problems: RowProblem[];
+};
+
+/**
+ * Describes the message albert.v1.DataRow.
+ * Use `create(DataRowSchema)` to create a new message.
+ */
+export const DataRowSchema: GenMessage<DataRow> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 52);
+
+/**
+ * One value of a row.
+ *
+ * @generated from message albert.v1.DataCell
+ */
+export type DataCell = Message<"albert.v1.DataCell"> & {
+  /**
+   * Column or key.
+   *
+   * @generated from field: string column = 1;
+   */
+  column: string;
+
+  /**
+   * The value; what is no text as JSON.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * The value is longer: the first 2,000 characters are shown.
+   *
+   * @generated from field: bool shortened = 3;
+   */
+  shortened: boolean;
+};
+
+/**
+ * Describes the message albert.v1.DataCell.
+ * Use `create(DataCellSchema)` to create a new message.
+ */
+export const DataCellSchema: GenMessage<DataCell> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 53);
+
+/**
+ * One thing that is wrong with a row.
+ *
+ * @generated from message albert.v1.RowProblem
+ */
+export type RowProblem = Message<"albert.v1.RowProblem"> & {
+  /**
+   * Its name, such as "empty-text".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * "error": the row cannot be used; "warning" or "note": it is.
+   *
+   * @generated from field: string severity = 2;
+   */
+  severity: string;
+
+  /**
+   * What exactly.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+
+  /**
+   * What to do about it.
+   *
+   * @generated from field: string hint = 4;
+   */
+  hint: string;
+};
+
+/**
+ * Describes the message albert.v1.RowProblem.
+ * Use `create(RowProblemSchema)` to create a new message.
+ */
+export const RowProblemSchema: GenMessage<RowProblem> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 54);
+
+/**
+ * What to change, in data that is read so.
+ *
+ * @generated from message albert.v1.EditDatasetRequest
+ */
+export type EditDatasetRequest = Message<"albert.v1.EditDatasetRequest"> & {
+  /**
+   * The data.
+   *
+   * @generated from field: albert.v1.DataSource source = 1;
+   */
+  source?: DataSource | undefined;
+
+  /**
+   * As in `JobSpec.task`.
+   *
+   * @generated from field: string task = 2;
+   */
+  task: string;
+
+  /**
+   * As in `ValidateDatasetRequest.recipe`.
+   *
+   * @generated from field: map<string, string> recipe = 3;
+   */
+  recipe: { [key: string]: string };
+
+  /**
+   * Numbers of rows to leave out.
+   *
+   * @generated from field: repeated uint32 leave_out = 4;
+   */
+  leaveOut: number[];
+
+  /**
+   * Kinds of problems whose rows to leave out: all rows that cannot be used are those of "any-error".
+   *
+   * @generated from field: repeated string leave_out_problems = 5;
+   */
+  leaveOutProblems: string[];
+
+  /**
+   * Rows to change; at most 10,000.
+   *
+   * @generated from field: repeated albert.v1.RowEdit edits = 6;
+   */
+  edits: RowEdit[];
+
+  /**
+   * Labels to write otherwise, in every row of classification data that has them.
+   *
+   * @generated from field: repeated albert.v1.LabelRename rename_labels = 7;
+   */
+  renameLabels: LabelRename[];
+
+  /**
+   * File name of the result. Empty: the old name with the beginning of the old digest.
+   *
+   * @generated from field: string name = 8;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message albert.v1.EditDatasetRequest.
+ * Use `create(EditDatasetRequestSchema)` to create a new message.
+ */
+export const EditDatasetRequestSchema: GenMessage<EditDatasetRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 55);
+
+/**
+ * New values of one row.
+ *
+ * @generated from message albert.v1.RowEdit
+ */
+export type RowEdit = Message<"albert.v1.RowEdit"> & {
+  /**
+   * Number of the row, as `DataRow.number`.
+   *
+   * @generated from field: uint32 row = 1;
+   */
+  row: number;
+
+  /**
+   * The values to write. Of a row that could not be divided into columns those that are not named become empty.
+   *
+   * @generated from field: repeated albert.v1.DataCell cells = 2;
+   */
+  cells: DataCell[];
+};
+
+/**
+ * Describes the message albert.v1.RowEdit.
+ * Use `create(RowEditSchema)` to create a new message.
+ */
+export const RowEditSchema: GenMessage<RowEdit> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 56);
+
+/**
+ * A label and what it is to be.
+ *
+ * @generated from message albert.v1.LabelRename
+ */
+export type LabelRename = Message<"albert.v1.LabelRename"> & {
+  /**
+   * As the data says it.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * As it is to be written.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message albert.v1.LabelRename.
+ * Use `create(LabelRenameSchema)` to create a new message.
+ */
+export const LabelRenameSchema: GenMessage<LabelRename> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 57);
+
+/**
+ * What became of it.
+ *
+ * @generated from message albert.v1.EditDatasetResponse
+ */
+export type EditDatasetResponse = Message<"albert.v1.EditDatasetResponse"> & {
+  /**
+   * The new dataset version.
+   *
+   * @generated from field: albert.v1.Dataset dataset = 1;
+   */
+  dataset?: Dataset | undefined;
+
+  /**
+   * Rows it holds.
+   *
+   * @generated from field: uint32 rows = 2;
+   */
+  rows: number;
+
+  /**
+   * Rows of the old one that it lacks.
+   *
+   * @generated from field: uint32 left_out = 3;
+   */
+  leftOut: number;
+
+  /**
+   * Rows that are written otherwise.
+   *
+   * @generated from field: uint32 changed = 4;
+   */
+  changed: number;
+};
+
+/**
+ * Describes the message albert.v1.EditDatasetResponse.
+ * Use `create(EditDatasetResponseSchema)` to create a new message.
+ */
+export const EditDatasetResponseSchema: GenMessage<EditDatasetResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 58);
+
+/**
+ * How to divide data.
+ *
+ * @generated from message albert.v1.SplitDatasetRequest
+ */
+export type SplitDatasetRequest = Message<"albert.v1.SplitDatasetRequest"> & {
+  /**
+   * The data.
+   *
+   * @generated from field: albert.v1.DataSource source = 1;
+   */
+  source?: DataSource | undefined;
+
+  /**
+   * As in `JobSpec.task`.
+   *
+   * @generated from field: string task = 2;
+   */
+  task: string;
+
+  /**
+   * As in `ValidateDatasetRequest.recipe`.
+   *
+   * @generated from field: map<string, string> recipe = 3;
+   */
+  recipe: { [key: string]: string };
+
+  /**
+   * Share of the rows to hold out, above 0 and below 1.
+   *
+   * @generated from field: double held_out_share = 4;
+   */
+  heldOutShare: number;
+
+  /**
+   * Decides which: the same seed and rows give the same parts.
+   *
+   * @generated from field: uint64 seed = 5;
+   */
+  seed: bigint;
+};
+
+/**
+ * Describes the message albert.v1.SplitDatasetRequest.
+ * Use `create(SplitDatasetRequestSchema)` to create a new message.
+ */
+export const SplitDatasetRequestSchema: GenMessage<SplitDatasetRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 59);
+
+/**
+ * Both parts.
+ *
+ * @generated from message albert.v1.SplitDatasetResponse
+ */
+export type SplitDatasetResponse = Message<"albert.v1.SplitDatasetResponse"> & {
+  /**
+   * What is left to train on.
+   *
+   * @generated from field: albert.v1.Dataset train = 1;
+   */
+  train?: Dataset | undefined;
+
+  /**
+   * Rows of it.
+   *
+   * @generated from field: uint32 train_rows = 2;
+   */
+  trainRows: number;
+
+  /**
+   * What is held out.
+   *
+   * @generated from field: albert.v1.Dataset held_out = 3;
+   */
+  heldOut?: Dataset | undefined;
+
+  /**
+   * Rows of it.
+   *
+   * @generated from field: uint32 held_out_rows = 4;
+   */
+  heldOutRows: number;
+
+  /**
+   * Rows that cannot be used, and are in neither.
+   *
+   * @generated from field: uint32 left_out = 5;
+   */
+  leftOut: number;
+};
+
+/**
+ * Describes the message albert.v1.SplitDatasetResponse.
+ * Use `create(SplitDatasetResponseSchema)` to create a new message.
+ */
+export const SplitDatasetResponseSchema: GenMessage<SplitDatasetResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_training, 60);
 
 /**
  * Which page to list.
@@ -1895,7 +2505,7 @@ export type ListDatasetsRequest = Message<"albert.v1.ListDatasetsRequest"> & {
  * Use `create(ListDatasetsRequestSchema)` to create a new message.
  */
 export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 49);
+  messageDesc(file_albert_v1_training, 61);
 
 /**
  * One page of datasets.
@@ -1923,7 +2533,7 @@ export type ListDatasetsResponse = Message<"albert.v1.ListDatasetsResponse"> & {
  * Use `create(ListDatasetsResponseSchema)` to create a new message.
  */
 export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 50);
+  messageDesc(file_albert_v1_training, 62);
 
 /**
  * A dataset to delete.
@@ -1944,7 +2554,7 @@ export type DeleteDatasetRequest = Message<"albert.v1.DeleteDatasetRequest"> & {
  * Use `create(DeleteDatasetRequestSchema)` to create a new message.
  */
 export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 51);
+  messageDesc(file_albert_v1_training, 63);
 
 /**
  * Nothing to say: it is gone.
@@ -1959,7 +2569,7 @@ export type DeleteDatasetResponse = Message<"albert.v1.DeleteDatasetResponse"> &
  * Use `create(DeleteDatasetResponseSchema)` to create a new message.
  */
 export const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_albert_v1_training, 52);
+  messageDesc(file_albert_v1_training, 64);
 
 /**
  * What a job does.
@@ -2434,6 +3044,37 @@ export const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof ValidateDatasetRequestSchema;
     output: typeof ValidateDatasetResponseSchema;
+  },
+  /**
+   * Rows one after the other, each with its values and with what is wrong with it. Reads the set from its beginning.
+   *
+   * @generated from rpc albert.v1.DatasetService.ListRows
+   */
+  listRows: {
+    methodKind: "unary";
+    input: typeof ListRowsRequestSchema;
+    output: typeof ListRowsResponseSchema;
+  },
+  /**
+   * Makes a new dataset version of another's rows: some left out, some changed, labels renamed. The other stays as it is.
+   *
+   * @generated from rpc albert.v1.DatasetService.EditDataset
+   */
+  editDataset: {
+    methodKind: "unary";
+    input: typeof EditDatasetRequestSchema;
+    output: typeof EditDatasetResponseSchema;
+  },
+  /**
+   * Makes two dataset versions of another's usable rows: one to train on, one to hold out, with like shares of every label. A text
+   * with its repetitions, and a document with its questions, stay on one side. The other stays as it is.
+   *
+   * @generated from rpc albert.v1.DatasetService.SplitDataset
+   */
+  splitDataset: {
+    methodKind: "unary";
+    input: typeof SplitDatasetRequestSchema;
+    output: typeof SplitDatasetResponseSchema;
   },
   /**
    * Every dataset version that is held or registered.

@@ -21,6 +21,7 @@ import { exampleIssues } from "../example-checks.ts";
 import { rejectsRow } from "../issues.ts";
 import { ANY_WINDOWS_TEXT, NO_WINDOWS_TEXT, textMarks, type WindowsText } from "../windows-text.ts";
 import type { DatasetRow } from "./dataset-row.ts";
+import type { SeparatorName } from "./delimited-format.ts";
 import type { ColumnNames, FieldRow } from "./fields.ts";
 import { jsonDocumentRows, jsonLineRows } from "./json-rows.ts";
 import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
@@ -41,6 +42,8 @@ export interface ReadingOptions {
   readonly acceptWindowsText?: boolean;
   /** Rows that cannot be used are left out if they are at most this share of all, from 0 to 1; when left out, none may be. */
   readonly skipInvalid?: number;
+  /** What divides the cells of CSV and TSV files of a user's own data; found out where it is left out. */
+  readonly separator?: SeparatorName;
 }
 
 /** Which data, and how it is written. */
@@ -72,8 +75,8 @@ export async function* datasetRows(spec: DatasetSpec): AsyncGenerator<DatasetRow
       }
       const found = exampleIssues(row.example, spec.task, row.locate);
       const issues = [...row.issues, ...found];
-      if (found.some(({ kind }) => rejectsRow(kind))) yield { kind: "row", issues };
-      else yield { ...row, issues };
+      const { example: _, ...unread } = row;
+      yield found.some(({ kind }) => rejectsRow(kind)) ? { ...unread, issues } : { ...row, issues };
     }
   }
 }
@@ -108,16 +111,43 @@ async function raceArticles(path: string, source: DataSource, split: GlueSplit):
   return [{ path: source.name, ...(await decodedText(source)) }];
 }
 
+/**
+ * Rows of a file of a user's own data under the file's own columns, whatever task they are for: nothing is looked for in them.
+ *
+ * @throws AlbertError as `datasetRows`
+ */
+export async function* plainRows(path: string, { separator }: ReadingOptions = {}): AsyncGenerator<TabularRow> {
+  const reading: RowReading = {
+    ...{ columns: {}, required: [], windowsText: ANY_WINDOWS_TEXT },
+    ...(separator === undefined ? {} : { separator }),
+  };
+  const source = fileSource(path, basename(path));
+  const ending = await endingOf(source);
+  if (ending === "csv" || ending === "tsv") yield* delimitedRows(source, ending, reading);
+  else if ((await jsonLayout(source)) === "lines") yield* jsonLineRows(source, reading);
+  else {
+    const text = await decodedText(source);
+    yield* jsonDocumentRows(text, parseJson(text.text, source.name), source.name, reading);
+  }
+}
+
+/** What the ending of a file's name says of its format. @throws AlbertError invalid-input (FORMAT_UNKNOWN) */
+async function endingOf(source: DataSource): Promise<string> {
+  const ending = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i.exec(source.name)?.[1]?.toLowerCase();
+  if (ending !== undefined) return ending;
+  // Says what the file is where it is no text, or cannot be read.
+  for await (const _ of unpackedBytes(source)) break;
+  const message = `${source.name}: expected a name ending in .csv, .tsv, .jsonl or .json (also .gz)`;
+  throw new AlbertError("invalid-input", message, { reason: "FORMAT_UNKNOWN" });
+}
+
 /** Rows of a user's own data, in the format that the file's name tells, and its first line. */
 async function* ownRows(spec: DatasetSpec, source: DataSource): AsyncGenerator<DatasetRow> {
-  const ending = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i.exec(source.name)?.[1]?.toLowerCase();
-  if (ending === undefined) {
-    // Says what the file is where it is no text, or cannot be read.
-    for await (const _ of unpackedBytes(source)) break;
-    const message = `${source.name}: expected a name ending in .csv, .tsv, .jsonl or .json (also .gz)`;
-    throw new AlbertError("invalid-input", message, { reason: "FORMAT_UNKNOWN" });
-  }
-  const reading = { columns: spec.columns ?? {}, required: requiredFields(spec), windowsText: ANY_WINDOWS_TEXT };
+  const ending = await endingOf(source);
+  const reading: RowReading = {
+    ...{ columns: spec.columns ?? {}, required: requiredFields(spec), windowsText: ANY_WINDOWS_TEXT },
+    ...(spec.separator === undefined ? {} : { separator: spec.separator }),
+  };
   if (ending === "csv" || ending === "tsv") {
     for await (const row of delimitedRows(source, ending, reading)) yield ownRow(row, spec);
   } else if ((await jsonLayout(source)) === "lines") {
@@ -151,8 +181,9 @@ async function* ownDocumentRows(
 
 function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
   if (row.kind === "file") return row;
-  if (row.kind === "rejected") return { kind: "row", issues: row.issues };
+  if (row.kind === "rejected") return { ...row, kind: "row" };
   const { text } = row;
+  const values = () => row.row.values();
   const outcome: RowOutcome<Example> =
     spec.task === "qa"
       ? questionFromRow(row.row)
@@ -160,7 +191,7 @@ function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
         ? choiceFromRow(row.row, spec.unlabelled)
         : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
   const example = outcome.example === undefined ? {} : { example: { ...outcome.example, ...columnsOf(row.row, spec) } };
-  return { kind: "row", text, ...example, issues: [...row.row.issues, ...outcome.issues] };
+  return { kind: "row", text, values, ...example, issues: [...row.row.issues, ...outcome.issues] };
 }
 
 function columnsOf(row: FieldRow, { kept = [] }: DatasetSpec): { readonly columns?: Record<string, string> } {

@@ -48,6 +48,9 @@ export interface Field {
   readonly location: RowIssue["location"];
 }
 
+/** Values of a row under their columns or keys, in order. */
+export type RowValues = readonly (readonly [column: string, value: unknown])[];
+
 /** One row of a user's own data, whatever the file's format. */
 export interface FieldRow {
   readonly location: DataLocation;
@@ -56,6 +59,8 @@ export interface FieldRow {
   choiceColumns(): readonly Field[];
   /** The value under any other name. */
   column(name: string): Field | undefined;
+  /** Every value under its column or key, in order. */
+  values(): RowValues;
   /** What was wrong with the line itself. */
   readonly issues: readonly RowIssue[];
 }
@@ -93,6 +98,15 @@ export function fieldKey(name: FieldName, keys: readonly string[], columns: Colu
   if (own !== undefined) return keys.includes(own) ? own : keys.find((key) => key.trim() === own);
   const lower = new Map(keys.map((key) => [key.trim().toLowerCase(), key]));
   return ALIASES[name].map((alias) => lower.get(alias)).find((key) => key !== undefined);
+}
+
+/** The column or key of each field that is found among these. */
+export function fieldColumns(keys: readonly string[], columns: ColumnNames): Partial<Record<FieldName, string>> {
+  const found = (Object.keys(ALIASES) as FieldName[]).flatMap((name) => {
+    const key = fieldKey(name, keys, columns);
+    return key === undefined ? [] : [[name, key] as const];
+  });
+  return Object.fromEntries(found);
 }
 
 /** How a missing field is called in messages. */

@@ -20,7 +20,7 @@ export async function* jsonLineRows(source: DataSource, reading: RowReading): As
     }
     const value = issues.some(({ kind }) => rejectsRow(kind)) ? undefined : jsonObject(line, source.name, issues);
     if (value === undefined) {
-      yield { kind: "rejected", issues };
+      yield { kind: "rejected", issues, text: line.text.trim() };
       continue;
     }
     const locate = (key: string) => () => {
@@ -83,7 +83,8 @@ function objectRow(
     const detail = `no field ${names}; the row has ${keys.join(", ")}`;
     issues.push(rowIssue("missing-field", location, detail, text));
   }
-  if (issues.some(({ kind }) => rejectsRow(kind))) return { kind: "rejected", issues };
+  const values = () => Object.entries(value);
+  if (issues.some(({ kind }) => rejectsRow(kind))) return { kind: "rejected", issues, text: text.trim(), values };
   const field = (key: string | undefined) => {
     if (key === undefined || value[key] === undefined || value[key] === null) return undefined;
     return { value: value[key], location: locate(key) };
@@ -96,6 +97,7 @@ function objectRow(
       issues,
       get: (name) => field(fieldKey(name, keys, columns)),
       column: (name) => field(name),
+      values,
       choiceColumns: () => withoutEmptyEnd(choiceKeys(keys, columns).flatMap((key) => field(key) ?? [])),
     },
   };

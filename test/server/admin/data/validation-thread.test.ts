@@ -1,12 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { ClassificationHead } from "../../../src/model/heads.ts";
-import { callThread } from "../../../src/platform/threads/worker-rpc.ts";
-import type { Validation } from "../../../src/server/admin/validation-thread.ts";
-import type { DatasetReport } from "../../../src/training/data/dataset-report.ts";
-import type { LabelsFrom } from "../../../src/training/features/task-data.ts";
-import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
+import type { ClassificationHead } from "../../../../src/model/heads.ts";
+import { callThread } from "../../../../src/platform/threads/worker-rpc.ts";
+import type { Validation } from "../../../../src/server/admin/data/judge-data.ts";
+import type { DatasetReport } from "../../../../src/training/data/dataset-report.ts";
+import type { LabelsFrom } from "../../../../src/training/features/task-data.ts";
+import { writeTinyModel } from "../../../support/models/tiny-model-directory.ts";
 
 describe("validation beside a model", () => {
   const made: string[] = [];
@@ -25,7 +25,7 @@ describe("validation beside a model", () => {
     const path = join(dirname(directory), "rows.tsv");
     writeFileSync(path, `text\tlabel\n${labels.map((label, i) => `row ${i}\t${label}`).join("\n")}\n`);
     return callThread<Validation, DatasetReport>(
-      new URL("../../../src/server/admin/validation-thread", import.meta.url),
+      new URL("../../../../src/server/admin/data/validation-thread", import.meta.url),
       import.meta.url,
       {
         background: false,
