@@ -73,7 +73,7 @@ export function createInference(
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
-  const reader = new ModelReader();
+  const reader = new ModelReader(() => serving.models.ready);
   const prepareModel = async (directory: string) =>
     reader.prepare(directory, { device: await device(), precision: config.runtime.precision });
   const handlers = inferenceService({
@@ -108,6 +108,7 @@ export function createInference(
     },
     close: async () => {
       await serving.close();
+      reader.close();
       metrics.close();
     },
   };

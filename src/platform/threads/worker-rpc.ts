@@ -6,7 +6,7 @@ import { errorOf, type PlainError, plainError } from "./plain-error.ts";
 // Calls a module on a thread of its own, with one request and one answer.
 
 /** A thread's one answer. An AlbertError crosses with all its fields, any other error with its name, message and stack. */
-type ThreadReply<Result> =
+export type ThreadReply<Result> =
   | { readonly kind: "result"; readonly result: Result }
   | {
       readonly kind: "refused";
@@ -52,7 +52,7 @@ export async function callThread<Request, Result>(
 }
 
 /** The error of a call whose thread refused or failed, or ended without an answer. */
-function errorFrom(end: Exclude<ThreadReply<never>, { kind: "result" }> | ThreadEnd): Error {
+export function errorFrom(end: Exclude<ThreadReply<never>, { kind: "result" }> | ThreadEnd): Error {
   switch (end.kind) {
     case "refused":
       return new AlbertError(end.error.code, end.error.message, end.error);
@@ -100,7 +100,8 @@ export async function answerCall<Request, Result>(
   }
 }
 
-function refusal(error: unknown): ThreadReply<never> {
+/** The answer of a thread whose work threw. */
+export function refusal(error: unknown): ThreadReply<never> {
   if (!(error instanceof AlbertError)) return { kind: "bug", error: plainError(error) };
   const { code, message, reason, metadata, violations } = error;
   return { kind: "refused", error: { code, message, reason, metadata, violations } };

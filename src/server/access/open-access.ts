@@ -1,7 +1,7 @@
 import { NOBODY, parseAccessList } from "../../access/access-file.ts";
 import { AuditLog } from "../../access/audit-log.ts";
 import { Authenticator } from "../../access/authenticator.ts";
-import { keysOf, publishedKeys, SignedTokens } from "../../access/signed-tokens.ts";
+import type { SignedTokens } from "../../access/signed-tokens.ts";
 import type { AuthConfig } from "../../config/settings.ts";
 import { AlbertError, invariant } from "../../errors.ts";
 import { WatchedFiles } from "../../platform/watched-files.ts";
@@ -60,6 +60,8 @@ async function openSignedTokens(
   { jwks, issuer, audience }: AuthConfig,
   log: ServerLog,
 ): Promise<{ readonly tokens: SignedTokens; close(): void }> {
+  // Only servers with an identity provider wait for the library of signatures.
+  const { keysOf, publishedKeys, SignedTokens } = await import("../../access/signed-tokens.ts");
   if (/^https?:\/\//i.test(jwks)) {
     return { tokens: new SignedTokens(publishedKeys(jwks), { issuer, audience }), close: () => {} };
   }
