@@ -6,7 +6,7 @@ import { possibleMetrics } from "../training/evaluation/head-metrics.ts";
 import { checkSelection } from "../training/evaluation/selection.ts";
 import { parseDistillation } from "../training/settings/distillation.ts";
 import { parseFineTuning } from "../training/settings/fine-tuning.ts";
-import { recipeOf, TASKS } from "../training/settings/recipes.ts";
+import { HEAD_TASKS, recipeOf, TASKS } from "../training/settings/recipes.ts";
 import { LARGEST_COUNT, LARGEST_SEED } from "../training/settings/value-type.ts";
 import { type JobRecipe, parseInstanceSettings, splitRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
@@ -31,6 +31,13 @@ export function checkJobSpec(spec: JobSpec): void {
   const fineTunes = spec.kind === "fine-tune" || spec.kind === "distil";
   if ((fineTunes || measures) && !TASKS.some((task) => task === spec.task)) {
     violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
+  }
+  if (
+    spec.kind === "distil" &&
+    TASKS.some((task) => task === spec.task) &&
+    !HEAD_TASKS.some((task) => task === spec.task)
+  ) {
+    violations.push({ field: "spec.task", description: `a distillation is for ${HEAD_TASKS.join(", ")}` });
   }
   if (spec.train === undefined && !measures) {
     violations.push({ field: "spec.train", description: "this kind of job needs training data" });

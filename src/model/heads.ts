@@ -111,8 +111,27 @@ export interface TokenOrChoiceHead extends HeadBase {
 
 export type Head = ClassificationHead | MaskedLmHead | TokenOrChoiceHead;
 
+/**
+ * What stands in a head's place where a sentence encoder's vectors answer or learn. It has no variables, and no manifest names it:
+ * how a text becomes a vector is in the manifest's `encoding`.
+ */
+export interface VectorOutput {
+  readonly kind: "vectors";
+  readonly name: "vectors";
+  /** What pairs of texts are measured by: whether each finds its partner, or how alike people find them. Ranking when left out. */
+  readonly measure?: "ranking" | "likeness";
+}
+
+/** What answers a task, or learns it: a head, or the vectors of a model without one. */
+export type Answerer = Head | VectorOutput;
+
+/** The heads that an answerer needs: itself, or none for vectors. */
+export function headsOf(answerer: Answerer): readonly Head[] {
+  return answerer.kind === "vectors" ? [] : [answerer];
+}
+
 /** The head without what was fitted to the weights that it has: further training makes others. */
-export function uncalibrated<H extends Head>(head: H): H {
+export function uncalibrated<H extends Answerer>(head: H): H {
   if (head.kind !== "classification") return head;
   const { temperature: _, thresholds: __, ...rest } = head;
   return rest as H; // both keys are optional

@@ -5,7 +5,14 @@
 export const REPORT_FORMAT = 1;
 
 /** What kind of answers a report is about. */
-export type ReportKind = "single-label" | "multi-label" | "regression" | "similarity" | "choices" | "questions";
+export type ReportKind =
+  | "single-label"
+  | "multi-label"
+  | "regression"
+  | "similarity"
+  | "choices"
+  | "questions"
+  | "retrieval";
 
 /** All that is known of how one model answers one data set. Every share is 0 to 1; what cannot be computed is left out. */
 export interface EvaluationReport {
@@ -144,7 +151,7 @@ export interface SliceTable {
 }
 
 /** What is averaged over the rows of a slice. */
-export type Measure = "accuracy" | "F1" | "absolute error";
+export type Measure = "accuracy" | "F1" | "reciprocal rank" | "absolute error";
 
 export interface Slice {
   readonly value: string;

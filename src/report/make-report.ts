@@ -1,4 +1,4 @@
-import type { Head } from "../model/heads.ts";
+import type { Answerer } from "../model/heads.ts";
 import { COSINE } from "../tasks/evaluation/evaluate-similarity.ts";
 import { type EvaluationReport, REPORT_FORMAT } from "./evaluation-report.ts";
 import { findingsOf } from "./findings.ts";
@@ -7,6 +7,7 @@ import { multiLabelPart } from "./kinds/multi-label.ts";
 import type { ReportPart } from "./kinds/part.ts";
 import { questionsPart } from "./kinds/questions.ts";
 import { regressionPart } from "./kinds/regression.ts";
+import { retrievalPart } from "./kinds/retrieval.ts";
 import { singleLabelPart } from "./kinds/single-label.ts";
 import type { ReportInput } from "./report-input.ts";
 import { resamplingFor, withIntervals } from "./resampling/bootstrap.ts";
@@ -58,6 +59,8 @@ function partOf({ evaluation: { predictions }, examples, head, task }: ReportInp
       return choicesPart(examples, predictions.rows);
     case "questions":
       return questionsPart(examples, predictions.rows, predictions.nullThreshold);
+    case "retrieval":
+      return retrievalPart(examples, predictions.rows);
     case "classification": {
       const own = head.kind === "classification" ? head : COSINE; // what else gives labels or values
       if (own.problemType === "multi-label") return multiLabelPart(examples, predictions.rows, own);
@@ -67,6 +70,6 @@ function partOf({ evaluation: { predictions }, examples, head, task }: ReportInp
   }
 }
 
-function isCosine(head: Head): boolean {
+function isCosine(head: Answerer): boolean {
   return head === COSINE;
 }

@@ -1,4 +1,4 @@
-import type { Head } from "../model/heads.ts";
+import type { Answerer } from "../model/heads.ts";
 import type { Example, TaskName } from "../tasks/datasets/examples.ts";
 import type { DatasetEvaluation } from "../tasks/evaluation/prediction.ts";
 import type { EvaluationReport } from "./evaluation-report.ts";
@@ -7,7 +7,7 @@ import type { EvaluationReport } from "./evaluation-report.ts";
 export interface ReportInput {
   readonly task: TaskName;
   /** That answered. */
-  readonly head: Head;
+  readonly head: Answerer;
   /** In the order of the predictions. */
   readonly examples: readonly Example[];
   readonly evaluation: Pick<DatasetEvaluation, "predictions">;

@@ -1,5 +1,5 @@
 import { invalidInput } from "../errors.ts";
-import type { Head } from "../model/heads.ts";
+import type { Answerer } from "../model/heads.ts";
 import type { Example } from "../tasks/datasets/examples.ts";
 
 // Weights of labels in the loss, as they are asked for: "balanced", or a weight for each label that does not weigh 1.
@@ -17,7 +17,7 @@ const BALANCED = "balanced";
  */
 export async function classWeights(
   given: readonly string[],
-  head: Head,
+  head: Answerer,
   examples: () => AsyncIterable<Example>,
 ): Promise<readonly number[] | undefined> {
   if (given.length === 0) return undefined;

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { invalidInput, invariant } from "../errors.ts";
 import { albertConfigToJson } from "../model/config.ts";
-import type { FineTuningHints, Lineage, Model, Repeats } from "../model/directory/model-directory.ts";
+import type { FineTuningHints, Lineage, Model, Repeats, SentenceEncoding } from "../model/directory/model-directory.ts";
 import { openModelDirectory } from "../model/directory/open-model-directory.ts";
-import { type Head, uncalibrated } from "../model/heads.ts";
+import { type Answerer, headsOf, uncalibrated } from "../model/heads.ts";
 import { initialiseParameter, parametersForHeads } from "../model/initialise.ts";
 import { modelParameters, trunkParameters } from "../model/parameters.ts";
 import type { Tensor } from "../model/tensor.ts";
@@ -40,13 +40,20 @@ import { type CheckedData, checkData, type TaskDataSpec } from "./features/task-
 import { type TrainingOutcome, train } from "./loop.ts";
 import { type Objective, objectiveOf } from "./objectives.ts";
 import type { Schedule } from "./schedule.ts";
-import type { GivenSettings } from "./settings/fine-tuning.ts";
+import type { GivenSettings, TrainingSettings } from "./settings/fine-tuning.ts";
 import { SHORTEST_TESTED_RUN, testedRate } from "./settings/rate-test.ts";
-import { type AlbertVersion, recipeOf } from "./settings/recipes.ts";
+import { type AlbertVersion, HEAD_TASKS, recipeOf } from "./settings/recipes.ts";
 import { type ResolvedSettings, type RunFacts, resolveSettings } from "./settings/resolve.ts";
 import { openStart, type StartingModel, type StartSpec } from "./starting-model.ts";
 import { FeatureStepSource } from "./step/step-source.ts";
-import type { ClassificationLoss, ExecutorOptions, OpenExecutor, StepSpec, TrainState } from "./step/training-step.ts";
+import type {
+  ClassificationLoss,
+  ContrastiveLoss,
+  ExecutorOptions,
+  OpenExecutor,
+  StepSpec,
+  TrainState,
+} from "./step/training-step.ts";
 import { stillFrozen, unfreezingStages } from "./step/unfreezing.ts";
 
 // A fine-tuning run: everything before the first step, the run itself, and the result.
@@ -84,7 +91,7 @@ export type OpenEvaluator = (prepared: PreparedFineTune) => Promise<Evaluator>;
 export interface PreparedFineTune {
   readonly spec: FineTuneSpec;
   readonly start: StartingModel;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly objective: Objective;
   readonly resolved: ResolvedSettings;
   readonly data: CheckedData;
@@ -112,6 +119,9 @@ export async function prepareFineTune(
   openExecutor?: OpenExecutor,
 ): Promise<PreparedFineTune> {
   const seed = spec.given.seed ?? 12345;
+  if (spec.distillation !== undefined && !HEAD_TASKS.includes(spec.data.task)) {
+    throw invalidInput([{ field: "task", description: `a teacher teaches ${HEAD_TASKS.join(", ")}` }]);
+  }
   onActivity("opening the model");
   const teacher = spec.distillation && (await openModelDirectory(spec.distillation.teacher));
   const start = await openBeginning(spec, teacher, seed);
@@ -125,6 +135,8 @@ export async function prepareFineTune(
     config,
     fromScratch,
     head,
+    sequences: data.choices,
+    ...(start.encoding === undefined ? {} : { encoding: start.encoding }),
     ...(hints === undefined ? {} : { hints }),
   };
   // How long the run is follows from its features, and how features are made from the other settings.
@@ -139,7 +151,9 @@ export async function prepareFineTune(
   const { parameters, initialised } = startingParameters(start, head, settings);
   const frozen = frozenNames(start, head, settings);
   const distillation =
-    teacher && settled(spec, { teacher, student: start, head, settings, passes: passesOf(settings, facts) });
+    teacher === undefined || head.kind === "vectors"
+      ? undefined
+      : settled(spec, { teacher, student: start, head, settings, passes: passesOf(settings, facts) });
   const { cache, executor } = spec;
   const { features, dropped, mix } = await openRunFeatures({
     ...{ cache, task: spec.data.task, data, head, settings, start, parameters, distillation, onActivity },
@@ -149,7 +163,7 @@ export async function prepareFineTune(
     ...objectiveOf(head),
     ...(distillation === undefined ? {} : { taught: distillation.settings.teacherAnswers }),
   };
-  const pooled = settings.headOnly && outputOf(head) === POOLED_OUTPUT;
+  const pooled = settings.headOnly && head.kind !== "vectors" && outputOf(head) === POOLED_OUTPUT;
   const source = new FeatureStepSource({
     features,
     objective,
@@ -161,7 +175,7 @@ export async function prepareFineTune(
     grouping: settings.grouping,
     ...(mix === undefined ? {} : { mix }),
     sizes: {
-      ...(head.kind === "multiple-choice" ? { choices: data.choices } : {}),
+      ...(head.kind === "multiple-choice" || head.kind === "vectors" ? { choices: data.choices } : {}),
       ...(settings.headOnly ? { cachedWidth: start.config.hiddenSize } : {}),
     },
   });
@@ -176,6 +190,7 @@ export async function prepareFineTune(
     },
     headDropout: settings.headDropout,
     ...(loss === undefined ? {} : { loss }),
+    ...(head.kind === "vectors" ? { contrastive: contrastiveOf(settings) } : {}),
     ...(distillation === undefined ? {} : { distillation: distillation.step }),
     frozen,
     trunk: settings.headOnly ? "cached" : "computed",
@@ -238,7 +253,7 @@ export interface FineTuneOutcome extends TrainingOutcome {
   /** What a person should know of the result besides its figures; also reported as warnings. */
   readonly findings: readonly Finding[];
   /** The head of the result, with its fit where one was asked for. */
-  readonly head: Head;
+  readonly head: Answerer;
   /** What the fit of the head's decisions changed; absent where none was asked for. */
   readonly calibrated?: FittedDecisions["calibrated"];
   /** What the result answers to the run's evaluation data; absent without any. */
@@ -403,17 +418,23 @@ function scheduleOf({ resolved: { settings } }: PreparedFineTune): Schedule {
 
 function startingParameters(
   start: StartingModel,
-  head: Head,
+  head: Answerer,
   settings: ResolvedSettings["settings"],
 ): { parameters: Map<string, Tensor>; initialised: readonly string[] } {
-  const { parameters, initialised } = parametersForHeads(start, [head], settings.seed);
-  const renewed = modelParameters(start.config, [head]).filter(({ name }) => matches(name, settings.reinitialize));
+  const { parameters, initialised } = parametersForHeads(start, headsOf(head), settings.seed);
+  const renewed = modelParameters(start.config, headsOf(head)).filter(({ name }) =>
+    matches(name, settings.reinitialize),
+  );
   for (const spec of renewed) parameters.set(spec.name, initialiseParameter(spec, settings.seed));
   return { parameters, initialised: [...new Set([...initialised, ...renewed.map(({ name }) => name)])] };
 }
 
-function frozenNames(start: StartingModel, head: Head, settings: ResolvedSettings["settings"]): ReadonlySet<string> {
-  const all = modelParameters(start.config, [head]).map(({ name }) => name);
+function frozenNames(
+  start: StartingModel,
+  head: Answerer,
+  settings: ResolvedSettings["settings"],
+): ReadonlySet<string> {
+  const all = modelParameters(start.config, headsOf(head)).map(({ name }) => name);
   const unknown = settings.freeze.filter((part) => !all.some((name) => name.includes(part)));
   if (unknown.length > 0) {
     const description = `no parameter's name contains ${unknown.join(" or ")}`;
@@ -424,7 +445,11 @@ function frozenNames(start: StartingModel, head: Head, settings: ResolvedSetting
 }
 
 /** Refuses a fit that could not be made when the run has ended. */
-function checkCalibration({ calibrate }: ResolvedSettings["settings"], head: Head, { eval: held }: CheckedData): void {
+function checkCalibration(
+  { calibrate }: ResolvedSettings["settings"],
+  head: Answerer,
+  { eval: held }: CheckedData,
+): void {
   if (calibrate === "none") return;
   const refusal = whyUnfitted(head, calibrate);
   const few = `needs evaluation data of at least ${FEWEST_FITTED_ROWS} examples, got ${held?.count ?? 0}`;
@@ -432,10 +457,28 @@ function checkCalibration({ calibrate }: ResolvedSettings["settings"], head: Hea
   if (description !== undefined) throw invalidInput([{ field: "calibrate", description }]);
 }
 
+/** How vectors learn. */
+function contrastiveOf({
+  contrastiveLoss,
+  similarityScale,
+  tripletMargin,
+  pooling,
+}: TrainingSettings): ContrastiveLoss {
+  const complete = [contrastiveLoss, similarityScale, tripletMargin, pooling].every((value) => value !== undefined);
+  invariant(complete, "contrastive training has all of its settings");
+  return { pooling: pooling!, kind: contrastiveLoss!, scale: similarityScale!, margin: tripletMargin! };
+}
+
+/** How the result turns a text into a vector, where that is what was trained. */
+export function encodingOf({ head, resolved }: PreparedFineTune): { readonly encoding?: SentenceEncoding } {
+  const { pooling } = resolved.settings;
+  return head.kind === "vectors" && pooling !== undefined ? { encoding: { pooling, normalize: true } } : {};
+}
+
 /** @returns undefined for plain cross-entropy, and where the head knows no other loss */
 async function lossOf(
   { labelSmoothing, focalGamma, classWeights: given }: ResolvedSettings["settings"],
-  head: Head,
+  head: Answerer,
   { train }: CheckedData,
 ): Promise<ClassificationLoss | undefined> {
   const weights = await classWeights(given, head, train.examples);

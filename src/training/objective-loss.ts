@@ -16,10 +16,11 @@ import {
   type Tensor1D,
   type Tensor2D,
   tensor1d,
+  tensor2d,
 } from "@tensorflow/tfjs-core";
 import { invariant } from "../errors.ts";
 import type { Dropout } from "../model/forward/dropout.ts";
-import { crossEntropy, focalLoss, sigmoidCrossEntropy } from "../model/forward/losses.ts";
+import { crossEntropy, focalLoss, sigmoidCrossEntropy, tripletLoss } from "../model/forward/losses.ts";
 import type { Variables } from "../model/forward/variables.ts";
 import type { Distillation } from "./distillation/distillation.ts";
 import { comparesStates, distillationLosses, maskedWordLosses } from "./distillation/distillation-loss.ts";
@@ -116,6 +117,8 @@ function lossOf(labelled: Labelled, outputs: readonly HeadOutput[]): ObjectiveLo
     }
     case "span-answerability":
       return answerableSpan(labelled, first, second!, third!);
+    case "contrastive":
+      return contrastive(labelled, first);
     case "pretraining":
       return pretraining(labelled, first, second!);
   }
@@ -177,6 +180,35 @@ function multiLabel(labelled: Labelled, logits: Tensor2D): ObjectiveLoss {
     loss: mean(labelled, perExample),
     metrics: { correct: sum(mul(mul(sum(right, -1), share), weights)), weight: sum(weights) },
   };
+}
+
+/** Whatever tells each anchor's partner, the first candidate of its row, from the others that count for it. */
+function contrastive({ pass, inputs }: Labelled, cosines: Tensor2D): ObjectiveLoss {
+  const { contrastive: options } = pass.spec;
+  invariant(options !== undefined, "a contrastive step says what it minimises");
+  const weights = batchTensor<Tensor1D>(pass, "example_weights");
+  const mask = batchTensor<Tensor2D>(pass, "candidate_mask");
+  const [rows, candidates] = mask.shape;
+  const own = batchTensor<Tensor1D>(pass, "label_ids");
+  const counted: Tensor2D = sub(mul(cosines, mask), mul(sub(1, mask), OUT_OF_REACH));
+  const losses =
+    options.kind === "ranking"
+      ? crossEntropy(mul(counted, options.scale), own)
+      : tripletLoss(cosines, ownCandidates(rows, candidates), mask, options.margin);
+  return {
+    loss: weighted(inputs, "examples", losses, weights),
+    metrics: { correct: hits(argMax(counted, -1), own, weights), weight: sum(weights) },
+  };
+}
+
+/** What stands for the cosine of a text that does not count. */
+const OUT_OF_REACH = 1e30;
+
+/** 1 at the first candidate of each row's own, 0 elsewhere: float32 [rows, candidates]. */
+function ownCandidates(rows: number, candidates: number): Tensor2D {
+  const own = new Float32Array(rows * candidates);
+  for (let row = 0; row < rows; row++) own[row * candidates + (row * candidates) / rows] = 1;
+  return tensor2d(own, [rows, candidates]);
 }
 
 function answerableSpan(labelled: Labelled, start: Tensor2D, end: Tensor2D, missing: Tensor2D): ObjectiveLoss {

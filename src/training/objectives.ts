@@ -1,5 +1,5 @@
 import { invalidInput } from "../errors.ts";
-import type { Head, HeadKind } from "../model/heads.ts";
+import type { Answerer, Head, HeadKind } from "../model/heads.ts";
 
 // What training minimises for each kind of head: the tensors of a batch and the terms of the loss. The arithmetic is
 // elsewhere.
@@ -14,6 +14,7 @@ import type { Head, HeadKind } from "../model/heads.ts";
  * - `span-answerability`: the same with impossible positions masked and the end conditioned on the true start, plus
  *   half the sigmoid cross-entropy of "cannot be answered" (SQuAD v2).
  * - `multiple-choice`: softmax cross-entropy over the choices of a question (RACE).
+ * - `contrastive`: how well each anchor's vector tells its own partner from every other text of the batch (`ContrastiveLoss`).
  * - `pretraining`: masked-LM cross-entropy over the weighted positions plus sentence-order cross-entropy.
  */
 export type ObjectiveKind =
@@ -23,9 +24,10 @@ export type ObjectiveKind =
   | "span"
   | "span-answerability"
   | "multiple-choice"
+  | "contrastive"
   | "pretraining";
 
-/** An objective and the heads it trains: one, or for pretraining a masked-LM head and a sentence-order head. */
+/** An objective and the heads it trains: one, for vectors none, or for pretraining a masked-LM head and a sentence-order head. */
 export interface Objective {
   readonly kind: ObjectiveKind;
   readonly heads: readonly Head[];
@@ -42,7 +44,7 @@ export interface BatchSizes {
   readonly examples: number;
   /** S: tokens per sequence. */
   readonly length: number;
-  /** C: choices per question. */
+  /** C: choices per question; of pairs texts per row, the anchor and its candidates. */
   readonly choices?: number;
   /** M: masked positions per row. */
   readonly predictions?: number;
@@ -71,8 +73,10 @@ export interface LossTerm {
 }
 
 /** The loss of one head trained on its own; pretraining heads are trained together by `pretrainingObjective`. */
-export function objectiveOf(head: Head): Objective {
+export function objectiveOf(head: Answerer): Objective {
   switch (head.kind) {
+    case "vectors":
+      return { kind: "contrastive", heads: [] };
     case "classification": {
       const kind = head.problemType === "single-label" ? "classification" : head.problemType;
       return { kind, heads: [head] };
@@ -108,11 +112,12 @@ function requireKind(head: Head, kind: HeadKind): void {
  *
  * | tensor | shape | of | meaning |
  * |---|---|---|---|
- * | input_ids, segment_ids | [B,S] ([B,C,S] for multiple choice) | all | token and segment ids; anything where masked |
+ * | input_ids, segment_ids | [B,S] ([B,C,S] for multiple choice and pairs) | all | token and segment ids; anything where masked |
  * | input_mask | as input_ids | all | 1 token, 0 padding |
  * | example_weights | [B] | all but pretraining | 1 real, 0 filler of the last partial batch |
- * | label_ids | [B] | classification, multiple-choice | index of the label or of the right choice |
+ * | label_ids | [B] | classification, multiple-choice, contrastive | index of the label, of the right choice, or among all candidates of the partner |
  * | choice_mask | [B,C] | multiple-choice | 1 choice, 0 filler where a question has fewer than C |
+ * | candidate_mask | [B,B*(C-1)] | contrastive | 1 where the text counts for the row's anchor: its own partner, and whatever is not known to belong to it |
  * | label_values | [B] | regression | target |
  * | label_targets | [B,labels] | multi-label | 1 where the label applies |
  * | start_positions, end_positions | [B] | span, span-answerability | token index, 0 when there is no answer |
@@ -166,6 +171,10 @@ export function batchTensors(objective: Objective, sizes: BatchSizes): BatchTens
     case "multiple-choice": {
       const C = required(sizes, "choices");
       return [...sequences(B, C, S), ...weights, ids("label_ids", B), reals("choice_mask", B, C), ...answers(C)];
+    }
+    case "contrastive": {
+      const C = required(sizes, "choices");
+      return [...sequences(B, C, S), ...weights, ids("label_ids", B), reals("candidate_mask", B, B * (C - 1))];
     }
     case "pretraining": {
       const M = required(sizes, "predictions");

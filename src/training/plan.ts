@@ -1,5 +1,6 @@
 import { invariant } from "../errors.ts";
 import type { AlbertConfig } from "../model/config.ts";
+import { headsOf } from "../model/heads.ts";
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
 import { POOLED_OUTPUT } from "../runtime/engine.ts";
@@ -66,12 +67,12 @@ export function planFineTune({
   const { settings, reasons } = resolved;
   const padding = source.order.padding();
   const epochs = settings.trainStep / source.stepsPerEpoch;
-  const parameters = modelParameters(start.config, [head]).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const parameters = modelParameters(start.config, headsOf(head)).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const slots = settings.headOnly ? 1 : settings.emaDecay > 0 ? 4 : 3;
   // Recent checkpoints, the best, one being written, and the finished model.
   const diskBytes = parameters * 4 * (slots * (settings.keepCheckpointMax + 2) + 1);
   const names = Object.keys(FINE_TUNING).filter((key): key is SettingName => key in settings);
-  const pooled = outputOf(head) === POOLED_OUTPUT;
+  const pooled = head.kind !== "vectors" && outputOf(head) === POOLED_OUTPUT;
   const { buckets } = source.order;
   return {
     examples: data.train.count + (data.unlabelled?.count ?? 0),

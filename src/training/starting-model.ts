@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { AlbertError, invalidInput } from "../errors.ts";
 import type { AlbertConfig } from "../model/config.ts";
-import type { FineTuningHints } from "../model/directory/model-directory.ts";
+import type { FineTuningHints, SentenceEncoding } from "../model/directory/model-directory.ts";
 import { loadFittingTokenizer, openModelDirectory } from "../model/directory/open-model-directory.ts";
 import { readVocabulary, type Vocabulary } from "../model/directory/vocabulary.ts";
 import { parseModelConfig } from "../model/families/families.ts";
@@ -48,6 +48,8 @@ export interface StartingModel {
   readonly fromScratch: boolean;
   /** What the model's maker measured about training it further. */
   readonly hints?: FineTuningHints;
+  /** How its maker turns a text into a vector, where it was made for that. */
+  readonly encoding?: SentenceEncoding;
   readonly warnings: readonly string[];
 }
 
@@ -65,8 +67,12 @@ export async function openStart(start: StartSpec, seed: number): Promise<Startin
     ...(vocabulary === undefined ? {} : { vocabulary }),
     ...(lowerCase === undefined ? {} : { lowerCase }),
   });
-  const { name, fineTuning } = model.manifest;
-  return { ...model, name, fromScratch: false, ...(fineTuning === undefined ? {} : { hints: fineTuning }) };
+  const { name, fineTuning, encoding } = model.manifest;
+  return {
+    ...{ ...model, name, fromScratch: false },
+    ...(fineTuning === undefined ? {} : { hints: fineTuning }),
+    ...(encoding === undefined ? {} : { encoding }),
+  };
 }
 
 async function randomStart(

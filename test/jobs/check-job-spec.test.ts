@@ -96,6 +96,16 @@ describe("the check of a job's specification", () => {
   });
 });
 
+describe("the check of a contrastive fine-tune", () => {
+  it("knows its settings and the metrics that pairs may have", () => {
+    const recipe = { similarity_scale: "10", pooling: "cls", metric: "recall_at_5" };
+    expect(refused({ task: "contrastive", recipe })).toEqual([]);
+    expect(refused({ task: "contrastive", recipe: { metric: "spearman" } })).toEqual([]);
+    expect(refused({ task: "contrastive", recipe: { metric: "eval_accuracy" } })).toEqual(["spec.recipe.metric"]);
+    expect(refused({ task: "contrastive", recipe: { triplet_margin: "3" } })).toEqual(["spec.recipe.triplet_margin"]);
+  });
+});
+
 describe("the check of a distillation", () => {
   const distil = (changes: Partial<Record<keyof JobSpec, unknown>>) =>
     refused({ kind: "distil", teacher: "m@1", ...changes });
@@ -105,6 +115,7 @@ describe("the check of a distillation", () => {
     expect(distil({ recipe, unlabelled: dataset("b") })).toEqual([]);
     expect(distil({ recipe: { student: '{"hidden_size": 8}' } })).toEqual([]);
     expect(distil({ init: "m@2" })).toEqual([]);
+    expect(distil({ task: "contrastive" })).toEqual(["spec.task"]);
   });
 
   it("takes a teacher for a pretraining too, and its student", () => {

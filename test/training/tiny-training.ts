@@ -39,11 +39,19 @@ export const OBJECTIVES: Readonly<Record<string, Objective>> = {
   pretraining: pretrainingObjective({ kind: "masked-lm", name: "w" }, { kind: "sentence-order", name: "o" }),
 };
 
+/** Vectors of pairs with one negative each. */
+export const CONTRASTIVE: Objective = objectiveOf({ kind: "vectors", name: "vectors" });
+
 export const SIZES: BatchSizes = { examples: 4, length: 8, choices: 3, predictions: 2 };
 
 /** A step without dropout that any test can vary. */
 export function tinySpec(objective: Objective, changes: Partial<StepSpec> = {}): StepSpec {
-  return { config: TINY, objective, optimizer: { kind: "adamw-official" }, headDropout: 0, ...changes };
+  const vectors = { pooling: "mean", kind: "ranking", scale: 5, margin: 1 } as const;
+  return {
+    ...{ config: TINY, objective, optimizer: { kind: "adamw-official" }, headDropout: 0 },
+    ...(objective.kind === "contrastive" ? { contrastive: vectors } : {}),
+    ...changes,
+  };
 }
 
 /** Freshly initialised parameters of the trunk and the objective's heads. */
@@ -55,7 +63,8 @@ export function tinyState(config: AlbertConfig, heads: readonly Head[], seed = 1
 /** A batch of random tokens, labels and masks: rows of different lengths, every example with weight 1. */
 export function randomBatch(objective: Objective, sizes: BatchSizes, random: () => number): Batch {
   const { examples, length } = sizes;
-  const rows = examples * (objective.kind === "multiple-choice" ? sizes.choices! : 1);
+  const rows =
+    examples * (objective.kind === "multiple-choice" || objective.kind === "contrastive" ? sizes.choices! : 1);
   const whole = (limit: number) => Math.floor(random() * limit);
   const lengths = Array.from({ length: rows }, () => 3 + whole(length - 2));
   const value = (name: string, index: number): number => {

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { AlbertError, invalidInput } from "../../errors.ts";
-import type { Head } from "../../model/heads.ts";
-import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
+import type { Answerer } from "../../model/heads.ts";
+import { type Example, OWN_TASKS, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit, type GlueTaskName } from "../../tasks/datasets/glue.ts";
 import { isOfficialTask, type OfficialTaskName, officialExamples } from "../../tasks/datasets/official-examples.ts";
 import { refuseUnusable, warningsOf } from "../../training/data/report-text.ts";
@@ -35,10 +35,10 @@ export interface DatasetExamples {
  * @throws AlbertError not-found (FILE_NOT_READABLE); invalid-input (DATA_INVALID) with every kind of problem; precondition
  *   (NO_EXAMPLES) for data with nothing to answer, or when evaluating with nothing to compare with
  */
-export async function datasetExamples(request: DatasetRequest, head: Head): Promise<DatasetExamples> {
+export async function datasetExamples(request: DatasetRequest, head: Answerer): Promise<DatasetExamples> {
   const { task, path, split, purpose, kept = [] } = request;
   if (kept.length > 0 && isOfficialTask(task)) {
-    const description = `the layout of ${task} has no columns besides: expected classification, qa or multiple-choice`;
+    const description = `the layout of ${task} has no columns besides: expected one of ${OWN_TASKS.join(", ")}`;
     throw invalidInput([{ field: "--slice", description }]);
   }
   if (purpose === "evaluate" && split === "test" && GLUE_TASKS.has(task as GlueTaskName)) throw withoutAnswers(path);
@@ -74,7 +74,7 @@ async function officialData(
 
 async function checkedData(
   { task, path, split, purpose, columns, acceptWindowsText, skipInvalid, separator, kept }: DatasetRequest,
-  head: Head,
+  head: Answerer,
 ): Promise<Omit<DatasetExamples, "count">> {
   const spec: DatasetSpec = {
     task,
@@ -103,6 +103,8 @@ function hasAnswer(example: Example): boolean {
       return example.isImpossible || example.answers.length > 0;
     case "choice":
       return example.answer !== undefined;
+    case "pair":
+      return true;
   }
 }
 

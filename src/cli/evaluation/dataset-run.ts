@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import type { DeviceKind, Engine } from "../../runtime/engine.ts";
 import { createEngine, type EngineOptions } from "../../runtime/packed-engine.ts";
-import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
+import { type Example, OWN_TASKS, type TaskName } from "../../tasks/datasets/examples.ts";
 import { GLUE_TASKS, type GlueSplit } from "../../tasks/datasets/glue.ts";
 import { answeringHead, evaluateDataset } from "../../tasks/evaluation/evaluate-dataset.ts";
 import type { OfficialFile } from "../../tasks/evaluation/official-files.ts";
@@ -25,15 +25,7 @@ import { type DatasetRequest, datasetExamples } from "./dataset-examples.ts";
 const SCORE = { kind: "number", minimum: -1_000_000, maximum: 1_000_000 } as const;
 
 /** Tasks whose data `predict` and `evaluate` read: the official ones and a user's own. */
-export const TASK_NAMES: readonly TaskName[] = [
-  ...GLUE_TASKS.keys(),
-  "squad-v1",
-  "squad-v2",
-  "race",
-  "classification",
-  "qa",
-  "multiple-choice",
-];
+export const TASK_NAMES: readonly TaskName[] = [...GLUE_TASKS.keys(), "squad-v1", "squad-v2", "race", ...OWN_TASKS];
 
 /** Flags that `predict` and `evaluate` share. */
 export interface DatasetFlags extends ReadingFlags {
@@ -117,7 +109,7 @@ export async function openModel({ model: path, device, precision, threads }: Dat
 
 /** What ran, and its results. */
 export interface DatasetRun extends DatasetEvaluation {
-  readonly head: Head;
+  readonly head: Answerer;
   readonly modelDigest: string;
   readonly modelName: string;
   readonly seconds: number;
@@ -158,7 +150,7 @@ export interface OpenDataset {
   readonly engine: Engine;
   readonly model: Model;
   readonly tasks: TaskModel;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly examples: AsyncIterable<Example>;
   readonly options: EvaluationOptions;
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
 import { LISTED_ROWS, makeReport } from "../../report/make-report.ts";
 import type { Example, TaskName } from "../../tasks/datasets/examples.ts";
@@ -53,7 +53,7 @@ export async function reportOf(
 }
 
 /** Rows that cannot be used, and labels that the model does not have, do not matter here. */
-function trainingExamples(flags: DatasetFlags, path: string, task: TaskName, head: Head) {
+function trainingExamples(flags: DatasetFlags, path: string, task: TaskName, head: Answerer) {
   const { columns, separator } = readingOf(flags);
   return acceptedExamples({
     ...{ task, paths: [path], split: "train", unlabelled: true, acceptWindowsText: true },

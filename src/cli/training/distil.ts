@@ -4,7 +4,7 @@ import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
 import type { StudentSpec } from "../../training/distillation/student-start.ts";
 import { DISTILLATION, parseDistillation } from "../../training/settings/distillation.ts";
 import { FINE_TUNING } from "../../training/settings/fine-tuning.ts";
-import { TASKS } from "../../training/settings/recipes.ts";
+import { HEAD_TASKS } from "../../training/settings/recipes.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import { addDataOptions, addRunOptions, commonSpec, type FineTuneFlags, fineTune } from "./fine-tune-command.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
@@ -28,7 +28,7 @@ export function registerDistil(program: Command): void {
       "--teacher <path>",
       "model that is learnt from: a model directory, or any checkpoint with a head for the task",
     )
-    .addOption(new Option("--task <task>", "what to train for").choices(TASKS).makeOptionMandatory())
+    .addOption(new Option("--task <task>", "what to train for").choices(HEAD_TASKS).makeOptionMandatory())
     .option("--init <path>", "student: model directory, Hugging Face directory or TensorFlow checkpoint to start from")
     .option(
       "--student <architecture>",

@@ -3,10 +3,11 @@ import { type Command, Option } from "commander";
 import { programVersion } from "../../config/program-version.ts";
 import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
-import type { ProblemType } from "../../model/heads.ts";
+import { headsOf, type ProblemType } from "../../model/heads.ts";
 import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import {
+  encodingOf,
   type FineTuneSpec,
   hintsOf,
   lineageOf,
@@ -144,11 +145,12 @@ async function finish(outcome: RepeatedOutcome, flags: FineTuneFlags): Promise<v
   const written = await writeModelDirectory(flags.output, {
     name: flags.name ?? basename(resolve(flags.output)),
     config: start.config,
-    heads: [outcome.head],
+    heads: headsOf(outcome.head),
     parameters: outcome.parameters,
     vocabulary: start.vocabulary,
     maxSequenceLength: resolved.settings.maxSeqLength,
     metrics,
+    ...encodingOf(prepared),
     ...hintsOf(prepared),
     lineage: { ...lineageOf(prepared, outcome), program: programVersion() },
   });

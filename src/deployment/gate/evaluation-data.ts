@@ -2,7 +2,7 @@ import { AlbertError, invariant } from "../../errors.ts";
 import { readingOf, splitRecipe } from "../../jobs/job-recipe.ts";
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { HELD_OUT_SHARE } from "../../jobs/runner/job-control.ts";
-import type { Head, ProblemType } from "../../model/heads.ts";
+import { type Answerer, headsOf, type ProblemType } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import { acceptedExamples, type ReadingOptions } from "../../training/data/rows/dataset-rows.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
@@ -41,7 +41,7 @@ export async function evaluationDataOf(data: DataFiles, spec: JobSpec): Promise<
 }
 
 /** Opens the rows as the head that answers them was trained. @throws AlbertError precondition (NO_EXAMPLES) */
-export async function openEvaluationSet(data: EvaluationData, task: Task, head: Head): Promise<EvaluationSet> {
+export async function openEvaluationSet(data: EvaluationData, task: Task, head: Answerer): Promise<EvaluationSet> {
   const problemType = problemTypeOf(head);
   // What a job may train on was decided when it was checked.
   const reading = { ...data.reading, acceptWindowsText: true, ...(problemType === undefined ? {} : { problemType }) };
@@ -50,7 +50,7 @@ export async function openEvaluationSet(data: EvaluationData, task: Task, head: 
     return { digest, examples: () => acceptedExamples({ task, paths: [data.path], split: "dev", ...reading }) };
   }
   const holdOut = { share: HELD_OUT_SHARE, seed: data.seed };
-  const checked = await checkData({ task, train: data.path, holdOut, ...reading }, [head]);
+  const checked = await checkData({ task, train: data.path, holdOut, ...reading }, headsOf(head));
   if (checked.eval === undefined || checked.eval.count === 0) {
     throw new AlbertError("precondition", "no evaluation data is left to compare on", { reason: "NO_EXAMPLES" });
   }
@@ -58,6 +58,6 @@ export async function openEvaluationSet(data: EvaluationData, task: Task, head: 
 }
 
 /** How rows of a user's own classification data are read. */
-function problemTypeOf(head: Head): ProblemType | undefined {
+function problemTypeOf(head: Answerer): ProblemType | undefined {
   return head.kind === "classification" ? head.problemType : undefined;
 }

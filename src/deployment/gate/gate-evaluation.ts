@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { Model } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import { type Comparison, compareModels, type GateRules, totals } from "../../report/comparison/compare.ts";
 import { type Scored, scoreExamples } from "../../report/comparison/scored-examples.ts";
 import type { EvaluationReport } from "../../report/evaluation-report.ts";
@@ -117,7 +117,7 @@ async function precisionLossOf(
 }
 
 /** Rows that cannot be used do not matter here, nor do labels that the candidate does not have. */
-function trainingExamples({ task, data: { reading } }: GateEvaluation, path: string, head: Head) {
+function trainingExamples({ task, data: { reading } }: GateEvaluation, path: string, head: Answerer) {
   const problemType = head.kind === "classification" ? { problemType: head.problemType } : {};
   const read = { ...reading, acceptWindowsText: true, unlabelled: true, ...problemType };
   return acceptedExamples({ task, paths: [path], split: "train", ...read });
@@ -126,7 +126,7 @@ function trainingExamples({ task, data: { reading } }: GateEvaluation, path: str
 /** A model's answers, and what they contribute to the metric that decides. */
 export interface Answered extends Scored {
   readonly examples: readonly Example[];
-  readonly head: Head;
+  readonly head: Answerer;
   /** That answering took. */
   readonly seconds: number;
   readonly evaluation: DatasetEvaluation;

@@ -1,11 +1,13 @@
 import {
   abs,
   add,
+  cast,
   customGrad,
   div,
   exp,
   type GradSaveFunc,
   gather,
+  greater,
   log,
   logSoftmax,
   maximum,
@@ -120,6 +122,35 @@ const SMALLEST_MISSING = 1e-7;
 function flatPositions(labels: Tensor1D, classes: number): Tensor1D {
   const rowStarts = Int32Array.from({ length: labels.shape[0] }, (_, row) => row * classes);
   return add(labels, tensor1d(rowStarts, "int32"));
+}
+
+/**
+ * The triplet loss of each row: max(0, wrong - right + margin), mean over the wrong ones for which it is above 0; 0 where there is
+ * none. How many those are has no gradient.
+ *
+ * @param likeness float32 [n, candidates]
+ * @param own      float32 [n, candidates]: 1 at the right candidate
+ * @param counted  float32 [n, candidates]: 1 for the right candidate and for wrong ones, 0 for what is neither
+ * @returns float32 [n]
+ */
+export function tripletLoss(likeness: Tensor2D, own: Tensor2D, counted: Tensor2D, margin: number): Tensor1D {
+  const wrong = sub(counted, own);
+  const differentiable = customGrad((...args: unknown[]) => {
+    const [input, save] = args as [Tensor2D, GradSaveFunc];
+    const right = sum(mul(input, own), -1, true);
+    const excess = mul(relu(add(sub(input, right), margin)), wrong);
+    const violating = cast(greater(excess, 0), "float32");
+    const shares = div(violating, maximum(sum(violating, -1, true), 1));
+    save([shares, own]);
+    return {
+      value: sum(mul(excess, shares), -1),
+      gradFunc: (dy: Tensor, [pulled, partner]: Tensor[]) => {
+        const slope = sub(pulled!, mul(partner!, sum(pulled!, -1, true)));
+        return mul(slope, reshape(dy, [dy.shape[0]!, 1]));
+      },
+    };
+  });
+  return differentiable(likeness) as Tensor1D;
 }
 
 /**

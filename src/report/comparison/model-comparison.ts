@@ -1,5 +1,5 @@
 import { invalidInput } from "../../errors.ts";
-import type { ClassificationHead, Head } from "../../model/heads.ts";
+import type { Answerer, ClassificationHead } from "../../model/heads.ts";
 import { type Example, labelIdOf, officialLabels, type TaskName } from "../../tasks/datasets/examples.ts";
 import type { DatasetEvaluation, DatasetPredictions } from "../../tasks/evaluation/prediction.ts";
 import { predictedText } from "../../tasks/question-answering/squad-predictions.ts";
@@ -14,7 +14,7 @@ import { differenceInWords } from "./words.ts";
 export interface ComparedAnswers {
   readonly name: string;
   readonly digest: string;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly evaluation: DatasetEvaluation;
   readonly seconds: number;
   /** Of all its files. */
@@ -133,7 +133,7 @@ export function compareAnswers(
 }
 
 /** @throws AlbertError invalid-input for models of which one gives labels and the other values, or the like */
-function requireSameAnswers(before: Head, after: Head): void {
+function requireSameAnswers(before: Answerer, after: Answerer): void {
   const [first, second] = [before, after].map((head) =>
     head.kind === "classification" ? head.problemType : head.kind === "span-answerability" ? "span" : head.kind,
   );
@@ -159,7 +159,7 @@ function costInWords(
 /** Every answer in words in which equal ones are equal, whatever the heads call their labels. */
 function answersOf(
   predictions: DatasetPredictions,
-  head: Head,
+  head: Answerer,
   task: TaskName,
   examples: readonly Example[],
 ): string[] {
@@ -177,19 +177,23 @@ function answersOf(
         const example = examples[row];
         return example?.kind === "choice" ? named(example.choices, predicted) : String(predicted);
       });
+    case "retrieval":
+      return predictions.rows.map(({ rank, predicted, similarity }) =>
+        rank === undefined ? String(Number(similarity.toPrecision(6))) : predicted,
+      );
     case "questions":
       return predictions.rows.map((row) => predictedText(row, predictions.nullThreshold) || "(no answer)");
   }
 }
 
 /** What an official task calls a head's label; the label where the task has no names of its own. */
-function officialName(label: string, head: Head, task: TaskName): string {
+function officialName(label: string, head: Answerer, task: TaskName): string {
   if (head.kind !== "classification") return label;
   const id = head.labels.indexOf(label);
   return officialLabels(task)?.find((name) => labelIdOf(name, head, task) === id) ?? label;
 }
 
-function rightAnswer(example: Example, head: Head, task: TaskName): string {
+function rightAnswer(example: Example, head: Answerer, task: TaskName): string {
   switch (example.kind) {
     case "classification":
       if (typeof example.label === "string") return officialName(labelName(example.label, head, task), head, task);
@@ -198,10 +202,12 @@ function rightAnswer(example: Example, head: Head, task: TaskName): string {
       return example.answers[0]?.text ?? "(no answer)";
     case "choice":
       return named(example.choices, example.answer!);
+    case "pair":
+      return example.score === undefined ? example.positives.join(" | ") : String(example.score);
   }
 }
 
-function labelName(label: string, head: Head, task: TaskName): string {
+function labelName(label: string, head: Answerer, task: TaskName): string {
   const labels = (head as ClassificationHead).labels; // of a classification, as the example is
   return labels[labelIdOf(label, head as ClassificationHead, task)] ?? label;
 }

@@ -2,7 +2,7 @@ import { invalidInput, invariant } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { type Example, labelIdOf, type TaskName } from "../../tasks/datasets/examples.ts";
 import { selectionMetricOf } from "../../tasks/evaluation/evaluate-dataset.ts";
-import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
+import type { DatasetEvaluation, RetrievalPrediction } from "../../tasks/evaluation/prediction.ts";
 import { matthewsCorrelation } from "../../tasks/metrics/classification-metrics.ts";
 import { answerScores } from "../../tasks/metrics/squad-metrics.ts";
 import { predictedText } from "../../tasks/question-answering/squad-predictions.ts";
@@ -18,7 +18,7 @@ export interface Scored {
 
 /**
  * Breaks an evaluation into what each example contributes to the metric of its task: accuracy for most, Matthews'
- * correlation for CoLA, Pearson's for a regression, F1 for questions.
+ * correlation for CoLA, Pearson's for a regression, F1 for questions, the reciprocal rank for pairs.
  *
  * @param examples  those that were evaluated, in order
  * @param head      the classification head that answered; absent for other tasks
@@ -45,6 +45,8 @@ export function scoreExamples(
         invariant(example.kind === "choice", "choices have choice examples");
         return row.predicted === (example.answer ?? unlabelled(i));
       });
+    case "retrieval":
+      return retrievalScores(predictions.rows, examples);
     case "classification": {
       invariant(head !== undefined, "classifications come from a classification head");
       if (head.problemType === "regression") {
@@ -60,6 +62,24 @@ export function scoreExamples(
         : accuracyOf(ids, (id, i) => id === golds[i]);
     }
   }
+}
+
+/** The reciprocal rank of each row; of pairs that all have a score, Pearson's correlation with it. */
+function retrievalScores(rows: readonly RetrievalPrediction[], examples: readonly Example[]): Scored {
+  if (rows.some(({ rank }) => rank !== undefined)) {
+    const { metric, set } = meanOf("mrr", 1, rows, ({ rank }) => (rank === undefined ? 0 : 1 / rank));
+    rows.forEach(({ rank }, i) => {
+      if (rank === undefined) set.terms[2 * i + 1] = 0; // a row with a score counts for nothing here
+    });
+    return { metric, set };
+  }
+  return pearsonOf(
+    rows.map(({ similarity }, i) => {
+      const example = examples[i]!;
+      invariant(example.kind === "pair", "pairs have pair examples");
+      return [similarity, example.score ?? unlabelled(i)];
+    }),
+  );
 }
 
 function accuracyOf<T>(rows: readonly T[], isRight: (row: T, index: number) => boolean): Scored {

@@ -22,6 +22,10 @@ const NAMES: Readonly<Record<string, string>> = {
   average_precision: "average precision",
   brier: "Brier score",
   expected_calibration_error: "calibration error",
+  mrr: "mean reciprocal rank",
+  recall_at_1: "found first",
+  recall_at_5: "found among 5",
+  recall_at_10: "found among 10",
   exact: "exact match",
   exact_match: "exact match",
   HasAns_f1: "F1, answerable",
@@ -53,6 +57,9 @@ const LESS_IS_BETTER: ReadonlySet<string> = new Set([
 /** Shares that people know in percent. */
 const IN_PERCENT: ReadonlySet<string> = new Set([
   "eval_accuracy",
+  "recall_at_1",
+  "recall_at_5",
+  "recall_at_10",
   "f1",
   "f1_micro",
   "f1_macro",

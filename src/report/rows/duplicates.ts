@@ -54,7 +54,9 @@ function keyOf(example: Example): string {
       ? [example.text, example.textPair ?? ""]
       : example.kind === "question"
         ? [example.question, example.context]
-        : [example.question, example.context, ...example.choices];
+        : example.kind === "pair"
+          ? [example.anchor]
+          : [example.question, example.context, ...example.choices];
   return createHash("sha256")
     .update(JSON.stringify(parts.map(plain)))
     .digest("base64")
@@ -79,5 +81,7 @@ function answerOf(example: Example): string {
       return JSON.stringify(example.answers.map(({ text }) => text).sort());
     case "choice":
       return String(example.answer);
+    case "pair":
+      return JSON.stringify([...example.positives].sort());
   }
 }

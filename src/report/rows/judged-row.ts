@@ -58,5 +58,7 @@ export function textOf(example: Example): string {
       return `${example.question} ‖ ${example.context}`;
     case "choice":
       return `${example.question} ‖ ${example.choices.join(" | ")}`;
+    case "pair":
+      return example.anchor;
   }
 }

@@ -25,7 +25,7 @@ export function sliceTables(
   return dimensions.flatMap(({ name, propertyOf }) => {
     const groups = grouped(rows, propertyOf);
     if (groups.length < 2) return [];
-    return [{ name, measure, slices: groups.map(([value, members]) => sliceOf(value, members)) }];
+    return [{ name, measure, slices: groups.map(([value, members]) => sliceOf(value, members, measure)) }];
   });
 }
 
@@ -58,6 +58,8 @@ function wordsOf(example: Example): number {
       return countWords(example.context);
     case "choice":
       return countWords(example.context) + countWords(example.question);
+    case "pair":
+      return countWords(example.anchor);
   }
 }
 
@@ -101,12 +103,12 @@ function short(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-function sliceOf(value: string, rows: readonly JudgedRow[]): Slice {
+function sliceOf(value: string, rows: readonly JudgedRow[], measure: Measure): Slice {
   const scores = rows.map(({ score }) => score);
   const score = meanOf(scores);
   const [low, high] = scores.every((one) => one === 0 || one === 1)
     ? wilson(score, rows.length)
-    : normal(scores, score);
+    : normal(scores, score, measure === "absolute error" ? Number.POSITIVE_INFINITY : 1);
   const exacts = rows.flatMap(({ exact }) => (exact === undefined ? [] : [exact]));
   return { value, rows: rows.length, score, low, high, ...(exacts.length === 0 ? {} : { exact: meanOf(exacts) }) };
 }
@@ -122,11 +124,11 @@ function wilson(share: number, rows: number): [number, number] {
   return [Math.max(0, (middle - spread) / scale), Math.min(1, (middle + spread) / scale)];
 }
 
-/** The interval of a mean by its standard error. */
-function normal(values: readonly number[], mean: number): [number, number] {
+/** The interval of a mean by its standard error, of values from 0 to `most`. */
+function normal(values: readonly number[], mean: number, most: number): [number, number] {
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
   const half = Z * Math.sqrt(variance / values.length);
-  return [Math.max(0, mean - half), mean + half];
+  return [Math.max(0, mean - half), Math.min(most, mean + half)];
 }
 
 function meanOf(values: readonly number[]): number {

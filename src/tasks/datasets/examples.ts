@@ -5,7 +5,11 @@ import { GLUE_TASKS, type GlueTaskName } from "./glue.ts";
 // The examples of every task, and the labels that tasks have.
 
 /** Every task that data can be for: the official ones, and a user's own. */
-export type TaskName = GlueTaskName | "squad-v1" | "squad-v2" | "race" | "classification" | "qa" | "multiple-choice";
+export type TaskName = GlueTaskName | "squad-v1" | "squad-v2" | "race" | OwnTaskName;
+
+/** Tasks of a user's own data. */
+export const OWN_TASKS = ["classification", "qa", "multiple-choice", "contrastive"] as const;
+export type OwnTaskName = (typeof OWN_TASKS)[number];
 
 interface ExampleBase {
   /** Name of the example in prediction files: a guid, a question's id, or the row's number. */
@@ -50,9 +54,21 @@ export interface ChoiceExample extends ExampleBase {
   readonly document: string;
 }
 
-export type Example = ClassificationExample | QuestionExample | ChoiceExample;
+/** Texts that belong together, and such as do not. */
+export interface PairExample extends ExampleBase {
+  readonly kind: "pair";
+  readonly anchor: string;
+  /** One at least. */
+  readonly positives: readonly string[];
+  /** Texts that look right and are not. */
+  readonly negatives: readonly string[];
+  /** How alike people find anchor and positive, on any scale; absent where they belong together. */
+  readonly score?: number;
+}
 
-/** Head kinds that can answer a task. */
+export type Example = ClassificationExample | QuestionExample | ChoiceExample | PairExample;
+
+/** Head kinds that can answer a task; none where vectors do. */
 export function headKindsOf(task: TaskName): readonly Exclude<HeadKind, "masked-lm" | "sentence-order">[] {
   switch (task) {
     case "squad-v1":
@@ -64,6 +80,8 @@ export function headKindsOf(task: TaskName): readonly Exclude<HeadKind, "masked-
     case "race":
     case "multiple-choice":
       return ["multiple-choice"];
+    case "contrastive":
+      return [];
     default:
       return ["classification"];
   }

@@ -3,7 +3,15 @@ import { basename } from "node:path";
 import { pythonStrip } from "../python-text.ts";
 import { folderArticles, tarArticles } from "./article-files.ts";
 import { fileSource, notReadable, wholeText } from "./data-source.ts";
-import type { ChoiceExample, ClassificationExample, Example, QuestionExample, TaskName } from "./examples.ts";
+import {
+  type ChoiceExample,
+  type ClassificationExample,
+  type Example,
+  OWN_TASKS,
+  type OwnTaskName,
+  type QuestionExample,
+  type TaskName,
+} from "./examples.ts";
 import { GLUE_TASKS, type GlueExample, type GlueSplit, type GlueTaskName, glueExamples } from "./glue.ts";
 import { articleQuestions, type RaceFilter, type RaceQuestion, raceQuestions } from "./race.ts";
 import type { SquadQuestion } from "./squad.ts";
@@ -12,11 +20,11 @@ import { readSquadFile } from "./squad-file.ts";
 // Reads a file in the official layout of any task as examples.
 
 /** Tasks whose data comes in an official layout. */
-export type OfficialTaskName = Exclude<TaskName, "classification" | "qa" | "multiple-choice">;
+export type OfficialTaskName = Exclude<TaskName, OwnTaskName>;
 
 /** Whether a task's data comes in an official layout. */
 export function isOfficialTask(task: TaskName): task is OfficialTaskName {
-  return task !== "classification" && task !== "qa" && task !== "multiple-choice";
+  return !OWN_TASKS.some((own) => own === task);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
-import { type ClassificationHead, type Head, uncalibrated } from "../../model/heads.ts";
+import { type Answerer, type ClassificationHead, uncalibrated } from "../../model/heads.ts";
 import { thresholdOf } from "../classification/classification.ts";
 import { type ClassificationExample, labelIdOf, type TaskName } from "../datasets/examples.ts";
 import {
@@ -80,7 +80,7 @@ export async function calibrateHead(
 }
 
 /** Why a head has nothing of this kind to fit; undefined where it has. */
-export function whyUnfitted(head: Head, kind: FitKind): FieldViolation | undefined {
+export function whyUnfitted(head: Answerer, kind: FitKind): FieldViolation | undefined {
   if (head.kind === "span-answerability") return undefined;
   const wrong = (field: string, what: string) => ({ field, description: `head ${head.name} ${what}` });
   if (head.kind !== "classification") {

@@ -39,6 +39,7 @@ function answersOf(predictions: DatasetPredictions): readonly string[] {
   switch (predictions.kind) {
     case "classification":
     case "choices":
+    case "retrieval":
       return predictions.rows.map(({ predicted }) => JSON.stringify(predicted));
     case "questions":
       return predictions.rows.map((row) => predictedText(row, predictions.nullThreshold));

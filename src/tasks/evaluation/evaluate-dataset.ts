@@ -1,10 +1,19 @@
-import { invalidInput } from "../../errors.ts";
-import type { ChoiceExample, ClassificationExample, Example, QuestionExample, TaskName } from "../datasets/examples.ts";
+import { AlbertError, invalidInput } from "../../errors.ts";
+import type { VectorOutput } from "../../model/heads.ts";
+import type {
+  ChoiceExample,
+  ClassificationExample,
+  Example,
+  PairExample,
+  QuestionExample,
+  TaskName,
+} from "../datasets/examples.ts";
 import { headKindsOf } from "../datasets/examples.ts";
 import { selectHead, type TaskModel } from "../plan.ts";
 import { evaluateChoices } from "./evaluate-choices.ts";
 import { evaluateClassification } from "./evaluate-classification.ts";
 import { evaluateQuestions } from "./evaluate-questions.ts";
+import { evaluateRetrieval } from "./evaluate-retrieval.ts";
 import { COSINE, comparesVectors, evaluateSimilarity } from "./evaluate-similarity.ts";
 import type { DatasetEvaluation, EvaluationOptions } from "./prediction.ts";
 import type { SequenceRunner } from "./run-sequences.ts";
@@ -34,6 +43,8 @@ export async function evaluateDataset(
     return evaluateSimilarity({ ...shared, examples: only<ClassificationExample>(examples, "classification") });
   }
   switch (head.kind) {
+    case "vectors":
+      return evaluateRetrieval({ ...shared, examples: only<PairExample>(examples, "pair") });
     case "classification":
       return evaluateClassification(
         { ...shared, examples: only<ClassificationExample>(examples, "classification") },
@@ -51,14 +62,26 @@ export async function evaluateDataset(
 }
 
 /**
- * The head that answers a task: the named one or the only one that fits; the cosine of its vectors for a sentence encoder that has
- * no head for pairs.
+ * What answers a task: the named head or the only one that fits; the cosine of its vectors for a sentence encoder that has no head
+ * for pairs; the vectors themselves where texts are to find each other.
  *
  * @throws AlbertError as `selectHead`
  */
 export function answeringHead(model: TaskModel, task: TaskName, name: string | undefined) {
+  if (task === "contrastive") return vectorsOf(model, name);
   return comparesVectors(model, task) ? COSINE : selectHead(model, headKindsOf(task), name);
 }
+
+/** @throws AlbertError precondition (HEAD_MISSING) for a model that was not made for vectors */
+function vectorsOf({ encoding }: TaskModel, name: string | undefined): VectorOutput {
+  if (name) throw invalidInput([{ field: "head", description: "must be empty: vectors come from the trunk" }]);
+  if (encoding !== undefined) return VECTORS;
+  const message =
+    "the model is no sentence encoder: its directory does not say how a text becomes one vector; train one with --task contrastive, or import a sentence-transformers folder";
+  throw new AlbertError("precondition", message, { reason: "HEAD_MISSING", metadata: { wanted: "vectors" } });
+}
+
+const VECTORS: VectorOutput = { kind: "vectors", name: "vectors" };
 
 /** The names under which an evaluation of a task reports the metric that selects its checkpoints. */
 export function selectionMetricOf(task: TaskName): string {
@@ -71,6 +94,8 @@ export function selectionMetricOf(task: TaskName): string {
     case "squad-v2":
     case "qa":
       return "f1";
+    case "contrastive":
+      return "mrr";
     default:
       return "eval_accuracy";
   }

@@ -1,7 +1,7 @@
 import { invalidInput, invariant } from "../../errors.ts";
 import type { Calibration, Model } from "../../model/directory/model-directory.ts";
 import { contentsOf, type ModelContents } from "../../model/directory/write-model-directory.ts";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer, Head } from "../../model/heads.ts";
 import type { ClassificationExample, Example, TaskName } from "../datasets/examples.ts";
 import type { TaskModel } from "../plan.ts";
 import { calibrateHead, type FitKind, whyUnfitted } from "./calibrate-head.ts";
@@ -16,7 +16,7 @@ export interface Fitting {
   readonly engine: SequenceRunner;
   readonly model: TaskModel;
   readonly task: TaskName;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly examples: AsyncIterable<Example>;
   readonly options: EvaluationOptions;
 }

@@ -13,7 +13,8 @@ export interface OfficialFile {
 /**
  * The prediction files of the official scripts: `test_results.tsv` and `submit_results.tsv` for GLUE, `predictions.json`,
  * `nbest_predictions.json` and (version 2) `null_odds.json` for SQuAD. The official RACE script writes no predictions; here
- * `predictions.json` maps a question to the letter of its choice.
+ * `predictions.json` maps a question to the letter of its choice. Pairs have no official script: `predictions.jsonl` says of each
+ * anchor which text is nearest, and the rank of the right one.
  */
 export function predictionFiles(predictions: DatasetPredictions): OfficialFile[] {
   switch (predictions.kind) {
@@ -37,6 +38,10 @@ export function predictionFiles(predictions: DatasetPredictions): OfficialFile[]
       const letters = predictions.rows.map(({ id, predicted }) => [id, String.fromCharCode(65 + predicted)]);
       return [{ name: "predictions.json", content: `${JSON.stringify(Object.fromEntries(letters), null, 4)}\n` }];
     }
+    case "retrieval":
+      return [
+        { name: "predictions.jsonl", content: predictions.rows.map((row) => `${JSON.stringify(row)}\n`).join("") },
+      ];
   }
 }
 

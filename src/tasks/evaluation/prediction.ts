@@ -56,6 +56,19 @@ export interface ChoicePrediction {
   readonly predicted: number;
 }
 
+/** What the vectors say of one anchor. */
+export interface RetrievalPrediction {
+  readonly id: string;
+  /** The nearest text of all; of a pair with a score its own. */
+  readonly predicted: string;
+  /** Cosine of the anchor and its nearest right text. */
+  readonly similarity: number;
+  /** Place of the right text among all, from 1: texts that are as near count before it. Absent for a pair with a score. */
+  readonly rank?: number;
+  /** Cosine of the right text less that of the nearest wrong one. Absent for a pair with a score, and where there is no other text. */
+  readonly margin?: number;
+}
+
 /** Predictions in the order of the examples. */
 export type DatasetPredictions =
   | { readonly kind: "classification"; readonly rows: readonly ClassificationPrediction[] }
@@ -65,7 +78,8 @@ export type DatasetPredictions =
       /** Applied to `rows` for the final answers; null where the head always answers. */
       readonly nullThreshold: number | null;
     }
-  | { readonly kind: "choices"; readonly rows: readonly ChoicePrediction[] };
+  | { readonly kind: "choices"; readonly rows: readonly ChoicePrediction[] }
+  | { readonly kind: "retrieval"; readonly rows: readonly RetrievalPrediction[] };
 
 export interface DatasetEvaluation {
   /**

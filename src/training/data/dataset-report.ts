@@ -25,6 +25,7 @@ export type IssueKind =
   | "no-answer-given"
   | "too-few-choices"
   | "bad-answer"
+  | "same-text"
   /** Errors of the whole set. */
   | "byte-order-mark"
   | "missing-column"
@@ -33,6 +34,7 @@ export type IssueKind =
   | "labels-do-not-fit-head"
   | "label-is-no-value"
   | "label-for-each-row"
+  | "scored-pair"
   /** Warnings. */
   | "duplicate-id"
   | "skipped-by-official-reader"
@@ -104,7 +106,7 @@ export interface DatasetReport {
   readonly read: number;
   readonly accepted: number;
   readonly rejected: number;
-  /** Accepted rows by label; for QA "answerable" and "impossible"; for multiple choice by number of choices. */
+  /** Accepted rows by label; for QA "answerable" and "impossible"; for multiple choice by number of choices, for pairs by number of negatives. */
   readonly labels: Readonly<Record<string, number>>;
   /** Of a user's own classification data: labels that look like slips, and which may be meant. */
   readonly meant: ReadonlyMap<string, string>;

@@ -1,5 +1,11 @@
 import type { DataLocation } from "../../tasks/datasets/data-source.ts";
-import { type Example, officialLabels, type QuestionExample, type TaskName } from "../../tasks/datasets/examples.ts";
+import {
+  type Example,
+  officialLabels,
+  type PairExample,
+  type QuestionExample,
+  type TaskName,
+} from "../../tasks/datasets/examples.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import { type RowIssue, rowIssue } from "./issues.ts";
 
@@ -41,7 +47,25 @@ export function exampleIssues(example: Example, task: TaskName, locate?: () => D
         issues.push(rowIssue("bad-answer", place, `answer ${example.answer} of ${example.choices.length} choices`));
       }
       return issues;
+    case "pair":
+      nonEmpty(example.anchor, "anchor");
+      for (const text of example.positives) nonEmpty(text, "positive");
+      for (const text of example.negatives) nonEmpty(text, "negative");
+      return [...issues, ...pairIssues(example, place)];
   }
+}
+
+/** A pair of one text says nothing; a scored one may well be of the same text, and a negative may not be a right one. */
+function pairIssues({ anchor, positives, negatives, score }: PairExample, place: RowIssue["location"]): RowIssue[] {
+  const issues: RowIssue[] = [];
+  if (score === undefined && positives.includes(anchor)) {
+    issues.push(rowIssue("same-text", place, "anchor and positive are the same text", anchor));
+  }
+  const wrong = negatives.find((text) => text === anchor || positives.includes(text));
+  if (wrong !== undefined) {
+    issues.push(rowIssue("same-text", place, "a negative is the anchor or a positive of its own row", wrong));
+  }
+  return issues;
 }
 
 function answerIssues(example: QuestionExample, task: TaskName, place: RowIssue["location"]): RowIssue[] {

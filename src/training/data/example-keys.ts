@@ -12,6 +12,8 @@ export function contentKey(example: Example): string {
       return shortHash(JSON.stringify([example.question, example.context]));
     case "choice":
       return shortHash(JSON.stringify([example.question, example.context, example.choices]));
+    case "pair":
+      return shortHash(JSON.stringify([example.anchor, example.positives, example.negatives]));
   }
 }
 
@@ -24,11 +26,17 @@ export function labelKey(example: Example): string {
       return shortHash(JSON.stringify(example.answers));
     case "choice":
       return String(example.answer);
+    case "pair":
+      return shortHash(JSON.stringify(example.score ?? null));
   }
 }
 
-/** What must stay on one side of a split: a document with all of its questions, or a text with all of its repetitions. */
+/**
+ * What must stay on one side of a split: a document with all of its questions, a text with all of its repetitions, or an anchor with
+ * all of its partners.
+ */
 export function groupKey(example: Example): string {
+  if (example.kind === "pair") return shortHash(example.anchor);
   return example.kind === "classification" ? contentKey(example) : shortHash(example.document);
 }
 

@@ -100,7 +100,7 @@ async function drawnGroups(examples: AsyncIterable<Example>, seed: number) {
 /** What an example has in common with others that should be spread evenly. */
 function stratumOf(example: Example): string | number {
   if (example.kind === "question") return example.isImpossible ? "impossible" : "answerable";
-  if (example.kind === "choice") return "";
+  if (example.kind === "choice" || example.kind === "pair") return "";
   return typeof example.label === "number" ? example.label : JSON.stringify(example.label ?? null);
 }
 

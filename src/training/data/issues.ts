@@ -45,6 +45,7 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
   "no-answer-given": error("give an answer and its answer_start; only SQuAD v2 data may hold unanswerable questions"),
   "too-few-choices": error("give at least two choices"),
   "bad-answer": error("give the right choice as its index from 0, its letter, or its exact text"),
+  "same-text": error("give a text that is not in the row already: a text says nothing about itself"),
   "byte-order-mark": fatal(
     "save the file without a byte order mark (sed -i '1s/^\\xef\\xbb\\xbf//' FILE), or drop it with --accept-windows-text (in a job's recipe accept_windows_text=true)",
   ),
@@ -61,6 +62,9 @@ const RULES: Readonly<Record<IssueKind, IssueRule>> = {
   ),
   "label-for-each-row": fatal(
     "name the column of the labels with --columns label=COLUMN; for numbers to be predicted give --problem-type regression (in a job's recipe columns, problem_type)",
+  ),
+  "scored-pair": fatal(
+    "contrastive training takes pairs that belong together: keep those rows and remove the column; values are learnt by --task classification --problem-type regression",
   ),
   "other-separator": { severity: "warning", hint: "the file is read so; nothing needs to be done" },
   "label-trimmed": { severity: "warning", hint: "white space around labels does not count; remove it from the file" },

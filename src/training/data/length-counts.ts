@@ -47,11 +47,13 @@ function coveredLength(lengths: readonly (readonly [length: number, rows: number
   return 0;
 }
 
-/** Words between white space: of a text or pair, of a question's or choice's document. */
+/** Words between white space: of a text or pair, of a question's or choice's document, of an anchor. */
 function wordsOf(example: Example): number {
   const text =
     example.kind === "classification"
       ? `${example.text} ${example.textPair ?? ""}`
-      : example.context || example.question;
+      : example.kind === "pair"
+        ? example.anchor
+        : example.context || example.question;
   return text.split(/\s+/).filter((word) => word !== "").length;
 }

@@ -78,6 +78,9 @@ export class LengthTally {
       const pair = example.textPair === undefined ? 0 : count(example.textPair);
       return count(example.text) + (pair > 0 ? pair + 3 : 2);
     }
+    if (example.kind === "pair") {
+      return Math.max(...[example.anchor, ...example.positives, ...example.negatives].map((text) => count(text) + 2));
+    }
     const { tokenizer } = this.#options;
     const longest = Math.max(
       ...example.choices.map((choice) => count(questionWithChoice(tokenizer, example.question, choice))),

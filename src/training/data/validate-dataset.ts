@@ -4,7 +4,7 @@ import { nearest } from "../../config/nearest.ts";
 import { invalidInput } from "../../errors.ts";
 import type { ClassificationHead } from "../../model/heads.ts";
 import { fileSource } from "../../tasks/datasets/data-source.ts";
-import { type Example, labelIdOf } from "../../tasks/datasets/examples.ts";
+import { type Example, labelIdOf, OWN_TASKS } from "../../tasks/datasets/examples.ts";
 import { isOfficialTask } from "../../tasks/datasets/official-examples.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { DatasetReport } from "./dataset-report.ts";
@@ -163,7 +163,7 @@ export async function digestOf(paths: readonly string[]): Promise<string> {
 /** Official layouts have their columns; names for others would be ignored. */
 function requireOwnColumns({ task, columns }: DatasetSpec): void {
   if (columns === undefined || !isOfficialTask(task)) return;
-  const description = `${task} data has the official layout; own column names are for classification, qa and multiple-choice`;
+  const description = `${task} data has the official layout; own column names are for ${OWN_TASKS.join(", ")}`;
   throw invalidInput([{ field: "columns", description }]);
 }
 
@@ -183,8 +183,15 @@ function judgeWhole(
     tally.add(rowIssue("no-usable-rows", location, "0 usable rows"));
     return;
   }
-  const isClassification = !["squad-v1", "squad-v2", "qa", "race", "multiple-choice"].includes(spec.task);
+  const isClassification = !["squad-v1", "squad-v2", "qa", "race", "multiple-choice", "contrastive"].includes(
+    spec.task,
+  );
   const named = isClassification && spec.task !== "sts-b" && (spec.problemType ?? "single-label") === "single-label";
+  const scored = labels.get(SCORED_PAIR);
+  if (scored !== undefined && purpose === "training") {
+    const detail = `${scored.count} of ${accepted} rows have a score`;
+    tally.add(rowIssue("scored-pair", scored.place, detail));
+  }
   if (named && labels.size === 1 && purpose === "training")
     tally.add(rowIssue("single-class", location, `every row is labelled ${[...labels.keys()][0]}`));
   if (spec.task === "classification" && spec.problemType !== "regression" && purpose === "training") {
@@ -215,12 +222,24 @@ function notOfHead(label: string, head: ClassificationHead | undefined): string 
 }
 
 function textOf(example: Example): string {
+  if (example.kind === "pair") return example.anchor;
   return example.kind === "classification" ? example.text : example.question;
+}
+
+/** How a report calls rows whose pair has a score. */
+export const SCORED_PAIR = "pair with a score";
+
+function countOf(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }
 
 function labelsOf(example: Example): readonly string[] {
   if (example.kind === "question") return [example.isImpossible ? "impossible" : "answerable"];
   if (example.kind === "choice") return [`${example.choices.length} choices`];
+  if (example.kind === "pair") {
+    if (example.score !== undefined) return [SCORED_PAIR];
+    return [example.negatives.length === 0 ? "pair" : `pair with ${countOf(example.negatives.length, "negative")}`];
+  }
   const { label } = example;
   if (label === undefined || typeof label === "number") return [];
   return typeof label === "string" ? [label] : label;

@@ -1,5 +1,5 @@
 import { invariant } from "../../errors.ts";
-import type { Head } from "../../model/heads.ts";
+import { type Answerer, headsOf } from "../../model/heads.ts";
 import type { Parameters } from "../../model/tensor.ts";
 import { createEngine } from "../../runtime/packed-engine.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
@@ -8,7 +8,7 @@ import { type Fitting, fitDecisions } from "../../tasks/evaluation/fit-decisions
 import type { DatasetEvaluation } from "../../tasks/evaluation/prediction.ts";
 import { offsetsOf } from "../features/records.ts";
 import type { TaskData } from "../features/task-data.ts";
-import type { Evaluator, PreparedFineTune } from "../fine-tune.ts";
+import { type Evaluator, encodingOf, type PreparedFineTune } from "../fine-tune.ts";
 import type { FinalEvaluation } from "./final-evaluation.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
   invariant(own !== undefined, "an evaluator needs evaluation data");
   const { task } = spec.data;
   let last: { readonly step: number; readonly evaluation: DatasetEvaluation } | undefined;
-  const evaluateOwn = async (parameters: Parameters, step: number, head: Head) => {
+  const evaluateOwn = async (parameters: Parameters, step: number, head: Answerer) => {
     const evaluation = await evaluateWeights(prepared, { parameters, head }, { task, data: own });
     last = { step, evaluation };
     return evaluation;
@@ -51,7 +51,7 @@ export async function openTaskEvaluator(prepared: PreparedFineTune): Promise<Eva
 /** Weights with the head that answers. */
 interface Answering {
   readonly parameters: Parameters;
-  readonly head: Head;
+  readonly head: Answerer;
 }
 
 function evaluateWeights(
@@ -66,17 +66,23 @@ function evaluateWeights(
 
 /** An engine that has weights, for as long as they are used. */
 async function withWeights<T>(
-  { spec, start, resolved: { settings } }: PreparedFineTune,
+  prepared: PreparedFineTune,
   { parameters, head }: Answering,
   use: (serving: Pick<Fitting, "engine" | "model" | "options">) => Promise<T>,
 ): Promise<T> {
+  const {
+    spec,
+    start,
+    resolved: { settings },
+  } = prepared;
   const { threads } = spec.executor;
   const engine = await createEngine(
-    { config: start.config, heads: [head], parameters },
+    { config: start.config, heads: headsOf(head), parameters },
     { device: "cpu", calibrationMs: 0, ...(threads === undefined ? {} : { threads }) },
   );
   try {
-    const model = { tokenizer: start.tokenizer, heads: [head], maxSequenceLength: settings.maxSeqLength };
+    const { maxSeqLength: maxSequenceLength } = settings;
+    const model = { tokenizer: start.tokenizer, heads: headsOf(head), maxSequenceLength, ...encodingOf(prepared) };
     const options = {
       docStride: settings.docStride,
       maxQueryLength: settings.maxQueryLength,

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { evaluationFile, predictionFiles } from "../../tasks/evaluation/official-files.ts";
@@ -19,7 +19,7 @@ export interface FinalEvaluation {
 /** Makes the final evaluations of a run's weights. */
 export interface FinalEvaluator {
   /** @param head  that of the run, with its fit where one was made */
-  final(parameters: ReadonlyMap<string, Tensor>, step: number, head: Head): Promise<readonly FinalEvaluation[]>;
+  final(parameters: ReadonlyMap<string, Tensor>, step: number, head: Answerer): Promise<readonly FinalEvaluation[]>;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Head } from "../../model/heads.ts";
+import type { Answerer, VectorOutput } from "../../model/heads.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import type { TaskData } from "../features/task-data.ts";
 
@@ -35,7 +35,11 @@ export interface TrivialBaseline {
  * The trivial predictor of a head: the most frequent label (or set of labels) of the training data, the mean of its values, or one
  * choice in turn. Undefined where there is none, as for answers in texts.
  */
-export async function trivialBaseline(head: Head, train: Rows, evaluation: Rows): Promise<TrivialBaseline | undefined> {
+export async function trivialBaseline(
+  head: Answerer,
+  train: Rows,
+  evaluation: Rows,
+): Promise<TrivialBaseline | undefined> {
   if (head.kind === "multiple-choice") {
     let chance = 0;
     for await (const example of evaluation.examples()) {
@@ -43,6 +47,7 @@ export async function trivialBaseline(head: Head, train: Rows, evaluation: Rows)
     }
     return shareBaseline("any choice", chance / Math.max(1, evaluation.count), evaluation.count);
   }
+  if (head.kind === "vectors") return chanceOfVectors(head, evaluation);
   if (head.kind !== "classification") return undefined;
   if (head.problemType === "regression") {
     // Values that do not follow the text correlate with it by chance alone: 1 / sqrt(n) is one standard error.
@@ -59,6 +64,25 @@ export async function trivialBaseline(head: Head, train: Rows, evaluation: Rows)
   let right = 0;
   for await (const example of evaluation.examples()) if (labelOf(example) === majority) right++;
   return shareBaseline(`always ${JSON.stringify(majority)}`, right / Math.max(1, evaluation.count), evaluation.count);
+}
+
+/** Finding a partner by drawing lots: the expected reciprocal rank among as many texts as there are. */
+async function chanceOfVectors({ measure }: VectorOutput, evaluation: Rows): Promise<TrivialBaseline> {
+  const noise = 2 / Math.sqrt(Math.max(1, evaluation.count));
+  if (measure === "likeness") return { predictor: "any value", metric: "spearman", value: 0, noise };
+  const texts = new Set<string>();
+  for await (const example of evaluation.examples()) {
+    if (example.kind !== "pair" || example.score !== undefined) continue;
+    for (const text of [...example.positives, ...example.negatives]) texts.add(text);
+  }
+  const count = Math.max(1, texts.size);
+  let [mean, squares] = [0, 0];
+  for (let rank = 1; rank <= count; rank++) {
+    mean += 1 / rank / count;
+    squares += 1 / rank ** 2 / count;
+  }
+  const spread = Math.sqrt(Math.max(0, squares - mean * mean) / Math.max(1, evaluation.count));
+  return { predictor: "any text", metric: "mrr", value: mean, noise: 2 * spread };
 }
 
 function shareBaseline(predictor: string, value: number, count: number): TrivialBaseline {

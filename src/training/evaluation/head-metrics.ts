@@ -1,10 +1,10 @@
-import type { Head, ProblemType } from "../../model/heads.ts";
+import type { Answerer, ProblemType } from "../../model/heads.ts";
 import type { Recipe } from "../settings/recipes.ts";
 
 // Which metrics the evaluation of each head reports, and which of them chooses the best checkpoint.
 
 /** Metrics that an evaluation of this head always reports, official names. */
-export function metricsOf(head: Head): readonly string[] {
+export function metricsOf(head: Answerer): readonly string[] {
   switch (head.kind) {
     case "classification":
       switch (head.problemType) {
@@ -28,6 +28,10 @@ export function metricsOf(head: Head): readonly string[] {
       return ["exact_match", "f1"];
     case "span-answerability":
       return ["exact", "f1", "null_score_diff_threshold"];
+    case "vectors":
+      return head.measure === "likeness"
+        ? ["spearman", "pearson"]
+        : ["mrr", "recall_at_1", "recall_at_5", "recall_at_10"];
     case "masked-lm":
     case "sentence-order":
       return [];
@@ -35,7 +39,7 @@ export function metricsOf(head: Head): readonly string[] {
 }
 
 /** The metric that chooses the best checkpoint where none is given: one that an evaluation of this head reports. */
-export function defaultMetric({ metric, task, source }: Recipe, head: Head | undefined): readonly [string, string] {
+export function defaultMetric({ metric, task, source }: Recipe, head: Answerer | undefined): readonly [string, string] {
   if (head === undefined || metricsOf(head).includes(metric)) return [metric, `${task} recipe (${source})`];
   if (head.kind === "classification" && head.problemType === "regression") return ["pearson", "as STS-B, for values"];
   return [metricsOf(head)[0] ?? metric, "the first that an evaluation of this head reports"];
@@ -74,6 +78,12 @@ export function possibleMetrics(
             ]),
           ]
         : metricsOf({ name: task, kind: "span" });
+    case "vectors":
+      // Evaluation data may turn out to be pairs with a score.
+      return [
+        ...metricsOf({ name: "vectors", kind: "vectors" }),
+        ...metricsOf({ name: "vectors", kind: "vectors", measure: "likeness" }),
+      ];
     default:
       return metricsOf({ name: task, kind: headKind });
   }

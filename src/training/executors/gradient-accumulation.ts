@@ -40,7 +40,7 @@ function sizesOf({ objective, trunk, config }: StepSpec, batch: Batch): BatchSiz
   return {
     examples: dim(sequences, 0),
     length: trunk === "cached" ? dim(sequences, 1) : dim(sequences, -1),
-    choices: objective.kind === "multiple-choice" ? dim(sequences, 1) : 0,
+    choices: objective.kind === "multiple-choice" || objective.kind === "contrastive" ? dim(sequences, 1) : 0,
     predictions: dim("masked_lm_positions", 1),
     ...("cls_positions" in batch ? { segments: dim("cls_positions", 1) } : {}),
     ...(trunk === "cached" ? { cachedWidth: config.hiddenSize } : {}),

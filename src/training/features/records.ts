@@ -1,10 +1,11 @@
-import type { ClassificationHead, Head } from "../../model/heads.ts";
+import type { Answerer, ClassificationHead } from "../../model/heads.ts";
 import { dataError } from "../../tasks/datasets/data-source.ts";
 import {
   type ChoiceExample,
   type ClassificationExample,
   type Example,
   labelIdOf,
+  type PairExample,
   type QuestionExample,
   type TaskName,
 } from "../../tasks/datasets/examples.ts";
@@ -24,7 +25,7 @@ import type { TrainingRecord } from "../step/collate.ts";
 
 export interface RecordOptions {
   readonly task: TaskName;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly tokenizer: Tokenizer;
   readonly maxSeqLength: number;
   readonly docStride: number;
@@ -61,6 +62,9 @@ export async function* recordsOf(
       case "question":
         for (const record of windowRecords(example, context(example.context), options)) yield labelled(record);
         break;
+      case "pair":
+        yield* pairRecords(example, options);
+        break;
     }
   }
 }
@@ -78,6 +82,7 @@ export function recordParameters(options: Omit<RecordOptions, "onDropped">): Rec
     case "classification":
     case "masked-lm":
     case "sentence-order":
+    case "vectors":
       return common;
   }
 }
@@ -147,6 +152,23 @@ function choiceRecord(example: ChoiceExample, context: TokenizedText, options: R
     sequence_lengths: Int32Array.from(sequences, ({ inputIds }) => inputIds.length),
     label_ids: Int32Array.of(answer),
   };
+}
+
+/** A record for each partner of an anchor: anchor, partner and negatives, each a sequence of its own. */
+function* pairRecords(example: PairExample, { tokenizer, maxSeqLength }: RecordOptions): Generator<TrainingRecord> {
+  const { anchor, positives, negatives, score, location } = example;
+  if (score !== undefined)
+    throw dataError(location, "a pair with a score is for evaluation: contrastive training has none");
+  const encoded = (text: string) => encodeTexts(tokenizer, tokenizer.tokenize(text), undefined, maxSeqLength);
+  const [first, ...wrong] = [anchor, ...negatives].map(encoded);
+  for (const positive of positives) {
+    const sequences = [first!, encoded(positive), ...wrong]; // an anchor is always there
+    yield {
+      input_ids: concatenated(sequences.map(({ inputIds }) => inputIds)),
+      segment_ids: concatenated(sequences.map(({ tokenTypeIds }) => tokenTypeIds)),
+      sequence_lengths: Int32Array.from(sequences, ({ inputIds }) => inputIds.length),
+    };
+  }
 }
 
 function* windowRecords(

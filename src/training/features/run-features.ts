@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Head } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import type { Tensor } from "../../model/tensor.ts";
 import type { Example } from "../../tasks/datasets/examples.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
@@ -21,7 +21,7 @@ export interface RunFeaturesSpec {
   readonly cache: string;
   readonly task: Task;
   readonly data: CheckedData;
-  readonly head: Head;
+  readonly head: Answerer;
   readonly settings: TrainingSettings;
   readonly start: StartingModel;
   /** Of trunk and head, as training begins. */
@@ -59,7 +59,7 @@ export async function openRunFeatures(
     await asked?.close();
     await ids.close();
   }
-  if (!settings.headOnly) return { features, dropped, ...mixed };
+  if (!settings.headOnly || head.kind === "vectors") return { features, dropped, ...mixed };
   onActivity("computing the trunk's outputs");
   const outputs = await openTrunkOutputs(cache, features, { start: { ...start, parameters }, head, ...threads });
   await features.close();

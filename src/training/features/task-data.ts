@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { invalidInput } from "../../errors.ts";
-import type { ClassificationHead, Head, ProblemType } from "../../model/heads.ts";
+import type { Answerer, ClassificationHead, Head, ProblemType } from "../../model/heads.ts";
 import { type Example, headKindsOf, officialLabels } from "../../tasks/datasets/examples.ts";
 import type { DatasetReport } from "../data/dataset-report.ts";
 import { type FoldRule, foldsOf } from "../data/folds.ts";
 import { refuseUnusable, warningsOf } from "../data/report-text.ts";
 import { acceptedExamples, type DatasetSpec, type ReadingOptions } from "../data/rows/dataset-rows.ts";
 import { isHeldOut, phraseSplit, type SplitRule } from "../data/split.ts";
-import { type ValidationOptions, validateDataset } from "../data/validate-dataset.ts";
+import { SCORED_PAIR, type ValidationOptions, validateDataset } from "../data/validate-dataset.ts";
 import type { Task } from "../settings/recipes.ts";
 
 // Reads and checks the data of a fine-tuning run before its first step.
@@ -67,8 +67,8 @@ export interface CheckedData {
   /** Texts without labels, where they were given. */
   readonly unlabelled?: TaskData;
   /** The head that these examples train. */
-  readonly head: Head;
-  /** Most choices of a question; 1 for other tasks. */
+  readonly head: Answerer;
+  /** Most sequences of an example: choices of a question, texts of a pair with its negatives; 1 for other tasks. */
   readonly choices: number;
   /** What the full pass over each file found. */
   readonly reports: readonly DatasetReport[];
@@ -94,7 +94,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     ...rule,
   });
   refuseUnusable(trainReport);
-  const head = rule.head ?? headOf(spec, trainReport, heads);
+  let head = rule.head ?? headOf(spec, trainReport, heads);
   const reports = [trainReport];
   for (const set of [evaluation, mismatched]) {
     if (set === undefined) continue;
@@ -102,6 +102,8 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     const report = await validateDataset(set, { purpose: "evaluation", ...labels });
     refuseUnusable(report);
     reports.push(report);
+    if (head.kind === "vectors" && report.labels[SCORED_PAIR] === report.accepted)
+      head = { ...head, measure: "likeness" };
   }
   const unlabelled = unlabelledOf(spec, head);
   if (unlabelled !== undefined) {
@@ -129,7 +131,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
     ...(unlabelled === undefined
       ? {}
       : { unlabelled: await taskData(() => withoutLabels(acceptedExamples(unlabelled))) }),
-    choices: Math.max(trainData.choices, evalData?.choices ?? 1),
+    choices: head.kind === "vectors" ? trainData.choices : Math.max(trainData.choices, evalData?.choices ?? 1),
     reports,
     warnings: reports.flatMap(warningsOf),
   };
@@ -142,7 +144,7 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
  */
 export async function checkEvaluationData(
   { task, path, ...reading }: { readonly task: Task; readonly path: string } & ReadingOptions,
-  head: Head,
+  head: Answerer,
 ): Promise<DatasetSpec> {
   const classification = head.kind === "classification";
   const spec = { ...reading, task, train: path, ...(classification ? { problemType: head.problemType } : {}) };
@@ -177,7 +179,7 @@ function mismatchedOf(spec: TaskDataSpec): DatasetSpec | undefined {
 /** @throws AlbertError invalid-input for a head whose examples are more than texts */
 function unlabelledOf(
   { unlabelled, columns, acceptWindowsText, skipInvalid, separator }: TaskDataSpec,
-  head: Head,
+  head: Answerer,
 ): DatasetSpec | undefined {
   if (unlabelled === undefined) return undefined;
   if (head.kind !== "classification") {
@@ -211,6 +213,7 @@ async function taskData(examples: () => AsyncIterable<Example>): Promise<TaskDat
   for await (const { location: _, ...example } of examples()) {
     hash.update(JSON.stringify(example));
     count++;
+    if (example.kind === "pair") choices = Math.max(choices, 2 + example.negatives.length);
     if (example.kind === "choice") choices = Math.max(choices, example.choices.length);
   }
   return { digest: hash.digest("hex"), count, examples, choices };
@@ -342,7 +345,8 @@ function headOf(
   { task, problemType = "single-label" }: TaskDataSpec,
   report: DatasetReport,
   heads: readonly Head[],
-): Head {
+): Answerer {
+  if (task === "contrastive") return { kind: "vectors", name: "vectors" };
   const kinds = headKindsOf(task);
   if (!kinds.includes("classification")) {
     const impossible = (report.labels["impossible"] ?? 0) > 0;

@@ -30,6 +30,8 @@ function rightOf(example: Example): unknown {
       return example.answer ?? null;
     case "question":
       return example.answers.map(({ text }) => text);
+    case "pair":
+      return example.score ?? example.positives;
   }
 }
 
@@ -43,6 +45,10 @@ function answerOf(predictions: DatasetPredictions, row: number, labels: readonly
     case "choices": {
       const { predicted, probabilities } = predictions.rows[row]!;
       return { predicted, probabilities };
+    }
+    case "retrieval": {
+      const { id: _, ...answer } = predictions.rows[row]!;
+      return answer;
     }
     case "questions": {
       const { nBest, nullScore } = predictions.rows[row]!;

@@ -1,5 +1,6 @@
 import { invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../../model/config.ts";
+import type { SentenceEncoding } from "../../model/directory/model-directory.ts";
 import { FITS } from "../../tasks/evaluation/calibrate-head.ts";
 import { SCHEDULE_SHAPES } from "../schedule.ts";
 import { OPTIMIZER_CHOICE } from "./optimizer-choice.ts";
@@ -20,6 +21,9 @@ export interface Defaults {
   /** Sees `trainBatchSize`, which comes before it in the table. */
   readonly steps: () => readonly [steps: number, why: string];
   readonly warmup: () => readonly [steps: number, why: string];
+  readonly tokenBudget: () => readonly [tokens: number, why: string];
+  /** How the model's maker turns a text into a vector, where the model was made for that. */
+  readonly encoding?: SentenceEncoding;
   readonly unfreezing: () => readonly [steps: number, why: string];
   readonly learningRate: readonly [rate: number, why: string];
   readonly metric: readonly [name: string, why: string];
@@ -32,6 +36,12 @@ const row = <const T extends ValueType>(
   description: string,
   more: Omit<Row<T, Defaults>, "type" | "description"> = {},
 ): Row<T, Defaults> => ({ type, description, ...more });
+
+/** A default of contrastive training; other tasks have no such setting. */
+const ofContrastive =
+  <const V>(value: (defaults: Defaults) => readonly [value: V, why: string]) =>
+  (defaults: Defaults): readonly [value: V | undefined, why: string] =>
+    defaults.recipe.headKind === "vectors" ? value(defaults) : [undefined, ""];
 
 const SCRATCH = "training from random weights";
 const OFFICIAL = "as the official scripts";
@@ -127,6 +137,32 @@ export const FINE_TUNING = {
     default: "0",
     excludes: ["labelSmoothing"],
   }),
+  contrastiveLoss: row(
+    choice("ranking", "triplet"),
+    "of contrastive training: ranking is cross-entropy against all other texts of the batch, triplet keeps them a margin away",
+    {
+      otherwise: ofContrastive(() => ["ranking", "learns from every other text of the batch at once"]),
+      default: "ranking",
+    },
+  ),
+  similarityScale: row(
+    { kind: "number", above: 0, maximum: 1000 },
+    "factor of cosines in the ranking loss of contrastive training: 1 / temperature",
+    { otherwise: ofContrastive(() => [20, "a temperature of 0.05"]), default: "20" },
+  ),
+  tripletMargin: row(
+    { kind: "number", above: 0, maximum: 2 },
+    "cosine by which the triplet loss of contrastive training keeps wrong texts further away than right ones",
+    { otherwise: ofContrastive(() => [0.2, "a tenth of the range of cosines"]), default: "0.2" },
+  ),
+  pooling: row(choice("mean", "cls"), "how a text becomes a vector in contrastive training", {
+    otherwise: ofContrastive(({ encoding }) =>
+      encoding === undefined
+        ? ["mean", "the model does not say how, and the mean needs the least training"]
+        : [encoding.pooling, "as the model's maker does it"],
+    ),
+    default: "the model's own; mean where it has none",
+  }),
   classWeights: row(list, "balanced, or label=weight for labels whose examples count more or less than 1", {
     otherwise: () => [[], "every label counts alike"],
     default: "none",
@@ -171,10 +207,14 @@ export const FINE_TUNING = {
     otherwise: () => ["length", "examples of like length together need little padding"],
     default: "length",
   }),
-  tokenBudget: row(integer(1), "most tokens of one micro-batch, padding included; bounds memory, changes no meaning", {
-    otherwise: () => [2048, "bounds the memory of one micro-batch"],
-    default: "2048",
-  }),
+  tokenBudget: row(
+    integer(1),
+    "most tokens of one micro-batch, padding included; bounds memory, and changes no meaning but in contrastive training, where texts of one micro-batch are each other's wrong ones",
+    {
+      otherwise: ({ tokenBudget }) => tokenBudget(),
+      default: "2048; for contrastive training what a whole step needs",
+    },
+  ),
   emaDecay: row(share, "decay of the moving average of the weights; 0 keeps none", {
     otherwise: () => [0, "no moving average unless asked for"],
     default: "0",
@@ -224,8 +264,12 @@ export type GivenSettings = Partial<ValuesOf<typeof FINE_TUNING>>;
 /** Everything that decides a fine-tuning run, besides the data and what it starts from. */
 export type TrainingSettings = Omit<
   ValuesOf<typeof FINE_TUNING>,
-  "numTrainEpochs" | "warmupProportion" | "unfreezeEpochs" | "folds"
->;
+  "numTrainEpochs" | "warmupProportion" | "unfreezeEpochs" | "folds" | ContrastiveSetting
+> &
+  Partial<Pick<ValuesOf<typeof FINE_TUNING>, ContrastiveSetting>>;
+/** What contrastive training alone has. */
+export const CONTRASTIVE_SETTINGS = ["contrastiveLoss", "similarityScale", "tripletMargin", "pooling"] as const;
+type ContrastiveSetting = (typeof CONTRASTIVE_SETTINGS)[number];
 export type SettingName = keyof TrainingSettings;
 
 /**

@@ -1,4 +1,4 @@
-import type { HeadKind } from "../../model/heads.ts";
+import type { Answerer } from "../../model/heads.ts";
 import type { OptimizerOptions } from "../step/training-step.ts";
 
 // The published fine-tuning settings of every task.
@@ -20,8 +20,11 @@ export const TASKS = [
   "classification",
   "qa",
   "multiple-choice",
+  "contrastive",
 ] as const;
 export type Task = (typeof TASKS)[number];
+/** Tasks that a head learns, and that a teacher with such a head can teach. */
+export const HEAD_TASKS: readonly Task[] = TASKS.filter((task) => task !== "contrastive");
 
 /** Which release of the published weights a recipe is for. Version 2 was trained without dropout. */
 export type AlbertVersion = "v1" | "v2";
@@ -33,7 +36,8 @@ export type WarmupLength = { readonly steps: number } | { readonly proportion: n
 /** Published fine-tuning settings of one task. */
 export interface Recipe {
   readonly task: Task;
-  readonly headKind: Exclude<HeadKind, "masked-lm" | "sentence-order">;
+  /** What answers the task: a kind of head, or vectors. */
+  readonly headKind: Exclude<Answerer["kind"], "masked-lm" | "sentence-order">;
   readonly learningRate: number;
   readonly trainBatchSize: number;
   readonly length: RunLength;
@@ -125,6 +129,7 @@ const ALL: readonly Recipe[] = [
   own("classification", "classification", "eval_accuracy", 128),
   own("qa", "span", "f1", 384),
   own("multiple-choice", "multiple-choice", "eval_accuracy", 256),
+  own("contrastive", "vectors", "mrr", 128),
 ];
 
 const RECIPES: ReadonlyMap<Task, Recipe> = new Map(ALL.map((recipe) => [recipe.task, recipe]));
@@ -171,7 +176,7 @@ function own(task: Task, headKind: Recipe["headKind"], metric: string, maxSeqLen
     warmup: { proportion: 0.1 },
     maxSeqLength,
     dropout: 0,
-    headDropout: headKind === "span" ? 0 : 0.1,
+    headDropout: headKind === "span" || headKind === "vectors" ? 0 : 0.1,
     optimizer: "adamw-corrected",
     saveCheckpointsSteps: 200,
     metric,

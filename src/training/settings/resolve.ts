@@ -1,15 +1,21 @@
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import type { AlbertConfig } from "../../model/config.ts";
-import type { FineTuningHints } from "../../model/directory/model-directory.ts";
-import type { Head } from "../../model/heads.ts";
+import type { FineTuningHints, SentenceEncoding } from "../../model/directory/model-directory.ts";
+import type { Answerer } from "../../model/heads.ts";
 import { defaultMetric } from "../evaluation/head-metrics.ts";
 import { checkSchedule } from "../schedule.ts";
 import { unfreezingStages } from "../step/unfreezing.ts";
-import { FINE_TUNING, type GivenSettings, type SettingName, type TrainingSettings } from "./fine-tuning.ts";
+import {
+  CONTRASTIVE_SETTINGS,
+  FINE_TUNING,
+  type GivenSettings,
+  type SettingName,
+  type TrainingSettings,
+} from "./fine-tuning.ts";
 import { type FittingRate, fittingRate } from "./fitting-rate.ts";
 import type { Recipe } from "./recipes.ts";
 import { type DataSize, passed, recipeSteps, recipeWarmup, stepsPerPass } from "./run-length.ts";
-import { checkTable, completeTable } from "./table.ts";
+import { checkTable, completeTable, nameOf } from "./table.ts";
 
 // Completes the settings of a run and records where each value comes from.
 
@@ -19,9 +25,13 @@ export interface RunFacts extends DataSize {
   /** Whether the trunk starts from random numbers. */
   readonly fromScratch: boolean;
   /** The head that learns, whose problem decides the metric; the recipe's metric applies where it is left out. */
-  readonly head?: Head;
+  readonly head?: Answerer;
   /** What the model's maker measured. */
   readonly hints?: FineTuningHints;
+  /** How the model's maker turns a text into a vector. */
+  readonly encoding?: SentenceEncoding;
+  /** Most sequences of an example; 1 when left out. */
+  readonly sequences?: number;
   /** What a range test found. */
   readonly tested?: FittingRate;
 }
@@ -60,6 +70,8 @@ export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: Run
         given.unfreezeEpochs === undefined
           ? [0, "every layer learns from the first step"]
           : passed(given.unfreezeEpochs, examples, batch),
+      tokenBudget: () => tokenBudgetOf(recipe, batch, soFar.maxSeqLength ?? recipe.maxSeqLength, facts.sequences),
+      ...(facts.encoding === undefined ? {} : { encoding: facts.encoding }),
       learningRate: [fitting.rate, fitting.why] as const,
       metric: defaultMetric(recipe, facts.head),
       trainStep,
@@ -67,6 +79,7 @@ export function resolveSettings(recipe: Recipe, given: GivenSettings, facts: Run
   });
   const settings = values as TrainingSettings; // every row with a default has a value now
   check(settings, given, config);
+  refuseForeign(recipe, given);
   return {
     settings,
     reasons: reasons as Record<SettingName, string>, // by the same rows
@@ -101,6 +114,30 @@ function check(settings: TrainingSettings, given: GivenSettings, config: AlbertC
     totalSteps: settings.trainStep,
     warmupSteps: settings.warmupStep,
   });
+}
+
+const OF_HEADS = ["headOnly", "unfreezeStep", "unfreezeEpochs", "headDropout"] as const;
+
+/** @throws AlbertError invalid-input for settings of contrastive training elsewhere, and for those of a head where none learns */
+function refuseForeign({ headKind }: Recipe, given: GivenSettings): void {
+  const vectors = headKind === "vectors";
+  const foreign = (vectors ? OF_HEADS : CONTRASTIVE_SETTINGS).filter(
+    (key) => given[key] !== undefined && given[key] !== false,
+  );
+  const lost = given.contrastiveLoss === "triplet" ? "similarityScale" : vectors ? "tripletMargin" : undefined;
+  const why = vectors ? "is about a head, which contrastive training has none of" : "belongs to the task contrastive";
+  const violations = foreign.map((key) => ({ field: nameOf(key), description: `${why}: leave it out` }));
+  if (lost !== undefined && given[lost] !== undefined) {
+    const description = `belongs to the other contrastive_loss: leave it out, or choose ${lost === "tripletMargin" ? "triplet" : "ranking"}`;
+    violations.push({ field: nameOf(lost), description });
+  }
+  if (violations.length > 0) throw invalidInput(violations);
+}
+
+/** Tokens of a micro-batch: of contrastive training a whole step's, whose texts are to meet. */
+function tokenBudgetOf({ headKind }: Recipe, batch: number, length: number, sequences = 2): readonly [number, string] {
+  if (headKind !== "vectors") return [2048, "bounds the memory of one micro-batch"];
+  return [batch * length * sequences, "a whole step in one: its texts are each other's wrong ones"];
 }
 
 /** Why a run cannot unfreeze its layers one after the other as asked. */

@@ -14,8 +14,11 @@ import { expectedOf, fits, parseValue, type ValueOf, type ValueType } from "./va
 export interface Row<T extends ValueType, Context> {
   readonly type: T;
   readonly description: string;
-  /** The value where none is given, and why it applies; absent for a row that is another way to say something. */
-  readonly otherwise?: (context: Context) => readonly [value: ValueOf<T>, why: string];
+  /**
+   * The value where none is given, and why it applies; undefined where the run has no such setting. Absent for a row that is another
+   * way to say something.
+   */
+  readonly otherwise?: (context: Context) => readonly [value: ValueOf<T> | undefined, why: string];
   /** The default in words, where it depends on the run. */
   readonly default?: string;
   /** Keys of rows that cannot be given together with this one. */

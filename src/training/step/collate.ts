@@ -1,14 +1,15 @@
 import { invariant } from "../../errors.ts";
 import { sizeOf } from "../../model/tensor.ts";
 import { type BatchSizes, type BatchTensorSpec, batchTensors, type Objective } from "../objectives.ts";
+import { candidateMask } from "./candidate-mask.ts";
 import type { Bucket } from "./length-buckets.ts";
-import type { Batch } from "./training-step.ts";
+import type { Batch, BatchTensor } from "./training-step.ts";
 
 // Lays training records into the fixed shapes of a batch.
 
 /**
  * One training example: tensors by the names of `batchTensors`, without the batch axis and without padding. `input_ids`
- * and `segment_ids` of several sequences (the choices of a question) lie end to end, and `sequence_lengths` says where
+ * and `segment_ids` of several sequences (the choices of a question, the texts of a pair) lie end to end, and `sequence_lengths` says where
  * each ends. Masks and example weights are not stored; collation makes them.
  */
 export type TrainingRecord = Readonly<Record<string, Int32Array | Float32Array>>;
@@ -53,7 +54,26 @@ export function collate(
   invariant(records.length > 0 && records.length <= bucket.rows, `${records.length} examples for ${bucket.rows} rows`);
   const rows = Array.from({ length: bucket.rows }, (_, row) => records[row] ?? records[0]!);
   const specs = batchTensors(objective, { ...sizes, examples: bucket.rows, length: bucket.sequenceLength });
-  return Object.fromEntries(specs.map((spec) => [spec.name, tensorOf(spec, rows, records.length)]));
+  const contrastive = objective.kind === "contrastive";
+  return Object.fromEntries(
+    specs.map((spec) => {
+      if (contrastive && spec.name === "candidate_mask") {
+        return [spec.name, candidateMask(spec, textsOf(rows, records.length))];
+      }
+      if (contrastive && spec.name === "label_ids") return [spec.name, partnersOf(bucket.rows, sizes.choices)];
+      return [spec.name, tensorOf(spec, rows, records.length)];
+    }),
+  );
+}
+
+/** Where each anchor's partner stands among the candidates of all rows: first of its own. */
+function partnersOf(rows: number, choices = 2): BatchTensor {
+  return { shape: [rows], data: Int32Array.from({ length: rows }, (_, row) => row * (choices - 1)) };
+}
+
+/** The texts of each row as their token ids; a row that is filler has none. */
+function textsOf(rows: readonly TrainingRecord[], real: number): readonly (readonly string[])[] {
+  return rows.map((record, row) => (row < real ? sequencesOf(record).map(({ inputIds }) => inputIds.join(" ")) : []));
 }
 
 function tensorOf({ name, shape, dtype }: BatchTensorSpec, rows: readonly TrainingRecord[], real: number) {

@@ -1,4 +1,4 @@
-import { mul, reshape, sub, type Tensor, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
+import { matMul, mul, reshape, slice, sub, type Tensor, type Tensor2D, type Tensor3D } from "@tensorflow/tfjs-core";
 import { invariant } from "../../errors.ts";
 import type { Dropout } from "../../model/forward/dropout.ts";
 import type { TrunkInputs } from "../../model/forward/embeddings.ts";
@@ -7,6 +7,7 @@ import { gatherTokens } from "../../model/forward/gather-tokens.ts";
 import { answerabilityLogits, endLogits, startLogits } from "../../model/forward/heads/answerability.ts";
 import { pooledLogits } from "../../model/forward/heads/classification.ts";
 import { maskedLmLogits } from "../../model/forward/heads/masked-lm.ts";
+import { meanOfTokens, unitLength } from "../../model/forward/heads/sentence-vectors.ts";
 import { spanLogits } from "../../model/forward/heads/span.ts";
 import { pool } from "../../model/forward/pooler.ts";
 import type { Variables } from "../../model/forward/variables.ts";
@@ -17,7 +18,7 @@ import type { StepSpec } from "./training-step.ts";
 
 /** One forward pass over a micro-batch. */
 export interface Pass {
-  readonly spec: Pick<StepSpec, "config" | "objective" | "headDropout" | "trunk">;
+  readonly spec: Pick<StepSpec, "config" | "objective" | "headDropout" | "trunk" | "contrastive">;
   readonly variables: Variables;
   /** By the names of `batchTensors`. */
   readonly batch: ReadonlyMap<string, Tensor>;
@@ -45,6 +46,7 @@ const ABSENT_CHOICE = 1e30;
  * | multiple-choice | [B, C], absent choices at -1e30 |
  * | span | start [B, S], end [B, S] |
  * | span-answerability | start [B, S], end [B, S] given the true start, whether there is no answer [B, 1] |
+ * | contrastive | cosines of every anchor with every candidate [B, B*(C-1)] |
  * | pretraining | words [B*M, V], sentence order [B*N, 2] |
  */
 export function headOutputs(pass: Pass): readonly HeadOutput[] {
@@ -83,6 +85,8 @@ export function headOutputs(pass: Pass): readonly HeadOutput[] {
         { kind: "sigmoid", logits: reshape(unanswerable, [-1, 1]) },
       ];
     }
+    case "contrastive":
+      return [{ kind: "value", logits: cosines(pass) }];
     case "pretraining":
       return pretrainingOutputs(pass);
   }
@@ -100,6 +104,24 @@ function pretrainingOutputs(pass: Pass): HeadOutput[] {
     { kind: "softmax", logits: maskedLmLogits(spec.config, variables, maskedLm, masked) },
     { kind: "softmax", logits: pooledLogits(variables, sentenceOrder, pooled) },
   ];
+}
+
+/** Cosines of every anchor with every candidate of the batch, float32 [B, B*(C-1)]; a row's candidates lie together. */
+function cosines(pass: Pass): Tensor2D {
+  const { spec, variables, dropout } = pass;
+  const { config } = spec;
+  const [rows, texts] = batchTensor<Tensor3D>(pass, "input_ids").shape;
+  invariant(spec.contrastive !== undefined, "a contrastive step says how texts become vectors");
+  const { inputMask } = sequences(pass);
+  const pooled =
+    spec.contrastive.pooling === "cls"
+      ? encodeFirstTokens(config, variables, sequences(pass), dropout).sequenceOutput
+      : meanOfTokens(wholeTrunk(pass).sequenceOutput, inputMask);
+  const width = config.hiddenSize;
+  const vectors: Tensor3D = reshape(unitLength(pooled), [rows, texts, width]);
+  const anchors: Tensor2D = reshape(slice(vectors, [0, 0, 0], [rows, 1, width]), [rows, width]);
+  const candidates: Tensor2D = reshape(slice(vectors, [0, 1, 0], [rows, texts - 1, width]), [-1, width]);
+  return matMul(anchors, candidates, false, true);
 }
 
 /** [B*C, 1] as [B, C], with what no choice stands behind out of reach. */

@@ -60,6 +60,23 @@ export interface ClassificationLoss {
   readonly classWeights?: readonly number[];
 }
 
+/** How vectors are made of texts, and what is minimised over them. S is the cosine of every anchor with every candidate of its batch. */
+export interface ContrastiveLoss {
+  /** The last layer at [CLS], or the mean of it over all tokens, special ones included; then scaled to length 1. */
+  readonly pooling: "mean" | "cls";
+  /**
+   * - `ranking`: cross-entropy of `scale` * S against each anchor's own partner, all other candidates being wrong ones (InfoNCE: van
+   *   den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018; with the texts of a batch as each other's
+   *   wrong ones: Henderson et al., "Efficient Natural Language Response Suggestion for Smart Reply", 2017)
+   * - `triplet`: max(0, S of a wrong candidate - S of the partner + `margin`), mean over the wrong ones for which it is above 0
+   *   (batch-all of Hermans, Beyer and Leibe, "In Defense of the Triplet Loss", 2017)
+   */
+  readonly kind: "ranking" | "triplet";
+  /** 1 / temperature. */
+  readonly scale: number;
+  readonly margin: number;
+}
+
 /** What a training step computes. Together with the shapes of a batch it determines the step's graph. */
 export interface StepSpec {
   readonly config: AlbertConfig;
@@ -69,6 +86,8 @@ export interface StepSpec {
   readonly headDropout: number;
   /** Of single-label classification. Default: cross-entropy. */
   readonly loss?: ClassificationLoss;
+  /** Of the objective `contrastive`, which needs it. */
+  readonly contrastive?: ContrastiveLoss;
   /** What is learnt from a teacher besides the labels; `objective.taught` is then present too, but in pretraining. Default: nothing. */
   readonly distillation?: Distillation;
   /** Names of the parameters that stay as they are. Default none. */

@@ -6,6 +6,7 @@ import { AlbertError } from "../../../src/errors.ts";
 import type { Model } from "../../../src/model/directory/model-directory.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
+import { headsOf } from "../../../src/model/heads.ts";
 import { createEngine } from "../../../src/runtime/packed-engine.ts";
 import { encodeTexts } from "../../../src/tasks/features/sequence.ts";
 import { openTaskEvaluator } from "../../../src/training/evaluation/evaluate.ts";
@@ -104,7 +105,7 @@ async function made(name: string, spec: FineTuneSpec): Promise<string> {
   const { prepared, outcome } = await run(spec);
   const { config, vocabulary } = prepared.start;
   const { parameters, metrics } = outcome;
-  const contents = { name, config, vocabulary, heads: [prepared.head], parameters, metrics };
+  const contents = { name, config, vocabulary, heads: headsOf(prepared.head), parameters, metrics };
   await writeModelDirectory(at(name), { ...contents, lineage: lineageOf(prepared, {}) });
   return at(name);
 }
@@ -281,7 +282,13 @@ describe("hidden states and relations", () => {
     expect(mean(outcome.losses.slice(-10))).toBeLessThan(0.7 * mean(outcome.losses.slice(0, 10)));
     expect(outcome.parameters.has("distillation/hidden_projection/kernel")).toBe(true);
     const { config, vocabulary } = prepared.start;
-    const contents = { name: "states", config, vocabulary, heads: [prepared.head], parameters: outcome.parameters };
+    const contents = {
+      name: "states",
+      config,
+      vocabulary,
+      heads: headsOf(prepared.head),
+      parameters: outcome.parameters,
+    };
     await writeModelDirectory(at("states"), contents);
     expect(
       [...(await openModelDirectory(at("states"))).parameters.keys()].filter((name) => name.startsWith("distil")),

@@ -17,11 +17,13 @@ import type { Tensor } from "../../../src/model/tensor.ts";
 import { floatValues, hostTensor, TrainingSession } from "../../../src/runtime/session/training-session.ts";
 import { batchSignature, lossScales } from "../../../src/training/executors/gradient-accumulation.ts";
 import { objectiveLoss } from "../../../src/training/objective-loss.ts";
+import type { Objective } from "../../../src/training/objectives.ts";
 import { lossAndGradients } from "../../../src/training/step/step-functions.ts";
 import { traceAccumulation } from "../../../src/training/step/step-graph.ts";
 import type { Batch, StepSpec } from "../../../src/training/step/training-step.ts";
 import { expectClose } from "../../support/closeness.ts";
 import {
+  CONTRASTIVE,
   OBJECTIVES,
   randomBatch,
   randomNumbers,
@@ -135,8 +137,18 @@ function lossAt(spec: StepSpec, parameters: Parameters, batch: Batch, direction:
   return loss;
 }
 
-describe.each(Object.keys(OBJECTIVES))("the gradient of %s", (kind) => {
-  const objective = OBJECTIVES[kind]!;
+const CASES: Readonly<Record<string, readonly [Objective, Partial<StepSpec>]>> = {
+  ...Object.fromEntries(Object.entries(OBJECTIVES).map(([kind, objective]) => [kind, [objective, {}]])),
+  contrastive: [CONTRASTIVE, {}],
+  "contrastive triplets of first tokens": [
+    CONTRASTIVE,
+    // Every wrong text is within this margin: none is near the edge where the loss has no slope.
+    { contrastive: { pooling: "cls", kind: "triplet", scale: 20, margin: 2 } },
+  ],
+};
+
+describe.each(Object.keys(CASES))("the gradient of %s", (kind) => {
+  const [objective, changes] = CASES[kind]!;
 
   beforeAll(async () => {
     await setBackend("cpu");
@@ -146,7 +158,7 @@ describe.each(Object.keys(OBJECTIVES))("the gradient of %s", (kind) => {
     "is the same traced and eager, and that of finite differences (%s)",
     async (variant) => {
       const config = CONFIGS[variant]!;
-      const spec = tinySpec(objective, { config, headDropout: variant === "dropout" ? 0.3 : 0 });
+      const spec = tinySpec(objective, { config, headDropout: variant === "dropout" ? 0.3 : 0, ...changes });
       const { parameters } = tinyState(config, objective.heads, 3);
       const random = randomNumbers(variant.length + kind.length);
       const batch = randomBatch(objective, SIZES, random);

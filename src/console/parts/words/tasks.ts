@@ -3,6 +3,7 @@ export const TASKS = [
   "classification",
   "qa",
   "multiple-choice",
+  "contrastive",
   "sst-2",
   "cola",
   "mrpc",

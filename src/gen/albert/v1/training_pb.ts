@@ -64,7 +64,7 @@ export type JobSpec = Message<"albert.v1.JobSpec"> & {
 
   /**
    * Task of a fine-tune, distillation, evaluation, conversion or calibration: sst-2, mnli, qnli, qqp, rte, mrpc, cola, sts-b, wnli, squad-v1, squad-v2, race,
-   * classification, qa, multiple-choice.
+   * classification, qa, multiple-choice, contrastive.
    *
    * @generated from field: string task = 3;
    */

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { headsOf } from "../../../model/heads.ts";
 import { openTaskEvaluator } from "../../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../../training/executors/open-executor.ts";
-import { type FineTuneSpec, hintsOf, lineageOf, prepareFineTune } from "../../../training/fine-tune.ts";
+import { encodingOf, type FineTuneSpec, hintsOf, lineageOf, prepareFineTune } from "../../../training/fine-tune.ts";
 import { measurePlan, planFineTune } from "../../../training/plan.ts";
 import { type Repeat, repeatsOf } from "../../../training/repeats/repeats.ts";
 import { repeatedPlan, runRepeats } from "../../../training/repeats/run-repeats.ts";
@@ -31,9 +32,10 @@ export async function fineTuneJob(resolved: ResolvedSpec, control: JobControl): 
         runRepeats(repeats, first, { ...options, prepare, work: spec.work, openEvaluator: openTaskEvaluator }),
       model: (outcome) => ({
         config: outcome.prepared.start.config,
-        heads: [outcome.head],
+        heads: headsOf(outcome.head),
         vocabulary: outcome.prepared.start.vocabulary,
         maxSequenceLength: outcome.prepared.resolved.settings.maxSeqLength,
+        ...encodingOf(outcome.prepared),
         ...hintsOf(outcome.prepared),
         lineage: { ...lineageOf(outcome.prepared, outcome), ...lineageOfJob(resolved) },
       }),

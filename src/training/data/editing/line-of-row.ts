@@ -20,6 +20,10 @@ function recordOf(example: Example): object {
       const letter = String.fromCharCode(65 + answer);
       return { id, article: context, questions: [question], options: [choices], answers: [letter] };
     }
+    case "pair": {
+      const { anchor, positives, negatives, score } = example;
+      return { anchor, positive: positives, negative: negatives, score };
+    }
     case "classification":
       return { text: example.text, text_pair: example.textPair, label: example.label };
   }

@@ -218,5 +218,14 @@ function valuesOf(example: Example): RowValues {
         ["answer", answer === undefined ? "" : String.fromCharCode(65 + answer)],
       ];
     }
+    case "pair": {
+      const { anchor, positives, negatives, score } = example;
+      return [
+        ["anchor", anchor],
+        ["positive", positives.join(" | ")],
+        ["negative", negatives.join(" | ")],
+        ["score", score === undefined ? "" : String(score)],
+      ];
+    }
   }
 }

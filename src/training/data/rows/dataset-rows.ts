@@ -27,6 +27,7 @@ import { jsonDocumentRows, jsonLineRows } from "./json-rows.ts";
 import { glueRows, raceRows, squadRows, unreadable } from "./official-rows.ts";
 import type { RequiredFields } from "./required-fields.ts";
 import { choiceFromRow, classificationFromRow, questionFromRow, type RowOutcome } from "./row-examples.ts";
+import { pairFromRow } from "./row-pairs.ts";
 import { delimitedRows, type RowReading, type TabularRow } from "./tabular-rows.ts";
 
 // The rows of data sets of every task and format, each checked on its own.
@@ -189,7 +190,9 @@ function ownRow(row: TabularRow, spec: DatasetSpec): DatasetRow {
       ? questionFromRow(row.row)
       : spec.task === "multiple-choice"
         ? choiceFromRow(row.row, spec.unlabelled)
-        : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
+        : spec.task === "contrastive"
+          ? pairFromRow(row.row)
+          : classificationFromRow(row.row, spec.problemType ?? "single-label", spec.unlabelled);
   const example = outcome.example === undefined ? {} : { example: { ...outcome.example, ...columnsOf(row.row, spec) } };
   return { kind: "row", text, values, ...example, issues: [...row.row.issues, ...outcome.issues] };
 }
@@ -205,6 +208,7 @@ function columnsOf(row: FieldRow, { kept = [] }: DatasetSpec): { readonly column
 }
 
 function requiredFields({ task, unlabelled }: DatasetSpec): RequiredFields {
+  if (task === "contrastive") return [["anchor"], ["positive"]];
   const asked: RequiredFields =
     task === "qa" ? [["question"], ["context"]] : task === "multiple-choice" ? [["question"], ["choices"]] : [["text"]];
   if (unlabelled) return asked;

@@ -17,7 +17,11 @@ export type FieldName =
   | "answer_start"
   | "is_impossible"
   | "choices"
-  | "document";
+  | "document"
+  | "anchor"
+  | "positive"
+  | "negative"
+  | "score";
 
 /** A user's own names for fields. Those of the choices may be several, divided by `|`. */
 export type ColumnNames = Readonly<Partial<Record<FieldName, string>>>;
@@ -36,10 +40,17 @@ const ALIASES: Readonly<Record<FieldName, readonly string[]>> = {
   is_impossible: ["is_impossible", "unanswerable"],
   choices: ["choices", "options", "endings"],
   document: ["document", "document_id", "title", "group"],
+  anchor: ["anchor", "query", "question", "sentence1", "text1", "text", "premise"],
+  positive: ["positive", "pos", "answer", "passage", "sentence2", "text2", "text_pair", "hypothesis"],
+  negative: ["negative", "negatives", "neg", "hard_negative", "hard_negatives"],
+  score: ["score", "similarity", "similarity_score"],
 };
 
 /** Words that columns of choices are numbered or lettered behind, such as in `ending0` or `optionA`. */
 const CHOICE_STEMS = ["choice", "ending", "option", "answer", "op", "sol", "alternative"];
+
+/** Words that columns of negatives are numbered behind. */
+const NEGATIVE_STEMS = ["negative", "neg", "hard_negative"];
 
 /** One value and where it stands. */
 export interface Field {
@@ -57,6 +68,8 @@ export interface FieldRow {
   get(name: FieldName): Field | undefined;
   /** Values of the columns that hold a choice each, in order; those at the end that are empty are left out. */
   choiceColumns(): readonly Field[];
+  /** Values of the columns that hold a negative each (`negative_1`, ...), in order. */
+  negativeColumns(): readonly Field[];
   /** The value under any other name. */
   column(name: string): Field | undefined;
   /** Every value under its column or key, in order. */
@@ -128,21 +141,33 @@ export function choiceKeys(keys: readonly string[], columns: ColumnNames): strin
   const named = namedChoices(keys, columns);
   if (named !== undefined) return named.filter((name) => keys.includes(name));
   if (columns.choices !== undefined) return [];
-  for (const stem of CHOICE_STEMS) {
-    const pattern = new RegExp(`^${stem}[_ ]?(\\d+|[a-z])$`, "i");
-    const numbered = keys
-      .map((key) => ({ key, number: pattern.exec(key.trim())?.[1]?.toLowerCase() }))
-      .flatMap(({ key, number }) => (number === undefined ? [] : [{ key, rank: rankOf(number) }]))
-      .sort((a, b) => a.rank - b.rank)
-      .map(({ key }) => key);
-    if (numbered.length > 1) return numbered;
-  }
+  const numbered = numberedKeys(keys, CHOICE_STEMS, 2);
+  if (numbered.length > 0) return numbered;
   const letters: string[] = [];
   for (let code = 65; ; code++) {
     const letter = keys.find((key) => key.trim().toUpperCase() === String.fromCharCode(code));
     if (letter === undefined) return letters;
     letters.push(letter);
   }
+}
+
+/** Keys of the columns that hold a negative each, in order: numbered ones, such as `negative_1`. */
+export function negativeKeys(keys: readonly string[]): string[] {
+  return numberedKeys(keys, NEGATIVE_STEMS, 1);
+}
+
+/** Keys that are numbered or lettered behind the first of the words that so many are, in order. */
+function numberedKeys(keys: readonly string[], stems: readonly string[], fewest: number): string[] {
+  for (const stem of stems) {
+    const pattern = new RegExp(`^${stem}[_ ]?(\\d+|[a-z])$`, "i");
+    const numbered = keys
+      .map((key) => ({ key, number: pattern.exec(key.trim())?.[1]?.toLowerCase() }))
+      .flatMap(({ key, number }) => (number === undefined ? [] : [{ key, rank: rankOf(number) }]))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ key }) => key);
+    if (numbered.length >= fewest) return numbered;
+  }
+  return [];
 }
 
 /** Place of a number or of a letter from a. */

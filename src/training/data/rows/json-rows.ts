@@ -3,7 +3,7 @@ import { type DataSource, type DecodedText, type TextLine, textLines } from "../
 import { JsonPlaces, locateInJson, parseJson } from "../../../tasks/datasets/json-text.ts";
 import { type RowIssue, rejectsRow, rowIssue } from "../issues.ts";
 import { lineIssues } from "../windows-text.ts";
-import { type ColumnNames, choiceKeys, type FieldRow, fieldKey, withoutEmptyEnd } from "./fields.ts";
+import { type ColumnNames, choiceKeys, type FieldRow, fieldKey, negativeKeys, withoutEmptyEnd } from "./fields.ts";
 import { missingFields } from "./required-fields.ts";
 import type { RowReading, TabularRow } from "./tabular-rows.ts";
 
@@ -99,6 +99,7 @@ function objectRow(
       column: (name) => field(name),
       values,
       choiceColumns: () => withoutEmptyEnd(choiceKeys(keys, columns).flatMap((key) => field(key) ?? [])),
+      negativeColumns: () => negativeKeys(keys).flatMap((key) => field(key) ?? []),
     },
   };
 }

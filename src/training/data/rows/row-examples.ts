@@ -113,7 +113,8 @@ function impossibility(row: FieldRow, issues: RowIssue[]): boolean | undefined {
   return undefined;
 }
 
-function idOf(row: FieldRow): string {
+/** The name of a row in prediction files: its own, or its place. */
+export function idOf(row: FieldRow): string {
   const id = row.get("id")?.value;
   return id === undefined || id === "" ? `row-${row.location.line}` : String(id);
 }
@@ -264,7 +265,8 @@ function rightChoice(row: FieldRow, choices: readonly string[], issues: RowIssue
   return answer;
 }
 
-function safeJson(text: string): unknown {
+/** The value that a text holds as JSON; undefined where it is none. */
+export function safeJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -10,6 +10,7 @@ import {
   type FieldName,
   type FieldRow,
   fieldKey,
+  negativeKeys,
   type RowValues,
   withoutEmptyEnd,
 } from "./fields.ts";
@@ -138,5 +139,6 @@ function recordRow(
     column: (name) => field(keys.find((key) => key.trim() === name)),
     values: () => valuesOf(record, keys),
     choiceColumns: () => withoutEmptyEnd(choiceKeys(keys, columns).flatMap((key) => field(key) ?? [])),
+    negativeColumns: () => negativeKeys(keys).flatMap((key) => field(key) ?? []),
   };
 }
