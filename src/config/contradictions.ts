@@ -16,6 +16,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
+    ...trackers(config),
     ...indexNames(config),
   ];
 }
@@ -161,6 +162,43 @@ function homes({ server, store, training, jobs }: Config): FieldViolation[] {
       ? "is needed where store.directory is not a local directory"
       : "is needed with jobs.queue shared: a local directory of this server's own for the files of the job in hand";
   return [{ field: "training.directory", description }];
+}
+
+/** Jobs are told of where there are some, and a secret only where nobody listens. */
+function trackers({ store, tracking }: Config): FieldViolation[] {
+  const { mlflowUri, mlflowExperiment, mlflowCredentialFile } = tracking;
+  const field = "tracking.mlflow_uri";
+  if (mlflowUri === "") {
+    if (mlflowCredentialFile === "") return [];
+    return [{ field: "tracking.mlflow_credential_file", description: `has no effect without ${field}` }];
+  }
+  const url = URL.canParse(mlflowUri) ? new URL(mlflowUri) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    return [
+      {
+        field,
+        description: `expected an http or https URL, such as http://mlflow:5000, got ${JSON.stringify(mlflowUri)}`,
+      },
+    ];
+  }
+  const violations: FieldViolation[] = [];
+  if (url.username !== "" || url.password !== "") {
+    const description =
+      "must hold no user or password, which would be shown: write them into tracking.mlflow_credential_file";
+    violations.push({ field, description });
+  }
+  if (mlflowCredentialFile !== "" && url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
+    violations.push({
+      field,
+      description: "must be an https URL with tracking.mlflow_credential_file: what is in it would travel unprotected",
+    });
+  }
+  if (mlflowExperiment === "") {
+    violations.push({ field: "tracking.mlflow_experiment", description: `is needed with ${field}` });
+  }
+  if (store.directory === "")
+    violations.push({ field, description: "has no effect without store.directory: there are no jobs" });
+  return violations;
 }
 
 /** What an index may be called: its name appears in requests, tokens and metrics. */

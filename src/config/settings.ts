@@ -558,6 +558,26 @@ const SETTINGS = {
       doc: "Resident memory of one child process with jobs.isolation process; one that uses more is ended with OUT_OF_MEMORY. 0: three quarters of the memory that the server may use.",
     }),
   },
+  tracking: {
+    mlflowUri: text({
+      default: "",
+      placeholder: "url",
+      roles: TRAINS,
+      doc: "Tracking server of MLflow, such as http://mlflow:5000, that is told of each job as a run: settings, curves, metrics, notes, tags, how it ended, and the card of what it made. Empty: none is told.",
+    }),
+    mlflowExperiment: text({
+      default: "albert",
+      placeholder: "name",
+      roles: TRAINS,
+      doc: "Experiment of the tracking server that holds the runs; made where there is none of the name.",
+    }),
+    mlflowCredentialFile: text({
+      default: "",
+      placeholder: "file",
+      roles: TRAINS,
+      doc: "File with what the tracking server knows this one by: user:password, or a token. Read again before each call. Empty: none.",
+    }),
+  },
   tracing: {
     exporter: choice(["none", "otlp"], {
       default: "none",

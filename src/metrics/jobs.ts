@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 
 // The series about training jobs, read when scraped.
 
@@ -26,6 +26,10 @@ export interface JobReading {
 export interface JobMetrics {
   /** Names the list to read at each scrape; called once, by the owner of the jobs. */
   observe(jobs: () => readonly JobReading[]): void;
+  /** Points of curves that a tracking server was told, or never will be. */
+  tracked(outcome: "sent" | "lost", points: number): void;
+  /** The tracking server could not be reached, or did not take what it was told. */
+  trackingFailed(): void;
 }
 
 export function jobMetrics(registry: Registry): JobMetrics {
@@ -68,9 +72,22 @@ export function jobMetrics(registry: Registry): JobMetrics {
     "When the job at work last wrote to its log, in seconds since 1970.",
     ({ updatedMs }) => updatedMs / 1000,
   );
+  const points = new Counter({
+    name: "albert_tracking_points_total",
+    help: "Points of jobs' curves that the tracking server was told, or that are lost to it because it refused their run.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "albert_tracking_failures_total",
+    help: "Times that the tracking server went out of reach, or refused a run.",
+    registers,
+  });
   return {
     observe: (jobs) => {
       read = jobs;
     },
+    tracked: (outcome, count) => points.inc({ outcome }, count),
+    trackingFailed: () => failures.inc(),
   };
 }

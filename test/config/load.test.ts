@@ -66,6 +66,23 @@ describe("loadConfig", () => {
     expect(of("my docs.index")["search.indexes"]).toMatch(/^"my docs" cannot be the name of an index/);
   });
 
+  it("takes a tracking server by its URL, without a secret in it, and a secret only where nobody listens", () => {
+    const of = (uri: string, rest: Readonly<Record<string, string>> = {}) =>
+      problems({ flags: { store: "data", "tracking-mlflow-uri": uri, ...rest } });
+    const secret = { "tracking-mlflow-credential-file": "secret" };
+    expect(of("http://mlflow:5000")).toEqual({});
+    expect(of("http://127.0.0.1:5000", secret)).toEqual({});
+    expect(of("https://mlflow.example", secret)).toEqual({});
+    expect(of("http://mlflow:5000", secret)["tracking.mlflow_uri"]).toMatch(/^must be an https URL/);
+    expect(of("mlflow:5000")["tracking.mlflow_uri"]).toMatch(/^expected an http or https URL/);
+    expect(of("https://ann:x@mlflow")["tracking.mlflow_uri"]).toMatch(/^must hold no user or password/);
+    expect(of("https://mlflow", { store: "" })["tracking.mlflow_uri"]).toMatch(/^has no effect without store/);
+    expect(of("", secret)["tracking.mlflow_credential_file"]).toMatch(/^has no effect without/);
+    expect(of("https://mlflow", { "tracking-mlflow-experiment": "" })["tracking.mlflow_experiment"]).toMatch(
+      /^is needed/,
+    );
+  });
+
   it("reports every problem of every source together", () => {
     const found = problems({
       file: { name: "a.json", json: { serving: { max_requets: 1 }, sevring: 3, log: { level: "loud" } } },

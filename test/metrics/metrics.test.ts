@@ -200,6 +200,8 @@ function recordEverything(all: Metrics): void {
   const { calls, requests, queue, batches, models, canaries, jobs, store, caches, indexes, process } = all;
   const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
   jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
+  jobs.tracked("sent", 3);
+  jobs.trackingFailed();
   store.operated("get", "ok", 0.1);
   store.collected(1, 1, 1);
   store.followFailed();

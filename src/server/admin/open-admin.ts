@@ -50,12 +50,13 @@ import { openDatasetWork } from "./data/dataset-work.ts";
 import { JobLimit } from "./job-limit.ts";
 import { modelService } from "./model-service.ts";
 import { jobTraces, traceGate } from "./trace-changes.ts";
+import { trackRuns } from "./track-runs.ts";
 import { trainingService } from "./training-service.ts";
 
 // Opens the store, its deployment and the jobs, and joins them to the services for administrators.
 
 export interface AdminOptions {
-  readonly config: Pick<Config, "server" | "store" | "training" | "jobs" | "runtime">;
+  readonly config: Pick<Config, "server" | "store" | "training" | "jobs" | "tracking" | "runtime">;
   readonly log: ServerLog;
   readonly serving: Serving;
   readonly metrics: Pick<Metrics, "jobs" | "store" | "caches" | "canaries">;
@@ -177,6 +178,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       log.warn({ err: error }, "what interrupted jobs had made of their data could not be removed"),
     );
   }
+  const tracking =
+    jobs === undefined ? undefined : trackRuns({ config, jobs, store, holder, log, metrics: metrics.jobs });
   // One for all listeners: what one of them lets in counts for the others.
   const jobLimit = jobs === undefined ? undefined : new JobLimit(jobs, options.allowances);
   return {
@@ -224,6 +227,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     },
     stopJobs: async () => jobs?.stop(),
     async close() {
+      await jobs?.stop();
+      await tracking?.close();
       await jobs?.close();
       await retention.close();
       await deployment.close();
