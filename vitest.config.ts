@@ -1,4 +1,10 @@
+import { pathToFileURL } from "node:url";
 import { defineConfig } from "vitest/config";
+// @ts-expect-error a plain script, which runs before anything is installed, has no types
+import { isBuilt } from "./scripts/build-state.mjs";
+
+// Threads of the program run as they were built, unless sources are newer or may become so while the tests are watched.
+const built: boolean = process.argv.includes("run") && isBuilt(import.meta.dirname);
 
 export default defineConfig({
   test: {
@@ -7,5 +13,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    env: built ? { TEST_BUILT_PROGRAM: pathToFileURL(`${import.meta.dirname}/dist/`).href } : {},
   },
 });

@@ -5,6 +5,7 @@ import { memoryLimitBytes } from "../memory-limit.ts";
 import { sweepTemporaryDirectories } from "../temporary-directories.ts";
 import type { HeapLimit, HostedThread, ThreadEnd, ThreadHost, ThreadStart } from "./hosted-thread.ts";
 import { errorOf, type PlainError } from "./plain-error.ts";
+import { builtEntry } from "./worker.ts";
 
 // Runs a module on a thread of a child process of this program: whatever it does to its process is done to the child alone.
 
@@ -64,11 +65,12 @@ export function inProcess(limit: ProcessLimit): ThreadHost {
 /** A new process with the child's module, which reads TypeScript where this one does. */
 function forkChild(): ChildProcess {
   const here = import.meta.url;
-  const compiled = !here.endsWith(".ts");
-  const child = fileURLToPath(new URL(`./thread-process-child.${compiled ? "js" : "ts"}`, here));
+  const entry = new URL("./thread-process-child", here);
+  const compiled = here.endsWith(".ts") ? builtEntry(entry) : new URL(`${entry.href}.js`);
+  const child = fileURLToPath(compiled ?? new URL(`${entry.href}.ts`));
   const tsx = () => pathToFileURL(createRequire(here).resolve("tsx")).href;
   return fork(child, [], {
-    execArgv: compiled ? [] : ["--import", tsx()],
+    execArgv: compiled !== undefined ? [] : ["--import", tsx()],
     serialization: "advanced",
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
