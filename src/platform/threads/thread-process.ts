@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { memoryLimitBytes } from "../memory-limit.ts";
 import { sweepTemporaryDirectories } from "../temporary-directories.ts";
+import { builtEntry } from "./built-entry.ts";
 import type { HeapLimit, HostedThread, ThreadEnd, ThreadHost, ThreadStart } from "./hosted-thread.ts";
 import { errorOf, type PlainError } from "./plain-error.ts";
-import { builtEntry } from "./worker.ts";
 
 // Runs a module on a thread of a child process of this program: whatever it does to its process is done to the child alone.
 

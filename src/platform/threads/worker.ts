@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { isMainThread, Worker, type WorkerOptions } from "node:worker_threads";
+import { builtEntry } from "./built-entry.ts";
 import { awaitOutside, type NativeCells, stopNativeCalls, withCells } from "./native-calls.ts";
 
 // Threads of this program: started from its modules, and ended where that harms nothing else.
@@ -64,19 +65,6 @@ function endAll(): void {
   const until = isMainThread ? performance.now() + EXIT_MS : Number.POSITIVE_INFINITY;
   const left = all.filter((cells) => !awaitOutside(cells, until - performance.now()));
   if (left.length > 0) process.kill(process.pid, "SIGKILL");
-}
-
-/**
- * A module of the sources as it was built, where the test suite says by `TEST_BUILT_PROGRAM` that the build in that directory is as
- * new as they are: it loads in a quarter of the time.
- *
- * @param entry  URL of the module without its extension
- */
-export function builtEntry(entry: URL): URL | undefined {
-  const built = process.env["TEST_BUILT_PROGRAM"];
-  if (built === undefined) return undefined;
-  const sources = new URL("../src/", built).href;
-  return entry.href.startsWith(sources) ? new URL(`${entry.href.slice(sources.length)}.js`, built) : undefined;
 }
 
 /** A module that first teaches the new thread to read TypeScript: `--import tsx` reaches only the main thread. */
