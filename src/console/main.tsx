@@ -2,12 +2,14 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ServerStatus } from "./parts/server-status.tsx";
 import { readSession, type Session, SIGNED_OUT, signOut } from "./session.ts";
+import { DataSetsView } from "./views/data.tsx";
 import { FeedbackView } from "./views/feedback.tsx";
 import { HealthView } from "./views/health.tsx";
 import { JobsView } from "./views/jobs.tsx";
 import { RunsView } from "./views/runs.tsx";
 import { SearchView } from "./views/search.tsx";
 import { SignInView } from "./views/sign-in.tsx";
+import { TeachView } from "./views/teach.tsx";
 import { TryItView } from "./views/try-it.tsx";
 import { VersionsView } from "./views/versions.tsx";
 
@@ -17,12 +19,19 @@ const VIEWS = [
   { path: "try", title: "Try it", intro: "Ask the models that serve now.", view: TryItView },
   { path: "search", title: "Search", intro: "Ask a folder of texts.", view: SearchView },
   {
+    path: "data",
+    title: "Data",
+    intro: "What is stored to teach from: look at it, mend it, split it.",
+    view: DataSetsView,
+  },
+  { path: "teach", title: "Teach", intro: "A model from a file of your own, step by step.", view: TeachView },
+  {
     path: "versions",
     title: "Versions",
     intro: "What is stored, what serves, where it is wrong, and how it got there.",
     view: VersionsView,
   },
-  { path: "jobs", title: "Jobs", intro: "Teach a model from a file of your own.", view: JobsView },
+  { path: "jobs", title: "Jobs", intro: "Every kind of job, with all of its settings.", view: JobsView },
   { path: "runs", title: "Runs", intro: "Every run, and several side by side.", view: RunsView },
   {
     path: "feedback",

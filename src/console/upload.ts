@@ -1,4 +1,5 @@
 import { datasets } from "./api.ts";
+import { nameInStore } from "./parts/words/name-in-store.ts";
 
 /**
  * Sends a file to the dataset store in chunks; a broken upload of the same bytes continues where it stopped.
@@ -13,7 +14,10 @@ export async function uploadDataset(
 ): Promise<string> {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-  const begun = await datasets.beginUpload({ name: file.name, bytes: BigInt(bytes.length), digest }, { signal });
+  const begun = await datasets.beginUpload(
+    { name: nameInStore(file.name), bytes: BigInt(bytes.length), digest },
+    { signal },
+  );
   const chunk = Math.max(1, begun.maxChunkBytes || 512 * 1024);
   for (let offset = Number(begun.receivedBytes); offset < bytes.length; ) {
     const reply = await datasets.uploadChunk(

@@ -20,10 +20,12 @@ import {
   overflow,
 } from "./console-rig.ts";
 
-const VIEWS = ["try", "search", "versions", "jobs", "runs", "feedback", "health"] as const;
+const VIEWS = ["try", "search", "data", "teach", "versions", "jobs", "runs", "feedback", "health"] as const;
 const HEADINGS = {
   try: "Try it",
   search: "Search",
+  data: "Data",
+  teach: "Teach",
   versions: "Versions",
   jobs: "Jobs",
   runs: "Runs",
@@ -34,6 +36,8 @@ const HEADINGS = {
 const CONTENT = {
   try: "form",
   search: "form",
+  data: ".data-sets, .empty",
+  teach: "input[type=file]",
   versions: ".versions",
   jobs: ".jobs, .empty",
   runs: ".runs, .empty",
@@ -117,7 +121,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
   it("shows its views that refuse nothing, ask no other host and fit into 360 pixels", async () => {
     const page = await open("try", { width: 360 });
     for (const view of VIEWS) {
-      await page.getByRole("link", { name: HEADINGS[view] }).click();
+      await page.getByRole("navigation").getByRole("link", { name: HEADINGS[view] }).click();
       await page.getByRole("heading", { level: 1, name: HEADINGS[view] }).waitFor();
       await shown(page, view);
       expect(await overflow(page), view).toBe(0);
@@ -348,8 +352,8 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       opened.push(one);
       const { page } = one;
       await page.getByRole("status").filter({ hasText: "Serving 1 model" }).waitFor();
-      for (const view of ["Versions", "Jobs"]) {
-        await page.getByRole("link", { name: view }).click();
+      for (const view of ["Data", "Teach", "Versions", "Jobs"]) {
+        await page.getByRole("navigation").getByRole("link", { name: view }).click();
         await page.getByRole("alert").filter({ hasText: "--store" }).first().waitFor();
       }
       await page.getByRole("link", { name: "Search" }).click();
@@ -526,6 +530,107 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await page.locator(".versions li").count()).toBe(1);
     expect(new URL(page.url()).hash).toBe("#/versions?q=many%407777+");
   }, 60_000);
+
+  it("shows stored data with what is wrong row by row, mends it and splits it", async () => {
+    const page = await open("data", { width: 360 });
+    const file = join(rig.directory, "My tickets (new).csv");
+    const good = Array.from(
+      { length: 2_000 },
+      (_, i) => `${i} parcel ${"late ".repeat(i % 7)},${i % 3 ? "shipping" : "billing"}`,
+    );
+    writeFileSync(
+      file,
+      ["Message,Team", "I paid, twice,billing", ",shipping", "0 parcel ,shipping", ...good, "A bill,biling", ""].join(
+        "\n",
+      ),
+    );
+    await page.getByLabel("A file").setInputFiles(file);
+    await page.getByLabel("Column of the text").selectOption("Message");
+    await page.getByLabel("Column of the label").selectOption("Team");
+    await page.getByText("2,002 of 2,004 rows can be used, 2 cannot").waitFor();
+    expect(await page.locator(".data-row").count()).toBeLessThan(400);
+    const problems = page.getByRole("region", { name: "What is wrong" });
+    expect(await problems.locator(".issues b").allTextContents()).toEqual(
+      expect.arrayContaining(["wrong column count", "empty text", "conflicting labels", "label of one row"]),
+    );
+    expect(await page.getByRole("img", { name: "2002 rows by their words" }).count()).toBe(1);
+    await button(page, "Write billing").click();
+    await page.getByLabel("Show").selectOption("rows with an error or a warning");
+    await page
+      .getByRole("status")
+      .filter({ hasText: /^3 rows$/ })
+      .waitFor();
+    await button(page, "Edit row 1").click();
+    await page.getByRole("textbox", { name: "Message" }).fill("I paid, twice");
+    await page.getByRole("combobox", { name: "Team" }).fill("billing");
+    await button(page, "Change row 1").click();
+    await button(page, "Leave out row 2").click();
+    const changes = page.getByRole("region", { name: "Changes" });
+    await changes.getByText("1 row changed, 1 row left out, label biling written billing.").waitFor();
+    await page.reload();
+    await changes.getByText("1 row changed, 1 row left out").waitFor();
+    expect(await overflow(page)).toBe(0);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await button(page, "Store as a new data set").click();
+    await page.getByRole("heading", { level: 2, name: /^My-tickets-new-edited-[0-9a-f]{8}\.csv$/ }).waitFor();
+    await page.getByText("2,003 of 2,003 rows can be used").waitFor();
+    await page.getByText(/1 row left out, 2 changed, "biling" written "billing"; 2003 rows/).waitFor();
+    await page.getByLabel("Hold out").fill("10");
+    await submit(page, "Split");
+    await page
+      .getByText(/^Stored My-tickets-new-train-.* \(1803 rows\) and My-tickets-new-held-out-.* \(200\)/)
+      .waitFor();
+    await page.getByRole("link", { name: "Teach a model from them" }).click();
+    await page.getByText("1,803 of 1,803 rows can be used").waitFor();
+    expect(await page.getByLabel("Judged on").locator("option:checked").textContent()).toContain("held-out");
+    await page.getByRole("link", { name: "Data", exact: true }).click();
+    await page
+      .locator(".data-sets li", { hasText: "My-tickets-new-held-out" })
+      .getByText(/10 % held out by seed 1/)
+      .waitFor();
+    await button(page, "Delete My-tickets-new.csv").click();
+    await button(page, "Really delete My-tickets-new.csv").click();
+    await page.locator(".data-sets a", { hasText: /^My-tickets-new\.csv$/ }).waitFor({ state: "detached" });
+  }, 120_000);
+
+  it("teaches a model of a new name from a file, step by step, and says what it has become", async () => {
+    const page = await open("teach", { width: 360 });
+    const file = join(rig.directory, "teams.csv");
+    writeFileSync(file, `Message;Team\n${"good day;positive\nbad day;negative\n".repeat(30)};positive\n`);
+    await page.getByLabel("A file").setInputFiles(file);
+    const table = page.getByRole("region", { name: "The first rows" });
+    await table.waitFor();
+    expect(await table.locator("th").allTextContents()).toEqual(["Message", "Team"]);
+    await page.getByLabel("Column of the text").selectOption("Message");
+    await page.getByLabel("Column of the label").selectOption("Team");
+    await page.getByText("60 of 61 rows can be used, 1 cannot").waitFor();
+    const [saved] = await Promise.all([page.waitForEvent("download"), button(page, "Download them").click()]);
+    expect(readFileSync((await saved.path())!, "utf8")).toMatch(
+      /^row,line,problem,what to do,text\n61,62,empty-text: /,
+    );
+    await page.getByLabel("Leave out the row that cannot be used").check();
+    await page.getByPlaceholder("tickets").fill("moods");
+    await page.getByLabel("Starts from").selectOption("reviews@1");
+    await page.getByLabel("Steps").fill("100000");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await page.reload();
+    await page.getByLabel("Leave out the row that cannot be used").waitFor();
+    await button(page, "Teach it").click();
+    await button(page, "Cancel job").click();
+    await page.getByRole("status").filter({ hasText: "cancelled" }).waitFor();
+    const admin = connectAdmin(rig.server.app.addresses.admin!, { maxAttempts: 1 });
+    const { jobs } = await admin.training.listJobs({ model: "reviews" });
+    admin.close();
+    const done = jobs.find(({ modelVersion }) => modelVersion === "reviews@2")!;
+    const verdict = await open(`teach?job=${done.id}`);
+    await verdict
+      .getByText(/^Right in [\d.]+ % of \d+ rows that it was not taught; of others like them likely in/)
+      .waitFor();
+    await verdict.getByText(/^Saying "(positive|negative)" of every row would be right in [\d.]+ %: /).waitFor();
+    await verdict.locator(".become .badge", { hasText: "gate: " }).waitFor();
+    expect(await accessibilityProblems(verdict)).toEqual([]);
+  }, 120_000);
 
   it("fits a version's decisions to data, as a job", async () => {
     const page = await open("jobs");
@@ -708,6 +813,11 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     }
     expect(await tile("Sequences a batch").textContent()).toMatch(/^\d/);
     expect(await tile("Memory").textContent()).toMatch(/[1-9]\d* MiB/);
+    const latency = page.locator("figure", { hasText: "Latency" });
+    expect(await latency.textContent()).toMatch(
+      /Latency.*milliseconds, by seconds before now.*99 of 100 within [\d.]+/,
+    );
+    expect(await page.locator("figure canvas").count()).toBe(5);
     expect(await overflow(page)).toBe(0);
   });
 

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Problems } from "../parts/calls/problems.tsx";
 import { usePolling } from "../parts/calls/use-call.ts";
+import { OverTime } from "../parts/charts/over-time.tsx";
 import { Sparkline } from "../parts/charts/sparkline.tsx";
 import { parseMetrics, quantileBetween, type Sample, total } from "../prometheus.ts";
 
@@ -21,6 +22,36 @@ interface Tile {
   readonly unit?: string;
   readonly digits?: number;
 }
+
+/** What is drawn large: each line's name, the tile that it follows, and its colour. */
+const CHARTS = [
+  {
+    title: "Latency",
+    unit: "milliseconds",
+    lines: [
+      ["half of the requests within", "Latency p50", "--stage-2"],
+      ["99 of 100 within", "Latency p99", "--stage-5"],
+    ],
+  },
+  {
+    title: "Requests and errors",
+    unit: "a second",
+    lines: [
+      ["requests", "Requests a second", "--stage-5"],
+      ["errors", "Errors a second", "--bad"],
+    ],
+  },
+  {
+    title: "Batches",
+    unit: "sequences, and percent",
+    lines: [
+      ["sequences a batch", "Sequences a batch", "--stage-5"],
+      ["padding in attention, %", "Padding in attention", "--stage-3"],
+    ],
+  },
+  { title: "Queue", unit: "requests", lines: [["waiting", "Waiting requests", "--stage-5"]] },
+  { title: "Memory", unit: "MiB", lines: [["resident", "Memory", "--stage-5"]] },
+] as const;
 
 /** How the service is doing now, read from its own `/metrics`. */
 export function HealthView() {
@@ -57,6 +88,23 @@ export function HealthView() {
           </div>
         ))}
       </dl>
+      {history.length > 0 && (
+        <div class="charts">
+          {CHARTS.map(({ title, unit, lines }) => (
+            <OverTime
+              key={title}
+              title={title}
+              unit={unit}
+              intervalSeconds={INTERVAL_MS / 1000}
+              span={(KEPT * INTERVAL_MS) / 1000}
+              lines={lines.map(([name, tile, colour]) => ({
+                ...{ name, colour },
+                values: history.map((tiles) => tiles.find((one) => one.name === tile)?.value ?? Number.NaN),
+              }))}
+            />
+          ))}
+        </div>
+      )}
       <p class="muted">
         Rates and percentiles cover the last {INTERVAL_MS / 1000} seconds, the lines the last two minutes. Everything
         there is to see is at <a href="/metrics">/metrics</a>.
@@ -77,12 +125,19 @@ function tilesOf(before: Reading | undefined, now: Reading): Tile[] {
     samples
       .filter(({ name, labels }) => name === "albert_tokens_total" && labels["kind"] === kind)
       .reduce((sum, { value }) => sum + value, 0);
+  const failed = (of: readonly Sample[]) =>
+    of
+      .filter(({ name, labels }) => name === "albert_requests_total" && labels["code"] !== "ok")
+      .reduce((sum, { value }) => sum + value, 0);
+  const errors =
+    before === undefined ? Number.NaN : (failed(samples) - failed(before.samples)) / ((now.atMs - before.atMs) / 1000);
   // NaN, 0 / 0, before the first batch.
   const sequences = total(samples, "albert_batch_sequences_sum") / total(samples, "albert_batch_sequences_count");
   const padding = (100 * tokens("padded")) / (tokens("real") + tokens("padded"));
   const memory = total(samples, "process_resident_memory_bytes") / 2 ** 20;
   return [
     { name: "Requests a second", value: rate("albert_requests_total"), digits: 1 },
+    { name: "Errors a second", value: errors, digits: 1 },
     { name: "Latency p50", value: quantileMs("albert_request_duration_seconds", 0.5), unit: "ms", digits: 1 },
     { name: "Latency p99", value: quantileMs("albert_request_duration_seconds", 0.99), unit: "ms", digits: 1 },
     { name: "Waiting requests", value: total(samples, "albert_queue_requests") },

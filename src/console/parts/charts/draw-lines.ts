@@ -14,6 +14,8 @@ export interface Lines {
   readonly data: uPlot.AlignedData;
   readonly further?: Pick<uPlot.Options, "cursor">;
   readonly range?: uPlot.Range.Function;
+  /** Where the axis of steps begins and ends; with the data where it is left out. */
+  readonly across?: uPlot.Range.MinMax;
 }
 
 /** A chart in an element, and what takes it out again. */
@@ -23,7 +25,7 @@ export interface Drawn {
 }
 
 /** Draws lines into an element. */
-export function drawLines(element: HTMLElement, { height, lines, data, further = {}, range }: Lines): Drawn {
+export function drawLines(element: HTMLElement, { height, lines, data, further = {}, range, across }: Lines): Drawn {
   const style = getComputedStyle(element);
   const axis = {
     stroke: style.getPropertyValue("--muted"),
@@ -36,7 +38,10 @@ export function drawLines(element: HTMLElement, { height, lines, data, further =
       width: element.clientWidth,
       height,
       legend: { show: false },
-      scales: { x: { time: false }, ...(range === undefined ? {} : { y: { range } }) },
+      scales: {
+        x: { time: false, ...(across === undefined ? {} : { range: across }) },
+        ...(range === undefined ? {} : { y: { range } }),
+      },
       axes: [
         { ...axis, size: LABELS.below },
         { ...axis, size: LABELS.beside, values: (_, marks) => marks.map(mark) },

@@ -5,6 +5,7 @@ import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { Curve, type CurvePoint } from "../../parts/charts/curve.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
+import { durationText } from "../../parts/words/duration-text.ts";
 import { enumName } from "../../parts/words/enum-name.ts";
 import { jobTone } from "./job-tone.ts";
 
@@ -81,7 +82,7 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
   const facts = [
     job.activity,
     totalSteps > 0 ? `step ${step} of ${totalSteps}` : "",
-    !job.terminal && etaSeconds > 0 ? `about ${duration(etaSeconds)} left` : "",
+    !job.terminal && etaSeconds > 0 ? `about ${durationText(etaSeconds)} left` : "",
     tokensPerSecond > 0 ? `${Math.round(tokensPerSecond).toLocaleString()} tokens/s` : "",
     job.modelVersion === "" ? "" : `published ${job.modelVersion}`,
     job.dataset === "" ? "" : `stored as dataset ${job.dataset.slice(0, 12)}`,
@@ -145,15 +146,8 @@ function Findings({ of: { findings, notPromoted } }: { readonly of: Job }) {
 
 /** Which server works on it, under which claim, and when it last showed that it lives. */
 function ownerText({ host, generation, silentSeconds }: JobOwner): string {
-  const silent = silentSeconds === undefined ? "" : `, last sign of life ${duration(silentSeconds)} ago`;
+  const silent = silentSeconds === undefined ? "" : `, last sign of life ${durationText(silentSeconds)} ago`;
   return `on ${host} (claim ${generation}${silent})`;
-}
-
-/** Seconds as a person says them. */
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }
 
 function withProgress(curves: Curves, event: JobEvent): Curves {

@@ -20,7 +20,7 @@ export interface RowsWanted {
 }
 
 /** Stands for every error and warning. */
-export const ANY_PROBLEM = "any";
+const ANY_PROBLEM = "any";
 
 /** One row as it is shown. */
 export interface ListedRow {
