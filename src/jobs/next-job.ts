@@ -39,6 +39,11 @@ export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, e
   return next?.job;
 }
 
+/** Whether a job counts among those of its submitter that are at work: it is in a server's hands, whatever that server does with it. */
+export function isAtWork({ owner, state }: Job): boolean {
+  return owner !== undefined || isActive(state) || state.kind === "cancelling";
+}
+
 /** What a submitter has and had of the servers. */
 interface Share {
   readonly atWork: number;
@@ -52,9 +57,8 @@ function sharesOf(jobs: readonly Job[], sinceMs: number): ReadonlyMap<string | u
   for (const job of jobs) {
     const submitter = creatorOf(job);
     const { atWork, turns } = shares.get(submitter) ?? NO_SHARE;
-    const isAtWork = job.owner !== undefined || isActive(job.state) || job.state.kind === "cancelling";
     const begun = job.history.filter(({ to, timeMs }) => to.kind === "validating" && timeMs >= sinceMs).length;
-    shares.set(submitter, { atWork: atWork + (isAtWork ? 1 : 0), turns: turns + begun });
+    shares.set(submitter, { atWork: atWork + (isAtWork(job) ? 1 : 0), turns: turns + begun });
   }
   return shares;
 }

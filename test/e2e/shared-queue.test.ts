@@ -10,6 +10,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import { FakeS3 } from "../support/fake-s3.ts";
 import { ALL_HEADS, writeTinyModel } from "../support/models/tiny-model-directory.ts";
 import { moodRows } from "../support/mood-rows.ts";
+import { installedS3Server, type S3Server, startS3Server } from "../support/s3-server.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { expectSound } from "../support/sound.ts";
 
@@ -48,7 +49,7 @@ interface Replica {
 
 describe("three servers on one store, whose owners of jobs are killed or suspended beyond their lease", () => {
   let base: string;
-  let s3: FakeS3;
+  let s3: FakeS3 | S3Server | undefined;
   const replicas: Replica[] = [];
   beforeEach(() => {
     base = mkdtempSync(join(tmpdir(), "albert-shared-queue-"));
@@ -63,6 +64,7 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
       await server.kill();
     }
     await s3?.close();
+    s3 = undefined;
     rmSync(base, { recursive: true, force: true });
   });
 
@@ -144,6 +146,8 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
           } else process.kill(victim.process.pid, "SIGCONT");
           told.push(`${kills ? "SIGKILL" : "SIGSTOP"} after ${instant} (event ${seen.length})`);
           done++;
+          if (DISTURBANCES > 1)
+            console.info(`${done}: ${told.at(-1)}, then generation ${after.owner?.generation ?? "none, it ended"}`);
           expect(after).toBeDefined();
         }
       }
@@ -194,11 +198,26 @@ describe("three servers on one store, whose owners of jobs are killed or suspend
   it(`end every job once, byte for byte the same, on S3 (${DISTURBANCES} times)`, {
     timeout: 240_000 + 40_000 * DISTURBANCES,
   }, async () => {
-    s3 = new FakeS3();
-    const { endpoint, bucket } = await s3.start();
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s" });
-    console.info(`on S3: ${await checkDisturbed(`s3://${bucket}/queue?endpoint=${endpoint}`)}`);
+    const { name, location } = await openS3();
+    console.info(`on S3, ${name}: ${await checkDisturbed(location)}`);
   });
+
+  /** A real S3 server where one is installed. */
+  async function openS3(): Promise<{ readonly name: string; readonly location: string }> {
+    if (installedS3Server === undefined) {
+      const fake = new FakeS3();
+      s3 = fake;
+      const { endpoint, bucket } = await fake.start();
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s" });
+      return { name: "of the tests", location: `s3://${bucket}/queue?endpoint=${endpoint}` };
+    }
+    const real = await startS3Server();
+    s3 = real;
+    const { endpoint, bucket, credentials } = real.location;
+    const { accessKeyId, secretAccessKey } = credentials!;
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+    return { name: installedS3Server.name, location: `s3://${bucket}/queue?endpoint=${endpoint}` };
+  }
 });
 
 /** Wakes a process that a failed test left suspended; one that has ended needs nothing. */

@@ -25,6 +25,7 @@ import { nextJob } from "../next-job.ts";
 import { type JobServiceOptions, watchPressure } from "../open-job-service.ts";
 import { type Release, releaseEvents, requeueEvents } from "./claims.ts";
 import { type LeaseTimes, LeaseWatch } from "./lease-watch.ts";
+import { judgeClaim } from "./share-limit.ts";
 import type { SharedJob } from "./shared-job.ts";
 import { SharedJobs } from "./shared-jobs.ts";
 import { Trainer } from "./trainer.ts";
@@ -46,6 +47,8 @@ export interface SharedJobServiceOptions extends JobServiceOptions {
 const ABANDONED_MS = 86_400_000;
 /** Looks for what somebody waits for, in milliseconds. */
 const WAIT_MS = 100;
+/** A job whose claim met others at the same time is given back after so many looks that did not tell which of them begin. */
+const MOST_LOOKS = 50;
 /** A pause that was asked of another server is waited for so long, in milliseconds. */
 const PAUSE_MS = 60_000;
 
@@ -103,6 +106,7 @@ class SharedJobService implements JobService {
       ...options,
       owner: { trainer: options.trainer, host: hostname() },
       ...{ clock, steadyClock },
+      mayBegin: (shared, patience) => this.#mayBegin(shared, patience),
       onLost: (error, id) => onDefect(error, id),
       onFullDisk: (id) => {
         this.#noRoom.add(id);
@@ -318,6 +322,19 @@ class SharedJobService implements JobService {
       // Where another server was first, the log has told so, and the next one is looked for.
       await this.#trainer.take(this.#jobs.get(next.id), () => void this.#tend());
     }
+  }
+
+  /** Whether a job that was claimed just now may begin: others may have claimed some of its submitter's at the same time. */
+  async #mayBegin(shared: SharedJob, patience: AbortSignal): Promise<boolean> {
+    const { atWorkPerSubmitter = 0 } = this.#options;
+    if (atWorkPerSubmitter === 0) return true;
+    for (let looks = 0; looks < MOST_LOOKS && !patience.aborted; looks++) {
+      if (looks > 0) await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+      await this.#jobs.lookAnew();
+      const verdict = judgeClaim(shared.job, this.list(), atWorkPerSubmitter);
+      if (verdict !== "look-again") return verdict === "begin";
+    }
+    return false;
   }
 
   /** Removes what servers that were suspended for long wrote of jobs that are deleted. */

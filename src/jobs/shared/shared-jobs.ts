@@ -44,10 +44,19 @@ export class SharedJobs {
 
   /** Learns of new jobs, of those that are gone, and of what happened to the others. Callers at the same time share one look. */
   look(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
+    this.#looking ??= this.#look(this.#looks++ % ENDED_EVERY === 0).finally(() => {
       this.#looking = undefined;
     });
     return this.#looking;
+  }
+
+  /** Learns of everything that was written before the call: jobs that had ended and were resumed too, and by no look that is under way. */
+  async lookAnew(): Promise<void> {
+    while (this.#looking !== undefined) await this.#looking.catch(() => {}); // its callers hear of it
+    this.#looking = this.#look(true).finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
   }
 
   /**
@@ -109,13 +118,12 @@ export class SharedJobs {
     for (const job of this.#jobs.values()) job.close();
   }
 
-  async #look(): Promise<void> {
+  async #look(withEnded: boolean): Promise<void> {
     const ids = new Set(await this.#options.store.ids());
     for (const id of this.#jobs.keys()) {
       // A listing may be behind, a read may not.
       if (!ids.has(id) && (await this.#options.store.identity(id)) === undefined) this.#forget(id);
     }
-    const withEnded = this.#looks++ % ENDED_EVERY === 0;
     for (const id of ids) {
       const known = this.#jobs.get(id);
       if (known === undefined) await this.#load(id);

@@ -17,6 +17,8 @@ export interface TrainerOptions extends Pick<ExecutionOptions, "publisher" | "st
   readonly owner: JobOwner;
   readonly clock: () => number;
   readonly poisonKills?: number | undefined;
+  /** Asked once a claim stands: whether the job may begin, with what is written until now taken into account. */
+  readonly mayBegin: (shared: SharedJob, patience: AbortSignal) => Promise<boolean>;
   /** Told when another server has taken the job in hand. */
   readonly onLost: (error: AlbertError, jobId: string) => void;
   readonly onFullDisk: (jobId: string) => void;
@@ -123,7 +125,7 @@ export class Trainer {
   }
 
   async #work(inHand: InHand): Promise<void> {
-    const { store, runner, onLost, onDefect, onFullDisk, poisonKills } = this.#options;
+    const { store, runner, mayBegin, onLost, onDefect, onFullDisk, poisonKills } = this.#options;
     const { shared, claim } = inHand;
     const { id } = shared.job;
     const patience = this.#open.signal;
@@ -134,6 +136,10 @@ export class Trainer {
     await this.sign().catch(() => {}); // the next one is due soon
     const letGo = (why: string) =>
       shared.change((job) => releaseEvents(job, claim.generation, { why, killed: false }, poisonKills), patience);
+    if (!(await untilReached(() => mayBegin(shared, patience), patience)) && inHand.intent === undefined) {
+      await letGo("its submitter has as many jobs at work as it may");
+      return;
+    }
     try {
       await untilReached(() => restoreFiles(store, shared.job, shared.directory), patience);
     } catch (error) {

@@ -72,6 +72,34 @@ async function open(name: string, varied: Partial<SharedJobServiceOptions> = {})
   return server;
 }
 
+/** A store whose listing shows nothing, and in which no claim is written, until so many are on their way. */
+class SameInstant extends StoredJobs {
+  readonly reached: Promise<void>;
+  #claims = 0;
+  readonly #most: number;
+  #open = () => {};
+
+  constructor(held: MemoryObjectStore, claims: number) {
+    super(held);
+    this.#most = claims;
+    this.reached = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  override async ids(): Promise<string[]> {
+    return this.#claims < this.#most ? [] : super.ids();
+  }
+
+  override async putPiece(id: string, number: number, piece: { readonly events?: readonly JobEvent[] }) {
+    if (piece.events?.[0]?.kind === "claimed") {
+      if (++this.#claims === this.#most) this.#open();
+      await this.reached;
+    }
+    return super.putPiece(id, number, piece);
+  }
+}
+
 /** Waits until something is true, of the disk too. */
 async function until(isTrue: () => boolean, what: string): Promise<void> {
   for (const end = performance.now() + 20_000; !isTrue(); ) {
@@ -265,6 +293,35 @@ describe("servers that share a queue", () => {
     await new Promise((resolve) => setTimeout(resolve, 10 * POLL_MS));
     const begun = [a, b].flatMap(({ runner }) => runner.started.map((run) => run.job.id));
     expect(begun.sort()).toEqual([first.job.id, bobs.job.id].sort());
+  });
+
+  it("hold a submitter to its jobs at work when they claim at the same time, and do all of them", async () => {
+    const instant = new SameInstant(objects, 2);
+    const both = [
+      await open("a", { store: instant, atWorkPerSubmitter: 1 }),
+      await open("b", { store: instant, atWorkPerSubmitter: 1 }),
+    ];
+    const made = await Promise.all(both.map(({ service }, i) => service.create("", specOf({ seed: i }), "ann")));
+    await instant.reached;
+    for (const done of [1, 2]) {
+      await until(() => both.reduce((sum, { runner }) => sum + runner.started.length, 0) === done, "one is at work");
+      await new Promise((resolve) => setTimeout(resolve, 10 * POLL_MS));
+      const working = both.filter(({ runner, service }) =>
+        runner.started.some(({ job }) => service.get(job.id).owner !== undefined),
+      );
+      expect(working.length).toBe(1);
+      finish(working[0]!);
+      await until(
+        () => both.every((each) => made.filter(({ job }) => stateOn(each, job.id) === "succeeded").length === done),
+        "its end",
+      );
+    }
+    const logs = await Promise.all(made.map(({ job }) => eventsOf(both[0]!, job.id)));
+    const released = logs.flat().filter(({ kind }) => kind === "released");
+    expect(released.map(({ summary }) => summary.replace(/.*: /, ""))).toEqual([
+      "its submitter has as many jobs at work as it may",
+    ]);
+    for (const log of logs) expectWhole(log);
   });
 
   it("delete a job that has ended, for all; what a late owner writes of it stays unseen", async () => {
