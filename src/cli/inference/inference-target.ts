@@ -14,6 +14,7 @@ import {
   type ConnectionFlags,
   type ConnectTimeoutFlag,
   connectionOf,
+  milliseconds,
   openConnection,
 } from "../server-connection.ts";
 import { serverAddress } from "./server-address.ts";
@@ -23,6 +24,7 @@ import { serverAddress } from "./server-address.ts";
 /** Options that every command asking a model has. */
 export interface TargetFlags extends ConnectionFlags, ConnectTimeoutFlag {
   readonly server?: string;
+  readonly timeoutMs?: number;
   readonly model?: string;
   readonly servedModel?: string;
   readonly head?: string;
@@ -49,6 +51,7 @@ export function addTargetOptions(command: Command): Command {
       "--server <host:port>",
       `ask a running server (default: ${CLIENT_VARIABLES.server}, else ${DEFAULT_SERVER})`,
     )
+    .option("--timeout-ms <ms>", "with --server: longest wait for its answer (default: 10000)", milliseconds)
     .option("--model <directory>", "load this model and ask it here, without a server")
     .option("--device <device>", "with --model: auto, cpu, webgpu or cuda", "cpu")
     .option("--served-model <name>", "with --server: which of its models")
@@ -139,13 +142,16 @@ interface OpenTarget {
 }
 
 async function openTarget(flags: TargetFlags): Promise<OpenTarget> {
-  const { server, model, servedModel, device } = flags;
+  const { server, model, servedModel, timeoutMs, device } = flags;
   const violations = [
     ...(server !== undefined && model !== undefined
       ? [{ field: "--model", description: "asks a model here, --server asks one there: give one of them" }]
       : []),
     ...(servedModel !== undefined && model !== undefined
       ? [{ field: "--served-model", description: "chooses among a server's models and means nothing with --model" }]
+      : []),
+    ...(timeoutMs !== undefined && model !== undefined
+      ? [{ field: "--timeout-ms", description: "bounds the wait for a server and means nothing with --model" }]
       : []),
   ];
   if (violations.length > 0) throw invalidInput(violations);
@@ -170,14 +176,15 @@ export interface ConnectedServer {
  * @throws AlbertError invalid-input for a wrong address; unavailable (NO_SERVER)
  */
 export async function connectServer(
-  flags: ConnectionFlags & ConnectTimeoutFlag & { readonly server?: string },
+  flags: ConnectionFlags & ConnectTimeoutFlag & Pick<TargetFlags, "server" | "timeoutMs">,
   advice: string,
 ): Promise<ConnectedServer> {
   const { server: usual } = clientEnvironment();
   const source = flags.server === undefined && usual !== undefined ? CLIENT_VARIABLES.server : "--server";
   const address = serverAddress(flags.server ?? usual ?? DEFAULT_SERVER, source, 50051);
   const { CallError, connectAlbert } = await import("../../client/albert-client.ts");
-  const options = connectionOf(flags, address);
+  const { timeoutMs: deadlineMs } = flags;
+  const options = { ...connectionOf(flags, address), ...(deadlineMs === undefined ? {} : { deadlineMs }) };
   const { client, close } = await openConnection(flags, address, () => connectAlbert(address, options), advice);
   const explain = (error: unknown) => {
     if (!(error instanceof CallError)) return error;

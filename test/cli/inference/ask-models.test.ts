@@ -95,6 +95,15 @@ describe("commands that ask a model", () => {
     expect(reply.meta).toMatchObject({ model: "tiny", truncated: false });
   });
 
+  it("wait as long for the answer as they are told to", async () => {
+    const long = ["classify", "good ".repeat(2000), "--head", "sentiment", "--truncate"];
+    await expect(albert(...long, ...there(), "--timeout-ms", "1")).rejects.toThrow(/answered DEADLINE_EXCEEDED/);
+    expect(await albert(...long, ...there(), "--timeout-ms", "600000")).toMatch(/ % /);
+    await expect(albert(...long, "--model", "models/sentiment", "--timeout-ms", "9")).rejects.toThrow(
+      /--timeout-ms: bounds the wait for a server and means nothing with --model/,
+    );
+  });
+
   it("say what the server refused", async () => {
     await expect(albert("classify", "", "--head", "sentiment", ...there())).rejects.toThrow(
       /answered INVALID_ARGUMENT: text: must not be empty/,
