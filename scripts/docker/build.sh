@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image from a checkout: `scripts/docker/build.sh [VARIANT] [NODE_MAJOR]`, cpu and 24 unless given; prints its tag.
 # The builder's own npm settings and certificates (NODE_EXTRA_CA_CERTS) are lent to the build as a secret and stay out of the image.
+# ARCH=arm64 (or amd64) makes it for that processor, and names it in the tag; another than this machine's needs scripts/docker/emulate.sh.
 # Base images that are not here and cannot be pulled: scripts/docker/make-base.sh makes them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,7 +9,7 @@ cd "$(dirname "$0")/../.."
 variant=${1:-cpu}
 node=${2:-24}
 version=$(sed -nE 's/^  "version": "(.*)",$/\1/p' package.json)
-tag=albert-serve:$version-$variant
+tag=albert-serve:$version-$variant${ARCH:+-$ARCH}
 
 # A client that can lend secrets: not every one comes with BuildKit.
 for docker in ${DOCKER:-docker /usr/bin/docker}; do
@@ -18,7 +19,8 @@ done
 
 npmrc=${NPM_CONFIG_USERCONFIG:-$HOME/.npmrc}
 lend=()
-if [ -f "$npmrc" ]; then lend=(--secret "id=npmrc,src=$npmrc"); fi
+if [ -n "${ARCH:-}" ]; then lend+=(--platform "linux/$ARCH"); fi
+if [ -f "$npmrc" ]; then lend+=(--secret "id=npmrc,src=$npmrc"); fi
 if [ -f "${NODE_EXTRA_CA_CERTS:-}" ]; then lend+=(--secret "id=certificates,src=$NODE_EXTRA_CA_CERTS"); fi
 if [ -n "${BUILD_NETWORK:-}" ]; then lend+=(--network "$BUILD_NETWORK"); fi
 DOCKER_BUILDKIT=1 "$docker" build "${lend[@]}" --tag "$tag" \

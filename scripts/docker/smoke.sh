@@ -1,30 +1,37 @@
 #!/usr/bin/env bash
 # Runs an image as a cluster would (read-only root, an unprivileged user, a memory limit) and holds it to what docs/docker.md
 # promises: size, healthy, an answer, Node as process 1, no npm, a stop within its grace. `scripts/docker/smoke.sh IMAGE`; the size may be
-# MOST_MB, 700 unless given (the CUDA variant has ONNX Runtime's libraries for it, 230 MB).
+# MOST_MB, 700 unless given (the CUDA variant has ONNX Runtime's libraries for it, 230 MB). An image for another processor runs by an
+# emulator (scripts/docker/emulate.sh), some fifty times slower: SLOW=20 waits so many times as long, and RUN has more arguments for `docker run`.
 set -euo pipefail
 
 image=${1:?usage: scripts/docker/smoke.sh IMAGE}
 docker=${DOCKER:-docker}
+slow=${SLOW:-1}
+read -ra more <<<"${RUN:-}"
 most_bytes=$((${MOST_MB:-700} * 1000 * 1000))
 fail() { echo "smoke: $1" >&2; "$docker" logs "$container" 2>&1 | tail -20 >&2; exit 1; }
 
-container=$("$docker" run --detach --read-only --tmpfs /tmp --user 65532 --memory 2g "$image")
+arch=$("$docker" image inspect --format '{{.Architecture}}' "$image")
+if [ "$slow" != 1 ]; then more+=(--health-interval "$((10 * slow))s" --health-timeout "$((5 * slow))s" --health-start-period "$((60 * slow))s"); fi
+container=$("$docker" run --detach --platform "linux/$arch" --read-only --tmpfs /tmp --user 65532 --memory 2g "${more[@]}" "$image")
+began=$(date +%s)
 trap '"$docker" rm --force "$container" >/dev/null' EXIT
 
 bytes=$("$docker" image inspect --format '{{.Size}}' "$image")
 [ "$bytes" -lt "$most_bytes" ] || fail "the image has $bytes bytes"
-echo "image: $((bytes / 1000000)) MB"
+echo "image: $((bytes / 1000000)) MB, $arch"
 
-for _ in $(seq 90); do
+for _ in $(seq $((90 * slow))); do
   health=$("$docker" inspect --format '{{.State.Health.Status}}' "$container")
   if [ "$health" = healthy ]; then break; fi
   sleep 1
 done
 [ "$health" = healthy ] || fail "health is $health"
-echo "health: $("$docker" exec "$container" albert health)"
+ready=$(($(date +%s) - began))
+echo "health: $("$docker" exec "$container" albert health --timeout-ms $((3000 * slow))), after $ready s"
 
-answer=$("$docker" exec "$container" albert classify --server 127.0.0.1:50051 "A gripping, honest film.")
+answer=$("$docker" exec "$container" albert classify --server 127.0.0.1:50051 --timeout-ms $((10000 * slow)) "A gripping, honest film.")
 grep -q 'positive' <<<"$answer" || fail "Classify said: $answer"
 echo "classify: $(head -1 <<<"$answer" | sed 's/^ *//')"
 
