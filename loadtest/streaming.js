@@ -5,7 +5,7 @@
 import { Counter, Trend } from "k6/metrics";
 import grpc from "k6/net/grpc";
 import { connection } from "./modules/albert.js";
-import { answered, failed, right } from "./modules/outcomes.js";
+import { answered, failed, refused, right } from "./modules/outcomes.js";
 import { isDistribution, isSlice } from "./modules/requests.js";
 import { CLASSIFIER, duration, number, READER } from "./modules/settings.js";
 import { summaryOf } from "./modules/summary.js";
@@ -14,6 +14,8 @@ import { below, NOTHING_LOST, STATISTICS } from "./modules/thresholds.js";
 
 const STREAMS = number("STREAMS", 4);
 const ITEMS = number("ITEMS", 200);
+/** Status of an item that is refused because of load, as of a call. */
+const RESOURCE_EXHAUSTED = 8;
 /** Every tenth item is a question. */
 const QUESTION_EVERY = 10;
 
@@ -71,6 +73,10 @@ function item(index) {
 }
 
 function judge({ correlationId, classify, answerQuestion, error }) {
+  if (error?.code === RESOURCE_EXHAUSTED) {
+    refused.add(1, { task: "stream" });
+    return;
+  }
   if (error) {
     failed.add(1, { task: "stream" });
     console.error(`item ${correlationId}: ${JSON.stringify(error)}`);

@@ -41,7 +41,7 @@ echo "process 1: $first"
 if "$docker" exec "$container" sh -c 'command -v npm npx gcc make python3'; then fail "there are build tools in the image"; fi
 
 began=$(date +%s%N)
-"$docker" stop --time 30 "$container" >/dev/null
+"$docker" stop --time $((30 * slow)) "$container" >/dev/null
 took=$((($(date +%s%N) - began) / 1000000))
 status=$("$docker" inspect --format '{{.State.ExitCode}} {{.State.OOMKilled}}' "$container")
 [ "$status" = "0 false" ] || fail "it ended with $status (exit status, out of memory)"
