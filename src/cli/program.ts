@@ -25,6 +25,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   evaluate: async () => (await import("./evaluation/evaluate.ts")).registerEvaluate,
   compare: async () => (await import("./evaluation/compare.ts")).registerCompare,
   train: async () => (await import("./training/train.ts")).registerTrain,
+  sweep: async () => (await import("./training/sweeps/sweep.ts")).registerSweep,
   distil: async () => (await import("./training/distil.ts")).registerDistil,
   pretrain: async () => (await import("./training/pretrain.ts")).registerPretrain,
   recipes: async () => (await import("./training/recipes.ts")).registerRecipes,

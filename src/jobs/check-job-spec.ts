@@ -10,6 +10,7 @@ import { HEAD_TASKS, recipeOf, TASKS } from "../training/settings/recipes.ts";
 import { LARGEST_COUNT, LARGEST_SEED } from "../training/settings/value-type.ts";
 import { type JobRecipe, parseInstanceSettings, splitRecipe } from "./job-recipe.ts";
 import type { JobSpec } from "./job-spec.ts";
+import { checkSweep } from "./sweeps/trials.ts";
 
 /**
  * Checks what can be checked of a specification without reading models or data.
@@ -28,7 +29,7 @@ export function checkJobSpec(spec: JobSpec): void {
   };
   collect(() => checkName("spec.model", spec.model));
   const measures = Object.hasOwn(MEASURED_ON, spec.kind);
-  const fineTunes = spec.kind === "fine-tune" || spec.kind === "distil";
+  const fineTunes = FINE_TUNES.has(spec.kind);
   if ((fineTunes || measures) && !TASKS.some((task) => task === spec.task)) {
     violations.push({ field: "spec.task", description: `expected one of ${TASKS.join(", ")}` });
   }
@@ -45,6 +46,11 @@ export function checkJobSpec(spec: JobSpec): void {
   if (measures && spec.eval === undefined) {
     const description = MEASURED_ON[spec.kind as keyof typeof MEASURED_ON]; // `measures` says so
     violations.push({ field: "spec.eval", description });
+  }
+  if ((spec.sweep === undefined) === (spec.kind === "sweep")) {
+    const description =
+      spec.kind === "sweep" ? "a sweep needs what it tries" : `belongs to a sweep; a ${spec.kind} job has none`;
+    violations.push({ field: "spec.sweep", description });
   }
   checkTeaching(spec, violations);
   checkMix(spec, violations);
@@ -89,6 +95,9 @@ export function checkJobSpec(spec: JobSpec): void {
   if (violations.length > 0) throw invalidInput(violations);
 }
 
+/** Kinds that train on a task. */
+const FINE_TUNES: ReadonlySet<JobSpec["kind"]> = new Set(["fine-tune", "distil", "sweep"]);
+
 const MEASURED_ON = {
   evaluate: "an evaluation needs data",
   convert: "a conversion is measured: it needs data",
@@ -98,8 +107,8 @@ const MEASURED_ON = {
 /** Several sources with weights are what a fine-tune or distillation may have. */
 function checkMix({ kind, mix }: JobSpec, violations: FieldViolation[]): void {
   if (mix === undefined) return;
-  if (kind !== "fine-tune" && kind !== "distil") {
-    const description = `belongs to a fine-tune or distillation; a ${kind} job has one source`;
+  if (!FINE_TUNES.has(kind)) {
+    const description = `belongs to a fine-tune, distillation or sweep; a ${kind} job has one source`;
     violations.push({ field: "spec.further_train", description });
     return;
   }
@@ -160,10 +169,11 @@ function checkRecipe(spec: JobSpec): void {
   const { own, settings } = splitRecipe(spec, prefix);
   if (spec.kind === "pretrain") parsePretraining(settings, prefix);
   else if (spec.kind === "pretraining-data") parseInstanceSettings(settings, prefix);
-  if (spec.kind !== "fine-tune" && spec.kind !== "distil") return;
+  if (!FINE_TUNES.has(spec.kind)) return;
   const parse = spec.kind === "distil" ? parseDistillation : parseFineTuning;
   const { metric } = parse(settings, prefix).settings;
   const task = TASKS.find((known) => known === spec.task);
-  if (metric === undefined || task === undefined) return;
-  checkSelection({ metric, goal: "highest" }, possibleMetrics(recipeOf(task), own.problemType), `${prefix}metric`);
+  if (metric !== undefined && task !== undefined)
+    checkSelection({ metric, goal: "highest" }, possibleMetrics(recipeOf(task), own.problemType), `${prefix}metric`);
+  if (spec.sweep !== undefined && spec.kind === "sweep") checkSweep(spec, spec.sweep);
 }

@@ -54,6 +54,7 @@ export type JobEventKind =
   | "warning"
   | "repeat_begun"
   | "repeats_done"
+  | "sweep_progress"
   | "resumed"
   | "yielded"
   | "diverged"

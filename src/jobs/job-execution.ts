@@ -126,6 +126,8 @@ export class JobExecution {
       await this.#interrupt(this.#intent === "pause" ? "pause" : "preempt");
     } else if (outcome.kind === "killed") {
       await this.#goOnAfterKill(outcome.message);
+    } else if (outcome.kind === "held") {
+      await this.#hold(outcome.metrics);
     } else if (isForWantOfRoom(outcome, record.job.state)) {
       await this.#setAside(messageOf(outcome));
     } else if (outcome.kind === "rejected") {
@@ -188,12 +190,26 @@ export class JobExecution {
     }
   }
 
+  /** A trial waits, with all that it made, for what its sweep decides. */
+  async #hold(metrics: JobProduct["metrics"]): Promise<void> {
+    const { record } = this;
+    const why = { reason: "SWEEP", detail: "judged; its sweep decides what follows" } as const;
+    await this.#surely(() =>
+      record.job.state.kind === "cancelling"
+        ? record.transition({ kind: "stopped" })
+        : record.transition({ kind: "hold", metrics }, why),
+    );
+  }
+
   async #publish(product: JobProduct): Promise<void> {
     const { record } = this;
     const { publisher, onDefect } = this.#options;
     const { signal } = this.#stopping;
     try {
       await recordProduct(record, product);
+      const { trial } = record.job.spec;
+      if (trial !== undefined && record.job.judged.length < trial.shares.length)
+        return await this.#hold(product.metrics);
       const result = await publishResult(record, product, publisher, signal);
       // A cancellation may have come in between; the version stays, promoted or not, as the events say.
       await this.#surely(() =>

@@ -45,6 +45,8 @@ export interface JobProduct {
 /** How the run of a job ended. */
 export type JobOutcome =
   | ({ readonly kind: "finished" } & JobProduct)
+  /** A trial that came to a rung before its end: with a valid checkpoint, and the figures that it is judged by. */
+  | { readonly kind: "held"; readonly metrics: Readonly<Record<string, number>> }
   /** Stopped as asked, with a valid checkpoint. */
   | { readonly kind: "stopped" }
   /** The specification or its data is at fault. */

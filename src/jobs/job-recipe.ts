@@ -89,6 +89,7 @@ const READING = ["acceptWindowsText", "columns", "skipInvalid", "separator"] as 
 
 const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> = {
   "fine-tune": ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
+  sweep: ["randomInit", "vocabulary", "cased", "problemType", "albertVersion", "labelsFrom", ...READING],
   distil: ["student", "problemType", "albertVersion", ...READING],
   pretrain: ["randomInit", "student", "vocabulary", "cased"],
   evaluate: READING,
@@ -113,7 +114,7 @@ export function splitRecipe(
   const entries = Object.entries(recipe);
   const settings = Object.fromEntries(entries.filter((entry) => !isOwn(entry)));
   const { values, violations } = parseTable(TABLE, Object.fromEntries(entries.filter(isOwn)), prefix);
-  const hasOthers = ["fine-tune", "distil", "pretrain", "pretraining-data"].includes(kind);
+  const hasOthers = ["fine-tune", "sweep", "distil", "pretrain", "pretraining-data"].includes(kind);
   const unknown = hasOthers ? [] : Object.keys(settings).map((name) => unknownName(`${prefix}${name}`, keys));
   const own = values as Omit<JobRecipe, "columns"> & { readonly columns?: string }; // the table gives each key its setting's type
   if (violations.length + unknown.length > 0) throw invalidInput([...violations, ...unknown]);

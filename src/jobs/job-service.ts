@@ -74,8 +74,8 @@ export function filtered(jobs: readonly Job[], { states, model, tags = [] }: Job
     .filter((job) => tags.every((tag) => job.annotation.tags.includes(tag)));
 }
 
-/** A specification with fields replaced; recipe and labels are merged by key. */
-export function withOverrides(spec: JobSpec, overrides: Partial<JobSpec>): JobSpec {
+/** A specification with fields replaced; recipe and labels are merged by key. Of a trial it is that of a job by itself. */
+export function withOverrides({ trial: _, ...spec }: JobSpec, overrides: Partial<JobSpec>): JobSpec {
   const recipe = { ...spec.recipe, ...overrides.recipe };
   const labels = { ...spec.labels, ...overrides.labels };
   return { ...spec, ...overrides, recipe, labels };
@@ -86,6 +86,19 @@ export function requireEnded({ id, state }: Job): void {
   if (isTerminal(state)) return;
   const message = `job ${id} is ${state.kind}: only a job that has ended can be deleted; cancel it first`;
   throw new AlbertError("precondition", message, { reason: "JOB_NOT_ENDED", metadata: { state: state.kind } });
+}
+
+/** The trials that go with a sweep; none for other jobs. @throws AlbertError precondition (JOB_NOT_ENDED) */
+export function trialsToDelete(job: Job, jobs: readonly Job[]): readonly Job[] {
+  const { spec, id } = job;
+  const sweep = spec.trial === undefined ? undefined : jobs.find((other) => other.id === spec.trial?.sweep);
+  if (sweep !== undefined) {
+    const message = `job ${id} is a trial of the sweep ${sweep.id}: it is deleted with that`;
+    throw new AlbertError("precondition", message, { reason: "JOB_NOT_ENDED", metadata: { state: job.state.kind } });
+  }
+  const trials = jobs.filter((other) => other.spec.trial?.sweep === id);
+  for (const trial of [job, ...trials]) requireEnded(trial);
+  return trials;
 }
 
 /** When jobs that have ended are removed. */
@@ -110,8 +123,11 @@ export function retainJobs(
   if (retentionMs === 0) return () => {};
   const remove = async () => {
     const before = clock() - retentionMs;
-    for (const { id, state, updatedMs } of jobs.list()) {
-      if (!isTerminal(state) || updatedMs >= before) continue;
+    const all = jobs.list();
+    const ids = new Set(all.map(({ id }) => id));
+    for (const { id, state, updatedMs, spec } of all) {
+      // A trial goes with its sweep.
+      if (!isTerminal(state) || updatedMs >= before || ids.has(spec.trial?.sweep ?? "")) continue;
       await jobs.delete(id).catch((error: unknown) => onError(error, id));
     }
   };

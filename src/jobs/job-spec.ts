@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { AlbertError } from "../errors.ts";
+import type { SweepSpec } from "../training/sweeps/sweep.ts";
 
 // What a caller asks of a job, as plain data, and its digest.
 
@@ -11,6 +12,7 @@ export type JobKind =
   | "evaluate"
   | "convert"
   | "calibrate"
+  | "sweep"
   | "train-vocabulary"
   | "pretraining-data";
 
@@ -28,12 +30,22 @@ export interface WeightedSource {
   readonly weight: number;
 }
 
+/** Which trial of a sweep a job is. */
+export interface TrialOf {
+  /** Id of the sweep's job. */
+  readonly sweep: string;
+  /** From 1. */
+  readonly number: number;
+  /** Of its own steps: where it is judged and waits for its sweep, in order; the last one is 1. */
+  readonly shares: readonly number[];
+}
+
 /** A job's specification. It is checked as a whole and never changes. */
 export interface JobSpec {
   readonly kind: JobKind;
   /** Name of the model whose versions this job adds to. */
   readonly model: string;
-  /** Task of a fine-tune, distillation, evaluation, conversion or calibration; empty for other kinds. */
+  /** Task of a fine-tune, sweep, distillation, evaluation, conversion or calibration; empty for other kinds. */
   readonly task: string;
   /** Where the weights start: a version ("name@7"), an alias ("name/champion") or a digest. Empty: the champion of `model`. */
   readonly init: string;
@@ -55,6 +67,10 @@ export interface JobSpec {
   /** Bounds; reaching one ends the job as succeeded with `stoppedBy`. 0: none. */
   readonly maxWallSeconds: number;
   readonly maxSteps: number;
+  /** Of a sweep: what it tries; all else is what its trials have in common. */
+  readonly sweep?: SweepSpec;
+  /** Of a trial of a sweep, which the sweep made. */
+  readonly trial?: TrialOf;
   /** Free labels, returned unchanged. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -16,10 +16,11 @@ export type JobReason =
   | "USER"
   | "SERVER_RESTART"
   | "WORKER_KILLED"
-  | "POISON";
+  | "POISON"
+  | "SWEEP";
 
 /** Why a run ended before its last step, though it succeeded. */
-export type StoppedBy = "early_stopping" | "max_wall_seconds" | "max_steps";
+export type StoppedBy = "early_stopping" | "max_wall_seconds" | "max_steps" | "sweep";
 
 /** What a successful job leaves behind. */
 export interface JobResult {
@@ -53,6 +54,8 @@ export type JobState =
   | { readonly kind: "running" }
   | { readonly kind: "evaluating" }
   | { readonly kind: "paused" }
+  /** A trial that was judged: its sweep decides what follows. */
+  | { readonly kind: "held"; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: "preempted" }
   | { readonly kind: "cancelling" }
   | { readonly kind: "succeeded"; readonly result: JobResult }
@@ -62,7 +65,7 @@ export type JobState =
 
 export type JobStateKind = JobState["kind"];
 
-/** What moves a job. The first group comes from its runner, the second from people, the third from the server. */
+/** What moves a job. The first group comes from its runner, the second from people, the third from the server, the last from sweeps. */
 export type JobTransition =
   | { readonly kind: "begin" }
   | { readonly kind: "validated" }
@@ -76,7 +79,11 @@ export type JobTransition =
   | { readonly kind: "stopped" }
   | { readonly kind: "pause" }
   | { readonly kind: "resume" }
-  | { readonly kind: "preempt" };
+  | { readonly kind: "preempt" }
+  // Of a trial of a sweep.
+  | { readonly kind: "hold"; readonly metrics: Readonly<Record<string, number>> }
+  | { readonly kind: "release" }
+  | { readonly kind: "give-up" };
 
 export const QUEUED: JobState = { kind: "queued", resuming: false };
 
@@ -127,7 +134,10 @@ export function isActive(state: JobState): boolean {
  * | pause | running (queued: at once) | paused |
  * | resume | paused, preempted, failed as poison | queued |
  * | preempt | any active | preempted |
- * | cancel | queued, paused, preempted | cancelled |
+ * | hold | running, evaluating | held |
+ * | release | held | queued |
+ * | give-up | held | succeeded |
+ * | cancel | queued, paused, preempted, held | cancelled |
  * | cancel | any active | cancelling |
  * | stopped | cancelling | cancelled |
  *
@@ -190,11 +200,19 @@ function stateAfter(state: JobState, transition: JobTransition): JobState | unde
       break;
     case "cancel":
       if (isActive(state)) return { kind: "cancelling" };
-      if (state.kind === "queued" || state.kind === "paused" || state.kind === "preempted")
-        return { kind: "cancelled" };
+      if (["queued", "paused", "preempted", "held"].includes(state.kind)) return { kind: "cancelled" };
       break;
     case "stopped":
       if (state.kind === "cancelling") return { kind: "cancelled" };
+      break;
+    case "hold":
+      if (state.kind === "running" || state.kind === "evaluating") return { kind: "held", metrics: transition.metrics };
+      break;
+    case "release":
+      if (state.kind === "held") return { kind: "queued", resuming: true };
+      break;
+    case "give-up":
+      if (state.kind === "held") return { kind: "succeeded", result: { metrics: state.metrics, stoppedBy: "sweep" } };
       break;
   }
   return undefined;

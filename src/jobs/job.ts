@@ -50,6 +50,8 @@ export interface Job extends JobIdentity {
   readonly promoted: boolean;
   /** Why the policy `auto-if-better` left the champion as it was; empty where it did not. */
   readonly notPromoted: string;
+  /** Of a trial: the figures that it was judged by at each rung, in order. */
+  readonly judged: readonly Readonly<Record<string, number>>[];
   /** What its runs found besides figures, and what to try; see `Finding`. */
   readonly findings: readonly string[];
   /** What people noted about it. */
@@ -120,6 +122,7 @@ export function newJob(identity: JobIdentity): Job {
     gateReport: "",
     promoted: false,
     notPromoted: "",
+    judged: [],
     findings: [],
     annotation: NO_ANNOTATION,
   };
@@ -142,6 +145,7 @@ export function applyEvent(job: Job, event: JobEvent): Job {
     ...(event.kind === "teacher_chosen" ? { teacherVersion: String(event.detail?.["version"]) } : {}),
     product: event.kind === "result_ready" ? productOf(event) : job.product,
     dataset: event.kind === "dataset_stored" ? String(event.detail?.["digest"]) : job.dataset,
+    judged: transition?.to.kind === "held" ? [...job.judged, transition.to.metrics] : job.judged,
     findings: findingsAfter(job, event),
     annotation: event.kind === "annotated" ? annotationOf(event) : job.annotation,
     ...publicationAfter(job, event),

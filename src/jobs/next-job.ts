@@ -22,7 +22,14 @@ export interface QueueRules {
  */
 export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, except }: QueueRules): Job | undefined {
   const nowMs = clock();
-  const waiting = jobs.filter((job) => job.state.kind === "queued" && job.owner === undefined);
+  // A sweep is no work by itself, and the trials of one that is paused wait with it.
+  const paused = new Set(
+    jobs.filter(({ spec, state }) => spec.kind === "sweep" && state.kind === "paused").map(({ id }) => id),
+  );
+  const waiting = jobs.filter(
+    ({ spec, state, owner }) =>
+      state.kind === "queued" && owner === undefined && spec.kind !== "sweep" && !paused.has(spec.trial?.sweep ?? ""),
+  );
   const sinceMs = Math.min(...waiting.map(({ createdMs }) => createdMs));
   const shares = sharesOf(jobs, sinceMs);
   let next: { readonly job: Job; readonly order: readonly number[] } | undefined;
@@ -55,6 +62,7 @@ const NO_SHARE: Share = { atWork: 0, turns: 0 };
 function sharesOf(jobs: readonly Job[], sinceMs: number): ReadonlyMap<string | undefined, Share> {
   const shares = new Map<string | undefined, Share>();
   for (const job of jobs) {
+    if (job.spec.kind === "sweep") continue;
     const submitter = creatorOf(job);
     const { atWork, turns } = shares.get(submitter) ?? NO_SHARE;
     const begun = job.history.filter(({ to, timeMs }) => to.kind === "validating" && timeMs >= sinceMs).length;

@@ -6,7 +6,7 @@ import { type Job, SERVER_ENDED, SERVER_STOPPED } from "./job.ts";
 import { byUser, type JobEvent, queuedEvent } from "./job-event.ts";
 import { type ExecutionOptions, freeSpentFiles, JobExecution, type StopIntent } from "./job-execution.ts";
 import type { JobPlan } from "./job-outcome.ts";
-import { filtered, type JobFilter, type JobService, requireEnded, retainJobs, withOverrides } from "./job-service.ts";
+import { filtered, type JobFilter, type JobService, retainJobs, trialsToDelete, withOverrides } from "./job-service.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { isActive, isTerminal } from "./job-state.ts";
 import { JobStore } from "./job-store.ts";
@@ -15,6 +15,8 @@ import { type AnnotationChange, annotationEvent } from "./log/annotation.ts";
 import type { JobRecord, JobWriter } from "./log/job-record.ts";
 import { nextJob } from "./next-job.ts";
 import { resumeUnlessPoison } from "./poison.ts";
+import { removeSpentFiles } from "./runner/publish-result.ts";
+import { SweepKeeper } from "./sweeps/keep-sweeps.ts";
 
 // Opens the jobs of a directory and runs them, one at a time. What a job does is in runner/; what it wrote, in its log.
 
@@ -39,6 +41,8 @@ export interface JobServiceOptions
    * @throws AlbertError invalid-input with every wrong field; of what is named: not-found, forbidden
    */
   readonly checkSpec: (spec: JobSpec) => void | Promise<void>;
+  /** The stored version that a specification starts from, as "name@7"; undefined for one that starts from none. Without it a sweep's trials each look for theirs. */
+  readonly startOf?: (spec: JobSpec) => Promise<string | undefined>;
   readonly pressure?: ServingPressure;
   /** Jobs of one submitter that may be at work at once; 0: any number. */
   readonly atWorkPerSubmitter?: number;
@@ -55,6 +59,9 @@ export interface JobServiceOptions
   /** Called for a job whose record is damaged, with the name under which its directory was set aside. */
   readonly onDamaged?: (error: AlbertError, jobId: string, aside: string) => void;
 }
+
+/** Between two looks at sweeps, besides those when a job changed: what kept one from going on may have passed. */
+export const TEND_INTERVAL_MS = 10_000;
 
 /** Between two looks at serving's pressure. */
 const PRESSURE_INTERVAL_MS = 50;
@@ -99,6 +106,8 @@ class DirectoryJobService implements JobService {
   readonly #stopWatchingPressure: () => void;
   readonly #stopRetaining: () => void;
   readonly #room: RoomWatch;
+  readonly #sweeps: SweepKeeper;
+  readonly #stopTending: () => void;
   /** Jobs that a full disk kept from being taken up at the start. */
   readonly #unrecovered = new Set<string>();
   #active: JobExecution | undefined;
@@ -114,6 +123,20 @@ class DirectoryJobService implements JobService {
     this.#lock = lock;
     const { pressure, directory, fullDisk = {}, every = everyUnreferenced } = options;
     this.#room = new RoomWatch(directory, fullDisk, every, (jobIds) => void this.#goOn(jobIds));
+    this.#sweeps = new SweepKeeper({
+      list: () => this.list(),
+      create: (requestId, spec, by) => this.create(requestId, spec, by),
+      write: (id, decide) => this.#store.get(id).change(decide),
+      cancel: async (id) => {
+        const record = this.#store.get(id);
+        await record.transition({ kind: "cancel" }, { reason: "SWEEP" });
+        this.#stop(record, "cancel");
+      },
+      freeFiles: ({ id }) => removeSpentFiles(this.#store.get(id).directory),
+      startOf: async (spec) => options.startOf?.(spec),
+      onError: options.onDefect,
+    });
+    this.#stopTending = every(TEND_INTERVAL_MS, () => this.#tendSweeps());
     this.#stopRetaining = retainJobs(this, { ...options, every, onError: options.onDefect });
     this.#stopWatchingPressure = watchPressure(pressure, every, (yielding) => this.#active?.setYield(yielding));
   }
@@ -130,6 +153,8 @@ class DirectoryJobService implements JobService {
     try {
       await freeSpentFiles(record, this.#options.onDefect); // the process may have ended right after the job
       if (lastSequence === 0) await appendQueued(record);
+      // It has no work that could have been cut short.
+      if (record.job.spec.kind === "sweep") return;
       if (isActive(state)) {
         const detail = this.#lock.afterOrderlyEnd ? SERVER_STOPPED : SERVER_ENDED;
         await record.transition({ kind: "preempt" }, { reason: "SERVER_RESTART", detail });
@@ -187,6 +212,7 @@ class DirectoryJobService implements JobService {
     const record = this.#store.get(id);
     await record.transition({ kind: "cancel" }, byUser(by));
     this.#stop(record, "cancel");
+    this.#tendSweeps();
     return record.job;
   }
 
@@ -223,9 +249,12 @@ class DirectoryJobService implements JobService {
   async delete(id: string): Promise<void> {
     this.#requireOpen();
     const record = this.#store.get(id);
-    requireEnded(record.job);
-    if (this.#active?.record === record) await this.#active.ended; // it frees its files
+    const trials = trialsToDelete(record.job, this.list());
+    if (this.#active !== undefined && [record.job, ...trials].some((job) => job.id === this.#active?.record.job.id)) {
+      await this.#active.ended; // it frees its files
+    }
     await this.#store.remove(id);
+    for (const trial of trials) await this.#store.remove(trial.id);
     this.#options.onChange?.();
   }
 
@@ -239,6 +268,8 @@ class DirectoryJobService implements JobService {
     this.#stopWatchingPressure();
     this.#stopRetaining();
     this.#room.close();
+    this.#stopTending();
+    await this.#sweeps.stop();
     const active = this.#active;
     if (active === undefined) return;
     this.#stop(active.record, "preempt");
@@ -264,8 +295,21 @@ class DirectoryJobService implements JobService {
     this.#active?.abandon();
   }
 
-  /** Starts the next queued job when none is at work. */
+  /** Lets sweeps go on, in the background. */
+  #tendSweeps(): void {
+    if (this.#closing || this.#lost !== undefined) return;
+    if (!this.#store.records().some(({ job }) => job.spec.kind === "sweep" || job.spec.trial !== undefined)) return;
+    void this.#sweeps.tend().then(() => this.#takeNext());
+  }
+
+  /** Does what a change may have made possible: for sweeps, and for the queue. */
   #startNext(): void {
+    this.#tendSweeps();
+    this.#takeNext();
+  }
+
+  /** Starts the next queued job when none is at work. */
+  #takeNext(): void {
     if (this.#active !== undefined || this.#closing || this.#lost !== undefined) return;
     const next = nextJob(this.list(), this.#options);
     if (next === undefined) return;

@@ -6,8 +6,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { uploadDataset } from "../../src/client/upload-dataset.ts";
-import { type Job, type JobEvent, JobKind, JobState, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
+import {
+  type Job,
+  type JobEvent,
+  JobKind,
+  JobState,
+  PromotePolicy,
+  SweepMethod,
+} from "../../src/gen/albert/v1/training_pb.js";
 import { openEngine } from "../../src/runtime/packed-engine.ts";
+import { runAlbertInto } from "../support/command-line.ts";
 import { tinyText } from "../support/english.ts";
 import { missing } from "../support/fixtures.ts";
 import { type RunningServer, runServer } from "../support/running-server.ts";
@@ -45,6 +53,7 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       "empty.txt": "\n\n",
       "rows.jsonl": rows(80),
       "others.jsonl": rows(40, ["stone", "plant"]),
+      "words.txt": "[PAD] [UNK] [CLS] [SEP] [MASK] the red dog a big tree".split(" ").join("\n"),
     };
     for (const [name, content] of Object.entries(files)) {
       writeFileSync(join(base, name), content);
@@ -176,6 +185,56 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       expect(events.at(-1)!.transition).toMatchObject({ reason: "DATA_INVALID" });
       expect(events.at(-1)!.summary).toMatch(/at most \d+ pieces/);
     });
+  });
+
+  it("try settings as jobs of their own, let the better one go on, and publish it alone", async () => {
+    const create = (sweep: object, fields: object = {}) =>
+      admin.training.createJob({
+        requestId: randomUUID(),
+        spec: {
+          ...{ kind: JobKind.SWEEP, model: "tried", task: "classification", seed: 3n },
+          train: { dataset: data["rows.jsonl"]! },
+          recipe: {
+            ...{ random_init: "2x128", vocabulary: data["words.txt"]!, train_step: "8", train_batch_size: "8" },
+            ...{ max_seq_length: "16", warmup_step: "0" },
+          },
+          sweep: { method: SweepMethod.HALVING, vary: { learning_rate: "1e-9,0.003" }, ...sweep },
+          ...fields,
+        },
+      });
+    expect(await violations(create({ trials: 300, reduction: 99, vary: { dropout: "2" } }))).toEqual([
+      "spec.sweep.reduction",
+      "spec.sweep.trials",
+      "spec.sweep.vary.dropout",
+    ]);
+    expect(await violations(create({ method: 7 }))).toEqual(["spec.sweep.method"]);
+    expect(await violations(create({}, { trial: { sweepId: "s", number: 1 } }))).toEqual(["spec.trial"]);
+    const { job: sweep } = await create({ trials: 2, reduction: 2 });
+    const events: JobEvent[] = [];
+    for await (const { update } of admin.training.watchJob({ jobId: sweep!.id })) {
+      if (update.case === "event") events.push(update.value);
+    }
+    const table = await admin.training.getSweep({ jobId: sweep!.id });
+    expect(table.job!.state, trail(events)).toBe(JobState.SUCCEEDED);
+    expect(table).toMatchObject({
+      ...{ metric: "eval_accuracy", lowerIsBetter: false, varied: ["learning_rate"], rungs: [0.5, 1] },
+      job: { modelVersion: "tried@1" },
+    });
+    const [best, other] = [...table.trials].sort((a, b) => Number(b.best) - Number(a.best));
+    expect(best).toMatchObject({ best: true, judged: 2, step: 8, state: JobState.SUCCEEDED });
+    expect(other).toMatchObject({ best: false, judged: 1, step: 4, state: JobState.SUCCEEDED });
+    expect(best!.metrics["eval_accuracy"]).toBe(best!.value);
+    const { job: given } = await admin.training.getJob({ jobId: other!.jobId });
+    expect(given).toMatchObject({ stoppedBy: "sweep", modelVersion: "", spec: { trial: { sweepId: sweep!.id } } });
+    const { job: kept } = await admin.training.getJob({ jobId: best!.jobId });
+    expect(kept!.modelVersion).toBe("tried@1");
+    expect((await admin.models.listVersions({ model: "tried" })).versions).toHaveLength(1);
+    await expect(admin.training.getSweep({ jobId: best!.jobId })).rejects.toMatchObject({ reason: "NOT_A_SWEEP" });
+    const printed = { out: "", err: "" };
+    const { admin: address } = server.app.addresses;
+    expect(await runAlbertInto(printed, ["jobs", "sweep", sweep!.id, "--admin", address!])).toBe(0);
+    expect(printed.out).toMatch(/^ +TRIAL +learning_rate +eval_accuracy +STEPS +STATE$/m);
+    expect(printed.out).toMatch(new RegExp(`^\\* +${best!.number} +\\S+ +\\S+ +8 +succeeded +${best!.jobId}$`, "m"));
   });
 
   it("are refused at once when their recipe makes no sense", async () => {

@@ -259,7 +259,8 @@ const crash = fc.constant(
   ),
 );
 
-type State = Exclude<JobStateKind, "preempted">;
+/** Only trials of sweeps are held: `sweeps/` has them. */
+type State = Exclude<JobStateKind, "preempted" | "held">;
 
 /** What becomes of a job in a state by each command; no entry: the command is refused and nothing happens. */
 const OUTCOMES: Readonly<Record<State, { readonly [C in "cancel" | "pause" | "resume" | "crash"]?: JobStateKind }>> = {

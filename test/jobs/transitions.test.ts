@@ -25,6 +25,8 @@ const STATES: Readonly<Record<string, JobState>> = {
   evaluating: { kind: "evaluating" },
   paused: { kind: "paused" },
   preempted: { kind: "preempted" },
+  held: { kind: "held", metrics: RESULT.metrics },
+  "given up": { kind: "succeeded", result: { metrics: RESULT.metrics, stoppedBy: "sweep" } },
   cancelling: { kind: "cancelling" },
   succeeded: { kind: "succeeded", result: RESULT },
   failed: { kind: "failed", ...FAIL },
@@ -47,6 +49,9 @@ const TRANSITIONS: { readonly [K in JobTransition["kind"]]: Extract<JobTransitio
   pause: { kind: "pause" },
   resume: { kind: "resume" },
   preempt: { kind: "preempt" },
+  hold: { kind: "hold", metrics: RESULT.metrics },
+  release: { kind: "release" },
+  "give-up": { kind: "give-up" },
 };
 
 /** Where each transition leads from each state, by the names above; what is not named here is refused. */
@@ -62,8 +67,17 @@ const TABLE: Readonly<Record<string, { readonly [K in JobTransition["kind"]]?: s
     cancel: "cancelling",
     preempt: "preempted",
   },
-  running: { trained: "evaluating", fail: "failed", pause: "paused", cancel: "cancelling", preempt: "preempted" },
-  evaluating: { succeed: "succeeded", fail: "failed", cancel: "cancelling", preempt: "preempted" },
+  running: {
+    trained: "evaluating",
+    fail: "failed",
+    pause: "paused",
+    cancel: "cancelling",
+    preempt: "preempted",
+    hold: "held",
+  },
+  evaluating: { succeed: "succeeded", fail: "failed", cancel: "cancelling", preempt: "preempted", hold: "held" },
+  held: { release: "queued again", cancel: "cancelled", "give-up": "given up" },
+  "given up": {},
   paused: { resume: "queued again", cancel: "cancelled" },
   preempted: { resume: "queued again", cancel: "cancelled", fail: "failed" },
   poisoned: { resume: "queued again" },

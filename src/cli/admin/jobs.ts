@@ -17,6 +17,7 @@ import {
   PromotePolicy,
 } from "../../gen/albert/v1/training_pb.js";
 import { addRecipeOptions, type RecipeFlags, recipeOf } from "../training/recipe-options.ts";
+import { addSweepOptions, type SweepFlags, VARY } from "../training/sweeps/sweep-options.ts";
 import { durationText } from "../training/training-progress.ts";
 import { mixOf, type WeightedText, weighted } from "../training/weighted-data.ts";
 import {
@@ -35,6 +36,7 @@ import {
 } from "./admin-call.ts";
 import { watchJob } from "./job-progress.ts";
 import { registerRunNotes } from "./run-notes.ts";
+import { registerSweepTable, sweepOf } from "./sweeps.ts";
 
 const KINDS = {
   "fine-tune": JobKind.FINE_TUNE,
@@ -43,12 +45,13 @@ const KINDS = {
   evaluate: JobKind.EVALUATE,
   convert: JobKind.CONVERT,
   calibrate: JobKind.CALIBRATE,
+  sweep: JobKind.SWEEP,
   "train-vocabulary": JobKind.TRAIN_VOCABULARY,
   "pretraining-data": JobKind.PRETRAINING_DATA,
 } as const;
 const POLICIES = { manual: PromotePolicy.MANUAL, "auto-if-better": PromotePolicy.AUTO_IF_BETTER } as const;
 
-interface SpecFlags extends AdminFlags, RecipeFlags {
+interface SpecFlags extends AdminFlags, RecipeFlags, Partial<SweepFlags> {
   readonly kind: keyof typeof KINDS;
   readonly model: string;
   readonly task?: string;
@@ -123,6 +126,7 @@ export function registerJobs(program: Command): void {
       print(flags, GetJobResponseSchema, reply, () => details(reply.job!));
     }),
   );
+  registerSweepTable(jobs);
   addAdminOptions(jobs.command("watch <job>").description("follow a job to its end"))
     .option("--after <n>", "show events after this number only", wholeNumber, 0)
     .action((jobId: string, flags: AdminFlags & { readonly after: number }) =>
@@ -186,10 +190,14 @@ export function registerJobs(program: Command): void {
 }
 
 function addSpecOptions(command: Command): Command {
-  return addAdminOptions(addRecipeOptions(command))
+  return addAdminOptions(
+    addRecipeOptions(
+      addSweepOptions(command.option(VARY[0], `of --kind sweep: ${VARY[1]}`, VARY[2]), "of --kind sweep: "),
+    ),
+  )
     .addOption(new Option("--kind <kind>", "what it does").choices(Object.keys(KINDS)).default("fine-tune"))
     .requiredOption("--model <name>", "model whose versions it adds to")
-    .option("--task <task>", "task of a fine-tune, distillation or evaluation")
+    .option("--task <task>", "task of a fine-tune, sweep, distillation or evaluation")
     .option("--init <version>", "where weights start: name@7, name/champion or a digest (default: the champion)")
     .option(
       "--train <data[=weight]>",
@@ -229,6 +237,7 @@ function specOf(flags: SpecFlags): MessageInitShape<typeof JobSpecSchema> {
     priority: flags.priority,
     maxSteps: flags.maxSteps,
     maxWallSeconds: flags.maxSeconds,
+    ...sweepOf(flags),
   };
 }
 

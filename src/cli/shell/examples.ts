@@ -40,6 +40,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "compare tickets@1 tickets@2 --task classification --data 9f86d081",
   ],
   train: ["train --task classification --init models/sentence-encoder --train tickets.csv --output models/tickets"],
+  sweep: [
+    "sweep --task classification --init models/sentence-encoder --train tickets.csv --vary learning_rate=log:1e-5..1e-3 --trials 9 --output models/tickets",
+    "sweep --task classification --init models/sentence-encoder --train tickets.csv --method grid --vary train_batch_size=16,32 --output models/tickets",
+  ],
   distil: [
     "distil --teacher models/tickets --student tiny --task classification --train tickets.csv --output models/tickets-small",
   ],
@@ -49,10 +53,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "pretraining-data": ["pretraining-data --input corpus.txt --vocab spm.model --output instances.tfrecord"],
   "jobs create": [
     "jobs create --model tickets --init sentence-encoder/champion --task classification --train 9f86d081 --watch",
+    "jobs create --kind sweep --model tickets --task classification --train 9f86d081 --vary learning_rate=log:1e-5..1e-3 --method halving",
   ],
   "jobs plan": ["jobs plan --model tickets --task classification --train 9f86d081"],
   "jobs list": ["jobs list --state running queued", "jobs list --tag best"],
   "jobs get": ["jobs get JOB"],
+  "jobs sweep": ["jobs sweep JOB"],
   "jobs watch": ["jobs watch JOB"],
   "jobs cancel": ["jobs cancel JOB"],
   "jobs pause": ["jobs pause JOB"],

@@ -14,7 +14,7 @@ import {
   type PreparedFineTune,
   prepareFineTune,
 } from "../../training/fine-tune.ts";
-import { measurePlan, planFineTune } from "../../training/plan.ts";
+import { measurePlan, planFineTune, type TrainingPlan } from "../../training/plan.ts";
 import { type Repeat, repeatsOf } from "../../training/repeats/repeats.ts";
 import { type RepeatedOutcome, repeatedPlan, runRepeats } from "../../training/repeats/run-repeats.ts";
 import type { GivenSettings } from "../../training/settings/fine-tuning.ts";
@@ -110,13 +110,18 @@ export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promis
   }
 }
 
-async function showPlan(prepared: PreparedFineTune, runs: number, flags: FineTuneFlags): Promise<void> {
+/** The plan of a prepared run, measured over a few steps. @param runs  with a seed or fold each */
+export async function measuredPlan(prepared: PreparedFineTune, runs: number): Promise<TrainingPlan> {
   const once = await measurePlan(planFineTune(prepared), prepared, {
     openExecutor,
     clock: () => performance.now(),
     residentBytes: () => process.memoryUsage.rss(),
   });
-  const plan = repeatedPlan(once, runs);
+  return repeatedPlan(once, runs);
+}
+
+async function showPlan(prepared: PreparedFineTune, runs: number, flags: FineTuneFlags): Promise<void> {
+  const plan = await measuredPlan(prepared, runs);
   process.stdout.write(flags.json ? `${JSON.stringify(plan, null, 2)}\n` : printPlan(plan));
 }
 
@@ -139,7 +144,12 @@ async function run(
   if (outcome !== undefined) await finish(outcome, flags);
 }
 
-async function finish(outcome: RepeatedOutcome, flags: FineTuneFlags): Promise<void> {
+/** Writes the model directory of a run, and says what it is. @param further  what besides is printed: of JSON fields, else lines */
+export async function finish(
+  outcome: RepeatedOutcome,
+  flags: FineTuneFlags,
+  further: { readonly fields: object; readonly lines: readonly string[] } = { fields: {}, lines: [] },
+): Promise<void> {
   const { metrics, prepared, repeats } = outcome;
   const { start, resolved } = prepared;
   const written = await writeModelDirectory(flags.output, {
@@ -166,6 +176,7 @@ async function finish(outcome: RepeatedOutcome, flags: FineTuneFlags): Promise<v
     predictionFiles,
     findings,
     ...(repeats === undefined ? {} : { repeats }),
+    ...further.fields,
   };
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
@@ -173,7 +184,7 @@ async function finish(outcome: RepeatedOutcome, flags: FineTuneFlags): Promise<v
   }
   const values = Object.entries(metrics).map(([name, value]) => `${name} = ${value}`);
   const notes = findings.map(({ message }) => `note: ${message}`);
-  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles, ...notes];
+  const lines = [`${flags.output}  ${written.digest}`, ...values, ...predictionFiles, ...notes, ...further.lines];
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
 }
 

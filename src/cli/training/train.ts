@@ -2,14 +2,18 @@ import { type Command, Option } from "commander";
 import { type FieldViolation, invalidInput } from "../../errors.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
 import { LABEL_SOURCES, type LabelsFrom } from "../../training/features/task-data.ts";
-import { FINE_TUNING, parseFineTuning } from "../../training/settings/fine-tuning.ts";
+import type { FineTuneSpec } from "../../training/fine-tune.ts";
+import { FINE_TUNING, type GivenSettings, parseFineTuning } from "../../training/settings/fine-tuning.ts";
 import { TASKS } from "../../training/settings/recipes.ts";
 import type { StartSpec } from "../../training/starting-model.ts";
 import { addDataOptions, addRunOptions, commonSpec, type FineTuneFlags, fineTune } from "./fine-tune-command.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { addReadingOptions } from "./reading-options.ts";
 
-interface TrainFlags extends FineTuneFlags {
+// `albert train`, and what it shares with other commands that train alike.
+
+/** Flags of a command that fine-tunes from a checkpoint or random weights. */
+export interface TrainFlags extends FineTuneFlags {
   readonly init?: string;
   readonly randomInit?: string;
   readonly vocab?: string;
@@ -22,7 +26,16 @@ interface TrainFlags extends FineTuneFlags {
 export function registerTrain(program: Command): void {
   const command = program
     .command("train")
-    .description("train a model on a task and write a model directory that `albert serve` opens")
+    .description("train a model on a task and write a model directory that `albert serve` opens");
+  addTrainOptions(command).action(async (flags: TrainFlags & Record<string, unknown>) => {
+    const { settings, warnings } = parseFineTuning(givenHyperparameters(flags, FINE_TUNING));
+    await fineTune({ ...trainSpec(flags, settings), givenWarnings: warnings }, flags);
+  });
+}
+
+/** Adds every flag of `albert train`. */
+export function addTrainOptions(command: Command): Command {
+  command
     .addOption(new Option("--task <task>", "what to train for").choices(TASKS).makeOptionMandatory())
     .option("--init <path>", "model directory, Hugging Face directory or TensorFlow checkpoint to start from")
     .option(
@@ -44,21 +57,19 @@ export function registerTrain(program: Command): void {
   addRunOptions(command);
   addReadingOptions(command);
   addHyperparameters(command, FINE_TUNING);
-  command.action(async (flags: TrainFlags & Record<string, unknown>) => {
-    const { settings, warnings } = parseFineTuning(givenHyperparameters(flags, FINE_TUNING));
-    const { data, ...spec } = commonSpec(flags, settings);
-    const { labelsFrom } = flags;
-    await fineTune(
-      {
-        ...spec,
-        data: { ...data, ...(labelsFrom === undefined ? {} : { labelsFrom }) },
-        start: startOf(flags),
-        given: settings,
-        givenWarnings: warnings,
-      },
-      flags,
-    );
-  });
+  return command;
+}
+
+/** The run that the flags say, with these settings. @throws AlbertError invalid-input with every flag that contradicts another */
+export function trainSpec(flags: TrainFlags, given: GivenSettings): FineTuneSpec {
+  const { data, ...spec } = commonSpec(flags, given);
+  const { labelsFrom } = flags;
+  return {
+    ...spec,
+    data: { ...data, ...(labelsFrom === undefined ? {} : { labelsFrom }) },
+    start: startOf(flags),
+    given,
+  };
 }
 
 function startOf({ init, randomInit, vocab, config, cased }: TrainFlags): StartSpec {

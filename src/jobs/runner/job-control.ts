@@ -2,6 +2,7 @@ import { invalidInput } from "../../errors.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
 import type { AppliedSetting } from "../../training/plan.ts";
 import { TASKS, type Task } from "../../training/settings/recipes.ts";
+import { stepsAt } from "../../training/sweeps/sweep.ts";
 import type { JobHooks } from "../job-runner.ts";
 import type { StoppedBy } from "../job-state.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
@@ -61,9 +62,20 @@ export function required<T>(value: T | undefined, field: string): T {
   throw invalidInput([{ field: `spec.${field}`, description: "this kind of job needs it" }]);
 }
 
-/** The job's own bound on steps, as the training loop takes it. */
-export function stepLimit({ spec }: Pick<ResolvedSpec, "spec">): { readonly maxSteps?: number } {
-  return spec.maxSteps > 0 ? { maxSteps: spec.maxSteps } : {};
+/** The job's own bound on steps, as the training loop takes it; of a trial, that of the rung to which it goes. @param steps  of the whole run */
+export function stepLimit(
+  resolved: Pick<ResolvedSpec, "spec" | "judgedBefore">,
+  steps: number,
+): { readonly maxSteps?: number } {
+  const { maxSteps } = resolved.spec;
+  const share = rungOf(resolved);
+  if (share < 1) return { maxSteps: stepsAt({ share }, maxSteps > 0 ? Math.min(maxSteps, steps) : steps) };
+  return maxSteps > 0 ? { maxSteps } : {};
+}
+
+/** The share of its steps at which a trial is judged next; 1 for the end, and for every other job. */
+export function rungOf({ spec, judgedBefore = 0 }: Pick<ResolvedSpec, "spec" | "judgedBefore">): number {
+  return spec.trial?.shares[judgedBefore] ?? 1;
 }
 
 /** What is left of the bound on time, as the training loop takes it. */

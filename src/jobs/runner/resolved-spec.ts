@@ -29,6 +29,8 @@ export interface ResolvedSpec {
   readonly mix?: TrainingMix;
   readonly eval?: string;
   readonly unlabelled?: string;
+  /** Of a trial of a sweep: how often it was judged before. */
+  readonly judgedBefore?: number;
   /** Milliseconds for which earlier attempts took steps; they count for the job's bound on time. */
   readonly spentMs?: number;
   /** The job's own directory. */

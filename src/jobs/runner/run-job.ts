@@ -1,3 +1,4 @@
+import { invariant } from "../../errors.ts";
 import { EMPTY_PLAN, type JobOutcome, type JobPlan } from "../job-outcome.ts";
 import type { JobKind } from "../job-spec.ts";
 import type { JobControl } from "./job-control.ts";
@@ -7,6 +8,7 @@ import { convertJob, planConvertJob } from "./kinds/convert-job.ts";
 import { evaluateJob, planEvaluateJob } from "./kinds/evaluate-job.ts";
 import { fineTuneJob, planFineTuneJob } from "./kinds/fine-tune-job.ts";
 import { instancesJob, planInstancesJob } from "./kinds/instances-job.ts";
+import { planSweepJob } from "./kinds/plan-sweep.ts";
 import { planPretrainingJob, pretrainingJob } from "./kinds/pretraining-job.ts";
 import { planVocabularyJob, vocabularyJob } from "./kinds/vocabulary-job.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
@@ -20,7 +22,8 @@ interface KindOfJob {
   readonly plan: (resolved: ResolvedSpec) => Promise<JobPlan>;
 }
 
-const KINDS: Readonly<Record<JobKind, KindOfJob>> = {
+/** A sweep runs by its trials, which are jobs. */
+const KINDS: Readonly<Record<Exclude<JobKind, "sweep">, KindOfJob>> = {
   "fine-tune": { run: fineTuneJob, plan: planFineTuneJob },
   distil: { run: fineTuneJob, plan: planFineTuneJob },
   pretrain: { run: pretrainingJob, plan: planPretrainingJob },
@@ -42,7 +45,9 @@ export async function runJob(resolved: ResolvedSpec, control: JobControl): Promi
     },
   };
   try {
-    return await KINDS[resolved.spec.kind].run(resolved, { ...control, hooks });
+    const { kind } = resolved.spec;
+    invariant(kind !== "sweep", "trials run, not their sweep");
+    return await KINDS[kind].run(resolved, { ...control, hooks });
   } catch (error) {
     if (control.signal.aborted) return { kind: "stopped" };
     return prepared ? failureOf(error) : rejectionOf(error);
@@ -52,7 +57,8 @@ export async function runJob(resolved: ResolvedSpec, control: JobControl): Promi
 /** Plans a job. Never throws: everything for which the job would be rejected is among the problems. */
 export async function planJob(resolved: ResolvedSpec): Promise<JobPlan> {
   try {
-    return await KINDS[resolved.spec.kind].plan(resolved);
+    const { kind } = resolved.spec;
+    return await (kind === "sweep" ? planSweepJob(resolved) : KINDS[kind].plan(resolved));
   } catch (error) {
     return { ...EMPTY_PLAN, problems: rejectionOf(error).problems };
   }

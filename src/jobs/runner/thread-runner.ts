@@ -55,13 +55,13 @@ export class ThreadJobRunner implements JobRunner {
     const work = async (): Promise<JobOutcome> => {
       let resolved: ResolvedSpec;
       try {
-        const { id: jobId, spec, startVersion, teacherVersion, runningMs: spentMs } = job;
+        const { id: jobId, spec, startVersion, teacherVersion, runningMs: spentMs, judged } = job;
         const found = await this.#resolve({
           ...spec,
           ...(startVersion === "" ? {} : { init: startVersion }),
           ...(teacherVersion === undefined ? {} : { teacher: teacherVersion }),
         });
-        resolved = { ...found, jobId, spec, directory, spentMs };
+        resolved = { ...found, jobId, spec, directory, spentMs, judgedBefore: judged.length };
         if (startVersion === "" && found.startVersion !== undefined) await hooks.startChosen(found.startVersion);
         if (teacherVersion === undefined && found.teacherVersion !== undefined) {
           await hooks.teacherChosen(found.teacherVersion);

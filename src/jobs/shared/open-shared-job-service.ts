@@ -13,16 +13,18 @@ import {
   type JobFilter,
   type JobService,
   RETENTION_INTERVAL_MS,
-  requireEnded,
   retainJobs,
+  trialsToDelete,
   withOverrides,
 } from "../job-service.ts";
 import type { JobSpec } from "../job-spec.ts";
+import { allows } from "../job-state.ts";
 import { DirectoryLock } from "../lock/directory-lock.ts";
 import { type AnnotationChange, annotationEvent } from "../log/annotation.ts";
 import { stateChange } from "../log/job-record.ts";
 import { nextJob } from "../next-job.ts";
 import { type JobServiceOptions, watchPressure } from "../open-job-service.ts";
+import { SweepKeeper } from "../sweeps/keep-sweeps.ts";
 import { type Release, releaseEvents, requeueEvents } from "./claims.ts";
 import { type LeaseTimes, LeaseWatch } from "./lease-watch.ts";
 import { judgeClaim } from "./share-limit.ts";
@@ -83,6 +85,7 @@ class SharedJobService implements JobService {
   readonly #trainer: Trainer;
   readonly #leases: LeaseWatch;
   readonly #room: RoomWatch;
+  readonly #sweeps: SweepKeeper;
   /** Jobs for which this server has no room on its disk; others may. */
   readonly #noRoom = new Set<string>();
   readonly #stops: (() => void)[] = [];
@@ -115,6 +118,27 @@ class SharedJobService implements JobService {
     });
     this.#room = new RoomWatch(directory, { freeBytes: freeDiskBytes, ...fullDisk }, every, (ids) => {
       for (const id of ids) this.#noRoom.delete(id);
+    });
+    this.#sweeps = new SweepKeeper({
+      list: () => this.list(),
+      create: (requestId, spec, by) => this.#jobs.create(requestId, spec, options.checkSpec, by),
+      write: (id, decide) =>
+        this.#jobs.get(id).change((job) => {
+          const event = decide(job);
+          return event === undefined ? undefined : [event];
+        }),
+      cancel: (id) =>
+        this.#jobs
+          .get(id)
+          .change(({ state }) =>
+            allows(state, { kind: "cancel" })
+              ? [stateChange(state, { kind: "cancel" }, { reason: "SWEEP" })]
+              : undefined,
+          ),
+      // Nobody has a trial in hand that is held; what it left on a server's disk, that server has removed.
+      freeFiles: ({ id, generation = 0 }) => options.store.removeFiles(id, generation, []),
+      startOf: async (spec) => options.startOf?.(spec),
+      onError: onDefect,
     });
     this.#stops.push(retainJobs(this, { ...options, clock, every, onError: onDefect }));
     this.#stops.push(every(RETENTION_INTERVAL_MS, () => void this.#sweep(clock())));
@@ -205,9 +229,11 @@ class SharedJobService implements JobService {
   async delete(id: string): Promise<void> {
     this.#requireOpen();
     if (!this.#jobs.isDamaged(id)) {
-      const shared = this.#jobs.get(id);
-      await shared.refresh();
-      requireEnded(shared.job);
+      await this.#jobs.get(id).refresh();
+      const trials = trialsToDelete(this.get(id), this.list());
+      await this.#jobs.remove(id);
+      for (const trial of trials) await this.#jobs.remove(trial.id);
+      return;
     }
     await this.#jobs.remove(id);
   }
@@ -221,6 +247,7 @@ class SharedJobService implements JobService {
     this.#closing = true;
     await this.#lock.announceEnd();
     await this.#trainer.stop();
+    await this.#sweeps.stop();
     for (const stop of this.#stops) stop();
     await this.#tending;
     await this.#trainer.stop(); // of what it took meanwhile
@@ -283,6 +310,8 @@ class SharedJobService implements JobService {
     this.#trainer.heed();
     await this.#judgeOwners();
     for (const shared of this.#jobs.all()) await this.#requeue(shared);
+    await this.#sweeps.tend();
+    this.#trainer.heed(); // a sweep may have cancelled the trial in hand
     await this.#takeNext();
   }
 

@@ -193,6 +193,7 @@ const TRAINING: Rows<typeof TrainingService> = {
   resumeJob: { scopes: ["train"], models: ofJob },
   deleteJob: { scopes: ["train"], models: ofJob },
   listJobEvents: { scopes: ["read", "train"], models: ofJob },
+  getSweep: { scopes: ["read", "train"], models: ofJob },
   annotateJob: { scopes: ["train"], models: ofJob },
   exportRuns: {
     scopes: ["read", "train"],

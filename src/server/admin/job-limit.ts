@@ -29,7 +29,10 @@ export class JobLimit {
     const jobs = this.#jobs.list();
     if (most === 0 || jobs.some((job) => job.requestId === requestId)) return make();
     const coming = this.#coming.get(name) ?? 0;
-    const unfinished = jobs.filter((job) => creatorOf(job) === name && !isTerminal(job.state)).length;
+    const unfinished = jobs.filter(
+      // A sweep counts once, however many trials it has.
+      (job) => creatorOf(job) === name && !isTerminal(job.state) && job.spec.trial === undefined,
+    ).length;
     if (this.#allowances !== undefined && unfinished + coming >= most) throw this.#allowances.refuseJob(most);
     this.#coming.set(name, coming + 1);
     try {

@@ -17,6 +17,7 @@ import type { JobEvent, JobProgress, StateChange } from "../../jobs/job-event.ts
 import type { DataSource, JobSpec } from "../../jobs/job-spec.ts";
 import { isTerminal, type JobStateKind } from "../../jobs/job-state.ts";
 import { timestamp } from "./conversions.ts";
+import { readSweep, sweepSpecMessage } from "./sweep-messages.ts";
 
 // Converts jobs, their specifications and events from and to messages.
 
@@ -27,6 +28,7 @@ const KINDS = {
   [JobKind.EVALUATE]: "evaluate",
   [JobKind.CONVERT]: "convert",
   [JobKind.CALIBRATE]: "calibrate",
+  [JobKind.SWEEP]: "sweep",
   [JobKind.TRAIN_VOCABULARY]: "train-vocabulary",
   [JobKind.PRETRAINING_DATA]: "pretraining-data",
 } as const;
@@ -37,13 +39,15 @@ const POLICIES = {
   [PromotePolicy.AUTO_IF_BETTER]: "auto-if-better",
 } as const;
 
-const STATES: Readonly<Record<JobStateKind, JobState>> = {
+/** States as messages name them. */
+export const STATES: Readonly<Record<JobStateKind, JobState>> = {
   queued: JobState.QUEUED,
   validating: JobState.VALIDATING,
   preparing: JobState.PREPARING,
   running: JobState.RUNNING,
   evaluating: JobState.EVALUATING,
   paused: JobState.PAUSED,
+  held: JobState.HELD,
   preempted: JobState.PREEMPTED,
   cancelling: JobState.CANCELLING,
   succeeded: JobState.SUCCEEDED,
@@ -89,6 +93,10 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
   const evaluation = readSource(message.eval, "spec.eval", violations);
   const unlabelled = readSource(message.unlabelled, "spec.unlabelled", violations);
   const mix = readMix(message, violations);
+  const sweep = readSweep(message.sweep, violations);
+  if (message.trial !== undefined) {
+    violations.push({ field: "spec.trial", description: "is set by a sweep, of the jobs that it makes: leave it out" });
+  }
   checkSizes(message, violations);
   if (message.seed > BigInt(Number.MAX_SAFE_INTEGER)) {
     violations.push({ field: "spec.seed", description: `must be at most ${Number.MAX_SAFE_INTEGER}` });
@@ -109,6 +117,7 @@ export function readJobSpec(message: JobSpecMessage | undefined): JobSpec {
     ...(teacher === "" ? {} : { teacher }),
     ...(train === undefined ? {} : { train }),
     ...mix,
+    ...(sweep === undefined ? {} : { sweep }),
     ...(evaluation === undefined ? {} : { eval: evaluation }),
     ...(unlabelled === undefined ? {} : { unlabelled }),
     recipe: { ...recipe },
@@ -231,6 +240,7 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     JobKind.EVALUATE,
     JobKind.CONVERT,
     JobKind.CALIBRATE,
+    JobKind.SWEEP,
     JobKind.TRAIN_VOCABULARY,
     JobKind.PRETRAINING_DATA,
   ] as const;
@@ -258,6 +268,8 @@ function specMessage(spec: JobSpec): MessageInitShape<typeof JobSpecSchema> {
     maxWallSeconds: spec.maxWallSeconds,
     maxSteps: spec.maxSteps,
     labels: { ...spec.labels },
+    ...(spec.sweep === undefined ? {} : { sweep: sweepSpecMessage(spec.sweep) }),
+    ...(spec.trial === undefined ? {} : { trial: { sweepId: spec.trial.sweep, number: spec.trial.number } }),
   };
 }
 

@@ -17,12 +17,13 @@ import { ModelService } from "../../gen/albert/v1/models_pb.js";
 import { DatasetService, TrainingService } from "../../gen/albert/v1/training_pb.js";
 import { checkJobSpec } from "../../jobs/check-job-spec.ts";
 import type { Job } from "../../jobs/job.ts";
+import { splitRecipe } from "../../jobs/job-recipe.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
 import { isActive } from "../../jobs/job-state.ts";
 import { type JobServiceOptions, openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
-import { checkSources, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
+import { checkSources, referenceOf, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
 import { ThreadJobRunner } from "../../jobs/runner/thread-runner.ts";
 import { openSharedJobService, sharedJobsDirectory } from "../../jobs/shared/open-shared-job-service.ts";
 import { StandbyJobService } from "../../jobs/standby-job-service.ts";
@@ -240,7 +241,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
 function jobReading({ spec, state, progress, updatedMs }: Job): JobReading {
   const { step, totalSteps, loss, tokensPerSecond, etaSeconds } = progress;
   const numbers = { step, totalSteps, loss, tokensPerSecond, etaSeconds, updatedMs };
-  return { kind: spec.kind, model: spec.model, state: state.kind, active: isActive(state), ...numbers };
+  // What is at work is a sweep's trials: it takes no steps, and may be silent for as long as one of them needs.
+  const active = isActive(state) && spec.kind !== "sweep";
+  return { kind: spec.kind, model: spec.model, state: state.kind, active, ...numbers };
 }
 
 /** An upload without a new chunk for this long is removed. */
@@ -348,6 +351,10 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
       host: threadHost(config.jobs),
     }),
     publisher: jobPublisher({ ...gate, ...parts }),
+    startOf: async (spec) => {
+      if (splitRecipe(spec, "spec.recipe.").own.randomInit !== undefined) return undefined;
+      return versionName(await store.resolve(...referenceOf(spec)));
+    },
     checkSpec: async (spec) => {
       checkJobSpec(spec);
       await checkSources(spec, parts);

@@ -10,9 +10,10 @@ import type { ServiceHandlers } from "../call/call.ts";
 import { timestamp } from "./conversions.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import type { JobLimit } from "./job-limit.ts";
-import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates } from "./job-messages.ts";
+import { eventMessage, jobMessage, readJobOverrides, readJobSpec, readStates, STATES } from "./job-messages.ts";
 import { pageById, pageOfLog } from "./paging.ts";
 import { RUN_FILES } from "./run-files.ts";
+import { sweepTable } from "./sweep-messages.ts";
 
 /** Runs training inside the service: every call of `albert.v1.TrainingService`. */
 export function trainingService(
@@ -55,6 +56,11 @@ export function trainingService(
     async planJob({ spec }) {
       const plan = await jobs.plan(await withDigests(readJobSpec(spec)));
       return { ...plan, problems: [...plan.problems], settings: [...plan.settings] };
+    },
+    async getSweep({ jobId }) {
+      await jobs.refresh();
+      const sweep = jobs.get(jobId);
+      return { job: told(sweep), ...sweepTable(sweep, jobs.list(), STATES) };
     },
     async getJob({ jobId }) {
       await jobs.refresh();

@@ -132,10 +132,18 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
   {
     reason: "JOB_NOT_ENDED",
     code: "precondition",
-    when: "Only a job that has ended can be deleted. Cancel it first.",
+    when: "Only a job that has ended can be deleted. Cancel it first. A trial is deleted with its sweep.",
     detail: "PreconditionFailure",
     retry: "no",
     metadata: ["state"],
+  },
+  {
+    reason: "NOT_A_SWEEP",
+    code: "precondition",
+    when: "Only a job of kind sweep has trials.",
+    detail: "PreconditionFailure",
+    retry: "no",
+    metadata: ["kind"],
   },
   {
     reason: "NOTES_CHANGED",

@@ -158,6 +158,7 @@ export const CALL_ERRORS = {
     listJobs: READS_QUEUE,
     watchJob: READS_JOB,
     listJobEvents: READS_JOB,
+    getSweep: [...READS_JOB, "NOT_A_SWEEP"],
     cancelJob: CHANGES_JOB,
     pauseJob: CHANGES_JOB,
     resumeJob: [...CHANGES_JOB, "SHUTTING_DOWN"],

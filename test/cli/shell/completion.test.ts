@@ -72,7 +72,7 @@ for (const [shell, offers] of Object.entries(OFFERS)) {
     });
 
     it("offers the options of the command that stands there, and of no other", () => {
-      expect(complete("albert jobs create --tr")).toEqual(["--train"]);
+      expect(complete("albert jobs create --tra")).toEqual(["--train"]);
       expect(complete("albert train --learning-r")).toEqual(["--learning-rate"]);
       expect(complete("albert jobs list --learning-r")).toEqual([]);
     });

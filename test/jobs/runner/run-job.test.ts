@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
 import { NO_OP_CONTROL } from "../../../src/jobs/runner/job-control.ts";
 import { removeSpentFiles } from "../../../src/jobs/runner/publish-result.ts";
+import type { ResolvedSpec } from "../../../src/jobs/runner/resolved-spec.ts";
 import { planJob, runJob } from "../../../src/jobs/runner/run-job.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
@@ -189,6 +190,43 @@ describe("an evaluation", { timeout: 120_000 }, () => {
 
   it("leaves none about a model that is no stored version", async () => {
     expect(await evaluation({})).toEqual({ kind: "finished", metrics: expect.anything() });
+  });
+});
+
+describe("a sweep", { timeout: 120_000 }, () => {
+  it("is planned as its trials take steps, and a trial stops at its rung with what it is judged by", async () => {
+    const recipe = { train_step: "8", train_batch_size: "8", max_seq_length: "16" };
+    const sweep = { method: "halving", vary: { learning_rate: "0.001,0.002" }, trials: 2, reduction: 2 } as const;
+    const plan = await planOf("sweep", { train: rows }, { task: "classification", recipe, sweep });
+    expect(plan.problems).toEqual([]);
+    expect(plan.steps).toBe(12);
+    expect(plan.values["learning_rate"]).toMatch(/^0\.00[12]$/);
+    const directory = join(base, "trial");
+    await mkdir(directory);
+    const spec: JobSpec = {
+      ...{ kind: "fine-tune", model: "m", task: "classification", init: "", seed: 1, promote: "manual" },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {}, recipe: { ...recipe, learning_rate: "0.002" } },
+      trial: { sweep: "s", number: 1, shares: [0.5, 1] },
+    };
+    const run = (judgedBefore: number) => {
+      const steps: number[] = [];
+      const control = { ...NO_OP_CONTROL, beforeStep: (step: number) => void steps.push(step) };
+      const start = { kind: "checkpoint", path: model } as const;
+      const executor = { kind: "onnx", device: "cpu", threads: 1 } as const;
+      const resolved: ResolvedSpec = {
+        ...{ jobId: "j", spec, start, train: rows, directory, judgedBefore },
+        ...{ cache: join(base, "cache"), executor, program: "test" },
+      };
+      return runJob(resolved, control).then((outcome) => ({ outcome, steps: [...new Set(steps)] }));
+    };
+    const first = await run(0);
+    expect(first).toMatchObject({ outcome: { kind: "held", metrics: { eval_accuracy: expect.any(Number) } } });
+    expect(first.steps).toEqual([0, 1, 2, 3]);
+    expect(await readdir(directory)).not.toContain("model");
+    const second = await run(1);
+    expect(second).toMatchObject({ outcome: { kind: "finished" }, steps: [4, 5, 6, 7] });
+    // As one that has been judged at its end, and is published from its checkpoint.
+    expect(await run(2)).toMatchObject({ outcome: { kind: "finished" }, steps: [] });
   });
 });
 

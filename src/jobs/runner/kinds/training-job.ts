@@ -8,7 +8,15 @@ import type { TrainingPlan } from "../../../training/plan.ts";
 import { ResultFiles } from "../../../training/result-files.ts";
 import type { JobOutcome, JobPlan } from "../../job-outcome.ts";
 import type { JobSpec } from "../../job-spec.ts";
-import { type JobControl, MODEL_DIRECTORY, stepLimit, stopReason, WORK_DIRECTORY, wallLimit } from "../job-control.ts";
+import {
+  type JobControl,
+  MODEL_DIRECTORY,
+  rungOf,
+  stepLimit,
+  stopReason,
+  WORK_DIRECTORY,
+  wallLimit,
+} from "../job-control.ts";
 import type { ResolvedSpec } from "../resolved-spec.ts";
 import { requireResources } from "../resources.ts";
 
@@ -50,9 +58,12 @@ export async function runTrainingJob<Outcome extends TrainingOutcome>(
   const { estimatedMemoryBytes: memoryBytes, diskBytes } = plan;
   await requireResources(resolved.directory, { memoryBytes, diskBytes }, LESS);
   hooks.phase("prepared");
-  const outcome = await recorded(resolved, control, metric, run);
+  const outcome = await recorded(resolved, control, metric, (options) =>
+    run({ ...options, ...stepLimit(resolved, plan.steps) }),
+  );
   const stoppedBy = stopReason(outcome);
   if (stoppedBy === "stopped") return { kind: "stopped" };
+  if (rungOf(resolved) < 1) return { kind: "held", metrics: outcome.metrics };
   hooks.phase("trained");
   const modelDirectory = await writeModel(resolved, outcome, model(outcome));
   return { kind: "finished", metrics: outcome.metrics, modelDirectory, ...stoppedBy };
@@ -78,7 +89,6 @@ async function recorded<Outcome extends TrainingOutcome>(
       logEvery: LOG_EVERY,
       signal,
       beforeStep,
-      ...stepLimit(resolved),
       ...wallLimit(resolved),
     });
   } finally {
