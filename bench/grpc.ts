@@ -65,7 +65,7 @@ async function idleUnary() {
 /** As many requests as the server's main thread can take when no model computes anything. */
 async function nullModel(form: Form = PLAIN) {
   return withServer("null", form, async (client, usage) => {
-    const { requests, seconds } = await load(client, NULL_LOAD, usage);
+    const { requests, seconds } = await load(client, NULL_LOAD, usage, form.different);
     const used = await usage();
     return {
       requestsPerSecond: Math.round(requests / seconds),
@@ -90,6 +90,8 @@ interface Form {
   readonly environment?: Readonly<Record<string, string>>;
   readonly checkout?: string;
   readonly client?: AlbertClientOptions;
+  /** Whether no two requests are equal. */
+  readonly different?: true;
 }
 
 const PLAIN: Form = {};
@@ -106,6 +108,20 @@ export async function benchSecured() {
     rmSync(directory, { recursive: true });
   }
 }
+
+/** What keeping answers costs on the null path where none is found, and saves where each is. */
+export async function benchCached() {
+  const flags = { "serving-cache-bytes": "100000000" };
+  return compareForms(
+    [
+      ["off", { different: true }],
+      ["neverFound", { flags, different: true }],
+      ["alwaysFound", { flags }],
+    ],
+    CACHED_ROUNDS,
+  );
+}
+const CACHED_ROUNDS = 5;
 
 /** More of them than for security: what is looked for is smaller. */
 const TRACED_ROUNDS = 7;
@@ -193,11 +209,13 @@ async function load(
   client: AlbertClient,
   { callers, warmUp, measured }: typeof NULL_LOAD,
   usage: () => Promise<ServerUsage>,
+  different = false,
 ) {
+  let asked = 0;
   const run = async (requests: number) => {
     let left = requests;
     const caller = async () => {
-      while (left-- > 0) await client.classify({ text: TEXT });
+      while (left-- > 0) await client.classify({ text: different ? `${TEXT} ${asked++}` : TEXT });
     };
     await Promise.all(Array.from({ length: callers }, caller));
   };

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
-import { benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
+import { benchCached, benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 import { benchTraining } from "./training.ts";
@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   training: benchTraining,
   grpc: benchGrpc,
   secured: benchSecured,
+  cached: benchCached,
   traced: benchTraced,
   transformers: benchTransformers,
 };

@@ -81,7 +81,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   zod: ["config"],
   jose: ["access"],
   limiter: ["access"],
-  "lru-cache": ["access"],
+  "lru-cache": ["access", "serving"],
 };
 
 /** Folders of tests that mirror no room: goldens, whole servers, and what lies outside of `src/`. */

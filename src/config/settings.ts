@@ -348,6 +348,22 @@ const SETTINGS = {
       roles: SERVES,
       doc: "Time an input that made the runtime fail twice is refused; 0 never quarantines.",
     }),
+    cacheBytes: integer({
+      default: 0,
+      min: 0,
+      max: 1_099_511_627_776,
+      unit: "bytes",
+      roles: SERVES,
+      doc: "Memory for answers that are kept and given again to equal requests on the same version, least recently used first to go; 0: none is kept.",
+    }),
+    cacheAgeMs: integer({
+      default: 3_600_000,
+      min: 1,
+      max: 31_536_000_000,
+      unit: "ms",
+      roles: SERVES,
+      doc: "Age from which a kept answer is not given any more.",
+    }),
     keepPreviousMs: integer({
       default: 600_000,
       min: 0,

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
+import { readGauge } from "./series.ts";
 
 // The series about what is kept so that it need not be fetched or made again.
 
@@ -44,6 +45,32 @@ export function cacheMetrics(registry: Registry, now: () => number = () => perfo
     measure: (cache, read) => {
       sizes.set(cache, read);
       measuredAt = Number.NEGATIVE_INFINITY;
+    },
+  };
+}
+
+/** What the cache of answers records. */
+export interface ResponseCacheMetrics {
+  /** `hit`: the answer was kept; `shared`: an equal request was computing it; `miss`: it was computed. */
+  asked(result: "hit" | "shared" | "miss"): void;
+  /** Names the cache to read at each scrape; called once, by its owner. */
+  observe(read: () => { readonly bytes: number; readonly answers: number }): void;
+}
+
+export function responseCacheMetrics(registry: Registry): ResponseCacheMetrics {
+  const requests = new Counter({
+    name: "albert_response_cache_requests_total",
+    help: "Requests that were looked for among kept answers, by what was found.",
+    labelNames: ["result"],
+    registers: [registry],
+  });
+  let read = () => ({ bytes: 0, answers: 0 });
+  readGauge(registry, "albert_response_cache_bytes", "Bytes of kept answers.", () => read().bytes);
+  readGauge(registry, "albert_response_cache_answers", "Answers that are kept.", () => read().answers);
+  return {
+    asked: (result) => requests.inc({ result }),
+    observe: (of) => {
+      read = of;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Registry, type RegistryContentType } from "prom-client";
 import { type BatchMetrics, batchMetrics } from "./batches.ts";
-import { type CacheMetrics, cacheMetrics } from "./caches.ts";
+import { type CacheMetrics, cacheMetrics, type ResponseCacheMetrics, responseCacheMetrics } from "./caches.ts";
 import { type CallMetrics, callMetrics } from "./calls.ts";
 import { type CanaryMetrics, canaryMetrics } from "./canaries.ts";
 import { type IndexMetrics, indexMetrics } from "./indexes.ts";
@@ -27,6 +27,7 @@ export interface Metrics {
   readonly jobs: JobMetrics;
   readonly store: StoreMetrics;
   readonly caches: CacheMetrics;
+  readonly responseCache: ResponseCacheMetrics;
   readonly indexes: IndexMetrics;
   readonly process: ProcessMetrics;
   /** The page a scraper reads: Prometheus' text, or OpenMetrics, which has examples of traces beside durations. */
@@ -52,6 +53,7 @@ export function createMetrics(version: string): Metrics {
     jobs: jobMetrics(registry),
     store: storeMetrics(registry),
     caches: cacheMetrics(registry),
+    responseCache: responseCacheMetrics(registry),
     indexes: indexMetrics(registry),
     process,
     page: async (format = "text") => {

@@ -56,6 +56,8 @@ export interface ServedMeta {
   /** Wait and run time that the scheduler predicted when it accepted the request, and the place it got in the queue. */
   readonly prediction: WorkTiming["prediction"];
   readonly timings: Timings;
+  /** Whether the answer was computed for an equal request, before or at the same time. */
+  readonly cached: boolean;
 }
 
 /** An answer, with which version gave it and what it cost. */

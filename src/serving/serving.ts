@@ -6,7 +6,10 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Engine } from "../runtime/engine.ts";
 import type { TaskPlan } from "../tasks/plan.ts";
 import { type Decision, decisionOf, modelTests, subjectOf, type TaskKind } from "../tasks/task-request.ts";
-import type { Answered, AnswerRequest, Timings } from "./answer.ts";
+import type { Answered, AnswerRequest, ServedMeta, Timings } from "./answer.ts";
+import { requestKey } from "./cache/request-key.ts";
+import { ResponseCache } from "./cache/response-cache.ts";
+import { deadlinePassed, draining } from "./errors.ts";
 import type { LoadedVersion } from "./models/loaded-version.ts";
 import { type MemoryReading, readMemory } from "./models/memory.ts";
 import type { ServableModel } from "./models/reader.ts";
@@ -57,6 +60,8 @@ export class Serving {
   readonly #metrics: Metrics;
   readonly #clock: Clock;
   readonly #eventLoop: EventLoopBudget;
+  /** Absent where no answers are kept. */
+  readonly #cache: ResponseCache | undefined;
   readonly #onError: (error: unknown) => void;
 
   constructor(options: ServingOptions) {
@@ -66,6 +71,9 @@ export class Serving {
     this.#eventLoop = new EventLoopBudget(clock);
     this.texts = new Texts(clock, this.#eventLoop);
     this.#onError = options.onError ?? (() => undefined);
+    const { cacheBytes: maxBytes, cacheAgeMs: maxAgeMs } = config;
+    this.#cache =
+      maxBytes === 0 ? undefined : new ResponseCache({ maxBytes, maxAgeMs, clock, metrics: metrics.responseCache });
     this.quarantine = new Quarantine(clock, config.quarantineMs);
     const limits = { ...config, agingMs: config.patienceMs > 0 ? config.patienceMs : config.agingMs };
     this.scheduler = new Scheduler({ clock, limits, metrics, quarantine: this.quarantine, random });
@@ -147,6 +155,8 @@ export class Serving {
       progress.version = fallback.version;
       return this.#answerOn(fallback.version, request, receivedAt, progress);
     }
+    // What was computed before tells nothing new of this version, and takes no time of its own.
+    if (answered.meta.cached) return answered;
     trial?.answered(this.#clock.now() - beganAt);
     const decision = decisionOf(request.task, answered.answer);
     if (decision === undefined) return answered;
@@ -157,8 +167,32 @@ export class Serving {
     return answered;
   }
 
-  /** Answers a request on one version. */
+  /** Answers a request on one version, by an answer that is kept where there is one. */
   async #answerOn<K extends TaskKind>(
+    version: LoadedVersion,
+    request: AnswerRequest<K>,
+    receivedAt: number,
+    progress: Progress,
+  ): Promise<Answered<K>> {
+    const cache = this.#cache;
+    const key = cache === undefined ? undefined : requestKey(version, request);
+    if (cache === undefined || key === undefined) return this.#computeOn(version, request, receivedAt, progress);
+    const { priority = "interactive", deadlineAt = Number.POSITIVE_INFINITY, signal, trace } = request;
+    const askedAt = this.#clock.now();
+    if (this.scheduler.draining) throw draining();
+    if (deadlineAt <= askedAt) throw deadlinePassed("receive");
+    const enter = () => this.scheduler.enter(version.queue, priority, deadlineAt, this.#eventLoop.predictedWaitMs());
+    const { value, source } = await cache.answer(key, { priority, deadlineAt, signal, enter }, () =>
+      this.#computeOn(version, request, receivedAt, progress),
+    );
+    if (source === "computed") return value;
+    const timings = waited(receivedAt, askedAt, this.#clock.now());
+    if (trace !== undefined) traceStages(trace, receivedAt, timings);
+    return { answer: value.answer, meta: { ...value.meta, ...NOTHING_COMPUTED, timings } };
+  }
+
+  /** Computes a request's answer on one version. */
+  async #computeOn<K extends TaskKind>(
     version: LoadedVersion,
     request: AnswerRequest<K>,
     receivedAt: number,
@@ -204,6 +238,7 @@ export class Serving {
           batchSize: timing.batchSize,
           prediction: timing.prediction,
           timings,
+          cached: false,
         },
       };
     } finally {
@@ -295,6 +330,20 @@ export class Serving {
       traceId: trace?.sampled === true ? trace.traceId : undefined,
     });
   }
+}
+
+/** What an answer that was computed for another request has cost this one. */
+const NOTHING_COMPUTED: Pick<ServedMeta, "paddedTokens" | "batchSize" | "prediction" | "cached"> = {
+  paddedTokens: 0,
+  batchSize: 0,
+  prediction: { waitMs: 0, runMs: 0, position: 0 },
+  cached: true,
+};
+
+/** The times of a request that was answered by what another had computed: it waited for that, or did nothing. */
+function waited(receivedAt: number, askedAt: number, endedAt: number): Timings {
+  const [receiveMs, queueMs, totalMs] = [askedAt - receivedAt, endedAt - askedAt, endedAt - receivedAt];
+  return { receiveMs, tokenizeMs: 0, queueMs, assembleMs: 0, runMs: 0, postMs: 0, totalMs };
 }
 
 /** The stage that a request has reached. */

@@ -15,7 +15,8 @@ describe("the inference service", () => {
   let server: RunningServer;
 
   beforeAll(async () => {
-    server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }] });
+    const config = { serving: { cacheBytes: 1_000_000 } };
+    server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }], config });
   });
   afterAll(() => server.close());
 
@@ -222,6 +223,48 @@ describe("the inference service", () => {
       pin: { case: "digest", value: model!.digest.slice(0, 12) },
     });
     expect(pinned.model).toEqual(model);
+  });
+
+  it("gives kept answers in the same bytes, by every call and door", async () => {
+    const text = "the cat sat on the mat and [MASK]";
+    const { client } = server;
+    const calls = {
+      classify: () => client.classify({ text, options: { head: "topics" }, threshold: 0, returnLogits: true }),
+      answerQuestion: () =>
+        client.answerQuestion({ question: "who", context: "a dog and a cat ".repeat(20), options: { head: "span" } }),
+      chooseAnswer: () => client.chooseAnswer({ question: "what is it?", choices: ["a mat", "a cat"] }),
+      encode: () => client.encode({ text, pooling: Pooling.CLS, returnTokens: true }),
+      fillMask: () => client.fillMask({ text, topK: 4 }),
+      infer: () =>
+        client.infer({ text, heads: [{ head: "sentiment" }, { head: "words", topK: 2 }], returnPooled: true }),
+    };
+    for (const call of Object.values(calls)) {
+      const { meta: computed, ...first } = await call();
+      const { meta: kept, ...second } = await call();
+      expect([computed!.cached, kept!.cached]).toEqual([false, true]);
+      expect(second).toEqual(first);
+      const { digest, head, tokens, windows, truncated } = computed!;
+      expect(kept).toMatchObject({ digest, head, tokens, windows, truncated, batchSize: 0 });
+      expect(kept!.requestId).not.toBe(computed!.requestId);
+    }
+    const item = { case: "classify" as const, value: { text: "twice in a batch", options: { head: "sentiment" } } };
+    const { results } = await client.batchInfer({
+      items: ["1", "2"].map((correlationId) => ({ correlationId, request: item })),
+    });
+    const cached = results.map(({ outcome }) => outcome.case === "classify" && outcome.value.meta!.cached);
+    expect(cached.sort()).toEqual([false, true]);
+    const row = { name: "text", datatype: "BYTES", shape: [1], data: ["kept at another door"] };
+    const asked = async () => {
+      const response = await fetch(`http://${server.app.addresses.console}/v2/models/tiny/infer`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ parameters: { top_k: 1 }, inputs: [row] }),
+      });
+      return (await response.json()) as { outputs: unknown; parameters: { cached?: boolean } };
+    };
+    const [first, second] = [await asked(), await asked()];
+    expect([first.parameters.cached, second.parameters.cached]).toEqual([undefined, true]);
+    expect(second.outputs).toEqual(first.outputs);
   });
 
   it("accounts for all of a request's time", async () => {

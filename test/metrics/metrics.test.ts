@@ -197,7 +197,8 @@ describe("jobs", () => {
 });
 
 function recordEverything(all: Metrics): void {
-  const { calls, requests, queue, batches, models, canaries, jobs, store, caches, indexes, process } = all;
+  const { calls, requests, queue, batches, models, canaries, jobs, store, caches, responseCache, indexes, process } =
+    all;
   const job = { kind: "fine-tune", model: "m", state: "running", active: true, updatedMs: 1 };
   jobs.observe(() => [{ ...job, step: 1, totalSteps: 2, loss: 1, tokensPerSecond: 1, etaSeconds: 1 }]);
   jobs.tracked("sent", 3);
@@ -208,6 +209,8 @@ function recordEverything(all: Metrics): void {
   store.judged("pass");
   caches.looked("versions", true);
   caches.measure("versions", async () => 7);
+  responseCache.observe(() => ({ bytes: 7, answers: 1 }));
+  responseCache.asked("hit");
   indexes.serves("docs", 7);
   indexes.searched("docs", 0.1);
   calls.finished("albert.v1.InferenceService/Classify", "OK", 0.1);

@@ -414,3 +414,134 @@ describe("canary traffic", () => {
     expect(await versionOf(canary[0]!)).toBe("1");
   });
 });
+
+describe("kept answers", () => {
+  const sentiment = (text: string, more: Partial<AnswerRequest<"classify">> = {}) =>
+    done(serving.answer(request({ input: { text }, ...more })));
+  const ran = () => engines.reduce((sum, engine) => sum + engine.ran.length, 0);
+
+  it("are none unless memory is given to them", async () => {
+    await swapTo("1");
+    const before = ran();
+    await sentiment("good");
+    const { meta } = await sentiment("good");
+    expect([ran() - before, meta.cached]).toEqual([2, false]);
+    expect(await page()).not.toContain("albert_response_cache_requests_total{");
+  });
+
+  it("answer equal requests on the version that was chosen, and no other", async () => {
+    start({ cacheBytes: 1_000_000 });
+    nextEngine = () => new FakeEngine({ immediate: true, bias: engines.length });
+    await swapTo("1");
+    const before = ran();
+    const first = await sentiment("good");
+    const second = await sentiment("good");
+    expect(ran() - before).toBe(1);
+    expect(second.answer).toEqual(first.answer);
+    expect(first.meta).toMatchObject({ cached: false, batchSize: 1 });
+    const { timings: _, batchSize: __, prediction: ___, paddedTokens: ____, cached: _____, ...same } = first.meta;
+    expect(second.meta).toMatchObject({ ...same, cached: true, batchSize: 0, paddedTokens: 0 });
+    await swapTo("2");
+    const swapped = await sentiment("good");
+    expect(swapped.meta).toMatchObject({ version: "2", cached: false });
+    expect(swapped.answer).not.toEqual(first.answer);
+    const pinned = await sentiment("good", { model: { name: "m", version: "1" } });
+    expect(pinned).toMatchObject({ answer: first.answer, meta: { version: "1", cached: true } });
+    expect(await page()).toContain('albert_response_cache_requests_total{result="hit"} 2');
+  });
+
+  it("tell apart what is asked of a text", async () => {
+    start({ cacheBytes: 1_000_000 });
+    await swapTo("1");
+    await sentiment("good");
+    const asked = (input: AnswerRequest<"classify">["input"]) => done(serving.answer(request({ input })));
+    for (const input of [
+      { text: "good", topK: 1 },
+      { text: "good", textPair: "good" },
+      { text: "good " },
+      { text: "good", truncation: "error" as const },
+    ]) {
+      expect((await asked(input)).meta.cached).toBe(false);
+      expect((await asked(input)).meta.cached).toBe(true);
+    }
+    const encoded = () =>
+      done(serving.answer({ task: "encode", input: { text: "good" }, limits: UNLIMITED, model: { name: "m" } }));
+    const [vector, again] = [await encoded(), await encoded()];
+    expect([vector.meta.cached, again.meta.cached]).toEqual([false, true]);
+    expect(again.answer.embedding).toEqual(vector.answer.embedding);
+  });
+
+  it("are no refusals", async () => {
+    start({ cacheBytes: 1_000_000 });
+    await swapTo("1");
+    for (let i = 0; i < 2; i++) {
+      expect((await refusal(serving.answer(request({ input: { text: "" } })))).code).toBe("invalid-input");
+    }
+    expect(await page()).toContain('albert_response_cache_requests_total{result="miss"} 2');
+  });
+
+  it("are given where there is no room, but not by a server that is shutting down, or too late", async () => {
+    start({ cacheBytes: 1_000_000, maxRequests: 1 });
+    const options = { immediate: true };
+    nextEngine = () => new FakeEngine(options);
+    await swapTo("1");
+    await sentiment("good");
+    options.immediate = false;
+    const waiting = serving.answer(request({ input: { text: "held" } }));
+    waiting.catch(() => {});
+    await clock.settle();
+    expect((await refusal(serving.answer(request({ input: { text: "new" } })))).reason).toBe("QUEUE_FULL");
+    expect((await sentiment("good")).meta.cached).toBe(true);
+    const deadlineAt = clock.now() - 1;
+    expect((await refusal(serving.answer(request({ input: { text: "good" }, deadlineAt })))).code).toBe("deadline");
+    serving.drain();
+    expect((await refusal(serving.answer(request({ input: { text: "good" } })))).reason).toBe("DRAINING");
+  });
+
+  it("let equal requests share a computation, whichever of them leaves", async () => {
+    start({ cacheBytes: 1_000_000 });
+    const options = { immediate: true };
+    nextEngine = () => new FakeEngine(options);
+    await swapTo("1");
+    options.immediate = false;
+    const before = ran();
+    const leaving = new AbortController();
+    const first = serving.answer(request({ signal: leaving.signal }));
+    const others = [serving.answer(request()), serving.answer(request())];
+    first.catch(() => {});
+    await clock.settle();
+    expect(ran() - before).toBe(1);
+    leaving.abort();
+    await clock.settle();
+    expect((await refusal(first)).code).toBe("cancelled");
+    for (let batch = engines[0]!.held[0]; batch !== undefined; batch = engines[0]!.held[0]) {
+      batch.finish();
+      await clock.settle();
+    }
+    const answered = await done(Promise.all(others));
+    expect(answered.map(({ meta }) => meta.cached).sort()).toEqual([false, true]);
+    expect(answered[0]!.answer).toEqual(answered[1]!.answer);
+    expect(ran() - before).toBe(2);
+    expect(serving.scheduler.requests).toBe(0);
+  });
+
+  it("count neither for nor against a canary, and are not compared", async () => {
+    start({ cacheBytes: 1_000_000 });
+    await swapTo("1");
+    nextEngine = () => new FakeEngine({ immediate: true, bias: -20 });
+    await serving.models.load({ name: "m", version: "2", open: () => Promise.resolve(fakeModel("digest of 2")) });
+    serving.models.setTraffic("m", { mode: "canary", version: "2", percent: 50 });
+    const { canary } = lettersBy(50);
+    const ask = (letters: number, routingKey?: string) =>
+      done(serving.answer(request(routingKey === undefined ? {} : { routingKey }, letters)));
+    const first = await ask(canary[0]!);
+    expect(first.meta).toMatchObject({ version: "2", cached: false });
+    await clock.settle();
+    const counts = serving.models.canaryCounts("m");
+    expect(counts).toMatchObject({ challengerRequests: 1, compared: 1 });
+    const key = canary.slice(1).map((letters) => subjectOf({ text: "x".repeat(letters) }))[0]!;
+    expect((await ask(canary[0]!, key)).meta).toMatchObject({ version: "2", cached: true });
+    await clock.settle();
+    expect(serving.models.canaryCounts("m")).toEqual(counts);
+  });
+});

@@ -83,7 +83,7 @@ export async function answerTask<K extends TaskKind>(
     signal: context.signal,
     ...(context.trace === undefined ? {} : { trace: context.trace }),
   });
-  context.allowance?.spend("tokens", meta.tokens);
+  if (!meta.cached) context.allowance?.spend("tokens", meta.tokens); // limits are about what is computed
   context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
   return { answer, meta: metaFields(meta, context) };
 }

@@ -166,6 +166,7 @@ function described(answers: readonly RowAnswer[]): Omit<TensorReply, "outputs"> 
       request_id: first?.requestId ?? "",
       tokens: metas.reduce((sum, { tokens }) => sum + tokens, 0),
       truncated: metas.some(({ truncated }) => truncated),
+      ...(metas.every(({ cached }) => cached) ? { cached: true } : {}),
       ...(versions.length > 1 ? { versions: versions.join(",") } : {}),
     },
   };

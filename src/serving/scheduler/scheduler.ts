@@ -178,6 +178,11 @@ export class Scheduler {
     return failed;
   }
 
+  /** Whether everything new is refused. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** Refuses everything new from now on; what was accepted is still computed. */
   drain(): void {
     this.#draining = true;

@@ -385,6 +385,7 @@ class ResponseMeta(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PADDED_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model."""
     version: _builtins.str
@@ -404,11 +405,15 @@ class ResponseMeta(_message.Message):
     truncated: _builtins.bool
     """Whether any token of the request was dropped."""
     batch_size: _builtins.int
-    """Sequences, of all callers, in the largest of the batches that ran this request."""
+    """Sequences, of all callers, in the largest of the batches that ran this request; 0 where none did."""
     request_id: _builtins.str
     """The call's `x-request-id`, or the one the server made up; it is in the server's log."""
     padded_tokens: _builtins.int
     """This request's share of the empty places in attention's rectangular view of its batches."""
+    cached: _builtins.bool
+    """Whether the answer was computed for an equal request before, or at the same time. `tokens`, `windows` and `truncated` are
+    then that request's; nothing was computed for this one.
+    """
     @_builtins.property
     def timings(self) -> Global___Timings:
         """Where the time went."""
@@ -429,10 +434,11 @@ class ResponseMeta(_message.Message):
         timings: Global___Timings | None = ...,
         request_id: _builtins.str = ...,
         padded_tokens: _builtins.int = ...,
+        cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "device", b"device", "digest", b"digest", "head", b"head", "model", b"model", "padded_tokens", b"padded_tokens", "request_id", b"request_id", "timings", b"timings", "tokenizer_digest", b"tokenizer_digest", "tokens", b"tokens", "truncated", b"truncated", "version", b"version", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cached", b"cached", "device", b"device", "digest", b"digest", "head", b"head", "model", b"model", "padded_tokens", b"padded_tokens", "request_id", b"request_id", "timings", b"timings", "tokenizer_digest", b"tokenizer_digest", "tokens", b"tokens", "truncated", b"truncated", "version", b"version", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
