@@ -82,7 +82,7 @@ export function withOverrides({ trial: _, ...spec }: JobSpec, overrides: Partial
 }
 
 /** Refuses to remove a job on which something is still to be done. @throws AlbertError precondition (JOB_NOT_ENDED) */
-export function requireEnded({ id, state }: Job): void {
+function requireEnded({ id, state }: Job): void {
   if (isTerminal(state)) return;
   const message = `job ${id} is ${state.kind}: only a job that has ended can be deleted; cancel it first`;
   throw new AlbertError("precondition", message, { reason: "JOB_NOT_ENDED", metadata: { state: state.kind } });

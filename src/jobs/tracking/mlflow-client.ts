@@ -51,7 +51,7 @@ export class MlflowRefused extends Error {
 }
 
 /** The tracking server cannot be reached, does not answer in time, or does not take the request now. */
-export class MlflowUnreachable extends Error {
+class MlflowUnreachable extends Error {
   override readonly name = "MlflowUnreachable";
 }
 

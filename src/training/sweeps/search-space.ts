@@ -19,7 +19,7 @@ export type SearchSpace =
     };
 
 /** Most values that a grid takes of one setting. */
-export const MOST_VALUES = 256;
+const MOST_VALUES = 256;
 
 /** Digits of a drawn number: more than any training can tell apart. */
 const DIGITS = 4;
