@@ -67,9 +67,7 @@ export class TrafficFollower {
     following.record = record;
     following.wake();
     if (following.running === undefined && this.#isDone(record)) return Promise.resolve();
-    following.running ??= this.#run(following).finally(() => {
-      following.running = undefined;
-    });
+    following.running ??= this.#run(following);
     return following.running;
   }
 
@@ -88,7 +86,10 @@ export class TrafficFollower {
       let waitMs = pauseMs;
       try {
         const left = await this.#apply(record);
-        if (left === "done" && following.record === record) return;
+        if (left === "done" && following.record === record) {
+          following.running = undefined; // at once: a record from now on is followed anew
+          return;
+        }
         if (left === "releasing") waitMs = RELEASE_PAUSE_MS;
       } catch (error) {
         onError(error, record.model);

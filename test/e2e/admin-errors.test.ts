@@ -382,6 +382,8 @@ const ELSEWHERE: readonly string[] = [
   "PATH_IS_LINK",
   "NO_ROOT",
   "ROLE_WITHOUT_SERVING", // test/e2e/shared-store.test.ts
+  "NOT_A_SWEEP", // test/e2e/job-kinds.test.ts
+  "NOTES_CHANGED", // test/jobs
   "JOBS_LOCKED", // test/jobs/lock/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
   "STORE_TOO_NEW", // test/store/traffic-rules.test.ts

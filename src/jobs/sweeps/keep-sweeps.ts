@@ -58,9 +58,7 @@ export class SweepKeeper {
   /** Does what is to be done for all sweeps; called whenever a job may have changed. Never rejects. */
   tend(): Promise<void> {
     this.#again = true;
-    this.#tending ??= this.#rounds().finally(() => {
-      this.#tending = undefined;
-    });
+    this.#tending ??= this.#rounds();
     return this.#tending;
   }
 
@@ -71,6 +69,7 @@ export class SweepKeeper {
   }
 
   async #rounds(): Promise<void> {
+    await Promise.resolve(); // by then `#tending` is set
     for (let round = 0; this.#again && !this.#stopped && round < MOST_ROUNDS; round++) {
       this.#again = false;
       const jobs = this.#hands.list();
@@ -86,6 +85,7 @@ export class SweepKeeper {
         await this.#attempt(sweepId, () => this.#cancelAll(new Map([[1, trial]])));
       }
     }
+    this.#tending = undefined; // at once: what changes from now on begins anew
   }
 
   async #attempt(sweepId: string, work: () => Promise<void>): Promise<void> {

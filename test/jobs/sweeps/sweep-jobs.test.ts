@@ -10,6 +10,7 @@ import type { JobService } from "../../../src/jobs/job-service.ts";
 import type { JobSpec } from "../../../src/jobs/job-spec.ts";
 import { type JobServiceOptions, openJobService, TEND_INTERVAL_MS } from "../../../src/jobs/open-job-service.ts";
 import { openSharedJobService } from "../../../src/jobs/shared/open-shared-job-service.ts";
+import { SweepKeeper } from "../../../src/jobs/sweeps/keep-sweeps.ts";
 import { trialsOf } from "../../../src/jobs/sweeps/trials.ts";
 import { StoredJobs } from "../../../src/store/jobs/stored-jobs.ts";
 import type { SweepSpec } from "../../../src/training/sweeps/sweep.ts";
@@ -272,6 +273,23 @@ describe("a sweep", () => {
     const { job: other } = await service.create("other", sweepSpec());
     await reaches(other, "failed");
     expect(service.get(other.id).state).toMatchObject({ message: "trial 1 was refused: there is no such data" });
+  });
+
+  it("is looked at after every change, at whichever moment of another look that comes", async () => {
+    let looks = 0;
+    const hands = { create: async () => {}, write: async () => {}, cancel: async () => {}, freeFiles: async () => {} };
+    const list = () => {
+      looks++;
+      return [];
+    };
+    const keeper = new SweepKeeper({ ...hands, list, startOf: async () => undefined, onError: () => {} });
+    for (let moment = 0; moment < 12; moment++) {
+      void keeper.tend();
+      for (let tick = 0; tick < moment; tick++) await Promise.resolve();
+      const before = looks;
+      await keeper.tend();
+      expect(looks, `${moment} ticks after the other began`).toBeGreaterThan(before);
+    }
   });
 
   it("is worked on by all servers that share the queue, and ends once", async () => {
