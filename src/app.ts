@@ -23,6 +23,8 @@ import { logIncidents, type ServerLog } from "./server/log.ts";
 import { openInferenceService } from "./server/open-inference/service.ts";
 import { searchService } from "./server/search/service.ts";
 import { Certificates } from "./server/tls/certificates.ts";
+import { AnswerSample } from "./serving/feedback/answer-sample.ts";
+import { judgeable } from "./serving/feedback/judgeable.ts";
 import { openAll, tryAgain } from "./serving/given-models.ts";
 import type { ServableModel } from "./serving/models/reader.ts";
 import { ModelReader } from "./serving/models/reader.ts";
@@ -65,8 +67,17 @@ export function createInference(
   const profiles = new ProfileCache((hit) => metrics.caches.looked("measurements", hit));
   const engines = (options: Pick<RunningOptions, "background" | "calibrationMs">) =>
     engineFactory(config.runtime, log, { ...options, profiles });
+  const sample = answerSample(config.feedback);
   const serving = new Serving({
     config: config.serving,
+    ...(sample === undefined
+      ? {}
+      : {
+          onAnswered: (request, answered, version) => {
+            const answer = judgeable(request, answered, version);
+            if (answer !== undefined) sample.offer(answer);
+          },
+        }),
     ...(openEngine === undefined
       ? { openEngine: engines({}), openDryRunEngine: engines({ background: true, calibrationMs: 0 }) }
       : { openEngine }),
@@ -98,6 +109,7 @@ export function createInference(
   return {
     metrics,
     serving,
+    sample,
     handlers,
     openInference,
     search,
@@ -112,6 +124,11 @@ export function createInference(
       metrics.close();
     },
   };
+}
+
+/** Where answers are kept to be judged; undefined where none are. */
+function answerSample({ answers, maxAgeHours, maxChars }: Config["feedback"]): AnswerSample | undefined {
+  return answers === 0 ? undefined : new AnswerSample({ most: answers, maxAgeMs: maxAgeHours * 3_600_000, maxChars });
 }
 
 /** The configured device, which is looked for once, when it is first needed. */
@@ -316,7 +333,7 @@ interface OpenedBefore {
 /** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
 async function openStoreOf(
   { config, log }: AppOptions,
-  { serving, metrics, prepareModel }: ReturnType<typeof createInference>,
+  { serving, sample, metrics, prepareModel }: ReturnType<typeof createInference>,
   { device, tracer, allowances }: OpenedBefore,
 ): Promise<Admin> {
   const { threads } = config.training;
@@ -325,6 +342,7 @@ async function openStoreOf(
     config,
     log,
     serving,
+    sample,
     metrics,
     prepareModel,
     gateEngine: async () => ({

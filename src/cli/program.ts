@@ -34,6 +34,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   jobs: async () => (await import("./admin/jobs.ts")).registerJobs,
   models: async () => (await import("./admin/models.ts")).registerModels,
   datasets: async () => (await import("./admin/datasets.ts")).registerDatasets,
+  feedback: async () => (await import("./admin/feedback.ts")).registerFeedback,
   store: async () => (await import("./store.ts")).registerStore,
   tokens: async () => (await import("./server/tokens.ts")).registerTokens,
   completion: async () => {

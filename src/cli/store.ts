@@ -4,6 +4,7 @@ import { invalidInput } from "../errors.ts";
 import { openStore } from "../store/open-store.ts";
 import type { StoreReport } from "../store/verify.ts";
 import { EXIT } from "./failure.ts";
+import { saidToWait } from "./work-progress.ts";
 
 // `albert store`: looks after a store without a server.
 
@@ -34,7 +35,7 @@ async function verify(location: string | undefined, { repair, json }: VerifyFlag
   const store = await openStore(place, cacheDirectory === "" ? {} : { cacheDirectory });
   let report: StoreReport;
   try {
-    report = await store.verify(repair === true);
+    report = await saidToWait("every record and file is read", store.verify(repair === true));
   } finally {
     await store.close();
   }

@@ -17,6 +17,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...precisions(config),
     ...homes(config),
     ...trackers(config),
+    ...judges(config),
     ...indexNames(config),
   ];
 }
@@ -199,6 +200,12 @@ function trackers({ store, tracking }: Config): FieldViolation[] {
   if (store.directory === "")
     violations.push({ field, description: "has no effect without store.directory: there are no jobs" });
   return violations;
+}
+
+/** What is judged is kept in the store. */
+function judges({ store, feedback }: Config): FieldViolation[] {
+  if (feedback.answers === 0 || store.directory !== "") return [];
+  return [{ field: "feedback.answers", description: "needs store.directory, where what is judged is kept" }];
 }
 
 /** What an index may be called: its name appears in requests, tokens and metrics. */

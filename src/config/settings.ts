@@ -594,6 +594,31 @@ const SETTINGS = {
       doc: "File with what the tracking server knows this one by: user:password, or a token. Read again before each call. Empty: none.",
     }),
   },
+  feedback: {
+    answers: integer({
+      default: 0,
+      min: 0,
+      max: 10_000,
+      roles: SERVES,
+      doc: "Answered texts of each model that this server keeps in its memory for people to judge, those of which the model is least sure. Nothing is written anywhere before a person judges it. 0: none are kept.",
+    }),
+    maxAgeHours: integer({
+      default: 168,
+      min: 1,
+      max: 8760,
+      unit: "hours",
+      roles: SERVES,
+      doc: "With feedback.answers: after so long an answer that nobody judged is forgotten.",
+    }),
+    maxChars: integer({
+      default: 2000,
+      min: 1,
+      max: 100_000,
+      unit: "characters",
+      roles: SERVES,
+      doc: "With feedback.answers: longer texts are not kept.",
+    }),
+  },
   tracing: {
     exporter: choice(["none", "otlp"], {
       default: "none",

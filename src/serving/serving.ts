@@ -38,6 +38,8 @@ export interface ServingOptions {
   readonly memory?: () => MemoryReading;
   /** In [0, 1). */
   readonly random?: () => number;
+  /** Told of each answer, after it was made; it must be quick. */
+  readonly onAnswered?: (request: AnswerRequest, answered: Answered<TaskKind>, version: LoadedVersion) => void;
   /** Receives errors that belong to no request, such as a shadow version's. */
   readonly onError?: (error: unknown) => void;
 }
@@ -62,6 +64,7 @@ export class Serving {
   readonly #eventLoop: EventLoopBudget;
   /** Absent where no answers are kept. */
   readonly #cache: ResponseCache | undefined;
+  readonly #onAnswered: ServingOptions["onAnswered"];
   readonly #onError: (error: unknown) => void;
 
   constructor(options: ServingOptions) {
@@ -70,6 +73,7 @@ export class Serving {
     this.#clock = clock;
     this.#eventLoop = new EventLoopBudget(clock);
     this.texts = new Texts(clock, this.#eventLoop);
+    this.#onAnswered = options.onAnswered;
     this.#onError = options.onError ?? (() => undefined);
     const { cacheBytes: maxBytes, cacheAgeMs: maxAgeMs } = config;
     this.#cache =
@@ -98,6 +102,7 @@ export class Serving {
     try {
       const answered = await this.#answer(request, receivedAt, progress);
       this.#record(request, progress, this.#clock.now() - receivedAt, "ok", "");
+      this.#tell(request, answered, progress.version);
       return answered;
     } catch (error) {
       const { code, reason } = error instanceof AlbertError ? error : { code: "internal", reason: "BUG" };
@@ -130,6 +135,20 @@ export class Serving {
     this.drain();
     await this.models.close();
     await this.texts.close();
+  }
+
+  /** Whoever listens costs no request its answer. */
+  #tell<K extends TaskKind>(
+    request: AnswerRequest<K>,
+    answered: Answered<K>,
+    version: LoadedVersion | undefined,
+  ): void {
+    if (this.#onAnswered === undefined || version === undefined) return;
+    try {
+      this.#onAnswered(request, answered, version);
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   async #answer<K extends TaskKind>(

@@ -7,6 +7,7 @@ import { Blobs } from "./blobs.ts";
 import { trimCache } from "./cache-sweep.ts";
 import { CanaryEvidence } from "./canary-evidence.ts";
 import { Datasets, type DatasetsOptions } from "./datasets.ts";
+import { Judgements } from "./feedback/judgements.ts";
 import { ABANDONED_MS, collectGarbage, type GcReport, type GcRules } from "./gc.ts";
 import { StoredJobs } from "./jobs/stored-jobs.ts";
 import { checkName } from "./names.ts";
@@ -27,6 +28,8 @@ export interface Store {
   readonly aliases: Aliases;
   readonly evidence: CanaryEvidence;
   readonly datasets: Datasets;
+  /** What people said of answers. */
+  readonly judgements: Judgements;
   readonly references: References;
   /** Jobs that any server of the store may work on. */
   readonly jobs: StoredJobs;
@@ -96,6 +99,7 @@ export function createStore(options: StoreOptions): Store {
     versions,
     aliases,
     evidence,
+    judgements: new Judgements(objects),
     datasets,
     references,
     jobs: new StoredJobs(objects),

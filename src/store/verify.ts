@@ -74,6 +74,7 @@ const OTHER_RECORDS: readonly RecordKind[] = [
   { prefix: "job-logs/", pattern: /./, advice: "delete the job, and create it again", leaves: (key) => key },
   { prefix: "job-ends/", pattern: /./, advice: "repair the store: the pieces of the log are there too" },
   { prefix: "job-requests/", pattern: /./, advice: "repair the store" },
+  { prefix: "judgements/", pattern: /./, advice: "repair the store; the answer is judged no more" },
   { prefix: "leases/", pattern: /./, advice: "repair the store once nothing is being published" },
 ];
 

@@ -75,6 +75,7 @@ export async function openConsoleRig(): Promise<ConsoleRig> {
         search: { indexes: [`docs=${index}`, `foreign=${foreign}`, `missing=${newIndexFile()}`] },
         store: { directory: join(directory, "store"), pollMs: 50, checkpointRoots: [] },
         training: { threads: 1 },
+        feedback: { answers: 100 },
       },
       openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
     }),

@@ -704,6 +704,32 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.locator(".report", { hasText: "3 of 3 rows accepted" }).waitFor();
   }, 90_000);
 
+  it("lets a person judge answers that callers got, which the server keeps until somebody stores or deletes them", async () => {
+    for (const text of ["A wonderful film.", "So so.", "Two wasted hours of film."]) {
+      await rig.server.client.classify({ text, options: { model: "sentiment" } });
+    }
+    const page = await open("feedback", { width: 360 });
+    await button(page, "Answers to callers").click();
+    await page.getByRole("combobox", { name: "Model" }).selectOption("sentiment");
+    const said = page.locator("section p", { hasText: "sentiment says" });
+    await said.waitFor();
+    const status = page.locator("section").getByRole("status");
+    await status.filter({ hasText: /^0 of \d+ judged/ }).waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    const text = await page.locator(".to-judge").textContent();
+    await page.keyboard.press("1");
+    await status.filter({ hasText: /^1 of \d+ judged/ }).waitFor();
+    await page.keyboard.press("s");
+    await button(page, "Store all 1 judged as a data set").click();
+    await page.getByText(/Stored 1 rows as feedback-sentiment\.jsonl, [0-9a-f]{12}/).waitFor();
+    await page.reload();
+    await page.getByText(/^Version 1 was right in [01] of 1 answers judged before/).waitFor();
+    expect(new URL(page.url()).hash).toBe("#/feedback?from=callers");
+    await status.filter({ hasText: /^0 of \d+ judged/ }).waitFor();
+    expect(await page.locator(".to-judge").textContent(), "it is not asked again").not.toBe(text);
+  }, 60_000);
+
   it("lays the curves of several runs over each other, and tells which settings differ", async () => {
     const admin = connectAdmin(rig.server.app.addresses.admin!, { maxAttempts: 1 });
     const { training, datasets: held } = admin;

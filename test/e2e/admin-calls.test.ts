@@ -13,7 +13,10 @@ describe("calls of administrators over a connection", () => {
 
   beforeAll(async () => {
     const store = { directory: mkdtempSync(join(tmpdir(), "albert-admin-")) };
-    server = await runServer({ models: [{ name: "tiny", directory: await writeTinyModel() }], config: { store } });
+    server = await runServer({
+      models: [{ name: "tiny", directory: await writeTinyModel() }],
+      config: { store, feedback: { answers: 4, maxChars: 40 } },
+    });
     admin = connectAdmin(server.app.addresses.admin ?? "", { maxAttempts: 1 });
   });
   afterAll(async () => {
@@ -52,5 +55,33 @@ describe("calls of administrators over a connection", () => {
     await expect(exported(many, RunFormat.CSV)).rejects.toThrow(/got 101/);
     await expect(exported(["j"], RunFormat.UNSPECIFIED)).rejects.toThrow(/format: has no value 0/);
     await expect(exported(["j"], RunFormat.CSV)).rejects.toMatchObject({ reason: "JOB_NOT_FOUND" });
+  });
+
+  it("keep what a model was least sure of in pages, and of judged answers what was said, for every server", async () => {
+    const model = "tiny";
+    const options = { head: "sentiment" };
+    for (let i = 0; i < 9; i++) await server.client.classify({ text: `text number ${i}`, options });
+    await server.client.classify({ text: "long ".repeat(20), options });
+    await server.client.classify({ text: "one label wanted", options, topK: 1 });
+    const all = await admin.models.listAnswers({ model });
+    expect(all).toMatchObject({ waiting: 4, judged: 0, keeping: true });
+    const margins = all.answers.map(({ margin }) => margin);
+    expect(margins).toEqual([...margins].sort((a, b) => a - b));
+    expect(all.answers[0]).toMatchObject({ head: "sentiment", labels: ["negative", "positive"] });
+    const first = await admin.models.listAnswers({ model, pageSize: 2 });
+    const [judged, skipped] = first.answers;
+    await admin.models.judgeAnswer({ model, answerId: judged!.id, verdict: { case: "label", value: judged!.label } });
+    await admin.models.judgeAnswer({ model, answerId: skipped!.id, verdict: { case: "skip", value: true } });
+    const next = await admin.models.listAnswers({ model, pageSize: 2, pageToken: first.nextPageToken });
+    expect(next.answers.map(({ id }) => id)).toEqual(all.answers.slice(2).map(({ id }) => id));
+    expect(next).toMatchObject({ waiting: 2, judged: 1, nextPageToken: "" });
+    expect(next.accuracies).toMatchObject([{ judged: 1, right: 1, high: 1 }]);
+    await expect(admin.models.judgeAnswer({ model, answerId: next.answers[0]!.id })).rejects.toThrow(/verdict: give a/);
+    await expect(admin.models.listAnswers({ model: "../x" })).rejects.toMatchObject({ reason: "FIELD_INVALID" });
+    const stored = await admin.models.storeJudgements({ model, name: "said.jsonl" });
+    expect(stored).toMatchObject({ rows: 1, name: "said.jsonl" });
+    expect(await admin.models.deleteJudgements({ model })).toMatchObject({ judged: 1, waiting: 2 });
+    expect(await admin.models.listAnswers({ model })).toMatchObject({ waiting: 0, judged: 0 });
+    await expect(admin.models.storeJudgements({ model })).rejects.toMatchObject({ reason: "NOTHING_JUDGED" });
   });
 });

@@ -58,6 +58,7 @@ const MET: Readonly<Record<keyof typeof STORE_KINDS, Kind>> = {
   "checkpoint of a job": { named: NEVER_READ },
   // The next one replaces it.
   "sign of life of a trainer": { named: NEVER_READ },
+  "what was said of an answer": { named: /^record judgements\/hit\// },
   aliases: { named: /^aliases of hit$/, mend: promoteNewest },
   "evidence on a canary": { named: /^evidence on a canary of hit$/ },
   "marker of garbage collection": { named: /^marker of garbage collection$/ },
@@ -101,6 +102,10 @@ async function fill(store: Store, objects: DirectoryObjectStore): Promise<void> 
   dataset = (await store.datasets.add("data.tsv", data)).digest;
   await store.references.set("server", "a server", { versions: ["hit@2"], datasets: [] }, 1000 * HOUR);
   await store.collectGarbage({ keepVersions: 1, keepAliasChanges: 9 });
+  await store.judgements.add({
+    ...{ form: 1, id: "an-answer", model: "hit", version: "3", head: "c", text: "a", answer: "x", probability: 0.5 },
+    ...{ label: "y", answeredMs: 1, judgedMs: 2 },
+  });
   await store.jobs.bindRequest("a request", { id: "job" });
   await store.jobs.create("job", { id: "job" });
   await store.jobs.putPiece("job", 1, { form: 1, writer: "a server", events: [] });

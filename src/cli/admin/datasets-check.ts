@@ -14,6 +14,7 @@ import { TASK_NAMES } from "../evaluation/dataset-run.ts";
 import { EXIT } from "../failure.ts";
 import { refuseExisting } from "../new-output.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
+import { saidToWait } from "../work-progress.ts";
 import { table } from "./admin-call.ts";
 
 // `albert datasets check`: everything that is wrong with a file of this machine, and a file of the rows that are not.
@@ -59,10 +60,11 @@ async function check(file: string, flags: CheckFlags): Promise<void> {
   const problems = flags.problems === undefined ? undefined : new LineFile(flags.problems);
   const clean = flags.writeClean === undefined ? undefined : new LineFile(flags.writeClean);
   problems?.add(["place", "severity", "kind", "detail", "text"].join("\t"));
-  const report = await validateDataset(spec, {
+  const validated = validateDataset(spec, {
     onIssue: (issue) => problems?.add(problemLine(issue)),
     onAccepted: (row) => clean?.add(lineOfRow(row)),
   });
+  const report = await saidToWait("every row is read", validated);
   problems?.close();
   clean?.close();
   process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : `${lines(report, flags).join("\n")}\n`);

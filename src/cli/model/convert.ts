@@ -12,6 +12,7 @@ import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
 import { runDataset, TASK_NAMES } from "../evaluation/dataset-run.ts";
 import { addReadingOptions, type ReadingFlags } from "../training/reading-options.ts";
+import { saidToWait } from "../work-progress.ts";
 
 // Stores a model's weights in another format, and measures both versions on the same data.
 
@@ -50,7 +51,10 @@ export function registerConvert(program: Command): void {
       const name = flags.name ?? basename(resolve(output));
       const format = { weights, embeddingsApart: flags.embeddingsApart ?? false };
       const write = (directory: string, measured?: AnswerLoss) =>
-        writeModelDirectory(directory, convertedContents(model, name, format, measured));
+        saidToWait(
+          "the weights are written",
+          writeModelDirectory(directory, convertedContents(model, name, format, measured)),
+        );
       const measured =
         task === undefined || data === undefined
           ? undefined

@@ -4,6 +4,7 @@ import type { Target } from "../../graph/serving/lowering.ts";
 import { writeOnnxDirectory } from "../../graph/write-onnx-directory.ts";
 import { exportHuggingFace, exportTensorFlow } from "../../model/checkpoint/export-checkpoint.ts";
 import { readModelSource } from "../inference/model-source.ts";
+import { saidToWait } from "../work-progress.ts";
 
 interface ExportFlags {
   readonly output: string;
@@ -28,18 +29,18 @@ export function registerExport(program: Command): void {
       if (target !== undefined && format !== "onnx") {
         throw invalidInput([{ field: "target", description: `--format ${format} is the same for every device` }]);
       }
-      const model = await readModelSource(path, config === undefined ? {} : { config });
-      switch (format) {
-        case "hf":
-          await exportHuggingFace(output, { ...model, ...model.manifest });
-          break;
-        case "tf":
-          await exportTensorFlow(output, model);
-          break;
-        case "onnx":
-          await writeOnnxDirectory(output, model, target ?? "cpu");
-          break;
-      }
+      const write = async () => {
+        const model = await readModelSource(path, config === undefined ? {} : { config });
+        switch (format) {
+          case "hf":
+            return exportHuggingFace(output, { ...model, ...model.manifest });
+          case "tf":
+            return exportTensorFlow(output, model);
+          case "onnx":
+            return writeOnnxDirectory(output, model, target ?? "cpu");
+        }
+      };
+      await saidToWait("the model is read and written", write());
       process.stdout.write(`${output}\n`);
     });
 }

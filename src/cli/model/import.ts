@@ -8,6 +8,7 @@ import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
 import { sizeOf } from "../../model/tensor.ts";
 import { LARGEST_SEED } from "../../training/settings/value-type.ts";
 import { wholeNumber } from "../number-flags.ts";
+import { saidToWait } from "../work-progress.ts";
 
 interface ImportFlags {
   readonly output: string;
@@ -62,12 +63,13 @@ async function importSource(source: string | undefined, flags: ImportFlags): Pro
   if (source === undefined) {
     throw invalidInput([{ field: "source", description: "name a checkpoint, or an architecture with --random-init" }]);
   }
-  const { manifest, digest, checkpoint } = await importCheckpoint(source, flags.output, identityOf(flags), {
+  const imported = importCheckpoint(source, flags.output, identityOf(flags), {
     heads: hintsOf(flags),
     ...(flags.config === undefined ? {} : { config: flags.config }),
     ...(flags.vocab === undefined ? {} : { vocabulary: flags.vocab }),
     ...(flags.cased ? { lowerCase: false } : {}),
   });
+  const { manifest, digest, checkpoint } = await saidToWait("the checkpoint is read and written", imported);
   const { loaded, zeroed, unused, warnings, parameters } = checkpoint;
   if (flags.json) {
     printJson({ name: manifest.name, digest, heads: manifest.heads, loaded, zeroed, unused, warnings });
@@ -90,13 +92,14 @@ async function initialise(source: string | undefined, architecture: string, flag
   if (flags.config !== undefined) violations.push({ field: "config", description: "--random-init has its own" });
   if (flags.vocab === undefined) violations.push({ field: "vocab", description: "--random-init needs a vocabulary" });
   if (flags.vocab === undefined || violations.length > 0) throw invalidInput(violations);
-  const { manifest, digest } = await createRandomModel(flags.output, identityOf(flags), {
+  const created = createRandomModel(flags.output, identityOf(flags), {
     architecture,
     heads: freshHeads(flags),
     seed: flags.seed,
     vocabulary: flags.vocab,
     ...(flags.cased ? { lowerCase: false } : {}),
   });
+  const { manifest, digest } = await saidToWait("the model is written", created);
   if (flags.json) printJson({ name: manifest.name, digest, heads: manifest.heads, seed: flags.seed });
   else {
     const line = `${manifest.name}  ${digest}\nheads    ${headList(manifest.heads)}\nrandom values of seed ${flags.seed}\n`;

@@ -16,6 +16,7 @@ import { loadTokenizer } from "../../tokenizer/load-tokenizer.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { integer, type NumberType } from "../../training/settings/value-type.ts";
 import { numberFlag } from "../number-flags.ts";
+import { saidToWait } from "../work-progress.ts";
 
 interface Flags {
   readonly input: readonly string[];
@@ -119,9 +120,11 @@ async function makeData(flags: Flags): Promise<void> {
   const tokenizer = loadTokenizer(await readVocabulary(flags.vocab, flags.cased ? { lowerCase: false } : {}));
   const options = optionsOf(flags, tokenizer);
   checkInstanceOptions(options);
-  const { text, records } = await (flags.officialQuirks && flags.output !== undefined
-    ? officialRecords(flags, flags.output, tokenizer, options)
-    : streamedRecords(flags, tokenizer, options));
+  const made =
+    flags.officialQuirks && flags.output !== undefined
+      ? officialRecords(flags, flags.output, tokenizer, options)
+      : streamedRecords(flags, tokenizer, options);
+  const { text, records } = await saidToWait("texts are cut and masked", made);
   if (flags.json) process.stdout.write(`${JSON.stringify({ text, records }, undefined, 2)}\n`);
   else process.stdout.write(describe(text, records));
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { OFFICIAL_VOCABULARY_TRAINING, trainVocabulary } from "../../pretraining/vocabulary/train-vocabulary.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
+import { saidToWait } from "../work-progress.ts";
 
 interface TrainFlags {
   readonly input: readonly string[];
@@ -53,7 +54,7 @@ export function registerVocab(program: Command): void {
 }
 
 async function train(flags: TrainFlags): Promise<void> {
-  const result = await trainVocabulary({
+  const training = trainVocabulary({
     files: flags.input,
     vocabSize: flags.vocabSize,
     outputPrefix: flags.output,
@@ -64,6 +65,8 @@ async function train(flags: TrainFlags): Promise<void> {
     spmTrain: flags.spmTrain,
     ...(flags.verbose ? { onLog: (line: string) => process.stderr.write(`${line}\n`) } : {}),
   });
+  // The trainer's own lines say what it does.
+  const result = await (flags.verbose ? training : saidToWait("the vocabulary is trained", training));
   process.stdout.write(
     flags.json
       ? `${JSON.stringify(result, undefined, 2)}\n`

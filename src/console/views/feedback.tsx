@@ -7,7 +7,9 @@ import { Problems } from "../parts/calls/problems.tsx";
 import { useCall } from "../parts/calls/use-call.ts";
 import { ModelSelect } from "../parts/model-select.tsx";
 import { TextsField } from "../parts/texts-field.tsx";
+import { addressParameters, keepInAddress } from "../parts/words/address.ts";
 import { Judging } from "./feedback/judging.tsx";
+import { ServedAnswers } from "./feedback/served-answers.tsx";
 import { keepJudged, leastSureFirst, readJudged, type Sitting } from "./feedback/sitting.ts";
 
 /** The labels of a model that gives each text one of them; undefined for others. */
@@ -30,10 +32,33 @@ export function FeedbackView() {
             <a href="#/jobs">Jobs</a>.
           </p>
         ) : (
-          <Feedback models={able} />
+          <Sources models={able} />
         );
       }}
     </Loaded>
+  );
+}
+
+/** Where the answers come from. */
+function Sources({ models }: { readonly models: readonly ModelInfo[] }) {
+  const [from, setFrom] = useState(() => addressParameters().get("from") ?? "texts");
+  const choose = (next: string) => {
+    setFrom(next);
+    keepInAddress("feedback", { from: next });
+  };
+  return (
+    <>
+      <fieldset class="tabs">
+        <legend class="visually-hidden">Which answers</legend>
+        <button type="button" aria-pressed={from !== "callers"} onClick={() => choose("texts")}>
+          Texts of your own
+        </button>
+        <button type="button" aria-pressed={from === "callers"} onClick={() => choose("callers")}>
+          Answers to callers
+        </button>
+      </fieldset>
+      {from === "callers" ? <ServedAnswers names={models.map(({ name }) => name)} /> : <Feedback models={models} />}
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Example } from "../../tasks/datasets/examples.ts";
 import type { Measure, Slice, SliceTable } from "../evaluation-report.ts";
+import { wilsonInterval, Z_95 } from "../resampling/wilson-interval.ts";
 import type { JudgedRow } from "./judged-row.ts";
 
 // Parts of the data by length, label or any other property, and how well each is answered.
@@ -107,27 +108,16 @@ function sliceOf(value: string, rows: readonly JudgedRow[], measure: Measure): S
   const scores = rows.map(({ score }) => score);
   const score = meanOf(scores);
   const [low, high] = scores.every((one) => one === 0 || one === 1)
-    ? wilson(score, rows.length)
+    ? wilsonInterval(score, rows.length)
     : normal(scores, score, measure === "absolute error" ? Number.POSITIVE_INFINITY : 1);
   const exacts = rows.flatMap(({ exact }) => (exact === undefined ? [] : [exact]));
   return { value, rows: rows.length, score, low, high, ...(exacts.length === 0 ? {} : { exact: meanOf(exacts) }) };
 }
 
-/** Two-sided 95 %. */
-const Z = 1.959963984540054;
-
-/** Wilson's interval of a share. */
-function wilson(share: number, rows: number): [number, number] {
-  const spread = Z * Math.sqrt((share * (1 - share)) / rows + (Z * Z) / (4 * rows * rows));
-  const scale = 1 + (Z * Z) / rows;
-  const middle = share + (Z * Z) / (2 * rows);
-  return [Math.max(0, (middle - spread) / scale), Math.min(1, (middle + spread) / scale)];
-}
-
 /** The interval of a mean by its standard error, of values from 0 to `most`. */
 function normal(values: readonly number[], mean: number, most: number): [number, number] {
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
-  const half = Z * Math.sqrt(variance / values.length);
+  const half = Z_95 * Math.sqrt(variance / values.length);
   return [Math.max(0, mean - half), Math.min(most, mean + half)];
 }
 

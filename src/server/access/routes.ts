@@ -170,6 +170,11 @@ const MODELS: Rows<typeof ModelService> = {
   promote: { scopes: ["promote"], models: ofModel },
   rollback: { scopes: ["promote"], models: ofModel },
   setTraffic: { scopes: ["promote"], models: ofModel },
+  // They hold texts of callers.
+  listAnswers: { scopes: ["data"], models: ofModel },
+  judgeAnswer: { scopes: ["data"], models: ofModel },
+  storeJudgements: { scopes: ["data"], models: ofModel },
+  deleteJudgements: { scopes: ["data"], models: ofModel },
   collectGarbage: { scopes: ["admin"], models: () => [undefined] },
   watchServing: {
     scopes: ["read"],

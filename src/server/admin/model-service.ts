@@ -8,6 +8,7 @@ import { latestEvaluation } from "../../deployment/gate/kept-reports.ts";
 import { AlbertError, invalidInput } from "../../errors.ts";
 import type { ModelService, ModelTrafficSchema, PromoteRequest } from "../../gen/albert/v1/models_pb.js";
 import type { ModelComparison } from "../../report/comparison/model-comparison.ts";
+import type { AnswerSample } from "../../serving/feedback/answer-sample.ts";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import type { ModelStatus } from "../../serving/models/status.ts";
 import type { Alias } from "../../store/aliases.ts";
@@ -26,6 +27,7 @@ import {
   timestamp,
   versionMessage,
 } from "./conversions.ts";
+import { feedbackCalls } from "./feedback.ts";
 import { heartbeatMs, withHeartbeats } from "./heartbeats.ts";
 import { page } from "./paging.ts";
 import { modelTraffic, trafficRequest, versionHistory } from "./traffic-messages.ts";
@@ -35,6 +37,8 @@ import { modelTraffic, trafficRequest, versionHistory } from "./traffic-messages
 export interface ModelServiceOptions {
   readonly store: Store;
   readonly live: ModelRegistry;
+  /** Answers that wait to be judged; absent where none are kept. */
+  readonly sample: AnswerSample | undefined;
   readonly deployment: Deployment;
   /** Turns a checkpoint below a configured root into a stored version; says what was loaded, missing and unused. */
   readonly importCheckpoint: (
@@ -89,6 +93,7 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
   };
 
   return {
+    ...feedbackCalls(options),
     async listVersions(request) {
       const models = request.model === "" ? (await store.versions.models()).sort() : [request.model];
       const versions: ModelVersion[] = [];

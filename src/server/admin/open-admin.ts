@@ -35,6 +35,7 @@ import { directoryBytes } from "../../platform/directory-bytes.ts";
 import { isUnwritable } from "../../platform/disk-space.ts";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
 import { defaultProcessBytes, inProcess } from "../../platform/threads/thread-process.ts";
+import type { AnswerSample } from "../../serving/feedback/answer-sample.ts";
 import type { ServableModel } from "../../serving/models/reader.ts";
 import type { Serving } from "../../serving/serving.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -65,6 +66,8 @@ export interface AdminOptions {
   /** On what the gate compares: what serves, with the threads of training. */
   readonly gateEngine: GateOptions["engine"];
   readonly executor: ExecutorOptions;
+  /** Answers that wait to be judged; none are kept without. */
+  readonly sample?: AnswerSample | undefined;
   /** What each caller may do; without, as much as it likes. */
   readonly allowances?: Allowances;
   /** Makes spans of jobs and of the gate; none are made without. */
@@ -192,6 +195,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
         modelService({
           store,
           live,
+          sample: options.sample,
           deployment,
           importCheckpoint: async (model, path) =>
             storeModel(store, model, await resolveBelow(config.store.checkpointRoots, path, "path")),

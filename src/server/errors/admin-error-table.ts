@@ -146,6 +146,20 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     metadata: ["kind"],
   },
   {
+    reason: "ANSWER_NOT_FOUND",
+    code: "not-found",
+    when: "No answer of that id waits to be judged on this server: it was judged, gave way to answers of which the model is less sure, grew too old, or was given by another server. List them again.",
+    detail: "none",
+    retry: "no",
+  },
+  {
+    reason: "NOTHING_JUDGED",
+    code: "precondition",
+    when: "No answer of that model is judged yet, so there is nothing to make a data set of.",
+    detail: "PreconditionFailure",
+    retry: "no",
+  },
+  {
     reason: "NOTES_CHANGED",
     code: "conflict",
     when: "The note or the tags of a job were changed since the caller looked: look again, then decide.",

@@ -150,6 +150,10 @@ export const CALL_ERRORS = {
     setTraffic: [...MOVES_ALIAS, "NO_CHAMPION", "VERSION_IN_USE", "GATE_FAILED"],
     collectGarbage: WRITES_STORE,
     watchServing: READS_STORE,
+    listAnswers: READS_STORE,
+    judgeAnswer: [...WRITES_STORE, "ANSWER_NOT_FOUND"],
+    storeJudgements: [...WRITES_STORE, "NOTHING_JUDGED"],
+    deleteJudgements: WRITES_STORE,
   },
   TrainingService: {
     createJob: [...DESCRIBES_JOB, "REQUEST_ID_REUSED", "SHUTTING_DOWN", "JOBS_LOCKED", "DISK_FULL", "DISK_READ_ONLY"],

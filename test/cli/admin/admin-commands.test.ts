@@ -25,6 +25,7 @@ beforeAll(async () => {
       store: { directory: join(base, "store"), pollMs: 50, checkpointRoots: [join(base, "checkpoints")] },
       training: { datasetRoots: [base], threads: 1 },
       runtime: { device: "cpu" },
+      feedback: { answers: 2 },
     },
     openEngine: (model) => openEngine(model, { threads: 1, calibrationMs: 0 }),
   });
@@ -157,6 +158,38 @@ describe("albert jobs", { timeout: 300_000 }, () => {
   }
 });
 
+describe("albert feedback", { timeout: 60_000 }, () => {
+  it("lists answers, least sure first, takes what is said of them, and makes it a data set", async () => {
+    expect((await albert("feedback", "list", "m")).out).toBe(
+      "no answer of m waits to be judged\n0 wait here, 0 judged\n",
+    );
+    for (const text of ["good day", "bad test", "a third text"]) await server.client.classify({ text });
+    const { answers, waiting, keeping } = await json("feedback", "list", "m");
+    expect([waiting, keeping]).toEqual([2, true]);
+    expect(answers[0].margin).toBeLessThanOrEqual(answers[1].margin);
+    const [first, second] = answers;
+    expect(cells((await albert("feedback", "list", "m", "--most", "1")).out).slice(0, 2)).toEqual([
+      ["ANSWER", "LABEL", "SURE", "VERSION", "TEXT"],
+      [first.id, first.label, expect.stringMatching(/^[\d.]+ %$/), first.version, first.text],
+    ]);
+    await expect(albert("feedback", "judge", "m", first.id)).rejects.toThrow("give the right label, or --skip");
+    await expect(albert("feedback", "judge", "m", first.id, "nonsense")).rejects.toThrow(/is not a label of head/);
+    const right = first.labels.find((label: string) => label !== first.label);
+    expect((await albert("feedback", "judge", "m", first.id, right)).out).toBe(`${first.id}  ${right}\n`);
+    await expect(albert("feedback", "judge", "m", first.id, right)).rejects.toMatchObject({
+      reason: "ANSWER_NOT_FOUND",
+    });
+    expect((await albert("feedback", "judge", "m", second.id, "--skip")).out).toBe(`${second.id}  passed over\n`);
+    expect((await albert("feedback", "list", "m")).out).toMatch(/^version \S+: 0 of 1 right, +0\.0 % \( *0\.0 % to /m);
+    const stored = (await albert("feedback", "store", "m")).out;
+    expect(stored).toMatch(/^[0-9a-f]{64} {2}feedback-m\.jsonl {2}1 rows\n$/);
+    expect((await albert("datasets", "list")).out).toContain("feedback-m.jsonl");
+    await albert("datasets", "delete", stored.slice(0, 64));
+    expect((await albert("feedback", "delete", "m")).out).toBe("1 judged and 0 waiting answers removed\n");
+    await expect(albert("feedback", "store", "m")).rejects.toMatchObject({ reason: "NOTHING_JUDGED" });
+  });
+});
+
 describe("albert models", { timeout: 120_000 }, () => {
   it("imports a version, lets it answer, and goes back", async () => {
     const imported = await albert("models", "import", "m", "other");
@@ -277,5 +310,35 @@ describe("the program itself", { timeout: 120_000 }, () => {
     );
     expect(misspelt.status).toBe(2);
     expect(misspelt.err).toMatch(/^error: .*'first' is invalid for argument 'version'\. expected a whole number/);
+  });
+});
+
+describe("the tutorial", { timeout: 300_000 }, () => {
+  it("goes from a table to a version that is corrected, taught again, promoted and rolled back", async () => {
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/tutorial.md"), "utf8");
+    const commands = [...page.matchAll(/^ {4}bin\/albert (.+)$/gm)].map(([, command]) => command!);
+    expect(commands).toHaveLength(13);
+    writeFileSync(join(base, "tickets.jsonl"), moodRows(60));
+    const meant: Record<string, string> = {
+      "tickets.csv": join(base, "tickets.jsonl"),
+      "sentence-encoder/champion": "m/champion",
+      "127.0.0.1:50051": server.address,
+    };
+    for (const command of commands) {
+      const words = command.match(/"[^"]*"|\S+/g)!.map((word) => meant[word] ?? word.replaceAll('"', ""));
+      const isLocal = /^(datasets check|classify)\b/.test(command);
+      const { out, status } = isLocal ? await runAlbert(...words) : await albert(...words);
+      expect(status, command).toBe(0);
+      if (command.startsWith("datasets upload")) meant["DIGEST"] = /[0-9a-f]{64}/.exec(out)![0];
+      if (command.startsWith("feedback store")) meant["CORRECTIONS"] = out.slice(0, 64);
+      if (command.startsWith("feedback list")) {
+        const [first] = (await json("feedback", "list", "tickets")).answers;
+        [meant["ANSWER"], meant["LABEL"]] = [first.id, first.labels[0]];
+      }
+    }
+    const champion = (await json("models", "list", "tickets")).aliases.find(
+      ({ name }: { name: string }) => name === "champion",
+    );
+    expect(champion).toMatchObject({ version: 1 });
   });
 });

@@ -4,7 +4,7 @@ import { useCall } from "../../parts/calls/use-call.ts";
 import { Download } from "../../parts/download.tsx";
 import { hrefOf } from "../../parts/words/address.ts";
 import { uploadDataset } from "../../upload.ts";
-import { linesOfJudged, type Sitting } from "./sitting.ts";
+import { type JudgedItem, linesOfJudged, type Sitting } from "./sitting.ts";
 
 /** Labels that a single key stands for. */
 const KEYS = 9;
@@ -13,17 +13,24 @@ const KEYS = 9;
 export function Judging({
   sitting,
   onChange,
+  onJudge,
   onEnd,
+  end = "Bring other texts",
 }: {
   readonly sitting: Sitting;
   readonly onChange: (sitting: Sitting) => void;
+  /** Told of each judgement, which stands from then on; absent where judgements can be undone, and are kept here alone. */
+  readonly onJudge?: (item: JudgedItem, right: string | null) => unknown;
   readonly onEnd: () => void;
+  readonly end?: string;
 }) {
-  const { model, labels, items } = sitting;
+  const { model, items } = sitting;
   const open = items.findIndex(({ right }) => right === undefined);
+  const labels = items[open]?.labels ?? sitting.labels;
   const [past, setPast] = useState<readonly number[]>([]);
   const judge = (right: string | null) => {
     if (open < 0) return;
+    onJudge?.(items[open]!, right);
     setPast([...past, open]);
     onChange({ ...sitting, items: items.map((item, i) => (i === open ? { ...item, right } : item)) });
   };
@@ -57,7 +64,7 @@ export function Judging({
     if (chosen !== undefined) judge(chosen);
     else if (key === "Enter" && !pressed && current !== undefined) judge(current.label);
     else if (key === "s") judge(null);
-    else if (key === "u") undo();
+    else if (key === "u" && onJudge === undefined) undo();
     else return;
     event.preventDefault();
   };
@@ -112,11 +119,13 @@ export function Judging({
             <kbd>s</kbd> Pass over
           </button>
         )}
-        <button type="button" class="quiet" disabled={past.length === 0} onClick={undo}>
-          <kbd>u</kbd> Undo
-        </button>
+        {onJudge === undefined && (
+          <button type="button" class="quiet" disabled={past.length === 0} onClick={undo}>
+            <kbd>u</kbd> Undo
+          </button>
+        )}
         <button type="button" class="quiet" onClick={onEnd}>
-          Bring other texts
+          {end}
         </button>
         {current !== undefined && (
           <span class="muted keys">
@@ -124,7 +133,7 @@ export function Judging({
           </span>
         )}
       </div>
-      {judged.length > 0 && <BecomeData sitting={sitting} rows={judged.length} />}
+      {onJudge === undefined && judged.length > 0 && <BecomeData sitting={sitting} rows={judged.length} />}
     </>
   );
 }

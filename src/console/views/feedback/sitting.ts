@@ -4,12 +4,16 @@ import type { ManyAnswer } from "../../parts/calls/classify-many.ts";
 
 /** One answer, and what a person says of it. */
 export interface JudgedItem {
+  /** Of an answer that the server keeps; absent for texts of one's own. */
+  readonly id?: string;
   readonly text: string;
   readonly label: string;
   /** Probability of the label. */
   readonly score: number;
   /** Distance to the label that comes second: the less, the less sure. */
   readonly margin: number;
+  /** What it may be called, where that differs from the sitting's. */
+  readonly labels?: readonly string[];
   /** The right label, once a person has said it; null for an item that was passed over. */
   readonly right?: string | null;
 }

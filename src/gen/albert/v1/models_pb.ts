@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file albert/v1/models.proto.
  */
 export const file_albert_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkixQEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRIPCgd0ZWFjaGVyGAYgASgJGi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAgoKR2F0ZVJlcG9ydBIKCgJpZBgBIAEoCRInCgd2ZXJkaWN0GAIgASgOMhYuYWxiZXJ0LnYxLkdhdGVWZXJkaWN0Eg4KBm1ldHJpYxgDIAEoCRIWCg5jaGFtcGlvbl92YWx1ZRgEIAEoARIXCg9jYW5kaWRhdGVfdmFsdWUYBSABKAESFgoOZGlmZmVyZW5jZV9sb3cYBiABKAESFwoPZGlmZmVyZW5jZV9oaWdoGAcgASgBEhYKCW1jbmVtYXJfcBgIIAEoAUgAiAEBEhAKCGV4YW1wbGVzGAkgASgNEg8KB2RhdGFzZXQYCiABKAkSEAoIZmluZGluZ3MYCyADKAkSMAoOcHJlY2lzaW9uX2xvc3MYDCABKAsyGC5hbGJlcnQudjEuUHJlY2lzaW9uTG9zc0IMCgpfbWNuZW1hcl9wIvQCCgpTd2FwUmVwb3J0Eg0KBW1vZGVsGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoDRISCgp0b192ZXJzaW9uGAMgASgNEj4KDXBoYXNlX3NlY29uZHMYBCADKAsyJy5hbGJlcnQudjEuU3dhcFJlcG9ydC5QaGFzZVNlY29uZHNFbnRyeRIVCg1wOTlfYmVmb3JlX21zGAUgASgBEhUKDXA5OV9kdXJpbmdfbXMYBiABKAESFAoMcDk5X2FmdGVyX21zGAcgASgBEhgKEHJzc19iZWZvcmVfYnl0ZXMYCCABKAESFwoPcnNzX2FmdGVyX2J5dGVzGAkgASgBEhcKD3JlcXVlc3RzX2ZhaWxlZBgKIAEoDRIoCgR0aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBozChFQaGFzZVNlY29uZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIksKE0xpc3RWZXJzaW9uc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiywEKFExpc3RWZXJzaW9uc1Jlc3BvbnNlEikKCHZlcnNpb25zGAEgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAIgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCRIiCgdvdXRhZ2VzGAQgAygLMhEuYWxiZXJ0LnYxLk91dGFnZRIoCgd0cmFmZmljGAUgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVHJhZmZpYyJyCgxNb2RlbFRyYWZmaWMSDQoFbW9kZWwYASABKAkSJAoEcnVsZRgCIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYAyABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50Il8KBk91dGFnZRINCgVtb2RlbBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLmFsYmVydC52MS5Nb2RlbFN0YXRlEg8KB2ZhaWx1cmUYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSIzChFHZXRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJItEBChJHZXRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SFQoNbWFuaWZlc3RfanNvbhgCIAEoCRIjCgdsaW5lYWdlGAMgASgLMhIuYWxiZXJ0LnYxLkxpbmVhZ2USKgoLZ2F0ZV9yZXBvcnQYBCABKAsyFS5hbGJlcnQudjEuR2F0ZVJlcG9ydBIpCgdoaXN0b3J5GAUgAygLMhguYWxiZXJ0LnYxLlZlcnNpb25DaGFuZ2UiZwoNVmVyc2lvbkNoYW5nZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVldmVudBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFYWN0b3IYBCABKAkiNgoXSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEcGF0aBgCIAEoCSJVChhJbXBvcnRDaGVja3BvaW50UmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SDwoHc3VtbWFyeRgCIAEoCSJlChZWYWxpZGF0ZVZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEdGFzaxgDIAEoCRIPCgdkYXRhc2V0GAQgASgJEgwKBHBhdGgYBSABKAkiQAoXVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USJQoGcmVwb3J0GAEgASgLMhUuYWxiZXJ0LnYxLkdhdGVSZXBvcnQiMgoQR2V0UmVwb3J0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIrUBChFHZXRSZXBvcnRSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIQCghleGFtcGxlcxgFIAEoDRIoCgdmaWd1cmVzGAYgAygLMhcuYWxiZXJ0LnYxLlJlcG9ydEZpZ3VyZRIQCghmaW5kaW5ncxgHIAMoCRITCgtyZXBvcnRfanNvbhgIIAEoCSJGCgxSZXBvcnRGaWd1cmUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoARILCgNsb3cYAyABKAESDAoEaGlnaBgEIAEoASJkChZDb21wYXJlVmVyc2lvbnNSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSDAoEcGF0aBgFIAEoCSLHAwoXQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USDgoGbWV0cmljGAEgASgJEhAKCGV4YW1wbGVzGAIgASgNEioKBmJlZm9yZRgDIAEoCzIaLmFsYmVydC52MS5Db21wYXJlZFZlcnNpb24SKQoFYWZ0ZXIYBCABKAsyGi5hbGJlcnQudjEuQ29tcGFyZWRWZXJzaW9uEhYKDmRpZmZlcmVuY2VfbG93GAUgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgGIAEoARIWCgltY25lbWFyX3AYByABKAFIAIgBARIoCgZiZXR0ZXIYCCABKA4yGC5hbGJlcnQudjEuQmV0dGVyVmVyc2lvbhIWCglhZ3JlZW1lbnQYCSABKAFIAYgBARISCgpmaXhlZF9yb3dzGAogASgNEicKBWZpeGVkGAsgAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEwoLYnJva2VuX3Jvd3MYDCABKA0SKAoGYnJva2VuGA0gAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEAoIZmluZGluZ3MYDiADKAlCDAoKX21jbmVtYXJfcEIMCgpfYWdyZWVtZW50Im8KD0NvbXBhcmVkVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRINCgV2YWx1ZRgDIAEoARIgChhtaWxsaXNlY29uZHNfcGVyX2V4YW1wbGUYBCABKAESDQoFYnl0ZXMYBSABKAEiZgoNQ2hhbmdlZEFuc3dlchIKCgJpZBgBIAEoCRINCgVwbGFjZRgCIAEoCRIMCgR0ZXh0GAMgASgJEg0KBXJpZ2h0GAQgASgJEg4KBmJlZm9yZRgFIAEoCRINCgVhZnRlchgGIAEoCSI0ChJMb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSI/ChNMb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIjYKFFVubG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iQQoVVW5sb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIoMBCg5Qcm9tb3RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFsaWFzGAMgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgFIAEoCBIOCgZyZWFzb24YBiABKAkibAoPUHJvbW90ZVJlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EhEKCXVuY2hhbmdlZBgDIAEoCCJcCg9Sb2xsYmFja1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFYWxpYXMYAiABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoDRIOCgZyZWFzb24YBCABKAkiWgoQUm9sbGJhY2tSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydCLwAQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoARIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAUgASgNSACIAQESDgoGcmVhc29uGAYgASgJEi8KCmNvbmRpdGlvbnMYByABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9uc0IWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiLOAQoQQ2FuYXJ5Q29uZGl0aW9ucxIpCgZkZWNpZGUYASABKA4yGS5hbGJlcnQudjEuQ2FuYXJ5RGVjaXNpb24SDQoFYWxwaGEYAiABKAESEwoLZXJyb3JfcmF0aW8YAyABKAESEgoKc2xvd19yYXRpbxgEIAEoARIZCgxkaXNhZ3JlZW1lbnQYBSABKAFIAIgBARIUCgxtaW5fcmVxdWVzdHMYBiABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgHIAEoCEIPCg1fZGlzYWdyZWVtZW50IvYBCgtUcmFmZmljUnVsZRISCgpnZW5lcmF0aW9uGAEgASgNEiQKBG1vZGUYAiABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHdmVyc2lvbhgDIAEoDRIPCgdwZXJjZW50GAQgASgBEhAKCGNoYW1waW9uGAUgASgNEi8KCmNvbmRpdGlvbnMYBiABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9ucxIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAggASgJEg0KBWFjdG9yGAkgASgJIkMKCkp1ZGdlZFJhdGUSDgoGZXZlbnRzGAEgASgNEgoKAm9mGAIgASgNEgsKA2xvdxgDIAEoARIMCgRoaWdoGAQgASgBIpMBCg9KdWRnZWRDcml0ZXJpb24SDAoEbmFtZRgBIAEoCRInCghjaGFtcGlvbhgCIAEoCzIVLmFsYmVydC52MS5KdWRnZWRSYXRlEikKCmNoYWxsZW5nZXIYAyABKAsyFS5hbGJlcnQudjEuSnVkZ2VkUmF0ZRINCgVkb3VidBgEIAEoARIPCgdjbGVhcmVkGAUgASgIInoKD0NhbmFyeUp1ZGdlbWVudBIpCgd2ZXJkaWN0GAEgASgOMhguYWxiZXJ0LnYxLkNhbmFyeVZlcmRpY3QSDgoGcmVhc29uGAIgASgJEiwKCGNyaXRlcmlhGAMgAygLMhouYWxiZXJ0LnYxLkp1ZGdlZENyaXRlcmlvbiI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIrQDCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2USJwoHdHJhZmZpYxgLIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYDCABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50EhoKEnRyYWZmaWNfZ2VuZXJhdGlvbhgNIAEoDSIoChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJjChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEisKCHZlcnNpb25zGAEgAygLMhkuYWxiZXJ0LnYxLlJlbW92ZWRWZXJzaW9uEg0KBWZpbGVzGAIgASgNEg0KBWJ5dGVzGAMgASgBIkAKDlJlbW92ZWRWZXJzaW9uEg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDgoGZGlnZXN0GAMgASgJIj8KE1dhdGNoU2VydmluZ1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYAiABKAEiewoUV2F0Y2hTZXJ2aW5nUmVzcG9uc2USKAoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsSAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSqdAgoMVmVyc2lvblN0YXRlEh0KGVZFUlNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIYChRWRVJTSU9OX1NUQVRFX1NUT1JFRBABEhkKFVZFUlNJT05fU1RBVEVfTE9BRElORxACEhkKFVZFUlNJT05fU1RBVEVfV0FSTUlORxADEhkKFVZFUlNJT05fU1RBVEVfU1RBTkRCWRAEEhkKFVZFUlNJT05fU1RBVEVfU0VSVklORxAFEhgKFFZFUlNJT05fU1RBVEVfU0hBRE9XEAYSGAoUVkVSU0lPTl9TVEFURV9DQU5BUlkQBxIaChZWRVJTSU9OX1NUQVRFX0RSQUlOSU5HEAgSGAoUVkVSU0lPTl9TVEFURV9GQUlMRUQQCSp4CgtHYXRlVmVyZGljdBIcChhHQVRFX1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIVChFHQVRFX1ZFUkRJQ1RfUEFTUxABEhUKEUdBVEVfVkVSRElDVF9GQUlMEAISHQoZR0FURV9WRVJESUNUX0lOQ09OQ0xVU0lWRRADKoABCg1CZXR0ZXJWZXJzaW9uEh4KGkJFVFRFUl9WRVJTSU9OX1VOU1BFQ0lGSUVEEAASGQoVQkVUVEVSX1ZFUlNJT05fQkVGT1JFEAESGAoUQkVUVEVSX1ZFUlNJT05fQUZURVIQAhIaChZCRVRURVJfVkVSU0lPTl9ORUlUSEVSEAMqcwoLVHJhZmZpY01vZGUSHAoYVFJBRkZJQ19NT0RFX1VOU1BFQ0lGSUVEEAASFwoTVFJBRkZJQ19NT0RFX1NIQURPVxABEhcKE1RSQUZGSUNfTU9ERV9DQU5BUlkQAhIUChBUUkFGRklDX01PREVfT0ZGEAMqhgEKDkNhbmFyeURlY2lzaW9uEh8KG0NBTkFSWV9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhgKFENBTkFSWV9ERUNJU0lPTl9OT05FEAESHAoYQ0FOQVJZX0RFQ0lTSU9OX1JPTExCQUNLEAISGwoXQ0FOQVJZX0RFQ0lTSU9OX1BST01PVEUQAyqAAQoNQ2FuYXJ5VmVyZGljdBIeChpDQU5BUllfVkVSRElDVF9VTlNQRUNJRklFRBAAEhwKGENBTkFSWV9WRVJESUNUX1VOREVDSURFRBABEhgKFENBTkFSWV9WRVJESUNUX1dPUlNFEAISFwoTQ0FOQVJZX1ZFUkRJQ1RfR09PRBADMqEICgxNb2RlbFNlcnZpY2USTwoMTGlzdFZlcnNpb25zEh4uYWxiZXJ0LnYxLkxpc3RWZXJzaW9uc1JlcXVlc3QaHy5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVzcG9uc2USSQoKR2V0VmVyc2lvbhIcLmFsYmVydC52MS5HZXRWZXJzaW9uUmVxdWVzdBodLmFsYmVydC52MS5HZXRWZXJzaW9uUmVzcG9uc2USWwoQSW1wb3J0Q2hlY2twb2ludBIiLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVxdWVzdBojLmFsYmVydC52MS5JbXBvcnRDaGVja3BvaW50UmVzcG9uc2USWAoPVmFsaWRhdGVWZXJzaW9uEiEuYWxiZXJ0LnYxLlZhbGlkYXRlVmVyc2lvblJlcXVlc3QaIi5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USRgoJR2V0UmVwb3J0EhsuYWxiZXJ0LnYxLkdldFJlcG9ydFJlcXVlc3QaHC5hbGJlcnQudjEuR2V0UmVwb3J0UmVzcG9uc2USWAoPQ29tcGFyZVZlcnNpb25zEiEuYWxiZXJ0LnYxLkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QaIi5hbGJlcnQudjEuQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USTAoLTG9hZFZlcnNpb24SHS5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXF1ZXN0Gh4uYWxiZXJ0LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2USUgoNVW5sb2FkVmVyc2lvbhIfLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVxdWVzdBogLmFsYmVydC52MS5VbmxvYWRWZXJzaW9uUmVzcG9uc2USQAoHUHJvbW90ZRIZLmFsYmVydC52MS5Qcm9tb3RlUmVxdWVzdBoaLmFsYmVydC52MS5Qcm9tb3RlUmVzcG9uc2USQwoIUm9sbGJhY2sSGi5hbGJlcnQudjEuUm9sbGJhY2tSZXF1ZXN0GhsuYWxiZXJ0LnYxLlJvbGxiYWNrUmVzcG9uc2USSQoKU2V0VHJhZmZpYxIcLmFsYmVydC52MS5TZXRUcmFmZmljUmVxdWVzdBodLmFsYmVydC52MS5TZXRUcmFmZmljUmVzcG9uc2USVQoOQ29sbGVjdEdhcmJhZ2USIC5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GiEuYWxiZXJ0LnYxLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USUQoMV2F0Y2hTZXJ2aW5nEh4uYWxiZXJ0LnYxLldhdGNoU2VydmluZ1JlcXVlc3QaHy5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVzcG9uc2UwAWIGcHJvdG8z", [file_albert_v1_inference, file_google_protobuf_timestamp]);
+  fileDesc("ChZhbGJlcnQvdjEvbW9kZWxzLnByb3RvEglhbGJlcnQudjEi3wIKDE1vZGVsVmVyc2lvbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg4KBmRpZ2VzdBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLmFsYmVydC52MS5WZXJzaW9uU3RhdGUSDwoHYWxpYXNlcxgFIAMoCRI1CgdtZXRyaWNzGAYgAygLMiQuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbi5NZXRyaWNzRW50cnkSKwoHY3JlYXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYnl0ZXMYCCABKAESDwoHZmFpbHVyZRgJIAEoCRIyChBwcmVjaXNpb25fbG9zc2VzGAogAygLMhguYWxiZXJ0LnYxLlByZWNpc2lvbkxvc3MaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWAoFQWxpYXMSDQoFbW9kZWwYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgNEhIKCmdlbmVyYXRpb24YBCABKA0SDQoFYWN0b3IYBSABKAkixQEKB0xpbmVhZ2USDgoGcGFyZW50GAEgASgJEjIKCGRhdGFzZXRzGAIgAygLMiAuYWxiZXJ0LnYxLkxpbmVhZ2UuRGF0YXNldHNFbnRyeRITCgtyZWNpcGVfanNvbhgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEg4KBmpvYl9pZBgFIAEoCRIPCgd0ZWFjaGVyGAYgASgJGi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAgoKR2F0ZVJlcG9ydBIKCgJpZBgBIAEoCRInCgd2ZXJkaWN0GAIgASgOMhYuYWxiZXJ0LnYxLkdhdGVWZXJkaWN0Eg4KBm1ldHJpYxgDIAEoCRIWCg5jaGFtcGlvbl92YWx1ZRgEIAEoARIXCg9jYW5kaWRhdGVfdmFsdWUYBSABKAESFgoOZGlmZmVyZW5jZV9sb3cYBiABKAESFwoPZGlmZmVyZW5jZV9oaWdoGAcgASgBEhYKCW1jbmVtYXJfcBgIIAEoAUgAiAEBEhAKCGV4YW1wbGVzGAkgASgNEg8KB2RhdGFzZXQYCiABKAkSEAoIZmluZGluZ3MYCyADKAkSMAoOcHJlY2lzaW9uX2xvc3MYDCABKAsyGC5hbGJlcnQudjEuUHJlY2lzaW9uTG9zc0IMCgpfbWNuZW1hcl9wIvQCCgpTd2FwUmVwb3J0Eg0KBW1vZGVsGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoDRISCgp0b192ZXJzaW9uGAMgASgNEj4KDXBoYXNlX3NlY29uZHMYBCADKAsyJy5hbGJlcnQudjEuU3dhcFJlcG9ydC5QaGFzZVNlY29uZHNFbnRyeRIVCg1wOTlfYmVmb3JlX21zGAUgASgBEhUKDXA5OV9kdXJpbmdfbXMYBiABKAESFAoMcDk5X2FmdGVyX21zGAcgASgBEhgKEHJzc19iZWZvcmVfYnl0ZXMYCCABKAESFwoPcnNzX2FmdGVyX2J5dGVzGAkgASgBEhcKD3JlcXVlc3RzX2ZhaWxlZBgKIAEoDRIoCgR0aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBozChFQaGFzZVNlY29uZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIksKE0xpc3RWZXJzaW9uc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiywEKFExpc3RWZXJzaW9uc1Jlc3BvbnNlEikKCHZlcnNpb25zGAEgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVmVyc2lvbhIhCgdhbGlhc2VzGAIgAygLMhAuYWxiZXJ0LnYxLkFsaWFzEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCRIiCgdvdXRhZ2VzGAQgAygLMhEuYWxiZXJ0LnYxLk91dGFnZRIoCgd0cmFmZmljGAUgAygLMhcuYWxiZXJ0LnYxLk1vZGVsVHJhZmZpYyJyCgxNb2RlbFRyYWZmaWMSDQoFbW9kZWwYASABKAkSJAoEcnVsZRgCIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYAyABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50Il8KBk91dGFnZRINCgVtb2RlbBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLmFsYmVydC52MS5Nb2RlbFN0YXRlEg8KB2ZhaWx1cmUYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSIzChFHZXRWZXJzaW9uUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJItEBChJHZXRWZXJzaW9uUmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SFQoNbWFuaWZlc3RfanNvbhgCIAEoCRIjCgdsaW5lYWdlGAMgASgLMhIuYWxiZXJ0LnYxLkxpbmVhZ2USKgoLZ2F0ZV9yZXBvcnQYBCABKAsyFS5hbGJlcnQudjEuR2F0ZVJlcG9ydBIpCgdoaXN0b3J5GAUgAygLMhguYWxiZXJ0LnYxLlZlcnNpb25DaGFuZ2UiZwoNVmVyc2lvbkNoYW5nZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVldmVudBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFYWN0b3IYBCABKAkiNgoXSW1wb3J0Q2hlY2twb2ludFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEcGF0aBgCIAEoCSJVChhJbXBvcnRDaGVja3BvaW50UmVzcG9uc2USKAoHdmVyc2lvbhgBIAEoCzIXLmFsYmVydC52MS5Nb2RlbFZlcnNpb24SDwoHc3VtbWFyeRgCIAEoCSJlChZWYWxpZGF0ZVZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEdGFzaxgDIAEoCRIPCgdkYXRhc2V0GAQgASgJEgwKBHBhdGgYBSABKAkiQAoXVmFsaWRhdGVWZXJzaW9uUmVzcG9uc2USJQoGcmVwb3J0GAEgASgLMhUuYWxiZXJ0LnYxLkdhdGVSZXBvcnQiMgoQR2V0UmVwb3J0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIrUBChFHZXRSZXBvcnRSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEgwKBHRhc2sYAyABKAkSDwoHZGF0YXNldBgEIAEoCRIQCghleGFtcGxlcxgFIAEoDRIoCgdmaWd1cmVzGAYgAygLMhcuYWxiZXJ0LnYxLlJlcG9ydEZpZ3VyZRIQCghmaW5kaW5ncxgHIAMoCRITCgtyZXBvcnRfanNvbhgIIAEoCSJGCgxSZXBvcnRGaWd1cmUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoARILCgNsb3cYAyABKAESDAoEaGlnaBgEIAEoASJkChZDb21wYXJlVmVyc2lvbnNSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCRIMCgR0YXNrGAMgASgJEg8KB2RhdGFzZXQYBCABKAkSDAoEcGF0aBgFIAEoCSLHAwoXQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USDgoGbWV0cmljGAEgASgJEhAKCGV4YW1wbGVzGAIgASgNEioKBmJlZm9yZRgDIAEoCzIaLmFsYmVydC52MS5Db21wYXJlZFZlcnNpb24SKQoFYWZ0ZXIYBCABKAsyGi5hbGJlcnQudjEuQ29tcGFyZWRWZXJzaW9uEhYKDmRpZmZlcmVuY2VfbG93GAUgASgBEhcKD2RpZmZlcmVuY2VfaGlnaBgGIAEoARIWCgltY25lbWFyX3AYByABKAFIAIgBARIoCgZiZXR0ZXIYCCABKA4yGC5hbGJlcnQudjEuQmV0dGVyVmVyc2lvbhIWCglhZ3JlZW1lbnQYCSABKAFIAYgBARISCgpmaXhlZF9yb3dzGAogASgNEicKBWZpeGVkGAsgAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEwoLYnJva2VuX3Jvd3MYDCABKA0SKAoGYnJva2VuGA0gAygLMhguYWxiZXJ0LnYxLkNoYW5nZWRBbnN3ZXISEAoIZmluZGluZ3MYDiADKAlCDAoKX21jbmVtYXJfcEIMCgpfYWdyZWVtZW50Im8KD0NvbXBhcmVkVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRINCgV2YWx1ZRgDIAEoARIgChhtaWxsaXNlY29uZHNfcGVyX2V4YW1wbGUYBCABKAESDQoFYnl0ZXMYBSABKAEiZgoNQ2hhbmdlZEFuc3dlchIKCgJpZBgBIAEoCRINCgVwbGFjZRgCIAEoCRIMCgR0ZXh0GAMgASgJEg0KBXJpZ2h0GAQgASgJEg4KBmJlZm9yZRgFIAEoCRINCgVhZnRlchgGIAEoCSI0ChJMb2FkVmVyc2lvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoDSI/ChNMb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIjYKFFVubG9hZFZlcnNpb25SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0iQQoVVW5sb2FkVmVyc2lvblJlc3BvbnNlEigKB3ZlcnNpb24YASABKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uIoMBCg5Qcm9tb3RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFsaWFzGAMgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgFIAEoCBIOCgZyZWFzb24YBiABKAkibAoPUHJvbW90ZVJlc3BvbnNlEh8KBWFsaWFzGAEgASgLMhAuYWxiZXJ0LnYxLkFsaWFzEiUKBnJlcG9ydBgCIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EhEKCXVuY2hhbmdlZBgDIAEoCCJcCg9Sb2xsYmFja1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFYWxpYXMYAiABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoDRIOCgZyZWFzb24YBCABKAkiWgoQUm9sbGJhY2tSZXNwb25zZRIfCgVhbGlhcxgBIAEoCzIQLmFsYmVydC52MS5BbGlhcxIlCgZyZXBvcnQYAiABKAsyFS5hbGJlcnQudjEuU3dhcFJlcG9ydCLwAQoRU2V0VHJhZmZpY1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGgoSY2hhbGxlbmdlcl92ZXJzaW9uGAIgASgNEiQKBG1vZGUYAyABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHcGVyY2VudBgEIAEoARIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAUgASgNSACIAQESDgoGcmVhc29uGAYgASgJEi8KCmNvbmRpdGlvbnMYByABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9uc0IWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiLOAQoQQ2FuYXJ5Q29uZGl0aW9ucxIpCgZkZWNpZGUYASABKA4yGS5hbGJlcnQudjEuQ2FuYXJ5RGVjaXNpb24SDQoFYWxwaGEYAiABKAESEwoLZXJyb3JfcmF0aW8YAyABKAESEgoKc2xvd19yYXRpbxgEIAEoARIZCgxkaXNhZ3JlZW1lbnQYBSABKAFIAIgBARIUCgxtaW5fcmVxdWVzdHMYBiABKA0SFQoNb3ZlcnJpZGVfZ2F0ZRgHIAEoCEIPCg1fZGlzYWdyZWVtZW50IvYBCgtUcmFmZmljUnVsZRISCgpnZW5lcmF0aW9uGAEgASgNEiQKBG1vZGUYAiABKA4yFi5hbGJlcnQudjEuVHJhZmZpY01vZGUSDwoHdmVyc2lvbhgDIAEoDRIPCgdwZXJjZW50GAQgASgBEhAKCGNoYW1waW9uGAUgASgNEi8KCmNvbmRpdGlvbnMYBiABKAsyGy5hbGJlcnQudjEuQ2FuYXJ5Q29uZGl0aW9ucxIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAggASgJEg0KBWFjdG9yGAkgASgJIkMKCkp1ZGdlZFJhdGUSDgoGZXZlbnRzGAEgASgNEgoKAm9mGAIgASgNEgsKA2xvdxgDIAEoARIMCgRoaWdoGAQgASgBIpMBCg9KdWRnZWRDcml0ZXJpb24SDAoEbmFtZRgBIAEoCRInCghjaGFtcGlvbhgCIAEoCzIVLmFsYmVydC52MS5KdWRnZWRSYXRlEikKCmNoYWxsZW5nZXIYAyABKAsyFS5hbGJlcnQudjEuSnVkZ2VkUmF0ZRINCgVkb3VidBgEIAEoARIPCgdjbGVhcmVkGAUgASgIInoKD0NhbmFyeUp1ZGdlbWVudBIpCgd2ZXJkaWN0GAEgASgOMhguYWxiZXJ0LnYxLkNhbmFyeVZlcmRpY3QSDgoGcmVhc29uGAIgASgJEiwKCGNyaXRlcmlhGAMgAygLMhouYWxiZXJ0LnYxLkp1ZGdlZENyaXRlcmlvbiI8ChJTZXRUcmFmZmljUmVzcG9uc2USJgoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsIrQDCgxTZXJ2aW5nTW9kZWwSDQoFbW9kZWwYASABKAkSKQoIdmVyc2lvbnMYAiADKAsyFy5hbGJlcnQudjEuTW9kZWxWZXJzaW9uEiEKB2FsaWFzZXMYAyADKAsyEC5hbGJlcnQudjEuQWxpYXMSLAoMdHJhZmZpY19tb2RlGAQgASgOMhYuYWxiZXJ0LnYxLlRyYWZmaWNNb2RlEhoKEmNoYWxsZW5nZXJfdmVyc2lvbhgFIAEoDRIXCg90cmFmZmljX3BlcmNlbnQYBiABKAESEAoIY29tcGFyZWQYByABKA0SEQoJZGlzYWdyZWVkGAggASgNEigKCWxhc3Rfc3dhcBgJIAEoCzIVLmFsYmVydC52MS5Td2FwUmVwb3J0EiEKBm91dGFnZRgKIAEoCzIRLmFsYmVydC52MS5PdXRhZ2USJwoHdHJhZmZpYxgLIAEoCzIWLmFsYmVydC52MS5UcmFmZmljUnVsZRItCglqdWRnZW1lbnQYDCABKAsyGi5hbGJlcnQudjEuQ2FuYXJ5SnVkZ2VtZW50EhoKEnRyYWZmaWNfZ2VuZXJhdGlvbhgNIAEoDSIoChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJjChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEisKCHZlcnNpb25zGAEgAygLMhkuYWxiZXJ0LnYxLlJlbW92ZWRWZXJzaW9uEg0KBWZpbGVzGAIgASgNEg0KBWJ5dGVzGAMgASgBIkAKDlJlbW92ZWRWZXJzaW9uEg0KBW1vZGVsGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDgoGZGlnZXN0GAMgASgJIj8KE1dhdGNoU2VydmluZ1JlcXVlc3QSDQoFbW9kZWwYASABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYAiABKAEiewoUV2F0Y2hTZXJ2aW5nUmVzcG9uc2USKAoFbW9kZWwYASABKAsyFy5hbGJlcnQudjEuU2VydmluZ01vZGVsSAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQggKBnVwZGF0ZSJKChJMaXN0QW5zd2Vyc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiuAEKE0xpc3RBbnN3ZXJzUmVzcG9uc2USJgoHYW5zd2VycxgBIAMoCzIVLmFsYmVydC52MS5LZXB0QW5zd2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIPCgd3YWl0aW5nGAMgASgNEg4KBmp1ZGdlZBgEIAEoDRIPCgdrZWVwaW5nGAUgASgIEi4KCmFjY3VyYWNpZXMYBiADKAsyGi5hbGJlcnQudjEuVmVyc2lvbkFjY3VyYWN5ItkBCgpLZXB0QW5zd2VyEgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDAoEaGVhZBgDIAEoCRIMCgR0ZXh0GAQgASgJEhYKCXRleHRfcGFpchgFIAEoCUgAiAEBEg0KBWxhYmVsGAYgASgJEhMKC3Byb2JhYmlsaXR5GAcgASgBEg4KBm1hcmdpbhgIIAEoARIOCgZsYWJlbHMYCSADKAkSKAoEdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDAoKX3RleHRfcGFpciJcCg9WZXJzaW9uQWNjdXJhY3kSDwoHdmVyc2lvbhgBIAEoCRIOCgZqdWRnZWQYAiABKA0SDQoFcmlnaHQYAyABKA0SCwoDbG93GAQgASgBEgwKBGhpZ2gYBSABKAEiYgoSSnVkZ2VBbnN3ZXJSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEhEKCWFuc3dlcl9pZBgCIAEoCRIPCgVsYWJlbBgDIAEoCUgAEg4KBHNraXAYBCABKAhIAEIJCgd2ZXJkaWN0IhUKE0p1ZGdlQW5zd2VyUmVzcG9uc2UiNQoWU3RvcmVKdWRnZW1lbnRzUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIMCgRuYW1lGAIgASgJIkUKF1N0b3JlSnVkZ2VtZW50c1Jlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHJvd3MYAyABKA0iKAoXRGVsZXRlSnVkZ2VtZW50c1JlcXVlc3QSDQoFbW9kZWwYASABKAkiOwoYRGVsZXRlSnVkZ2VtZW50c1Jlc3BvbnNlEg4KBmp1ZGdlZBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNKp0CCgxWZXJzaW9uU3RhdGUSHQoZVkVSU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFFZFUlNJT05fU1RBVEVfU1RPUkVEEAESGQoVVkVSU0lPTl9TVEFURV9MT0FESU5HEAISGQoVVkVSU0lPTl9TVEFURV9XQVJNSU5HEAMSGQoVVkVSU0lPTl9TVEFURV9TVEFOREJZEAQSGQoVVkVSU0lPTl9TVEFURV9TRVJWSU5HEAUSGAoUVkVSU0lPTl9TVEFURV9TSEFET1cQBhIYChRWRVJTSU9OX1NUQVRFX0NBTkFSWRAHEhoKFlZFUlNJT05fU1RBVEVfRFJBSU5JTkcQCBIYChRWRVJTSU9OX1NUQVRFX0ZBSUxFRBAJKngKC0dhdGVWZXJkaWN0EhwKGEdBVEVfVkVSRElDVF9VTlNQRUNJRklFRBAAEhUKEUdBVEVfVkVSRElDVF9QQVNTEAESFQoRR0FURV9WRVJESUNUX0ZBSUwQAhIdChlHQVRFX1ZFUkRJQ1RfSU5DT05DTFVTSVZFEAMqgAEKDUJldHRlclZlcnNpb24SHgoaQkVUVEVSX1ZFUlNJT05fVU5TUEVDSUZJRUQQABIZChVCRVRURVJfVkVSU0lPTl9CRUZPUkUQARIYChRCRVRURVJfVkVSU0lPTl9BRlRFUhACEhoKFkJFVFRFUl9WRVJTSU9OX05FSVRIRVIQAypzCgtUcmFmZmljTW9kZRIcChhUUkFGRklDX01PREVfVU5TUEVDSUZJRUQQABIXChNUUkFGRklDX01PREVfU0hBRE9XEAESFwoTVFJBRkZJQ19NT0RFX0NBTkFSWRACEhQKEFRSQUZGSUNfTU9ERV9PRkYQAyqGAQoOQ2FuYXJ5RGVjaXNpb24SHwobQ0FOQVJZX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASGAoUQ0FOQVJZX0RFQ0lTSU9OX05PTkUQARIcChhDQU5BUllfREVDSVNJT05fUk9MTEJBQ0sQAhIbChdDQU5BUllfREVDSVNJT05fUFJPTU9URRADKoABCg1DYW5hcnlWZXJkaWN0Eh4KGkNBTkFSWV9WRVJESUNUX1VOU1BFQ0lGSUVEEAASHAoYQ0FOQVJZX1ZFUkRJQ1RfVU5ERUNJREVEEAESGAoUQ0FOQVJZX1ZFUkRJQ1RfV09SU0UQAhIXChNDQU5BUllfVkVSRElDVF9HT09EEAMy9AoKDE1vZGVsU2VydmljZRJPCgxMaXN0VmVyc2lvbnMSHi5hbGJlcnQudjEuTGlzdFZlcnNpb25zUmVxdWVzdBofLmFsYmVydC52MS5MaXN0VmVyc2lvbnNSZXNwb25zZRJJCgpHZXRWZXJzaW9uEhwuYWxiZXJ0LnYxLkdldFZlcnNpb25SZXF1ZXN0Gh0uYWxiZXJ0LnYxLkdldFZlcnNpb25SZXNwb25zZRJbChBJbXBvcnRDaGVja3BvaW50EiIuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXF1ZXN0GiMuYWxiZXJ0LnYxLkltcG9ydENoZWNrcG9pbnRSZXNwb25zZRJYCg9WYWxpZGF0ZVZlcnNpb24SIS5hbGJlcnQudjEuVmFsaWRhdGVWZXJzaW9uUmVxdWVzdBoiLmFsYmVydC52MS5WYWxpZGF0ZVZlcnNpb25SZXNwb25zZRJGCglHZXRSZXBvcnQSGy5hbGJlcnQudjEuR2V0UmVwb3J0UmVxdWVzdBocLmFsYmVydC52MS5HZXRSZXBvcnRSZXNwb25zZRJYCg9Db21wYXJlVmVyc2lvbnMSIS5hbGJlcnQudjEuQ29tcGFyZVZlcnNpb25zUmVxdWVzdBoiLmFsYmVydC52MS5Db21wYXJlVmVyc2lvbnNSZXNwb25zZRJMCgtMb2FkVmVyc2lvbhIdLmFsYmVydC52MS5Mb2FkVmVyc2lvblJlcXVlc3QaHi5hbGJlcnQudjEuTG9hZFZlcnNpb25SZXNwb25zZRJSCg1VbmxvYWRWZXJzaW9uEh8uYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXF1ZXN0GiAuYWxiZXJ0LnYxLlVubG9hZFZlcnNpb25SZXNwb25zZRJACgdQcm9tb3RlEhkuYWxiZXJ0LnYxLlByb21vdGVSZXF1ZXN0GhouYWxiZXJ0LnYxLlByb21vdGVSZXNwb25zZRJDCghSb2xsYmFjaxIaLmFsYmVydC52MS5Sb2xsYmFja1JlcXVlc3QaGy5hbGJlcnQudjEuUm9sbGJhY2tSZXNwb25zZRJJCgpTZXRUcmFmZmljEhwuYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXF1ZXN0Gh0uYWxiZXJ0LnYxLlNldFRyYWZmaWNSZXNwb25zZRJVCg5Db2xsZWN0R2FyYmFnZRIgLmFsYmVydC52MS5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaIS5hbGJlcnQudjEuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRJMCgtMaXN0QW5zd2VycxIdLmFsYmVydC52MS5MaXN0QW5zd2Vyc1JlcXVlc3QaHi5hbGJlcnQudjEuTGlzdEFuc3dlcnNSZXNwb25zZRJMCgtKdWRnZUFuc3dlchIdLmFsYmVydC52MS5KdWRnZUFuc3dlclJlcXVlc3QaHi5hbGJlcnQudjEuSnVkZ2VBbnN3ZXJSZXNwb25zZRJYCg9TdG9yZUp1ZGdlbWVudHMSIS5hbGJlcnQudjEuU3RvcmVKdWRnZW1lbnRzUmVxdWVzdBoiLmFsYmVydC52MS5TdG9yZUp1ZGdlbWVudHNSZXNwb25zZRJbChBEZWxldGVKdWRnZW1lbnRzEiIuYWxiZXJ0LnYxLkRlbGV0ZUp1ZGdlbWVudHNSZXF1ZXN0GiMuYWxiZXJ0LnYxLkRlbGV0ZUp1ZGdlbWVudHNSZXNwb25zZRJRCgxXYXRjaFNlcnZpbmcSHi5hbGJlcnQudjEuV2F0Y2hTZXJ2aW5nUmVxdWVzdBofLmFsYmVydC52MS5XYXRjaFNlcnZpbmdSZXNwb25zZTABYgZwcm90bzM", [file_albert_v1_inference, file_google_protobuf_timestamp]);
 
 /**
  * One immutable version of a model.
@@ -2078,6 +2078,406 @@ export const WatchServingResponseSchema: GenMessage<WatchServingResponse> = /*@_
   messageDesc(file_albert_v1_models, 43);
 
 /**
+ * Answers of which model.
+ *
+ * @generated from message albert.v1.ListAnswersRequest
+ */
+export type ListAnswersRequest = Message<"albert.v1.ListAnswersRequest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * 1..1000; zero means 100. Least sure first.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message albert.v1.ListAnswersRequest.
+ * Use `create(ListAnswersRequestSchema)` to create a new message.
+ */
+export const ListAnswersRequestSchema: GenMessage<ListAnswersRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 44);
+
+/**
+ * One page of answers.
+ *
+ * @generated from message albert.v1.ListAnswersResponse
+ */
+export type ListAnswersResponse = Message<"albert.v1.ListAnswersResponse"> & {
+  /**
+   * The answers.
+   *
+   * @generated from field: repeated albert.v1.KeptAnswer answers = 1;
+   */
+  answers: KeptAnswer[];
+
+  /**
+   * Where the next page begins; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Answers that wait to be judged on this server.
+   *
+   * @generated from field: uint32 waiting = 3;
+   */
+  waiting: number;
+
+  /**
+   * Answers that were judged, on every server with this store.
+   *
+   * @generated from field: uint32 judged = 4;
+   */
+  judged: number;
+
+  /**
+   * Whether this server keeps answers at all.
+   *
+   * @generated from field: bool keeping = 5;
+   */
+  keeping: boolean;
+
+  /**
+   * How often each version was right, of its answers that were judged: those of which it was least sure, so less often than of all.
+   *
+   * @generated from field: repeated albert.v1.VersionAccuracy accuracies = 6;
+   */
+  accuracies: VersionAccuracy[];
+};
+
+/**
+ * Describes the message albert.v1.ListAnswersResponse.
+ * Use `create(ListAnswersResponseSchema)` to create a new message.
+ */
+export const ListAnswersResponseSchema: GenMessage<ListAnswersResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 45);
+
+/**
+ * An answer that waits to be judged.
+ *
+ * @generated from message albert.v1.KeptAnswer
+ */
+export type KeptAnswer = Message<"albert.v1.KeptAnswer"> & {
+  /**
+   * Names it on this server.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Version that answered.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Head that answered.
+   *
+   * @generated from field: string head = 3;
+   */
+  head: string;
+
+  /**
+   * What was asked.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * The second text of a pair.
+   *
+   * @generated from field: optional string text_pair = 5;
+   */
+  textPair?: string | undefined;
+
+  /**
+   * The answer.
+   *
+   * @generated from field: string label = 6;
+   */
+  label: string;
+
+  /**
+   * Of the answer, 0..1.
+   *
+   * @generated from field: double probability = 7;
+   */
+  probability: number;
+
+  /**
+   * Distance to the label that came second.
+   *
+   * @generated from field: double margin = 8;
+   */
+  margin: number;
+
+  /**
+   * All labels that the answer could have been.
+   *
+   * @generated from field: repeated string labels = 9;
+   */
+  labels: string[];
+
+  /**
+   * When it was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 10;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message albert.v1.KeptAnswer.
+ * Use `create(KeptAnswerSchema)` to create a new message.
+ */
+export const KeptAnswerSchema: GenMessage<KeptAnswer> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 46);
+
+/**
+ * How often a version was right.
+ *
+ * @generated from message albert.v1.VersionAccuracy
+ */
+export type VersionAccuracy = Message<"albert.v1.VersionAccuracy"> & {
+  /**
+   * The version.
+   *
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * Its answers that were judged.
+   *
+   * @generated from field: uint32 judged = 2;
+   */
+  judged: number;
+
+  /**
+   * Those of them that were right.
+   *
+   * @generated from field: uint32 right = 3;
+   */
+  right: number;
+
+  /**
+   * 95 % interval of the share that is right.
+   *
+   * @generated from field: double low = 4;
+   */
+  low: number;
+
+  /**
+   * As above.
+   *
+   * @generated from field: double high = 5;
+   */
+  high: number;
+};
+
+/**
+ * Describes the message albert.v1.VersionAccuracy.
+ * Use `create(VersionAccuracySchema)` to create a new message.
+ */
+export const VersionAccuracySchema: GenMessage<VersionAccuracy> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 47);
+
+/**
+ * What is said of an answer.
+ *
+ * @generated from message albert.v1.JudgeAnswerRequest
+ */
+export type JudgeAnswerRequest = Message<"albert.v1.JudgeAnswerRequest"> & {
+  /**
+   * Name of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Which answer.
+   *
+   * @generated from field: string answer_id = 2;
+   */
+  answerId: string;
+
+  /**
+   * @generated from oneof albert.v1.JudgeAnswerRequest.verdict
+   */
+  verdict: {
+    /**
+     * The right label, which may be the answer's.
+     *
+     * @generated from field: string label = 3;
+     */
+    value: string;
+    case: "label";
+  } | {
+    /**
+     * Nothing is said of it; it is not shown again.
+     *
+     * @generated from field: bool skip = 4;
+     */
+    value: boolean;
+    case: "skip";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message albert.v1.JudgeAnswerRequest.
+ * Use `create(JudgeAnswerRequestSchema)` to create a new message.
+ */
+export const JudgeAnswerRequestSchema: GenMessage<JudgeAnswerRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 48);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message albert.v1.JudgeAnswerResponse
+ */
+export type JudgeAnswerResponse = Message<"albert.v1.JudgeAnswerResponse"> & {
+};
+
+/**
+ * Describes the message albert.v1.JudgeAnswerResponse.
+ * Use `create(JudgeAnswerResponseSchema)` to create a new message.
+ */
+export const JudgeAnswerResponseSchema: GenMessage<JudgeAnswerResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 49);
+
+/**
+ * What to store.
+ *
+ * @generated from message albert.v1.StoreJudgementsRequest
+ */
+export type StoreJudgementsRequest = Message<"albert.v1.StoreJudgementsRequest"> & {
+  /**
+   * Whose answers.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * File name of the data set, with the ending .jsonl; empty: feedback-MODEL.jsonl.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message albert.v1.StoreJudgementsRequest.
+ * Use `create(StoreJudgementsRequestSchema)` to create a new message.
+ */
+export const StoreJudgementsRequestSchema: GenMessage<StoreJudgementsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 50);
+
+/**
+ * The data set.
+ *
+ * @generated from message albert.v1.StoreJudgementsResponse
+ */
+export type StoreJudgementsResponse = Message<"albert.v1.StoreJudgementsResponse"> & {
+  /**
+   * sha256 of its bytes, hex.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Its rows; of a text that was judged twice, what was said last.
+   *
+   * @generated from field: uint32 rows = 3;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message albert.v1.StoreJudgementsResponse.
+ * Use `create(StoreJudgementsResponseSchema)` to create a new message.
+ */
+export const StoreJudgementsResponseSchema: GenMessage<StoreJudgementsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 51);
+
+/**
+ * What to remove.
+ *
+ * @generated from message albert.v1.DeleteJudgementsRequest
+ */
+export type DeleteJudgementsRequest = Message<"albert.v1.DeleteJudgementsRequest"> & {
+  /**
+   * Whose answers.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message albert.v1.DeleteJudgementsRequest.
+ * Use `create(DeleteJudgementsRequestSchema)` to create a new message.
+ */
+export const DeleteJudgementsRequestSchema: GenMessage<DeleteJudgementsRequest> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 52);
+
+/**
+ * What was removed.
+ *
+ * @generated from message albert.v1.DeleteJudgementsResponse
+ */
+export type DeleteJudgementsResponse = Message<"albert.v1.DeleteJudgementsResponse"> & {
+  /**
+   * Judged answers of the store.
+   *
+   * @generated from field: uint32 judged = 1;
+   */
+  judged: number;
+
+  /**
+   * Answers of this server that waited.
+   *
+   * @generated from field: uint32 waiting = 2;
+   */
+  waiting: number;
+};
+
+/**
+ * Describes the message albert.v1.DeleteJudgementsResponse.
+ * Use `create(DeleteJudgementsResponseSchema)` to create a new message.
+ */
+export const DeleteJudgementsResponseSchema: GenMessage<DeleteJudgementsResponse> = /*@__PURE__*/
+  messageDesc(file_albert_v1_models, 53);
+
+/**
  * State of a version in this process.
  *
  * @generated from enum albert.v1.VersionState
@@ -2534,6 +2934,47 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof CollectGarbageRequestSchema;
     output: typeof CollectGarbageResponseSchema;
+  },
+  /**
+   * Answers that this server gave and keeps in memory to be judged, those first of which the model was least sure. Where the settings
+   * keep none (`feedback.answers`), there are none.
+   *
+   * @generated from rpc albert.v1.ModelService.ListAnswers
+   */
+  listAnswers: {
+    methodKind: "unary";
+    input: typeof ListAnswersRequestSchema;
+    output: typeof ListAnswersResponseSchema;
+  },
+  /**
+   * Says which label is right, which is kept in the store, or passes an answer over.
+   *
+   * @generated from rpc albert.v1.ModelService.JudgeAnswer
+   */
+  judgeAnswer: {
+    methodKind: "unary";
+    input: typeof JudgeAnswerRequestSchema;
+    output: typeof JudgeAnswerResponseSchema;
+  },
+  /**
+   * Makes what was judged of a model's answers, on every server with this store, a data set to train on.
+   *
+   * @generated from rpc albert.v1.ModelService.StoreJudgements
+   */
+  storeJudgements: {
+    methodKind: "unary";
+    input: typeof StoreJudgementsRequestSchema;
+    output: typeof StoreJudgementsResponseSchema;
+  },
+  /**
+   * Removes everything that was judged of a model's answers from the store, and what this server keeps of them.
+   *
+   * @generated from rpc albert.v1.ModelService.DeleteJudgements
+   */
+  deleteJudgements: {
+    methodKind: "unary";
+    input: typeof DeleteJudgementsRequestSchema;
+    output: typeof DeleteJudgementsResponseSchema;
   },
   /**
    * Streams what serves: first everything, then each change.
