@@ -187,6 +187,7 @@ describe("albert feedback", { timeout: 60_000 }, () => {
     await albert("datasets", "delete", stored.slice(0, 64));
     expect((await albert("feedback", "delete", "m")).out).toBe("1 judged and 0 waiting answers removed\n");
     await expect(albert("feedback", "store", "m")).rejects.toMatchObject({ reason: "NOTHING_JUDGED" });
+    await albert("models", "gc");
   });
 });
 
