@@ -725,7 +725,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await page.getByText(/Stored 1 rows as feedback-sentiment\.jsonl, [0-9a-f]{12}/).waitFor();
     await page.reload();
     await page.getByText(/^Version 1 was right in [01] of 1 answers judged before/).waitFor();
-    expect(new URL(page.url()).hash).toBe("#/feedback?from=callers");
+    expect(new URL(page.url()).hash).toBe("#/feedback?from=callers&model=sentiment");
     await status.filter({ hasText: /^0 of \d+ judged/ }).waitFor();
     expect(await page.locator(".to-judge").textContent(), "it is not asked again").not.toBe(text);
   }, 60_000);

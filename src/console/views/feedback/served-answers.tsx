@@ -5,13 +5,20 @@ import { everyPage } from "../../parts/calls/every-page.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { ModelSelect } from "../../parts/model-select.tsx";
-import { hrefOf } from "../../parts/words/address.ts";
+import { addressParameters, hrefOf, keepInAddress } from "../../parts/words/address.ts";
 import { Judging } from "./judging.tsx";
 import type { JudgedItem, Sitting } from "./sitting.ts";
 
 /** Answers that the server gave to its callers and keeps to be judged. What is said of each goes to the store at once. */
 export function ServedAnswers({ names }: { readonly names: readonly string[] }) {
-  const [model, setModel] = useState(names[0]!);
+  const [model, setModel] = useState(() => {
+    const asked = addressParameters().get("model") ?? "";
+    return names.includes(asked) ? asked : names[0]!;
+  });
+  const choose = (next: string) => {
+    setModel(next);
+    keepInAddress("feedback", { from: "callers", model: next });
+  };
   const [sitting, setSitting] = useState<Sitting | undefined>(undefined);
   const [call, read] = useCall(async (signal, of: string) => {
     const { items, last } = await everyPage(
@@ -42,7 +49,7 @@ export function ServedAnswers({ names }: { readonly names: readonly string[] }) 
   const said = call.state === "done" ? call.value : undefined;
   return (
     <section class="card" aria-label={`Answers of ${model}`}>
-      <ModelSelect models={names} value={model} onChange={setModel} />
+      <ModelSelect models={names} value={model} onChange={choose} />
       {call.state === "failed" && <Problems problems={call.problems} />}
       {said !== undefined && !said.keeping && (
         <p class="empty">
