@@ -105,11 +105,12 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
     for (const { key, setting } of free) {
       const [group, name] = key.split(".") as [string, string];
       // Defaults are values that the schema of the chart must take; an empty list or text would say nothing.
+      const something = name.endsWith("_uri") ? "https://some.where" : "/some/where";
       settings[group] ??= {};
       settings[group][name] = Array.isArray(setting.default)
-        ? ["/some/where"]
+        ? [something]
         : setting.default === ""
-          ? "/some/where"
+          ? something
           : setting.default;
     }
     const file = join(scratch, "every-setting.json");
