@@ -359,7 +359,7 @@ const SETTINGS = {
     cacheAgeMs: integer({
       default: 3_600_000,
       min: 1,
-      max: 31_536_000_000,
+      max: 604_800_000,
       unit: "ms",
       roles: SERVES,
       doc: "Age from which a kept answer is not given any more.",

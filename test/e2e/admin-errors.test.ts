@@ -384,6 +384,8 @@ const ELSEWHERE: readonly string[] = [
   "ROLE_WITHOUT_SERVING", // test/e2e/shared-store.test.ts
   "NOT_A_SWEEP", // test/e2e/job-kinds.test.ts
   "NOTES_CHANGED", // test/jobs
+  "ANSWER_NOT_FOUND", // test/cli/admin/admin-commands.test.ts
+  "NOTHING_JUDGED",
   "JOBS_LOCKED", // test/jobs/lock/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
   "STORE_TOO_NEW", // test/store/traffic-rules.test.ts
