@@ -822,6 +822,39 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await button(page, "Cancel job").count()).toBe(0);
   }, 60_000);
 
+  it("tries several settings, and shows which were tried and the best of them", async () => {
+    const page = await open("jobs");
+    const file = join(rig.directory, "tried.jsonl");
+    writeFileSync(file, rows(60));
+    await page.getByRole("combobox", { name: "Model" }).selectOption("reviews");
+    await page.getByLabel(/^Training data/).setInputFiles(file);
+    await page.getByLabel("Steps").fill("8");
+    await page.getByText("Try several settings").click();
+    await page.getByLabel(/^Settings to try/).fill("learning_rate=0.00001,0.01\nmax_seq_length=16");
+    await page.getByLabel("Chosen by").selectOption("grid");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await submit(page, "Start");
+    const trials = page.getByRole("region", { name: "Trials" });
+    const status = page.locator("section[aria-label^='Job '] [role=status]");
+    await status.filter({ hasText: "succeeded" }).waitFor({ timeout: 60_000 });
+    await trials.locator("tr.best .badge", { hasText: "best" }).waitFor();
+    expect(await trials.locator("tbody tr").count()).toBe(2);
+    const heading = trials.getByRole("columnheader", { name: "learning_rate" });
+    const rates = () => trials.locator("tbody td:nth-child(2)").allTextContents();
+    await heading.getByRole("button").click();
+    expect(await heading.getAttribute("aria-sort")).toBe("ascending");
+    expect(await rates()).toEqual(["0.00001", "0.01"]);
+    await heading.getByRole("button").click();
+    expect(await rates()).toEqual(["0.01", "0.00001"]);
+    await page.getByLabel(/over/).selectOption("max_seq_length");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const narrow = await open(new URL(page.url()).hash.slice(2), { width: 360 });
+    await narrow.getByRole("region", { name: "Trials" }).waitFor();
+    expect(await overflow(narrow)).toBe(0);
+    await page.getByRole("button", { name: /job of trial 1$/ }).click();
+    await status.filter({ hasText: /trial 1 of the sweep/ }).waitFor();
+  }, 120_000);
+
   it("counts live how the service does", async () => {
     const page = await open("health", { width: 360 });
     await shown(page, "health");

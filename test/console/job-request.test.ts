@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { EMPTY_FIELDS, jobSpecOf, readingRecipe, recipeOf } from "../../src/console/views/jobs/job-request.ts";
-import { JobKind, PromotePolicy } from "../../src/gen/albert/v1/training_pb.js";
+import { JobKind, PromotePolicy, SweepMethod } from "../../src/gen/albert/v1/training_pb.js";
 
 const taught = {
   ...{ ...EMPTY_FIELDS, model: "m", steps: "10", columns: " text=body ", skipInvalid: "2", fit: "threshold" },
@@ -22,6 +22,16 @@ it("a form says what a model is taught, with every setting by its name", () => {
   expect(jobSpecOf({ ...taught, teacher: "t@1" }, { dataset: "d", texts: "u" })).toMatchObject({
     ...{ kind: JobKind.DISTIL, teacher: "t@1", unlabelled: { dataset: "u" } },
   });
+});
+
+it("a form says which settings are tried, and how", () => {
+  const tried = { ...taught, vary: "learning_rate = log:1e-5..1e-3\n\ndropout=0,0.1", trials: "5" };
+  expect(jobSpecOf(tried, { dataset: "d" })).toMatchObject({
+    ...{ kind: JobKind.SWEEP, train: { dataset: "d" }, recipe: { train_step: "10" } },
+    sweep: { method: SweepMethod.RANDOM, vary: { learning_rate: "log:1e-5..1e-3", dropout: "0,0.1" }, trials: 5 },
+  });
+  const all = jobSpecOf({ ...tried, method: "grid" }, { dataset: "d" });
+  expect(all).toMatchObject({ sweep: { method: SweepMethod.GRID, trials: 0 } });
 });
 
 it("a form says what is fitted and what is stored in fewer bytes, on which data, and nothing of training", () => {

@@ -50,7 +50,9 @@ export function JobsView() {
           )}
         </section>
       </div>
-      {selected !== undefined && <JobDetail key={selected} jobId={selected} onChanged={() => void refresh()} />}
+      {selected !== undefined && (
+        <JobDetail key={selected} jobId={selected} onChanged={() => void refresh()} onOpen={select} />
+      )}
     </>
   );
 }

@@ -13,9 +13,9 @@ export interface Lines {
   readonly lines: readonly (Omit<uPlot.Series, "stroke"> & { readonly colour: string })[];
   readonly data: uPlot.AlignedData;
   readonly further?: Pick<uPlot.Options, "cursor">;
+  /** Of the axis below, where that is not even steps from the first to the last. */
+  readonly across?: Pick<uPlot.Scale, "range" | "distr">;
   readonly range?: uPlot.Range.Function;
-  /** Where the axis of steps begins and ends; with the data where it is left out. */
-  readonly across?: uPlot.Range.MinMax;
 }
 
 /** A chart in an element, and what takes it out again. */
@@ -25,7 +25,10 @@ export interface Drawn {
 }
 
 /** Draws lines into an element. */
-export function drawLines(element: HTMLElement, { height, lines, data, further = {}, range, across }: Lines): Drawn {
+export function drawLines(
+  element: HTMLElement,
+  { height, lines, data, further = {}, range, across = {} }: Lines,
+): Drawn {
   const style = getComputedStyle(element);
   const axis = {
     stroke: style.getPropertyValue("--muted"),
@@ -38,12 +41,13 @@ export function drawLines(element: HTMLElement, { height, lines, data, further =
       width: element.clientWidth,
       height,
       legend: { show: false },
-      scales: {
-        x: { time: false, ...(across === undefined ? {} : { range: across }) },
-        ...(range === undefined ? {} : { y: { range } }),
-      },
+      scales: { x: { time: false, ...across }, ...(range === undefined ? {} : { y: { range } }) },
       axes: [
-        { ...axis, size: LABELS.below },
+        {
+          ...axis,
+          size: LABELS.below,
+          values: (_, marks) => marks.map((value) => (value === null ? "" : mark(value))),
+        },
         { ...axis, size: LABELS.beside, values: (_, marks) => marks.map(mark) },
       ],
       series: [

@@ -41,7 +41,7 @@ export function OverTime({
       data: dataOf(lines, intervalSeconds),
       further: { cursor: { show: false } },
       range: fromZero,
-      across: [-span, 0],
+      across: { range: [-span, 0] },
     });
     plot.current = chart;
     return () => {

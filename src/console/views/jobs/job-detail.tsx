@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Job, type JobEvent, type JobOwner, JobStateSchema } from "../../../gen/albert/v1/training_pb.js";
+import { type Job, type JobEvent, JobKind, type JobOwner, JobStateSchema } from "../../../gen/albert/v1/training_pb.js";
 import { explain, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
@@ -8,6 +8,7 @@ import { StateBadge } from "../../parts/state-badge.tsx";
 import { durationText } from "../../parts/words/duration-text.ts";
 import { enumName } from "../../parts/words/enum-name.ts";
 import { jobTone } from "./job-tone.ts";
+import { SweepTrials } from "./sweep-trials.tsx";
 
 interface Curves {
   readonly loss: readonly CurvePoint[];
@@ -20,7 +21,16 @@ const NO_CURVES: Curves = { loss: [], learningRate: [], metric: [], metricName: 
 const RECONNECT_MS = 1_000;
 
 /** One job, followed live: state, curves, time left, and its log. */
-export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readonly onChanged: () => void }) {
+export function JobDetail({
+  jobId,
+  onChanged,
+  onOpen,
+}: {
+  readonly jobId: string;
+  readonly onChanged: () => void;
+  /** Shows another job. */
+  readonly onOpen: (jobId: string) => void;
+}) {
   const [job, setJob] = useState<Job | undefined>(undefined);
   const [events, setEvents] = useState<readonly JobEvent[]>([]);
   const [curves, setCurves] = useState<Curves>(NO_CURVES);
@@ -79,9 +89,12 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
   }, [shown]);
   if (job === undefined) return <Problems problems={problems} />;
   const { step = 0, totalSteps = 0, etaSeconds = 0, tokensPerSecond = 0 } = job.progress ?? {};
+  const unit = job.spec?.kind === JobKind.SWEEP ? "judgement" : "step";
+  const trialOf = job.spec?.trial;
   const facts = [
+    trialOf === undefined ? "" : `trial ${trialOf.number} of the sweep ${trialOf.sweepId}`,
     job.activity,
-    totalSteps > 0 ? `step ${step} of ${totalSteps}` : "",
+    totalSteps > 0 ? `${unit} ${step} of ${totalSteps}` : "",
     !job.terminal && etaSeconds > 0 ? `about ${durationText(etaSeconds)} left` : "",
     tokensPerSecond > 0 ? `${Math.round(tokensPerSecond).toLocaleString()} tokens/s` : "",
     job.modelVersion === "" ? "" : `published ${job.modelVersion}`,
@@ -109,11 +122,15 @@ export function JobDetail({ jobId, onChanged }: { readonly jobId: string; readon
       <Findings of={job} />
       <Problems problems={problems} />
       {cancelCall.state === "failed" && <Problems problems={cancelCall.problems} />}
-      <div class="curves">
-        <Curve title="Loss" points={curves.loss} />
-        <Curve title="Learning rate" points={curves.learningRate} digits={6} />
-        <Curve title={curves.metricName} points={curves.metric} />
-      </div>
+      {job.spec?.kind === JobKind.SWEEP ? (
+        <SweepTrials jobId={jobId} onOpen={onOpen} />
+      ) : (
+        <div class="curves">
+          <Curve title="Loss" points={curves.loss} />
+          <Curve title="Learning rate" points={curves.learningRate} digits={6} />
+          <Curve title={curves.metricName} points={curves.metric} />
+        </div>
+      )}
       <details open>
         <summary>Events</summary>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}

@@ -1,4 +1,4 @@
-import { JobKind, PromotePolicy } from "../../../gen/albert/v1/training_pb.js";
+import { JobKind, PromotePolicy, SweepMethod } from "../../../gen/albert/v1/training_pb.js";
 
 // From the fields of the form to the specification of a job. It knows no page and no server.
 
@@ -28,7 +28,14 @@ export interface JobFields {
   readonly unfreezeEpochs: string;
   /** Lines of name=value. */
   readonly settings: string;
+  /** Lines of name=space: settings to try; empty for one training with settings as they are. */
+  readonly vary: string;
+  readonly method: keyof typeof METHODS;
+  readonly trials: string;
 }
+
+/** How trials are chosen. */
+const METHODS = { random: SweepMethod.RANDOM, grid: SweepMethod.GRID, halving: SweepMethod.HALVING } as const;
 
 export const EMPTY_FIELDS: JobFields = {
   purpose: "teach",
@@ -49,6 +56,9 @@ export const EMPTY_FIELDS: JobFields = {
   publish: "",
   unfreezeEpochs: "",
   settings: "",
+  vary: "",
+  method: "random",
+  trials: "",
 };
 
 /** What the form says of how a file is read: the part of the recipe that checks of its rows know too. */
@@ -108,8 +118,12 @@ export function jobSpecOf(
   const teacher = fields.teacher.trim();
   const share = Number(fields.furtherShare);
   const mixed = { trainWeight: 100 - share, furtherTrain: [{ source: { dataset: further ?? "" }, weight: share }] };
+  const vary = linesOf(fields.vary);
+  const sweeps = Object.keys(vary).length > 0;
+  const trials = fields.method === "grid" ? 0 : Number(fields.trials);
   return {
     ...{ ...common, teacher, kind: teacher === "" ? JobKind.FINE_TUNE : JobKind.DISTIL, train: { dataset } },
+    ...(sweeps ? { kind: JobKind.SWEEP, sweep: { method: METHODS[fields.method], vary, trials } } : {}),
     ...(further === undefined ? {} : mixed),
     ...(texts === undefined ? {} : { unlabelled: { dataset: texts } }),
   };

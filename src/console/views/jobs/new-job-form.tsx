@@ -10,6 +10,7 @@ import { uploadDataset } from "../../upload.ts";
 import { EMPTY_FIELDS, type JobFields, jobSpecOf, type Purpose, readingRecipe, recipeOf } from "./job-request.ts";
 import { FitSelect, MoreSettings } from "./more-settings.tsx";
 import { RowsReport } from "./rows-report.tsx";
+import { SettingsToTry } from "./settings-to-try.tsx";
 
 /** Uploads a file, shows what is wrong with its rows by line, and queues a job: a fine-tune or distillation, a fit, or a conversion. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
@@ -176,6 +177,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
         />
         Promote when the gate says it is better
       </label>
+      {teaches && <SettingsToTry fields={fields} set={set} />}
       {teaches && <MoreSettings fields={fields} set={set} onFurther={setOther} />}
       <div class="actions">
         <button type="submit" aria-busy={call.state === "running"} disabled={file === undefined && stored === ""}>

@@ -60,7 +60,13 @@ export function Taught({ jobId }: { readonly jobId: string }) {
           </>
         )}
       </section>
-      <JobDetail jobId={jobId} onChanged={() => void look()} />
+      <JobDetail
+        jobId={jobId}
+        onChanged={() => void look()}
+        onOpen={(id) => {
+          window.location.hash = hrefOf("jobs", { job: id });
+        }}
+      />
     </>
   );
 }
