@@ -182,9 +182,12 @@ describe("a canary on servers that share a store", { timeout: 180_000 }, () => {
     expect(history[0]).toMatch(reason);
     // One server decided, and one alone.
     expect(history.filter((line) => line.includes("taken back"))).toHaveLength(1);
-    const decided = servers.flatMap(({ log }) => log.filter((line) => line.startsWith("a canary was decided on")));
-    expect(decided.filter((line) => line.includes(`"version":${version}`))).toHaveLength(1);
-    expect(await ask(0)).toBe(String(CHAMPION));
+    const decided = () =>
+      servers.flatMap(({ log }) => log.filter((line) => line.startsWith("a canary was decided on")));
+    // The store has it before the one server says so, and before the other one follows.
+    const said = () => decided().filter((line) => line.includes(`"version":${version}`)).length;
+    await expect.poll(said, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => ask(0), { timeout: 10_000 }).toBe(String(CHAMPION));
   });
 
   it("that is as good is promoted by itself, on both, and its history says why", async () => {
