@@ -818,7 +818,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await button(page, "Cancel job").click();
     const status = page.locator("section[aria-label^='Job '] [role=status]");
     await status.filter({ hasText: "cancelled" }).waitFor();
-    await page.locator(".jobs li", { hasText: "cancelled" }).waitFor();
+    await page.locator(".jobs li", { hasText: "cancelled" }).first().waitFor();
     await button(page, "Cancel job").waitFor({ state: "detached" });
   }, 60_000);
 
