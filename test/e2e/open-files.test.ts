@@ -35,18 +35,23 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Opens connections that say nothing until the server closes new ones at once. */
+/** Opens connections that say nothing until the server closes new ones at once, and more as long as they are held: files that the server needed for a moment become free. */
 async function takeAll(address: string): Promise<() => void> {
   const [host, port] = address.split(":");
   const sockets: Socket[] = [];
   let closed = 0;
-  for (let i = 0; i < 2 * LIMIT; i++) {
-    const socket = connect({ host: host!, port: Number(port) }).on("error", () => {});
-    socket.on("close", () => closed++).resume();
-    sockets.push(socket);
-  }
+  const take = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const socket = connect({ host: host!, port: Number(port) }).on("error", () => {});
+      socket.on("close", () => closed++).resume();
+      sockets.push(socket);
+    }
+  };
+  take(2 * LIMIT);
+  const again = setInterval(() => take(16), 100);
   await vi.waitFor(() => expect(closed).toBeGreaterThan(LIMIT), 20_000);
   return () => {
+    clearInterval(again);
     for (const socket of sockets) socket.destroy();
   };
 }
