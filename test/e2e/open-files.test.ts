@@ -56,11 +56,14 @@ async function takeAll(address: string): Promise<() => void> {
   };
 }
 
-/** Opens a connection, which the server's system closes unread. */
+/** Opens connections until the server's system closes one unread: for some a file may just have become free. */
 async function closedAtOnce(address: string): Promise<void> {
   const [host, port] = address.split(":");
-  const socket = connect({ host: host!, port: Number(port) }).on("error", () => {});
-  await once(socket.resume(), "close");
+  const closesSoon = async () => {
+    const socket = connect({ host: host!, port: Number(port) }).on("error", () => {});
+    await once(socket.resume(), "close", { signal: AbortSignal.timeout(500) });
+  };
+  await vi.waitFor(closesSoon, { timeout: 20_000, interval: 20 });
 }
 
 /** Opens a connection of HTTP/2, on which the server speaks first. */
