@@ -4,8 +4,8 @@ import { errorFrom, refusal, type ThreadReply } from "./worker-rpc.ts";
 
 // Threads that answer one request after another: for a module that takes longer to load than one request takes.
 
-/** How long a thread that has answered waits for the next request. */
-const IDLE_MS = 1000;
+/** How long a thread that has answered waits for the next request: no longer, for until it ends it holds the memory of its last work. */
+const IDLE_MS = 100;
 
 /** A thread between two answers, or at work on one. */
 interface KeptThread<Request, Result> {
@@ -16,7 +16,7 @@ interface KeptThread<Request, Result> {
 
 /**
  * Calls a module on threads of its own, as `callThread` does, but a thread that has answered may be given the next request.
- * As many run as there are calls at once. One that failed is not used again, and one that has waited for a second ends.
+ * As many run as there are calls at once. One that failed is not used again, and one for which no other request comes at once ends.
  */
 export class KeptThreads<Request, Result> {
   readonly #entry: URL;

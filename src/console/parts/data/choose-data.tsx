@@ -3,6 +3,7 @@ import type { Dataset } from "../../../gen/albert/v1/training_pb.js";
 import { uploadDataset } from "../../upload.ts";
 import { Problems } from "../calls/problems.tsx";
 import { useCall } from "../calls/use-call.ts";
+import { StoredSelect } from "./stored-select.tsx";
 
 /** A file that is chosen or dropped and goes into the store at once, or one of the data sets that are there. */
 export function ChooseData({
@@ -42,17 +43,7 @@ export function ChooseData({
         />
       </label>
       {stored.length > 0 && (
-        <label>
-          Or one that is stored
-          <select value={value} onChange={(event) => onChoose(event.currentTarget.value)}>
-            <option value="">choose …</option>
-            {[...stored].reverse().map(({ digest, name }) => (
-              <option key={digest} value={digest}>
-                {name} ({digest.slice(0, 8)})
-              </option>
-            ))}
-          </select>
-        </label>
+        <StoredSelect label="Or one that is stored" none="choose …" stored={stored} value={value} onChange={onChoose} />
       )}
       <div aria-live="polite">
         {call.state === "running" && <progress aria-label="Upload" value={sent} max={1} />}

@@ -1,3 +1,4 @@
+import { ShareField } from "../../parts/data/share-field.tsx";
 import type { JobFields } from "./job-request.ts";
 
 // The settings of a new job that most leave as they are.
@@ -35,16 +36,7 @@ export function MoreSettings({
           A second file <small>in the layout of the first</small>
           <input type="file" onChange={(event) => onFurther(event.currentTarget.files?.[0])} />
         </label>
-        <label>
-          Its share of what is drawn <small>percent</small>
-          <input
-            type="number"
-            min="1"
-            max="99"
-            value={fields.furtherShare}
-            onInput={(event) => set({ furtherShare: event.currentTarget.value })}
-          />
-        </label>
+        <ShareField value={fields.furtherShare} onChange={(furtherShare) => set({ furtherShare })} />
       </div>
       <div class="row">
         <label>

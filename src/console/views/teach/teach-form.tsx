@@ -5,6 +5,8 @@ import { training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
 import { ChooseData } from "../../parts/data/choose-data.tsx";
+import { ShareField } from "../../parts/data/share-field.tsx";
+import { StoredSelect } from "../../parts/data/stored-select.tsx";
 import { addressParameters, keepInAddress } from "../../parts/words/address.ts";
 import { DataStep } from "./data-step.tsx";
 import { Plan } from "./plan.tsx";
@@ -145,16 +147,7 @@ export function TeachForm({
               onChange={(further) => set({ further })}
             />
             {fields.further !== "" && (
-              <label>
-                Its share of what is drawn <small>percent</small>
-                <input
-                  type="number"
-                  min="1"
-                  max="99"
-                  value={fields.furtherShare}
-                  onInput={(event) => set({ furtherShare: event.currentTarget.value })}
-                />
-              </label>
+              <ShareField value={fields.furtherShare} onChange={(furtherShare) => set({ furtherShare })} />
             )}
           </div>
           <label class="check">
@@ -197,33 +190,3 @@ export function TeachForm({
 }
 
 /** One of the stored data sets, or none. */
-function StoredSelect({
-  label,
-  none,
-  stored,
-  value,
-  onChange,
-}: {
-  readonly label: string;
-  readonly none: string;
-  readonly stored: readonly Dataset[];
-  readonly value: string;
-  readonly onChange: (digest: string) => void;
-}) {
-  return (
-    <label>
-      {label}
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        <option value="">{none}</option>
-        {value !== "" && !stored.some(({ digest }) => digest === value) && (
-          <option value={value}>{value.slice(0, 12)}</option>
-        )}
-        {[...stored].reverse().map(({ digest, name }) => (
-          <option key={digest} value={digest}>
-            {name} ({digest.slice(0, 8)})
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
