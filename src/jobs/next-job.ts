@@ -1,5 +1,5 @@
 import { creatorOf, type Job } from "./job.ts";
-import { isActive } from "./job-state.ts";
+import { isActive, isTerminal, type JobState } from "./job-state.ts";
 
 // Chooses which of the waiting jobs runs next.
 
@@ -22,13 +22,11 @@ export interface QueueRules {
  */
 export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, except }: QueueRules): Job | undefined {
   const nowMs = clock();
-  // A sweep is no work by itself, and the trials of one that is paused wait with it.
-  const paused = new Set(
-    jobs.filter(({ spec, state }) => spec.kind === "sweep" && state.kind === "paused").map(({ id }) => id),
-  );
+  // A sweep is no work by itself. The trials of one that is paused wait with it, and of one that ends none begins any more.
+  const resting = new Set(jobs.filter(({ spec, state }) => spec.kind === "sweep" && rests(state)).map(({ id }) => id));
   const waiting = jobs.filter(
     ({ spec, state, owner }) =>
-      state.kind === "queued" && owner === undefined && spec.kind !== "sweep" && !paused.has(spec.trial?.sweep ?? ""),
+      state.kind === "queued" && owner === undefined && spec.kind !== "sweep" && !resting.has(spec.trial?.sweep ?? ""),
   );
   const sinceMs = Math.min(...waiting.map(({ createdMs }) => createdMs));
   const shares = sharesOf(jobs, sinceMs);
@@ -44,6 +42,10 @@ export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, e
     if (sooner < 0 || (sooner === 0 && next !== undefined && job.id < next.job.id)) next = { job, order };
   }
   return next?.job;
+}
+
+function rests(state: JobState): boolean {
+  return state.kind === "paused" || state.kind === "cancelling" || isTerminal(state);
 }
 
 /** Whether a job counts among those of its submitter that are at work: it is in a server's hands, whatever that server does with it. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyEvent, type Job, newJob } from "../../src/jobs/job.ts";
 import { type NewJobEvent, queuedEvent } from "../../src/jobs/job-event.ts";
-import { nextState } from "../../src/jobs/job-state.ts";
+import { type JobState, nextState } from "../../src/jobs/job-state.ts";
 import { nextJob } from "../../src/jobs/next-job.ts";
 import { specOf } from "./fake-runner.ts";
 
@@ -48,5 +48,20 @@ describe("the next job", () => {
     expect(nextJob(jobs.slice(0, 2), { ...at(3), atWorkPerSubmitter: 1 })).toBeUndefined();
     expect(nextJob(jobs.slice(0, 2), { ...at(3), atWorkPerSubmitter: 2 })?.id).toBe("b");
     expect(nextJob(jobs, { ...at(3), except: new Set(["c"]) })?.id).toBe("b");
+  });
+
+  it("is no trial of a sweep that is paused or ends", () => {
+    const of = (state: JobState): Job[] => [
+      { ...job("s", "ann", 0), state, spec: specOf({ kind: "sweep" }) },
+      { ...job("t", "ann", 0), spec: specOf({ trial: { sweep: "s", number: 1, shares: [1] } }) },
+    ];
+    expect(nextJob(of({ kind: "running" }), at(1))?.id).toBe("t");
+    const resting: JobState[] = [
+      { kind: "paused" },
+      { kind: "cancelling" },
+      { kind: "cancelled" },
+      { kind: "failed", reason: "DATA_INVALID", message: "" },
+    ];
+    for (const state of resting) expect(nextJob(of(state), at(1)), state.kind).toBeUndefined();
   });
 });
