@@ -6,10 +6,12 @@ import { isUnwritable } from "./platform/disk-space.ts";
 import { SerialQueue } from "./platform/serial-queue.ts";
 import { sweepTemporaryDirectories } from "./platform/temporary-directories.ts";
 import type { DeviceKind, Engine } from "./runtime/engine.ts";
+import { findOpenVino } from "./runtime/openvino/find-library.ts";
 import type { OpenVinoPlaces } from "./runtime/openvino/openvino-session.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
+import { DeviceTiming } from "./runtime/profile/device-timing.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
-import { chooseDevice, probeDevices } from "./runtime/session/devices.ts";
+import { probeDevices, servingDevices } from "./runtime/session/devices.ts";
 import type { OrtDevice } from "./runtime/session/ort.ts";
 import { ServedIndexes } from "./search/served/served-indexes.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
@@ -60,7 +62,7 @@ const DIRECTORY_VERSION = "1";
 /** Everything that answers requests, without anything that listens. */
 export function createInference(
   { config, log, openEngine }: AppOptions,
-  device: () => Promise<DeviceKind> = chosenDevice(config),
+  devices: () => Promise<readonly DeviceKind[]> = configuredDevices(config),
   lossOf: ServedPrecision["lossOf"] = async () => undefined,
 ) {
   const metrics = createMetrics(programVersion());
@@ -84,9 +86,10 @@ export function createInference(
     metrics,
     onError: (error) => log.warn({ err: error }, "a shadow version failed a request"),
   });
-  const reader = new ModelReader(() => serving.models.ready);
+  const isServing = () => serving.models.ready;
+  const reader = new ModelReader(isServing, deviceTiming(config.runtime, log, isServing));
   const prepareModel = async (directory: string) =>
-    reader.prepare(directory, { device: await device(), precision: config.runtime.precision });
+    reader.prepare(directory, { devices: await devices(), precision: config.runtime.precision });
   const handlers = inferenceService({
     serving,
     limits: { ...config.inputs, maxMessageBytes: config.server.maxMessageBytes },
@@ -131,15 +134,31 @@ function answerSample({ answers, maxAgeHours, maxChars }: Config["feedback"]): A
   return answers === 0 ? undefined : new AnswerSample({ most: answers, maxAgeMs: maxAgeHours * 3_600_000, maxChars });
 }
 
-/** The configured device, which is looked for once, when it is first needed. */
-function chosenDevice({ runtime }: Config): () => Promise<DeviceKind> {
-  let device: Promise<DeviceKind> | undefined;
+/** The devices that models may run on, which are looked for once, when they are first needed. */
+function configuredDevices({ runtime }: Config): () => Promise<readonly DeviceKind[]> {
+  let devices: Promise<readonly DeviceKind[]> | undefined;
+  const hasOpenVino = () => runtime.openvinoLibrary !== "" || findOpenVino() !== undefined;
   return () => {
-    // int8 is for the CPU; a device that was named in its stead was refused with the configuration.
+    // int8 is for ONNX Runtime; a device that was named in its stead was refused with the configuration.
     const wanted = runtime.precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device;
-    device ??= chooseDevice(wanted, (kinds) => probeDevices(kinds, openVinoPlaces(runtime)));
-    return device;
+    devices ??= servingDevices(wanted, (kinds) => probeDevices(kinds, openVinoPlaces(runtime)), hasOpenVino);
+    return devices;
   };
+}
+
+/** Chooses among several devices for each shape of model, and says in the log what it measured. */
+function deviceTiming(runtime: RuntimeConfig, log: ServerLog, isServing: () => boolean): DeviceTiming {
+  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
+  const openVino = openVinoPlaces(runtime);
+  return new DeviceTiming({
+    openEngine: (model) => openEngine(model, { ...threads, openVino, calibrationMs: 0, background: isServing() }),
+    onChosen: ({ device, times }) => {
+      const found = times.map(
+        (each) => `${each.device} ${"ms" in each ? `${each.ms.toFixed(1)} ms` : `failed: ${each.reason}`}`,
+      );
+      log.info({ device, times }, `models of this shape run on ${device} (${found.join(", ")} for the same batches)`);
+    },
+  });
 }
 
 function openVinoPlaces({ openvinoLibrary, openvinoCacheDirectory }: RuntimeConfig): OpenVinoPlaces {
@@ -187,13 +206,13 @@ export interface App {
  */
 export async function startApp(options: AppOptions, models: readonly ModelToServe[]): Promise<App> {
   const { config, log } = options;
-  const device = chosenDevice(config);
+  const devices = configuredDevices(config);
   // Found while the rest starts; the first part that needs it gets the error.
-  if (options.openEngine === undefined) device().catch(() => {});
+  if (options.openEngine === undefined) devices().catch(() => {});
   void sweep(log);
   if (config.serving.patienceMs > 0) log.warn({}, "serving.patience_ms is deprecated: call it serving.aging_ms");
   let admin: Admin | undefined;
-  const inference = createInference(options, device, async (name, version) => admin?.precisionLoss(name, version));
+  const inference = createInference(options, devices, async (name, version) => admin?.precisionLoss(name, version));
   const { serving, metrics, handlers, openInference, search } = inference;
   const live = serving.models;
   const allowances = openAllowances(config.limits, metrics.calls.limited);
@@ -229,7 +248,7 @@ export async function startApp(options: AppOptions, models: readonly ModelToServ
       traceSwaps(live, tracer, watching.signal);
     }
     if (config.tls.certificateFile !== "") certificates = await Certificates.open(config.tls, log);
-    if (config.store.directory !== "") admin = await openStoreOf(options, inference, { device, tracer, allowances });
+    if (config.store.directory !== "") admin = await openStoreOf(options, inference, { devices, tracer, allowances });
     access = await openAccess(
       config.auth,
       { defaultModel: (asked) => live.defaultName(asked), job: (id) => admin?.job(id) },
@@ -325,18 +344,19 @@ async function seed({ deployment }: Admin, { name, directory }: ModelToServe, lo
 
 /** What the store's part needs of what was opened before it. */
 interface OpenedBefore {
-  readonly device: () => Promise<DeviceKind>;
+  readonly devices: () => Promise<readonly DeviceKind[]>;
   readonly tracer: Tracer | undefined;
   readonly allowances: ReturnType<typeof openAllowances>;
 }
 
-/** The store and all that works on it; training and the gate run on the device of serving, with their own threads. */
+/** The store and all that works on it; training and the gate run on the first device that may serve, with their own threads. */
 async function openStoreOf(
   { config, log }: AppOptions,
   { serving, sample, metrics, prepareModel }: ReturnType<typeof createInference>,
-  { device, tracer, allowances }: OpenedBefore,
+  { devices, tracer, allowances }: OpenedBefore,
 ): Promise<Admin> {
   const { threads } = config.training;
+  const firstDevice = async () => (await devices())[0]!; // there is always one
   const limit = threads > 0 ? { threads } : {};
   return openAdmin({
     config,
@@ -346,12 +366,12 @@ async function openStoreOf(
     metrics,
     prepareModel,
     gateEngine: async () => ({
-      device: await device(),
+      device: await firstDevice(),
       precision: config.runtime.precision,
       openVino: openVinoPlaces(config.runtime),
       ...limit,
     }),
-    executor: { kind: "onnx", device: trainingDevice(await device()), ...limit },
+    executor: { kind: "onnx", device: trainingDevice(await firstDevice()), ...limit },
     allowances,
     ...(tracer === undefined ? {} : { tracer }),
   });

@@ -64,7 +64,7 @@ async function soak(directory: string, swaps: number, callers: number): Promise<
     serving.models.swap({
       name: "m",
       version: String(version),
-      open: () => reader.prepare(modelDirectory, { device: "cpu", precision: "fp32" }),
+      open: () => reader.prepare(modelDirectory, { devices: ["cpu"], precision: "fp32" }),
     });
   await swapTo(0);
 

@@ -392,7 +392,7 @@ const SETTINGS = {
     device: choice(["auto", "cpu", "openvino", "webgpu", "cuda"], {
       default: "auto",
       flag: "device",
-      doc: "Where models run; a device that is named and missing is an error, auto takes the best present but openvino, which has to be named. Training runs on the cpu then.",
+      doc: "Where models run; a device that is named and missing is an error, auto takes the best present; cpu and openvino are timed on each shape of model, where both are there. Training runs on the cpu with openvino.",
     }),
     precision: choice(["fp32", "bf16", "fp16", "int8"], {
       default: "fp32",

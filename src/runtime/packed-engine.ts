@@ -4,6 +4,7 @@ import type { ServingModel } from "../graph/serving/serving-graph.ts";
 import { splitOutputs } from "./batch/batch-outputs.ts";
 import { checkSequences } from "./batch/input-check.ts";
 import { type PackedBatch, packBatch } from "./batch/packed-batch.ts";
+import { placeholders } from "./batch/placeholder.ts";
 import { planChunks, predictBatchMs } from "./batch/sub-batches.ts";
 import { availableThreads } from "./cpu-quota.ts";
 import type { BatchResult, DeviceKind, Engine, RunOptions, SequenceInput, SequenceOutput } from "./engine.ts";
@@ -192,10 +193,8 @@ class SessionEngine implements Engine {
   /** Runs several shapes. @returns the token budget that follows from what they took */
   async warmUp(budgetMs: number): Promise<number> {
     const { config, heads } = this.#model;
-    const outputs = heads.length > 0 ? heads.map(({ name }) => name) : ["@pooled"];
     const timed = async (lengths: readonly number[]) => {
-      const sequences = lengths.map((length) => placeholder(length, outputs));
-      const { feeds } = packBatch({ target: this.device, heads }, sequences);
+      const { feeds } = packBatch({ target: this.device, heads }, placeholders(this.#model, lengths));
       const { runMs } = await this.#host.run({ pack: () => [feeds], stallMs: Math.max(STALL_FLOOR_MS, 10 * 60_000) });
       return runMs[0]!;
     };
@@ -210,16 +209,6 @@ class SessionEngine implements Engine {
   get #maxChunkTokens(): number {
     return Math.max(LEAST_CHUNK, CHUNK_BUDGETS * this.tokenBudget);
   }
-}
-
-/** A sequence of the given length that asks for everything; its answers are thrown away. */
-function placeholder(length: number, outputs: readonly string[]): SequenceInput {
-  return {
-    inputIds: new Int32Array(length),
-    tokenTypeIds: new Int32Array(length),
-    outputs,
-    maskedPositions: Int32Array.of(0),
-  };
 }
 
 function hasNonFinite(output: SequenceOutput): boolean {

@@ -59,7 +59,7 @@ const swapTo = (version: number) =>
   serving.models.swap({
     name: "tiny",
     version: String(version),
-    open: () => reader.prepare(join(directory, String(2 - (version % 2))), { device: "cpu", precision: "fp32" }),
+    open: () => reader.prepare(join(directory, String(2 - (version % 2))), { devices: ["cpu"], precision: "fp32" }),
   });
 const classify = (i: number) =>
   serving.answer({

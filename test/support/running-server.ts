@@ -77,7 +77,7 @@ export async function runServer(options: RunningServerOptions): Promise<RunningS
     script,
     log: lines,
     loading,
-    open: () => new ModelReader().prepare(options.models[0]!.directory, { device: "cpu", precision: "fp32" }),
+    open: () => new ModelReader().prepare(options.models[0]!.directory, { devices: ["cpu"], precision: "fp32" }),
     metrics: async () => (await app.metrics.page()).body,
     close: async () => {
       client.close();

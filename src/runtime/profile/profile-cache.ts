@@ -42,16 +42,18 @@ export class ProfileCache {
   }
 }
 
-/** What a run costs follows from: the trunk's sizes, and the one head that is as wide as the vocabulary; others are a few rows. */
-function keyOf({ config, heads }: Pick<ServingModel, "config" | "heads">, on: Measured): string {
+function keyOf(model: Pick<ServingModel, "config" | "heads">, { device, precision, threads }: Measured): string {
+  return JSON.stringify([shapeKey(model), device, precision, threads]);
+}
+
+/**
+ * The same text for models whose runs cost the same on one device. That follows from the trunk's sizes, and from the one head
+ * that is as wide as the vocabulary; others are a few rows.
+ */
+export function shapeKey({ config, heads }: Pick<ServingModel, "config" | "heads">): string {
   const { vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum } = config;
   const { numAttentionHeads, hiddenAct, maxPositionEmbeddings } = config;
   const trunk = [vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum];
   const wide = heads.some(({ kind }) => kind === "masked-lm");
-  const { device, precision, threads } = on;
-  return JSON.stringify([
-    ...trunk,
-    ...[numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide],
-    ...[device, precision, threads],
-  ]);
+  return JSON.stringify([...trunk, numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide]);
 }

@@ -47,7 +47,7 @@ export function howToGet(kind: DeviceKind, hasCuda: () => boolean = hasCudaLibra
   return kind === "cuda" && hasCuda() ? CUDA_LACKS : HOW_TO_GET[kind];
 }
 
-/** Kinds that `auto` chooses among: with OpenVINO a text's answer depends a little on its batch, so it has to be named. */
+/** Kinds that one matrix product tells apart: the processor by one library, and cards. OpenVINO's kernels are timed on models (`DeviceTiming`). */
 const AUTOMATIC = DEVICE_KINDS.filter((kind) => kind !== "openvino");
 
 /** Files by which Linux shows graphics cards: of any vendor, NVIDIA's own, of WSL, and of two makers of phones. */
@@ -125,4 +125,23 @@ export async function chooseDevice(
     undefined,
   );
   return best?.kind ?? "cpu";
+}
+
+/**
+ * The devices that models may be served on, the preferred one first. That is one, except where `auto` finds the processor best
+ * and OpenVINO beside ONNX Runtime: which of the two is faster depends on the model, and is found by running it.
+ *
+ * @param hasOpenVino  whether its library is on this machine
+ * @throws AlbertError as `chooseDevice`
+ */
+export async function servingDevices(
+  choice: DeviceChoice,
+  probe: (kinds: readonly DeviceKind[]) => Promise<readonly ProbeResult[]>,
+  hasOpenVino: () => boolean,
+  likely: readonly DeviceKind[] = likelyDevices(),
+): Promise<readonly DeviceKind[]> {
+  const best = await chooseDevice(choice, probe, likely);
+  if (choice !== "auto" || best !== "cpu" || !hasOpenVino()) return [best];
+  const [openVino] = await probe(["openvino"]);
+  return openVino?.available ? ["cpu", "openvino"] : ["cpu"];
 }

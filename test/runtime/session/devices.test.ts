@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { ProbeResult } from "../../../src/runtime/session/device-probe-thread.ts";
-import { chooseDevice, DEVICE_KINDS, likelyDevices, probeDevices } from "../../../src/runtime/session/devices.ts";
+import {
+  chooseDevice,
+  DEVICE_KINDS,
+  likelyDevices,
+  probeDevices,
+  servingDevices,
+} from "../../../src/runtime/session/devices.ts";
 
 const found = (kind: ProbeResult["kind"], gflops: number): ProbeResult => ({ kind, available: true, gflops });
 const lacking = (kind: ProbeResult["kind"]): ProbeResult => ({ kind, available: false, reason: "no driver" });
@@ -48,6 +54,24 @@ describe("choosing a device", () => {
     await expect(there).rejects.toThrow(/library is here.*NVIDIA card.*--gpus all.*The runtime said: no driver/);
     const missing = chooseDevice("cuda", machine([lacking("cuda")]), DEVICE_KINDS, () => false);
     await expect(missing).rejects.toThrow(/node scripts\/cuda-provider\.mjs/);
+  });
+
+  it.each([
+    ["is here", [found("openvino", 90)], true, ["cpu", "openvino"]],
+    ["does not load", [lacking("openvino")], true, ["cpu"]],
+    ["is nowhere", [found("openvino", 90)], false, ["cpu"]],
+  ] as const)(
+    "auto leaves the choice between two engines of a processor to timing where OpenVINO %s",
+    async (_, results, hasLibrary, expected) => {
+      const devices = await servingDevices("auto", machine(results), () => hasLibrary, ["cpu"]);
+      expect(devices).toEqual(expected);
+    },
+  );
+
+  it("a card or a device that was named serves alone, whatever else is here", async () => {
+    const results = [found("cpu", 90), found("webgpu", 9000), found("openvino", 90)];
+    expect(await servingDevices("auto", machine(results), () => true, DEVICE_KINDS)).toEqual(["webgpu"]);
+    expect(await servingDevices("cpu", machine(results), () => true)).toEqual(["cpu"]);
   });
 
   it("finds the processor of this machine", async () => {

@@ -9,9 +9,10 @@ import { initialiseParameters } from "../../../src/model/initialise.ts";
 import { modelParameters } from "../../../src/model/parameters.ts";
 import { type Engine, POOLED_OUTPUT } from "../../../src/runtime/engine.ts";
 import { createEngine, openEngine } from "../../../src/runtime/packed-engine.ts";
+import { DeviceTiming } from "../../../src/runtime/profile/device-timing.ts";
 import { ModelReader } from "../../../src/serving/models/reader.ts";
 
-const TARGET = { device: "cpu", precision: "fp32" } as const;
+const TARGET = { devices: ["cpu"], precision: "fp32" } as const;
 const directory = mkdtempSync(join(tmpdir(), "albert-reader-"));
 const path = join(directory, "model");
 
@@ -57,7 +58,7 @@ describe("ModelReader", () => {
 
   it("prepares a model for engines without a weight reaching this thread, and deletes its files when told to", async () => {
     const model = await new ModelReader().prepare(path, TARGET);
-    expect(model).toMatchObject(TARGET);
+    expect(model).toMatchObject({ device: "cpu", precision: "fp32" });
     expect(model).not.toHaveProperty("parameters");
     const { parameters } = await openModelDirectory(path);
     const bytes = [...parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
@@ -75,6 +76,43 @@ describe("ModelReader", () => {
     expect(existsSync(model.modelPath)).toBe(true);
     await model.remove();
     expect(existsSync(dirname(model.modelPath))).toBe(false);
+  });
+
+  it("keeps of several devices the one that is chosen, and prepares models of the same shape for that one alone", async () => {
+    const opened: string[] = [];
+    const files: string[] = [];
+    const timing = new DeviceTiming({
+      openEngine: async ({ device, modelPath }) => {
+        opened.push(device);
+        files.push(modelPath);
+        const cost = { tokens: 1, paddedTokens: 1, assembleMs: 0, runMs: device === "cuda" ? 1 : 2 };
+        const run = async () => ({ outputs: [], cost });
+        return { device, tokenBudget: 1, predictMs: () => 0, run, close: async () => {} };
+      },
+    });
+    const reader = new ModelReader(() => false, timing);
+    const both = { devices: ["cpu", "cuda"], precision: "fp32" } as const;
+    const first = await reader.prepare(path, both);
+    expect([first.device, ...opened]).toEqual(["cuda", "cpu", "cuda"]);
+    expect(files.map((file) => existsSync(file))).toEqual([false, true]);
+    const second = await reader.prepare(path, both);
+    expect([second.device, ...opened]).toEqual(["cuda", "cpu", "cuda"]);
+    await Promise.all([first.remove(), second.remove()]);
+    expect(existsSync(files[1]!)).toBe(false);
+    reader.close();
+  });
+
+  it("leaves no file of a model whose devices all refuse it", async () => {
+    const files: string[] = [];
+    const openEngine = async ({ modelPath }: { modelPath: string }) => {
+      files.push(modelPath);
+      throw new Error("no device runs this");
+    };
+    const reader = new ModelReader(() => false, new DeviceTiming({ openEngine }));
+    const both = { devices: ["cpu", "cuda"], precision: "fp32" } as const;
+    await expect(reader.prepare(path, both)).rejects.toThrow("no device runs this");
+    expect(files.map((file) => existsSync(file))).toEqual([false, false]);
+    reader.close();
   });
 
   it("refuses a model with fewer embeddings than its vocabulary has pieces, also where the tokenizer is known", async () => {
