@@ -11,7 +11,7 @@ import type { OpenVinoPlaces } from "./runtime/openvino/openvino-session.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { DeviceTiming } from "./runtime/profile/device-timing.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
-import { probeDevices, servingDevices } from "./runtime/session/devices.ts";
+import { likelyDevices, probeDevices, servingDevices } from "./runtime/session/devices.ts";
 import type { OrtDevice } from "./runtime/session/ort.ts";
 import { ServedIndexes } from "./search/served/served-indexes.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
@@ -138,10 +138,11 @@ function answerSample({ answers, maxAgeHours, maxChars }: Config["feedback"]): A
 function configuredDevices({ runtime }: Config): () => Promise<readonly DeviceKind[]> {
   let devices: Promise<readonly DeviceKind[]> | undefined;
   const hasOpenVino = () => runtime.openvinoLibrary !== "" || findOpenVino() !== undefined;
+  // int8 is for the processor; a card that was named with it was refused with the configuration.
+  const likely = runtime.precision === "int8" ? (["cpu"] as const) : likelyDevices();
   return () => {
-    // int8 is for ONNX Runtime; a device that was named in its stead was refused with the configuration.
-    const wanted = runtime.precision === "int8" && runtime.device === "auto" ? "cpu" : runtime.device;
-    devices ??= servingDevices(wanted, (kinds) => probeDevices(kinds, openVinoPlaces(runtime)), hasOpenVino);
+    const probe = (kinds: readonly DeviceKind[]) => probeDevices(kinds, openVinoPlaces(runtime));
+    devices ??= servingDevices(runtime.device, probe, hasOpenVino, likely);
     return devices;
   };
 }
@@ -152,11 +153,10 @@ function deviceTiming(runtime: RuntimeConfig, log: ServerLog, isServing: () => b
   const openVino = openVinoPlaces(runtime);
   return new DeviceTiming({
     openEngine: (model) => openEngine(model, { ...threads, openVino, calibrationMs: 0, background: isServing() }),
-    onChosen: ({ device, times }) => {
-      const found = times.map(
-        (each) => `${each.device} ${"ms" in each ? `${each.ms.toFixed(1)} ms` : `failed: ${each.reason}`}`,
-      );
-      log.info({ device, times }, `models of this shape run on ${device} (${found.join(", ")} for the same batches)`);
+    onChosen: ({ device, times }, { config: { numHiddenLayers, hiddenSize } }) => {
+      const found = times.map((each) => `${each.device} ${"ms" in each ? `${each.ms} ms` : `failed: ${each.reason}`}`);
+      const shape = `${numHiddenLayers} layers of ${hiddenSize}`;
+      log.info({ device, times }, `models of ${shape} run on ${device} (${found.join(", ")} for the same batches)`);
     },
   });
 }

@@ -139,7 +139,7 @@ function deadlines({ server }: Config): FieldViolation[] {
 function precisions({ runtime }: Config): FieldViolation[] {
   const { precision, device } = runtime;
   if (precision === "fp32") return [];
-  const devices = { int8: ["auto", "cpu"], bf16: ["openvino"], fp16: ["webgpu", "cuda"] }[precision];
+  const devices = { int8: ["auto", "cpu", "openvino"], bf16: ["openvino"], fp16: ["webgpu", "cuda"] }[precision];
   if (devices.includes(device)) return [];
   const named = devices.filter((each) => each !== "auto").join(" or ");
   const description = `${precision} runs on the device ${named} only, and runtime.device is ${device}`;

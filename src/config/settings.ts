@@ -398,7 +398,7 @@ const SETTINGS = {
       default: "fp32",
       flag: "precision",
       roles: SERVES,
-      doc: "Arithmetic of the serving graph; int8 is for the device cpu only, bf16 for openvino on a processor that has it, fp16 for webgpu and cuda.",
+      doc: "Arithmetic of the serving graph; int8 is for cpu and openvino, bf16 for openvino on a processor that has it, fp16 for webgpu and cuda.",
     }),
     openvinoLibrary: text({
       default: "",

@@ -1,4 +1,5 @@
 import type { Worker } from "node:worker_threads";
+import { invariant } from "../errors.ts";
 import type { Precision } from "../graph/serving/dense.ts";
 import type { ServingModel } from "../graph/serving/serving-graph.ts";
 import { splitOutputs } from "./batch/batch-outputs.ts";
@@ -39,7 +40,7 @@ export interface RunningOptions {
 
 export interface EngineOptions extends RunningOptions {
   readonly device: DeviceKind;
-  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu, bf16 openvino, fp16 webgpu or cuda. */
+  /** Arithmetic of the trunk's matrix products. Default fp32; int8 needs the cpu or openvino, bf16 openvino, fp16 webgpu or cuda. */
   readonly precision?: Precision;
   /** Where the model's files are written for the session; default: the directory for temporary files. */
   readonly workDirectory?: string;
@@ -119,7 +120,8 @@ function sessionOf(
   places: OpenVinoPlaces | undefined,
 ): WorkerTask["session"] {
   if (device !== "openvino") return { device, threads };
-  return { device, threads, outputs, precision: precision === "bf16" ? "bf16" : "fp32", ...places };
+  invariant(precision !== "fp16", "fp16 on OpenVINO");
+  return { device, threads, outputs, precision, ...places };
 }
 
 /** An engine over one session worker. It holds no weights: those are with the worker. */

@@ -144,7 +144,7 @@ describe("loadConfig", () => {
   it.each([
     ["fp16", "auto", "webgpu or cuda"],
     ["bf16", "cuda", "openvino"],
-    ["int8", "webgpu", "cpu"],
+    ["int8", "webgpu", "cpu or openvino"],
   ])("refuses %s on the device %s, and says where it runs", (precision, device, devices) => {
     const said = `${precision} runs on the device ${devices} only, and runtime.device is ${device}`;
     expect(problems({ flags: { precision, device } })).toEqual({ "runtime.precision": said });

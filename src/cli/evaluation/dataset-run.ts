@@ -74,7 +74,7 @@ export function addDatasetOptions(command: Command, { model = true, many = false
     .addOption(
       new Option(
         "--precision <p>",
-        "what matrix products are computed in; int8 on the CPU device, bf16 with OpenVINO, fp16 on WebGPU and CUDA",
+        "what matrix products are computed in; int8 on the CPU and with OpenVINO, bf16 with OpenVINO, fp16 on WebGPU and CUDA",
       )
         .choices(["fp32", "bf16", "fp16", "int8"])
         .default("fp32"),

@@ -3,7 +3,7 @@ import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import type { Attention } from "./attention.ts";
-import { cast, dense, halfProduct, type Precision } from "./dense.ts";
+import { cast, type DenseContext, dense, halfProduct } from "./dense.ts";
 import type { Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
 import type { Kernel, Weights } from "./weights.ts";
@@ -11,16 +11,14 @@ import type { Kernel, Weights } from "./weights.ts";
 // Writes embeddings and encoder into a serving graph, on packed rows. Attention is left to the device's lowering.
 
 /** What the encoder's parts share while it is being written. */
-export interface EncoderContext {
+export interface EncoderContext extends DenseContext {
   readonly config: AlbertConfig;
-  readonly weights: Weights;
   readonly attention: Attention;
   /** How layers that share weights are written. */
   readonly layers: Lowering["layers"];
   /** How word embeddings that are stored as int8 are kept. */
   readonly wordEmbeddings: Lowering["wordEmbeddings"];
   readonly feed: Feed;
-  readonly precision: Precision;
   /** Receives every block's output [T, H] in order; asking for them writes the layers out instead of looping. */
   readonly onBlock?: (hidden: string) => void;
 }
@@ -61,7 +59,7 @@ export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: 
   if (config.embeddingProjection) {
     const scope = "bert/encoder/embedding_hidden_mapping_in";
     hidden = graph.op("Add", [
-      dense(graph, weights, embedded, { name: `${scope}/kernel` }, context.precision),
+      dense(graph, context, embedded, { name: `${scope}/kernel` }),
       weights.get(`${scope}/bias`),
     ]);
   }
@@ -133,7 +131,7 @@ function groupBlocks(graph: GraphBuilder, context: EncoderContext, hidden: strin
 /** Self-attention and feed-forward, each added to its input and normalised. @param x float32 [T, H] */
 function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: string): string {
   const { config, weights } = context;
-  const product = (from: string, kernel: Kernel) => dense(graph, weights, from, kernel, context.precision);
+  const product = (from: string, kernel: Kernel) => dense(graph, context, from, kernel);
   const attention = `${scope}/attention_1`;
   const projections = (variable: string) =>
     ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { Attention } from "./attention.ts";
-import { cast, type Precision } from "./dense.ts";
+import { cast, type Int8Product, type Precision, roundedKernelProduct, roundedRowsProduct } from "./dense.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 import { paddedAttention, paddedView } from "./padded-attention.ts";
 
@@ -15,6 +15,8 @@ export interface Lowering {
   readonly layers: "loop" | "unrolled";
   /** Word embeddings that are stored as int8 stay so, and the rows of a batch are widened; or the whole table is, once. */
   readonly wordEmbeddings: "as stored" | "widened";
+  /** How int8 is written; absent where the device does not compute in it. */
+  readonly int8Product?: Int8Product;
   /**
    * Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once.
    *
@@ -30,14 +32,23 @@ export interface Lowering {
 const cpuLowering: Lowering = {
   layers: "loop",
   wordEmbeddings: "as stored",
+  int8Product: roundedRowsProduct,
   prepare(_, feed) {
     const view = { ...paddedView(feed), keyMask: feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]) };
     return (graph, projections, shape) => paddedAttention(graph, view, projections, shape);
   },
 };
 
-/** OpenVINO: as on the CPU, but written out, since it runs a loop's body twice as slowly; the layers share weights all the same. */
-const openVinoLowering: Lowering = { ...cpuLowering, layers: "unrolled", wordEmbeddings: "widened" };
+/**
+ * OpenVINO: as on the CPU, but written out, since it runs a loop's body twice as slowly; the layers share weights all the same. It
+ * rounds the inputs of int8 products itself (`OpenVinoSession` asks it to).
+ */
+const openVinoLowering: Lowering = {
+  ...cpuLowering,
+  layers: "unrolled",
+  wordEmbeddings: "widened",
+  int8Product: roundedKernelProduct,
+};
 
 /** The official code adds this to the scores of masked keys. */
 const MASKED_KEY = -10_000;

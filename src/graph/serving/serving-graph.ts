@@ -25,7 +25,7 @@ export interface ServingModel {
 
 export interface ServingGraphOptions {
   readonly target: Target;
-  /** Default fp32; int8 needs the target cpu, bf16 openvino, fp16 webgpu or cuda. */
+  /** Default fp32; int8 needs the target cpu or openvino, bf16 openvino, fp16 webgpu or cuda. */
   readonly precision?: Precision;
   /** How int8 stores kernels. Default: signed where this processor multiplies them exactly, else unsigned. */
   readonly roundedType?: RoundedType;
@@ -81,7 +81,7 @@ export interface EmittedModel {
 
 /** Where a precision runs; all targets have fp32. */
 const TARGETS_OF: Readonly<Partial<Record<Precision, readonly Target[]>>> = {
-  int8: ["cpu"],
+  int8: ["cpu", "openvino"],
   bf16: ["openvino"],
   fp16: ["webgpu", "cuda"],
 };
@@ -101,9 +101,10 @@ export function emitModel(
       { reason: "PRECISION_UNAVAILABLE" },
     );
   }
-  const stored = roundedType ?? (precision === "int8" && !hasExactSignedProducts() ? "uint8" : "int8");
+  const isUnsigned = precision === "int8" && target === "cpu" && !hasExactSignedProducts();
+  const stored = roundedType ?? (isUnsigned ? "uint8" : "int8");
   const weights = new Weights(graph, parameters, modelParameters(config, heads), stored);
-  const { layers, wordEmbeddings, prepare } = loweringFor(target);
+  const { layers, wordEmbeddings, int8Product, prepare } = loweringFor(target);
   const blocks: string[] = [];
   const context: EncoderContext = {
     config,
@@ -112,6 +113,7 @@ export function emitModel(
     wordEmbeddings: heads.some((head) => head.kind === "masked-lm" && !head.untied) ? "widened" : wordEmbeddings, // it reads the table
     feed,
     precision,
+    int8Product,
     attention: prepare(graph, feed, precision),
     ...(layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
   };

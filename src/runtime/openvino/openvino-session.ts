@@ -22,16 +22,18 @@ export interface OpenVinoOptions extends OpenVinoPlaces {
   /** Threads of the processor. */
   readonly threads: number;
   /** What matrix products are computed in; bf16 only where the processor has it. */
-  readonly precision: "fp32" | "bf16";
+  readonly precision: "fp32" | "bf16" | "int8";
 }
 
 /** OpenVINO's name of the device. */
 const DEVICE = "CPU";
 
-/** What `INFERENCE_PRECISION_HINT` and `OPTIMIZATION_CAPABILITIES` call precisions. */
-const PRECISION_NAMES = {
-  fp32: { hint: "f32", capability: "FP32" },
-  bf16: { hint: "bf16", capability: "BF16" },
+/** What `OPTIMIZATION_CAPABILITIES` calls precisions, and settings that make the library compute in them. */
+const PRECISIONS = {
+  fp32: { capability: "FP32", settings: { INFERENCE_PRECISION_HINT: "f32" } },
+  bf16: { capability: "BF16", settings: { INFERENCE_PRECISION_HINT: "bf16" } },
+  // The input of a product with a rounded kernel is rounded too, with a scale for each so many values of a row.
+  int8: { capability: "INT8", settings: { INFERENCE_PRECISION_HINT: "f32", DYNAMIC_QUANTIZATION_GROUP_SIZE: "32" } },
 } as const;
 
 interface Input {
@@ -77,7 +79,7 @@ export class OpenVinoSession {
         requirePrecision(library, core, precision);
         const model = library.make("model", core, modelPath, null);
         const compiled = library.make("compiled", core, model, DEVICE, {
-          INFERENCE_PRECISION_HINT: PRECISION_NAMES[precision].hint,
+          ...PRECISIONS[precision].settings,
           INFERENCE_NUM_THREADS: String(threads),
           NUM_STREAMS: "1",
           PERFORMANCE_HINT: "LATENCY",
@@ -153,7 +155,7 @@ function inputsOf(library: OpenVinoLibrary, compiled: Pointer): Input[] {
 /** Without this check the library would silently compute in another precision. */
 function requirePrecision(library: OpenVinoLibrary, core: Pointer, precision: OpenVinoOptions["precision"]): void {
   const able = library.text("coreProperty", core, DEVICE, "OPTIMIZATION_CAPABILITIES");
-  if (able.split(/\s+/).includes(PRECISION_NAMES[precision].capability)) return;
+  if (able.split(/\s+/).includes(PRECISIONS[precision].capability)) return;
   throw new AlbertError("precondition", `this processor does not compute in ${precision}; choose precision fp32`, {
     reason: "PRECISION_UNAVAILABLE",
   });

@@ -22,7 +22,7 @@ export interface TimedChoice {
 export interface DeviceTimingOptions {
   /** Opens a model on the device that it was prepared for, without measuring it. */
   readonly openEngine: (model: PreparedModel) => Promise<Engine>;
-  readonly onChosen?: (choice: TimedChoice) => void;
+  readonly onChosen?: (choice: TimedChoice, model: Pick<PreparedModel, "config">) => void;
 }
 
 /**
@@ -73,7 +73,7 @@ export class DeviceTiming {
       const keepsFirst = first!.failure === undefined && fastest.ms >= CLEARLY_FASTER * first!.ms;
       const { device } = (keepsFirst ? first! : fastest).model;
       this.#chosen.set(key, device);
-      this.#options.onChosen?.({ device, times: timed.map((each) => each.time) });
+      this.#options.onChosen?.({ device, times: timed.map((each) => each.time) }, candidates[0]!);
       return device;
     });
   }
@@ -129,7 +129,7 @@ class Candidate {
 
   get time(): DeviceTime {
     const { device } = this.model;
-    if (this.failure === undefined) return { device, ms: this.ms };
+    if (this.failure === undefined) return { device, ms: Math.round(this.ms * 10) / 10 };
     return { device, reason: this.failure instanceof Error ? this.failure.message : String(this.failure) };
   }
 

@@ -15,7 +15,7 @@ export interface PreparedModel extends Pick<ServingModel, "config" | "heads">, M
 /** What a graph is written for. */
 export interface EngineTarget {
   readonly device: DeviceKind;
-  /** Arithmetic of the trunk's matrix products; int8 needs the cpu, bf16 openvino, fp16 webgpu or cuda. */
+  /** Arithmetic of the trunk's matrix products; int8 needs the cpu or openvino, bf16 openvino, fp16 webgpu or cuda. */
   readonly precision: Precision;
 }
 

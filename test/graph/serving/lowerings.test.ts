@@ -52,7 +52,9 @@ describe("int8", () => {
   );
 
   it("is refused where only float32 runs", () => {
-    expect(() => buildServingGraph(randomModel(), { target: "webgpu", precision: "int8" })).toThrow("on cpu only");
+    expect(() => buildServingGraph(randomModel(), { target: "webgpu", precision: "int8" })).toThrow(
+      "on cpu and openvino only",
+    );
   });
 });
 

@@ -2,14 +2,18 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Engine, SequenceInput } from "../../../src/runtime/engine.ts";
+import { type Engine, SEQUENCE_OUTPUT, type SequenceInput } from "../../../src/runtime/engine.ts";
 import { findOpenVino } from "../../../src/runtime/openvino/find-library.ts";
-import { createEngine } from "../../../src/runtime/packed-engine.ts";
+import { createEngine, openEngine } from "../../../src/runtime/packed-engine.ts";
+import { DeviceTiming, type TimedChoice } from "../../../src/runtime/profile/device-timing.ts";
 import { chooseDevice, probeDevices } from "../../../src/runtime/session/devices.ts";
+import type { PreparedModel } from "../../../src/runtime/session/prepared-model.ts";
+import { ModelReader } from "../../../src/serving/models/reader.ts";
 import { expectClose } from "../../support/closeness.ts";
 import { missing } from "../../support/fixtures.ts";
 import { OUTPUTS } from "../../support/models/any-sequence.ts";
 import { randomModel } from "../../support/models/random-model.ts";
+import { writeTinyModel } from "../../support/models/tiny-model-directory.ts";
 
 /** Largest difference between the two libraries: other orders of summation. */
 const TOLERANCE = 1e-5;
@@ -24,6 +28,12 @@ const sequence = (length: number): SequenceInput => ({
   outputs: OUTPUTS,
   maskedPositions: Int32Array.of(0),
 });
+
+/** Length of the difference as a share of the length of what was expected. */
+function relativeError(actual: readonly number[], expected: readonly number[]): number {
+  const norm = (values: readonly number[]) => Math.hypot(...values);
+  return norm(actual.map((value, index) => value - expected[index]!)) / norm(expected);
+}
 
 describe.skipIf(missing("OpenVINO (pip install openvino)", findOpenVino() !== undefined))("OpenVINO", () => {
   const engines: Engine[] = [];
@@ -76,9 +86,35 @@ describe.skipIf(missing("OpenVINO (pip install openvino)", findOpenVino() !== un
     ]);
   });
 
-  it("refuses int8, which it does not compute", async () => {
-    const engine = createEngine(model, { device: "openvino", precision: "int8", calibrationMs: 0 });
-    await expect(engine).rejects.toMatchObject({ reason: "PRECISION_UNAVAILABLE" });
+  it("computes in int8 what is near to float32, and nearly the same alone as in a batch", async () => {
+    const rounded = await createEngine(model, { device: "openvino", precision: "int8", calibrationMs: 0 });
+    const lengths = [5, 1, 23];
+    const [exact, together] = await Promise.all(
+      [engines[0]!, rounded].map((engine) => engine.run(lengths.map(sequence))),
+    );
+    const alone = await Promise.all(lengths.map((length) => rounded.run([sequence(length)])));
+    await rounded.close();
+    const hidden = ({ outputs }: Awaited<ReturnType<Engine["run"]>>) =>
+      outputs.flatMap((output) => [...(output.get(SEQUENCE_OUTPUT)!["values"] as Float32Array)]);
+    const error = relativeError(hidden(together!), hidden(exact!));
+    expect(error).toBeLessThan(0.03);
+    expect(error).toBeGreaterThan(1e-5); // it is not float32 in disguise
+    const apart = { ...together!, outputs: alone.map(({ outputs }) => outputs[0]!) };
+    expect(relativeError(hidden(apart), hidden(together!))).toBeLessThan(0.005);
+  });
+
+  it("is timed against ONNX Runtime on the model itself, and the faster one serves", async () => {
+    const directory = await writeTinyModel();
+    const chosen: TimedChoice[] = [];
+    const openEngineOf = (prepared: PreparedModel) => openEngine(prepared, { calibrationMs: 0 });
+    const timing = new DeviceTiming({ openEngine: openEngineOf, onChosen: (choice) => chosen.push(choice) });
+    const reader = new ModelReader(() => false, timing);
+    const served = await reader.prepare(directory, { devices: ["cpu", "openvino"], precision: "fp32" });
+    expect(chosen[0]!.device).toBe(served.device);
+    expect(chosen[0]!.times).toEqual(["cpu", "openvino"].map((device) => ({ device, ms: expect.any(Number) })));
+    expect(existsSync(served.modelPath)).toBe(true);
+    await served.remove();
+    reader.close();
   });
 });
 
