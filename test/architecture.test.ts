@@ -85,7 +85,15 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of tests that mirror no room: goldens, whole servers, and what lies outside of `src/`. */
-const TESTS_OF_SEVERAL_ROOMS: readonly string[] = ["golden", "e2e", "deploy", "docs", "loadtest", "scripts"];
+const TESTS_OF_SEVERAL_ROOMS: readonly string[] = [
+  "distributed",
+  "golden",
+  "e2e",
+  "deploy",
+  "docs",
+  "loadtest",
+  "scripts",
+];
 
 const root = join(import.meta.dirname, "..");
 const src = join(root, "src");

@@ -186,7 +186,7 @@ export async function runPretraining(
     seed: settings.seed,
     checkpoints: await CheckpointStore.open({
       directory: join(spec.work, "checkpoints"),
-      identity: identityOf(prepared),
+      identity: checkpointIdentity(prepared),
       keepLast: settings.keepCheckpointMax,
     }),
     checkpointEvery: settings.saveCheckpointsSteps,
@@ -258,7 +258,13 @@ function stageOf(
 }
 
 /** What a checkpoint must agree with to be continued by this run. */
-function identityOf({ spec, start, data, stepSpec, teacherDigest }: PreparedPretraining): CheckpointIdentity {
+export function checkpointIdentity({
+  spec,
+  start,
+  data,
+  stepSpec,
+  teacherDigest,
+}: PreparedPretraining): CheckpointIdentity {
   // How much is kept and measured, and how many steps run together, changes nothing about the run.
   const { keepCheckpointMax: _, evalInstances: __, iterationsPerLoop: ___, ...settings } = spec.settings;
   const digestOf = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex");

@@ -25,6 +25,8 @@ export interface PretrainingData {
   readonly digest: string;
   /** What was read; absent for records. */
   readonly report?: TextReport;
+  /** Directories of the token stores: of the text, and of the evaluation text where it is another. Absent for records. */
+  readonly stores?: { readonly train: string; readonly evaluation?: string };
   /** Instances to train on. */
   train(sequenceLength: number, seed: number): Instances;
   /** Instances to evaluate on; absent when nothing was held out. */
@@ -46,22 +48,28 @@ export interface PretrainingDataOptions {
 }
 
 /** Seed of the evaluation's instances: the same for every run, so that runs can be compared. */
-const EVALUATION_SEED = 0;
+export const EVALUATION_SEED = 0;
+
+/** Whether a file's name is that of instances, and not of text. */
+export function isRecordFile(file: string): boolean {
+  return /\.tf_?records?$/.test(file);
+}
 
 /** @throws AlbertError naming the file that cannot be used, and why */
 export async function openPretrainingData(options: PretrainingDataOptions): Promise<PretrainingData> {
   const { files, evalFiles, tokenizer, settings } = options;
   if (files.length === 0) throw invalidInput([{ field: "input", description: "no file matches" }]);
-  const records = files.filter((file) => /\.tf_?records?$/.test(file));
+  const records = files.filter(isRecordFile);
   if (records.length > 0 && records.length < files.length) {
     throw invalidInput([{ field: "input", description: "text files and TFRecord files cannot be mixed" }]);
   }
   if (records.length > 0) return recordedData(options);
   const store = await openStore(files, options);
+  const evaluation = evalFiles && (await openStore(evalFiles, options));
   const split =
-    evalFiles === undefined
+    evaluation === undefined
       ? splitHeldOut(store.documents, settings.heldOut)
-      : { train: store.documents, heldOut: (await openStore(evalFiles, options)).documents };
+      : { train: store.documents, heldOut: evaluation.documents };
   const base = { ...instanceOptions(settings), ...store.documents.manifest.tokenizer };
   const source = (documents: Documents, maxSequenceLength: number, seed: number) =>
     new InstanceSource(documents, { ...base, maxSequenceLength, seed });
@@ -69,6 +77,7 @@ export async function openPretrainingData(options: PretrainingDataOptions): Prom
   return {
     digest: store.digest,
     report: store.documents.manifest.report,
+    stores: { train: store.directory, ...(evaluation === undefined ? {} : { evaluation: evaluation.directory }) },
     train: (sequenceLength, seed) => source(split.train, sequenceLength, seed),
     ...(evaluated
       ? {
@@ -93,7 +102,7 @@ async function recordedData({ files, evalFiles, tokenizer }: PretrainingDataOpti
 async function openStore(
   files: readonly string[],
   { tokenizer, settings, cache, onProgress }: PretrainingDataOptions,
-): Promise<{ documents: TokenStore; digest: string }> {
+): Promise<{ documents: TokenStore; digest: string; directory: string }> {
   const digest = await digestOf(files, tokenizer, settings.officialQuirks);
   const directory = join(cache, `tokens-${digest.slice(0, 16)}`);
   let documents = soundStore(directory);
@@ -109,7 +118,7 @@ async function openStore(
     documents = new TokenStore(directory);
   }
   documents.requireTokenizer(tokenizer);
-  return { documents, digest };
+  return { documents, digest, directory };
 }
 
 /** A store whose files are what was written; undefined where there is none. */

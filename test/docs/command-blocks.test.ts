@@ -12,6 +12,7 @@ const root = join(import.meta.dirname, "../..");
 const PAGES = [
   "README.md",
   "CONTRIBUTING.md",
+  "distributed/README.md",
   "packages/client/README.md",
   "packages/python/README.md",
   ...readdirSync(join(root, "docs"))
@@ -107,6 +108,7 @@ const OTHERS: readonly (readonly [begins: RegExp, how: { readonly run: string } 
   [/^scripts\/docker\/build|^docker /, { not: "needs a container engine: scripts/docker tries the image" }],
   [/^helm |^kubectl /, { not: "needs a cluster: scripts/kubernetes/try-chart.sh tries the chart" }],
   [/^curl -LO|^tar xzf albert_base|^git clone/, { not: "fetches published weights" }],
+  [/^torchrun /, { run: "test/distributed/distributed.test.ts" }],
   [/^pip install/, { not: "fetches a package" }],
 ];
 

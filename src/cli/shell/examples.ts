@@ -47,7 +47,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   distil: [
     "distil --teacher models/tickets --student tiny --task classification --train tickets.csv --output models/tickets-small",
   ],
-  pretrain: ["pretrain --input instances.tfrecord --config base --vocab spm.model --output models/pretrained"],
+  pretrain: [
+    "pretrain --input instances.tfrecord --config base --vocab spm.model --output models/pretrained",
+    "pretrain --input corpus.txt --config base --vocab spm.model --distributed run",
+  ],
   recipes: ["recipes"],
   "vocab train": ["vocab train --input corpus.txt --output spm --vocab-size 8000"],
   "pretraining-data": ["pretraining-data --input corpus.txt --vocab spm.model --output instances.tfrecord"],

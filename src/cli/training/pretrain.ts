@@ -4,6 +4,7 @@ import { programVersion } from "../../config/program-version.ts";
 import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { PUBLISHED_CONFIG_NAMES } from "../../model/published-configs.ts";
+import { refuseDistributed, writeDistributedPretraining } from "../../pretraining/distributed-run.ts";
 import { shareInterval } from "../../pretraining/evaluate.ts";
 import { PRETRAINING, parsePretraining } from "../../pretraining/hyperparameters.ts";
 import {
@@ -40,6 +41,7 @@ interface PretrainFlags {
   readonly threads?: number;
   readonly resume?: true;
   readonly evalOnly?: true;
+  readonly distributed?: string;
   readonly json?: true;
 }
 
@@ -74,15 +76,25 @@ export function registerPretrain(program: Command): void {
     .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
     .option("--resume", "continue from the newest checkpoint of the work directory")
     .option("--eval-only", "measure --init on the evaluation text and stop")
+    .option(
+      "--distributed <dir>",
+      "write the run, with text and starting weights, for PyTorch on several machines (distributed/) and stop; needs no --output",
+    )
     .option("--json", "print the result as JSON");
   addHyperparameters(command, PRETRAINING);
   command.action(async (flags: PretrainFlags & Record<string, unknown>) => {
     const bar = new TrainingProgressBar(process.stderr);
     const spec = specOf(flags);
-    if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
+    if (flags.distributed !== undefined) {
+      refuseDistributed(spec);
+      await refuseExisting(flags.distributed, "--distributed");
+    } else if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
     const prepared = await preparePretraining(spec, (activity) => bar.activity(activity));
     sayData(prepared, bar);
-    if (flags.evalOnly) print(await evaluated(prepared), flags);
+    if (flags.distributed !== undefined) {
+      await writeDistributedPretraining(flags.distributed, prepared);
+      print({ run: flags.distributed, steps: spec.settings.numTrainSteps, text: prepared.data.digest }, flags);
+    } else if (flags.evalOnly) print(await evaluated(prepared), flags);
     else await run(prepared, flags, bar);
   });
 }
@@ -163,11 +175,15 @@ function print(result: Record<string, unknown>, { json }: PretrainFlags): void {
 }
 
 function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
-  if (flags.output === undefined && !flags.evalOnly) {
+  if (flags.distributed !== undefined && (flags.evalOnly || flags.resume)) {
+    const description = "writes a run and stops: leave --eval-only and --resume out";
+    throw invalidInput([{ field: "distributed", description }]);
+  }
+  if (flags.output === undefined && !flags.evalOnly && flags.distributed === undefined) {
     throw invalidInput([{ field: "output", description: "name the model directory to make" }]);
   }
   const { threads } = flags;
-  const work = flags.work ?? `${(flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "")}.run`;
+  const work = flags.work ?? flags.distributed ?? `${(flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "")}.run`;
   const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
   return {
     start: startOf(flags),

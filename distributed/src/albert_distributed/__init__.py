@@ -1,0 +1,1 @@
+"""Trains runs that albert prepared, on one machine or many, with PyTorch."""
