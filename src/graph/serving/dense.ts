@@ -71,7 +71,9 @@ export function cast(graph: GraphBuilder, x: string, to: "float32" | "float16"):
 
 /** A product in which the graph rounds every row of the input to 8 bits, by the row's largest magnitude. */
 export function roundedRowsProduct(g: GraphBuilder, x: string, { values, scales, dtype }: RoundedKernel): string {
-  const largest = g.op("ReduceMax", [g.op("Abs", [x]), g.ints([-1])], { keepdims: { int: 0 } }); // [rows]
+  // The largest magnitude of each row [rows]: two passes that only read x cost less than one that writes |x| and one that reads it.
+  const ofRows = (operator: string) => g.op(operator, [x, g.ints([-1])], { keepdims: { int: 0 } });
+  const largest = g.op("Max", [ofRows("ReduceMax"), g.op("Neg", [ofRows("ReduceMin")])]);
   const rowScales = g.op("Max", [g.op("Mul", [largest, g.float(1 / INT8_MAX)]), g.float(LEAST_SCALE)]);
   const zero = g.constant("uint8", [], [UINT8_ZERO]);
   const zeros = g.op("Expand", [zero, g.op("Shape", [rowScales])]);
