@@ -16,7 +16,7 @@ import type { OrtDevice } from "./runtime/session/ort.ts";
 import { ServedIndexes } from "./search/served/served-indexes.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
-import { type Admin, openAdmin } from "./server/admin/open-admin.ts";
+import { type Admin, type OnlyJob, openAdmin } from "./server/admin/open-admin.ts";
 import { followHealth } from "./server/health/follow-models.ts";
 import type { ServedPrecision } from "./server/inference/models.ts";
 import { inferenceService } from "./server/inference/service.ts";
@@ -135,7 +135,7 @@ function answerSample({ answers, maxAgeHours, maxChars }: Config["feedback"]): A
 }
 
 /** The devices that models may run on, which are looked for once, when they are first needed. */
-function configuredDevices({ runtime }: Config): () => Promise<readonly DeviceKind[]> {
+export function configuredDevices({ runtime }: Config): () => Promise<readonly DeviceKind[]> {
   let devices: Promise<readonly DeviceKind[]> | undefined;
   const hasOpenVino = () => runtime.openvinoLibrary !== "" || findOpenVino() !== undefined;
   // int8 is for the processor; a card that was named with it was refused with the configuration.
@@ -345,15 +345,16 @@ async function seed({ deployment }: Admin, { name, directory }: ModelToServe, lo
 /** What the store's part needs of what was opened before it. */
 interface OpenedBefore {
   readonly devices: () => Promise<readonly DeviceKind[]>;
-  readonly tracer: Tracer | undefined;
-  readonly allowances: ReturnType<typeof openAllowances>;
+  readonly tracer?: Tracer | undefined;
+  readonly allowances?: ReturnType<typeof openAllowances>;
+  readonly only?: OnlyJob;
 }
 
 /** The store and all that works on it; training and the gate run on the first device that may serve, with their own threads. */
-async function openStoreOf(
+export async function openStoreOf(
   { config, log }: AppOptions,
   { serving, sample, metrics, prepareModel }: ReturnType<typeof createInference>,
-  { devices, tracer, allowances }: OpenedBefore,
+  { devices, tracer, allowances, only }: OpenedBefore,
 ): Promise<Admin> {
   const { threads } = config.training;
   const firstDevice = async () => (await devices())[0]!; // there is always one
@@ -372,8 +373,9 @@ async function openStoreOf(
       ...limit,
     }),
     executor: { kind: "onnx", device: trainingDevice(await firstDevice()), ...limit },
-    allowances,
+    ...(allowances === undefined ? {} : { allowances }),
     ...(tracer === undefined ? {} : { tracer }),
+    ...(only === undefined ? {} : { only }),
   });
 }
 

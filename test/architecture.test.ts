@@ -78,6 +78,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk/": ["store"],
   commander: ["cli"],
   "@opentelemetry/": ["tracing"],
+  "@kubernetes/": ["jobs"],
   zod: ["config"],
   jose: ["access"],
   limiter: ["access"],
@@ -118,7 +119,7 @@ function importsOf(file: string): Import[] {
 
 function roomOf(file: string): string | undefined {
   const [first, ...rest] = relative(src, file).split(/[\\/]/);
-  return rest.length === 0 ? (first === "app.ts" ? "app" : undefined) : first;
+  return rest.length === 0 ? (["app.ts", "run-job.ts"].includes(first!) ? "app" : undefined) : first;
 }
 
 const IMPORTS = /^(?:#!.*\n)?(?:import\b[^;]*;.*\n+)*/;

@@ -24,6 +24,12 @@ export const DECIDED_BY_CHART: ReadonlyMap<string, string> = new Map([
   ["auth.tokens_file", "tokens.secret"],
   ["store.directory", "store"],
   ["training.directory", "training.storage"],
+  ["jobs.runner", "jobs.runner"],
+  ["jobs.kubernetes_template", "jobs"],
+  ["jobs.kubernetes_namespace", "(that of the release)"],
+  ["jobs.kubernetes_name", "(that of the release)"],
+  ["jobs.kubernetes_queue", "jobs.kueueQueue"],
+  ["jobs.kubernetes_pods", "jobs.pods"],
 ]);
 
 const FREE = NAMED_SETTINGS.filter(({ key }) => !DECIDED_BY_CHART.has(key));

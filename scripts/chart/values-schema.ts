@@ -14,11 +14,10 @@ function closed(properties: Readonly<Record<string, object>>): object {
   return { type: "object", additionalProperties: false, properties };
 }
 
-/** What both workloads have. */
-const WORKLOAD = {
+/** What the pods of jobs have. */
+const JOB = {
   resources: map,
   gpu: closed({ enabled: flag, resource: text, count: count(1), runtimeClassName: text }),
-  topologySpread: flag,
   annotations: texts,
   labels: texts,
   nodeSelector: texts,
@@ -29,6 +28,9 @@ const WORKLOAD = {
   volumes: list,
   volumeMounts: list,
 };
+
+/** What both workloads have. */
+const WORKLOAD = { ...JOB, topologySpread: flag };
 
 /** @param settings  schema of the program's own settings */
 export function chartSchema(settings: object): object {
@@ -52,6 +54,16 @@ export function chartSchema(settings: object): object {
       tokens: closed({ secret: text }),
       inference: closed({ replicas: count(0), role: words("inference", "all"), ...WORKLOAD }),
       training: closed({ enabled: flag, storage: closed({ size: quantity, storageClassName: text }), ...WORKLOAD }),
+      jobs: closed({
+        runner: words("server", "kubernetes"),
+        kueueQueue: text,
+        pods: count(0),
+        backoffLimit: count(0),
+        activeDeadlineSeconds: count(0),
+        ttlSecondsAfterFinished: count(0),
+        workSize: quantity,
+        ...JOB,
+      }),
       store: closed({
         kind: words("none", "volume", "s3"),
         volume: closed({

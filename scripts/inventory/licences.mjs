@@ -4,7 +4,17 @@ import { join } from "node:path";
 import { ROOT, shippedPackages } from "./shipped-packages.mjs";
 
 /** Licences that may reach users. Another one stops the script: somebody has to read it first. */
-const ACCEPTED = new Set(["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "BlueOak-1.0.0"]);
+const ACCEPTED = new Set([
+  "MIT",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "ISC",
+  "0BSD",
+  "BlueOak-1.0.0",
+  "Python-2.0",
+  "Unlicense",
+]);
 
 /** What goes beyond the packages' own words. */
 const NOTES = {

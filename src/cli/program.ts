@@ -6,6 +6,7 @@ import { EXAMPLES } from "./shell/examples.ts";
 /** The subcommands in the order of the help. A module loads when its command is wanted: some of them carry all of training. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./server/serve.ts")).registerServe,
+  "run-job": async () => (await import("./server/run-job.ts")).registerRunJob,
   health: async () => (await import("./server/health.ts")).registerHealth,
   doctor: async () => (await import("./doctor/doctor.ts")).registerDoctor,
   classify: async () => (await import("./inference/classify.ts")).registerClassify,

@@ -16,6 +16,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...deadlines(config),
     ...precisions(config),
     ...homes(config),
+    ...podsOfJobs(config, origins),
     ...trackers(config),
     ...judges(config),
     ...indexNames(config),
@@ -163,6 +164,39 @@ function homes({ server, store, training, jobs }: Config): FieldViolation[] {
       ? "is needed where store.directory is not a local directory"
       : "is needed with jobs.queue shared: a local directory of this server's own for the files of the job in hand";
   return [{ field: "training.directory", description }];
+}
+
+/** What begins the name of a Job: the name of a pod must have room for the job's id too. */
+const NAME_IN_CLUSTER = /^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$/;
+
+/** Pods take jobs from a queue in the store, and are made after a template. */
+function podsOfJobs({ store, jobs }: Config, origins: ReadonlyMap<string, Origin>): FieldViolation[] {
+  const { runner, queue, kubernetesTemplate, kubernetesName } = jobs;
+  if (runner === "server") {
+    return NAMED_SETTINGS.filter(
+      ({ key }) => key.startsWith("jobs.kubernetes_") && origins.get(key)?.source !== "default",
+    ).map(({ key }) => ({ field: key, description: "has no effect without jobs.runner kubernetes" }));
+  }
+  const violations: FieldViolation[] = [];
+  const field = "jobs.runner";
+  if (store.directory === "") {
+    const description = "kubernetes needs store.directory: the store that the pods of jobs reach too";
+    violations.push({ field, description });
+  }
+  if (queue !== "shared") {
+    const description =
+      "kubernetes needs jobs.queue shared: pods take jobs from the store, not from this server's directory";
+    violations.push({ field, description });
+  }
+  if (kubernetesTemplate === "") {
+    const description = "is needed with jobs.runner kubernetes: a file with the batch/v1 Job, as JSON, for each job";
+    violations.push({ field: "jobs.kubernetes_template", description });
+  }
+  if (!NAME_IN_CLUSTER.test(kubernetesName)) {
+    const description = `expected 1 to 32 lower-case letters, digits and -, beginning with a letter, got ${JSON.stringify(kubernetesName)}`;
+    violations.push({ field: "jobs.kubernetes_name", description });
+  }
+  return violations;
 }
 
 /** Jobs are told of where there are some, and a secret only where nobody listens. */

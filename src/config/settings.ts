@@ -544,6 +544,42 @@ const SETTINGS = {
       roles: TRAINS,
       doc: "Jobs of one submitter that may be at work at once, on all servers of a queue together; more of them wait. 0: as many as there are servers.",
     }),
+    runner: choice(["server", "kubernetes"], {
+      default: "server",
+      roles: TRAINS,
+      doc: "Where jobs run: in this server, or each in a pod of its own, for which this server creates a `batch/v1` Job in a Kubernetes cluster. With kubernetes, jobs.queue must be shared, and the optional package @kubernetes/client-node is needed; the cluster is that of this pod's service account, or of KUBECONFIG.",
+    }),
+    kubernetesTemplate: text({
+      default: "",
+      placeholder: "file",
+      roles: TRAINS,
+      doc: "With jobs.runner kubernetes: the `batch/v1` Job, as JSON, after which that of each job is made: image, variables, volumes, resources such as GPUs, where it may run. Its first container, or the one called albert, gets the arguments that make it work on the job.",
+    }),
+    kubernetesNamespace: text({
+      default: "",
+      placeholder: "name",
+      roles: TRAINS,
+      doc: "With jobs.runner kubernetes: namespace of the pods of jobs; empty: that of this server's own pod, or of the KUBECONFIG's context.",
+    }),
+    kubernetesName: text({
+      default: "albert",
+      placeholder: "name",
+      roles: TRAINS,
+      doc: "With jobs.runner kubernetes: what the names of this queue's Jobs begin with, 32 letters, digits and - at most. Every queue of a namespace needs its own: what bears the name and belongs to no job is removed.",
+    }),
+    kubernetesQueue: text({
+      default: "",
+      placeholder: "name",
+      roles: TRAINS,
+      doc: "With jobs.runner kubernetes: queue of Kueue (a LocalQueue) that lets the Jobs begin: they are created suspended, with its label. Empty: they begin as soon as the cluster has room.",
+    }),
+    kubernetesPods: integer({
+      default: 10,
+      min: 0,
+      max: 1_000_000,
+      roles: TRAINS,
+      doc: "With jobs.runner kubernetes: Jobs that are in the cluster at a time, begun or not; more jobs wait here, where priorities and shares of submitters count. 0: all, and the cluster alone decides which begins.",
+    }),
     retentionDays: integer({
       default: 0,
       min: 0,

@@ -69,6 +69,7 @@ export type JobEventKind =
   | "released"
   | "pause_asked"
   | "files_kept"
+  | "pod"
   | "annotated";
 
 /** What is appended to a job's log. */

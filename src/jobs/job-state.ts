@@ -130,7 +130,7 @@ export function isActive(state: JobState): boolean {
  * | prepared | preparing | running |
  * | trained | running | evaluating |
  * | succeed | evaluating | succeeded |
- * | fail | preparing, running, evaluating, preempted | failed |
+ * | fail | preparing, running, evaluating, preempted; queued, of a job whose pod does not come up | failed |
  * | pause | running (queued: at once) | paused |
  * | resume | paused, preempted, failed as poison | queued |
  * | preempt | any active | preempted |
@@ -184,7 +184,7 @@ function stateAfter(state: JobState, transition: JobTransition): JobState | unde
       if (state.kind === "evaluating") return { kind: "succeeded", result: transition.result };
       break;
     case "fail":
-      if ((isActive(state) && state.kind !== "validating") || state.kind === "preempted") {
+      if ((isActive(state) && state.kind !== "validating") || ["preempted", "queued"].includes(state.kind)) {
         return { kind: "failed", reason: transition.reason, message: transition.message };
       }
       break;

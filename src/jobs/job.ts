@@ -64,6 +64,8 @@ export interface Job extends JobIdentity {
   readonly released?: number | undefined;
   /** Whoever asked the owner to pause it, "" where that is not known; absent where nobody did. */
   readonly pauseAsked?: string | undefined;
+  /** What was told last of the pod that it runs in, as `podEvent` marks it; absent where it runs in none. */
+  readonly pod?: string | undefined;
   /** The checkpoints that any server can go on from. */
   readonly kept?: readonly KeptFile[] | undefined;
 }
@@ -165,6 +167,8 @@ function claimAfter(job: Job, { kind, transition, detail = {} }: JobEvent): Part
       return { owner: undefined, pauseAsked: undefined, released: Number(detail["generation"]) };
     case "pause_asked":
       return { pauseAsked: String(detail["by"] ?? "") };
+    case "pod":
+      return { pod: String(detail["mark"]) };
     case "files_kept":
       return { kept: detail["files"] as readonly KeptFile[] }; // `FileKeeper` wrote it
     default: {
@@ -243,5 +247,7 @@ function publicationAfter(
 
 function activityAfter(job: Job, event: JobEvent): string {
   if (event.kind === "activity") return event.summary;
+  // What a pod tells before it works is all that there is to know; then its work tells more.
+  if (event.kind === "pod" && !isActive(job.state)) return event.summary;
   return event.transition === undefined ? job.activity : "";
 }

@@ -22,8 +22,7 @@ export interface QueueRules {
  */
 export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, except }: QueueRules): Job | undefined {
   const nowMs = clock();
-  // A sweep is no work by itself. The trials of one that is paused wait with it, and of one that ends none begins any more.
-  const resting = new Set(jobs.filter(({ spec, state }) => spec.kind === "sweep" && rests(state)).map(({ id }) => id));
+  const resting = restingSweeps(jobs);
   const waiting = jobs.filter(
     ({ spec, state, owner }) =>
       state.kind === "queued" && owner === undefined && spec.kind !== "sweep" && !resting.has(spec.trial?.sweep ?? ""),
@@ -42,6 +41,11 @@ export function nextJob(jobs: readonly Job[], { clock, atWorkPerSubmitter = 0, e
     if (sooner < 0 || (sooner === 0 && next !== undefined && job.id < next.job.id)) next = { job, order };
   }
   return next?.job;
+}
+
+/** Ids of sweeps whose trials do not begin: those of one that is paused wait with it, and of one that ends none begins any more. */
+export function restingSweeps(jobs: readonly Job[]): ReadonlySet<string> {
+  return new Set(jobs.filter(({ spec, state }) => spec.kind === "sweep" && rests(state)).map(({ id }) => id));
 }
 
 function rests(state: JobState): boolean {

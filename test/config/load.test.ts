@@ -19,6 +19,24 @@ function problems(sources: ConfigSources): Record<string, string> {
 }
 
 describe("loadConfig", () => {
+  it("has jobs run in pods only where pods can take them, and takes nothing about pods otherwise", () => {
+    const runner = (jobs: object, store = {}) => problems({ file: { name: "a.json", json: { jobs, ...store } } });
+    expect(Object.keys(runner({ runner: "kubernetes", kubernetes_name: "Albert" }))).toEqual([
+      "jobs.runner",
+      "jobs.kubernetes_template",
+      "jobs.kubernetes_name",
+    ]);
+    const homes = { store: { directory: "s3://a/b" }, training: { directory: "work" } };
+    expect(runner({ runner: "kubernetes", kubernetes_template: "job.json" }, homes)).toEqual({
+      "jobs.runner":
+        "kubernetes needs jobs.queue shared: pods take jobs from the store, not from this server's directory",
+    });
+    expect(runner({ runner: "kubernetes", queue: "shared", kubernetes_template: "job.json" }, homes)).toEqual({});
+    expect(runner({ kubernetes_pods: 3 })).toEqual({
+      "jobs.kubernetes_pods": "has no effect without jobs.runner kubernetes",
+    });
+  });
+
   it("gives every setting its default when nothing is set", () => {
     const { config, origins } = loadConfig({});
     for (const { group, name, key, setting } of NAMED_SETTINGS) {

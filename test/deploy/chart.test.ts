@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chartFiles, DECIDED_BY_CHART } from "../../scripts/chart/make-files.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { NAMED_SETTINGS } from "../../src/config/settings.ts";
+import { checkTemplate } from "../../src/jobs/kubernetes/job-template.ts";
 import { missing } from "../support/fixtures.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -159,6 +160,37 @@ describe.skipIf(missing("helm", helm))("the chart", { timeout: 120_000 }, () => 
     expect(refused("--set", "inference.role=all,store.kind=volume,inference.replicas=2")).toContain("use one replica");
     expect(refused("--set", "store.kind=s3")).toContain("store.s3.bucket is needed");
     expect(refused("--set", "monitoring.podMonitor=true,monitoring.serviceMonitor=true")).toContain("choose one");
+  });
+
+  it("gives each job a pod where jobs.runner is kubernetes, and the right to make it to the pod that keeps the jobs alone", () => {
+    const text = render("jobs");
+    const template = JSON.parse(JSON.parse(/^ {2}job\.json: (".*")$/m.exec(text)![1]!)) as {
+      spec: { template: { spec: { automountServiceAccountToken: boolean; containers: object[] } } };
+    };
+    expect(() => checkTemplate(template, (value) => value)).not.toThrow();
+    const pod = template.spec.template.spec;
+    expect(pod).toMatchObject({ automountServiceAccountToken: false, nodeSelector: { accelerator: "h100" } });
+    expect(pod.containers[0]).toMatchObject({
+      envFrom: [{ configMapRef: { name: "albert-albert-serve-training" } }, { secretRef: { name: "s3" } }],
+      resources: { limits: { "nvidia.com/gpu": 1 } },
+      securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
+    });
+    const environment = environments(text).get("training")!;
+    expect(loadConfig({ environment }).config.jobs).toMatchObject({
+      ...{ runner: "kubernetes", queue: "shared", kubernetesQueue: "training", kubernetesPods: 0 },
+      ...{ kubernetesNamespace: "models", kubernetesName: "albert-albert-serve" },
+    });
+    const tokens = text.match(/^ +automountServiceAccountToken: (true|false)$/gm)!;
+    expect(tokens.map((line) => line.trim().split(" ")[1])).toEqual(["false", "true", "false"]); // the last is the chart's test
+    const others = render("small");
+    expect(others).not.toMatch(/kind: Role|automountServiceAccountToken: true|ALBERT_JOBS_RUNNER/);
+    expect(refused("--set", "jobs.runner=kubernetes")).toContain("set training.enabled to true");
+    expect(refusal("-f", values("jobs"), "--set", "settings.jobs.queue=own")).toContain(
+      "leave settings.jobs.queue out",
+    );
+    // A long name leaves room for the id of a job.
+    const named = environments(render("jobs", "--set", `fullnameOverride=${"a".repeat(31)}-${"b".repeat(8)}`));
+    expect(named.get("training")!["ALBERT_JOBS_KUBERNETES_NAME"]).toBe("a".repeat(31));
   });
 
   it("opens the pods by TLS and tokens, or by the word that something else guards them, and not otherwise", () => {

@@ -56,8 +56,14 @@ const TRANSITIONS: { readonly [K in JobTransition["kind"]]: Extract<JobTransitio
 
 /** Where each transition leads from each state, by the names above; what is not named here is refused. */
 const TABLE: Readonly<Record<string, { readonly [K in JobTransition["kind"]]?: string }>> = {
-  queued: { begin: "validating", pause: "paused", cancel: "cancelled" },
-  "queued again": { begin: "preparing again", publish: "evaluating", pause: "paused", cancel: "cancelled" },
+  queued: { begin: "validating", pause: "paused", cancel: "cancelled", fail: "failed" },
+  "queued again": {
+    begin: "preparing again",
+    publish: "evaluating",
+    pause: "paused",
+    cancel: "cancelled",
+    fail: "failed",
+  },
   validating: { validated: "preparing", reject: "rejected", cancel: "cancelling", preempt: "preempted" },
   preparing: { prepared: "running", reject: "rejected", fail: "failed", cancel: "cancelling", preempt: "preempted" },
   "preparing again": {

@@ -127,6 +127,16 @@ s3://{{ required "store.s3.bucket is needed where store.kind is s3" $s3.bucket }
 {{- if or .Values.tokens.secret (dig "auth" "jwks" "" .Values.settings) -}}true{{- end -}}
 {{- end -}}
 
+{{/* "true" where jobs run in pods of their own. */}}
+{{- define "albert.jobsInPods" -}}
+{{- if and (eq .Values.jobs.runner "kubernetes") (or .Values.training.enabled (eq .Values.inference.role "all")) -}}true{{- end -}}
+{{- end -}}
+
+{{/* What the names of Jobs begin with: the id of a job must have room behind it. */}}
+{{- define "albert.jobsName" -}}
+{{- include "albert.fullname" . | trunc 32 | trimSuffix "-" -}}
+{{- end -}}
+
 {{/* Combinations that cannot work are refused here, with what to change. */}}
 {{- define "albert.check" -}}
 {{- $v := .Values -}}
@@ -137,6 +147,10 @@ s3://{{ required "store.s3.bucket is needed where store.kind is s3" $s3.bucket }
 {{- if eq $v.store.kind "none" -}}{{- fail "inference.role all trains, which needs a store: set store.kind to volume or s3" -}}{{- end -}}
 {{- if $v.training.enabled -}}{{- fail "inference.role all trains already: set training.enabled to false" -}}{{- end -}}
 {{- if or (gt (int $v.inference.replicas) 1) (ne $v.autoscaling.kind "none") -}}{{- fail "inference.role all works on jobs, which one process does: use one replica and autoscaling.kind none, or training.enabled with role inference" -}}{{- end -}}
+{{- end -}}
+{{- if eq $v.jobs.runner "kubernetes" -}}
+{{- if not (include "albert.jobsInPods" .) -}}{{- fail "jobs.runner kubernetes needs a pod that keeps the jobs: set training.enabled to true, or inference.role to all" -}}{{- end -}}
+{{- if eq (dig "jobs" "queue" "shared" $v.settings) "own" -}}{{- fail "jobs.runner kubernetes shares the queue of the store: leave settings.jobs.queue out" -}}{{- end -}}
 {{- end -}}
 {{- if and $v.monitoring.podMonitor $v.monitoring.serviceMonitor -}}{{- fail "monitoring.podMonitor and monitoring.serviceMonitor would scrape everything twice: choose one" -}}{{- end -}}
 {{- end -}}

@@ -6,6 +6,7 @@
 {{- $store := $root.Values.store -}}
 {{- $scheme := ternary ", scheme: HTTPS" "" (ne $root.Values.tls.secret "") -}}
 {{- $trains := or (eq .role "training") (eq .role "all") -}}
+{{- $makesPods := and $trains (include "albert.jobsInPods" $root) -}}
 metadata:
   labels:
     {{- include "albert.labels" $root | nindent 4 }}
@@ -13,10 +14,13 @@ metadata:
     {{- with $values.labels }}{{ toYaml . | nindent 4 }}{{ end }}
   annotations:
     checksum/settings: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum }}
+    {{- if $makesPods }}
+    checksum/jobs: {{ include "albert.job" $root | sha256sum }}
+    {{- end }}
     {{- with $values.annotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
   serviceAccountName: {{ include "albert.serviceAccountName" $root }}
-  automountServiceAccountToken: false
+  automountServiceAccountToken: {{ if $makesPods }}true{{ else }}false{{ end }}
   terminationGracePeriodSeconds: {{ include "albert.graceSeconds" $root }}
   {{- with $root.Values.imagePullSecrets }}
   imagePullSecrets: {{- toYaml . | nindent 4 }}
@@ -97,6 +101,9 @@ spec:
         {{- if $trains }}
         - { name: work, mountPath: /work }
         {{- end }}
+        {{- if $makesPods }}
+        - { name: jobs, mountPath: /etc/albert/jobs, readOnly: true }
+        {{- end }}
         {{- with $values.volumeMounts }}{{ toYaml . | nindent 8 }}{{ end }}
   volumes:
     - { name: tmp, emptyDir: {} }
@@ -108,6 +115,9 @@ spec:
     {{- end }}
     {{- if eq .role "all" }}
     - { name: work, persistentVolumeClaim: { claimName: {{ include "albert.fullname" $root }}-work } }
+    {{- end }}
+    {{- if $makesPods }}
+    - { name: jobs, configMap: { name: {{ include "albert.fullname" $root }}-jobs } }
     {{- end }}
     {{- with $values.volumes }}{{ toYaml . | nindent 4 }}{{ end }}
   {{- if $values.topologySpread }}

@@ -1,6 +1,7 @@
 /** At least one example of every command that does something, as it is typed after `albert`; the help of a command ends with them. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   serve: ["serve --store data", "serve --model sentiment=models/sentiment --server-console-address 127.0.0.1:8080"],
+  "run-job": ["run-job 20261128t093000000-5f2c1a --store s3://bucket/albert --training-directory work"],
   health: ["health --server 127.0.0.1:50051", "health --service model/sentiment"],
   doctor: ["doctor", "doctor --store data --json"],
   completion: ["completion bash >> ~/.bashrc", "completion fish > ~/.config/fish/completions/albert.fish"],

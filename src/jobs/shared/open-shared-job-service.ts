@@ -6,7 +6,7 @@ import { freeDiskBytes } from "../../platform/disk-space.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { RoomWatch } from "../full-disk.ts";
 import { type Job, newJobId } from "../job.ts";
-import { byUser, type JobEvent } from "../job-event.ts";
+import { byUser, type JobEvent, type NewJobEvent } from "../job-event.ts";
 import type { JobPlan } from "../job-outcome.ts";
 import {
   filtered,
@@ -43,6 +43,31 @@ export interface SharedJobServiceOptions extends JobServiceOptions {
   readonly pollMs: number;
   /** Receives what kept a look at the store from its end; the next one may do better. */
   readonly onError: (error: unknown) => void;
+  /** Which jobs this server works on itself; all unless given. */
+  readonly takes?: (job: Job) => boolean;
+  /** Told of a job for which this server's disk has no room. */
+  readonly onNoRoom?: (jobId: string) => void;
+  /** Where other processes are begun that work on jobs; they are not begun by this server unless given. */
+  readonly places?: JobPlaces;
+}
+
+/** Begins processes that each take one job by a claim, as any server does, and ends them: the pods of a cluster, say. */
+export interface JobPlaces {
+  /** Does what is to be done for the jobs as they stand; called at each look at the store. Neither waits nor throws. */
+  tend(jobs: PlacedJobs): void;
+  /** Begins and ends nothing more; what runs goes on. */
+  close(): Promise<void>;
+}
+
+/** What places for jobs see of them, and may do to them. */
+export interface PlacedJobs {
+  list(): readonly Job[];
+  /** Learns of everything that was written before the call. */
+  lookAnew(): Promise<void>;
+  /** Whether a job exists in the store now, whatever was seen at the last look. */
+  exists(id: string): Promise<boolean>;
+  /** Appends the events that `decide` makes of the job as it stands, if it makes any. @returns the job after it, where it does */
+  write(id: string, decide: (job: Job) => readonly NewJobEvent[] | undefined): Promise<Job | undefined>;
 }
 
 /** What names no job is removed so long after the job was created, in milliseconds: it is not one that is being created. */
@@ -89,6 +114,13 @@ class SharedJobService implements JobService {
   /** Jobs for which this server has no room on its disk; others may. */
   readonly #noRoom = new Set<string>();
   readonly #stops: (() => void)[] = [];
+  /** What places for jobs see of them. */
+  readonly #placed: PlacedJobs = {
+    list: () => this.list(),
+    lookAnew: () => this.#jobs.lookAnew(),
+    exists: async (id) => this.#jobs.isDamaged(id) || (await this.#options.store.identity(id)) !== undefined,
+    write: (id, decide) => this.#jobs.get(id).change(decide),
+  };
   #tending: Promise<void> | undefined;
   #signing: Promise<void> | undefined;
   #closing = false;
@@ -114,6 +146,7 @@ class SharedJobService implements JobService {
       onFullDisk: (id) => {
         this.#noRoom.add(id);
         void this.#room.add(id);
+        options.onNoRoom?.(id);
       },
     });
     this.#room = new RoomWatch(directory, { freeBytes: freeDiskBytes, ...fullDisk }, every, (ids) => {
@@ -246,6 +279,7 @@ class SharedJobService implements JobService {
   async #stopAll(): Promise<void> {
     this.#closing = true;
     await this.#lock.announceEnd();
+    await this.#options.places?.close();
     await this.#trainer.stop();
     await this.#sweeps.stop();
     for (const stop of this.#stops) stop();
@@ -312,6 +346,7 @@ class SharedJobService implements JobService {
     for (const shared of this.#jobs.all()) await this.#requeue(shared);
     await this.#sweeps.tend();
     this.#trainer.heed(); // a sweep may have cancelled the trial in hand
+    this.#options.places?.tend(this.#placed);
     await this.#takeNext();
   }
 
@@ -344,9 +379,11 @@ class SharedJobService implements JobService {
   }
 
   async #takeNext(): Promise<void> {
-    const { clock = Date.now, atWorkPerSubmitter = 0 } = this.#options;
+    const { clock = Date.now, atWorkPerSubmitter = 0, takes = () => true } = this.#options;
     while (!this.#trainer.busy && !this.#closing && this.#lost === undefined) {
-      const next = nextJob(this.list(), { clock, atWorkPerSubmitter, except: this.#noRoom });
+      const jobs = this.list();
+      const except = new Set(jobs.filter((job) => this.#noRoom.has(job.id) || !takes(job)).map(({ id }) => id));
+      const next = nextJob(jobs, { clock, atWorkPerSubmitter, except });
       if (next === undefined) return;
       // Where another server was first, the log has told so, and the next one is looked for.
       await this.#trainer.take(this.#jobs.get(next.id), () => void this.#tend());

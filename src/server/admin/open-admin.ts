@@ -20,7 +20,7 @@ import type { Job } from "../../jobs/job.ts";
 import { splitRecipe } from "../../jobs/job-recipe.ts";
 import type { JobService } from "../../jobs/job-service.ts";
 import type { DataSource } from "../../jobs/job-spec.ts";
-import { isActive } from "../../jobs/job-state.ts";
+import { isActive, isTerminal } from "../../jobs/job-state.ts";
 import { type JobServiceOptions, openJobService } from "../../jobs/open-job-service.ts";
 import { taskOf } from "../../jobs/runner/job-control.ts";
 import { checkSources, referenceOf, resolveFromStore } from "../../jobs/runner/resolved-spec.ts";
@@ -50,6 +50,7 @@ import type { ServerLog } from "../log.ts";
 import { datasetService } from "./data/dataset-service.ts";
 import { openDatasetWork } from "./data/dataset-work.ts";
 import { JobLimit } from "./job-limit.ts";
+import { openJobPlaces } from "./job-places.ts";
 import { modelService } from "./model-service.ts";
 import { jobTraces, traceGate } from "./trace-changes.ts";
 import { trackRuns } from "./track-runs.ts";
@@ -72,6 +73,17 @@ export interface AdminOptions {
   readonly allowances?: Allowances;
   /** Makes spans of jobs and of the gate; none are made without. */
   readonly tracer?: Tracer;
+  /** The one job that this process works on, and then ends; without, it keeps the jobs and works on all. */
+  readonly only?: OnlyJob;
+}
+
+/** A job of the store that a process is begun for. */
+export interface OnlyJob {
+  readonly id: string;
+  /** Names the process in its claim. */
+  readonly trainer: string;
+  /** Told when the disk has no room for the job. */
+  readonly onNoRoom: () => void;
 }
 
 /** What an administrator reaches: the store, what it deploys, and, where this process trains, jobs and their data. */
@@ -82,6 +94,12 @@ export interface Admin {
   job(id: string): { readonly model: string; readonly promotes: boolean } | undefined;
   /** What the precision that serves changes in a version's answers; undefined where the gate did not measure it. */
   precisionLoss(name: string, version: string): Promise<PrecisionLoss | undefined>;
+  /**
+   * The job that this process was begun for, as soon as nothing is to be done for it: it has ended, is paused, or waits for its sweep.
+   *
+   * @throws AlbertError not-found (JOB_NOT_FOUND), also where it is deleted meanwhile; the signal's reason once that is aborted
+   */
+  untilAtRest(signal: AbortSignal): Promise<Job>;
   /** Adds the services to a listener. */
   register(services: ServiceRegistrar): void;
   /** Stops jobs at their next step; all else goes on. */
@@ -160,7 +178,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   let holder = "";
   try {
     if (role !== "inference") {
-      holder = await heldBy(config);
+      holder = options.only?.trainer ?? (await heldBy(config));
       jobs = await openJobsOrStandBy(options, { store, data, deployment, gate, resolvePath, onChange, holder });
     }
   } catch (error) {
@@ -168,7 +186,8 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     await store.close();
     throw error;
   }
-  retention = openRetention(options, store, jobs, holder);
+  // What a process for one job needs of the store is registered by those that keep the jobs.
+  retention = openRetention(options, store, options.only === undefined ? jobs : undefined, holder);
   const uploads = new Uploads({
     directory: join(workDirectory(config), "uploads"),
     datasets: store.datasets,
@@ -183,7 +202,12 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     );
   }
   const tracking =
-    jobs === undefined ? undefined : trackRuns({ config, jobs, store, holder, log, metrics: metrics.jobs });
+    jobs === undefined
+      ? undefined
+      : trackRuns({
+          ...{ config, jobs, store, log, metrics: metrics.jobs },
+          ...(options.only === undefined && config.jobs.queue === "own" ? {} : { trainer: holder }),
+        });
   // One for all listeners: what one of them lets in counts for the others.
   const jobLimit = jobs === undefined ? undefined : new JobLimit(jobs, options.allowances);
   return {
@@ -230,6 +254,14 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       const spec = jobs?.list().find((job) => job.id === id)?.spec;
       return spec === undefined ? undefined : { model: spec.model, promotes: spec.promote === "auto-if-better" };
     },
+    async untilAtRest(signal) {
+      const { id } = options.only!; // promised to nobody else
+      const service = jobs!;
+      service.get(id);
+      for await (const _ of service.watch(id, 0, signal)) if (isAtRest(service.get(id))) break;
+      signal.throwIfAborted();
+      return service.get(id);
+    },
     stopJobs: async () => jobs?.stop(),
     async close() {
       await jobs?.stop();
@@ -240,6 +272,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
       await store.close();
     },
   };
+}
+
+/** Whether nothing is to be done for a job, unless somebody says so. */
+function isAtRest({ state }: Job): boolean {
+  return isTerminal(state) || state.kind === "paused" || state.kind === "held";
 }
 
 function jobReading({ spec, state, progress, updatedMs }: Job): JobReading {
@@ -286,19 +323,19 @@ async function heldBy(config: Pick<Config, "store" | "training">): Promise<strin
 }
 
 function openRetention(
-  { config, serving, log, metrics }: AdminOptions,
+  { config, serving, log, metrics, only }: AdminOptions,
   store: Store,
   jobs: JobService | undefined,
   holder: string,
 ): Retention {
-  const { collectMs, keepVersions, keepAliasChanges } = config.store;
+  const { keepVersions, keepAliasChanges } = config.store;
   return new Retention({
     store,
     live: serving.models,
     ...(jobs === undefined ? {} : { jobs: { list: () => jobs.list(), holder } }),
     keepVersions,
     keepAliasChanges,
-    intervalMs: collectMs,
+    intervalMs: only === undefined ? config.store.collectMs : 0,
     onCollected: ({ removedVersions, removedBlobs, freedBytes }) => {
       if (removedBlobs === 0 && removedVersions.length === 0) return;
       metrics.store.collected(removedVersions.length, removedBlobs, freedBytes);
@@ -337,7 +374,7 @@ function featureDirectory(config: Pick<Config, "store" | "training">): string {
   return join(workDirectory(config), "features");
 }
 
-function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobParts): Promise<JobService> {
+async function openJobs({ config, serving, log, executor, only }: AdminOptions, parts: JobParts): Promise<JobService> {
   const { store, resolvePath, gate } = parts;
   const directory = workDirectory(config);
   const cache = featureDirectory(config);
@@ -374,15 +411,22 @@ function openJobs({ config, serving, log, executor }: AdminOptions, parts: JobPa
     },
     ...{ atWorkPerSubmitter, retentionMs: retentionDays * DAY_MS },
   };
-  if (queue === "own") return openJobService({ ...common, directory: join(directory, "jobs") });
-  return openSharedJobService({
+  if (queue === "own" && only === undefined) return openJobService({ ...common, directory: join(directory, "jobs") });
+  const places = only === undefined ? await openJobPlaces(config.jobs, log) : undefined;
+  const opened = openSharedJobService({
     ...common,
     directory: sharedJobsDirectory(directory),
     store: store.jobs,
     trainer: parts.holder,
+    ...(places === undefined ? {} : { places, takes: () => false }),
+    ...(only === undefined ? {} : { takes: ({ id }) => id === only.id, onNoRoom: () => only.onNoRoom() }),
     times: { leaseMs, heartbeatMs: leaseMs / SIGNS_PER_LEASE },
     pollMs: config.store.pollMs,
     onError: (error) => log.error({ err: error }, "the queue of jobs could not be looked at; it is tried again"),
+  });
+  return opened.catch(async (error: unknown) => {
+    await places?.close();
+    throw error;
   });
 }
 

@@ -14,24 +14,24 @@ import type { ServerLog } from "../log.ts";
 
 /** What a tracking server is told by. */
 export interface TrackedParts {
-  readonly config: Pick<Config, "tracking" | "jobs">;
+  readonly config: Pick<Config, "tracking">;
   readonly jobs: JobService;
   readonly store: Pick<Store, "resolve" | "versions">;
-  /** Names this server among those that share jobs. */
-  readonly holder: string;
+  /** Names this server among those that share jobs; absent where the jobs are its own. */
+  readonly trainer?: string;
   readonly log: ServerLog;
   readonly metrics: Pick<JobMetrics, "tracked" | "trackingFailed">;
 }
 
 /** Begins to tell a tracking server of jobs, where the settings name one. */
-export function trackRuns({ config, jobs, store, holder, log, metrics }: TrackedParts): RunTracking | undefined {
+export function trackRuns({ config, jobs, store, trainer, log, metrics }: TrackedParts): RunTracking | undefined {
   const { mlflowUri: uri, mlflowExperiment: experiment, mlflowCredentialFile: file } = config.tracking;
   if (uri === "") return undefined;
   const credential = async () => (file === "" ? "" : (await readFile(file, "utf8")).trim());
   return new RunTracking({
     client: new MlflowClient({ uri, credential }),
     ...{ experiment, jobs, every: everyUnreferenced, onPoints: metrics.tracked },
-    ...(config.jobs.queue === "own" ? {} : { trainer: holder }),
+    ...(trainer === undefined ? {} : { trainer }),
     card: (version) => cardOf(store, version),
     onReach(error) {
       if (error === undefined) {

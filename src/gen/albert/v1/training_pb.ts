@@ -1433,7 +1433,8 @@ export type JobEvent = Message<"albert.v1.JobEvent"> & {
   /**
    * state_changed, activity, start_chosen, planned, validation_issue, step_metrics, eval_result, checkpoint_written,
    * checkpoint_pruned, warning, repeat_begun, repeats_done, sweep_progress, resumed, yielded, diverged, rolled_back, result_ready, dataset_stored, published, gate_result,
-   * promoted, not_promoted, annotated; of a job that servers share also claimed, released, pause_asked, files_kept.
+   * promoted, not_promoted, annotated; of a job that servers share also claimed, released, pause_asked, files_kept, and pod (of a job
+   * that runs in a pod of Kubernetes: how it stands with that; detail_json has job, pod, reason).
    *
    * @generated from field: string kind = 3;
    */
