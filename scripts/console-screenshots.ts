@@ -4,14 +4,12 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { startApp } from "../src/app.ts";
 import { openEncoder } from "../src/cli/search/search-models.ts";
-import { modelsToServe } from "../src/cli/server/models-to-serve.ts";
-import { loadConfig } from "../src/config/load.ts";
 import type { HeadKind } from "../src/model/heads.ts";
 import { buildIndex } from "../src/search/index/build-index.ts";
 import { writeIndexFile } from "../src/search/index/index-file.ts";
 import { servedModels } from "../src/server/inference/models.ts";
+import { startBundledApp } from "./bundled-app.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 
 const OUTPUT = join(import.meta.dirname, "../docs/images");
@@ -165,22 +163,7 @@ async function fineTune(page: Page, directory: string): Promise<void> {
 const chromium = findChromium();
 if (chromium === undefined) throw new Error("no Chromium was found: name one in the environment variable CHROMIUM");
 const directory = mkdtempSync(join(tmpdir(), "albert-screenshots-"));
-const free = "127.0.0.1:0";
-const { config } = loadConfig({});
-const quiet = { debug() {}, info() {}, warn: console.warn, error: console.error };
-const app = await startApp(
-  {
-    config: {
-      ...config,
-      server: { ...config.server, publicAddress: free, adminAddress: free, metricsAddress: free, consoleAddress: free },
-      search: { indexes: [`docs=${await indexOf(directory)}`] },
-      store: { ...config.store, directory: join(directory, "store") },
-      runtime: { ...config.runtime, device: "cpu" },
-    },
-    log: quiet,
-  },
-  modelsToServe([]),
-);
+const app = await startBundledApp(directory, [`docs=${await indexOf(directory)}`]);
 const browser = await launchChromium(chromium);
 try {
   const chosen = process.argv.slice(2);

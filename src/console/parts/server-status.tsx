@@ -48,8 +48,8 @@ function sentence(status: Status): string {
     case "asking":
       return "Connecting";
     case "serving": {
-      const absent = status.absent.length === 0 ? "" : `, ${status.absent.length} not`;
-      return `Serving ${status.models} ${status.models === 1 ? "model" : "models"}${absent}`;
+      if (status.absent.length > 0) return `Serving ${status.models} of ${status.models + status.absent.length}`;
+      return `Serving ${status.models} ${status.models === 1 ? "model" : "models"}`;
     }
     case "training":
       return "Training only";

@@ -1,34 +1,37 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { LINE_COLOURS, LineNames } from "./curves-over.tsx";
 import { drawLines } from "./draw-lines.ts";
+import type { RunLine } from "./run-lines.ts";
 
 // Draws one curve of a job.
 
 const HEIGHT = 150;
 
-export interface CurvePoint {
-  readonly step: number;
-  readonly value: number;
-}
-
-/** One quantity over the steps of a job. The newest value is also written out, for those who do not see the line. */
+/**
+ * One quantity over the steps of a job, with a line for each of its runs. The newest value is also written out, of several runs that of
+ * each, for those who do not see the lines.
+ */
 export function Curve({
   title,
-  points,
+  lines,
   digits = 4,
 }: {
   readonly title: string;
-  readonly points: readonly CurvePoint[];
+  readonly lines: readonly RunLine[];
   readonly digits?: number;
 }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
+  const count = Math.max(1, lines.length);
   useEffect(() => {
     if (box.current === null) return;
     const { chart, remove } = drawLines(box.current, {
       height: HEIGHT,
-      lines: [{ colour: "--accent" }],
-      data: [[], []],
+      lines: Array.from({ length: count }, (_, i) =>
+        count === 1 ? { colour: "--accent" } : { colour: LINE_COLOURS[i % LINE_COLOURS.length]!, spanGaps: true },
+      ),
+      data: dataOf(lines),
       further: { cursor: { show: false } },
       range: aroundValues,
     });
@@ -37,19 +40,31 @@ export function Curve({
       remove();
       plot.current = undefined;
     };
-  }, []);
-  useEffect(() => {
-    plot.current?.setData([points.map((point) => point.step), points.map((point) => point.value)]);
-  }, [points]);
-  const last = points.at(-1);
+  }, [count]);
+  useEffect(() => plot.current?.setData(dataOf(lines)), [lines]);
+  const last = lines.at(-1)?.values.at(-1);
   return (
     <figure class="curve">
       <figcaption>
-        {title} <b>{last === undefined ? "–" : formatValue(last.value, digits)}</b>
+        {title} <b>{last === undefined ? "–" : formatValue(last, digits)}</b>
       </figcaption>
-      <div ref={box} aria-hidden="true" />
+      <div ref={box} style={{ minHeight: `${HEIGHT}px` }} aria-hidden="true" />
+      {lines.length > 1 && (
+        <LineNames
+          lines={lines.map(({ run, values }, colour) => ({
+            ...{ name: run, colour },
+            value: formatValue(values.at(-1) ?? Number.NaN, digits),
+          }))}
+        />
+      )}
     </figure>
   );
+}
+
+/** Steps, and below them the values of each line, with gaps where it has none. */
+function dataOf(lines: readonly RunLine[]): uPlot.AlignedData {
+  if (lines.length === 0) return [[], []];
+  return uPlot.join(lines.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]]));
 }
 
 /** A line that does not move gets room above and below; others the ordinary range. */

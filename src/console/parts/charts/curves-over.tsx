@@ -5,7 +5,8 @@ import { drawLines } from "./draw-lines.ts";
 // Draws one quantity of several runs over each other.
 
 const HEIGHT = 190;
-const COLOURS = ["--stage-5", "--stage-2", "--stage-3", "--stage-6", "--stage-4", "--stage-1"];
+/** Names of the colours of lines that lie over each other, in the order of the lines. */
+export const LINE_COLOURS = ["--stage-5", "--stage-2", "--stage-3", "--stage-6", "--stage-4", "--stage-1"];
 
 export interface NamedLine {
   readonly name: string;
@@ -22,7 +23,7 @@ export function CurvesOver({ title, lines }: { readonly title: string; readonly 
     if (box.current === null) return;
     const { remove } = drawLines(box.current, {
       height: HEIGHT,
-      lines: lines.map(({ colour }) => ({ colour: COLOURS[colour % COLOURS.length]!, spanGaps: true })),
+      lines: lines.map(({ colour }) => ({ colour: LINE_COLOURS[colour % LINE_COLOURS.length]!, spanGaps: true })),
       data: uPlot.join(lines.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]])),
     });
     return remove;
@@ -30,19 +31,35 @@ export function CurvesOver({ title, lines }: { readonly title: string; readonly 
   return (
     <figure class="curve">
       <figcaption>{title}</figcaption>
-      <div ref={box} aria-hidden="true" />
-      <ul class="curve-names">
-        {lines.map(({ name, colour, values }) => (
-          <li key={name}>
-            <span
-              class="swatch"
-              style={{ background: `var(${COLOURS[colour % COLOURS.length]})` }}
-              aria-hidden="true"
-            />
-            {name} <b>{Number((values.at(-1) ?? Number.NaN).toPrecision(4))}</b>
-          </li>
-        ))}
-      </ul>
+      <div ref={box} style={{ minHeight: `${HEIGHT}px` }} aria-hidden="true" />
+      <LineNames
+        lines={lines.map(({ name, colour, values }) => ({
+          ...{ name, colour },
+          value: String(Number((values.at(-1) ?? Number.NaN).toPrecision(4))),
+        }))}
+      />
     </figure>
+  );
+}
+
+/** What lines are called, with their colours and last values. */
+export function LineNames({
+  lines,
+}: {
+  readonly lines: readonly { readonly name: string; readonly colour: number; readonly value: string }[];
+}) {
+  return (
+    <ul class="curve-names">
+      {lines.map(({ name, colour, value }) => (
+        <li key={name}>
+          <span
+            class="swatch"
+            style={{ background: `var(${LINE_COLOURS[colour % LINE_COLOURS.length]})` }}
+            aria-hidden="true"
+          />
+          {name} <b>{value}</b>
+        </li>
+      ))}
+    </ul>
   );
 }

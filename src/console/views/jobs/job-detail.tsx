@@ -3,17 +3,19 @@ import { type Job, type JobEvent, JobKind, type JobOwner, JobStateSchema } from 
 import { explain, training } from "../../api.ts";
 import { Problems } from "../../parts/calls/problems.tsx";
 import { useCall } from "../../parts/calls/use-call.ts";
-import { Curve, type CurvePoint } from "../../parts/charts/curve.tsx";
+import { Curve } from "../../parts/charts/curve.tsx";
+import { type RunLine, RunLines } from "../../parts/charts/run-lines.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { durationText } from "../../parts/words/duration-text.ts";
 import { enumName } from "../../parts/words/enum-name.ts";
 import { jobTone } from "./job-tone.ts";
 import { SweepTrials } from "./sweep-trials.tsx";
 
+/** What is drawn of a job. */
 interface Curves {
-  readonly loss: readonly CurvePoint[];
-  readonly learningRate: readonly CurvePoint[];
-  readonly metric: readonly CurvePoint[];
+  readonly loss: readonly RunLine[];
+  readonly learningRate: readonly RunLine[];
+  readonly metric: readonly RunLine[];
   readonly metricName: string;
 }
 
@@ -25,9 +27,12 @@ export function JobDetail({
   jobId,
   onChanged,
   onOpen,
+  showEvents = true,
 }: {
   readonly jobId: string;
   readonly onChanged: () => void;
+  /** Whether its log is open from the beginning. */
+  readonly showEvents?: boolean;
   /** Shows another job. */
   readonly onOpen: (jobId: string) => void;
 }) {
@@ -43,6 +48,7 @@ export function JobDetail({
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
+    const lines = new RunLines();
     const refresh = async () => {
       const reply = await training.getJob({ jobId }, { signal });
       setJob(reply.job);
@@ -57,7 +63,7 @@ export function JobDetail({
             if (update.case !== "event") continue;
             afterSequence = update.value.sequence;
             const event = update.value;
-            if (event.progress !== undefined) setCurves((before) => withProgress(before, event));
+            if (lines.add(event)) setCurves((before) => drawn(lines, event, before));
             if (event.kind !== "step_metrics") setEvents((before) => [...before.slice(-199), event]);
             // What happened before this page looked is in the job already.
             if (current !== undefined && event.sequence <= current.lastSequence) continue;
@@ -87,7 +93,13 @@ export function JobDetail({
   useEffect(() => {
     if (shown) card.current?.scrollIntoView({ block: "nearest" });
   }, [shown]);
-  if (job === undefined) return <Problems problems={problems} />;
+  if (job === undefined) {
+    return problems.length > 0 ? (
+      <Problems problems={problems} />
+    ) : (
+      <p class="card job-room muted">Reading the job …</p>
+    );
+  }
   const { step = 0, totalSteps = 0, etaSeconds = 0, tokensPerSecond = 0 } = job.progress ?? {};
   const unit = job.spec?.kind === JobKind.SWEEP ? "judgement" : "step";
   const trialOf = job.spec?.trial;
@@ -118,20 +130,27 @@ export function JobDetail({
           </button>
         )}
       </div>
-      {totalSteps > 0 && <progress aria-label={`Step ${step} of ${totalSteps}`} value={step} max={totalSteps} />}
-      <Findings of={job} />
+      {(totalSteps > 0 || !job.terminal) && (
+        <progress
+          aria-label={totalSteps > 0 ? `Step ${step} of ${totalSteps}` : "Not begun"}
+          value={step}
+          max={Math.max(1, totalSteps)}
+        />
+      )}
       <Problems problems={problems} />
       {cancelCall.state === "failed" && <Problems problems={cancelCall.problems} />}
       {job.spec?.kind === JobKind.SWEEP ? (
         <SweepTrials jobId={jobId} onOpen={onOpen} />
       ) : (
         <div class="curves">
-          <Curve title="Loss" points={curves.loss} />
-          <Curve title="Learning rate" points={curves.learningRate} digits={6} />
-          <Curve title={curves.metricName} points={curves.metric} />
+          <Curve title="Loss" lines={curves.loss} />
+          <Curve title="Learning rate" lines={curves.learningRate} digits={6} />
+          <Curve title={curves.metricName} lines={curves.metric} />
         </div>
       )}
-      <details open>
+      {/* Below the curves: while these are looked at, nothing may push them away. */}
+      <Findings of={job} />
+      <details open={showEvents}>
         <summary>Events</summary>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
         <ol class="events" reversed tabIndex={0} aria-label="Events, newest first">
@@ -167,20 +186,8 @@ function ownerText({ host, generation, silentSeconds }: JobOwner): string {
   return `on ${host} (claim ${generation}${silent})`;
 }
 
-function withProgress(curves: Curves, event: JobEvent): Curves {
-  const progress = event.progress;
-  if (progress === undefined) return curves;
-  if (event.kind === "eval_result") {
-    const name = progress.bestMetric || Object.keys(progress.metrics)[0];
-    const value = name === undefined ? undefined : progress.metrics[name];
-    return name === undefined || value === undefined
-      ? curves
-      : { ...curves, metricName: name, metric: [...curves.metric, { step: progress.step, value }] };
-  }
-  if (event.kind !== "step_metrics") return curves;
-  return {
-    ...curves,
-    loss: [...curves.loss, { step: progress.step, value: progress.loss }],
-    learningRate: [...curves.learningRate, { step: progress.step, value: progress.learningRate }],
-  };
+function drawn(lines: RunLines, { kind, progress }: JobEvent, before: Curves): Curves {
+  const told = kind === "eval_result" ? progress?.bestMetric || Object.keys(progress?.metrics ?? {})[0] : undefined;
+  const metricName = told ?? before.metricName;
+  return { loss: lines.of("loss"), learningRate: lines.of("learning rate"), metric: lines.of(metricName), metricName };
 }

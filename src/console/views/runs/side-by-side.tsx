@@ -27,7 +27,7 @@ function nameOf({ job: { id, spec, modelVersion } }: Run): string {
 }
 
 function Shown({ runs }: { readonly runs: readonly Run[] }) {
-  const names = [...new Set(runs.flatMap(({ curves }) => [...curves.keys()]))];
+  const names = [...new Set(runs.flatMap(({ curves }) => curves.names))];
   const settings = [...new Set(runs.flatMap((run) => [...run.settings.keys()]))].sort();
   const differing = settings.filter((name) => new Set(runs.map((run) => run.settings.get(name))).size > 1);
   return (
@@ -41,10 +41,14 @@ function Shown({ runs }: { readonly runs: readonly Run[] }) {
             <CurvesOver
               key={name}
               title={name}
-              lines={runs.flatMap((run) => {
-                const curve = run.curves.get(name);
-                return curve === undefined ? [] : [{ name: nameOf(run), colour: runs.indexOf(run), ...curve }];
-              })}
+              lines={runs.flatMap((run, i) =>
+                // Of one job each of its runs has a colour, of several jobs each job.
+                run.curves.of(name).map((line, j) => ({
+                  ...line,
+                  name: line.run === "" ? nameOf(run) : `${nameOf(run)} ${line.run}`,
+                  colour: runs.length === 1 ? j : i,
+                })),
+              )}
             />
           ))}
         </div>

@@ -26,6 +26,14 @@ export function Taught({ jobId }: { readonly jobId: string }) {
       <p class="crumbs">
         <a href={hrefOf("teach")}>Teach another</a>
       </p>
+      <JobDetail
+        jobId={jobId}
+        showEvents={false}
+        onChanged={() => void look()}
+        onOpen={(id) => {
+          window.location.hash = hrefOf("jobs", { job: id });
+        }}
+      />
       {call.state === "failed" && <Problems problems={call.problems} />}
       <section class="card become" aria-labelledby="verdict-heading" aria-live="polite">
         <h2 id="verdict-heading">What {result?.name ?? "it"} has become</h2>
@@ -60,13 +68,6 @@ export function Taught({ jobId }: { readonly jobId: string }) {
           </>
         )}
       </section>
-      <JobDetail
-        jobId={jobId}
-        onChanged={() => void look()}
-        onOpen={(id) => {
-          window.location.hash = hrefOf("jobs", { job: id });
-        }}
-      />
     </>
   );
 }

@@ -136,7 +136,7 @@ function VersionSelect({
 }
 
 function Compared({ reply }: { readonly reply: CompareVersionsResponse }) {
-  const { before, after, metric, better, findings, agreement, fixedRows, fixed, brokenRows, broken } = reply;
+  const { before, after, metric, better, findings, fixedRows, fixed, brokenRows, broken } = reply;
   if (before === undefined || after === undefined) return null;
   const winner =
     better === BetterVersion.BEFORE ? before.name : better === BetterVersion.AFTER ? after.name : undefined;
@@ -162,7 +162,6 @@ function Compared({ reply }: { readonly reply: CompareVersionsResponse }) {
         {findings.map((finding) => (
           <li key={finding}>{finding}</li>
         ))}
-        {agreement !== undefined && <li>They give the same answer to {(100 * agreement).toFixed(1)} % of examples.</li>}
       </ul>
       <Changed heading={`Fixed by ${after.name}`} rows={fixedRows} list={fixed} />
       <Changed heading={`Broken by ${after.name}`} rows={brokenRows} list={broken} />

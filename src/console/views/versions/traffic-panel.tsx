@@ -67,6 +67,7 @@ const WORDS: Readonly<Record<string, string>> = {
   failed: "failed",
   slow: "slow",
   differs: "decided differently",
+  wrong: "judged wrong",
 };
 
 const TONES: Readonly<Record<number, Tone>> = {

@@ -128,7 +128,7 @@ function ReportCard({
   return (
     <section class="card" aria-labelledby="report-heading">
       <h2 id="report-heading">Where it is wrong</h2>
-      {call.state === "running" && <p class="muted">Reading the report …</p>}
+      {call.state === "running" && <p class="muted report-room">Reading the report …</p>}
       {call.state === "failed" && <Problems problems={call.problems} />}
       {call.state === "done" && call.value === undefined && (
         <p class="empty">
