@@ -20,6 +20,10 @@ export interface CanaryConditions {
   readonly disagreement: number;
   /** Requests that the challenger answers before it may be promoted. */
   readonly minRequests: number;
+  /** Of the answers that people judge, the challenger's may be wrong this many times as often as the champion's. */
+  readonly wrongRatio: number;
+  /** Answers of the challenger that people judge before it may be promoted. */
+  readonly minJudged: number;
   /** Promote although the gate did not pass. */
   readonly overrideGate: boolean;
 }

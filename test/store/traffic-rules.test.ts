@@ -22,6 +22,8 @@ const conditions: CanaryConditions = {
   slowRatio: 2,
   disagreement: 0.1,
   minRequests: 1000,
+  wrongRatio: 1.25,
+  minJudged: 0,
   overrideGate: false,
 };
 const canary = (version: number, percent = 10): TrafficRequest => ({ mode: "canary", version, percent, conditions });

@@ -14,6 +14,8 @@ interface TrafficFlags extends AdminFlags {
   readonly slowRatio?: number;
   readonly disagreement?: number;
   readonly minRequests?: number;
+  readonly wrongRatio?: number;
+  readonly minJudged?: number;
   readonly override?: true;
   readonly expect?: number;
   readonly reason?: string;
@@ -27,7 +29,10 @@ const DECISIONS = {
 } as const;
 
 /** Flags that only a canary has. */
-const OF_CANARIES = ["decide", "alpha", "errorRatio", "slowRatio", "disagreement", "minRequests", "override"] as const;
+const OF_CANARIES = [
+  ...(["decide", "alpha", "errorRatio", "slowRatio", "disagreement", "minRequests"] as const),
+  ...(["wrongRatio", "minJudged", "override"] as const),
+];
 
 /** Adds `albert models traffic`: the share of a challenger on every server with the same store. */
 export function registerTraffic(models: Command): void {
@@ -50,6 +55,12 @@ export function registerTraffic(models: Command): void {
     .option("--slow-ratio <n>", "times as often as the champion it may be slow (default: 2)", between(1, 1e6))
     .option("--disagreement <p>", "share of requests it may decide differently (default: 0.1)", between(0, 1))
     .option("--min-requests <n>", "requests it answers before it may be promoted (default: 1000)", wholeNumber)
+    .option(
+      "--wrong-ratio <n>",
+      "times as often as the champion it may be wrong, of the answers that people judge (default: 1.25)",
+      between(1, 1e6),
+    )
+    .option("--min-judged <n>", "its answers that people judge before it may be promoted (default: 0)", wholeNumber)
     .option("--override", "promote although the gate did not pass; needs --reason")
     .option("--expect <generation>", "generation the traffic must have (default: the present one)", wholeNumber)
     .option("--reason <text>", "why; kept with the change")
@@ -68,6 +79,8 @@ export function registerTraffic(models: Command): void {
           errorRatio: given.errorRatio ?? 0,
           slowRatio: given.slowRatio ?? 0,
           minRequests: given.minRequests ?? 0,
+          wrongRatio: given.wrongRatio ?? 0,
+          minJudged: given.minJudged ?? 0,
           overrideGate: override ?? false,
           ...(given.disagreement === undefined ? {} : { disagreement: given.disagreement }),
         };

@@ -5,12 +5,13 @@ import type { Counts } from "../../store/canary-evidence.ts";
 import type { Store } from "../../store/store.ts";
 import type { TrafficRule } from "../../store/traffic-rules.ts";
 import type { CanaryObserver } from "./canary-observer.ts";
-import { type Judgement, judgeCanary } from "./judge-canary.ts";
+import { DEFAULT_CONDITIONS, type JudgedAnswers, type Judgement, judgeCanary } from "./judge-canary.ts";
+import { judgedAnswers } from "./judged-answers.ts";
 
 // Brings what this process counts of canaries into the store, and judges them by what all processes counted.
 
 export interface CanaryJudgeOptions {
-  readonly store: Pick<Store, "aliases" | "evidence">;
+  readonly store: Pick<Store, "aliases" | "evidence" | "judgements">;
   readonly live: Pick<ModelRegistry, "list" | "canaryCounts">;
   readonly canaries: Pick<CanaryObserver, "doubt">;
   /** Acts on a verdict; of several servers that do so at once, the store lets one. */
@@ -27,6 +28,8 @@ interface Told {
   readonly rule: string;
   /** Counts that are in the store. */
   readonly counts: Counts;
+  /** How much people had said of answers when the canary was judged. */
+  readonly said: number;
   /** Counts that may be, because the answer got lost. */
   readonly pending?: { readonly change: string; readonly counts: Counts };
 }
@@ -34,7 +37,7 @@ interface Told {
 /**
  * The evidence is the sum over all processes, so that a canary is judged as soon as all of them together have seen enough, and the
  * promise about false alarms holds whatever their number is. A process adds its counts every `intervalMs`, and nothing while it
- * has counted nothing; whoever adds judges the sum.
+ * has counted nothing; whoever adds, or sees that people judged more answers, judges the sum.
  */
 export class CanaryJudge {
   readonly #options: CanaryJudgeOptions;
@@ -72,37 +75,44 @@ export class CanaryJudge {
     const now: Counts | undefined = live.canaryCounts(model);
     if (now === undefined) return;
     const known = this.#told.get(model);
-    const told: Told = known?.rule === ruleId ? known : { rule: ruleId, counts: {} };
-    if (told.pending === undefined && isEqual(now, told.counts)) return;
+    const told: Told = known?.rule === ruleId ? known : { rule: ruleId, counts: {}, said: 0 };
+    const said = await store.judgements.list(model);
+    const isCounted = told.pending === undefined && isEqual(now, told.counts);
+    if (isCounted && said.length === told.said) return;
     const change = told.pending ?? { change: randomUUID(), counts: now };
     const { rule } = (await store.aliases.list(model)).traffic;
     if (rule?.id !== ruleId) return; // it is over, or another began: this process will follow
-    this.#told.set(model, { ...told, pending: change });
-    const sums = await store.evidence.add(model, ruleId, difference(change.counts, told.counts), change.change);
+    if (!isCounted) this.#told.set(model, { ...told, pending: change });
+    const sums = isCounted
+      ? await store.evidence.read(model, ruleId)
+      : await store.evidence.add(model, ruleId, difference(change.counts, told.counts), change.change);
     if (sums === undefined) {
       this.#told.set(model, told); // others were faster, again and again; they have not taken these in
       return;
     }
-    this.#told.set(model, { rule: ruleId, counts: change.counts });
-    const judgement = judged(rule, sums);
+    this.#told.set(model, { rule: ruleId, counts: change.counts, said: said.length });
+    const judgement = judged(rule, sums, judgedAnswers(said, rule));
     for (const { name, doubt } of judgement.criteria) canaries.doubt(model, name, Math.min(1, doubt));
     if (judgement.verdict !== "undecided") await decide(model, rule, judgement);
   }
 }
 
-/** The judgement of a canary by what the servers have brought into the store; undefined of anything else. */
+/** The judgement of a canary by what servers and people have brought into the store; undefined of anything else. */
 export async function judgementOf(
-  store: Pick<Store, "evidence">,
+  store: Pick<Store, "evidence" | "judgements">,
   model: string,
   rule: TrafficRule | undefined,
 ): Promise<Judgement | undefined> {
   if (rule?.mode !== "canary" || rule.conditions === undefined) return undefined;
-  return judged(rule, await store.evidence.read(model, rule.id));
+  const said = await store.judgements.list(model);
+  return judged(rule, await store.evidence.read(model, rule.id), judgedAnswers(said, rule));
 }
 
-function judged(rule: TrafficRule, counts: Counts): Judgement {
+function judged(rule: TrafficRule, counts: Counts, answers: JudgedAnswers): Judgement {
   if (rule.conditions === undefined) return { verdict: "undecided", reason: "nobody asked", criteria: [] };
-  return judgeCanary({ ...NO_COUNTS, ...counts }, rule.conditions, rule.percent);
+  // A rule of an earlier release has no conditions on what people judge.
+  const conditions = { ...DEFAULT_CONDITIONS, ...rule.conditions };
+  return judgeCanary({ ...NO_COUNTS, ...counts }, conditions, rule.percent, answers);
 }
 
 function isEqual(a: Counts, b: Counts): boolean {

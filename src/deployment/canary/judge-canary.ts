@@ -1,6 +1,6 @@
 import type { CanaryCounts } from "../../serving/traffic/canary-trials.ts";
 import type { CanaryConditions } from "../../store/traffic-rules.ts";
-import { evidenceAbove, type Interval, rateInterval } from "./sequential-test.ts";
+import { evidenceAbove, evidenceOfMore, type Interval, rateInterval, type Trials } from "./sequential-test.ts";
 
 // Judges a canary by what was counted. Pure: it decides nothing and changes nothing.
 
@@ -10,10 +10,18 @@ export interface JudgedRate extends Interval {
   readonly of: number;
 }
 
+/** Answers of both versions that people judged, and how many of them were wrong. */
+export interface JudgedAnswers {
+  readonly champion: Trials;
+  readonly challenger: Trials;
+}
+
+const NOTHING_JUDGED: JudgedAnswers = { champion: { events: 0, of: 0 }, challenger: { events: 0, of: 0 } };
+
 /** One respect in which a canary is compared with the champion. */
 export interface JudgedCriterion {
-  /** `failed`, `slow`: more often than the champion; `differs`: from the champion, too often. */
-  readonly name: "failed" | "slow" | "differs";
+  /** `failed`, `slow`, `wrong` (of the answers that people judged): more often than the champion; `differs`: from the champion, too often. */
+  readonly name: "failed" | "slow" | "differs" | "wrong";
   /** Absent where the champion has no rate of its own. */
   readonly champion?: JudgedRate;
   readonly challenger: JudgedRate;
@@ -39,6 +47,8 @@ export const DEFAULT_CONDITIONS: CanaryConditions = {
   slowRatio: 2,
   disagreement: 0.1,
   minRequests: 1000,
+  wrongRatio: 1.25,
+  minJudged: 0,
   overrideGate: false,
 };
 
@@ -46,19 +56,29 @@ export const DEFAULT_CONDITIONS: CanaryConditions = {
 const FAILED_MARGIN = 0.02;
 const SLOW_MARGIN = 0.1;
 
-/** Each of the three criteria may raise a false alarm with a third of alpha. */
-const CRITERIA = 3;
+/** Of the answers that people judged, a canary may be wrong in so much more. */
+const WRONG_MARGIN = 0.1;
+
+/** Each of the four criteria may raise a false alarm with a quarter of alpha. */
+const CRITERIA = 4;
 
 /**
  * Judges a canary that gets `percent` of the requests.
  *
  * That it is worse is shown by a sequential test: of all failures (and of all slow answers) of both versions, the share that falls
  * to a canary like the champion is its share of the requests, whatever else fails or slows down at the time; an e-value measures how
- * much more fell to it. `differs` is tested in the same way against the share that may differ. That it is good is shown where the
- * ends of confidence sequences keep the margins. Either may be looked at as often as one likes.
+ * much more fell to it. `differs` is tested in the same way against the share that may differ. Which answers people judge nobody
+ * knows beforehand, so `wrong` compares the rates of the two, by an e-value too. That it is good is shown where the ends of
+ * confidence sequences keep the margins; for that nobody need have judged an answer, unless the conditions say so. Either may be
+ * looked at as often as one likes.
  */
-export function judgeCanary(counts: CanaryCounts, conditions: CanaryConditions, percent: number): Judgement {
-  const { alpha, errorRatio, slowRatio, disagreement, minRequests } = conditions;
+export function judgeCanary(
+  counts: CanaryCounts,
+  conditions: CanaryConditions,
+  percent: number,
+  judged: JudgedAnswers = NOTHING_JUDGED,
+): Judgement {
+  const { alpha, errorRatio, slowRatio, disagreement, minRequests, wrongRatio, minJudged } = conditions;
   const limit = Math.log(CRITERIA / alpha);
   const rate = (events: number, of: number): JudgedRate => ({ events, of, ...rateInterval(events, of, alpha / 2) });
   const doubtOf = (evidence: number) => Math.max(0, evidence / limit);
@@ -74,6 +94,10 @@ export function judgeCanary(counts: CanaryCounts, conditions: CanaryConditions, 
     const cleared = challenger.high - champion.low <= margin;
     return { name, champion, challenger, doubt: doubtOf(evidence), cleared };
   };
+  const [championWrong, wrong] = [judged.champion, judged.challenger].map(({ events, of }) => rate(events, of)) as [
+    JudgedRate,
+    JudgedRate,
+  ];
   const differing = rate(counts.disagreed, counts.compared);
   const criteria: JudgedCriterion[] = [
     against(
@@ -97,6 +121,13 @@ export function judgeCanary(counts: CanaryCounts, conditions: CanaryConditions, 
       // Answers that decide nothing, such as vectors, cannot be compared.
       cleared: counts.compared === 0 || differing.high <= disagreement,
     },
+    {
+      name: "wrong",
+      champion: championWrong,
+      challenger: wrong,
+      doubt: doubtOf(evidenceOfMore(judged.challenger, judged.champion, wrongRatio)),
+      cleared: wrong.high - championWrong.low <= WRONG_MARGIN,
+    },
   ];
   const worse = criteria.filter(({ doubt }) => doubt >= 1);
   if (worse.length > 0) return { verdict: "worse", reason: worse.map(worseText).join("; "), criteria };
@@ -104,15 +135,19 @@ export function judgeCanary(counts: CanaryCounts, conditions: CanaryConditions, 
   if (answered < minRequests) {
     return { verdict: "undecided", reason: `${answered} of ${minRequests} requests`, criteria };
   }
-  const open = criteria.filter(({ cleared }) => !cleared);
+  if (wrong.of < minJudged) {
+    return { verdict: "undecided", reason: `people judged ${wrong.of} of ${minJudged} answers`, criteria };
+  }
+  const open = criteria.filter(({ name, cleared }) => !cleared && name !== "wrong");
   if (open.length > 0) {
     return { verdict: "undecided", reason: `not yet shown: ${open.map(openText).join("; ")}`, criteria };
   }
-  const reason = `as good as the champion in ${answered} requests: ${criteria.map(rateText).join(", ")}`;
+  const told = criteria.filter(({ name, challenger }) => name !== "wrong" || challenger.of > 0);
+  const reason = `as good as the champion in ${answered} requests: ${told.map(rateText).join(", ")}`;
   return { verdict: "good", reason, criteria };
 }
 
-const WORDS = { failed: "failed", slow: "slow", differs: "decided differently" } as const;
+const WORDS = { failed: "failed", slow: "slow", differs: "decided differently", wrong: "judged wrong" } as const;
 
 function rateText({ name, champion, challenger }: JudgedCriterion): string {
   const beside = champion === undefined ? "" : ` (champion ${champion.events} of ${champion.of})`;

@@ -18,6 +18,45 @@ export function evidenceAbove(events: number, trials: number, bound: number): nu
   return integral - Math.log1p(-bound) - logLikelihood(events, trials, bound);
 }
 
+/** Events of one of two kinds of trials. */
+export interface Trials {
+  readonly events: number;
+  readonly of: number;
+}
+
+/**
+ * How much the data speak for a rate above `ratio` times another: the logarithm of an e-value, as `evidenceAbove`, for trials whose
+ * division between the two nobody knows beforehand. The likelihood over a uniform prior on both rates is divided by the largest
+ * likelihood that any two rates within the bound have, which is at least that of the true ones (L. Wasserman, A. Ramdas and
+ * S. Balakrishnan, "Universal inference", PNAS 2020).
+ *
+ * @param ratio  at least 1
+ */
+export function evidenceOfMore(one: Trials, other: Trials, ratio: number): number {
+  if (one.of === 0 || other.of === 0) return 0;
+  const mixed = [one, other].reduce((sum, { events, of }) => sum + logBeta(events + 1, of - events + 1), 0);
+  const [rate, otherRate] = likeliestWithin(one, other, ratio);
+  return mixed - logLikelihood(one.events, one.of, rate) - logLikelihood(other.events, other.of, otherRate);
+}
+
+/** Of two rates of which the first is at most `ratio` times the second, the likeliest. */
+function likeliestWithin(one: Trials, other: Trials, ratio: number): [rate: number, otherRate: number] {
+  const [rate, otherRate] = [one.events / one.of, other.events / other.of];
+  if (rate <= ratio * otherRate) return [rate, otherRate];
+  // Else they lie at the bound, where the likelihood is concave: its slope is followed to zero.
+  let [low, high] = [otherRate, rate / ratio];
+  for (let i = 0; i < HALVINGS; i++) {
+    const at = (low + high) / 2;
+    const slope =
+      (one.events + other.events) / at -
+      (other.of - other.events) / (1 - at) -
+      (ratio * (one.of - one.events)) / (1 - ratio * at);
+    if (slope > 0) low = at;
+    else high = at;
+  }
+  return [Math.min(1, ratio * high), high];
+}
+
 /** A lower and an upper end between which a rate lies. */
 export interface Interval {
   readonly low: number;

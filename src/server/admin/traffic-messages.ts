@@ -78,7 +78,7 @@ function readConditions(
   percent: number,
   violations: FieldViolation[],
 ): CanaryConditions {
-  const { decide, alpha, errorRatio, slowRatio, disagreement, minRequests } = DEFAULT_CONDITIONS;
+  const { decide, alpha, errorRatio, slowRatio, disagreement, minRequests, wrongRatio } = DEFAULT_CONDITIONS;
   // Without requests on the champion there is nothing to compare with.
   const byDefault = percent < 100 ? decide : "none";
   if (message === undefined) return { ...DEFAULT_CONDITIONS, decide: byDefault };
@@ -101,12 +101,15 @@ function readConditions(
     slowRatio: message.slowRatio === 0 ? slowRatio : message.slowRatio,
     disagreement: message.disagreement ?? disagreement,
     minRequests: message.minRequests === 0 ? minRequests : message.minRequests,
+    wrongRatio: message.wrongRatio === 0 ? wrongRatio : message.wrongRatio,
+    minJudged: message.minJudged,
     overrideGate: message.overrideGate,
   };
   if (!(read.alpha > 0 && read.alpha < 1)) refuse("alpha", `must be above 0 and below 1, got ${read.alpha}`);
   const isRatio = (ratio: number) => Number.isFinite(ratio) && ratio >= 1;
   if (!isRatio(read.errorRatio)) refuse("error_ratio", `must be a number from 1, got ${read.errorRatio}`);
   if (!isRatio(read.slowRatio)) refuse("slow_ratio", `must be a number from 1, got ${read.slowRatio}`);
+  if (!isRatio(read.wrongRatio)) refuse("wrong_ratio", `must be a number from 1, got ${read.wrongRatio}`);
   if (!(read.disagreement >= 0 && read.disagreement <= 1)) {
     refuse("disagreement", `must be 0 to 1, got ${read.disagreement}`);
   }
@@ -123,7 +126,7 @@ export function trafficRuleMessage(rule: TrafficRule): MessageInitShape<typeof T
 }
 
 function conditionsMessage(conditions: CanaryConditions): MessageInitShape<typeof CanaryConditionsSchema> {
-  return { ...conditions, decide: DECISIONS[conditions.decide] };
+  return { ...DEFAULT_CONDITIONS, ...conditions, decide: DECISIONS[conditions.decide] };
 }
 
 export function judgementMessage({

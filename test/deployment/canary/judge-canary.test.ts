@@ -143,4 +143,43 @@ describe("a canary that is judged", () => {
     const differing = judgeCanary({ ...counts, compared: 100, disagreed: 60 }, DEFAULT_CONDITIONS, 100);
     expect(differing.verdict).toBe("worse");
   });
+
+  describe("by what people say of answers", () => {
+    const good = { ...NO_COUNTS, championRequests: 9000, championTimed: 9000, championSlow: 900 };
+    const counts = { ...good, challengerRequests: 1000, challengerTimed: 1000, challengerSlow: 90 };
+    const judged = (wrong: number, of: number) => ({
+      champion: { events: 60, of: 200 },
+      challenger: { events: wrong, of },
+    });
+    const judge = (wrong: number, of: number, more: Partial<CanaryConditions> = {}) =>
+      judgeCanary(counts, { ...DEFAULT_CONDITIONS, ...more }, 10, judged(wrong, of));
+
+    it("is taken back where it is wrong more often", () => {
+      const { verdict, reason, criteria } = judge(150, 200);
+      expect(verdict).toBe("worse");
+      expect(reason).toBe("worse than the champion: 150 of 200 judged wrong (champion 60 of 200)");
+      expect(criteria.at(-1)).toMatchObject({ name: "wrong", champion: { events: 60, of: 200 }, cleared: false });
+      expect(judge(8, 10).verdict).toBe("good"); // ten answers show nothing, and are no reason to wait
+    });
+
+    it("is good where it is not, and says how many were judged", () => {
+      const { verdict, reason, criteria } = judge(30, 200);
+      expect(verdict).toBe("good");
+      expect(reason).toMatch(/, 30 of 200 judged wrong \(champion 60 of 200\)$/);
+      expect(criteria.at(-1)).toMatchObject({ doubt: 0, cleared: true });
+      expect(judgeCanary(counts, DEFAULT_CONDITIONS, 10).reason).not.toContain("judged");
+    });
+
+    it("waits for as many answers as the conditions ask for", () => {
+      expect(judge(0, 20, { minJudged: 50 })).toMatchObject({
+        verdict: "undecided",
+        reason: "people judged 20 of 50 answers",
+      });
+      expect(judge(8, 50, { minJudged: 50 }).verdict).toBe("good");
+    });
+
+    it("may be wrong as often as its ratio lets it", () => {
+      expect(judge(150, 200, { wrongRatio: 3 }).verdict).toBe("good");
+    });
+  });
 });

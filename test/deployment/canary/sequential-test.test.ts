@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { evidenceAbove, rateInterval } from "../../../src/deployment/canary/sequential-test.ts";
+import { evidenceAbove, evidenceOfMore, rateInterval } from "../../../src/deployment/canary/sequential-test.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 /** The same evidence by numerical integration of the likelihood ratio over the rates above the bound. */
@@ -87,5 +87,76 @@ describe("rateInterval", () => {
       }
     }
     expect(missed).toBeLessThanOrEqual(40);
+  });
+});
+
+describe("evidenceOfMore", () => {
+  /** The same, with the likeliest rates within the bound looked for on a grid, which can only miss some of their likelihood. */
+  function byGrid(one: { events: number; of: number }, other: { events: number; of: number }, ratio: number): number {
+    const likelihood = ({ events, of }: typeof one, rate: number) =>
+      events * Math.log(rate) + (of - events) * Math.log(1 - rate);
+    const mixed = (trials: typeof one) => {
+      const steps = 4000;
+      let sum = 0;
+      for (let i = 0; i < steps; i++) sum += Math.exp(likelihood(trials, (i + 0.5) / steps)) / steps;
+      return Math.log(sum);
+    };
+    let best = Number.NEGATIVE_INFINITY;
+    for (let i = 1; i < 500; i++) {
+      for (let j = 1; j < 500; j++) {
+        if (i > ratio * j) continue;
+        best = Math.max(best, likelihood(one, i / 500) + likelihood(other, j / 500));
+      }
+    }
+    return mixed(one) + mixed(other) - best;
+  }
+
+  it.each([
+    [10, 20, 5, 20, 1],
+    [18, 20, 8, 20, 1.25],
+    [5, 20, 10, 20, 1],
+    [19, 20, 3, 30, 1.5],
+    [3, 4, 0, 40, 2],
+  ])(
+    "of %i in %i against %i in %i, times %f, is the mixed likelihood over the largest within",
+    (e1, n1, e2, n2, ratio) => {
+      const [one, other] = [
+        { events: e1, of: n1 },
+        { events: e2, of: n2 },
+      ];
+      const found = evidenceOfMore(one, other, ratio);
+      expect(found).toBeLessThanOrEqual(byGrid(one, other, ratio) + 1e-6);
+      expect(found).toBeGreaterThan(byGrid(one, other, ratio) - 0.05);
+    },
+  );
+
+  it("is none where one of the two was never tried, or where none failed", () => {
+    expect(evidenceOfMore({ events: 9, of: 9 }, { events: 0, of: 0 }, 1)).toBe(0);
+    expect(evidenceOfMore({ events: 0, of: 0 }, { events: 1, of: 9 }, 1)).toBe(0);
+    expect(evidenceOfMore({ events: 0, of: 9 }, { events: 0, of: 9 }, 1)).toBeLessThan(0);
+    expect(evidenceOfMore({ events: 9, of: 9 }, { events: 9, of: 9 }, 1)).toBeLessThan(0);
+  });
+
+  it("exceeds ln(1 / alpha) in at most alpha of all cases at the bound, whoever chooses what is tried", () => {
+    const random = seededRandom(8);
+    const alpha = 0.1;
+    let alarms = 0;
+    for (let run = 0; run < 300; run++) {
+      const [one, other] = [
+        { events: 0, of: 0 },
+        { events: 0, of: 0 },
+      ];
+      for (let trials = 1; trials <= 200; trials++) {
+        // Somebody tries the one as long as it looks good, and the other as long as it looks bad.
+        const suspected = one.events / Math.max(1, one.of) < other.events / Math.max(1, other.of);
+        const [which, rate] = random() < (suspected ? 0.8 : 0.2) ? ([one, 0.375] as const) : ([other, 0.3] as const);
+        which.of++;
+        if (random() < rate) which.events++;
+        if (evidenceOfMore(one, other, 1.25) < Math.log(1 / alpha)) continue;
+        alarms++;
+        break;
+      }
+    }
+    expect(alarms).toBeLessThanOrEqual(300 * alpha);
   });
 });
