@@ -15,6 +15,7 @@ import { addRecipeOptions, type RecipeFlags, recipeOf } from "../training/recipe
 import { saidToWait, WorkProgress } from "../work-progress.ts";
 import { type AdminFlags, addAdminOptions, allPages, dataSource, print, table, withAdmin } from "./admin-call.ts";
 import { registerDatasetsCheck } from "./datasets-check.ts";
+import { registerDatasetsMend } from "./datasets-mend.ts";
 
 interface ValidateFlags extends AdminFlags, RecipeFlags {
   readonly task: string;
@@ -24,7 +25,7 @@ interface ValidateFlags extends AdminFlags, RecipeFlags {
 
 /** Adds `albert datasets`: the data that jobs of a running server train and evaluate on. */
 export function registerDatasets(program: Command): void {
-  const datasets = program.command("datasets").description("bring data to a running server, and check it");
+  const datasets = program.command("datasets").description("bring data to a running server, check, mend and split it");
   registerDatasetsCheck(datasets);
   addAdminOptions(datasets.command("upload <file>").description("send a file; an interrupted upload goes on"))
     .option("--name <name>", "name with the ending that says the format (default: the file's)")
@@ -81,6 +82,7 @@ export function registerDatasets(program: Command): void {
         if (!reply.usable) process.exitCode = EXIT.data;
       }),
     );
+  registerDatasetsMend(datasets);
   addAdminOptions(datasets.command("list").description("list datasets")).action((flags: AdminFlags) =>
     withAdmin(flags, async (client) => {
       const page = (pageToken: string) => client.datasets.listDatasets({ pageToken });

@@ -89,6 +89,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "datasets upload": ["datasets upload tickets.csv"],
   "datasets register": ["datasets register support/tickets.csv"],
   "datasets validate": ["datasets validate 9f86d081 --task classification"],
+  "datasets rows": ["datasets rows 9f86d081 --task classification --problem any"],
+  "datasets edit": [
+    "datasets edit 9f86d081 --task classification --leave-out 21 --write 11:label=billing --rename-label biling=billing",
+  ],
+  "datasets split": ["datasets split 9f86d081 --task classification --share 0.2"],
   "datasets list": ["datasets list"],
   "datasets delete": ["datasets delete 9f86d081"],
   "feedback list": ["feedback list tickets --most 50"],

@@ -213,12 +213,15 @@ describe("albert models", { timeout: 120_000 }, () => {
     expect(shadow.out).toMatch(/^m\n( {2}\d+ \w+ \w*\n)+ {2}shadow 1 50 %: \d+ of \d+ differ\n$/);
     expect((await json("models", "traffic", "m", "--mode", "off")).model.trafficMode).toBe("TRAFFIC_MODE_OFF");
     const canary = ["models", "traffic", "m", "1", "--mode", "canary", "--percent", "12.5"];
-    const limits = ["--alpha", "0.05", "--min-requests", "20", "--reason", "a try"];
+    const limits = ["--alpha", "0.05", "--min-requests", "20", "--min-judged", "5", "--reason", "a try"];
     const judged = await albert(...canary, ...limits);
     expect(judged.out).toMatch(/ {2}canary 1 12\.5 %: 0 of 0 differ\n {2}judged undecided: 0 of 20 requests\n/);
     expect(judged.out).toMatch(
       / {2}failed {2}0 of 0 \(0\.0 to 100\.0 %\), champion 0 of 0 \(0\.0 to 100\.0 %\); doubt 0\.00\n/,
     );
+    expect(judged.out).toMatch(/ {2}wrong {3}0 of 0 \(0\.0 to 100\.0 %\), champion 0 of 0 .*; doubt 0\.00\n/);
+    const ratio = albert(...canary, "--wrong-ratio", "0.5");
+    await expect(ratio).rejects.toThrow(/wrong-ratio/);
     const line = new RegExp(`\nm@1 is a canary of 12\\.5 % against version ${version}: a try\n {2}judged undecided`);
     expect((await albert("models", "list", "m")).out).toMatch(line);
     const late = albert(...canary, "--expect", "1");
@@ -281,6 +284,44 @@ describe("albert datasets", { timeout: 60_000 }, () => {
     await expect(albert("datasets", "upload", join(base, "empty.jsonl"))).rejects.toThrow(/is empty/);
     const task = albert("datasets", "validate", "rows.jsonl", "--task", "poetry");
     await expect(task).rejects.toMatchObject({ violations: [{ field: "task" }] });
+  });
+
+  it("shows rows, and makes new data of old: mended, and split", async () => {
+    const table = 'text,label\n"good, day",positive\nbad day,negative\n,negative\nlate,negativ\n';
+    writeFileSync(join(base, "mend.csv"), `${table}${"good day,positive\nbad day,negative\n".repeat(10)}`);
+    const { digest } = await json("datasets", "upload", join(base, "mend.csv"));
+    const [of, task] = [digest.slice(0, 8), ["--task", "classification"]];
+    const rows = (await albert("datasets", "rows", of, ...task, "--problem", "any")).out;
+    expect(rows).toMatch(/^3 {2}.*label: negative\n {2}error: empty-text: .*\n1 of 1 rows\n$/);
+    expect((await albert("datasets", "rows", of, "--offset", "23", "--most", "5")).out).toMatch(
+      /^24 {2}.*\n1 of 24 rows\n$/,
+    );
+    const changes = ["--leave-out", "3,20-24", "--write", "1:text=fine day", "--rename-label", "negativ=negative"];
+    const edited = await albert("datasets", "edit", of, ...task, ...changes);
+    expect(edited.out).toMatch(/^[0-9a-f]{64} {2}mend-edited-[0-9a-f]{8}\.csv\n18 rows: 6 left out, 2 changed\n$/);
+    const mended = edited.out.slice(0, 64);
+    expect((await albert("datasets", "rows", mended, "--most", "3")).out).toMatch(
+      /^1 {2}text: fine day .*\n.*\n3 {2}.*negative\n/,
+    );
+    const split = await albert("datasets", "split", mended, ...task, "--share", "0.25");
+    expect(split.out).toMatch(
+      /^[0-9a-f]{64} {2}mend-train-\w+\.csv {2}\d+ rows to train on\n[0-9a-f]{64} {2}mend-held-out-\w+\.csv {2}\d+ rows held out\n$/,
+    );
+    expect((await json("datasets", "split", mended, ...task, "--share", "0.25")).train.origin).toBe(mended);
+    const wrong: readonly (readonly [string[], RegExp])[] = [
+      [["--leave-out", "9-3"], /such as 3,7,12-20/],
+      [["--write", "label=x"], /such as 11:label=billing/],
+      [["--rename-label", "x="], /such as biling=billing/],
+    ];
+    for (const [flags, says] of wrong) {
+      await expect(albert("datasets", "edit", of, ...task, ...flags)).rejects.toThrow(says);
+    }
+    await expect(albert("datasets", "edit", of, ...task, "--leave-out", "99")).rejects.toMatchObject({
+      violations: [expect.objectContaining({ field: expect.stringContaining("leave_out") })],
+    });
+    const deleted = [...split.out.matchAll(/^[0-9a-f]{64}/gm)].map(([whole]) => whole);
+    for (const one of [...deleted, mended, digest]) await albert("datasets", "delete", one);
+    await albert("models", "gc");
   });
 
   it("judges data as the job would: beside a head of another name it makes a new one for other labels", async () => {
