@@ -454,7 +454,12 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     const panel = page.getByRole("region", { name: "challenger 2" });
     await panel.filter({ hasText: "Version 2 is a canary of 25 % against version 1: a try" }).waitFor();
     await panel.filter({ hasText: "undecided" }).waitFor();
-    expect(await panel.locator("tbody th").allTextContents()).toEqual(["failed", "slow", "decided differently"]);
+    expect(await panel.locator("tbody th").allTextContents()).toEqual([
+      "failed",
+      "slow",
+      "decided differently",
+      "judged wrong",
+    ]);
     expect(await accessibilityProblems(page)).toEqual([]);
     expect(await overflow(page)).toBe(0);
     await button(page, "End the canary").click();
@@ -766,7 +771,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
       });
       for await (const _ of training.watchJob({ jobId: job!.id })) void _;
     }
-    const seeds = { train_step: "12", max_seq_length: "16", train_batch_size: "8", seeds: "2" };
+    const seeds = { train_step: "4", max_seq_length: "16", train_batch_size: "8", seeds: "2" };
     const repeated = { kind: JobKind.FINE_TUNE, model: "reviews", task: "classification", train: { dataset } };
     const { job } = await training.createJob({ requestId: "repeated", spec: { ...repeated, recipe: seeds, seed: 5n } });
     for await (const _ of training.watchJob({ jobId: job!.id })) void _;
@@ -830,7 +835,7 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     expect(await overflow(other)).toBe(0);
     await other.getByLabel("Sort").selectOption("best first");
     expect(new URL(other.url()).hash).toContain("sort=best+first");
-  }, 120_000);
+  }, 240_000);
 
   it("cancels a job", async () => {
     const page = await open("jobs");
