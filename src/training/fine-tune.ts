@@ -282,7 +282,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
       seed: settings.seed,
       checkpoints: await CheckpointStore.open({
         directory: join(spec.work, "checkpoints"),
-        identity: identityOf(prepared),
+        identity: checkpointIdentity(prepared),
         keepLast: settings.keepCheckpointMax,
       }),
       checkpointEvery: settings.saveCheckpointsSteps,
@@ -407,7 +407,7 @@ export function lineageOf(
 }
 
 /** The course of the learning rate of a prepared run. */
-function scheduleOf({ resolved: { settings } }: PreparedFineTune): Schedule {
+export function scheduleOf({ resolved: { settings } }: PreparedFineTune): Schedule {
   return {
     shape: settings.schedule,
     learningRate: settings.learningRate,
@@ -496,7 +496,7 @@ function matches(name: string, parts: readonly string[]): boolean {
 }
 
 /** What a checkpoint must agree with to be continued by this run. */
-function identityOf({
+export function checkpointIdentity({
   spec,
   start,
   resolved,

@@ -1,16 +1,14 @@
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { runPretraining } from "../../src/pretraining/pretrain.ts";
-import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { runAlbert } from "../support/command-line.ts";
 import { missing } from "../support/fixtures.ts";
 import { moodRows } from "../support/mood-rows.ts";
 import { runServer } from "../support/running-server.ts";
-import { batchDigests, type Expected, GOLDEN_RUNS, prepareGoldenRun, writeGoldenRun } from "./golden-runs.ts";
+import { batchDigests, type Expected, GOLDEN_RUNS, prepareGoldenRun } from "./golden-runs.ts";
 
 // Training by PyTorch on many machines: what it is given, and, where there is a Python with PyTorch, what it makes of that.
 
@@ -29,10 +27,20 @@ it("has the version of the whole package", () => {
   expect(readFileSync(join(root, "pyproject.toml"), "utf8")).toContain(`version = "${version}"`);
 });
 
+it("hands over no fine-tune that the other trainer does not know, and says what of it", async () => {
+  const wrong = ["--seeds", "2", "--ema-decay", "0.9", "--head-only", "--unfreeze-step", "5"];
+  const files = ["--init", "nowhere", "--train", "nothing.json", "--output", join(folder, "never"), "--distributed"];
+  const refused = runAlbert("train", "--task", "race", ...files, ...wrong);
+  await expect(refused).rejects.toThrow(/seeds: .*unfreeze_step: .*head_only: .*ema_decay: .*task: .* but race/);
+  const planned = runAlbert("train", "--task", "sst-2", ...files, "--plan");
+  await expect(planned).rejects.toThrow("distributed: writes a run and stops: leave --plan and --resume out");
+});
+
 describe.each(GOLDEN_RUNS)("the run %s", (name) => {
   it("is written file by file as the kept one, with its batches", async () => {
     const directory = join(folder, name);
-    const { source } = await writeGoldenRun(name, directory);
+    const prepared = await prepareGoldenRun(name, directory, `${directory}.work`);
+    await prepared.write(directory);
     const kept = join(goldens, name);
     const again = "make the goldens anew: node --import tsx scripts/goldens/distributed.ts";
     for (const file of readdirSync(directory, { recursive: true, withFileTypes: true })) {
@@ -41,7 +49,8 @@ describe.each(GOLDEN_RUNS)("the run %s", (name) => {
       expect(readFileSync(path).equals(readFileSync(path.replace(directory, kept))), `${path}: ${again}`).toBe(true);
     }
     const { batches }: Expected = JSON.parse(readFileSync(join(kept, "expected.json"), "utf8"));
-    expect(await batchDigests(source, batches.length), again).toEqual(batches);
+    expect(await batchDigests(prepared.source, batches.length), again).toEqual(batches);
+    await prepared.close();
   });
 });
 
@@ -77,24 +86,26 @@ describe.skipIf(missing("Python with torch, safetensors and pytest", python))("t
     await runAlbert("import", result, "--output", pretrained);
     const rows = join(folder, "rows.jsonl");
     writeFileSync(rows, moodRows(60));
-    const tuned = join(folder, "tuned");
     const settings = ["--learning-rate", "0.003", "--train-step", "8", "--train-batch-size", "8", "--threads", "1"];
-    await runAlbert(
-      "train",
-      "--task",
-      "classification",
-      "--init",
-      pretrained,
-      "--train",
-      rows,
-      "--output",
-      tuned,
-      ...settings,
-    );
-    const server = await runServer({ models: [{ name: "mood", directory: tuned }] });
+    const task = ["--task", "classification", "--init", pretrained, "--train", rows, ...settings];
+    const alone = join(folder, "alone");
+    await runAlbert("train", ...task, "--output", alone);
+    const handed = join(folder, "handed");
+    await runAlbert("train", ...task, "--output", handed, "--distributed");
+    const tuned = join(folder, "tuned-result");
+    await run(python!, [...both, "-m", "albert_distributed", handed, "--output", tuned, "--device", "cpu"], { env });
+    const ended = join(folder, "ended");
+    const { out } = await runAlbert("train", ...task, "--work", handed, "--resume", "--output", ended);
+    expect(out).toContain("eval_accuracy = ");
+    const imported = join(folder, "imported");
+    await runAlbert("import", tuned, "--output", imported);
+    const models = [alone, ended, imported].map((directory) => ({ name: basename(directory), directory }));
+    const server = await runServer({ models });
     try {
-      const answer = await server.client.classify({ text: "the cat sleeps" });
-      expect(answer.labels.map(({ label }) => label).sort()).toEqual(["negative", "positive"]);
+      for (const { name } of models) {
+        const answer = await server.client.classify({ model: { name }, text: "the cat sleeps" });
+        expect(answer.labels.map(({ label }) => label).sort()).toEqual(["negative", "positive"]);
+      }
     } finally {
       await server.close();
     }
@@ -115,10 +126,7 @@ describe.skipIf(missing("Python with torch, safetensors and pytest", python))("t
       "20",
     ];
     await run(python!, begun, { env });
-    const prepared = await prepareGoldenRun("lamb", copy, copy);
-    const outcome = await runPretraining(prepared, {
-      ...{ openExecutor, resume: true, logEvery: 50, onEvent: () => {}, clock: () => performance.now() },
-    });
+    const outcome = await (await prepareGoldenRun("lamb", copy, copy)).train();
     const { losses }: Expected = JSON.parse(readFileSync(join(goldens, "lamb/expected.json"), "utf8"));
     expect(outcome.losses).toHaveLength(30);
     for (const [i, loss] of outcome.losses.entries()) expect(loss).toBeCloseTo(losses[20 + i]!, 3);

@@ -3,8 +3,14 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeDistributedPretraining } from "../../src/pretraining/distributed-run.ts";
 import { parsePretraining } from "../../src/pretraining/hyperparameters.ts";
-import { type PreparedPretraining, preparePretraining, runPretraining } from "../../src/pretraining/pretrain.ts";
+import { preparePretraining, runPretraining } from "../../src/pretraining/pretrain.ts";
+import { writeDistributedFineTune } from "../../src/training/distributed/fine-tune-run.ts";
+import { openTaskEvaluator } from "../../src/training/evaluation/evaluate.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
+import { prepareFineTune, runFineTune } from "../../src/training/fine-tune.ts";
+import type { TrainingOutcome } from "../../src/training/loop.ts";
+import { parseFineTuning } from "../../src/training/settings/fine-tuning.ts";
+import type { Task } from "../../src/training/settings/recipes.ts";
 import type { StepSource } from "../../src/training/step/step-data.ts";
 import type { Batch } from "../../src/training/step/training-step.ts";
 import { tinyText, tinyVocabulary } from "../support/english.ts";
@@ -67,61 +73,165 @@ const PRETRAININGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
 };
 
-/** Names of all runs. */
-export const GOLDEN_RUNS: readonly string[] = Object.keys(PRETRAININGS);
+/** The task, the settings and the training data of each fine-tune that is kept. */
+const FINE_TUNES: Readonly<Record<string, { task: Task; settings: Readonly<Record<string, string>>; data: string }>> = {
+  classification: {
+    task: "classification",
+    settings: {
+      ...{
+        train_step: `${STEPS}`,
+        warmup_step: "5",
+        train_batch_size: "12",
+        learning_rate: "0.003",
+        token_budget: "192",
+      },
+      ...{ dropout: "0.1", head_dropout: "0.2", label_smoothing: "0.1", class_weights: "balanced" },
+      ...{ layer_decay: "0.8", save_checkpoints_steps: "20", optimizer: "adamw-corrected" },
+    },
+    data: catRows(90),
+  },
+  focal: {
+    task: "classification",
+    settings: {
+      ...{ train_step: `${STEPS}`, warmup_step: "0", train_batch_size: "12", learning_rate: "0.003", focal_gamma: "2" },
+      ...{ save_checkpoints_steps: "20", schedule: "constant", clip_norm: "0" },
+    },
+    data: catRows(40),
+  },
+  answerability: {
+    task: "squad-v2",
+    settings: {
+      ...{
+        train_step: `${STEPS}`,
+        warmup_step: "5",
+        train_batch_size: "8",
+        learning_rate: "0.003",
+        token_budget: "128",
+      },
+      ...{
+        max_seq_length: "32",
+        doc_stride: "8",
+        max_query_length: "8",
+        save_checkpoints_steps: "20",
+        grouping: "none",
+      },
+      ...{ freeze: "word_embeddings" },
+    },
+    data: questions(40, true),
+  },
+  span: {
+    task: "squad-v1",
+    settings: {
+      ...{ train_step: `${STEPS}`, warmup_step: "5", train_batch_size: "8", learning_rate: "0.003", optimizer: "lamb" },
+      ...{ max_seq_length: "32", doc_stride: "8", max_query_length: "8", save_checkpoints_steps: "20" },
+    },
+    data: questions(40, false),
+  },
+};
 
-/** Prepares a run and writes it to a directory that is made for it. */
-export async function writeGoldenRun(name: string, directory: string): Promise<PreparedPretraining> {
-  const prepared = await prepareGoldenRun(name, directory, `${directory}.work`);
-  await writeDistributedPretraining(directory, prepared);
-  return prepared;
+/** Names of all runs. */
+export const GOLDEN_RUNS: readonly string[] = [...Object.keys(PRETRAININGS), ...Object.keys(FINE_TUNES)];
+
+/** A prepared run of either kind. */
+export interface GoldenRun {
+  readonly source: StepSource;
+  /** Writes it for the other trainer. */
+  write(directory: string): Promise<void>;
+  /** Trains it from the newest checkpoint of its work, if there is one. */
+  train(): Promise<TrainingOutcome>;
+  close(): Promise<void>;
 }
 
 /**
- * Prepares a run, whose text is or comes to lie in a directory.
+ * Prepares a run, whose text or features are or come to lie in a directory.
  *
  * @param work  directory of its checkpoints
  */
-export async function prepareGoldenRun(name: string, directory: string, work: string): Promise<PreparedPretraining> {
+export async function prepareGoldenRun(name: string, directory: string, work: string): Promise<GoldenRun> {
   const inputs = `${directory}.inputs`;
   await mkdir(inputs, { recursive: true });
   const file = async (fileName: string, content: string | Uint8Array) => {
     await writeFile(join(inputs, fileName), content);
     return join(inputs, fileName);
   };
-  const { settings } = parsePretraining(PRETRAININGS[name]!);
-  const prepared = await preparePretraining({
+  const shared = {
     start: {
       kind: "random",
       architecture: await file("config.json", JSON.stringify({ vocab_size: 33, ...ARCHITECTURE })),
       vocabulary: await file("spm.model", tinyVocabulary()),
     },
+    executor: { kind: "onnx", device: "cpu", threads: 1 },
+    work,
+  } as const;
+  const run = { openExecutor, resume: true, onEvent: () => {}, clock: () => performance.now(), logEvery: STEPS };
+  const fineTune = FINE_TUNES[name];
+  if (fineTune !== undefined) {
+    const { task, settings, data } = fineTune;
+    const train = await file(task === "classification" ? "train.jsonl" : "train.json", data);
+    const prepared = await prepareFineTune({
+      ...{ ...shared, version: "v2", given: parseFineTuning(settings).settings, cache: join(directory, "features") },
+      data: { task, train, holdOut: { share: 0, seed: 1 } },
+    });
+    await rm(inputs, { recursive: true });
+    return {
+      source: prepared.source,
+      write: (to) => writeDistributedFineTune(to, prepared),
+      train: () => runFineTune(prepared, { ...run, openEvaluator: openTaskEvaluator }),
+      close: () => prepared.close(),
+    };
+  }
+  const prepared = await preparePretraining({
+    ...shared,
     files: [
       await file(
         "text.txt",
         tinyText(60, (document) => 1 + (document % 7)),
       ),
     ],
-    settings,
-    executor: { kind: "onnx", device: "cpu", threads: 1 },
-    work,
+    settings: parsePretraining(PRETRAININGS[name]!).settings,
     cache: join(directory, "text"),
   });
   await rm(inputs, { recursive: true });
-  return prepared;
+  return {
+    source: prepared.source,
+    write: (to) => writeDistributedPretraining(to, prepared),
+    train: () => runPretraining(prepared, run),
+    close: async () => {},
+  };
 }
 
 /** Trains a prepared run, and says what came of it. */
-export async function trainGoldenRun(prepared: PreparedPretraining): Promise<Expected> {
-  const outcome = await runPretraining(prepared, {
-    openExecutor,
-    resume: false,
-    onEvent: () => {},
-    clock: () => performance.now(),
-    logEvery: STEPS,
+export async function trainGoldenRun(run: GoldenRun): Promise<Expected> {
+  const { losses, metrics } = await run.train();
+  return { losses, metrics, batches: await batchDigests(run.source, STEPS) };
+}
+
+/** JSON lines that say whether a text speaks of a cat. */
+function catRows(count: number): string {
+  const texts = tinyText(1, () => count)
+    .trim()
+    .split("\n");
+  return texts.map((text) => `${JSON.stringify({ text, label: text.includes("cat") ? "cat" : "none" })}\n`).join("");
+}
+
+/** Questions in SQuAD's layout, each about a text of its own; every third has no answer, where that may be. */
+function questions(count: number, answerable: boolean): string {
+  const texts = tinyText(count, () => 4)
+    .trim()
+    .split("\n\n");
+  const paragraphs = texts.map((text, i) => {
+    const context = text.replaceAll("\n", " ");
+    const words = [...context.matchAll(/\w+/g)];
+    const { 0: answer, index } = words[(i * 7) % words.length]!;
+    const impossible = answerable && i % 3 === 0;
+    const qa = {
+      ...{ id: `q${i}`, question: `${words[(i * 5) % words.length]![0]} the` },
+      answers: impossible ? [] : [{ text: answer, answer_start: index }],
+      ...(answerable ? { is_impossible: impossible } : {}),
+    };
+    return { context, qas: [qa] };
   });
-  await rm(prepared.spec.work, { recursive: true });
-  return { losses: outcome.losses, metrics: outcome.metrics, batches: await batchDigests(prepared.source, STEPS) };
+  return JSON.stringify({ version: answerable ? "v2.0" : "1.1", data: [{ title: "t", paragraphs }] });
 }
 
 /** A digest of each micro-batch of the first steps. */

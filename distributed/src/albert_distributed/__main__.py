@@ -22,8 +22,6 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         run = Run.open(arguments.run)
-        if arguments.output.exists():
-            raise ValueError(f"{arguments.output} exists: choose another --output, or remove it")
         world = World.join(arguments.device)
         try:
             options = Options(bf16=arguments.bf16, workers=arguments.workers, max_steps=arguments.max_steps)

@@ -13,12 +13,14 @@ from .data.randomness import Seed
 from .dropout import Dropout
 from .model import Tensors, Trunk, classify, gather_tokens, masked_lm_logits
 from .run import Run
+from .task_losses import TASK_LOSSES
 
 Sums = dict[str, torch.Tensor]
 """Sums over a micro-batch, by name: scalars without gradient."""
 
 TERMS: dict[str, list[tuple[str, str, float]]] = {
     "pretraining": [("masked_lm", "masked_lm_weights", 1e-5), ("sentence_order", "next_sentence_weights", 0.0)],
+    **{kind: [("examples", "example_weights", 0.0)] for kind in TASK_LOSSES},
 }
 """Of each objective its weighted means, sum(weight * loss) / (sum(weight) + epsilon): name, tensor of the weights, epsilon."""
 
@@ -73,6 +75,12 @@ def _pretraining(run: Run, trunk: Trunk, batch: Tensors, scales: Mapping[str, fl
     }
 
 
+def _task(run: Run, trunk: Trunk, batch: Tensors, scales: Mapping[str, float]) -> tuple[torch.Tensor, Sums]:
+    losses, sums = TASK_LOSSES[run.objective](run, trunk, batch)
+    weights = batch["example_weights"]
+    return (losses * weights).sum() * scales["examples"], {**sums, "weight": weights.sum()}
+
+
 def _weighted(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return (F.cross_entropy(logits.float(), labels, reduction="none") * weights).sum()
 
@@ -82,4 +90,4 @@ def _hits(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> 
 
 
 Loss = Callable[[Run, Trunk, Tensors, Mapping[str, float]], tuple[torch.Tensor, Sums]]
-_LOSSES: dict[str, Loss] = {"pretraining": _pretraining}
+_LOSSES: dict[str, Loss] = {"pretraining": _pretraining, **{kind: _task for kind in TASK_LOSSES}}

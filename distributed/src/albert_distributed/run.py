@@ -92,7 +92,7 @@ class Run:
         try:
             json_run: dict[str, Any] = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: no run here: {error}. Make one with albert pretrain --distributed {directory}") from error
+            raise ValueError(f"{path}: no run here: {error}. Make one with albert pretrain or albert train, --distributed and --output {directory}") from error
         if json_run.get("format") != "albert-distributed-run" or json_run.get("format_version") != 1:
             raise ValueError(f"{path}: expected an albert-distributed-run of version 1, found {json_run.get('format')} "
                              f"{json_run.get('format_version')}; make the run again with this release of albert")

@@ -12,10 +12,10 @@ from typing import Any, Iterator
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset
 
 from .checkpoints import FILES, Checkpoints, Progress, State, fresh_progress
-from .data.collate import Batch, StepShare, StepSource
+from .data.collate import Batch, StepShare
+from .data.loading import load_steps
 from .data.randomness import derive_seed
 from .evaluation import evaluate
 from .objective import Objective, scales_of, term_weights
@@ -62,6 +62,10 @@ class Trainer:
         if newest is not None:
             self._restore(*self.checkpoints.load(newest))
         end = min(self.run.schedule.total_steps, self.options.max_steps or self.run.schedule.total_steps)
+        if self.world.from_first(output.exists()):
+            if self.progress["step"] == end:
+                return  # it was finished before
+            raise ValueError(f"{output} exists: choose another --output, or remove it")
         self._say("started", step=self.progress["step"], processes=self.world.size, end=end)
         while self.progress["step"] < end:
             for share in self._shares(end):
@@ -146,10 +150,11 @@ class Trainer:
         self._save()
 
     def _shares(self, end: int) -> Iterator[StepShare]:
-        """This process's shares of the steps to come, made ahead where there are workers."""
-        steps = _Steps(self.source, self.progress["attempt"], self.world.rank, self.world.size)
-        numbers = range(self.progress["step"], end)
-        return iter(DataLoader(steps, batch_size=None, sampler=numbers, num_workers=self.options.workers))
+        """This process's shares of the steps to come."""
+        steps = range(self.progress["step"], end)
+        return load_steps(
+            self.source, steps, self.progress["attempt"], self.world.rank, self.world.size, self.options.workers
+        )
 
     def _state(self) -> State:
         return {"parameters": dict(self.objective.named_parameters()), "adam_m": self.optimizer.m, "adam_v": self.optimizer.v}
@@ -179,19 +184,3 @@ class Trainer:
         if self.world.rank == 0:
             with (self.run.directory / LOG).open("a") as log:
                 log.write(json.dumps({"kind": kind, **values}) + "\n")
-
-
-class _Steps(Dataset[StepShare]):
-    """The shares of one process by the number of the step."""
-
-    def __init__(self, source: StepSource, attempt: int, rank: int, world: int) -> None:
-        self._source, self._attempt, self._rank, self._world = source, attempt, rank, world
-
-    def __getitem__(self, step: int) -> StepShare:
-        share = self._source.step(step, self._attempt, self._rank, self._world)
-        if share.micro_batches:
-            return share
-        # A process without work must meet the others all the same: it computes a micro-batch that counts for nothing.
-        batch = self._source.step(step, self._attempt, 0, 1 << 30).micro_batches[0][1]
-        idle = {name: data * 0 if name.endswith("_weights") else data for name, data in batch.items()}
-        return StepShare([(0, idle)], 0, 0)

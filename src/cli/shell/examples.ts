@@ -40,7 +40,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "compare models/tickets models/tickets-new --task classification --data held-out.csv",
     "compare tickets@1 tickets@2 --task classification --data 9f86d081",
   ],
-  train: ["train --task classification --init models/sentence-encoder --train tickets.csv --output models/tickets"],
+  train: [
+    "train --task classification --init models/sentence-encoder --train tickets.csv --output models/tickets",
+    "train --task classification --init models/pretrained --train tickets.csv --distributed --output run",
+  ],
   sweep: [
     "sweep --task classification --init models/sentence-encoder --train tickets.csv --vary learning_rate=log:1e-5..1e-3 --trials 9 --output models/tickets",
     "sweep --task classification --init models/sentence-encoder --train tickets.csv --method grid --vary train_batch_size=16,32 --output models/tickets",
@@ -50,7 +53,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   pretrain: [
     "pretrain --input instances.tfrecord --config base --vocab spm.model --output models/pretrained",
-    "pretrain --input corpus.txt --config base --vocab spm.model --distributed run",
+    "pretrain --input corpus.txt --config base --vocab spm.model --distributed --output run",
   ],
   recipes: ["recipes"],
   "vocab train": ["vocab train --input corpus.txt --output spm --vocab-size 8000"],

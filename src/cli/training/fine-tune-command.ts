@@ -4,6 +4,7 @@ import { programVersion } from "../../config/program-version.ts";
 import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
 import { headsOf, type ProblemType } from "../../model/heads.ts";
+import { refuseDistributedFineTune, writeDistributedFineTune } from "../../training/distributed/fine-tune-run.ts";
 import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import {
@@ -51,6 +52,7 @@ export interface FineTuneFlags extends ReadingFlags {
   readonly plan?: true;
   readonly json?: true;
   readonly resume?: true;
+  readonly distributed?: true;
 }
 
 /** Adds the flags that say which data is trained on. */
@@ -96,6 +98,13 @@ export function addRunOptions(command: Command): Command {
 
 /** Prints the plan of a run, or runs it and writes its model directory. */
 export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promise<void> {
+  if (flags.distributed) {
+    if (flags.plan || flags.resume) {
+      const description = "writes a run and stops: leave --plan and --resume out";
+      throw invalidInput([{ field: "distributed", description }]);
+    }
+    refuseDistributedFineTune(spec);
+  }
   if (!flags.plan) await refuseExisting(flags.output);
   const bar = new TrainingProgressBar(process.stderr);
   const repeats = repeatsOf(spec);
@@ -103,6 +112,7 @@ export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promis
   const prepared = await prepare(repeats[0]!); // there is one at least
   try {
     if (flags.plan) await showPlan(prepared, repeats.length, flags);
+    else if (flags.distributed) await handOver(prepared, flags);
     else await run(prepared, { spec, repeats, prepare }, flags, bar);
   } finally {
     bar.close();
@@ -123,6 +133,14 @@ export async function measuredPlan(prepared: PreparedFineTune, runs: number): Pr
 async function showPlan(prepared: PreparedFineTune, runs: number, flags: FineTuneFlags): Promise<void> {
   const plan = await measuredPlan(prepared, runs);
   process.stdout.write(flags.json ? `${JSON.stringify(plan, null, 2)}\n` : printPlan(plan));
+}
+
+/** Writes a prepared run for PyTorch on several machines. */
+async function handOver(prepared: PreparedFineTune, { output, json }: FineTuneFlags): Promise<void> {
+  await writeDistributedFineTune(output, prepared);
+  const result = { run: output, steps: prepared.resolved.settings.trainStep, features: prepared.features.digest };
+  const lines = Object.entries(result).map(([name, value]) => `${name} = ${value}\n`);
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : lines.join(""));
 }
 
 interface Runs {
@@ -193,7 +211,8 @@ export function commonSpec(
   flags: FineTuneFlags,
   { seed = 12345, folds }: GivenSettings,
 ): Pick<FineTuneSpec, "data" | "version" | "executor" | "work" | "cache"> {
-  const work = flags.work ?? `${flags.output.replace(/[/\\]+$/, "")}.run`;
+  const output = flags.output.replace(/[/\\]+$/, "");
+  const work = flags.work ?? (flags.distributed ? output : `${output}.run`);
   const { task, train, eval: evaluation, evalMismatched, problemType, threads } = flags;
   const [first, ...further] = train;
   const { evalShare = folds === undefined ? 0.1 : 0 } = flags;

@@ -41,7 +41,7 @@ interface PretrainFlags {
   readonly threads?: number;
   readonly resume?: true;
   readonly evalOnly?: true;
-  readonly distributed?: string;
+  readonly distributed?: true;
   readonly json?: true;
 }
 
@@ -77,23 +77,22 @@ export function registerPretrain(program: Command): void {
     .option("--resume", "continue from the newest checkpoint of the work directory")
     .option("--eval-only", "measure --init on the evaluation text and stop")
     .option(
-      "--distributed <dir>",
-      "write the run, with text and starting weights, for PyTorch on several machines (distributed/) and stop; needs no --output",
+      "--distributed",
+      "write the run, with text and starting weights, to --output for PyTorch on several machines (distributed/), and stop",
     )
     .option("--json", "print the result as JSON");
   addHyperparameters(command, PRETRAINING);
   command.action(async (flags: PretrainFlags & Record<string, unknown>) => {
     const bar = new TrainingProgressBar(process.stderr);
     const spec = specOf(flags);
-    if (flags.distributed !== undefined) {
-      refuseDistributed(spec);
-      await refuseExisting(flags.distributed, "--distributed");
-    } else if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
+    if (flags.distributed) refuseDistributed(spec);
+    if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
     const prepared = await preparePretraining(spec, (activity) => bar.activity(activity));
     sayData(prepared, bar);
-    if (flags.distributed !== undefined) {
-      await writeDistributedPretraining(flags.distributed, prepared);
-      print({ run: flags.distributed, steps: spec.settings.numTrainSteps, text: prepared.data.digest }, flags);
+    if (flags.distributed) {
+      const output = flags.output!; // `specOf` looked
+      await writeDistributedPretraining(output, prepared);
+      print({ run: output, steps: spec.settings.numTrainSteps, text: prepared.data.digest }, flags);
     } else if (flags.evalOnly) print(await evaluated(prepared), flags);
     else await run(prepared, flags, bar);
   });
@@ -175,15 +174,16 @@ function print(result: Record<string, unknown>, { json }: PretrainFlags): void {
 }
 
 function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
-  if (flags.distributed !== undefined && (flags.evalOnly || flags.resume)) {
+  if (flags.distributed && (flags.evalOnly || flags.resume)) {
     const description = "writes a run and stops: leave --eval-only and --resume out";
     throw invalidInput([{ field: "distributed", description }]);
   }
-  if (flags.output === undefined && !flags.evalOnly && flags.distributed === undefined) {
+  if (flags.output === undefined && !flags.evalOnly) {
     throw invalidInput([{ field: "output", description: "name the model directory to make" }]);
   }
   const { threads } = flags;
-  const work = flags.work ?? flags.distributed ?? `${(flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "")}.run`;
+  const output = (flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "");
+  const work = flags.work ?? (flags.distributed ? output : `${output}.run`);
   const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
   return {
     start: startOf(flags),

@@ -26,7 +26,11 @@ export interface TrainFlags extends FineTuneFlags {
 export function registerTrain(program: Command): void {
   const command = program
     .command("train")
-    .description("train a model on a task and write a model directory that `albert serve` opens");
+    .description("train a model on a task and write a model directory that `albert serve` opens")
+    .option(
+      "--distributed",
+      "write the run, with features and starting weights, to --output for PyTorch on several machines (distributed/), and stop",
+    );
   addTrainOptions(command).action(async (flags: TrainFlags & Record<string, unknown>) => {
     const { settings, warnings } = parseFineTuning(givenHyperparameters(flags, FINE_TUNING));
     await fineTune({ ...trainSpec(flags, settings), givenWarnings: warnings }, flags);

@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import { invalidInput } from "../../errors.ts";
 import { exportHuggingFace } from "../../model/checkpoint/export-checkpoint.ts";
 import type { AlbertConfig } from "../../model/config.ts";
 import { familyNamed } from "../../model/families/families.ts";
 import { blockScopes } from "../../model/forward/encoder.ts";
 import { headScope } from "../../model/forward/heads/scope.ts";
-import { type Head, kindsWithoutScope } from "../../model/heads.ts";
+import { type Head, kindsWithoutScope, readsPooled } from "../../model/heads.ts";
 import { excludedFromDecay, modelParameters } from "../../model/parameters.ts";
 import { writeNewFile } from "../../platform/atomic-files.ts";
 import { makeDirectory } from "../../platform/directories.ts";
@@ -47,11 +46,10 @@ export interface DistributedRun {
  * Writes a run into its directory, which may hold its data already: `start/`, the starting weights as a Hugging Face directory
  * that the result will be like, and `run.json`, every setting by its value.
  *
- * @throws AlbertError invalid-input naming what the trainer cannot do; already-exists when the directory holds a run
+ * @throws AlbertError already-exists when the directory holds a run
  */
 export async function writeDistributedRun(directory: string, run: DistributedRun): Promise<void> {
   const { start, heads, stepSpec, initial, maxSequenceLength, schedule, checkpoints } = run;
-  refuseUnknown(stepSpec);
   await makeDirectory(directory);
   await exportHuggingFace(join(directory, "start"), {
     ...{ config: start.config, heads, parameters: initial.parameters, maxSequenceLength },
@@ -107,28 +105,13 @@ function parametersOf({ config, frozen, optimizer }: StepSpec, heads: readonly H
   const family = familyNamed(config.family);
   const kinds = kindsWithoutScope(heads);
   const decay = optimizerSettings(optimizer).layerDecay;
+  const pooled = heads.some(({ kind }) => readsPooled(kind));
   return modelParameters(config, heads).map(({ name, hfName, hfTransposed }) => ({
     name,
     tensor: family.tensorName(hfName, kinds),
     transposed: hfTransposed,
     decayed: !excludedFromDecay(name),
     rate: layerRate(name, config.numHiddenGroups, decay),
-    trained: frozen?.has(name) !== true,
+    trained: frozen?.has(name) !== true && (pooled || !name.startsWith("bert/pooler/")),
   }));
-}
-
-function refuseUnknown({ distillation, trunk, emaDecay, contrastive }: StepSpec): void {
-  const unknown = [
-    [distillation !== undefined, "teacher"],
-    [trunk === "cached", "head_only"],
-    [emaDecay !== undefined, "ema_decay"],
-    [contrastive !== undefined, "task"],
-  ] as const;
-  const violations = unknown
-    .filter(([given]) => given)
-    .map(([, field]) => ({
-      field,
-      description: "is not among what distributed training knows; leave it out, or train without --distributed",
-    }));
-  if (violations.length > 0) throw invalidInput(violations);
 }

@@ -23,6 +23,8 @@ export interface FeatureKey {
 export interface FeatureStore {
   /** sha256 over key and content. */
   readonly digest: string;
+  /** Where they lie; absent for those of several stores. */
+  readonly directory?: string;
   /** Tokens of each record's longest sequence. */
   readonly lengths: Uint16Array;
   read(index: number): Promise<TrainingRecord>;
@@ -178,17 +180,19 @@ async function openExisting(directory: string): Promise<FeatureStore | undefined
     index.length === manifest.count * ENTRY_BYTES &&
     createHash("sha256").update(index).digest("hex") === manifest.indexDigest &&
     (await withFile(join(directory, RECORDS), sha256Of)) === manifest.recordsDigest;
-  return whole ? new StoredFeatures(await open(join(directory, RECORDS), "r"), manifest, index) : undefined;
+  return whole ? new StoredFeatures(directory, await open(join(directory, RECORDS), "r"), manifest, index) : undefined;
 }
 
 class StoredFeatures implements FeatureStore {
   readonly digest: string;
+  readonly directory: string;
   readonly lengths: Uint16Array;
   readonly #handle: FileHandle;
   readonly #schema: Schema;
   readonly #index: DataView;
 
-  constructor(handle: FileHandle, manifest: FeatureManifest, index: Buffer) {
+  constructor(directory: string, handle: FileHandle, manifest: FeatureManifest, index: Buffer) {
+    this.directory = directory;
     this.#handle = handle;
     this.#schema = manifest.schema;
     this.#index = new DataView(index.buffer, index.byteOffset, index.byteLength);
