@@ -103,7 +103,7 @@ describe.skipIf(missing("Python with torch, safetensors and pytest", python))("t
     const server = await runServer({ models });
     try {
       for (const { name } of models) {
-        const answer = await server.client.classify({ model: { name }, text: "the cat sleeps" });
+        const answer = await server.client.classify({ options: { model: name }, text: "the cat sleeps" });
         expect(answer.labels.map(({ label }) => label).sort()).toEqual(["negative", "positive"]);
       }
     } finally {
