@@ -284,6 +284,7 @@ function details(job: Job): string[] {
     ...columns([HEADING, rowOf(job)]),
     ...Object.entries(progress?.metrics ?? {}).map(([name, value]) => `${name} ${value}`),
     ...(owner === undefined ? [] : [ownerLine(owner)]),
+    ...(job.activity === "" || job.terminal ? [] : [`now: ${job.activity}`]),
     ...(dataset === "" ? [] : [`dataset ${dataset}`]),
     ...(stoppedBy === "" ? [] : [`stopped by ${stoppedBy}`]),
     ...(tags.length === 0 ? [] : [`tags: ${tags.join(", ")}`]),

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import type { ClusterJob, ClusterPod } from "./cluster.ts";
 
 // Reads from the objects of a cluster how it stands with the pod of a job, in words for whoever waits for the job.
@@ -85,7 +86,9 @@ function failureOf({ status = {} }: ClusterPod): Fate {
 
 /** The words of a cluster as one line; of many the last, where what matters stands. */
 function words(text: string | undefined, otherwise = "the cluster says no more"): string {
-  const line = (text ?? "").trim().replace(/\s*\n\s*/g, " | ");
+  const line = stripVTControlCharacters(text ?? "")
+    .trim()
+    .replace(/\s*\n\s*/g, " | ");
   if (line === "") return otherwise;
   return line.length <= MOST_CHARACTERS ? line : `... ${line.slice(-MOST_CHARACTERS)}`;
 }

@@ -69,7 +69,7 @@ describe("what is told of a pod", () => {
     ],
     [
       "ended with an error",
-      ended(2, "Error", "albert: store.directory: is needed\nmore"),
+      ended(2, "Error", "\u001b[0;93malbert: store.directory: is needed\u001b[m\nmore"),
       "Error",
       "its pod ended with exit status 2: albert: store.directory: is needed | more",
     ],
