@@ -9,7 +9,7 @@ import type { VersionActivation, VersionNumber } from "./version-activation.ts";
 
 export interface FollowerOptions {
   readonly store: Pick<Store, "aliases" | "versions">;
-  readonly activation: VersionActivation;
+  readonly activation: Pick<VersionActivation, "activate" | "expect" | "reportLost">;
   /** Between two looks at the store for changes that other processes made. */
   readonly pollMs: number;
   /**
@@ -23,7 +23,12 @@ export interface FollowerOptions {
   readonly onFallback: (fallback: VersionNumber, champion: VersionNumber) => void;
   /** Runs changes of one model in this process one after the other. */
   readonly exclusively: <T>(model: string, change: () => Promise<T>) => Promise<T>;
+  /** Resolves after so many milliseconds, or when the signal is aborted; by the machine's own timers unless given. */
+  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
+
+const timerWait = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(milliseconds, undefined, { signal, ref: false }).catch(() => {});
 
 /** Looks at the aliases between two looks for new models, which list the whole store. */
 const POLLS_BETWEEN_DISCOVERIES = 30;
@@ -162,7 +167,7 @@ export class ChampionFollower {
 
   /** @returns false when this is being closed */
   async #wait(ms: number): Promise<boolean> {
-    await setTimeout(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+    await (this.#options.wait ?? timerWait)(ms, this.#stop.signal);
     return !this.#stop.signal.aborted;
   }
 }

@@ -28,8 +28,12 @@ export interface JobService {
    */
   create(requestId: string, spec: JobSpec, by?: string): Promise<{ readonly job: Job; readonly replayed: boolean }>;
   plan(spec: JobSpec): Promise<JobPlan>;
-  /** Learns what other servers did with the jobs; does nothing where they belong to this one. */
-  refresh(): Promise<void>;
+  /**
+   * Learns what other servers did with the jobs; does nothing where they belong to this one.
+   *
+   * @param id  of the one job that matters; unless given, all do
+   */
+  refresh(id?: string): Promise<void>;
   /** @throws AlbertError not-found (JOB_NOT_FOUND) */
   get(id: string): Job;
   /** Newest first. */

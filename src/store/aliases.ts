@@ -395,23 +395,13 @@ export class Aliases {
     checkName("model", model);
     const register = await this.#options.objects.readRegister(registerKey(model));
     if (register === undefined) return { document: EMPTY, tag: undefined };
-    const document = decodeRecord<AliasDocument>(register.bytes, `the record of ${model}'s aliases`);
-    if ((document.form ?? 1) > FORM) throw tooNew(model, document.form ?? 1);
+    const document = decodeRecord<AliasDocument>(register.bytes, `the record of ${model}'s aliases`, FORM);
     return { document, tag: register.tag };
   }
 }
 
 function snapshot(model: string, { aliases, traffic = NO_TRAFFIC }: AliasDocument): ModelAliases {
   return { model, aliases, traffic };
-}
-
-/** A record that a later release wrote, in a form of its own. */
-function tooNew(model: string, form: number): AlbertError {
-  return new AlbertError(
-    "precondition",
-    `the record of ${model} has form ${form}, this release reads up to form ${FORM}: run the release that wrote it`,
-    { reason: "STORE_TOO_NEW", metadata: { model, form: String(form), known: String(FORM) } },
-  );
 }
 
 function checkTraffic(model: string, expected: number, { traffic = NO_TRAFFIC }: AliasDocument): void {

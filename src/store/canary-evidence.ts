@@ -18,7 +18,7 @@ interface EvidenceRecord {
 }
 
 /** Tries of a server that others come before; it tries again with its next counts. */
-const TRIES = 5;
+const TRIES = 3;
 
 /**
  * Sums of what the servers count, in one register for each model: `evidence/<model>`. Only the newest rule of a model has any.
@@ -41,15 +41,23 @@ export class CanaryEvidence {
    * Adds what one server counted.
    *
    * @param change  names these counts: where they are in already because an answer got lost, they are not added again
+   * @param onBeaten  called each time that another server wrote first
    * @returns the sums; undefined where other servers wrote at the same time, again and again
    */
-  async add(model: string, rule: string, counts: Counts, change: string = randomUUID()): Promise<Counts | undefined> {
+  async add(
+    model: string,
+    rule: string,
+    counts: Counts,
+    change: string = randomUUID(),
+    onBeaten: () => void = () => {},
+  ): Promise<Counts | undefined> {
     for (let tries = 0; tries < TRIES; tries++) {
       const { record, tag } = await this.#read(model);
       if (record?.change === change) return record.counts;
       const sums = added(record?.rule === rule ? record.counts : {}, counts);
       const next: EvidenceRecord = { form: 1, rule, counts: sums, change };
       if (await this.#objects.writeRegister(registerKey(model), encodeRecord(next), tag)) return sums;
+      onBeaten();
     }
     return undefined;
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AlbertError } from "../errors.ts";
 import { MANIFEST_FILE } from "../model/directory/manifest.ts";
 import { sha256Of, withFile } from "../model/formats/random-access-file.ts";
-import { decodeRecord, encodeRecord, isDamagedRecord } from "../model/formats/records.ts";
+import { decodeRecord, encodeRecord, isDamagedRecord, isTooNewRecord } from "../model/formats/records.ts";
 import { makeTemporaryDirectory } from "../platform/temporary-directories.ts";
 import type { Aliases } from "./aliases.ts";
 import type { Blobs } from "./blobs.ts";
@@ -162,6 +162,10 @@ async function* readRecords<T extends object>(
     try {
       yield decodeRecord<T>(bytes, `the record ${key}`);
     } catch (error) {
+      if (isTooNewRecord(error)) {
+        problems.push(tooNew(`record ${key}`, error));
+        continue;
+      }
       if (!isDamagedRecord(error)) throw error;
       if (repair) {
         const suffix = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
@@ -180,6 +184,11 @@ async function* readRecords<T extends object>(
       });
     }
   }
+}
+
+/** What a repair leaves as it is. */
+function tooNew(where: string, error: unknown): StoreProblem {
+  return { where, problem: (error as Error).message, repaired: undefined, advice: "run the release that wrote it" };
 }
 
 async function checkAliases(
@@ -204,6 +213,7 @@ async function checkAliases(
     const problem = `gives traffic to version ${rule.version}, which the store does not have`;
     return [...lost, { where, problem, repaired: undefined, advice: "end its traffic" }];
   } catch (error) {
+    if (isTooNewRecord(error)) return [tooNew(`aliases of ${model}`, error)];
     if (!isDamagedRecord(error)) throw error;
     if (repair) await aliases.setAside(model);
     return [
@@ -218,10 +228,16 @@ async function checkAliases(
 }
 
 async function checkEvidence({ evidence }: VerifiedStore, model: string, repair: boolean): Promise<StoreProblem[]> {
-  if (!(await evidence.isDamaged(model, repair))) return [];
+  const where = `evidence on a canary of ${model}`;
+  try {
+    if (!(await evidence.isDamaged(model, repair))) return [];
+  } catch (error) {
+    if (!isTooNewRecord(error)) throw error;
+    return [tooNew(where, error)];
+  }
   return [
     {
-      where: `evidence on a canary of ${model}`,
+      where,
       problem: "is damaged: its checksum is not that of its contents",
       repaired: repair ? "restored as that of a canary that begins now" : undefined,
       advice: "repair the store: the canary is judged by what comes from then on",

@@ -388,7 +388,7 @@ const ELSEWHERE: readonly string[] = [
   "NOTHING_JUDGED",
   "JOBS_LOCKED", // test/jobs/lock/directory-lock.test.ts
   "VERSION_REMOVED", // test/store
-  "STORE_TOO_NEW", // test/store/traffic-rules.test.ts
+  "STORE_TOO_NEW", // test/store/later-forms.test.ts
   "REPORT_EXISTS",
   "STORE_COLLECTING",
   "STORE_LEASE_EXPIRED",

@@ -58,6 +58,8 @@ const MET: Readonly<Record<keyof typeof STORE_KINDS, Kind>> = {
   "checkpoint of a job": { named: NEVER_READ },
   // The next one replaces it.
   "sign of life of a trainer": { named: NEVER_READ },
+  // They are a hint: the next one replaces it, and until then logs are read.
+  "notices of the queue": { named: NEVER_READ },
   "what was said of an answer": { named: /^record judgements\/hit\// },
   aliases: { named: /^aliases of hit$/, mend: promoteNewest },
   "evidence on a canary": { named: /^evidence on a canary of hit$/ },
@@ -113,6 +115,7 @@ async function fill(store: Store, objects: DirectoryObjectStore): Promise<void> 
   const { size } = statSync(data);
   await store.jobs.putFile("job", { path: "data", sha256: dataset, bytes: size, generation: 1 }, data);
   await store.jobs.giveSign({ form: 1, trainer: "jobs-x", host: "h", pid: 1, beat: 1, atMs: 1 }, undefined);
+  await store.jobs.notices.tell(["job"]);
   // A writer that was killed leaves its lease; something set aside lies in quarantine.
   objects.delete = async () => {};
   await store.versions.setPinned("hit", 2, true);

@@ -154,7 +154,7 @@ function contract(kind: string, open: (name: string) => Promise<ObjectStore>): v
     const { store, objects } = await filled();
     const { tag } = (await objects.readRegister("aliases/m"))!;
     await objects.writeRegister("aliases/m", encodeRecord({ form: 3, routes: [] }), tag);
-    const error = { code: "precondition", reason: "STORE_TOO_NEW", metadata: { model: "m", form: "3", known: "2" } };
+    const error = { code: "precondition", reason: "STORE_TOO_NEW", metadata: { form: "3", known: "2" } };
     await expect(store.aliases.list("m")).rejects.toMatchObject(error);
     await expect(store.aliases.point("m", 2, why)).rejects.toMatchObject(error);
   });

@@ -75,7 +75,8 @@ export class FakeS3 {
     const keys = this.listed().filter((key) => key.startsWith(prefix) && key > after);
     const page = keys.sort().slice(0, most);
     const contents = page.map(
-      (key) => `<Contents><Key>${key}</Key><Size>${this.objects.get(key)?.length ?? 0}</Size></Contents>`,
+      (key) =>
+        `<Contents><Key>${key}</Key><ETag>${etagOf(this.objects.get(key) ?? Buffer.alloc(0))}</ETag><Size>${this.objects.get(key)?.length ?? 0}</Size></Contents>`,
     );
     const more = page.length < keys.length;
     const token = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";

@@ -17,6 +17,7 @@ export const STORE_KINDS = {
   "request that made a job": /^objects\/job-requests\//,
   "checkpoint of a job": /^objects\/job-files\//,
   "sign of life of a trainer": /^cells\/trainers\/[^/]+\/NEWEST$/,
+  "notices of the queue": /^cells\/queue\/notices\/NEWEST$/,
   "what was said of an answer": /^objects\/judgements\//,
   aliases: /^cells\/aliases\/[^/]+\/NEWEST$/,
   "evidence on a canary": /^cells\/evidence\/[^/]+\/NEWEST$/,

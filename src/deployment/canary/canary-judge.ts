@@ -21,6 +21,8 @@ export interface CanaryJudgeOptions {
   readonly intervalMs: number;
   /** Calls back at a fixed interval in milliseconds until the returned function is called. */
   readonly every: (milliseconds: number, callback: () => void) => () => void;
+  /** Numbers in [0, 1), which keep processes from trying again at the same moments. */
+  readonly random?: () => number;
 }
 
 /** What a process has brought into the store of one rule. */
@@ -34,14 +36,25 @@ interface Told {
   readonly pending?: { readonly change: string; readonly counts: Counts };
 }
 
+/** Looks that a process lets pass because others write to the same register: how many on average, and how many are left. */
+interface Pause {
+  readonly looks: number;
+  readonly left: number;
+}
+
+/** The longest pause, in looks, on average. */
+const LONGEST_PAUSE = 16;
+
 /**
  * The evidence is the sum over all processes, so that a canary is judged as soon as all of them together have seen enough, and the
  * promise about false alarms holds whatever their number is. A process adds its counts every `intervalMs`, and nothing while it
- * has counted nothing; whoever adds, or sees that people judged more answers, judges the sum.
+ * has counted nothing; whoever adds, or sees that people judged more answers, judges the sum. Many processes would come in each other's way,
+ * so one that another came before adds half as often from then on, and a little more often with each time that none did.
  */
 export class CanaryJudge {
   readonly #options: CanaryJudgeOptions;
   readonly #told = new Map<string, Told>();
+  readonly #pauses = new Map<string, Pause>();
   readonly #stop: () => void;
   #looking: Promise<void> | undefined;
 
@@ -79,13 +92,25 @@ export class CanaryJudge {
     const said = await store.judgements.list(model);
     const isCounted = told.pending === undefined && isEqual(now, told.counts);
     if (isCounted && said.length === told.said) return;
+    const pause = this.#pauses.get(model) ?? { looks: 0, left: 0 };
+    if (!isCounted && pause.left >= 1) {
+      this.#pauses.set(model, { ...pause, left: pause.left - 1 });
+      return;
+    }
     const change = told.pending ?? { change: randomUUID(), counts: now };
     const { rule } = (await store.aliases.list(model)).traffic;
     if (rule?.id !== ruleId) return; // it is over, or another began: this process will follow
     if (!isCounted) this.#told.set(model, { ...told, pending: change });
+    let beaten = false;
     const sums = isCounted
       ? await store.evidence.read(model, ruleId)
-      : await store.evidence.add(model, ruleId, difference(change.counts, told.counts), change.change);
+      : await store.evidence.add(model, ruleId, difference(change.counts, told.counts), change.change, () => {
+          beaten = true;
+        });
+    if (!isCounted) {
+      const looks = beaten ? Math.min(LONGEST_PAUSE, 2 * pause.looks + 1) : Math.max(0, pause.looks - 1);
+      this.#pauses.set(model, { looks, left: 2 * looks * (this.#options.random ?? Math.random)() });
+    }
     if (sums === undefined) {
       this.#told.set(model, told); // others were faster, again and again; they have not taken these in
       return;

@@ -4,6 +4,11 @@
 export class Waiters {
   readonly #waiting = new Set<() => void>();
 
+  /** Whether anybody waits. */
+  get any(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Resolves at the next `wake`, or when the signal is aborted. */
   async wait(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return;

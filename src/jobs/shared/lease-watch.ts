@@ -30,16 +30,20 @@ export class LeaseWatch {
     this.#clock = clock;
   }
 
+  /** Now, by the clock of this process. */
+  get nowMs(): number {
+    return this.#clock();
+  }
+
   /**
-   * Looks for a sign of the owner of a job.
+   * Takes in what was read about the owner of a job.
    *
-   * @param read  the owner's present mark, which changes with each sign and with each claim
+   * @param mark      the owner's present mark, which changes with each sign and with each claim
+   * @param beganMs  `nowMs` before the mark was read: where this process is suspended meanwhile, what it reads is younger than it
+   *   thinks, never older
    * @returns whether the owner is gone
    */
-  async isGone(jobId: string, read: () => Promise<string>): Promise<boolean> {
-    // Before reading: where this process is suspended meanwhile, what it reads is younger than it thinks, never older.
-    const beganMs = this.#clock();
-    const mark = await read();
+  isGone(jobId: string, mark: string, beganMs: number): boolean {
     const seen = this.#seen.get(jobId);
     if (seen?.mark === mark) return beganMs - seen.atMs > this.#leaseMs;
     this.#seen.set(jobId, { mark, atMs: this.#clock() });

@@ -5,7 +5,7 @@ import { everyUnreferenced } from "../../platform/clock.ts";
 import { freeDiskBytes } from "../../platform/disk-space.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { RoomWatch } from "../full-disk.ts";
-import { type Job, newJobId } from "../job.ts";
+import { creatorOf, type Job, newJobId } from "../job.ts";
 import { byUser, type JobEvent, type NewJobEvent } from "../job-event.ts";
 import type { JobPlan } from "../job-outcome.ts";
 import {
@@ -85,7 +85,7 @@ const PAUSE_MS = 60_000;
  * @throws AlbertError precondition (JOBS_LOCKED) when another process works in the directory
  */
 export async function openSharedJobService(options: SharedJobServiceOptions): Promise<JobService> {
-  let service: SharedJobService | undefined;
+  let service: JobServiceUnderLock | undefined;
   const lock = await DirectoryLock.take(`${options.directory}.lock`, {
     ...options.lock,
     onLost(error) {
@@ -94,8 +94,7 @@ export async function openSharedJobService(options: SharedJobServiceOptions): Pr
     },
   });
   try {
-    service = new SharedJobService(options, lock);
-    await service.begin();
+    service = await beginSharedJobService(options, lock);
     return service;
   } catch (error) {
     await lock.release();
@@ -103,9 +102,27 @@ export async function openSharedJobService(options: SharedJobServiceOptions): Pr
   }
 }
 
-class SharedJobService implements JobService {
+/** What keeps other processes out of a server's directory. */
+export type HeldLock = Pick<DirectoryLock, "afterOrderlyEnd" | "announceEnd" | "release">;
+
+export interface JobServiceUnderLock extends JobService {
+  /** Stops all work: another process has this server's directory now. */
+  giveUp(error: AlbertError): void;
+}
+
+/** The same under a lock that is held already, and that the service releases when it is closed. */
+export async function beginSharedJobService(
+  options: SharedJobServiceOptions,
+  lock: HeldLock,
+): Promise<JobServiceUnderLock> {
+  const service = new SharedJobService(options, lock);
+  await service.begin();
+  return service;
+}
+
+class SharedJobService implements JobServiceUnderLock {
   readonly #options: SharedJobServiceOptions;
-  readonly #lock: DirectoryLock;
+  readonly #lock: HeldLock;
   readonly #jobs: SharedJobs;
   readonly #trainer: Trainer;
   readonly #leases: LeaseWatch;
@@ -127,15 +144,20 @@ class SharedJobService implements JobService {
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #lost: AlbertError | undefined;
+  /** When the signs of life were looked at last. */
+  #judgedMs: number | undefined;
 
-  constructor(options: SharedJobServiceOptions, lock: DirectoryLock) {
+  constructor(options: SharedJobServiceOptions, lock: HeldLock) {
     const { clock = Date.now, steadyClock = () => performance.now(), every = everyUnreferenced } = options;
     const { store, directory, onChange = () => {}, onDefect, onDamaged, fullDisk = {} } = options;
     this.#options = options;
     this.#lock = lock;
     this.#leases = new LeaseWatch(options.times.leaseMs, steadyClock);
-    this.#jobs = new SharedJobs(directory, { store, clock, steadyClock, onChange }, (error, id) =>
-      onDamaged?.(error, id, ""),
+    this.#jobs = new SharedJobs(
+      directory,
+      { store, clock, steadyClock, onChange },
+      (error, id) => onDamaged?.(error, id, ""),
+      ({ owner }) => owner?.trainer === options.trainer,
     );
     this.#trainer = new Trainer({
       ...options,
@@ -215,8 +237,13 @@ class SharedJobService implements JobService {
     return filtered(jobs, filter);
   }
 
-  refresh(): Promise<void> {
-    return this.#jobs.look();
+  async refresh(id?: string): Promise<void> {
+    if (id === undefined) return this.#jobs.lookAtProgress();
+    await this.#jobs.lookAt(id);
+    const job = this.#jobs.find(id);
+    if (job?.owner === undefined) return;
+    const beganMs = this.#leases.nowMs;
+    this.#leases.isGone(id, markOf(job, await this.#options.store.signTag(job.owner.trainer)), beganMs);
   }
 
   silentMs(id: string): number | undefined {
@@ -300,7 +327,6 @@ class SharedJobService implements JobService {
     await this.#lock.release();
   }
 
-  /** Stops all work: another process has this server's directory now. */
   giveUp(error: AlbertError): void {
     this.#lost = error;
     this.#trainer.giveUp();
@@ -311,6 +337,7 @@ class SharedJobService implements JobService {
     const shared = this.#jobs.get(id);
     await shared.refresh();
     await shared.change(decide);
+    await this.#jobs.told();
     this.#trainer.heed();
     void this.#tend();
     return shared.job;
@@ -343,28 +370,38 @@ class SharedJobService implements JobService {
     await this.#jobs.look();
     this.#trainer.heed();
     await this.#judgeOwners();
-    for (const shared of this.#jobs.all()) await this.#requeue(shared);
+    for (const shared of this.#jobs.all().filter(({ job }) => job.state.kind === "preempted")) {
+      await this.#requeue(shared);
+    }
     await this.#sweeps.tend();
     this.#trainer.heed(); // a sweep may have cancelled the trial in hand
     this.#options.places?.tend(this.#placed);
     await this.#takeNext();
   }
 
-  /** Takes jobs from owners that are silent for a whole lease. */
+  /**
+   * Takes jobs from owners that are silent for a whole lease. One listing shows the signs of all. A server that has a job in its hands could
+   * take no other, so it only keeps up with them.
+   */
   async #judgeOwners(): Promise<void> {
     const { store, trainer, times } = this.#options;
-    const owned = new Set<string>();
-    for (const shared of this.#jobs.all()) {
+    const beganMs = this.#leases.nowMs;
+    const everyMs = this.#trainer.busy ? times.leaseMs / 2 : times.heartbeatMs;
+    if (this.#judgedMs !== undefined && beganMs - this.#judgedMs < everyMs) return;
+    const owned = this.#jobs.all().filter(({ job }) => job.owner !== undefined);
+    if (owned.length === 0) return;
+    const tags = await store.signTags();
+    this.#judgedMs = beganMs;
+    for (const shared of owned) {
       const { id, owner, generation = 0 } = shared.job;
-      if (owner === undefined) continue;
-      owned.add(id);
-      if (owner.trainer === trainer && this.#trainer.busy) continue;
-      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign?.beat ?? 0}`;
-      if (!(await this.#leases.isGone(id, mark))) continue;
+      if (owner === undefined || (owner.trainer === trainer && this.#trainer.busy)) continue;
+      const tag = tags.get(owner.trainer);
+      if (!this.#leases.isGone(id, markOf(shared.job, tag), beganMs)) continue;
+      if ((await store.signTag(owner.trainer)) !== tag) continue; // the listing was behind
       const why = `it gave no sign of life for ${times.leaseMs / 1000} seconds`;
       await this.#release(shared, generation, { why, killed: true });
     }
-    this.#leases.keepOnly(owned);
+    this.#leases.keepOnly(new Set(owned.map(({ job }) => job.id)));
   }
 
   async #release(shared: SharedJob, generation: number, release: Release): Promise<void> {
@@ -373,8 +410,7 @@ class SharedJobService implements JobService {
 
   /** A job that was set aside stands in the queue again; one without room, where there may be some. */
   async #requeue(shared: SharedJob): Promise<void> {
-    const { id, state } = shared.job;
-    if (state.kind !== "preempted" || this.#noRoom.has(id)) return;
+    if (this.#noRoom.has(shared.job.id)) return;
     await shared.change((job) => requeueEvents(job, this.#options.poisonKills));
   }
 
@@ -396,7 +432,7 @@ class SharedJobService implements JobService {
     if (atWorkPerSubmitter === 0) return true;
     for (let looks = 0; looks < MOST_LOOKS && !patience.aborted; looks++) {
       if (looks > 0) await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
-      await this.#jobs.lookAnew();
+      await this.#jobs.lookAnewAt(creatorOf(shared.job));
       const verdict = judgeClaim(shared.job, this.list(), atWorkPerSubmitter);
       if (verdict !== "look-again") return verdict === "begin";
     }
@@ -424,6 +460,11 @@ class SharedJobService implements JobService {
     if (!this.#closing) return;
     throw new AlbertError("unavailable", "the server is shutting down", { reason: "SHUTTING_DOWN" });
   }
+}
+
+/** What changes with each claim of a job and with each sign of life of its owner. */
+function markOf({ generation = 0 }: Job, signTag: string | undefined): string {
+  return `${generation}/${signTag ?? ""}`;
 }
 
 /** Where the files of shared jobs lie on a server's own disk; next to the jobs of the server itself. */

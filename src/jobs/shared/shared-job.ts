@@ -5,7 +5,7 @@ import { SerialQueue } from "../../platform/serial-queue.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { applyEvent, type Job, type JobIdentity, newJob } from "../job.ts";
 import type { JobEvent, NewJobEvent } from "../job-event.ts";
-import { isTerminal, type JobTransition } from "../job-state.ts";
+import { isActive, isTerminal, type JobTransition } from "../job-state.ts";
 import { type JobWriter, stateChange, type Why } from "../log/job-record.ts";
 import { Waiters } from "../log/waiters.ts";
 import { type Claim, claimLost, holds } from "./claims.ts";
@@ -35,6 +35,8 @@ export interface SharedJobOptions {
   readonly steadyClock: () => number;
   /** Called on every change of what a job needs or has made. */
   readonly onChange: () => void;
+  /** Called when this server has written of a job what matters to the others: more than that it goes on. */
+  readonly onOwnChange?: (id: string) => void;
   /** Waits before something is tried again; by the machine's own timers unless given. */
   readonly wait?: Wait;
 }
@@ -50,6 +52,10 @@ export type Decision = (job: Job) => readonly NewJobEvent[] | undefined;
 
 /** Before a write is tried again that the store did not take for a moment, in milliseconds. */
 const RETRY_MS = 1000;
+/** Pieces that are read at a time where many are there. */
+const MOST_AHEAD = 16;
+/** Of so many pieces that are new, the last may be the job's end: the log is read in one then, where it has been put together. */
+const ENDED_BY_THEN = 4;
 /** Before a piece is looked for again that another writer has written. */
 const BEHIND_MS = 50;
 
@@ -81,11 +87,7 @@ export class SharedJob {
   /** Reads a job. @throws AlbertError corrupt (RECORD_CORRUPT) when its log is damaged */
   static async open(directory: string, identity: JobIdentity, options: SharedJobOptions): Promise<SharedJob> {
     const job = new SharedJob(directory, identity, options);
-    const end = await options.store.end<LogEnd>(identity.id);
-    if (end !== undefined) {
-      job.#pieces = end.pieces;
-      job.#fold(end.events);
-    }
+    job.#takeEnd(await options.store.end<LogEnd>(identity.id));
     await job.refresh();
     job.#seenMs = undefined;
     return job;
@@ -106,9 +108,23 @@ export class SharedJob {
     return this.#job;
   }
 
-  /** Learns what other servers wrote. */
-  refresh(): Promise<void> {
+  /** Whether somebody waits for news of it. */
+  get isWatched(): boolean {
+    return this.#waiting.any;
+  }
+
+  /** Learns what other servers wrote. @returns how many reads of the store that took */
+  refresh(): Promise<number> {
     return this.#changes.run(() => this.#follow());
+  }
+
+  /** Learns whether the job has ended in the hands of another server, by one read. @returns how many reads it took */
+  refreshIfEnded(): Promise<number> {
+    return this.#changes.run(async () => {
+      this.#takeEnd(await this.#options.store.end<LogEnd>(this.#job.id));
+      await this.#restIfEnded(false);
+      return 1;
+    });
   }
 
   /**
@@ -127,8 +143,10 @@ export class SharedJob {
         const number = this.#pieces + 1;
         const put = () => store.putPiece(this.#job.id, number, piece);
         if (await untilReached(put, patience, wait)) {
+          const before = this.#job;
           this.#take(piece);
-          await this.#restIfEnded();
+          await this.#restIfEnded(true);
+          if (mattersToOthers(before, this.#job)) this.#options.onOwnChange?.(this.#job.id);
           return this.#job;
         }
         await untilReached(() => this.#follow(), patience, wait);
@@ -158,16 +176,35 @@ export class SharedJob {
     this.#waiting.wake();
   }
 
-  async #follow(): Promise<void> {
+  /** @returns how many reads it took */
+  async #follow(): Promise<number> {
     const { store } = this.#options;
-    for (;;) {
-      const piece = await store.piece<LogPiece>(this.#job.id, this.#pieces + 1);
-      if (piece === undefined) break;
-      // What a repair of the store left in the place of a damaged piece has no events.
-      if (!Array.isArray(piece.events)) throw damagedPiece(this.#job.id, this.#pieces + 1);
-      this.#take(piece);
+    const { id } = this.#job;
+    let reads = 0;
+    for (let ahead = 1; ; ahead = Math.min(2 * ahead, MOST_AHEAD)) {
+      if (ahead === ENDED_BY_THEN) {
+        reads++;
+        this.#takeEnd(await store.end<LogEnd>(id));
+      }
+      const numbers = Array.from({ length: ahead }, (_, i) => this.#pieces + 1 + i);
+      reads += ahead;
+      const pieces = await Promise.all(numbers.map((number) => store.piece<LogPiece>(id, number)));
+      const missing = pieces.indexOf(undefined);
+      for (const piece of pieces.slice(0, missing < 0 ? ahead : missing) as LogPiece[]) {
+        // What a repair of the store left in the place of a damaged piece has no events.
+        if (!Array.isArray(piece.events)) throw damagedPiece(id, this.#pieces + 1);
+        this.#take(piece);
+      }
+      if (missing >= 0) break;
     }
-    await this.#restIfEnded();
+    await this.#restIfEnded(false);
+    return reads;
+  }
+
+  #takeEnd(end: LogEnd | undefined): void {
+    if (end === undefined || end.pieces <= this.#pieces) return;
+    this.#pieces = end.pieces;
+    this.#fold(end.events.slice(this.#job.lastSequence));
   }
 
   #take({ events }: LogPiece): void {
@@ -201,8 +238,12 @@ export class SharedJob {
     }));
   }
 
-  /** Nobody writes to the log of a job that has ended, and few read it: it is put together, and leaves the memory. */
-  async #restIfEnded(): Promise<void> {
+  /**
+   * Nobody writes to the log of a job that has ended, and few read it: it is put together, and leaves the memory.
+   *
+   * @param isOurs  whether this server wrote the end; others put the log together only where that server did not come to it
+   */
+  async #restIfEnded(isOurs: boolean): Promise<void> {
     const events = this.#events;
     if (!isTerminal(this.#job.state)) {
       if (events === undefined) this.#events = [...(await this.#readAll())]; // it was resumed
@@ -211,7 +252,9 @@ export class SharedJob {
     if (events === undefined) return;
     const { store } = this.#options;
     const end: LogEnd = { form: 1, pieces: this.#pieces, events };
-    await store.putEnd(this.#job.id, end).catch(() => {}); // the pieces are there
+    if (isOurs || (await store.end(this.#job.id)) === undefined) {
+      await store.putEnd(this.#job.id, end).catch(() => {}); // the pieces are there
+    }
     this.#events = undefined;
   }
 
@@ -239,6 +282,13 @@ export class SharedJob {
     if (this.#job.lastSequence > sequence || this.#closed) return;
     await this.#waiting.wait(signal);
   }
+}
+
+/** Whether other servers do something else after a change of a job. How far an owner has come, they read when somebody asks. */
+function mattersToOthers(before: Job, after: Job): boolean {
+  const where = ({ state }: Job) => (isActive(state) ? "at work" : state.kind);
+  const kept = ["owner", "released", "pauseAsked", "annotation", "judged"] as const;
+  return where(before) !== where(after) || kept.some((name) => before[name] !== after[name]);
 }
 
 function damagedPiece(id: string, number: number): AlbertError {

@@ -14,9 +14,10 @@ export function encodeRecord(record: object): Uint8Array {
  * The record of such bytes. One without a checksum, as earlier releases wrote it, is believed if it is JSON.
  *
  * @param what  the record, for the message
- * @throws AlbertError corrupt (RECORD_CORRUPT)
+ * @param known  the latest form that the caller reads; a record that names none has form 1
+ * @throws AlbertError corrupt (RECORD_CORRUPT); precondition (STORE_TOO_NEW) for a record of a later form
  */
-export function decodeRecord<T extends object>(bytes: Uint8Array, what: string): T {
+export function decodeRecord<T extends object>(bytes: Uint8Array, what: string, known = 1): T {
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(bytes).toString());
@@ -30,6 +31,8 @@ export function decodeRecord<T extends object>(bytes: Uint8Array, what: string):
   if (checksum !== undefined && checksum !== checksumOf(record)) {
     throw corrupt(`${what} is damaged: its checksum is not that of its contents`, { reason: "RECORD_CORRUPT" });
   }
+  const { form = 1 } = record as { readonly form?: unknown };
+  if (typeof form === "number" && form > known) throw tooNew(what, form, known);
   return record as unknown as T; // `encodeRecord` wrote it
 }
 
@@ -41,6 +44,20 @@ export async function readRecordFile<T extends object>(path: string): Promise<T 
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" && !isDamagedRecord(error)) throw error;
     return undefined;
   }
+}
+
+/** A record that a later release wrote, in a form of its own. */
+function tooNew(what: string, form: number, known: number): AlbertError {
+  const message = `${what} has form ${form}, this release reads up to form ${known}: run the release that wrote it`;
+  return new AlbertError("precondition", message, {
+    reason: "STORE_TOO_NEW",
+    metadata: { form: String(form), known: String(known) },
+  });
+}
+
+/** Whether an error reports a record of a form that only a later release reads. */
+export function isTooNewRecord(error: unknown): boolean {
+  return error instanceof AlbertError && error.reason === "STORE_TOO_NEW";
 }
 
 /** Whether an error reports a damaged record. */

@@ -63,7 +63,7 @@ export function trainingService(
       return { job: told(sweep), ...sweepTable(sweep, jobs.list(), STATES) };
     },
     async getJob({ jobId }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       return { job: told(jobs.get(jobId)) };
     },
     async listJobs({ states, model, tags, pageSize, pageToken }) {
@@ -74,7 +74,7 @@ export function trainingService(
       return { jobs: items.map(told), nextPageToken };
     },
     async *watchJob({ jobId, afterSequence, heartbeatSeconds }, { signal, draining }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       const events = jobs.watch(jobId, afterSequence, AbortSignal.any([signal, draining]));
       for await (const beat of withHeartbeats(events, heartbeatMs(heartbeatSeconds))) {
         yield beat.kind === "heartbeat"
@@ -83,19 +83,19 @@ export function trainingService(
       }
     },
     async cancelJob({ jobId }, { caller }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       return { job: told(await jobs.cancel(jobId, caller?.name)) };
     },
     async pauseJob({ jobId }, { caller }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       return { job: told(await jobs.pause(jobId, caller?.name)) };
     },
     async resumeJob({ jobId }, { caller }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       return { job: told(await jobs.resume(jobId, caller?.name)) };
     },
     async cloneJob({ requestId, jobId, overrides }, { caller }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       const changes = await withDigests(readJobOverrides(overrides));
       const id = checkRequestId(requestId);
       const { job } = await limit.create(caller, id, () => jobs.clone(id, jobId, changes, caller?.name));
@@ -107,7 +107,7 @@ export function trainingService(
       return {};
     },
     async annotateJob({ jobId, note, addTags, removeTags, revision }, { caller }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       const change = {
         ...{ addTags, removeTags },
         ...(note === undefined ? {} : { note }),
@@ -127,7 +127,7 @@ export function trainingService(
         yield { data };
     },
     async listJobEvents({ jobId, pageSize, pageToken }) {
-      await jobs.refresh();
+      await jobs.refresh(jobId);
       const { first, last, nextPageToken } = pageOfLog(jobs.get(jobId).lastSequence, { pageSize, pageToken });
       const events: MessageInitShape<typeof JobEventSchema>[] = [];
       for await (const event of eventsBetween(jobs, jobId, first, last)) events.push(eventMessage(event));

@@ -16,7 +16,7 @@ export const ADMIN_ERROR_ROWS: readonly ErrorRow[] = [
     when: "A later release wrote this record of the store, in a form that this one does not read: run that release.",
     detail: "PreconditionFailure",
     retry: "no",
-    metadata: ["model", "form", "known"],
+    metadata: ["form", "known"],
   },
   {
     reason: "PATH_NOT_FOUND",

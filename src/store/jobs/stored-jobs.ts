@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { decodeRecord, encodeRecord, isDamagedRecord } from "../../model/formats/records.ts";
 import { bytesBody, fileBody, type ObjectStore } from "../objects/object-store.ts";
+import { QueueNotices } from "./queue-notices.ts";
 
 // What servers that share a queue of jobs keep of them in the store. It knows no state of a job: what the records mean is
 // said in `jobs/shared/`.
@@ -37,15 +38,18 @@ export interface StoredJobFile {
  *     job-files/<id>/<generation>/<sha256>       its checkpoints
  *     job-requests/<sha256 of a request id>.json the job that a request made
  *     cells/trainers/<trainer>                   signs of life of a server that trains
+ *     cells/queue/notices                        which jobs have changed of late
  *
  * A piece is written with put-if-absent, so of several that write the same number one succeeds, whatever they believe about
  * each other; the log never forks.
  */
 export class StoredJobs {
+  readonly notices: QueueNotices;
   readonly #objects: ObjectStore;
 
   constructor(objects: ObjectStore) {
     this.#objects = objects;
+    this.notices = new QueueNotices(objects);
   }
 
   /** Ids of all jobs, oldest first. */
@@ -111,6 +115,18 @@ export class StoredJobs {
     } catch (error) {
       return { sign: damagedAsNone(error), tag: register.tag };
     }
+  }
+
+  /** The tag of each server's newest sign of life, which differs from that of every earlier one; a listing may be behind. */
+  async signTags(): Promise<ReadonlyMap<string, string>> {
+    const tags = new Map<string, string>();
+    for await (const { key, tag } of this.#objects.listRegisters(TRAINERS)) tags.set(key.slice(TRAINERS.length), tag);
+    return tags;
+  }
+
+  /** The tag of a server's newest sign of life; undefined where it gave none. */
+  async signTag(trainer: string): Promise<string | undefined> {
+    return (await this.#objects.readRegister(trainerKey(trainer)))?.tag;
   }
 
   /** Gives a sign of life. @returns false when another process gave one under the same name */
@@ -181,6 +197,7 @@ const identityKey = (id: string) => `jobs/${id}.json`;
 const endKey = (id: string) => `job-ends/${id}.json`;
 const pieceKey = (id: string, number: number) => `job-logs/${id}/${String(number).padStart(9, "0")}.json`;
 const fileKey = (id: string, generation: number, sha256: string) => `job-files/${id}/${generation}/${sha256}`;
-const trainerKey = (trainer: string) => `trainers/${trainer}`;
+const TRAINERS = "trainers/";
+const trainerKey = (trainer: string) => `${TRAINERS}${trainer}`;
 /** A caller's own text is no part of a key. */
 const requestKey = (requestId: string) => `job-requests/${createHash("sha256").update(requestId).digest("hex")}.json`;

@@ -10,6 +10,7 @@ import {
   type ObjectBody,
   type ObjectInfo,
   type ObjectStore,
+  type RegisterInfo,
   readBody,
   type VersionedRegister,
 } from "./object-store.ts";
@@ -87,6 +88,18 @@ export class DirectoryObjectStore implements ObjectStore {
   async writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean> {
     const directory = await this.#path("cells", key);
     return this.#writeNew(join(directory, numberName(Number(tag ?? 0) + 1)), bytesBody(bytes));
+  }
+
+  async *listRegisters(prefix: string): AsyncIterable<RegisterInfo> {
+    yield* this.#registers(prefix.replace(/\/$/, ""));
+  }
+
+  async *#registers(key: string): AsyncGenerator<RegisterInfo> {
+    const directory = await this.#path("cells", key);
+    const entries = await absentAs([], () => readdir(directory, { withFileTypes: true }));
+    const latest = highestOf(entries.filter((entry) => entry.isFile()).map(({ name }) => name));
+    if (latest > 0) yield { key, tag: String(latest) };
+    for (const entry of entries) if (entry.isDirectory()) yield* this.#registers(`${key}/${entry.name}`);
   }
 
   async sweep(olderThanMs: number): Promise<void> {
@@ -179,8 +192,11 @@ export class DirectoryObjectStore implements ObjectStore {
 
 /** Highest number among a register's values; 0 when there is none. */
 async function latestNumber(directory: string): Promise<number> {
-  const names = await absentAs([], () => readdir(directory));
-  return Math.max(0, ...names.filter((name) => /^\d+$/.test(name)).map(Number));
+  return highestOf(await absentAs([], () => readdir(directory)));
+}
+
+function highestOf(names: readonly string[]): number {
+  return names.filter((name) => /^\d+$/.test(name)).reduce((highest, name) => Math.max(highest, Number(name)), 0);
 }
 
 /** Numbers as names that sort like numbers. */

@@ -26,25 +26,27 @@ export function measuredObjectStore(objects: ObjectStore, onOperation: Operation
     }
   };
   const cameSecond = (written: boolean) => !written;
+  const listed = async function* <T>(operation: string, list: () => AsyncIterable<T>): AsyncGenerator<T> {
+    const began = performance.now();
+    let outcome: "ok" | "error" = "error";
+    try {
+      yield* list();
+      outcome = "ok";
+    } finally {
+      onOperation(operation, outcome, (performance.now() - began) / 1000);
+    }
+  };
   return {
     get: (key) => measured("get", () => objects.get(key)),
     fetch: (key, path) => measured("fetch", () => objects.fetch(key, path)),
     head: (key) => measured("head", () => objects.head(key)),
     putIfAbsent: (key, body) => measured("put", () => objects.putIfAbsent(key, body), cameSecond),
     delete: (key) => measured("delete", () => objects.delete(key)),
-    async *list(prefix) {
-      const began = performance.now();
-      let outcome: "ok" | "error" = "error";
-      try {
-        yield* objects.list(prefix);
-        outcome = "ok";
-      } finally {
-        onOperation("list", outcome, (performance.now() - began) / 1000);
-      }
-    },
+    list: (prefix) => listed("list", () => objects.list(prefix)),
     readRegister: (key) => measured("read_register", () => objects.readRegister(key)),
     writeRegister: (key, bytes, tag) =>
       measured("write_register", () => objects.writeRegister(key, bytes, tag), cameSecond),
+    listRegisters: (prefix) => listed("list_registers", () => objects.listRegisters(prefix)),
     sweep: (olderThanMs) => measured("sweep", () => objects.sweep(olderThanMs)),
     close: () => objects.close(),
   };

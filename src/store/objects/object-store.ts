@@ -42,6 +42,8 @@ export interface ObjectStore {
    * @returns false when another writer came first
    */
   writeRegister(key: string, bytes: Uint8Array, tag: string | undefined): Promise<boolean>;
+  /** Every register whose key begins with `prefix`, a whole part of a key with its slash, with its present tag; in no particular order. */
+  listRegisters(prefix: string): AsyncIterable<RegisterInfo>;
 
   /** Removes what interrupted writers left behind more than `olderThanMs` ago and no reader can see. */
   sweep(olderThanMs: number): Promise<void>;
@@ -51,6 +53,11 @@ export interface ObjectStore {
 export interface ObjectInfo {
   readonly key: string;
   readonly size: number;
+}
+
+export interface RegisterInfo {
+  readonly key: string;
+  readonly tag: string;
 }
 
 export interface VersionedRegister {

@@ -19,6 +19,7 @@ import {
   type ObjectBody,
   type ObjectInfo,
   type ObjectStore,
+  type RegisterInfo,
   readBody,
   type VersionedRegister,
 } from "./object-store.ts";
@@ -128,7 +129,21 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async *list(prefix: string): AsyncIterable<ObjectInfo> {
-    const root = `${this.#prefix}objects/`;
+    for await (const { key, size } of this.#list("objects/", prefix)) yield { key, size };
+  }
+
+  async *listRegisters(prefix: string): AsyncIterable<RegisterInfo> {
+    for await (const { key, tag } of this.#list("cells/", prefix)) {
+      if (tag === undefined) throw storageError(undefined, new StrangeAnswer());
+      yield { key, tag };
+    }
+  }
+
+  async *#list(
+    kind: "objects/" | "cells/",
+    prefix: string,
+  ): AsyncGenerator<ObjectInfo & { readonly tag: string | undefined }> {
+    const root = `${this.#prefix}${kind}`;
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
@@ -143,8 +158,8 @@ export class S3ObjectStore implements ObjectStore {
         const whole = answer.IsTruncated === false || (answer.IsTruncated === true && answer.NextContinuationToken);
         return whole ? answer : Promise.reject(new StrangeAnswer());
       });
-      for (const { Key, Size } of page.Contents ?? []) {
-        if (Key !== undefined) yield { key: Key.slice(root.length), size: Size ?? 0 };
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
+        if (Key !== undefined) yield { key: Key.slice(root.length), size: Size ?? 0, tag: ETag };
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);

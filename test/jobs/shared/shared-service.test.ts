@@ -82,6 +82,9 @@ class SameInstant extends StoredJobs {
   constructor(held: MemoryObjectStore, claims: number) {
     super(held);
     this.#most = claims;
+    const read = this.notices.read.bind(this.notices);
+    this.notices.read = async (before) =>
+      this.#claims < this.#most ? { tag: undefined, newest: 0, jobs: [] } : read(before);
     this.reached = new Promise((resolve) => {
       this.#open = resolve;
     });
@@ -105,6 +108,14 @@ async function until(isTrue: () => boolean, what: string): Promise<void> {
   for (const end = performance.now() + 20_000; !isTrue(); ) {
     if (performance.now() > end) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Waits until a server that is asked for a job says that it is in a state. */
+async function untilAsked(server: Server, id: string, state: string): Promise<void> {
+  for (const end = performance.now() + 20_000; stateOn(server, id) !== state; ) {
+    if (performance.now() > end) throw new Error(`never ${state}`);
+    await server.service.refresh(id);
   }
 }
 
@@ -194,7 +205,7 @@ describe("servers that share a queue", () => {
     const [owner, other] = a.runner.started.length > 0 ? [a, b] : [b, a];
     owner.runner.current.hooks.phase("validated");
     owner.runner.current.hooks.phase("prepared");
-    await until(() => stateOn(other, job.id) === "running", "it runs, as the other sees");
+    await untilAsked(other, job.id, "running");
     const pausing = other.service.pause(job.id, "ann");
     await until(() => owner.runner.current.stopped, "the owner stops");
     owner.runner.current.finish({ kind: "stopped" });
@@ -355,5 +366,66 @@ describe("servers that share a queue", () => {
     expect([damaged, b.service.list()]).toEqual([[job.id], []]);
     await b.service.create("", specOf({ seed: 2 }));
     await until(() => b.runner.started.length === 1, "another job");
+  });
+
+  it("read little at a look, however many jobs wait, and hear of a change at the next", async () => {
+    const a = await open("a");
+    for (let seed = 0; seed < 40; seed++) await a.service.create("", specOf({ seed }));
+    await until(() => a.runner.started.length === 1, "a start");
+    const seen = { looks: 0, logs: 0 };
+    const counted = new MemoryObjectStore();
+    Object.assign(counted, { objects: objects.objects, cells: objects.cells });
+    counted.get = async (key) => {
+      if (key.startsWith("job-logs/")) seen.logs++;
+      return objects.get(key);
+    };
+    counted.readRegister = async (key) => {
+      if (key === "queue/notices") seen.looks++;
+      return objects.readRegister(key);
+    };
+    const b = await open("b", { store: new StoredJobs(counted) });
+    await until(() => b.runner.started.length === 1, "a start on the other");
+    Object.assign(seen, { looks: 0, logs: 0 });
+    await until(() => seen.looks > 100, "a hundred looks");
+    // One for the job in hand, and one for the looks at all logs, of which each is paid for in looks without.
+    expect(seen.logs / seen.looks).toBeLessThan(3);
+    const { id } = b.service.list()[0]!;
+    await a.service.cancel(id);
+    const { looks } = seen;
+    await until(() => stateOn(b, id) === "cancelled", "the other hears of it");
+    expect(seen.looks - looks).toBeLessThan(20);
+    expect([...a.defects, ...b.defects]).toEqual([]);
+  });
+
+  it("find out by themselves what no server gave notice of", async () => {
+    const a = await open("a");
+    // As a server of an earlier release, or one that was killed before it could tell.
+    const tell = store.notices.tell.bind(store.notices);
+    store.notices.tell = async () => {};
+    const silent = await open("b", { pollMs: 3_600_000 });
+    const { job } = await silent.service.create("", specOf());
+    const busy = () => [a, silent].find(({ runner }) => runner.started.length > 0);
+    await until(() => busy() !== undefined, "one takes it");
+    store.notices.tell = tell;
+    const other = busy() === a ? silent : a;
+    finish(busy()!);
+    await until(() => stateOn(busy()!, job.id) === "succeeded", "its end");
+    await other.service.refresh(job.id);
+    expect(stateOn(other, job.id)).toBe("succeeded");
+  });
+
+  it("believe a listing of signs that is behind in nothing that costs an owner its job", async () => {
+    const a = await open("a");
+    const { job } = await a.service.create("", specOf());
+    await until(() => a.runner.started.length === 1, "a start");
+    class Behind extends StoredJobs {
+      override async signTags(): Promise<ReadonlyMap<string, string>> {
+        return new Map([["a", "long ago"]]);
+      }
+    }
+    const b = await open("b", { store: new Behind(objects) });
+    await new Promise((resolve) => setTimeout(resolve, 2 * LEASE_MS));
+    expect(b.service.get(job.id)).toMatchObject({ generation: 1, owner: { trainer: "a" } });
+    finish(a);
   });
 });

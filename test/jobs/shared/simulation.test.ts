@@ -107,6 +107,7 @@ class World {
       putIfAbsent: (key, body) => over(() => objects.putIfAbsent(key, body)),
       delete: (key) => over(() => objects.delete(key)),
       list: (prefix) => objects.list(prefix),
+      listRegisters: (prefix) => objects.listRegisters(prefix),
       readRegister: (key) => over(() => objects.readRegister(key)),
       writeRegister: (key, bytes, tag) => over(() => objects.writeRegister(key, bytes, tag)),
       sweep: async () => {},
@@ -150,8 +151,9 @@ async function live(world: World, server: number): Promise<void> {
     await tries(() => shared.refresh());
     const { owner, generation = 0 } = shared.job;
     if (owner !== undefined && owner.trainer !== trainer) {
-      const mark = async () => `${generation}/${(await store.sign(owner.trainer))?.sign?.beat ?? 0}`;
-      if (!(await tries(() => leases.isGone("job", mark)))) continue;
+      const beganMs = leases.nowMs;
+      const tag = await tries(() => store.signTag(owner.trainer));
+      if (!leases.isGone("job", `${generation}/${tag ?? ""}`, beganMs)) continue;
       const released = await tries(() =>
         shared.change((job) => releaseEvents(job, generation, { why: "silent", killed: true }, 1e9)),
       );

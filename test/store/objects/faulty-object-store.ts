@@ -2,6 +2,7 @@ import type {
   ObjectBody,
   ObjectInfo,
   ObjectStore,
+  RegisterInfo,
   VersionedRegister,
 } from "../../../src/store/objects/object-store.ts";
 
@@ -41,6 +42,10 @@ export class FaultyObjectStore implements ObjectStore {
 
   readRegister(key: string): Promise<VersionedRegister | undefined> {
     return this.#inner.readRegister(key);
+  }
+
+  listRegisters(prefix: string): AsyncIterable<RegisterInfo> {
+    return this.#inner.listRegisters(prefix);
   }
 
   putIfAbsent(key: string, body: ObjectBody): Promise<boolean> {

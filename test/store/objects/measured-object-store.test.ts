@@ -21,6 +21,7 @@ it("tells each operation with how it ended: done, beaten by another writer, or f
   const keys: string[] = [];
   for await (const { key } of objects.list("a/")) keys.push(key);
   expect(keys).toEqual(["a/b"]);
+  for await (const { key } of objects.listRegisters("regis")) expect(key).toBe("register");
   place.get = () => Promise.reject(new Error("the disk is gone"));
   await expect(objects.get("a/b")).rejects.toThrow("the disk is gone");
   expect(told).toEqual([
@@ -31,6 +32,7 @@ it("tells each operation with how it ended: done, beaten by another writer, or f
     "write_register conflict",
     "read_register ok",
     "list ok",
+    "list_registers ok",
     "get error",
   ]);
 });

@@ -3,6 +3,7 @@ import {
   type ObjectBody,
   type ObjectInfo,
   type ObjectStore,
+  type RegisterInfo,
   readBody,
   type VersionedRegister,
 } from "../../../src/store/objects/object-store.ts";
@@ -51,6 +52,10 @@ export class MemoryObjectStore implements ObjectStore {
     if (there?.tag !== tag) return there !== undefined && Buffer.from(there.bytes).equals(bytes);
     this.cells.set(key, { bytes, tag: String(Number(tag ?? 0) + 1) });
     return true;
+  }
+
+  async *listRegisters(prefix: string): AsyncIterable<RegisterInfo> {
+    for (const [key, { tag }] of [...this.cells]) if (key.startsWith(prefix)) yield { key, tag };
   }
 
   async sweep(): Promise<void> {}

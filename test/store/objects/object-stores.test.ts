@@ -115,6 +115,19 @@ function contract(open: () => Promise<ObjectStore>): void {
     expect(await keys(other, "nothing/")).toEqual([]);
   });
 
+  it("lists registers with the tags that change them now", async () => {
+    for (const key of ["of/a", "of/b", "offside"]) await store.writeRegister(key, Buffer.from(key), undefined);
+    const first = await store.readRegister("of/a");
+    await store.writeRegister("of/a", Buffer.from("changed"), first!.tag);
+    await store.putIfAbsent("of/object", body("x"));
+    const listed = new Map<string, string>();
+    for await (const { key, tag } of other.listRegisters("of/")) listed.set(key, tag);
+    expect([...listed.keys()].sort()).toEqual(["of/a", "of/b"]);
+    for (const [key, tag] of listed) expect((await other.readRegister(key))?.tag).toBe(tag);
+    expect(listed.get("of/a")).not.toBe(first!.tag);
+    for await (const { key } of other.listRegisters("none/")) expect.unreachable(key);
+  });
+
   it("changes a register only for a writer that saw its present value", async () => {
     expect(await store.readRegister("cells/one")).toBeUndefined();
     expect(await store.writeRegister("cells/one", Buffer.from("1"), undefined)).toBe(true);
