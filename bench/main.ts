@@ -3,6 +3,7 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchCached, benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
+import { benchScaling } from "./scaling/scaling.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
 import { benchTraining } from "./training.ts";
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   cached: benchCached,
   traced: benchTraced,
   transformers: benchTransformers,
+  scaling: benchScaling,
 };
 
 /** @param flags the switches that are on; @param values the options that take a value */
