@@ -3,6 +3,7 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchCached, benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
+import { benchPeers } from "./peers.ts";
 import { benchScaling } from "./scaling/scaling.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   traced: benchTraced,
   transformers: benchTransformers,
   scaling: benchScaling,
+  peers: benchPeers,
 };
 
 /** @param flags the switches that are on; @param values the options that take a value */
@@ -34,6 +36,8 @@ const OPTIONS = {
   model: { type: "string" },
   device: { type: "string" },
   baseline: { type: "string" },
+  texts: { type: "string" },
+  chart: { type: "string" },
 } as const;
 
 /** `npm run bench -- <name>... [options]` prints one JSON object: the machine, then one entry per benchmark. */
@@ -48,7 +52,15 @@ async function main(): Promise<void> {
   }
   const flags = new Set(Object.keys(values));
   const results: Record<string, unknown> = { machine: machine() };
-  for (const name of names) results[name] = await BENCHMARKS[name]!(flags, values);
+  for (const name of names) {
+    try {
+      results[name] = await BENCHMARKS[name]!(flags, values);
+    } catch (error) {
+      // The others are measured all the same, and what was measured before is not lost.
+      results[name] = { failed: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+      process.exitCode = 1;
+    }
+  }
   console.log(JSON.stringify(results, undefined, 2));
 }
 

@@ -17,7 +17,7 @@ config = transformers.AutoConfig.from_pretrained(directory)
 architecture = getattr(transformers, config.architectures[0])
 model = architecture.from_pretrained(directory, dtype=torch.float32).eval()
 generator = torch.Generator().manual_seed(1)
-print("ready", flush=True)
+print('"ready"', flush=True)
 for line in sys.stdin:
     lengths = json.loads(line)
     longest = max(lengths)

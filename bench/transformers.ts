@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { openModelDirectory } from "../src/model/directory/open-model-directory.ts";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { POOLED_OUTPUT } from "../src/runtime/engine.ts";
 import { createEngine } from "../src/runtime/packed-engine.ts";
+import { startPython } from "./python-lines.ts";
 import { rounded, timingOf } from "./timing.ts";
 
 const ROUNDS = 7;
@@ -33,8 +31,9 @@ export async function benchTransformers(
   const threads = availableThreads();
   const chosen = device === "openvino" ? device : "cpu";
   const engine = await createEngine(model, { device: chosen, threads, calibrationMs: 0 });
-  const theirs = await startTransformers(python, directory, threads);
+  const theirs = startPython(python, "serving_transformers.py", String(threads), directory);
   try {
+    await theirs.next(); // it has loaded the model
     const results: Record<string, unknown> = { model: model.manifest.name, digest: model.digest, device: chosen };
     const outputs = [model.heads[0]?.name ?? POOLED_OUTPUT];
     for (const [name, lengths] of Object.entries(BATCHES)) {
@@ -51,7 +50,7 @@ export async function benchTransformers(
         await engine.run(sequences);
         const mine = performance.now() - started;
         await setTimeout(SETTLE_MS);
-        const other = await theirs.run(lengths);
+        const other = Number(await theirs.ask(lengths));
         if (round < 0) continue; // both warm up
         ours.push(mine);
         others.push(other);
@@ -68,28 +67,4 @@ export async function benchTransformers(
     theirs.stop();
     await engine.close();
   }
-}
-
-/** `serving_transformers.py`, ready to run batches. */
-async function startTransformers(python: string, directory: string, threads: number) {
-  const script = join(import.meta.dirname, "serving_transformers.py");
-  const child = spawn(python, [script, String(threads), directory], {
-    stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, OMP_WAIT_POLICY: "passive" },
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error("serving_transformers.py ended");
-    return value;
-  };
-  await next();
-  return {
-    /** @returns milliseconds of one forward pass */
-    run: async (lengths: readonly number[]) => {
-      child.stdin.write(`${JSON.stringify(lengths)}\n`);
-      return Number(await next());
-    },
-    stop: () => void child.stdin.end(),
-  };
 }

@@ -98,6 +98,7 @@ const OTHERS: readonly (readonly [begins: RegExp, how: { readonly run: string } 
   [/^npm start/, { run: "test/scripts/npm-start.test.ts" }],
   [/^npm run bundle|^sha256sum|^tar -xzf albert-serve|^cd albert-serve/, { run: "test/scripts/bundle.test.ts" }],
   [/^npm run make-models/, { run: "test/scripts/make-models.test.ts" }],
+  [/^npm run bench -- peers/, { not: "needs other runtimes in Python" }],
   [/^npm run gpu-check|^node scripts\/cuda-provider/, { run: "test/scripts/gpu-check.test.ts" }],
   [/^grpcurl /, { run: "test/e2e/examples.test.ts" }],
   [/^curl -s .*\/v2\/models/, { run: "test/e2e/open-inference.test.ts" }],
