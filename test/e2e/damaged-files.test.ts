@@ -105,6 +105,8 @@ interface Kind {
   readonly told?: RegExp;
   /** With what a start is refused. */
   readonly refused?: RegExp;
+  /** Kinds with the same number are damaged together: none of them hides another, and a start takes its time. */
+  readonly together?: number;
 }
 
 /** Every kind outside of the store itself, whose own are in `STORE_KINDS`. Whoever adds one says here how its damage is met. */
@@ -114,17 +116,17 @@ const KINDS: readonly Kind[] = [
     pattern: /^tokens\.json$/,
     refused: /tokens\.json cannot be used: auth\.tokens_file: is not JSON at line \d+, column \d+/,
   },
-  { kind: "audit log", pattern: /^audit\.jsonl$/ },
-  { kind: "cached data set", pattern: /^store\/cache\/datasets\/\w+\/train\.jsonl$/ },
-  { kind: "other cached data set", pattern: /^store\/cache\/datasets\/\w+\/[^/]+$/ },
-  { kind: "manifest of a cached version", pattern: /^store\/cache\/models\/\w+\/manifest\.json$/ },
-  { kind: "cached weights", pattern: /^store\/cache\/models\/\w+\/[^/]+\.safetensors$/ },
-  { kind: "other file of a cached version", pattern: /^store\/cache\/models\/\w+\/[^/]+$/ },
-  { kind: "index of features", pattern: /^store\/features\/\w+\/index\.bin$/ },
-  { kind: "features", pattern: /^store\/features\/\w+\/records\.bin$/ },
-  { kind: "manifest of features", pattern: /^store\/features\/\w+\/manifest\.json$/ },
-  { kind: "name of a server that works on jobs", pattern: /^store\/jobs\.holder$/ },
-  { kind: "lock of the jobs", pattern: /^store\/jobs\.lock\/\d+(\.free)?$/ },
+  { kind: "audit log", pattern: /^audit\.jsonl$/, together: 1 },
+  { kind: "cached data set", pattern: /^store\/cache\/datasets\/\w+\/train\.jsonl$/, together: 1 },
+  { kind: "other cached data set", pattern: /^store\/cache\/datasets\/\w+\/[^/]+$/, together: 2 },
+  { kind: "manifest of a cached version", pattern: /^store\/cache\/models\/\w+\/manifest\.json$/, together: 1 },
+  { kind: "cached weights", pattern: /^store\/cache\/models\/\w+\/[^/]+\.safetensors$/, together: 2 },
+  { kind: "other file of a cached version", pattern: /^store\/cache\/models\/\w+\/[^/]+$/, together: 3 },
+  { kind: "index of features", pattern: /^store\/features\/\w+\/index\.bin$/, together: 1 },
+  { kind: "features", pattern: /^store\/features\/\w+\/records\.bin$/, together: 2 },
+  { kind: "manifest of features", pattern: /^store\/features\/\w+\/manifest\.json$/, together: 3 },
+  { kind: "name of a server that works on jobs", pattern: /^store\/jobs\.holder$/, together: 1 },
+  { kind: "lock of the jobs", pattern: /^store\/jobs\.lock\/\d+(\.free)?$/, together: 2 },
   {
     kind: "record of a job",
     pattern: /^store\/jobs\/(DONE|HALF)\/job\.json$/,
@@ -147,12 +149,12 @@ const KINDS: readonly Kind[] = [
     pattern: /^store\/jobs\/HALF\/work\/checkpoints\/step-\d+\/manifest\.json$/,
     told: /checkpoint of step \d+ is damaged .*using the one before it/,
   },
-  { kind: "range test", pattern: /^store\/jobs\/HALF\/work\/range-test\.json$/ },
-  { kind: "log of a run", pattern: /^store\/jobs\/(DONE|HALF)\/work\/events\.jsonl$/ },
-  { kind: "curve of a run", pattern: /^store\/jobs\/(DONE|HALF)\/work\/tensorboard\/[^/]+$/ },
-  { kind: "table of results", pattern: /^store\/jobs\/(DONE|HALF)\/work\/\w+_results\.(txt|tsv)$/ },
-  { kind: "plan of an upload", pattern: /^store\/uploads\/\w+\.json$/ },
-  { kind: "bytes of an upload", pattern: /^store\/uploads\/\w+\.part$/ },
+  { kind: "range test", pattern: /^store\/jobs\/HALF\/work\/range-test\.json$/, together: 1 },
+  { kind: "log of a run", pattern: /^store\/jobs\/(DONE|HALF)\/work\/events\.jsonl$/, together: 1 },
+  { kind: "curve of a run", pattern: /^store\/jobs\/(DONE|HALF)\/work\/tensorboard\/[^/]+$/, together: 2 },
+  { kind: "table of results", pattern: /^store\/jobs\/(DONE|HALF)\/work\/\w+_results\.(txt|tsv)$/, together: 3 },
+  { kind: "plan of an upload", pattern: /^store\/uploads\/\w+\.json$/, together: 1 },
+  { kind: "bytes of an upload", pattern: /^store\/uploads\/\w+\.part$/, together: 2 },
 ];
 
 /** Every file below a directory in which a server works, with what its name stands for: the jobs, and the newest value of a register. */
@@ -243,16 +245,22 @@ describe("one damaged byte in the directory of a server", { timeout: 120_000 }, 
     expect(below.filter((name) => !patterns.some((pattern) => pattern.test(name)))).toEqual([]);
   });
 
-  it.each(KINDS)("in a $kind costs that alone, and is told", async ({ pattern, first, told = /^/, refused }) => {
-    const files = filesOf(sound).filter(({ name }) => pattern.test(name));
-    const { file } = files.at(first ? 0 : -1)!;
+  const alone = KINDS.filter(({ together }) => together === undefined).map((kind) => [kind]);
+  const groups = [1, 2, 3].map((number) => KINDS.filter(({ together }) => together === number));
+  const cases = [...alone, ...groups].map((kinds) => ({ kinds, of: kinds.map(({ kind }) => kind).join(", of a ") }));
+  it.each(cases)("in a $of costs that alone, and is told", async ({ kinds }) => {
     const place = join(base, "place");
     rmSync(place, { recursive: true, force: true });
     cpSync(sound, place, { recursive: true });
-    const bytes = readFileSync(join(place, file));
-    bytes[bytes.length >> 1]! ^= 1;
-    rmSync(join(place, file)); // it may share its blocks with another
-    writeFileSync(join(place, file), bytes);
+    for (const { pattern, first } of kinds) {
+      const files = filesOf(sound).filter(({ name }) => pattern.test(name));
+      const { file } = files.at(first ? 0 : -1)!;
+      const bytes = readFileSync(join(place, file));
+      bytes[bytes.length >> 1]! ^= 1;
+      rmSync(join(place, file)); // it may share its blocks with another
+      writeFileSync(join(place, file), bytes);
+    }
+    const [{ told = /^/, refused }] = kinds as [Kind];
     if (refused === undefined) expect(await goesOn(place)).toMatch(told);
     else await expect(start(place)).rejects.toThrow(refused);
   });
