@@ -10,7 +10,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    // One more than a small machine has processors: much of what tests do is waiting for servers.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     env: built ? { TEST_BUILT_PROGRAM: pathToFileURL(`${import.meta.dirname}/dist/`).href } : {},
