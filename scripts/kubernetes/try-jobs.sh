@@ -46,11 +46,14 @@ until_() {
   done
 }
 connect() {
-  [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
+  if [ -n "$forward" ]; then
+    kill "$forward" 2>/dev/null || true
+    wait "$forward" || true # it has the port until then
+  fi
   k wait --for=condition=Ready pod/albert-training-0 --timeout=300s >/dev/null
-  k port-forward pod/albert-training-0 "${ALBERT_CLIENT_ADMIN#*:}:50052" >"$out/forward.log" 2>&1 &
+  kubectl -n $namespace port-forward pod/albert-training-0 "${ALBERT_CLIENT_ADMIN#*:}:50052" >"$out/forward.log" 2>&1 &
   forward=$!
-  until_ 30 bin/albert jobs list
+  until_ 30 bin/albert jobs list || { echo "no way to the pod: $(cat "$out/forward.log")"; exit 1; }
 }
 create() { bin/albert jobs create --model sentiment --task classification --train "$data" --eval "$data" --promote manual --json "$@" | field .id; }
 fine_tune() { create --set train_step="$1" --set warmup_step=5 --set train_batch_size=8 --set save_checkpoints_steps=10 --set learning_rate=1e-5; }
