@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AdminClient, connectAdmin } from "../../src/client/admin-client.ts";
 import { CanaryDecision, CanaryVerdict, type ServingModel, TrafficMode } from "../../src/gen/albert/v1/models_pb.js";
@@ -15,6 +17,9 @@ const MODEL = "reviews";
 const POLL_MS = 100;
 /** Callers of each server. */
 const CALLERS = 4;
+
+/** Seconds for which k6 asks each server too, in each test under load; 0, as usually: the callers here are load enough. */
+const K6_SECONDS = Number(process.env["ALBERT_TEST_K6_SECONDS"] ?? 0);
 
 /** How each version is built, by the longest sequence that its model takes: all else is equal. */
 const BEHAVIOUR: Readonly<Record<number, (isArmed: () => boolean) => EngineScript>> = {
@@ -96,6 +101,27 @@ describe("a canary on servers that share a store", { timeout: 180_000 }, () => {
     });
   const end = () => admins[0]!.models.setTraffic({ model: MODEL, mode: TrafficMode.OFF, reason: "a test" });
 
+  /** k6's own callers of one server, 20 requests a second. @throws Error when one was refused, lost or answered wrongly */
+  const k6 = async (i: number) => {
+    const settings = {
+      ADDRESS: servers[i]!.address,
+      CLASSIFIER: MODEL,
+      RATE: 20,
+      DURATION: `${K6_SECONDS}s`,
+      OUT: base,
+    };
+    const words = Object.entries({ ...settings, BOUND_FACTOR: 50 }).flatMap(([name, value]) => [
+      "-e",
+      `${name}=${value}`,
+    ]);
+    await promisify(execFile)("k6", [
+      "run",
+      "--quiet",
+      ...words,
+      join(import.meta.dirname, "../../loadtest/classify.js"),
+    ]);
+  };
+
   /** Callers ask both servers without a pause until something is true. @returns what each answered call was answered by */
   async function underLoad(until: () => Promise<boolean>): Promise<{ versions: string[]; failures: unknown[] }> {
     const versions: string[] = [];
@@ -110,6 +136,7 @@ describe("a canary on servers that share a store", { timeout: 180_000 }, () => {
       }
     };
     const callers = [0, 1].flatMap((i) => Array.from({ length: CALLERS }, () => caller(i)));
+    if (K6_SECONDS > 0) callers.push(...[0, 1].map(k6));
     try {
       while (!(await until())) await setTimeout(50);
     } finally {
