@@ -1,4 +1,4 @@
-// Texts from four words to seven hundred share the batches: k6 run loadtest/mixed-lengths.js [-e RATE=30] [-e DURATION=30s]
+// Texts from four words to seven hundred share the batches: k6 run loadtest/mixed-lengths.js [-e RATE=15] [-e DURATION=30s]
 //
 // Of ten requests seven are short, one is a text of several sentences, one a question about a paragraph, and one, of low
 // priority, a question about a long document. The thresholds hold that short ones do not wait for long ones.
@@ -9,7 +9,7 @@ import { summaryOf } from "./modules/summary.js";
 import { chance, question, sentence, sentencesFrom } from "./modules/texts.js";
 import { below, NOTHING_LOST, STATISTICS } from "./modules/thresholds.js";
 
-const RATE = number("RATE", 30);
+const RATE = number("RATE", 15);
 const LONG_PARAGRAPHS = 6;
 
 export const options = {
