@@ -36,6 +36,7 @@ grep -q 'positive' <<<"$answer" || fail "Classify said: $answer"
 echo "classify: $(head -1 <<<"$answer" | sed 's/^ *//')"
 
 first=$("$docker" exec "$container" cat /proc/1/cmdline | tr '\0' ' ')
+if [ "$slow" != 1 ]; then first=$(sed 's#^[^ ]*/qemu-[^ ]* [^ ]*/##' <<<"$first"); fi # an emulator stands before the program it runs
 [ "${first%% *}" = node ] || fail "process 1 is $first"
 echo "process 1: $first"
 if "$docker" exec "$container" sh -c 'command -v npm npx gcc make python3'; then fail "there are build tools in the image"; fi
