@@ -149,16 +149,21 @@ export function configuredDevices({ runtime }: Config): () => Promise<readonly D
 
 /** Chooses among several devices for each shape of model, and says in the log what it measured. */
 function deviceTiming(runtime: RuntimeConfig, log: ServerLog, isServing: () => boolean): DeviceTiming {
-  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
-  const openVino = openVinoPlaces(runtime);
+  const options = { ...sessionOptions(runtime), calibrationMs: 0 };
   return new DeviceTiming({
-    openEngine: (model) => openEngine(model, { ...threads, openVino, calibrationMs: 0, background: isServing() }),
+    openEngine: (model) => openEngine(model, { ...options, background: isServing() }),
     onChosen: ({ device, times }, { config: { numHiddenLayers, hiddenSize } }) => {
       const found = times.map((each) => `${each.device} ${"ms" in each ? `${each.ms} ms` : `failed: ${each.reason}`}`);
       const shape = `${numHiddenLayers} layers of ${hiddenSize}`;
       log.info({ device, times }, `models of ${shape} run on ${device} (${found.join(", ")} for the same batches)`);
     },
   });
+}
+
+/** How every session is opened. */
+function sessionOptions(runtime: RuntimeConfig): Pick<RunningOptions, "threads" | "openVino"> {
+  const openVino = openVinoPlaces(runtime);
+  return runtime.intraThreads > 0 ? { threads: runtime.intraThreads, openVino } : { openVino };
 }
 
 function openVinoPlaces({ openvinoLibrary, openvinoCacheDirectory }: RuntimeConfig): OpenVinoPlaces {
@@ -174,12 +179,11 @@ function engineFactory(
   log: ServerLog,
   options: Pick<RunningOptions, "background" | "calibrationMs" | "profiles">,
 ): (model: ServableModel) => Promise<Engine> {
-  const threads = runtime.intraThreads > 0 ? { threads: runtime.intraThreads } : {};
-  const openVino = openVinoPlaces(runtime);
+  const session = sessionOptions(runtime);
   return (model) => {
     const onWorkerLost = (reason: string) =>
       log.error({ model: model.manifest.name, reason }, "a session's worker is being replaced");
-    return openEngine(model, { ...threads, openVino, onWorkerLost, ...options });
+    return openEngine(model, { ...session, onWorkerLost, ...options });
   };
 }
 

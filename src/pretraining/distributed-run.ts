@@ -36,15 +36,9 @@ export async function writeDistributedPretraining(directory: string, prepared: P
   await writeDistributedRun(directory, {
     task: "pretraining",
     ...{ start, heads, stepSpec, initial },
-    maxSequenceLength: settings.maxSeqLength,
     schedule: scheduleOf(settings),
-    seed: settings.seed,
-    maxRestarts: settings.maxRestarts,
-    checkpoints: {
-      every: settings.saveCheckpointsSteps,
-      keepLast: settings.keepCheckpointMax,
-      identity: checkpointIdentity(prepared),
-    },
+    settings,
+    identity: checkpointIdentity(prepared),
     data: {
       store: place(train),
       ...(evaluation === undefined ? {} : { evaluation_store: place(evaluation) }),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .forms import read_form
 from .schedule import Schedule
 
 T = TypeVar("T")
@@ -89,13 +89,8 @@ class Run:
     def open(cls, directory: Path) -> Run:
         """Raises `ValueError` saying what is wrong with `run.json`, and what to do."""
         path = directory / "run.json"
-        try:
-            json_run: dict[str, Any] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: no run here: {error}. Make one with albert pretrain or albert train, --distributed and --output {directory}") from error
-        if json_run.get("format") != "albert-distributed-run" or json_run.get("format_version") != 1:
-            raise ValueError(f"{path}: expected an albert-distributed-run of version 1, found {json_run.get('format')} "
-                             f"{json_run.get('format_version')}; make the run again with this release of albert")
+        advice = f"Make one with albert pretrain or albert train, --distributed and --output {directory}"
+        json_run = read_form(path, "albert-distributed-run", "format_version", "run", advice)
         try:
             return cls(
                 directory=directory,

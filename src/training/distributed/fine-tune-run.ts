@@ -38,15 +38,9 @@ export async function writeDistributedFineTune(directory: string, prepared: Prep
   await writeDistributedRun(directory, {
     task: "fine-tuning",
     ...{ start, heads: headsOf(head), stepSpec, initial },
-    maxSequenceLength: settings.maxSeqLength,
     schedule: scheduleOf(prepared),
-    seed: settings.seed,
-    maxRestarts: settings.maxRestarts,
-    checkpoints: {
-      every: settings.saveCheckpointsSteps,
-      keepLast: settings.keepCheckpointMax,
-      identity: checkpointIdentity(prepared),
-    },
+    settings,
+    identity: checkpointIdentity(prepared),
     data: {
       features: relative(resolve(directory), resolve(features.directory!)), // one file has one store
       batch_size: settings.trainBatchSize,

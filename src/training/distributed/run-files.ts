@@ -28,16 +28,17 @@ export interface DistributedRun {
   readonly heads: readonly Head[];
   readonly stepSpec: StepSpec;
   readonly initial: TrainState;
-  readonly maxSequenceLength: number;
   readonly schedule: Schedule;
-  readonly seed: number;
-  readonly maxRestarts: number;
-  readonly checkpoints: {
-    /** Steps between them. */
-    readonly every: number;
-    readonly keepLast: number;
-    readonly identity: CheckpointIdentity;
+  /** Of the recipe, which has more of them for each task. */
+  readonly settings: {
+    readonly maxSeqLength: number;
+    readonly seed: number;
+    readonly maxRestarts: number;
+    readonly saveCheckpointsSteps: number;
+    readonly keepCheckpointMax: number;
   };
+  /** What checkpoints name as the run that they are of. */
+  readonly identity: CheckpointIdentity;
   /** What the batches are made of: of its own form for each task. */
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -49,10 +50,10 @@ export interface DistributedRun {
  * @throws AlbertError already-exists when the directory holds a run
  */
 export async function writeDistributedRun(directory: string, run: DistributedRun): Promise<void> {
-  const { start, heads, stepSpec, initial, maxSequenceLength, schedule, checkpoints } = run;
+  const { start, heads, stepSpec, initial, schedule, settings, identity } = run;
   await makeDirectory(directory);
   await exportHuggingFace(join(directory, "start"), {
-    ...{ config: start.config, heads, parameters: initial.parameters, maxSequenceLength },
+    ...{ config: start.config, heads, parameters: initial.parameters, maxSequenceLength: settings.maxSeqLength },
     vocabulary: start.vocabulary,
   });
   const { kind, beta1, beta2, epsilon, weightDecay, clipNorm } = optimizerSettings(stepSpec.optimizer);
@@ -77,9 +78,13 @@ export async function writeDistributedRun(directory: string, run: DistributedRun
       power: schedule.power ?? 1,
       warmup_start: schedule.warmupStart ?? 0,
     },
-    seed: run.seed,
-    max_restarts: run.maxRestarts,
-    checkpoints: { every: checkpoints.every, keep_last: checkpoints.keepLast, digests: checkpoints.identity.digests },
+    seed: settings.seed,
+    max_restarts: settings.maxRestarts,
+    checkpoints: {
+      every: settings.saveCheckpointsSteps,
+      keep_last: settings.keepCheckpointMax,
+      digests: identity.digests,
+    },
     data: run.data,
   };
   await writeNewFile(join(directory, RUN_FILE), Buffer.from(`${JSON.stringify(json, null, 2)}\n`));

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from ..forms import read_form
 
 Words = npt.NDArray[np.uint32]
 
@@ -36,13 +37,8 @@ class TokenStore:
     def __init__(self, directory: Path) -> None:
         """Raises `ValueError` for what is no token store of version 1, or whose files have not the manifest's sizes."""
         path = directory / "manifest.json"
-        try:
-            manifest: dict[str, Any] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: no token store here: {error}. Make the run again with --distributed") from error
-        if manifest.get("format") != "albert-token-store" or manifest.get("formatVersion") != 1:
-            raise ValueError(f"{path}: expected an albert-token-store of version 1, found {manifest.get('format')} "
-                             f"{manifest.get('formatVersion')}; make the run again with this release of albert")
+        advice = "Make the run again with --distributed"
+        manifest = read_form(path, "albert-token-store", "formatVersion", "token store", advice)
         self.vocab_size: int = manifest["tokenizer"]["vocabSize"]
         self.special: dict[str, int] = manifest["tokenizer"]["special"]
         self._shards = [_Shard(directory, number, sizes) for number, sizes in enumerate(manifest["shards"])]
