@@ -34,10 +34,7 @@ export class OpenIndex {
   private constructor(thread: HostedThread, summary: IndexSummary) {
     this.#thread = thread;
     this.summary = summary;
-    this.ended = thread.ended.then(() => {
-      for (const { reject } of this.#waiting.values()) reject(lost());
-      this.#waiting.clear();
-    });
+    this.ended = thread.ended.then(() => this.#failWaiting());
   }
 
   /**
@@ -106,12 +103,19 @@ export class OpenIndex {
     return found.finally(() => signal.removeEventListener("abort", drop));
   }
 
-  /** Ends the thread, when the searches that it was asked for are over unless `atOnce`. */
+  /** Ends the thread: when the searches that it was asked for are over, or `atOnce`, which fails them now (THREAD_LOST). */
   async close(atOnce = false): Promise<void> {
     this.#closing = true;
-    if (atOnce) this.#thread.end();
-    else this.#endIfDone();
+    if (atOnce) {
+      this.#failWaiting(); // an answer that is already on its way must not decide what a caller hears
+      this.#thread.end();
+    } else this.#endIfDone();
     await this.ended;
+  }
+
+  #failWaiting(): void {
+    for (const { reject } of this.#waiting.values()) reject(lost());
+    this.#waiting.clear();
   }
 
   #say(message: ToIndexThread): void {

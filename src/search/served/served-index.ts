@@ -76,8 +76,7 @@ export class ServedIndex {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    await this.#looking;
-    await this.#open?.close(true);
+    await Promise.all([this.#open?.close(true), this.#looking]);
   }
 
   async #run(): Promise<void> {
