@@ -1,4 +1,3 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -9,14 +8,15 @@ import { performance } from "node:perf_hooks";
 import { formatAccessList } from "../src/access/access-file.ts";
 import { newToken, tokenHash } from "../src/access/tokens.ts";
 import { startApp } from "../src/app.ts";
-import { type AlbertClient, type AlbertClientOptions, connectAlbert } from "../src/client/albert-client.ts";
+import { type AlbertClient, connectAlbert } from "../src/client/albert-client.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { openEngine } from "../src/runtime/packed-engine.ts";
 import { planClassification } from "../src/tasks/classification/classification.ts";
 import { taskModel } from "../src/tasks/plan.ts";
 import { TestAuthority, tlsFiles } from "../test/support/test-certificates.ts";
 import { benchModel } from "./bench-model.ts";
-import type { ServerUsage } from "./grpc-server.ts";
+import { keepCalling, type Start, startServer } from "./measured-server.ts";
+import type { ServerUsage } from "./report-usage.ts";
 import { inTurn, rounded, timingOf } from "./timing.ts";
 
 const TEXT = "the cat sat on the mat";
@@ -85,11 +85,8 @@ async function baseModel(form: Form) {
 }
 
 /** A server to measure: its flags and environment, the checkout that it runs from, and what a client shows it. */
-interface Form {
+interface Form extends Start {
   readonly flags?: Readonly<Record<string, string>>;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly checkout?: string;
-  readonly client?: AlbertClientOptions;
   /** Whether no two requests are equal. */
   readonly different?: true;
 }
@@ -212,39 +209,23 @@ async function load(
   different = false,
 ) {
   let asked = 0;
-  const run = async (requests: number) => {
-    let left = requests;
-    const caller = async () => {
-      while (left-- > 0) await client.classify({ text: different ? `${TEXT} ${asked++}` : TEXT });
-    };
-    await Promise.all(Array.from({ length: callers }, caller));
-  };
-  await run(warmUp);
+  const call = () => client.classify({ text: different ? `${TEXT} ${asked++}` : TEXT });
+  await keepCalling(callers, warmUp, call);
   await usage();
   const startedAt = performance.now();
-  await run(measured);
+  await keepCalling(callers, measured, call);
   return { requests: measured, seconds: (performance.now() - startedAt) / 1000 };
 }
 
 async function withServer<T>(
   kind: "null" | "base",
-  { flags = {}, environment = {}, checkout = join(import.meta.dirname, ".."), client: options = {} }: Form,
+  { flags = {}, ...start }: Form,
   measure: (client: AlbertClient, usage: () => Promise<ServerUsage>) => Promise<T>,
 ): Promise<T> {
-  const server: ChildProcess = fork(join(checkout, "bench/grpc-server.ts"), [kind, JSON.stringify(flags)], {
-    cwd: checkout,
-    env: { ...process.env, ...environment },
-  });
-  const [address] = await once(server, "message");
-  const client = connectAlbert(address as string, { deadlineMs: 60_000, ...options });
+  const server = await startServer("grpc-server.ts", [kind, JSON.stringify(flags)], start);
   try {
-    return await measure(client, async () => {
-      server.send("usage");
-      const [usage] = await once(server, "message");
-      return usage as ServerUsage;
-    });
+    return await measure(server.client, () => server.usage());
   } finally {
-    client.close();
-    server.kill();
+    server.stop();
   }
 }

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchCached, benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
 import { benchPeers } from "./peers.ts";
+import { benchRequestPath } from "./request-path.ts";
 import { benchScaling } from "./scaling/scaling.ts";
 import { benchServing } from "./serving.ts";
 import { benchTokenizer } from "./tokenizer.ts";
@@ -19,6 +20,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   secured: benchSecured,
   cached: benchCached,
   traced: benchTraced,
+  "request-path": benchRequestPath,
   transformers: benchTransformers,
   scaling: benchScaling,
   peers: benchPeers,

@@ -16,17 +16,22 @@ import {
   withoutMessages,
   workOf,
 } from "./large-messages.ts";
+import { messageWriter } from "./message-writer.ts";
 
 // Replies as bytes. A reply of very many messages, such as the tokens of a long text, is encoded in turns of the event loop:
 // one after the other, the parts of an encoded message are the encoded message.
 
-/** A reply as bytes. */
-export async function encodeReply(method: DescMethod, reply: MessageInitShape<DescMethod["output"]>): Promise<Buffer> {
-  const message = create(method.output, reply);
-  const bytes = isLarge(method.output, message)
-    ? await encodeInTurns(method.output, message)
-    : toBinary(method.output, message);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** A reply as bytes: at once, unless it is large. */
+export function encodeReply(
+  { output }: Pick<DescMethod, "output">,
+  reply: MessageInitShape<DescMethod["output"]>,
+): Buffer | Promise<Buffer> {
+  if (isLarge(output, reply)) return encodeInTurns(output, create(output, reply)).then(asBuffer);
+  return messageWriter(output)?.(reply) ?? asBuffer(toBinary(output, create(output, reply)));
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** The rest of the message at once, its inner messages a few at a time; of those, large ones in turns of their own. */

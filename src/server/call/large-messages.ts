@@ -8,30 +8,54 @@ export const MESSAGES_AT_ONCE = 256;
 /** Numbers of a list that take as long as a message. */
 const NUMBERS_A_MESSAGE = 32;
 
-/** Whether a message holds more than may be encoded in one turn. */
-export function isLarge(desc: DescMessage, message: Message): boolean {
+/** Whether a message, or what it is made from, holds more than may be encoded in one turn. */
+export function isLarge(desc: DescMessage, message: object): boolean {
   return workOf(desc, message, MESSAGES_AT_ONCE) > MESSAGES_AT_ONCE;
 }
 
 /** The work of encoding a message, in messages; counting stops above `enough`. */
-export function workOf(desc: DescMessage, message: Message, enough: number): number {
+export function workOf(desc: DescMessage, message: object, enough: number): number {
+  const { numbers, messages } = partsOf(desc);
   let work = 1;
-  for (const field of desc.fields) {
-    if (isNumberList(field)) work += Math.floor(valuesOf(field, message).length / NUMBERS_A_MESSAGE);
-  }
-  for (const { inner, values } of innerMessages(desc, message)) {
+  for (const field of numbers) work += Math.floor(valuesOf(field, message).length / NUMBERS_A_MESSAGE);
+  for (const { field, inner } of messages) {
+    const values = valuesOf(field, message);
     if (isFlat(inner)) work += values.length;
-    else for (const value of values) if (work <= enough) work += workOf(inner, value, enough - work);
+    else for (const value of values) if (work <= enough) work += workOf(inner, value as object, enough - work);
     if (work > enough) break;
   }
   return work;
 }
 
 /** Whether messages of a type count as one each, whatever they hold. */
-export function isFlat({ fields, typeName }: DescMessage): boolean {
-  // The JSON of these is not that of their fields.
-  if (typeName.startsWith("google.protobuf.")) return true;
-  return !fields.some((field) => messageOf(field) !== undefined || isNumberList(field));
+export function isFlat(desc: DescMessage): boolean {
+  return partsOf(desc).flat;
+}
+
+/** Fields of a type that decide how large its messages are. */
+interface Parts {
+  readonly numbers: readonly DescField[];
+  /** Maps are left to the library. */
+  readonly messages: readonly { readonly field: DescField; readonly inner: DescMessage }[];
+  readonly flat: boolean;
+}
+
+const PARTS = new Map<DescMessage, Parts>();
+
+function partsOf(desc: DescMessage): Parts {
+  let parts = PARTS.get(desc);
+  if (parts === undefined) {
+    const numbers = desc.fields.filter(isNumberList);
+    const messages = desc.fields.flatMap((field) => {
+      const inner = messageOf(field);
+      return inner === undefined ? [] : [{ field, inner }];
+    });
+    // The JSON of the library's own types is not that of their fields.
+    const flat = desc.typeName.startsWith("google.protobuf.") || numbers.length + messages.length === 0;
+    parts = { numbers, messages, flat };
+    PARTS.set(desc, parts);
+  }
+  return parts;
 }
 
 /** Set fields of a message that hold messages, in the order of the type. */
@@ -41,13 +65,11 @@ export interface InnerMessages {
   readonly values: readonly Message[];
 }
 
-/** The messages in a message, by field; maps are left to the library. */
+/** The messages in a message, by field. */
 export function innerMessages(desc: DescMessage, message: Message): InnerMessages[] {
-  const fields = reflect(desc, message);
-  return desc.fields.flatMap((field): InnerMessages[] => {
-    const inner = messageOf(field);
-    if (inner === undefined || !fields.isSet(field)) return [];
-    return [{ field, inner, values: valuesOf(field, message) as Message[] }];
+  return partsOf(desc).messages.flatMap(({ field, inner }): InnerMessages[] => {
+    const values = valuesOf(field, message) as Message[];
+    return values.length === 0 ? [] : [{ field, inner, values }];
   });
 }
 
@@ -88,13 +110,17 @@ function isNumberList(field: DescField): boolean {
   return field.fieldKind === "list" && field.listKind !== "message";
 }
 
-/** What a field holds, as a list. */
-function valuesOf(field: DescField, message: Message): readonly unknown[] {
-  const holder = message as unknown as Record<string, unknown>; // a message has its fields by local name
-  const value = field.oneof === undefined ? holder[field.localName] : oneofValue(holder[field.oneof.localName]);
+/** What a field holds, as a list; nothing where it is not set. */
+function valuesOf({ oneof, localName }: DescField, message: object): readonly unknown[] {
+  const holder = message as Readonly<Record<string, unknown>>; // a message has its fields by local name
+  const value = oneof === undefined ? holder[localName] : chosen(holder[oneof.localName], localName);
+  if (value === undefined || value === null) return NOTHING;
   return Array.isArray(value) ? value : [value];
 }
+const NOTHING: readonly unknown[] = [];
 
-function oneofValue(holder: unknown): unknown {
-  return (holder as { readonly value?: unknown }).value; // how the library holds a oneof that is set
+/** What a oneof holds, where it is this field. */
+function chosen(holder: unknown, name: string): unknown {
+  const { case: field, value } = (holder ?? {}) as { readonly case?: string; readonly value?: unknown };
+  return field === name ? value : undefined;
 }

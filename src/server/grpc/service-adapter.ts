@@ -81,7 +81,8 @@ function unary(
     const work = async (call: OpenCall, bytes: CallBytes) => {
       receive(surface.request.length, call, bytes);
       const request = await decodeMessage(method.input, surface.request, settings.maxValues);
-      reply = await encodeReply(method, await handler(request, call));
+      const encoded = encodeReply(method, await handler(request, call));
+      reply = encoded instanceof Promise ? await encoded : encoded;
     };
     runOn(method, surface, settings, work, surface.request.length).then(
       () => callback(null, reply),

@@ -16,15 +16,20 @@ export interface BasicTokens {
 export function basicTokenize(text: string, lowerCase: boolean): BasicTokens {
   const out = new AlignedTextBuilder(text.length);
   const bounds: number[] = [];
-  let word = new AlignedTextBuilder(32);
+  let word: AlignedTextBuilder | undefined;
 
   function finishWord(): void {
-    if (word.length === 0) return;
-    splitAtPunctuation(lowerCase ? lowerWithoutAccents(word) : word, out, bounds);
-    word = new AlignedTextBuilder(32);
+    if (word !== undefined) splitAtPunctuation(lowerCase ? lowerWithoutAccents(word) : word, out, bounds);
+    word = undefined;
   }
 
   for (let i = 0; i < text.length; ) {
+    const plainEnd = word === undefined ? endOfPlainWord(text, i) : i;
+    if (plainEnd > i) {
+      addPlainWord(text, i, plainEnd, lowerCase, out, bounds);
+      i = plainEnd;
+      continue;
+    }
     const codePoint = text.codePointAt(i)!;
     const end = i + (codePoint > 0xffff ? 2 : 1);
     if (isSpace(codePoint)) {
@@ -32,6 +37,7 @@ export function basicTokenize(text: string, lowerCase: boolean): BasicTokens {
     } else if (!isDropped(codePoint)) {
       const alone = isIdeograph(codePoint);
       if (alone) finishWord();
+      word ??= new AlignedTextBuilder(32);
       for (let j = i; j < end; j++) word.push(text.charCodeAt(j), i, end);
       if (alone) finishWord();
     }
@@ -39,6 +45,42 @@ export function basicTokenize(text: string, lowerCase: boolean): BasicTokens {
   }
   finishWord();
   return { text: out, bounds };
+}
+
+/** Where a word that begins at `start` ends, if it is nothing but visible ASCII; else `start`. Nearly all words of nearly all texts are. */
+function endOfPlainWord(text: string, start: number): number {
+  for (let i = start; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0x20 || unit === 0x0a || unit === 0x09 || unit === 0x0d) return i;
+    if (unit < 0x21 || unit > 0x7e) return start;
+  }
+  return text.length;
+}
+
+/** Adds such a word, of which each character stands for itself. */
+function addPlainWord(
+  text: string,
+  start: number,
+  end: number,
+  lowerCase: boolean,
+  out: AlignedTextBuilder,
+  bounds: number[],
+): void {
+  let open = out.length;
+  for (let i = start; i < end; i++) {
+    const unit = text.charCodeAt(i);
+    const alone = isAsciiPunctuation(unit);
+    if (alone && out.length > open) {
+      bounds.push(open, out.length);
+      open = out.length;
+    }
+    out.push(lowerCase && unit >= 0x41 && unit <= 0x5a ? unit + 0x20 : unit, i, i + 1);
+    if (alone) {
+      bounds.push(open, out.length);
+      open = out.length;
+    }
+  }
+  if (out.length > open) bounds.push(open, out.length);
 }
 
 function isSpace(codePoint: number): boolean {
@@ -67,12 +109,16 @@ function isIdeograph(codePoint: number): boolean {
 }
 
 function isPunctuation(codePoint: number): boolean {
+  return isAsciiPunctuation(codePoint) || PUNCTUATION.has(codePoint);
+}
+
+/** All of ASCII that is neither letter nor digit, as BERT has it, whatever Unicode says of it. */
+function isAsciiPunctuation(codePoint: number): boolean {
   return (
     (codePoint >= 33 && codePoint <= 47) ||
     (codePoint >= 58 && codePoint <= 64) ||
     (codePoint >= 91 && codePoint <= 96) ||
-    (codePoint >= 123 && codePoint <= 126) ||
-    PUNCTUATION.has(codePoint)
+    (codePoint >= 123 && codePoint <= 126)
   );
 }
 

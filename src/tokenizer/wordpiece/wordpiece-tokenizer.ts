@@ -66,7 +66,7 @@ export class WordPieceTokenizer implements Tokenizer {
         ends.push(basic.ends[from + cut.end - 1]!);
       }
     }
-    return { pieces, ids: Int32Array.from(ids), starts: Int32Array.from(starts), ends: Int32Array.from(ends) };
+    return { pieces, ids: new Int32Array(ids), starts: new Int32Array(starts), ends: new Int32Array(ends) };
   }
 
   idOf(piece: string): number {

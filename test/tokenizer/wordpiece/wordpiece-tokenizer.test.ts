@@ -40,6 +40,29 @@ describe("a WordPiece tokenizer", () => {
     expect(tokenizer.tokenize(`runn${"ing".repeat(66)}`).pieces).toEqual(["[UNK]"]);
   });
 
+  it("cuts words of ASCII alone as it cuts all others", () => {
+    const words = fc.array(fc.string({ unit: "binary-ascii", maxLength: 8 }), { maxLength: 4 });
+    fc.assert(
+      fc.property(words, fc.constantFrom(" ", "\n", "\t", "\r", "  "), fc.boolean(), (parts, space, lowerCase) => {
+        const text = parts.join(space);
+        // A joiner is dropped, but makes the word in front of which it stands one of many scripts.
+        const marked = text.replace(/[^ \n\t\r]+/g, "$&\u200d");
+        const places = [...marked].flatMap((character, i) => (character === "\u200d" ? [] : [i]));
+        const [plain, other] = [basicTokenize(text, lowerCase), basicTokenize(marked, lowerCase)];
+        expect(plain.bounds).toEqual(other.bounds);
+        const { length } = plain.text;
+        expect(plain.text.units.subarray(0, length)).toEqual(other.text.units.subarray(0, length));
+        expect([...plain.text.starts.subarray(0, length)].map((start) => places[start])).toEqual([
+          ...other.text.starts.subarray(0, length),
+        ]);
+        expect([...plain.text.ends.subarray(0, length)].map((end) => places[end - 1]! + 1)).toEqual([
+          ...other.text.ends.subarray(0, length),
+        ]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("has offsets in order and inside the text", () => {
     const hard = fc.oneof(
       fc.string({ unit: "binary" }),
