@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ModelRegistry } from "../../serving/models/registry.ts";
 import { NO_COUNTS } from "../../serving/traffic/canary-trials.ts";
 import type { Counts } from "../../store/canary-evidence.ts";
+import type { Judgement as Said } from "../../store/feedback/judgements.ts";
 import type { Store } from "../../store/store.ts";
 import type { TrafficRule } from "../../store/traffic-rules.ts";
 import type { CanaryObserver } from "./canary-observer.ts";
@@ -45,16 +46,27 @@ interface Pause {
 /** The longest pause, in looks, on average. */
 const LONGEST_PAUSE = 16;
 
+/** What people judged is listed at one look in so many: they are slow, and a listing costs more than all else that a look does. */
+const LOOKS_PER_LISTING = 15;
+
+/** What people had said of a model's answers, and at how many looks more it will do. */
+interface Heard {
+  readonly rule: string;
+  readonly said: readonly Said[];
+  readonly looks: number;
+}
+
 /**
  * The evidence is the sum over all processes, so that a canary is judged as soon as all of them together have seen enough, and the
  * promise about false alarms holds whatever their number is. A process adds its counts every `intervalMs`, and nothing while it
- * has counted nothing; whoever adds, or sees that people judged more answers, judges the sum. Many processes would come in each other's way,
+ * has counted nothing; whoever adds, or sees (every fifteenth time that it looks) that people judged more answers, judges the sum. Many processes would come in each other's way,
  * so one that another came before adds half as often from then on, and a little more often with each time that none did.
  */
 export class CanaryJudge {
   readonly #options: CanaryJudgeOptions;
   readonly #told = new Map<string, Told>();
   readonly #pauses = new Map<string, Pause>();
+  readonly #heard = new Map<string, Heard>();
   readonly #stop: () => void;
   #looking: Promise<void> | undefined;
 
@@ -89,7 +101,7 @@ export class CanaryJudge {
     if (now === undefined) return;
     const known = this.#told.get(model);
     const told: Told = known?.rule === ruleId ? known : { rule: ruleId, counts: {}, said: 0 };
-    const said = await store.judgements.list(model);
+    const said = await this.#saidOf(model, ruleId);
     const isCounted = told.pending === undefined && isEqual(now, told.counts);
     if (isCounted && said.length === told.said) return;
     const pause = this.#pauses.get(model) ?? { looks: 0, left: 0 };
@@ -119,6 +131,14 @@ export class CanaryJudge {
     const judgement = judged(rule, sums, judgedAnswers(said, rule));
     for (const { name, doubt } of judgement.criteria) canaries.doubt(model, name, Math.min(1, doubt));
     if (judgement.verdict !== "undecided") await decide(model, rule, judgement);
+  }
+
+  async #saidOf(model: string, rule: string): Promise<readonly Said[]> {
+    const heard = this.#heard.get(model);
+    const known = heard !== undefined && heard.rule === rule && heard.looks > 0;
+    const said = known ? heard.said : await this.#options.store.judgements.list(model);
+    this.#heard.set(model, { rule, said, looks: (known ? heard.looks : LOOKS_PER_LISTING) - 1 });
+    return said;
   }
 }
 

@@ -39,11 +39,17 @@ describe("what people judged of a canary", () => {
     const whole = { id: "r1", generation: 1, mode: "canary", percent: 10, ...rule, conditions, reason: "" } as const;
     const decided: Judgement[] = [];
     const doubts: Record<string, number> = {};
+    let listings = 0;
     const judge = new CanaryJudge({
       store: {
         aliases: { list: async () => ({ traffic: { generation: 1, rule: whole, history: [] } }) } as never,
         evidence: store.evidence,
-        judgements: store.judgements,
+        judgements: {
+          list: (model: string) => {
+            listings++;
+            return store.judgements.list(model);
+          },
+        } as typeof store.judgements,
       },
       live: {
         list: () => [{ name: "m", traffic: { mode: "canary", rule: "r1" } }] as never,
@@ -57,25 +63,30 @@ describe("what people judged of a canary", () => {
       intervalMs: 1,
       every: () => () => {},
     });
+    const lookUntilListed = async () => {
+      for (const before = listings; listings === before; ) await judge.look();
+    };
     await judge.look();
     expect(doubts).toEqual({}); // nothing is known, and nothing was asked
+    for (let looks = 1; looks < 15; looks++) await judge.look();
+    expect(listings).toBe(1);
     for (let number = 0; number < 60; number++) {
       await store.judgements.add(said("1", number, number % 4 > 0));
       await store.judgements.add(said("2", number, number % 10 === 0));
       if (number === 9) {
-        await judge.look();
+        await lookUntilListed();
         expect(doubts["wrong"]).toBeGreaterThan(0);
         expect(decided).toEqual([]);
       }
     }
-    await judge.look();
+    await lookUntilListed();
     expect(decided).toHaveLength(1);
     expect(decided[0]).toMatchObject({
       verdict: "worse",
       reason: "worse than the champion: 54 of 60 judged wrong (champion 15 of 60)",
     });
     expect(await judgementOf(store, "m", whole)).toEqual(decided[0]);
-    await judge.look();
+    await lookUntilListed();
     expect(decided).toHaveLength(1);
     // A rule of an earlier release knows nothing of judged answers.
     const { wrongRatio: _, minJudged: __, ...before } = conditions;
