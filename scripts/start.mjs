@@ -3,6 +3,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { isBuilt } from "./build-state.mjs";
+import { carryRuntime } from "./carried-runtime.mjs";
 import { ensureInstalled } from "./ensure-installed.mjs";
 
 const root = join(import.meta.dirname, "..");
@@ -12,7 +14,9 @@ const windows = process.platform === "win32";
 const ECHO_MS = 300;
 
 ensureInstalled();
-execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
+carryRuntime(root);
+// Another process, with what it loads, only where there is something to build.
+if (!isBuilt(root)) execFileSync(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root, stdio: "inherit" });
 
 const serve = ["serve", "--store", "data", ...process.argv.slice(2)];
 const [command, args] = windows

@@ -33,7 +33,9 @@ def _assert_close(trained: Trained, golden: Path, tolerance: float = 1e-3) -> No
 def test_a_killed_process_is_made_up_for(tmp_path: Path) -> None:
     golden = GOLDEN
     whole = train(copied(golden, tmp_path / "whole"), 2)
-    killed = train(copied(golden, tmp_path / "killed"), 2, program=(str(Path(__file__).parent / "dying_process.py"),), restarts=1)
+    # After a death gloo's new meeting itself fails now and then ("connectFullMesh failed"), before a step was taken: one more restart.
+    program = (str(Path(__file__).parent / "dying_process.py"),)
+    killed = train(copied(golden, tmp_path / "killed"), 2, program=program, restarts=5)
     assert [event["step"] for event in killed.events("started")] == [0, 20]
     assert killed.losses() == whole.losses()
     assert _weights(killed) == _weights(whole)

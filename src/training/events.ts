@@ -79,7 +79,14 @@ export type TrainingEvent =
       readonly learningRateScale: number;
     }
   /** One of several runs begins; `index` counts from 0. */
-  | { readonly kind: "repeat_begun"; readonly name: string; readonly index: number; readonly count: number }
+  | {
+      readonly kind: "repeat_begun";
+      readonly name: string;
+      readonly index: number;
+      readonly count: number;
+      /** Optimizer steps of the runs before it, from which its own are counted on. */
+      readonly stepsBefore: number;
+    }
   /** What several runs gave, in words and as figures. */
   | { readonly kind: "repeats_done"; readonly message: string; readonly report: Repeats }
   | {

@@ -449,11 +449,18 @@ describe.skipIf(missing("a Chromium, for the tests of the console", chromiumPath
     await shown(page, "versions");
     await button(page, "Canary 2").click();
     await page.getByLabel("Share of the requests").fill("25");
+    await page.getByText("Conditions", { exact: true }).click();
+    await page.getByLabel("Judged answers").fill("30");
+    await page.getByLabel("Wrong answers").fill("1.5");
     await page.getByLabel("Reason").fill("a try");
     await button(page, "Give it the share").click();
     const panel = page.getByRole("region", { name: "challenger 2" });
     await panel.filter({ hasText: "Version 2 is a canary of 25 % against version 1: a try" }).waitFor();
     await panel.filter({ hasText: "undecided" }).waitFor();
+    const admin = connectAdmin(rig.server.app.addresses.admin!, { maxAttempts: 1 });
+    const { traffic } = await admin.models.listVersions({ model: "reviews" });
+    admin.close();
+    expect(traffic[0]!.rule!.conditions).toMatchObject({ minRequests: 1000, minJudged: 30, wrongRatio: 1.5 });
     expect(await panel.locator("tbody th").allTextContents()).toEqual([
       "failed",
       "slow",

@@ -21,9 +21,31 @@ const STEP_CURVES: Readonly<Record<string, string>> = {
   paddingShare: "padding_share",
 };
 
-/** The points that one event of a job's log adds to its curves; curves of a run among several bear that run's name. */
-export function pointsOf({ kind, timeMs, detail = {} }: JobEvent, run = ""): CurvePoint[] {
-  const step = Number(detail["step"]);
+/** Which of several runs of one job is at work. */
+export interface RunPart {
+  /** Empty where there is but one. */
+  readonly name: string;
+  /** Steps of the runs before it, which the job's log counts together with its own. */
+  readonly stepsBefore: number;
+}
+
+/** The only run of a job. */
+export const WHOLE_RUN: RunPart = { name: "", stepsBefore: 0 };
+
+/** The run that is at work after some entries of a job's log. */
+export function partAfter(events: readonly JobEvent[], before: RunPart): RunPart {
+  const begun = events.findLast(({ kind }) => kind === "repeat_begun");
+  if (begun === undefined) return before;
+  // Logs of earlier releases do not tell the steps.
+  return { name: String(begun.detail?.["name"] ?? ""), stepsBefore: Number(begun.detail?.["stepsBefore"] ?? 0) };
+}
+
+/** The points that one event of a job's log adds to its curves; those of a run among several bear its name, and count its own steps. */
+export function pointsOf(
+  { kind, timeMs, detail = {} }: JobEvent,
+  { name: run, stepsBefore } = WHOLE_RUN,
+): CurvePoint[] {
+  const step = Number(detail["step"]) - stepsBefore;
   const point = (name: string, value: unknown): CurvePoint[] =>
     typeof value === "number" ? [{ curve: run === "" ? name : `${run}/${name}`, step, value, timeMs }] : [];
   if (kind === "step_metrics") {
@@ -40,12 +62,12 @@ export function pointsOf({ kind, timeMs, detail = {} }: JobEvent, run = ""): Cur
  * tells those steps once more.
  */
 export function runCurves(events: Iterable<JobEvent>): CurvePoint[] {
-  let run = "";
+  let part = WHOLE_RUN;
   const kept = new Map<string, CurvePoint[]>();
   const order: CurvePoint[] = [];
   for (const event of events) {
-    if (event.kind === "repeat_begun") run = String(event.detail?.["name"] ?? "");
-    for (const point of pointsOf(event, run)) {
+    part = partAfter([event], part);
+    for (const point of pointsOf(event, part)) {
       const curve = kept.get(point.curve) ?? [];
       kept.set(point.curve, curve);
       while (curve.length > 0 && curve.at(-1)!.step >= point.step) curve.pop();

@@ -65,8 +65,8 @@ export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobE
       return { kind, summary, detail };
     }
     case "repeat_begun": {
-      const { kind, name, index, count } = event;
-      return { kind, summary: `${name}, run ${index + 1} of ${count}`, detail: { name, index, count } };
+      const { kind, ...detail } = event;
+      return { kind, summary: `${event.name}, run ${event.index + 1} of ${event.count}`, detail };
     }
     case "repeats_done":
       return { kind: event.kind, summary: event.message, detail: { ...event.report } };

@@ -3,6 +3,7 @@ import type { Job } from "../job.ts";
 import type { JobEvent } from "../job-event.ts";
 import type { JobService } from "../job-service.ts";
 import { isActive, isTerminal } from "../job-state.ts";
+import { partAfter, type RunPart, WHOLE_RUN } from "../log/run-curves.ts";
 import {
   type MlflowBatch,
   type MlflowClient,
@@ -55,8 +56,8 @@ interface Told {
   /** Up to which entry of the job's log the run tells. */
   sequence: number;
   readonly params: Set<string>;
-  /** Name of the one of several runs that was at work at that entry. */
-  part: string;
+  /** The one of several runs that was at work at that entry. */
+  part: RunPart;
   status: string;
 }
 
@@ -185,9 +186,9 @@ export class RunTracking {
     return { run, sequence, params, part: await this.#partAt(job.id, sequence), status: run?.status ?? "" };
   }
 
-  async #partAt(id: string, sequence: number): Promise<string> {
+  async #partAt(id: string, sequence: number): Promise<RunPart> {
     const before = sequence === 0 ? [] : await this.#read(id, 1, sequence);
-    return partAfter(before, "");
+    return partAfter(before, WHOLE_RUN);
   }
 
   async #tellEvents(job: Job, told: Told, events: readonly JobEvent[], signal: AbortSignal): Promise<void> {
@@ -257,10 +258,4 @@ export class RunTracking {
     }
     return events;
   }
-}
-
-/** Which of several runs of a job is at work after some entries of its log. */
-function partAfter(events: readonly JobEvent[], before: string): string {
-  const begun = events.findLast(({ kind }) => kind === "repeat_begun");
-  return begun === undefined ? before : String(begun.detail?.["name"] ?? "");
 }

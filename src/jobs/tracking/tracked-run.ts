@@ -2,7 +2,7 @@ import { creatorOf, type Job } from "../job.ts";
 import type { JobEvent } from "../job-event.ts";
 import type { DataSource } from "../job-spec.ts";
 import type { Annotation } from "../log/annotation.ts";
-import { pointsOf } from "../log/run-curves.ts";
+import { pointsOf, type RunPart } from "../log/run-curves.ts";
 import type { MlflowEntry, MlflowMetric, MlflowStatus, NewMlflowRun } from "./mlflow-client.ts";
 
 // What a tracking server is told of a job: its run, and what each entry of its log adds. Pure.
@@ -54,10 +54,10 @@ export interface TrackedEvent {
   readonly tags: readonly MlflowEntry[];
 }
 
-/** @param run  of several runs of one job, the one that is at work */
-export function trackedEvent(event: JobEvent, run: string): TrackedEvent {
+/** @param part  the run that is at work, of several of one job */
+export function trackedEvent(event: JobEvent, part: RunPart): TrackedEvent {
   const { kind, detail = {} } = event;
-  const metrics = pointsOf(event, run).map(({ curve, step, value, timeMs }) => ({
+  const metrics = pointsOf(event, part).map(({ curve, step, value, timeMs }) => ({
     ...{ key: keyOf(curve), value, step },
     timestamp: timeMs,
   }));

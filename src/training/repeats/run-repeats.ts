@@ -63,7 +63,7 @@ export async function runRepeats(
     const before = index * trainStep;
     const bounds = remaining(options, before, options.clock() - startedAt);
     if (bounds.spent && finished.length > 0) break;
-    options.onEvent({ kind: "repeat_begun", name: repeat.name, index, count: repeats.length });
+    options.onEvent({ kind: "repeat_begun", name: repeat.name, index, count: repeats.length, stepsBefore: before });
     const prepared = index === 0 ? first : await prepare(atRateOf(first, repeat));
     try {
       const outcome = await runFineTune(prepared, {

@@ -27,10 +27,18 @@ it("steps that a run took again are told once, as it took them the second time",
   ]);
 });
 
-it("the runs of one job have their curves side by side", () => {
-  const begun = (name: string) => ({ kind: "repeat_begun" as const, detail: { name, index: 0, count: 2 } });
-  expect(told(log(begun("seed 1"), step(1, 4), begun("seed 2"), step(1, 3)))).toEqual([
+it("the runs of one job have their curves side by side, each over its own steps", () => {
+  const begun = (name: string, more: object) => ({
+    kind: "repeat_begun" as const,
+    detail: { name, count: 2, ...more },
+  });
+  const first = begun("seed 1", { index: 0, stepsBefore: 0 });
+  const second = begun("seed 2", { index: 1, stepsBefore: 10 });
+  expect(told(log(first, step(1, 4), step(10, 2), second, step(11, 3)))).toEqual([
     ["seed 1/loss", 1, 4],
+    ["seed 1/loss", 10, 2],
     ["seed 2/loss", 1, 3],
   ]);
+  const ofEarlierRelease = begun("seed 2", { index: 1 });
+  expect(told(log(ofEarlierRelease, step(11, 3)))).toEqual([["seed 2/loss", 11, 3]]);
 });

@@ -6,8 +6,16 @@ import { CanaryDecision, type ModelVersion } from "../../../gen/albert/v1/models
 /** What a person wants of a canary. */
 export interface CanaryWish {
   readonly percent: number;
-  readonly decide: CanaryDecision;
+  readonly conditions: CanaryWishConditions;
   readonly reason: string;
+}
+
+/** What of `CanaryConditions` a person chooses here; the rest has its defaults. */
+export interface CanaryWishConditions {
+  readonly decide: CanaryDecision;
+  readonly minRequests: number;
+  readonly minJudged: number;
+  readonly wrongRatio: number;
 }
 
 const CHOICES: readonly { readonly decide: CanaryDecision; readonly text: string }[] = [
@@ -29,6 +37,9 @@ export function CanaryDialog({
   const dialog = useRef<HTMLDialogElement>(null);
   const [percent, setPercent] = useState("10");
   const [choice, setChoice] = useState(0);
+  const [minRequests, setMinRequests] = useState("1000");
+  const [minJudged, setMinJudged] = useState("0");
+  const [wrongRatio, setWrongRatio] = useState("1.25");
   const [reason, setReason] = useState("");
   useEffect(() => dialog.current?.showModal(), []);
   return (
@@ -38,7 +49,12 @@ export function CanaryDialog({
           event.preventDefault();
           onGive({
             percent: Number(percent),
-            decide: CHOICES[choice]?.decide ?? CanaryDecision.ROLLBACK,
+            conditions: {
+              decide: CHOICES[choice]?.decide ?? CanaryDecision.ROLLBACK,
+              minRequests: Number(minRequests),
+              minJudged: Number(minJudged),
+              wrongRatio: Number(wrongRatio),
+            },
             reason: reason.trim(),
           });
         }}
@@ -49,18 +65,15 @@ export function CanaryDialog({
         <p>
           It answers a share of the requests, on every server with this store. What it cannot answer the champion does.
         </p>
-        <label>
-          Share of the requests <small>percent</small>
-          <input
-            required
-            type="number"
-            min="0"
-            max="99"
-            step="any"
-            value={percent}
-            onInput={(event) => setPercent(event.currentTarget.value)}
-          />
-        </label>
+        <NumberField
+          label="Share of the requests"
+          unit="percent"
+          min="0"
+          max="99"
+          step="any"
+          value={percent}
+          set={setPercent}
+        />
         <label>
           By itself
           <select value={choice} onChange={(event) => setChoice(event.currentTarget.selectedIndex)}>
@@ -71,6 +84,31 @@ export function CanaryDialog({
             ))}
           </select>
         </label>
+        <details>
+          <summary>Conditions</summary>
+          <NumberField
+            label="Requests"
+            unit="that it answers before it may be promoted"
+            min="1"
+            value={minRequests}
+            set={setMinRequests}
+          />
+          <NumberField
+            label="Judged answers"
+            unit="of its own, before it may be promoted"
+            min="0"
+            value={minJudged}
+            set={setMinJudged}
+          />
+          <NumberField
+            label="Wrong answers"
+            unit="of those that people judge: so many times the champion's rate are too many"
+            min="1"
+            step="any"
+            value={wrongRatio}
+            set={setWrongRatio}
+          />
+        </details>
         <label>
           Reason <small>kept with the change</small>
           <input value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
@@ -83,5 +121,38 @@ export function CanaryDialog({
         </div>
       </form>
     </dialog>
+  );
+}
+
+function NumberField({
+  label,
+  unit,
+  min,
+  max,
+  step = "1",
+  value,
+  set,
+}: {
+  readonly label: string;
+  readonly unit: string;
+  readonly min: string;
+  readonly max?: string;
+  readonly step?: string;
+  readonly value: string;
+  readonly set: (value: string) => void;
+}) {
+  return (
+    <label>
+      {label} <small>{unit}</small>
+      <input
+        required
+        type="number"
+        min={min}
+        max={max}
+        step={step}
+        value={value}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
+    </label>
   );
 }

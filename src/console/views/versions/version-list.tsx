@@ -90,10 +90,10 @@ export function VersionList() {
       await models.setTraffic(request, { signal });
       return {};
     });
-  const giveCanary = ({ model, version }: ModelVersion, { percent, decide, reason }: CanaryWish) =>
+  const giveCanary = ({ model, version }: ModelVersion, { percent, conditions, reason }: CanaryWish) =>
     setTraffic({
       ...{ model, challengerVersion: version, mode: TrafficMode.CANARY, percent, reason },
-      conditions: { decide },
+      conditions,
     });
   const endTraffic = ({ model, rule }: ModelTraffic) =>
     setTraffic({
