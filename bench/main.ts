@@ -3,6 +3,7 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { availableThreads } from "../src/runtime/cpu-quota.ts";
 import { benchCached, benchGrpc, benchSecured, benchTraced } from "./grpc.ts";
+import { benchInt8 } from "./int8.ts";
 import { benchPeers } from "./peers.ts";
 import { benchRequestPath } from "./request-path.ts";
 import { benchScaling } from "./scaling/scaling.ts";
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   transformers: benchTransformers,
   scaling: benchScaling,
   peers: benchPeers,
+  int8: benchInt8,
 };
 
 /** @param flags the switches that are on; @param values the options that take a value */

@@ -22,6 +22,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<(program: Command) => v
   export: async () => (await import("./model/export.ts")).registerExport,
   calibrate: async () => (await import("./model/calibrate.ts")).registerCalibrate,
   convert: async () => (await import("./model/convert.ts")).registerConvert,
+  quantise: async () => (await import("./model/quantise.ts")).registerQuantise,
   predict: async () => (await import("./evaluation/predict.ts")).registerPredict,
   evaluate: async () => (await import("./evaluation/evaluate.ts")).registerEvaluate,
   compare: async () => (await import("./evaluation/compare.ts")).registerCompare,

@@ -32,7 +32,7 @@ export function jobPublisher(
     },
 
     async runGate({ spec, findings: ofRun }, { version }, signal) {
-      if (!["fine-tune", "distil", "convert", "calibrate"].includes(spec.kind)) {
+      if (!["fine-tune", "distil", "convert", "calibrate", "quantise"].includes(spec.kind)) {
         const findings = [`the gate compares answers to a task; ${spec.kind} has none`];
         return { verdict: "inconclusive", better: false, report: { findings: [...findings, ...ofRun] } };
       }

@@ -40,7 +40,7 @@ export function checkJobSpec(spec: JobSpec): void {
   ) {
     violations.push({ field: "spec.task", description: `a distillation is for ${HEAD_TASKS.join(", ")}` });
   }
-  if (spec.train === undefined && !measures) {
+  if (spec.train === undefined && (!measures || spec.kind === "quantise")) {
     violations.push({ field: "spec.train", description: "this kind of job needs training data" });
   }
   if (measures && spec.eval === undefined) {
@@ -101,6 +101,7 @@ const FINE_TUNES: ReadonlySet<JobSpec["kind"]> = new Set(["fine-tune", "distil",
 const MEASURED_ON = {
   evaluate: "an evaluation needs data",
   convert: "a conversion is measured: it needs data",
+  quantise: "a quantisation is measured: it needs data",
   calibrate: "a calibration is fitted to data that the model was not trained on: it needs some",
 } as const;
 

@@ -36,6 +36,8 @@ export interface JobRecipe extends ReadingOptions {
   readonly weights?: WeightFormat;
   readonly fit?: FitKind;
   readonly embeddingsApart?: boolean;
+  readonly calibrationExamples?: number;
+  readonly maxLoss?: number;
 }
 
 const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
@@ -83,6 +85,12 @@ const TABLE: Readonly<Record<keyof JobRecipe, Row<ValueType, void>>> = {
     type: flag,
     description: "word embeddings in a file of their own, which models of one trunk share",
   },
+  calibrationExamples: { type: integer(1, 65_536), description: "examples by which a quantisation finds scales" },
+  maxLoss: {
+    type: between(0, 1),
+    description:
+      "most that the task's metric may lose on those examples, such as 0.005, before products stay in float32",
+  },
 };
 
 const READING = ["acceptWindowsText", "columns", "skipInvalid", "separator"] as const;
@@ -95,6 +103,7 @@ const OWN_KEYS: Readonly<Record<JobSpec["kind"], readonly (keyof JobRecipe)[]>> 
   evaluate: READING,
   convert: ["weights", "embeddingsApart", ...READING],
   calibrate: ["fit", ...READING],
+  quantise: ["calibrationExamples", "maxLoss", ...READING],
   "train-vocabulary": ["vocabSize", "cased"],
   "pretraining-data": ["vocabulary", "cased"],
 };

@@ -12,6 +12,7 @@ export type JobKind =
   | "evaluate"
   | "convert"
   | "calibrate"
+  | "quantise"
   | "sweep"
   | "train-vocabulary"
   | "pretraining-data";

@@ -48,4 +48,12 @@ it("a form says what is fitted and what is stored in fewer bytes, on which data,
   });
   const stored = jobSpecOf({ ...EMPTY_FIELDS, model: "m", purpose: "convert" }, { dataset: "d" });
   expect(stored).toMatchObject({ kind: JobKind.CONVERT, eval: { dataset: "d" }, recipe: { weights: "int8" } });
+  const quantise = { ...EMPTY_FIELDS, model: "m", purpose: "quantise", maxLoss: "0.2" } as const;
+  expect(jobSpecOf(quantise, { dataset: "d", further: "f" })).toMatchObject({
+    ...{ kind: JobKind.QUANTISE, train: { dataset: "f" }, eval: { dataset: "d" }, recipe: { max_loss: "0.002" } },
+  });
+  expect(jobSpecOf({ ...quantise, maxLoss: "" }, { dataset: "d" })).toMatchObject({
+    train: { dataset: "d" },
+    recipe: {},
+  });
 });

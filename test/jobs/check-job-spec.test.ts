@@ -65,6 +65,10 @@ describe("the check of a job's specification", () => {
     expect(refused({ kind: "evaluate", train: undefined })).toEqual(["spec.eval"]);
     expect(refused({ kind: "evaluate", train: undefined, eval: dataset("b") })).toEqual([]);
     expect(refused({ kind: "convert", train: undefined })).toEqual(["spec.eval"]);
+    expect(refused({ kind: "quantise", train: undefined })).toEqual(["spec.train", "spec.eval"]);
+    expect(refused({ kind: "quantise", eval: dataset("b"), recipe: { max_loss: "2", weights: "int8" } })).toEqual([
+      ...["spec.recipe.max_loss", "spec.recipe.weights"],
+    ]);
     expect(refused({ kind: "convert", train: undefined, eval: dataset("b"), recipe: { weights: "int4" } })).toEqual([
       "spec.recipe.weights",
     ]);

@@ -138,6 +138,7 @@ export function fakeModel(digest: string, fileBytes = 64): ServableModel {
   };
   return {
     digest,
+    hasScales: false,
     manifest: {
       formatVersion: 1,
       name: "fake",

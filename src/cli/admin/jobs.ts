@@ -45,6 +45,7 @@ const KINDS = {
   evaluate: JobKind.EVALUATE,
   convert: JobKind.CONVERT,
   calibrate: JobKind.CALIBRATE,
+  quantise: JobKind.QUANTISE,
   sweep: JobKind.SWEEP,
   "train-vocabulary": JobKind.TRAIN_VOCABULARY,
   "pretraining-data": JobKind.PRETRAINING_DATA,

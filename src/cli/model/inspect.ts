@@ -5,6 +5,7 @@ import { sizeOf } from "../../model/tensor.ts";
 import { type ModelSource, readModelSource } from "../inference/model-source.ts";
 import { calibrationText, labelsText } from "./calibrate.ts";
 import { lossText } from "./convert.ts";
+import { quantisationText } from "./quantise.ts";
 
 /** Adds `albert inspect`: what a model is made of, after checking every byte of it. */
 export function registerInspect(program: Command): void {
@@ -57,7 +58,7 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
   const width = Math.max(...report.tensors.map(({ name }) => name.length));
   for (const { name, shape } of report.tensors) lines.push(`  ${name.padEnd(width)}  [${shape.join(", ")}]`);
   for (const [name, value] of Object.entries(manifest?.metrics ?? {})) lines.push(`metric      ${name} ${value}`);
-  const { converted, calibrated, repeats } = manifest?.lineage ?? {};
+  const { converted, quantised, calibrated, repeats } = manifest?.lineage ?? {};
   if (repeats !== undefined) {
     lines.push(`chosen      ${repeats.published}, the ${repeats.publishedAs} of ${repeats.runs.length} runs`);
     for (const { name, metrics } of repeats.runs)
@@ -74,6 +75,10 @@ function printed(report: ReturnType<typeof inspection>, { manifest }: ModelSourc
     const loss =
       converted.measured === undefined ? ["effect not measured"] : lossText(converted.measured).trimEnd().split("\n");
     lines.push(...loss.map((line) => `            ${line}`));
+  }
+  if (quantised !== undefined) {
+    const [first = "", ...rest] = quantisationText(quantised);
+    lines.push(`scales      ${first}`, ...rest.map((line) => `            ${line}`));
   }
   if (report.unused.length > 0) lines.push(`unused      ${report.unused.length} tensors: ${report.unused[0]} ...`);
   for (const warning of report.warnings) lines.push(`warning     ${warning}`);

@@ -28,6 +28,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   export: ["export models/sentiment --format onnx --output sentiment-onnx"],
   calibrate: ["calibrate models/tickets --task classification --data held-out.csv --output models/tickets-calibrated"],
   convert: ["convert models/sentiment --weights int8 --output models/sentiment-int8"],
+  quantise: [
+    "quantise models/tickets --task classification --calibration tickets.csv --data held-out.csv --output models/tickets-int8",
+  ],
   predict: [
     "predict --task classification --model models/tickets --data tickets.csv --output answers",
     "predict --task classification --model models/tickets --data monday.csv tuesday.csv --output answers",

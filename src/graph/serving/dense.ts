@@ -1,7 +1,9 @@
 import { invariant } from "../../errors.ts";
+import type { ActivationScales } from "../../model/activation-scales.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { DATA_TYPE } from "../onnx/tensors.ts";
-import { type Kernel, type RoundedKernel, UINT8_ZERO, type Weights } from "./weights.ts";
+import { type Application, type RoundedInput, roundedInput } from "./static-scales.ts";
+import { type Kernel, type KernelFactors, type RoundedKernel, UINT8_ZERO, type Weights } from "./weights.ts";
 
 // The product of a dense layer in a serving graph, in float32, float16 or int8.
 
@@ -22,12 +24,29 @@ const LEAST_SCALE = 1e-9;
 /** Writes a product with a rounded kernel. @param x float32 [rows, in] @returns float32 [rows, out] */
 export type Int8Product = (graph: GraphBuilder, x: string, kernel: RoundedKernel) => string;
 
+/** Writes a product with a rounded kernel and an input whose scale is known. Arguments and result as of {@link Int8Product}. */
+export type StaticProduct = (graph: GraphBuilder, x: string, kernel: RoundedKernel, input: RoundedInput) => string;
+
 /** What products of dense layers are written with. */
 export interface DenseContext {
   readonly weights: Weights;
   readonly precision: Precision;
-  /** How the device multiplies by rounded kernels, where it does. */
+  /** How the device multiplies by rounded kernels, where it does: with scales found as it runs, or known before. */
   readonly int8Product: Int8Product | undefined;
+  readonly staticProduct: StaticProduct | undefined;
+  /** Scales of the model's products, which int8 uses where there are any. */
+  readonly scales: ActivationScales | undefined;
+  /** Hears what each product of the trunk multiplies; asking for it writes the layers out instead of looping. */
+  readonly onInput?: (product: string, application: Application, x: string) => void;
+}
+
+/** A product that is being written. */
+export interface DenseProduct extends Kernel {
+  readonly application: Application;
+  /** What the last columns are multiplied by, see `foldedSmoothing`. */
+  readonly lastColumns?: Float32Array | undefined;
+  /** The input is divided by the kernel's smoothing already. */
+  readonly isSmoothed?: boolean;
 }
 
 /**
@@ -37,21 +56,51 @@ export interface DenseContext {
  * @param x  float32 [rows, in]
  * @returns  float32 [rows, out]
  */
-export function dense(
-  graph: GraphBuilder,
-  { weights, precision, int8Product }: DenseContext,
-  x: string,
-  kernel: Kernel,
-): string {
+export function dense(graph: GraphBuilder, context: DenseContext, x: string, kernel: DenseProduct): string {
+  const { weights, precision, int8Product } = context;
+  context.onInput?.(kernel.name, kernel.application, x);
   switch (precision) {
     case "int8":
       invariant(int8Product !== undefined, "int8 on a device without it");
+      if (context.scales !== undefined) return withStaticScales(graph, context, x, kernel);
       return int8Product(graph, x, weights.roundedKernel(kernel));
     case "fp16":
       return cast(graph, halfProduct(graph, weights, x, kernel), "float32");
     default:
       return graph.op("MatMul", [x, weights.kernel(kernel)]);
   }
+}
+
+/** A product whose input is rounded with known scales, after smoothing; or in float32 where the model has none for it. */
+function withStaticScales(
+  graph: GraphBuilder,
+  { weights, scales, staticProduct }: DenseContext,
+  x: string,
+  kernel: DenseProduct,
+): string {
+  invariant(staticProduct !== undefined, "static int8 on a device without it");
+  const own = scales?.get(kernel.name);
+  const { lastColumns } = kernel;
+  if (own === undefined) return graph.op("MatMul", [x, weights.kernel(kernel, { lastColumns })]);
+  const { smoothing } = own;
+  let input = x;
+  if (smoothing !== undefined && !kernel.isSmoothed) {
+    const name = `${kernel.name}/unsmoothing`;
+    input = graph.op("Mul", [
+      x,
+      weights.vector(
+        name,
+        smoothing.map((value) => 1 / value),
+      ),
+    ]);
+  }
+  const factors: KernelFactors = { rows: smoothing, lastColumns };
+  return staticProduct(
+    graph,
+    input,
+    weights.roundedKernel(kernel, factors),
+    roundedInput(graph, own, kernel.application),
+  );
 }
 
 /**
@@ -86,4 +135,27 @@ export function roundedRowsProduct(g: GraphBuilder, x: string, { values, scales,
 /** A product whose kernel alone is rounded in the graph: the runtime is told to round the input, as it multiplies. */
 export function roundedKernelProduct(g: GraphBuilder, x: string, { values, scales }: RoundedKernel): string {
   return g.op("MatMul", [x, g.op("DequantizeLinear", [values, scales], { axis: { int: 1 } })]);
+}
+
+/** Input and kernel rounded with known scales, in the operator that ONNX Runtime would make of {@link quantisedProduct}. */
+export function staticIntegerProduct(
+  g: GraphBuilder,
+  x: string,
+  { values, scales, dtype }: RoundedKernel,
+  { scale, zero }: RoundedInput,
+): string {
+  const rounded = g.op("QuantizeLinear", [x, scale, zero]); // uint8 [rows, in]
+  const kernelZero = dtype === "uint8" ? [g.constant("uint8", [], [UINT8_ZERO])] : [];
+  return g.fused("MatMulIntegerToFloat", [rounded, values, scale, scales, zero, ...kernelZero]);
+}
+
+/** A float product between roundings of its input and kernel, of which a runtime makes an integer product. */
+export function quantisedProduct(
+  g: GraphBuilder,
+  x: string,
+  { values, scales }: RoundedKernel,
+  { scale, zero }: RoundedInput,
+): string {
+  const rounded = g.op("DequantizeLinear", [g.op("QuantizeLinear", [x, scale, zero]), scale, zero]);
+  return g.op("MatMul", [rounded, g.op("DequantizeLinear", [values, scales], { axis: { int: 1 } })]);
 }

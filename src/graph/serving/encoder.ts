@@ -1,12 +1,14 @@
+import { EMBEDDING_PROJECTION, productsOf } from "../../model/activation-scales.ts";
 import { type AlbertConfig, groupOfLayer } from "../../model/config.ts";
 import { blockScope } from "../../model/parameters.ts";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import { biasActivation } from "./activation.ts";
 import type { Attention } from "./attention.ts";
-import { cast, type DenseContext, dense, halfProduct } from "./dense.ts";
+import { cast, type DenseContext, type DenseProduct, dense, halfProduct } from "./dense.ts";
 import type { Lowering } from "./lowering.ts";
 import { type Feed, PACKED_INPUTS } from "./packed-inputs.ts";
-import type { Kernel, Weights } from "./weights.ts";
+import { type Application, foldedSmoothing } from "./static-scales.ts";
+import type { Weights } from "./weights.ts";
 
 // Writes embeddings and encoder into a serving graph, on packed rows. Attention is left to the device's lowering.
 
@@ -59,16 +61,16 @@ export function encoder(graph: GraphBuilder, context: EncoderContext, embedded: 
   if (config.embeddingProjection) {
     const scope = "bert/encoder/embedding_hidden_mapping_in";
     hidden = graph.op("Add", [
-      dense(graph, context, embedded, { name: `${scope}/kernel` }),
+      dense(graph, context, embedded, { name: EMBEDDING_PROJECTION, application: 0 }),
       weights.get(`${scope}/bias`),
     ]);
   }
   const groups = Array.from({ length: config.numHiddenLayers }, (_, layer) => groupOfLayer(config, layer));
   for (const { group, count } of runsOfEqual(groups)) {
-    if (layers === "loop" && onBlock === undefined && count > 1) {
+    if (layers === "loop" && onBlock === undefined && context.onInput === undefined && count > 1) {
       hidden = loop(graph, context, hidden, { group, count });
     } else {
-      for (let layer = 0; layer < count; layer++) hidden = groupBlocks(graph, context, hidden, group);
+      for (let layer = 0; layer < count; layer++) hidden = groupBlocks(graph, context, hidden, group, layer);
     }
   }
   return hidden;
@@ -108,10 +110,10 @@ function runsOfEqual(groups: readonly number[]): Run[] {
 function loop(graph: GraphBuilder, context: EncoderContext, hidden: string, { group, count }: Run): string {
   const shape = ["T", context.config.hiddenSize];
   const body = graph.subgraph(`group_${group}`);
-  body.input(body.freshName("iteration"), "int64", []);
+  const iteration = body.input(body.freshName("iteration"), "int64", []);
   const condition = body.input(body.freshName("condition"), "bool", []);
   const input = body.input(body.freshName("hidden"), "float32", shape);
-  const output = groupBlocks(body, context, input, group);
+  const output = groupBlocks(body, context, input, group, { iteration });
   body.output(body.op("Identity", [condition]), "bool", []);
   body.output(output, "float32", shape);
   const trips = graph.constant("int64", [], [count]);
@@ -119,26 +121,44 @@ function loop(graph: GraphBuilder, context: EncoderContext, hidden: string, { gr
   return graph.node("Loop", [trips, always, hidden], { attributes: { body: { graph: body } } })[0]!;
 }
 
-function groupBlocks(graph: GraphBuilder, context: EncoderContext, hidden: string, group: number): string {
+function groupBlocks(
+  graph: GraphBuilder,
+  context: EncoderContext,
+  hidden: string,
+  group: number,
+  application: Application,
+): string {
   let output = hidden;
   for (let inner = 0; inner < context.config.innerGroupNum; inner++) {
-    output = block(graph, context, output, blockScope(group, inner));
+    output = block(graph, context, output, blockScope(group, inner), application);
     context.onBlock?.(output);
   }
   return output;
 }
 
 /** Self-attention and feed-forward, each added to its input and normalised. @param x float32 [T, H] */
-function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: string): string {
-  const { config, weights } = context;
-  const product = (from: string, kernel: Kernel) => dense(graph, context, from, kernel);
+function block(
+  graph: GraphBuilder,
+  context: EncoderContext,
+  x: string,
+  scope: string,
+  application: Application,
+): string {
+  const { config, weights, precision } = context;
+  const names = productsOf(scope);
+  const product = (from: string, name: string, rest: Partial<DenseProduct> = {}) =>
+    dense(graph, context, from, { name, application, ...rest });
   const attention = `${scope}/attention_1`;
   const projections = (variable: string) =>
     ["query", "key", "value"].map((it) => `${attention}/self/${it}/${variable}`);
-  const qkvKernel: Kernel = { name: `${attention}/self/qkv/kernel`, parts: projections("kernel") };
-  const qkvBias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"));
-  const half = context.precision === "fp16";
-  const qkv = half ? halfProduct(graph, weights, x, qkvKernel) : product(x, qkvKernel); // [T, 3H]
+  // Attention gives means of values: what the next product's input is divided by, values can be divided by.
+  const lastColumns = precision === "int8" ? foldedSmoothing(context.scales, names.attended) : undefined;
+  const parts = projections("kernel");
+  const qkvBias = weights.joined(`${attention}/self/qkv/bias`, projections("bias"), lastColumns);
+  const half = precision === "fp16";
+  const qkv = half
+    ? halfProduct(graph, weights, x, { name: names.qkv, parts })
+    : product(x, names.qkv, { parts, lastColumns }); // [T, 3H]
   const bias = half ? cast(graph, qkvBias, "float16") : qkvBias;
   const attended = context.attention(graph, { qkv, bias }, config); // [T, H]
   const normalise = (projected: string, residual: string, normScope: string, biasName: string) =>
@@ -147,12 +167,10 @@ function block(graph: GraphBuilder, context: EncoderContext, x: string, scope: s
       [projected, residual, weights.get(`${normScope}/gamma`), weights.get(`${normScope}/beta`), weights.get(biasName)],
       { epsilon: { float: config.layerNormEps } },
     );
-  const output = `${attention}/output/dense`;
-  const projected = product(attended, { name: `${output}/kernel` });
-  const y = normalise(projected, x, `${scope}/LayerNorm`, `${output}/bias`);
-  const up = `${scope}/ffn_1/intermediate/dense`;
-  const down = `${scope}/ffn_1/intermediate/output/dense`;
-  const wide = product(y, { name: `${up}/kernel` }); // [T, F]
-  const active = biasActivation(graph, wide, weights.get(`${up}/bias`), config.hiddenAct);
-  return normalise(product(active, { name: `${down}/kernel` }), y, `${scope}/LayerNorm_1`, `${down}/bias`);
+  const projected = product(attended, names.attended, { isSmoothed: true });
+  const y = normalise(projected, x, `${scope}/LayerNorm`, `${attention}/output/dense/bias`);
+  const wide = product(y, names.up); // [T, F]
+  const ffn = `${scope}/ffn_1/intermediate`;
+  const active = biasActivation(graph, wide, weights.get(`${ffn}/dense/bias`), config.hiddenAct);
+  return normalise(product(active, names.down), y, `${scope}/LayerNorm_1`, `${ffn}/output/dense/bias`);
 }

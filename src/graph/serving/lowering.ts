@@ -1,6 +1,15 @@
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
 import type { Attention } from "./attention.ts";
-import { cast, type Int8Product, type Precision, roundedKernelProduct, roundedRowsProduct } from "./dense.ts";
+import {
+  cast,
+  type Int8Product,
+  type Precision,
+  quantisedProduct,
+  roundedKernelProduct,
+  roundedRowsProduct,
+  type StaticProduct,
+  staticIntegerProduct,
+} from "./dense.ts";
 import { ATTENTION_INPUTS, type Feed } from "./packed-inputs.ts";
 import { paddedAttention, paddedView } from "./padded-attention.ts";
 
@@ -17,6 +26,8 @@ export interface Lowering {
   readonly wordEmbeddings: "as stored" | "widened";
   /** How int8 is written; absent where the device does not compute in it. */
   readonly int8Product?: Int8Product;
+  /** How it is written where the model has scales for the inputs of its products. */
+  readonly staticProduct?: StaticProduct;
   /**
    * Takes the inputs that attention reads (see `ATTENTION_INPUTS`) and derives from them what can be derived once.
    *
@@ -33,6 +44,7 @@ const cpuLowering: Lowering = {
   layers: "loop",
   wordEmbeddings: "as stored",
   int8Product: roundedRowsProduct,
+  staticProduct: staticIntegerProduct,
   prepare(_, feed) {
     const view = { ...paddedView(feed), keyMask: feed(ATTENTION_INPUTS.keyMask, "int32", ["B", "S"]) };
     return (graph, projections, shape) => paddedAttention(graph, view, projections, shape);
@@ -48,6 +60,7 @@ const openVinoLowering: Lowering = {
   layers: "unrolled",
   wordEmbeddings: "widened",
   int8Product: roundedKernelProduct,
+  staticProduct: quantisedProduct,
 };
 
 /** The official code adds this to the scores of masked keys. */

@@ -1,4 +1,5 @@
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, invariant } from "../../errors.ts";
+import { type ActivationScales, trunkProducts } from "../../model/activation-scales.ts";
 import type { AlbertConfig } from "../../model/config.ts";
 import type { Head } from "../../model/heads.ts";
 import { modelParameters } from "../../model/parameters.ts";
@@ -12,6 +13,7 @@ import type { HeadValue } from "./head-context.ts";
 import { emitHead } from "./heads.ts";
 import { loweringFor, type Target } from "./lowering.ts";
 import { type Feed, headOutput, PACKED_INPUTS, TRUNK_OUTPUTS } from "./packed-inputs.ts";
+import type { Application } from "./static-scales.ts";
 import { type RoundedType, Weights } from "./weights.ts";
 
 // Writes the whole graph that serves a model: encoder and all heads, for one device.
@@ -21,6 +23,8 @@ export interface ServingModel {
   readonly config: AlbertConfig;
   readonly heads: readonly Head[];
   readonly parameters: Parameters;
+  /** Scales of its products' inputs: int8 rounds with these instead of finding some as it runs. */
+  readonly scales?: ActivationScales | undefined;
 }
 
 export interface ServingGraphOptions {
@@ -31,6 +35,13 @@ export interface ServingGraphOptions {
   readonly roundedType?: RoundedType;
   /** Also publish `embedding_output` [T, E] and every block's output `layer_<i>` [T, H], for comparison with goldens. */
   readonly layerOutputs?: boolean;
+  /** Also publish what each product of the trunk multiplies, float32 [T, in] as {@link productInput} calls it. */
+  readonly productInputs?: boolean;
+}
+
+/** The name of an output: what one application of a product multiplies. */
+export function productInput(product: string, application: number): string {
+  return `input_of/${product}/${application}`;
 }
 
 /**
@@ -44,7 +55,7 @@ export function buildServingGraph(model: ServingModel, options: ServingGraphOpti
   const { config } = model;
   const graph = new GraphBuilder("albert");
   const feed: Feed = (name, dtype, dims) => graph.input(name, dtype, dims);
-  const { embedded, blocks, hidden, pooled, heads } = emitModel(graph, model, feed, options);
+  const { embedded, blocks, productInputs, hidden, pooled, heads } = emitModel(graph, model, feed, options);
   for (const [from, input, output] of [
     [pooled, PACKED_INPUTS.pooledIndex, TRUNK_OUTPUTS.pooled],
     [hidden, PACKED_INPUTS.sequenceIndex, TRUNK_OUTPUTS.sequence],
@@ -57,6 +68,7 @@ export function buildServingGraph(model: ServingModel, options: ServingGraphOpti
     for (const { output, value, dtype, dims } of values)
       graph.output(value, dtype, dims, headOutput(head.name, output));
   }
+  for (const [name, { value, width }] of productInputs) graph.output(value, "float32", ["T", width], name);
   if (options.layerOutputs) {
     graph.output(embedded, "float32", ["T", config.embeddingSize], "embedding_output");
     blocks.forEach((block, layer) => {
@@ -72,6 +84,8 @@ export interface EmittedModel {
   readonly embedded: string;
   /** float32 [T, H] of every block; only if `layerOutputs` asks for them. */
   readonly blocks: readonly string[];
+  /** What products multiply, by the names of outputs; only if `productInputs` asks for it. */
+  readonly productInputs: ReadonlyMap<string, { readonly value: string; readonly width: number }>;
   /** float32 [T, H] */
   readonly hidden: string;
   /** float32 [P, H] */
@@ -89,9 +103,9 @@ const TARGETS_OF: Readonly<Partial<Record<Precision, readonly Target[]>>> = {
 /** Writes the trunk and every head into a graph that may already hold other nodes. */
 export function emitModel(
   graph: GraphBuilder,
-  { config, heads, parameters }: ServingModel,
+  { config, heads, parameters, scales }: ServingModel,
   feed: Feed,
-  { target, precision = "fp32", roundedType, layerOutputs = false }: ServingGraphOptions,
+  { target, precision = "fp32", roundedType, layerOutputs = false, productInputs }: ServingGraphOptions,
 ): EmittedModel {
   const targets = TARGETS_OF[precision];
   if (targets !== undefined && !targets.includes(target)) {
@@ -104,8 +118,14 @@ export function emitModel(
   const isUnsigned = precision === "int8" && target === "cpu" && !hasExactSignedProducts();
   const stored = roundedType ?? (isUnsigned ? "uint8" : "int8");
   const weights = new Weights(graph, parameters, modelParameters(config, heads), stored);
-  const { layers, wordEmbeddings, int8Product, prepare } = loweringFor(target);
+  const { layers, wordEmbeddings, int8Product, staticProduct, prepare } = loweringFor(target);
   const blocks: string[] = [];
+  const inputs = new Map<string, { value: string; width: number }>();
+  const widths = new Map(trunkProducts(config).map((product) => [product.name, product.inputs]));
+  const onInput = (product: string, application: Application, value: string) => {
+    invariant(typeof application === "number", "a loop's body publishes nothing");
+    inputs.set(productInput(product, application), { value, width: widths.get(product)! });
+  };
   const context: EncoderContext = {
     config,
     weights,
@@ -114,8 +134,11 @@ export function emitModel(
     feed,
     precision,
     int8Product,
+    staticProduct,
+    scales,
     attention: prepare(graph, feed, precision),
     ...(layerOutputs ? { onBlock: (hidden: string) => blocks.push(hidden) } : {}),
+    ...(productInputs ? { onInput } : {}),
   };
   const embedded = embeddings(graph, context);
   const hidden = encoder(graph, context, embedded);
@@ -126,5 +149,5 @@ export function emitModel(
       ? graph.op("Tanh", [graph.op("Gemm", [first, kernel!, bias!])])
       : biasActivation(graph, graph.op("MatMul", [first, kernel!]), bias!, config.poolerAct);
   const values = heads.map((head) => [head, emitHead(graph, { config, weights, feed, hidden, pooled }, head)] as const);
-  return { embedded, blocks, hidden, pooled, heads: new Map(values) };
+  return { embedded, blocks, productInputs: inputs, hidden, pooled, heads: new Map(values) };
 }

@@ -16,6 +16,14 @@ export interface Kernel {
 /** How kernels of 8 bits are stored: both hold the same numbers, an unsigned one with 128 for zero. */
 export type RoundedType = "int8" | "uint8";
 
+/** What a kernel [in, out] is multiplied by. */
+export interface KernelFactors {
+  /** [in] */
+  readonly rows?: Float32Array | undefined;
+  /** Of the last outputs, as many as there are here. */
+  readonly lastColumns?: Float32Array | undefined;
+}
+
 /** The names of a rounded kernel's constants. */
 export interface RoundedKernel {
   readonly values: string;
@@ -69,9 +77,18 @@ export class Weights {
     return { steps, scales };
   }
 
-  /** The kernel of a dense layer, float32 [in, out]. */
-  kernel({ name, parts = [name] }: Kernel): string {
-    return this.#add(name, () => ({ shape: this.#kernelShape(parts), data: () => this.#kernelValues(parts) }));
+  /** The kernel of a dense layer, float32 [in, out]. @param factors as of {@link roundedKernel} */
+  kernel({ name, parts = [name] }: Kernel, factors: KernelFactors = {}): string {
+    const values = (columns: number) => multiplied(this.#kernelValues(parts), columns, factors);
+    return this.#add(name, () => {
+      const shape = this.#kernelShape(parts);
+      return { shape, data: () => values(shape[1]!) };
+    });
+  }
+
+  /** A vector that is no variable of the model. */
+  vector(name: string, values: Float32Array): string {
+    return this.#add(name, () => ({ shape: [values.length], data: () => values }));
   }
 
   /**
@@ -89,15 +106,20 @@ export class Weights {
     return halves;
   }
 
-  /** The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out]. */
-  roundedKernel({ name, parts = [name] }: Kernel): RoundedKernel {
+  /**
+   * The kernel rounded to 8 bits [in, out], symmetrically, with a float32 scale for each output [out].
+   *
+   * @param factors  what the kernel is multiplied by before it is rounded; the same at every call for one kernel
+   */
+  roundedKernel({ name, parts = [name] }: Kernel, factors: KernelFactors = {}): RoundedKernel {
     const [values, scales] = [`${name}/rounded`, `${name}/scales`];
     const shape = this.#kernelShape(parts);
     const columns = shape[1]!;
     const dtype = this.#roundedType;
-    this.#add(scales, () => ({ shape: [columns], data: () => columnScales(this.#kernelValues(parts), columns) }));
+    const kernel = () => multiplied(this.#kernelValues(parts), columns, factors);
+    this.#add(scales, () => ({ shape: [columns], data: () => columnScales(kernel(), columns) }));
     if (!this.#added.has(values)) {
-      const signed = () => roundColumns(this.#kernelValues(parts), columns);
+      const signed = () => roundColumns(kernel(), columns);
       const data = dtype === "int8" ? signed : () => Uint8Array.from(signed(), (value) => value + UINT8_ZERO);
       this.#graph.initializer(values, { dtype, dims: shape, data });
       this.#added.add(values);
@@ -105,11 +127,13 @@ export class Weights {
     return { values, scales, dtype };
   }
 
-  /** Several vectors end to end. */
-  joined(name: string, parts: readonly string[]): string {
+  /** Several vectors end to end. @param lastFactors  what the last values are multiplied by; the same at every call */
+  joined(name: string, parts: readonly string[], lastFactors?: Float32Array): string {
     return this.#add(name, () => {
       const length = parts.reduce((sum, part) => sum + sizeOf(this.#spec(part).shape), 0);
-      return { shape: [length], data: () => sideBySide(parts.map((part) => this.tensor(part))) };
+      const data = () => sideBySide(parts.map((part) => this.tensor(part)));
+      const factors = lastFactors === undefined ? {} : { lastColumns: lastFactors };
+      return { shape: [length], data: () => multiplied(data(), length, factors) };
     });
   }
 
@@ -173,6 +197,19 @@ function sideBySide(parts: readonly Tensor[]): Float32Array {
     column += own;
   });
   return joined;
+}
+
+/** A kernel or a vector, which is a row, times its factors; itself where there are none. */
+function multiplied(values: Float32Array, columns: number, { rows, lastColumns }: KernelFactors): Float32Array {
+  if (rows === undefined && lastColumns === undefined) return values;
+  const product = values.slice();
+  const first = columns - (lastColumns?.length ?? 0);
+  for (let index = 0; index < product.length; index++) {
+    const column = index % columns;
+    const ofRow = rows?.[(index - column) / columns] ?? 1;
+    product[index]! *= column < first ? ofRow : ofRow * lastColumns![column - first]!;
+  }
+  return product;
 }
 
 function halvesOf(name: string, values: Float32Array): Uint16Array {

@@ -10,6 +10,7 @@ import { fineTuneJob, planFineTuneJob } from "./kinds/fine-tune-job.ts";
 import { instancesJob, planInstancesJob } from "./kinds/instances-job.ts";
 import { planSweepJob } from "./kinds/plan-sweep.ts";
 import { planPretrainingJob, pretrainingJob } from "./kinds/pretraining-job.ts";
+import { planQuantiseJob, quantiseJob } from "./kinds/quantise-job.ts";
 import { planVocabularyJob, vocabularyJob } from "./kinds/vocabulary-job.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 
@@ -30,6 +31,7 @@ const KINDS: Readonly<Record<Exclude<JobKind, "sweep">, KindOfJob>> = {
   evaluate: { run: evaluateJob, plan: planEvaluateJob },
   convert: { run: convertJob, plan: planConvertJob },
   calibrate: { run: calibrateJob, plan: planCalibrateJob },
+  quantise: { run: quantiseJob, plan: planQuantiseJob },
   "train-vocabulary": { run: vocabularyJob, plan: planVocabularyJob },
   "pretraining-data": { run: instancesJob, plan: planInstancesJob },
 };

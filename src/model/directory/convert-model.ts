@@ -1,4 +1,4 @@
-import type { AnswerLoss, Conversion, Model } from "./model-directory.ts";
+import type { AnswerLoss, Conversion, Model, Quantisation } from "./model-directory.ts";
 import { contentsOf, type ModelContents } from "./write-model-directory.ts";
 
 /**
@@ -15,10 +15,13 @@ export function convertedContents(
 ): ModelContents {
   const { metrics: _, ...contents } = contentsOf(model);
   const { weights } = format;
+  const { quantised, ...lineage } = contents.lineage ?? {};
+  const { measured: _loss, ...how } = quantised ?? {};
   const converted: Conversion = { from: model.digest, weights, ...(measured === undefined ? {} : { measured }) };
   return {
     ...{ ...contents, ...format, name },
     ...(measured === undefined ? {} : { metrics: measured.after }),
-    lineage: { ...contents.lineage, converted },
+    // Scales hold for the rounded weights too; what they change is another question.
+    lineage: { ...lineage, ...(quantised === undefined ? {} : { quantised: how as Quantisation }), converted },
   };
 }

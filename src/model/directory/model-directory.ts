@@ -1,4 +1,5 @@
 import type { Tokenizer, VocabularyKind } from "../../tokenizer/tokenizer.ts";
+import type { ActivationScales } from "../activation-scales.ts";
 import type { AlbertConfig } from "../config.ts";
 import type { Head } from "../heads.ts";
 import type { Parameters } from "../tensor.ts";
@@ -21,6 +22,8 @@ export interface Lineage {
   readonly recipe?: Readonly<Record<string, unknown>>;
   /** The version whose weights it holds in another format. */
   readonly converted?: Conversion;
+  /** How the scales of its static int8 were found, where it has some. */
+  readonly quantised?: Quantisation;
   /** The fit of its temperature or thresholds. */
   readonly calibrated?: Calibration;
   /** Of a version that was chosen among several runs: what they gave. */
@@ -36,6 +39,24 @@ export interface Conversion {
   readonly from: string;
   readonly weights: WeightFormat;
   /** What it changed; absent where nobody measured it. */
+  readonly measured?: AnswerLoss;
+}
+
+/** How a version got the scales of its static int8. */
+export interface Quantisation {
+  /** Digest of the version without them. */
+  readonly from: string;
+  /** What was observed: examples of a task, drawn by this seed, from data of this digest. */
+  readonly task: string;
+  readonly examples: number;
+  readonly seed: number;
+  readonly data: string;
+  /** Most that the task's metric was to lose on those examples. */
+  readonly maxLoss: number;
+  /** Products of the trunk, and those among them that stay in float32. */
+  readonly products: number;
+  readonly inFloat32: readonly string[];
+  /** What int8 with these scales changed against fp32; absent where nobody measured it. */
   readonly measured?: AnswerLoss;
 }
 
@@ -135,4 +156,6 @@ export interface ModelDescription {
 /** An opened model: verified, complete, in memory. */
 export interface Model extends ModelDescription {
   readonly parameters: Parameters;
+  /** Of static int8, where the version has some. */
+  readonly scales?: ActivationScales;
 }

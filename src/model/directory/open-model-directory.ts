@@ -15,6 +15,7 @@ import { shardNames } from "../formats/sharded-safetensors.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, parseManifest } from "./manifest.ts";
 import type { Model, ModelManifest } from "./model-directory.ts";
 import { requireRegularFile, settledDirectory } from "./regular-files.ts";
+import { parseScales, SCALES_FILE } from "./scales-file.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 import { withWeights } from "./weight-files.ts";
 
@@ -76,6 +77,9 @@ async function openOwn(path: string): Promise<ModelWithoutTokenizer> {
     const list = problems.map(({ field, description }) => `${field}: ${description}`).join("; ");
     throw corrupt(`${MANIFEST_FILE}: ${list}`, { reason: "MANIFEST_CORRUPT" });
   }
+  const scales = Object.hasOwn(manifest.files, SCALES_FILE)
+    ? { scales: parseScales(await readFile(join(directory, SCALES_FILE)), config) }
+    : {};
   const loaded = await withWeights(directory, manifest.files, (reader) =>
     loadParameters(reader, config, manifest.heads),
   );
@@ -89,6 +93,7 @@ async function openOwn(path: string): Promise<ModelWithoutTokenizer> {
     parameters: loaded.parameters,
     vocabulary,
     warnings: loaded.warnings,
+    ...scales,
   };
 }
 

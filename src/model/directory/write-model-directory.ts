@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { invalidInput } from "../../errors.ts";
 import { createDirectoryAtomically, writeNewFile } from "../../platform/atomic-files.ts";
+import type { ActivationScales } from "../activation-scales.ts";
 import { toHuggingFaceTensors } from "../checkpoint/hugging-face-tensors.ts";
 import type { AlbertConfig } from "../config.ts";
 import { sha256Of, withFile } from "../formats/random-access-file.ts";
@@ -10,6 +11,7 @@ import type { Parameters } from "../tensor.ts";
 import { huggingFaceConfig, huggingFaceTokenizerConfig } from "./hugging-face-config.ts";
 import { checkHeads, MANIFEST_FILE, modelDigest, serializeManifest } from "./manifest.ts";
 import type { FineTuningHints, Lineage, Model, ModelManifest, SentenceEncoding } from "./model-directory.ts";
+import { SCALES_FILE, serializeScales } from "./scales-file.ts";
 import { type Vocabulary, vocabularyFileName } from "./vocabulary.ts";
 import { EMBEDDINGS_FILE, writeWeights } from "./weight-files.ts";
 import { inFormat, type WeightFormat } from "./weight-formats.ts";
@@ -35,10 +37,12 @@ export interface ModelContents {
   /** Whether the word embeddings get a file of their own, which models of one trunk can share; not unless given. */
   readonly embeddingsApart?: boolean;
   readonly encoding?: SentenceEncoding;
+  /** Of static int8; none unless given. */
+  readonly scales?: ActivationScales;
 }
 
 /** What an opened model is written from again, under its own name. */
-export function contentsOf({ manifest, config, parameters, vocabulary }: Model): ModelContents {
+export function contentsOf({ manifest, config, parameters, vocabulary, scales }: Model): ModelContents {
   const { name, heads, description, maxSequenceLength, metrics, lineage, fineTuning, weights, encoding } = manifest;
   return {
     ...{ name, config, heads, parameters, vocabulary, maxSequenceLength },
@@ -48,6 +52,7 @@ export function contentsOf({ manifest, config, parameters, vocabulary }: Model):
     ...(fineTuning === undefined ? {} : { fineTuning }),
     ...(weights === undefined ? {} : { weights }),
     ...(encoding === undefined ? {} : { encoding }),
+    ...(scales === undefined ? {} : { scales }),
     embeddingsApart: Object.hasOwn(manifest.files, EMBEDDINGS_FILE),
   };
 }
@@ -96,6 +101,7 @@ async function fillModelDirectory(
   for (const file of await writeWeights(directory, tensors, { embeddingsApart })) {
     files[file] = await withFile(join(directory, file), sha256Of);
   }
+  if (contents.scales !== undefined) await add(SCALES_FILE, serializeScales(contents.scales, config));
   await add("config.json", jsonBytes(huggingFaceConfig(config, heads, vocabulary)));
   await add(vocabularyFileName(vocabulary.kind), vocabulary.bytes);
   await add("tokenizer_config.json", jsonBytes(huggingFaceTokenizerConfig(vocabulary, maxSequenceLength)));

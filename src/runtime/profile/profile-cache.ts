@@ -18,6 +18,12 @@ export interface Measurement {
   readonly tokenBudget: number;
 }
 
+/** What decides how fast a model runs. */
+export interface ModelShape extends Pick<ServingModel, "config" | "heads"> {
+  /** See `PreparedModel.hasScales`. */
+  readonly hasScales?: boolean;
+}
+
 /**
  * What engines of each shape were measured to cost. A model's speed follows from its architecture, not from its weights: the
  * next version of a model need not be measured again, which would take the device from the version that serves, nor another model on the same trunk.
@@ -31,18 +37,18 @@ export class ProfileCache {
     this.#onLookup = onLookup;
   }
 
-  find(model: Pick<ServingModel, "config" | "heads">, on: Measured): Measurement | undefined {
+  find(model: ModelShape, on: Measured): Measurement | undefined {
     const found = this.#known.get(keyOf(model, on));
     this.#onLookup(found !== undefined);
     return found;
   }
 
-  keep(model: Pick<ServingModel, "config" | "heads">, on: Measured, measurement: Measurement): void {
+  keep(model: ModelShape, on: Measured, measurement: Measurement): void {
     this.#known.set(keyOf(model, on), measurement);
   }
 }
 
-function keyOf(model: Pick<ServingModel, "config" | "heads">, { device, precision, threads }: Measured): string {
+function keyOf(model: ModelShape, { device, precision, threads }: Measured): string {
   return JSON.stringify([shapeKey(model), device, precision, threads]);
 }
 
@@ -50,10 +56,10 @@ function keyOf(model: Pick<ServingModel, "config" | "heads">, { device, precisio
  * The same text for models whose runs cost the same on one device. That follows from the trunk's sizes, and from the one head
  * that is as wide as the vocabulary; others are a few rows.
  */
-export function shapeKey({ config, heads }: Pick<ServingModel, "config" | "heads">): string {
+export function shapeKey({ config, heads, hasScales = false }: ModelShape): string {
   const { vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum } = config;
   const { numAttentionHeads, hiddenAct, maxPositionEmbeddings } = config;
   const trunk = [vocabSize, embeddingSize, hiddenSize, intermediateSize, numHiddenLayers, innerGroupNum];
   const wide = heads.some(({ kind }) => kind === "masked-lm");
-  return JSON.stringify([...trunk, numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide]);
+  return JSON.stringify([...trunk, numAttentionHeads, hiddenAct, maxPositionEmbeddings, wide, hasScales]);
 }

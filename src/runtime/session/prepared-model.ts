@@ -10,7 +10,10 @@ import { type ModelFiles, writeModelFiles } from "./model-files.ts";
  * it, so that one thread can prepare what the engines of another run. The preparer removes its files in the end, when
  * the last engine on it has been closed (`removeModelFiles`).
  */
-export interface PreparedModel extends Pick<ServingModel, "config" | "heads">, ModelFiles, EngineTarget {}
+export interface PreparedModel extends Pick<ServingModel, "config" | "heads">, ModelFiles, EngineTarget {
+  /** Whether its products round by scales that the model came with, which takes another time than finding them as it runs. */
+  readonly hasScales: boolean;
+}
 
 /** What a graph is written for. */
 export interface EngineTarget {
@@ -32,5 +35,6 @@ export async function prepareModel(
 ): Promise<PreparedModel> {
   const { config, heads } = model;
   const files = await writeModelFiles(buildServingGraph(model, { target: device, precision }), workDirectory);
-  return { config, heads, device, precision, ...files };
+  const hasScales = precision === "int8" && model.scales !== undefined;
+  return { config, heads, device, precision, hasScales, ...files };
 }

@@ -131,7 +131,7 @@ export async function modelInfo(
     metrics: { ...manifest.metrics },
     description: manifest.description ?? "",
     precision,
-    precisionLosses: precisionLosses(manifest, await lossOf(served.name, served.version)),
+    precisionLosses: precisionLosses(manifest, await lossOf(served.name, served.version), precision),
     state: ModelState.SERVING,
     failure: served.failure,
   };
@@ -165,12 +165,23 @@ function headInfo(head: Head) {
 
 type LossMessage = MessageInitShape<typeof PrecisionLossSchema>;
 
-/** Of the stored weights, as the manifest says, and of the products that serve, as the gate found. */
-export function precisionLosses({ lineage }: ModelManifest, ofProducts: PrecisionLoss | undefined): LossMessage[] {
-  const { converted } = lineage ?? {};
+/**
+ * Of the stored weights, as the manifest says, and of the products, as the gate found, else as their scales were measured.
+ *
+ * @param serving  what products are computed in here, where that is known
+ */
+export function precisionLosses(
+  { lineage }: ModelManifest,
+  ofProducts: PrecisionLoss | undefined,
+  serving = "int8",
+): LossMessage[] {
+  const { converted, quantised } = lineage ?? {};
   const ofWeights =
     converted?.measured === undefined ? [] : [lossMessage("weights", converted.weights, converted.measured)];
-  return ofProducts === undefined ? ofWeights : [...ofWeights, precisionLossMessage(ofProducts)];
+  if (ofProducts !== undefined) return [...ofWeights, precisionLossMessage(ofProducts)];
+  return quantised?.measured === undefined || serving !== "int8"
+    ? ofWeights
+    : [...ofWeights, lossMessage("products", "int8", quantised.measured)];
 }
 
 export function precisionLossMessage(loss: PrecisionLoss): LossMessage {

@@ -12,8 +12,9 @@ answerCalls<ReadRequest, ReadModel>(async ({ path, options, targets, chosen, bac
   const { removeModelFiles } = await import("../../runtime/session/model-files.ts");
   const { shapeKey } = await import("../../runtime/profile/profile-cache.ts");
   const model = await openWithoutTokenizer(path, options);
-  const { parameters: _, ...description } = model;
-  const known = chosen.get(shapeKey(model));
+  const { parameters: _, scales, ...description } = model;
+  const hasScales = scales !== undefined && targets.some(({ precision }) => precision === "int8");
+  const known = chosen.get(shapeKey({ ...model, hasScales }));
   const prepared: PreparedModel[] = [];
   try {
     for (const target of targets) {

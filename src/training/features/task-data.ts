@@ -143,12 +143,17 @@ export async function checkData(spec: TaskDataSpec, heads: readonly Head[]): Pro
  * @throws AlbertError invalid-input (DATA_INVALID) with every kind of problem and its first places
  */
 export async function checkEvaluationData(
-  { task, path, ...reading }: { readonly task: Task; readonly path: string } & ReadingOptions,
+  {
+    task,
+    path,
+    split = "dev",
+    ...reading
+  }: { readonly task: Task; readonly path: string; readonly split?: "train" | "dev" } & ReadingOptions,
   head: Answerer,
 ): Promise<DatasetSpec> {
   const classification = head.kind === "classification";
   const spec = { ...reading, task, train: path, ...(classification ? { problemType: head.problemType } : {}) };
-  const dataset = datasetOf(spec, path, "dev");
+  const dataset = datasetOf(spec, path, split);
   refuseUnusable(await validateDataset(dataset, { purpose: "evaluation", ...(classification ? { head } : {}) }));
   return dataset;
 }

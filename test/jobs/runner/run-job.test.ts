@@ -115,6 +115,13 @@ describe("a plan", { timeout: 120_000 }, () => {
     expect(plan.tokens).toBe(2 * evaluation.tokens);
   });
 
+  it("of a quantisation checks both data sets, and says how scales would be found", async () => {
+    const plan = await planOf("quantise", { train: rows, eval: rows }, { task: "classification" });
+    expect(plan.problems).toEqual([]);
+    expect(plan.values).toMatchObject({ examples: "100", calibration_examples: "256", max_loss: "0.005" });
+    expect((await planOf("quantise", { eval: rows }, { task: "classification" })).problems).not.toEqual([]);
+  });
+
   it.skipIf(withoutTrainer)(
     "of a vocabulary counts the lines, estimates memory, disk and time, and shows the settings that apply",
     async () => {
@@ -415,6 +422,34 @@ describe("a conversion", { timeout: 120_000 }, () => {
     });
     expect(after.manifest.metrics).toEqual(converted!.measured!.after);
     expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
+  it("finds scales of static int8 by one data set, and keeps with the version what they change on another", async () => {
+    const directory = join(base, "quantisation");
+    const recipe = { calibration_examples: "20", max_loss: "1" };
+    const spec: JobSpec = {
+      ...{ kind: "quantise", model: "rounded", task: "classification", init: "", seed: 7, promote: "manual", recipe },
+      ...{ priority: 0, maxWallSeconds: 0, maxSteps: 0, labels: {} },
+    };
+    const seen: number[] = [];
+    const outcome = await runJob(
+      {
+        ...{ jobId: "j", spec, start: { kind: "checkpoint", path: model }, train: rows, eval: rows, directory },
+        ...{ cache: join(base, "cache"), executor: { kind: "onnx", device: "cpu", threads: 1 }, program: "test" },
+      },
+      { ...NO_OP_CONTROL, beforeStep: (step) => void seen.push(step) },
+    );
+    const output = join(directory, "model");
+    expect(outcome).toMatchObject({ kind: "finished", modelDirectory: output, metrics: { examples: 100 } });
+    expect(seen.at(-1)).toBe(200);
+    const [before, after] = [await openModelDirectory(model), await openModelDirectory(output)];
+    expect(after.parameters).toEqual(before.parameters);
+    const { quantised } = after.manifest.lineage!;
+    expect(quantised).toMatchObject({
+      ...{ from: before.digest, task: "classification", examples: 20, seed: 7, maxLoss: 1, inFloat32: [] },
+      measured: { task: "classification", examples: 100 },
+    });
+    expect(after.scales!.size).toBe(quantised!.products);
   });
 
   it("measures a sentence encoder without a head by the cosine of its vectors", async () => {

@@ -3,7 +3,7 @@ import { JobKind, PromotePolicy, SweepMethod } from "../../../gen/albert/v1/trai
 // From the fields of the form to the specification of a job. It knows no page and no server.
 
 /** What a new job is for. */
-export type Purpose = "teach" | "calibrate" | "convert";
+export type Purpose = "teach" | "calibrate" | "convert" | "quantise";
 
 /** What the form says, as it is written there. */
 export interface JobFields {
@@ -20,6 +20,8 @@ export interface JobFields {
   /** "temperature" or "threshold"; of a taught model empty for none. */
   readonly fit: string;
   readonly weights: string;
+  /** Percent that the task's metric may lose by static int8, at most. */
+  readonly maxLoss: string;
   /** Percent of what is drawn that comes of further data, where there is some. */
   readonly furtherShare: string;
   readonly seeds: string;
@@ -50,6 +52,7 @@ export const EMPTY_FIELDS: JobFields = {
   teacher: "",
   fit: "",
   weights: "int8",
+  maxLoss: "",
   furtherShare: "50",
   seeds: "",
   folds: "",
@@ -78,6 +81,8 @@ export function recipeOf(fields: JobFields): Record<string, string> {
       return { ...reading, ...filled({ fit: fields.fit }) };
     case "convert":
       return { ...reading, weights: fields.weights };
+    case "quantise":
+      return { ...reading, ...filled({ max_loss: fields.maxLoss === "" ? "" : String(Number(fields.maxLoss) / 100) }) };
     case "teach":
       return {
         ...reading,
@@ -99,7 +104,7 @@ export function recipeOf(fields: JobFields): Record<string, string> {
  * The specification of the job.
  *
  * @param dataset  digest of the data: what is learnt, or what is measured
- * @param further  digest of further training data, where there is some
+ * @param further  digest of further training data, where there is some; of a quantisation the examples that scales are found by
  * @param texts    digest of texts without labels, where there are some
  */
 export function jobSpecOf(
@@ -111,6 +116,9 @@ export function jobSpecOf(
     ...{ model, task, recipe: recipeOf(fields) },
     promote: promote ? PromotePolicy.AUTO_IF_BETTER : PromotePolicy.MANUAL,
   };
+  if (fields.purpose === "quantise") {
+    return { ...common, kind: JobKind.QUANTISE, train: { dataset: further ?? dataset }, eval: { dataset } };
+  }
   if (fields.purpose !== "teach") {
     const kind = fields.purpose === "calibrate" ? JobKind.CALIBRATE : JobKind.CONVERT;
     return { ...common, kind, eval: { dataset } };

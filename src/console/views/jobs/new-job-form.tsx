@@ -12,7 +12,7 @@ import { FitSelect, MoreSettings } from "./more-settings.tsx";
 import { RowsReport } from "./rows-report.tsx";
 import { SettingsToTry } from "./settings-to-try.tsx";
 
-/** Uploads a file, shows what is wrong with its rows by line, and queues a job: a fine-tune or distillation, a fit, or a conversion. */
+/** Uploads a file, shows what is wrong with its rows by line, and queues a job: a fine-tune or distillation, a fit, a conversion, or scales of static int8. */
 export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => void }) {
   const [fields, setFields] = useState<JobFields>({ ...EMPTY_FIELDS, model: addressParameters().get("model") ?? "" });
   /** A data set of the store that the address names, for whom no file is chosen. */
@@ -27,6 +27,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
   const names = list.state === "done" ? [...new Set(list.value.versions.map((version) => version.model))].sort() : [];
   const model = fields.model === "" ? (names[0] ?? "") : fields.model;
   const teaches = fields.purpose === "teach";
+  const quantises = fields.purpose === "quantise";
   const set = (change: Partial<JobFields>) => setFields({ ...fields, ...change });
   const [call, create] = useCall(async (signal, chosen: File | undefined) => {
     setReport(undefined);
@@ -40,7 +41,8 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
     if (!validation.usable) return undefined;
     const learns = fields.purpose === "teach" && fields.teacher.trim() !== "";
     const texts = learns && plain !== undefined ? { texts: await uploadDataset(plain, signal, setSent) } : {};
-    const further = teaches && other !== undefined ? { further: await uploadDataset(other, signal, setSent) } : {};
+    const further =
+      (teaches || quantises) && other !== undefined ? { further: await uploadDataset(other, signal, setSent) } : {};
     const spec = jobSpecOf({ ...fields, model }, { dataset, ...further, ...texts });
     const reply = await training.createJob({ requestId: crypto.randomUUID(), spec }, { signal });
     if (reply.job !== undefined) onCreated(reply.job);
@@ -66,6 +68,7 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
           <option value="teach">Teach a model</option>
           <option value="calibrate">Fit its decisions to data it has not seen</option>
           <option value="convert">Store its weights in fewer bytes</option>
+          <option value="quantise">Find scales for static int8</option>
         </select>
       </label>
       <div class="row">
@@ -137,6 +140,26 @@ export function NewJobForm({ onCreated }: { readonly onCreated: (job: Job) => vo
             <option value="float16">float16: half of the bytes</option>
           </select>
         </label>
+      )}
+      {quantises && (
+        <div class="row">
+          <label>
+            Examples to observe <small>such as training data; the data above unless given</small>
+            <input type="file" onChange={(event) => setOther(event.currentTarget.files?.[0])} />
+          </label>
+          <label>
+            Lose on them at most <small>percent of the task's metric</small>
+            <input
+              type="number"
+              min="0"
+              max="100"
+              step="any"
+              placeholder="0.5"
+              value={fields.maxLoss}
+              onInput={(event) => set({ maxLoss: event.currentTarget.value })}
+            />
+          </label>
+        </div>
       )}
       {fields.purpose === "calibrate" && <FitSelect none={undefined} fields={fields} set={set} />}
       <div class="row">
