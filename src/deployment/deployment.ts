@@ -1,7 +1,7 @@
 import { AlbertError, invalidInput } from "../errors.ts";
 import { isDamagedRecord } from "../model/formats/records.ts";
-import { everyUnreferenced } from "../platform/clock.ts";
 import { KeyedSerialQueue } from "../platform/serial-queue.ts";
+import { everyUnreferenced } from "../platform/waiting/clock.ts";
 import type { SwapReport } from "../serving/models/status.ts";
 import { type Alias, CHAMPION, generationMismatch, type ModelAliases, type TrafficUpdate } from "../store/aliases.ts";
 import type { Store } from "../store/store.ts";

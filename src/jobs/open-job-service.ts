@@ -1,6 +1,6 @@
 import { AlbertError } from "../errors.ts";
-import { everyUnreferenced } from "../platform/clock.ts";
 import { isDiskFull } from "../platform/disk-space.ts";
+import { everyUnreferenced } from "../platform/waiting/clock.ts";
 import { RoomWatch } from "./full-disk.ts";
 import { type Job, SERVER_ENDED, SERVER_STOPPED } from "./job.ts";
 import { byUser, type JobEvent, queuedEvent } from "./job-event.ts";

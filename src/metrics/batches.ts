@@ -1,6 +1,7 @@
-import { Counter, Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, RATIO_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
-import { readGauge } from "./series.ts";
+import { keptCounter, keptHistogram } from "./series/kept-series.ts";
+import { readGauge } from "./series/series.ts";
 
 // The series about batches: sizes, durations, wasted work and inputs that made the runtime fail.
 
@@ -33,64 +34,54 @@ export interface BatchMetrics {
 }
 
 export function batchMetrics(registry: Registry): BatchMetrics {
-  const registers = [registry];
-  const sequences = new Histogram({
+  const sequences = keptHistogram(registry, {
     name: "albert_batch_sequences",
     help: "Sequences per batch.",
     labelNames: ["device"],
-    buckets: [...COUNT_BUCKETS],
-    registers,
+    buckets: COUNT_BUCKETS,
   });
-  const tokens = new Histogram({
+  const tokens = keptHistogram(registry, {
     name: "albert_batch_tokens",
     help: "Tokens per batch.",
     labelNames: ["device"],
-    buckets: [...TOKEN_BUCKETS],
-    registers,
+    buckets: TOKEN_BUCKETS,
   });
-  const tokensTotal = new Counter({
+  const tokensTotal = keptCounter(registry, {
     name: "albert_tokens_total",
     help: "Tokens computed (real), and empty places in attention's rectangular view (padded).",
     labelNames: ["kind"],
-    registers,
   });
-  const padding = new Histogram({
+  const padding = keptHistogram(registry, {
     name: "albert_padding_ratio",
     help: "Share of attention's rectangular view that held no token, per batch.",
-    buckets: [...RATIO_BUCKETS],
-    registers,
+    buckets: RATIO_BUCKETS,
   });
-  const run = new Histogram({
+  const run = keptHistogram(registry, {
     name: "albert_run_seconds",
     help: "Time the device took for one batch.",
     labelNames: ["device"],
-    buckets: [...DURATION_BUCKETS],
-    registers,
+    buckets: DURATION_BUCKETS,
   });
-  const error = new Histogram({
+  const error = keptHistogram(registry, {
     name: "albert_cost_prediction_error_ratio",
     help: "How far the predicted time of a batch was from the measured one, as a share of the measured one.",
     labelNames: ["device"],
-    buckets: [...RATIO_BUCKETS],
-    registers,
+    buckets: RATIO_BUCKETS,
   });
-  const close = new Counter({
+  const close = keptCounter(registry, {
     name: "albert_batch_close_total",
     help: "Batches by why they took no more sequences.",
     labelNames: ["cause"],
-    registers,
   });
-  const wasted = new Counter({
+  const wasted = keptCounter(registry, {
     name: "albert_wasted_run_seconds_total",
     help: "Device time spent on answers that no caller received.",
     labelNames: ["cause"],
-    registers,
   });
-  const poison = new Counter({
+  const poison = keptCounter(registry, {
     name: "albert_poison_total",
     help: "Inputs that made the runtime fail, by what they did.",
     labelNames: ["cause"],
-    registers,
   });
   let quarantineSize = () => 0;
   const help = "Inputs now refused because they made the runtime fail.";
@@ -98,19 +89,19 @@ export function batchMetrics(registry: Registry): BatchMetrics {
   return {
     ran: (batch) => {
       const { device } = batch;
-      sequences.observe({ device }, batch.sequences);
-      tokens.observe({ device }, batch.tokens);
-      tokensTotal.inc({ kind: "real" }, batch.tokens);
-      tokensTotal.inc({ kind: "padded" }, batch.paddedTokens);
-      padding.observe(batch.paddedTokens / Math.max(1, batch.tokens + batch.paddedTokens));
-      run.observe({ device }, batch.runSeconds);
+      sequences.observe([device], batch.sequences);
+      tokens.observe([device], batch.tokens);
+      tokensTotal.inc(["real"], batch.tokens);
+      tokensTotal.inc(["padded"], batch.paddedTokens);
+      padding.observe([], batch.paddedTokens / Math.max(1, batch.tokens + batch.paddedTokens));
+      run.observe([device], batch.runSeconds);
       if (batch.runSeconds > 0) {
-        error.observe({ device }, Math.abs(batch.predictedSeconds - batch.runSeconds) / batch.runSeconds);
+        error.observe([device], Math.abs(batch.predictedSeconds - batch.runSeconds) / batch.runSeconds);
       }
     },
-    closed: (cause) => close.inc({ cause }),
-    wasted: (cause, seconds) => wasted.inc({ cause }, seconds),
-    poison: (cause) => poison.inc({ cause }),
+    closed: (cause) => close.inc([cause]),
+    wasted: (cause, seconds) => wasted.inc([cause], seconds),
+    poison: (cause) => poison.inc([cause]),
     observeQuarantine: (size) => {
       quarantineSize = size;
     },

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import { readGauge } from "./series.ts";
+import { readGauge } from "./series/series.ts";
 
 // The series about what is kept so that it need not be fetched or made again.
 

@@ -1,5 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { exemplarOf } from "./series.ts";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { keptHistogram } from "./series/kept-series.ts";
 
 // The series about gRPC calls, whatever a call does.
 
@@ -21,13 +21,11 @@ export interface CallMetrics {
 }
 
 export function callMetrics(registry: Registry): CallMetrics {
-  const duration = new Histogram({
+  const duration = keptHistogram(registry, {
     name: "rpc_server_call_duration_seconds",
     help: "Duration of gRPC calls as the server sees them.",
     labelNames: ["rpc_method", "rpc_status_code"],
     buckets: CALL_BUCKETS,
-    enableExemplars: true,
-    registers: [registry],
   });
   const streams = new Gauge({
     name: "albert_streams_open",
@@ -43,10 +41,7 @@ export function callMetrics(registry: Registry): CallMetrics {
   });
   return {
     limited: (limit) => refusals.inc({ limit }),
-    finished: (method, status, seconds, traceId) => {
-      const labels = { rpc_method: method, rpc_status_code: status };
-      duration.observe({ labels, value: seconds, exemplarLabels: exemplarOf(traceId) });
-    },
+    finished: (method, status, seconds, traceId) => duration.observe([method, status], seconds, traceId),
     streamsOpen: (listener, change) => streams.inc({ listener }, change),
   };
 }

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import { removeSeries } from "./series.ts";
+import { removeSeries } from "./series/series.ts";
 
 // The series about canaries: their share, the evidence on them, what was decided.
 

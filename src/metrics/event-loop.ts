@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Registry } from "prom-client";
-import { readGauge } from "./series.ts";
+import { readGauge } from "./series/series.ts";
 
 /** Interval at which the event loop's timeliness is sampled. */
 const RESOLUTION_MS = 10;

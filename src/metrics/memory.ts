@@ -2,7 +2,7 @@ import { constants, PerformanceObserver } from "node:perf_hooks";
 import { Histogram, type Registry } from "prom-client";
 import { memoryLimitBytes } from "../platform/memory-limit.ts";
 import { DURATION_BUCKETS } from "./buckets.ts";
-import { readGauge } from "./series.ts";
+import { readGauge } from "./series/series.ts";
 
 /** Names of V8's collections, by the numbers that Node reports. */
 const COLLECTIONS: Readonly<Record<number, string>> = {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
-import { removeSeries } from "./series.ts";
+import { removeSeries } from "./series/series.ts";
 
 // The series about the models that serve: state, swaps, shadow comparisons.
 

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { openFileLimit, openFiles } from "../platform/open-files.ts";
 import { eventLoopMetrics } from "./event-loop.ts";
 import { memoryMetrics } from "./memory.ts";
-import { readGauge } from "./series.ts";
+import { readGauge } from "./series/series.ts";
 
 // The series about the process itself: processor time, memory, event loop, readiness.
 

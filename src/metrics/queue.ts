@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { DURATION_BUCKETS } from "./buckets.ts";
+import { keptHistogram } from "./series/kept-series.ts";
 
 // The series about the queue in front of the devices.
 
@@ -45,12 +46,11 @@ export function queueMetrics(registry: Registry): QueueMetrics {
     "How long the oldest waiting request has waited.",
     (depth) => depth.oldestAgeSeconds,
   );
-  const wait = new Histogram({
+  const wait = keptHistogram(registry, {
     name: "albert_queue_wait_seconds",
     help: "Time answered requests waited for the device, between entering the queue and their last output.",
     labelNames: ["priority"],
-    buckets: [...DURATION_BUCKETS],
-    registers: [registry],
+    buckets: DURATION_BUCKETS,
   });
   const shed = new Counter({
     name: "albert_shed_total",
@@ -62,7 +62,7 @@ export function queueMetrics(registry: Registry): QueueMetrics {
     observe: (depths) => {
       read = depths;
     },
-    waited: (priority, seconds) => wait.observe({ priority }, seconds),
+    waited: (priority, seconds) => wait.observe([priority], seconds),
     shed: (reason, priority) => shed.inc({ reason, priority }),
   };
 }

@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { COUNT_BUCKETS, DURATION_BUCKETS, TOKEN_BUCKETS } from "./buckets.ts";
-import { exemplarOf, removeSeries } from "./series.ts";
+import { keptCounter, keptGauge, keptHistogram } from "./series/kept-series.ts";
+import { removeSeries } from "./series/series.ts";
 
 // The series about inference requests: outcomes, sizes and the time of each stage.
 
@@ -36,88 +37,76 @@ export interface RequestMetrics {
 }
 
 export function requestMetrics(registry: Registry): RequestMetrics {
-  const registers = [registry];
-  const total = new Counter({
+  const total = keptCounter(registry, {
     name: "albert_requests_total",
     help: "Inference requests by how they ended.",
     labelNames: ["task", "alias", "version", "code", "reason"],
-    registers,
   });
-  const duration = new Histogram({
+  const duration = keptHistogram(registry, {
     name: "albert_request_duration_seconds",
     help: "Time from receiving a request to its answer or error.",
     labelNames: ["task", "priority"],
-    buckets: [...DURATION_BUCKETS],
-    enableExemplars: true,
-    registers,
+    buckets: DURATION_BUCKETS,
   });
-  const stages = new Histogram({
+  const stages = keptHistogram(registry, {
     name: "albert_stage_duration_seconds",
     help: "Time answered requests spent in each stage; the stages of a request add up to its duration.",
     labelNames: ["stage"],
-    buckets: [...DURATION_BUCKETS],
-    registers,
+    buckets: DURATION_BUCKETS,
   });
-  const inflight = new Gauge({
+  const inflight = keptGauge(registry, {
     name: "albert_inflight_requests",
     help: "Requests received and not yet answered.",
-    labelNames: ["task"],
-    registers,
+    label: "task",
   });
-  const goodput = new Counter({
+  const goodput = keptCounter(registry, {
     name: "albert_goodput_requests_total",
     help: "Requests answered within their deadline.",
     labelNames: ["task"],
-    registers,
   });
-  const tokens = new Histogram({
+  const tokens = keptHistogram(registry, {
     name: "albert_input_tokens",
     help: "Tokens of a request over all its windows, special tokens included.",
     labelNames: ["task"],
-    buckets: [...TOKEN_BUCKETS],
-    registers,
+    buckets: TOKEN_BUCKETS,
   });
-  const windows = new Histogram({
+  const windows = keptHistogram(registry, {
     name: "albert_windows",
     help: "Sequences a request was cut into.",
     labelNames: ["task"],
-    buckets: [...COUNT_BUCKETS],
-    registers,
+    buckets: COUNT_BUCKETS,
   });
-  const truncated = new Counter({
+  const truncated = keptCounter(registry, {
     name: "albert_truncated_total",
     help: "Requests whose text was cut to the model's length.",
     labelNames: ["task"],
-    registers,
   });
-  const deadlines = new Counter({
+  const deadlines = keptCounter(registry, {
     name: "albert_deadline_exceeded_total",
     help: "Requests whose deadline passed, by the stage they had reached.",
     labelNames: ["stage"],
-    registers,
   });
-  const cancelled = new Counter({
+  const cancelled = keptCounter(registry, {
     name: "albert_cancelled_total",
     help: "Requests whose caller went away, by the stage they had reached.",
     labelNames: ["stage"],
-    registers,
   });
   return {
-    started: (task) => inflight.inc({ task }),
+    started: (task) => inflight.add(task, 1),
     finished: ({ task, priority, model, version, code, reason, seconds, traceId }) => {
-      inflight.dec({ task });
-      total.inc({ task, alias: model, version, code, reason });
-      duration.observe({ labels: { task, priority }, value: seconds, exemplarLabels: exemplarOf(traceId) });
-      if (code === "ok") goodput.inc({ task });
+      inflight.add(task, -1);
+      total.inc([task, model, version, code, reason]);
+      duration.observe([task, priority], seconds, traceId);
+      if (code === "ok") goodput.inc([task]);
     },
-    stage: (stage, seconds) => stages.observe({ stage }, seconds),
+    stage: (stage, seconds) => stages.observe([stage], seconds),
     input: (task, tokenCount, windowCount, cut) => {
-      tokens.observe({ task }, tokenCount);
-      windows.observe({ task }, windowCount);
-      if (cut) truncated.inc({ task });
+      tokens.observe([task], tokenCount);
+      windows.observe([task], windowCount);
+      if (cut) truncated.inc([task]);
     },
-    deadlineExceeded: (stage) => deadlines.inc({ stage }),
-    cancelled: (stage) => cancelled.inc({ stage }),
-    forget: (model, version) => removeSeries(total, { alias: model, version }),
+    deadlineExceeded: (stage) => deadlines.inc([stage]),
+    cancelled: (stage) => cancelled.inc([stage]),
+    forget: (model, version) => removeSeries(total.metric, { alias: model, version }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../platform/waiting/cancellation.ts";
 // The contract between everything that wants numbers from a model and the thing that computes them. An engine holds one
 // model version on one device. It computes whatever mix of sequences and heads it is handed, in one batch, without
 // padding.
@@ -67,7 +68,7 @@ export type DeviceKind = "cpu" | "openvino" | "webgpu" | "cuda";
 
 export interface RunOptions {
   /** Aborting withdraws a batch that has not begun; one that has begun runs to its end. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation;
 }
 
 /** One loaded model version on one device. */

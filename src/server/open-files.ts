@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { everyUnreferenced } from "../platform/clock.ts";
 import { canOpenFile, openFileLimit } from "../platform/open-files.ts";
+import { everyUnreferenced } from "../platform/waiting/clock.ts";
 import type { ServerLog } from "./log.ts";
 
 // Looks whether this process can still take connections, and tells where it cannot. It opens and closes none.

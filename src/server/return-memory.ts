@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { everyUnreferenced } from "../platform/clock.ts";
 import { openRelease, type ReleaseMemory } from "../platform/native/release-memory.ts";
+import { everyUnreferenced } from "../platform/waiting/clock.ts";
 import type { ServerLog } from "./log.ts";
 
 // Gives memory back to the system when a peak has passed: it would be used again before more is taken, but until then nobody else on

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../platform/waiting/cancellation.ts";
 import type { DeviceKind } from "../runtime/engine.ts";
 import type { TaskLimits } from "../tasks/plan.ts";
 import type { TaskKind, TaskRequest, Tasks } from "../tasks/task-request.ts";
@@ -14,7 +15,7 @@ export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskReques
   /** Where no model is named, the task's heads choose it. */
   readonly model: Omit<ModelSelector, "key" | "tests">;
   /** Requests with equal keys get the same version while a challenger has a share; by default those about equal texts. */
-  readonly routingKey?: string;
+  readonly routingKey?: string | undefined;
   /** `interactive` unless given. */
   readonly priority?: Priority;
   /** Moment after which the answer is useless, on the clock of `performance.now()`. Absent: none. */
@@ -22,9 +23,9 @@ export interface AnswerRequest<K extends TaskKind = TaskKind> extends TaskReques
   /** When the request arrived, on the same clock. Absent: now. */
   readonly receivedAt?: number;
   /** The span that the request belongs to, where traces are made. */
-  readonly trace?: Span;
+  readonly trace?: Span | undefined;
   /** Aborts when the caller goes away; a reason that is an AlbertError becomes the request's error. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation | undefined;
 }
 
 /** Milliseconds per stage; they add up to `totalMs`. */

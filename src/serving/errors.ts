@@ -1,6 +1,7 @@
 import { nearest } from "../config/nearest.ts";
 import { AlbertError, invalidInput, spreadRetry } from "../errors.ts";
 import type { Stage } from "../metrics/requests.ts";
+import type { Cancellation } from "../platform/waiting/cancellation.ts";
 
 // The errors with which the serving room refuses or ends a request, or refuses a change of versions. It decides nothing:
 // the code that throws has found out what is wrong.
@@ -73,7 +74,7 @@ function cancelled(stage: Stage): AlbertError {
 }
 
 /** Why a signal was aborted: the reason it carries where that is one of ours, else that the caller cancelled. */
-export function abortError(signal: AbortSignal | undefined, stage: Stage): AlbertError {
+export function abortError(signal: Cancellation | undefined, stage: Stage): AlbertError {
   return signal?.reason instanceof AlbertError ? signal.reason : cancelled(stage);
 }
 

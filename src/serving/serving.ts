@@ -2,7 +2,7 @@ import type { ServingConfig } from "../config/settings.ts";
 import { AlbertError } from "../errors.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Stage } from "../metrics/requests.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
+import { type Clock, systemClock } from "../platform/waiting/clock.ts";
 import type { Engine } from "../runtime/engine.ts";
 import type { TaskPlan } from "../tasks/plan.ts";
 import { type Decision, decisionOf, modelTests, subjectOf, type TaskKind } from "../tasks/task-request.ts";
@@ -157,7 +157,8 @@ export class Serving {
     progress: Progress,
   ): Promise<Answered<K>> {
     const key = () => request.routingKey ?? subjectOf(request.input);
-    const ref = this.models.acquire({ ...request.model, tests: modelTests(request), key });
+    const { name, version, digest } = request.model;
+    const ref = this.models.acquire({ name, version, digest, tests: modelTests(request), key });
     progress.ref = ref;
     progress.version = ref.version;
     const { trial, fallback, shadow } = ref;
@@ -229,11 +230,7 @@ export class Serving {
       const plannedAt = this.#clock.now();
       progress.stage = "queue";
       const { trace } = request;
-      const work = {
-        ...{ priority, deadline: deadlineAt },
-        ...(signal === undefined ? {} : { signal }),
-        ...(trace === undefined ? {} : { trace }),
-      };
+      const work = { priority, deadline: deadlineAt, signal, trace };
       const { answer, timing } = await this.#compute(plan, version, work, () => {
         progress.stage = "post";
       });

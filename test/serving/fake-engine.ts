@@ -1,4 +1,5 @@
 import type { Head } from "../../src/model/heads.ts";
+import type { Cancellation } from "../../src/platform/waiting/cancellation.ts";
 import type {
   BatchResult,
   DeviceKind,
@@ -38,7 +39,7 @@ export class FakeEngine implements Engine {
   /** Every batch ever handed over. */
   readonly ran: (readonly SequenceInput[])[] = [];
   /** The signal each of them came with. */
-  readonly signals: (AbortSignal | undefined)[] = [];
+  readonly signals: (Cancellation | undefined)[] = [];
   closed = false;
   readonly #options: FakeEngineOptions;
 

@@ -1,4 +1,4 @@
-import { beginMeasuring, everyUnreferenced } from "../../platform/clock.ts";
+import { beginMeasuring, everyUnreferenced } from "../../platform/waiting/clock.ts";
 import type { GcRoots } from "../../store/references.ts";
 import type { Store } from "../../store/store.ts";
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AlbertError } from "../../errors.ts";
 import { decodeRecord, encodeRecord, isDamagedRecord } from "../../model/formats/records.ts";
-import { beginMeasuring } from "../../platform/clock.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { isAlive, processTable, startOf } from "../../platform/process-identity.ts";
+import { beginMeasuring } from "../../platform/waiting/clock.ts";
 import { isListening, LivenessSocket, type SocketIdentity } from "./liveness-socket.ts";
 
 // A lock on a directory between processes, taken over at once when its holder was killed. It knows nothing of jobs.

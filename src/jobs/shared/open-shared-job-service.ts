@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { AlbertError } from "../../errors.ts";
-import { everyUnreferenced } from "../../platform/clock.ts";
 import { freeDiskBytes } from "../../platform/disk-space.ts";
+import { everyUnreferenced } from "../../platform/waiting/clock.ts";
 import type { StoredJobs } from "../../store/jobs/stored-jobs.ts";
 import { RoomWatch } from "../full-disk.ts";
 import { creatorOf, type Job, newJobId } from "../job.ts";

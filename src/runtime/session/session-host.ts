@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { AlbertError, spreadRetry } from "../../errors.ts";
 import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
 import type { HostTensors } from "./ort.ts";
 import { buffersOf, type WorkerReply, type WorkerRequest, type WorkerTask } from "./thread-messages.ts";
 
@@ -14,7 +15,7 @@ export interface SessionBatch {
   /** A worker that has not answered this long after beginning the batch is given up. */
   readonly stallMs: number;
   /** Aborting takes the batch out of the queue; a batch that was already sent runs to its end. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation;
 }
 
 /** What a worker answers for one batch. */

@@ -1,28 +1,26 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { AuditLog } from "../../access/audit-log.ts";
 import { AlbertError } from "../../errors.ts";
-import type { Interceptor } from "../call/interceptors.ts";
+import type { IncomingCall } from "../call/call.ts";
+import type { Ending, Interceptor } from "../call/interceptors.ts";
 import { ROUTES } from "./routes.ts";
 
 // What of a call goes into the audit log.
 
 /** Writes calls that change something, and those that were refused to their callers. */
 export function auditCalls(log: AuditLog): Interceptor {
-  return async (call, proceed) => {
-    const write = (outcome: string, refused: boolean) => {
-      const { caller, peer, method, requestId } = call;
-      const target = call.target === undefined ? {} : { target: call.target };
-      log.write({ caller: caller?.name, peer, method, request_id: requestId, ...target, outcome }, refused);
-    };
-    try {
-      await proceed();
-    } catch (error) {
-      const refused = error instanceof AlbertError && ["unauthenticated", "forbidden"].includes(error.code);
-      if (refused || changesSomething(call.method)) write(error instanceof AlbertError ? error.reason : "BUG", refused);
-      throw error;
-    }
-    if (changesSomething(call.method) && !ROUTES.get(call.method)?.unaudited) write("ok", false);
+  const write = (call: IncomingCall, outcome: string, refused: boolean) => {
+    const { caller, peer, method, requestId } = call;
+    const target = call.target === undefined ? {} : { target: call.target };
+    log.write({ caller: caller?.name, peer, method, request_id: requestId, ...target, outcome }, refused);
   };
+  const end: Ending = (call, error) => {
+    const refused = error instanceof AlbertError && ["unauthenticated", "forbidden"].includes(error.code);
+    if (!refused && !changesSomething(call.method)) return;
+    if (error !== undefined) write(call, error instanceof AlbertError ? error.reason : "BUG", refused);
+    else if (!ROUTES.get(call.method)?.unaudited) write(call, "ok", false);
+  };
+  return () => end;
 }
 
 function changesSomething(method: string): boolean {

@@ -21,19 +21,13 @@ export function openAllowances(config: LimitsConfig, onRefused: (limit: string) 
 
 /** Refuses a call beyond what its caller may do. Probes are let in whatever else their address does, their streams are counted. */
 export function limitCalls(allowances: Allowances): Interceptor {
-  return async (call, proceed) => {
+  return (call) => {
     const own = call.caller?.limits;
-    if (!allowances.bounds(own, call.streaming)) return proceed();
+    if (!allowances.bounds(own, call.streaming)) return undefined;
     const allowance = allowances.of(callerName(call), own);
     if (!ANSWERS_TO_THE_END.has(call.service) && !ANSWERS_TO_THE_END.has(call.method)) allowance.take();
     call.allot(allowance);
-    if (!call.streaming) return proceed();
-    const end = allowance.openStream();
-    try {
-      await proceed();
-    } finally {
-      end();
-    }
+    return call.streaming ? allowance.openStream() : undefined;
   };
 }
 

@@ -29,12 +29,12 @@ import { openSharedJobService, sharedJobsDirectory } from "../../jobs/shared/ope
 import { StandbyJobService } from "../../jobs/standby-job-service.ts";
 import type { JobReading } from "../../metrics/jobs.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import { everyUnreferenced } from "../../platform/clock.ts";
 import { makeDirectory } from "../../platform/directories.ts";
 import { directoryBytes } from "../../platform/directory-bytes.ts";
 import { isUnwritable } from "../../platform/disk-space.ts";
 import { defaultHeapBytes, inThread, type ThreadHost } from "../../platform/threads/hosted-thread.ts";
 import { defaultProcessBytes, inProcess } from "../../platform/threads/thread-process.ts";
+import { everyUnreferenced } from "../../platform/waiting/clock.ts";
 import type { AnswerSample } from "../../serving/feedback/answer-sample.ts";
 import type { ServableModel } from "../../serving/models/reader.ts";
 import type { Serving } from "../../serving/serving.ts";

@@ -5,7 +5,7 @@ import type { JobService } from "../../jobs/job-service.ts";
 import { MlflowClient } from "../../jobs/tracking/mlflow-client.ts";
 import { RunTracking } from "../../jobs/tracking/run-tracking.ts";
 import type { JobMetrics } from "../../metrics/jobs.ts";
-import { everyUnreferenced } from "../../platform/clock.ts";
+import { everyUnreferenced } from "../../platform/waiting/clock.ts";
 import { modelCard } from "../../report/render/card.ts";
 import type { Store } from "../../store/store.ts";
 import type { ServerLog } from "../log.ts";

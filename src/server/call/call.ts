@@ -2,6 +2,7 @@ import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@b
 import type { Allowance } from "../../access/allowances.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
 import type { Span } from "../../tracing/span.ts";
 
 // A call as handlers and interceptors see it, whatever its transport. Types only.
@@ -21,6 +22,8 @@ export interface CallContext {
   readonly deadlineAt: number;
   /** Aborts when the caller no longer waits; its reason is an `AlbertError` of code deadline, cancelled or unavailable. */
   readonly signal: AbortSignal;
+  /** The same as `signal` for those who only listen: most calls have no signal unless somebody asks for it. Absent where `signal` is all there is. */
+  readonly cancellation?: Cancellation;
   /** Aborts when the server begins to drain: long-lived streams should finish what they have and end. */
   readonly draining: AbortSignal;
   /** Address of the caller, as the transport shows it. */

@@ -6,16 +6,19 @@ import { parseTraceparent, TRACEPARENT, TRACESTATE } from "../../tracing/tracepa
 import { credentialsRefused } from "../access/refusals.ts";
 import type { ServerLog } from "../log.ts";
 import type { IncomingCall } from "./call.ts";
-import { deadlineExceeded } from "./deadline.ts";
 
 // What happens around every call, whatever its transport and handler: log line, count of open streams, authorisation,
-// drain, deadline. The interceptors know calls only by their context, never their messages.
+// drain. The interceptors know calls only by their context, never their messages.
 
 /**
- * Wraps the whole of a call, unary or streaming: `proceed` resolves when the last message has been handed to the
- * transport, and rejects with what the handler threw. An interceptor may throw before it, or act after it.
+ * Sees every call before its handler does, and refuses it by throwing. What it returns is called once when the call has ended, unary or
+ * streaming: when the last message has been handed to the transport, or something failed. One that has nothing to wait for, or to do at the
+ * end, returns neither a promise nor a function: that is the way of most, for most calls.
  */
-export type Interceptor = (call: IncomingCall, proceed: () => Promise<void>) => Promise<void>;
+export type Interceptor = (call: IncomingCall) => Ending | undefined | Promise<Ending | undefined>;
+
+/** @param error  what the call failed with; undefined for one that ended well */
+export type Ending = (call: IncomingCall, error: unknown) => void;
 
 /**
  * Decides whether a caller may make a call: the one seam for tokens, certificates and scopes. A listener without one admits
@@ -54,13 +57,12 @@ export function listenerInterceptors(options: InterceptorOptions): readonly Inte
     ...(authorizer === undefined ? [] : [authorize(authorizer)]),
     refuseWhileDraining,
     ...(limits === undefined ? [] : [limits]),
-    enforceDeadline,
   ];
 }
 
 /** A span from the arrival of a call to its end, in the trace that its caller names. */
 function traceCalls(tracer: Tracer): Interceptor {
-  return async (call, proceed) => {
+  return (call) => {
     const parent = parseTraceparent(call.header(TRACEPARENT), call.header(TRACESTATE));
     const [service, method] = [call.service, call.method.slice(call.service.length + 1)];
     const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": method };
@@ -69,17 +71,16 @@ function traceCalls(tracer: Tracer): Interceptor {
       "albert.request_id": call.requestId,
     });
     call.traced(span);
-    let reason: string | undefined;
-    try {
-      await proceed();
-    } catch (error) {
-      reason = error instanceof AlbertError ? error.reason : "BUG";
-      throw error;
-    } finally {
+    return (_, error) => {
       if (span.context.sampled) span.annotate(factsOf(call));
-      span.end(reason);
-    }
+      span.end(error === undefined ? undefined : reasonOf(error));
+    };
   };
+}
+
+/** What a call failed of, as logs and traces name it. */
+function reasonOf(error: unknown): string {
+  return error instanceof AlbertError ? error.reason : "BUG";
 }
 
 /** What handlers said of a call, as attributes. */
@@ -89,7 +90,7 @@ function factsOf({ facts }: IncomingCall): Readonly<Record<string, string | numb
 
 /** One line per logged call. Lines hold names, numbers and reasons; never text of a request or an answer. */
 function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logAll" | "slowMs">): Interceptor {
-  const write = (call: IncomingCall, outcome: string) => {
+  const write: Ending = (call, error) => {
     const ms = performance.now() - call.receivedAt;
     const slow = slowMs > 0 && ms > slowMs && !call.streaming;
     // Most calls are not logged; nothing is built for them.
@@ -97,7 +98,7 @@ function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logA
     const line = {
       method: call.method,
       request_id: call.requestId,
-      outcome,
+      outcome: error === undefined ? "ok" : reasonOf(error),
       ms: Math.round(ms),
       ...traceOf(call),
       ...call.facts,
@@ -105,15 +106,7 @@ function callLog({ log, logAll, slowMs }: Pick<InterceptorOptions, "log" | "logA
     if (slow) log.warn(line, "slow call");
     else log.debug(line, "call");
   };
-  return async (call, proceed) => {
-    try {
-      await proceed();
-    } catch (error) {
-      write(call, error instanceof AlbertError ? error.reason : "BUG");
-      throw error;
-    }
-    write(call, "ok");
-  };
+  return () => write;
 }
 
 /** Where a line's call is found among the traces. */
@@ -123,14 +116,11 @@ function traceOf({ trace }: IncomingCall): Readonly<Record<string, string>> {
 
 /** Counts streaming calls while they are open. */
 function openStreams(count: (change: 1 | -1) => void): Interceptor {
-  return async (call, proceed) => {
-    if (!call.streaming) return proceed();
+  const close = () => count(-1);
+  return (call) => {
+    if (!call.streaming) return undefined;
     count(1);
-    try {
-      await proceed();
-    } finally {
-      count(-1);
-    }
+    return close;
   };
 }
 
@@ -139,20 +129,21 @@ const VALIDITY_CHECK_MS = 1000;
 
 /** Runs the listener's authorizer before every call of every service, health and reflection included. */
 function authorize(authorizer: Authorizer): Interceptor {
-  return async (call, proceed) => {
-    await authorizer(call);
-    const { caller } = call;
-    if (!call.streaming || caller === undefined) return proceed();
-    const check = () => {
-      if (!caller.valid()) call.abort(credentialsRefused());
-    };
-    const timer = setInterval(check, VALIDITY_CHECK_MS);
-    try {
-      await proceed();
-    } finally {
-      clearInterval(timer);
-    }
+  return (call) => {
+    const deciding = authorizer(call);
+    return deciding === undefined ? watchValidity(call) : deciding.then(() => watchValidity(call));
   };
+}
+
+/** Ends a stream whose caller's credential no longer holds. */
+function watchValidity(call: IncomingCall): Ending | undefined {
+  const { caller } = call;
+  if (!call.streaming || caller === undefined) return undefined;
+  const check = () => {
+    if (!caller.valid()) call.abort(credentialsRefused());
+  };
+  const timer = setInterval(check, VALIDITY_CHECK_MS);
+  return () => clearInterval(timer);
 }
 
 /** Services and methods that must still answer while the server drains, so that others can see that it does. */
@@ -164,41 +155,8 @@ export const ANSWERS_TO_THE_END = new Set([
 ]);
 
 /** Refuses new calls once the server drains; those in progress go on. */
-const refuseWhileDraining: Interceptor = (call, proceed) => {
-  const answers = ANSWERS_TO_THE_END.has(call.service) || ANSWERS_TO_THE_END.has(call.method);
-  if (call.draining.aborted && !answers) throw draining();
-  return proceed();
-};
-
-/** Timers cannot be longer: a larger delay would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** A handler that watches the deadline itself knows better how far the request had come; it may speak first. */
-const GRACE_MS = 5;
-
-/**
- * Ends a call at its deadline, or when its caller goes away, whether or not the handler notices: its signal is aborted,
- * and the call fails even while the handler is still winding down.
- */
-const enforceDeadline: Interceptor = async (call, proceed) => {
-  const remainingMs = call.deadlineAt - performance.now();
-  if (remainingMs <= 0) throw deadlineExceeded();
-  const delayMs = remainingMs + GRACE_MS;
-  const timer = delayMs <= MAX_TIMER_MS ? setTimeout(() => call.abort(deadlineExceeded()), delayMs) : undefined;
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(call.signal.reason);
-    call.signal.addEventListener("abort", onAbort, { once: true });
-    if (call.signal.aborted) onAbort();
-  });
-  const work = proceed();
-  // The loser of the race may still reject later; that rejection is ignored.
-  work.catch(() => {});
-  aborted.catch(() => {});
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    clearTimeout(timer);
-    call.signal.removeEventListener("abort", onAbort);
-  }
+const refuseWhileDraining: Interceptor = (call) => {
+  if (!call.draining.aborted || ANSWERS_TO_THE_END.has(call.service) || ANSWERS_TO_THE_END.has(call.method))
+    return undefined;
+  throw draining();
 };

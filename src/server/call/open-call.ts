@@ -1,9 +1,9 @@
-import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Allowance } from "../../access/allowances.ts";
 import type { Caller } from "../../access/caller.ts";
 import type { AlbertError } from "../../errors.ts";
+import { CancellationSource } from "../../platform/waiting/cancellation.ts";
 import type { Span } from "../../tracing/span.ts";
 import type { IncomingCall } from "./call.ts";
 import { allowedMs, callerCancelled, type DeadlineSettings, deadlineExceeded } from "./deadline.ts";
@@ -47,8 +47,8 @@ export class OpenCall implements IncomingCall {
   readonly receivedAt = performance.now();
   readonly deadlineAt: number;
   readonly draining: AbortSignal;
+  readonly cancellation = new CancellationSource();
   readonly #transport: Transport;
-  readonly #abort = new AbortController();
   #trace: Span | undefined;
   readonly #facts: Readonly<Record<string, string | number>>[] = [];
   target: Readonly<Record<string, string | number>> | undefined;
@@ -62,8 +62,6 @@ export class OpenCall implements IncomingCall {
     this.draining = settings.draining;
     this.requestId = requestIdOf(transport.header("x-request-id"));
     this.streaming = method.methodKind !== "unary";
-    // Each item of a batch or stream listens; their number is bounded by the limits of both.
-    setMaxListeners(0, this.#abort.signal);
     this.deadlineAt =
       this.receivedAt + allowedMs(transport.remainingMs, this.streaming, settings, transport.requestBytes);
   }
@@ -78,7 +76,7 @@ export class OpenCall implements IncomingCall {
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return this.cancellation.signal;
   }
 
   get peer(): string {
@@ -126,7 +124,7 @@ export class OpenCall implements IncomingCall {
   }
 
   abort(reason: AlbertError): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort(reason);
+    this.cancellation.abort(reason);
   }
 
   /** The transport ended the call: the caller cancelled it, its connection broke, or its deadline passed. */

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { type Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
+import type { Metadata, ServerInterceptor } from "@grpc/grpc-js";
 import { AlbertError, type ErrorCode } from "../../errors.ts";
 import { type ByteBudget, CallBytes } from "../call/byte-budget.ts";
 import { type GrpcStatusName, statusName } from "../errors/error-table.ts";
@@ -15,8 +15,9 @@ export type OutcomeListener = (method: string, status: GrpcStatusName, seconds: 
  * Sees the final status of every call, including those the library ends itself before or without any handler: an
  * oversized or undecodable message, a passed deadline, a wrong number of messages. Those get the same details and trailers
  * as ours. Replies count against the budget until the connection has taken them. The library offers no hook for its own
- * statuses nor for the moment when a message was sent, so `sendStatus` and `sendMessage` of the call object that it hands to
- * interceptors are replaced; they are part of the public interceptor interface.
+ * statuses nor for the moment when a message was sent, so `sendStatus`, `sendMessage` and `start` of the call object that it
+ * hands to interceptors are replaced; they are part of the public interceptor interface. The object itself goes on to the handler: one around it, of the
+ * library's own kind, would pass each event through several more.
  */
 export function callOutcome(maxMessageBytes: number, budget: ByteBudget, listen: OutcomeListener): ServerInterceptor {
   return (method, call) => {
@@ -44,21 +45,50 @@ export function callOutcome(maxMessageBytes: number, budget: ByteBudget, listen:
         sent();
       });
     };
+    const start = call.start.bind(call);
+    const startObserved = (listener: Listener) => {
+      const onReceiveMetadata = (metadata: Metadata) => {
+        received = metadata;
+        listener.onReceiveMetadata(metadata);
+      };
+      start(new UntilCancelled(listener, onReceiveMetadata, () => end("CANCELLED")));
+    };
     // Defined, not assigned: after an assignment, each call's memory outlives it until the whole heap is collected.
     Object.defineProperty(call, "sendStatus", { value });
     Object.defineProperty(call, "sendMessage", { value: sendCounted });
-    return new ServerInterceptingCall(call, {
-      start: (next) => {
-        const listener = new ServerListenerBuilder()
-          .withOnReceiveMetadata((metadata, pass) => {
-            received = metadata;
-            pass(metadata);
-          })
-          .withOnCancel(() => end("CANCELLED"));
-        next(listener.build());
-      },
-    });
+    Object.defineProperty(call, "start", { value: startObserved });
+    return call as ReturnType<ServerInterceptor>; // its types ask for the class around a call; it needs no more than the interface
   };
+}
+
+type Listener = Parameters<Parameters<ServerInterceptor>[1]["start"]>[0];
+
+/** Passes the events of a call on until it is cancelled: none comes after that. */
+class UntilCancelled implements Listener {
+  readonly onReceiveMetadata: Listener["onReceiveMetadata"];
+  readonly #listener: Listener;
+  readonly #onCancel: () => void;
+  #cancelled = false;
+
+  constructor(listener: Listener, onReceiveMetadata: Listener["onReceiveMetadata"], onCancel: () => void) {
+    this.#listener = listener;
+    this.onReceiveMetadata = onReceiveMetadata;
+    this.#onCancel = onCancel;
+  }
+
+  onReceiveMessage(message: unknown): void {
+    if (!this.#cancelled) this.#listener.onReceiveMessage(message);
+  }
+
+  onReceiveHalfClose(): void {
+    if (!this.#cancelled) this.#listener.onReceiveHalfClose();
+  }
+
+  onCancel(): void {
+    this.#cancelled = true;
+    this.#onCancel();
+    this.#listener.onCancel();
+  }
 }
 
 type SentStatus = Parameters<Parameters<ServerInterceptor>[1]["sendStatus"]>[0];

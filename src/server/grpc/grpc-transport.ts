@@ -1,4 +1,5 @@
 import type { Deadline, Metadata } from "@grpc/grpc-js";
+import type { Span } from "../../tracing/span.ts";
 import type { Transport } from "../call/open-call.ts";
 import { alternativeNames } from "../tls/alternative-names.ts";
 import { rememberTrace } from "./call-traces.ts";
@@ -14,17 +15,34 @@ export interface CallSurface {
 }
 
 /** A call object of the library as the transport of a call. */
-export function grpcTransport(surface: CallSurface): Transport {
-  return {
-    peer: () => surface.getPeer(),
-    header: (name) => {
-      const value = surface.metadata.get(name)[0];
-      return typeof value === "string" ? value : undefined;
-    },
-    certificateNames: () => alternativeNames(surface.getAuthContext().sslPeerCertificate?.subjectaltname),
-    remainingMs: remainingMs(surface),
-    traced: (span) => rememberTrace(surface.metadata, span),
-  };
+export class GrpcTransport implements Transport {
+  readonly remainingMs: number | undefined;
+  readonly requestBytes: number;
+  readonly #surface: CallSurface;
+
+  /** @param requestBytes  0 where they are not known yet */
+  constructor(surface: CallSurface, requestBytes: number) {
+    this.#surface = surface;
+    this.requestBytes = requestBytes;
+    this.remainingMs = remainingMs(surface);
+  }
+
+  peer(): string {
+    return this.#surface.getPeer();
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#surface.metadata.get(name)[0];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  certificateNames(): readonly string[] {
+    return alternativeNames(this.#surface.getAuthContext().sslPeerCertificate?.subjectaltname);
+  }
+
+  traced(span: Span): void {
+    rememberTrace(this.#surface.metadata, span);
+  }
 }
 
 function remainingMs(surface: CallSurface): number | undefined {

@@ -14,7 +14,7 @@ import { encodeReply } from "../call/encode-reply.ts";
 import { OpenCall } from "../call/open-call.ts";
 import { type CallSettings, runCall } from "../call/run-call.ts";
 import { grpcStatus } from "./grpc-status.ts";
-import { type CallSurface, grpcTransport } from "./grpc-transport.ts";
+import { type CallSurface, GrpcTransport } from "./grpc-transport.ts";
 import { type ReplyStream, readRequests, writeReplies } from "./message-streams.ts";
 
 // Connects a service's handlers to grpc-js. It runs no handler itself; that is `runCall`.
@@ -146,11 +146,17 @@ async function runOn(
   work: (call: OpenCall, bytes: CallBytes) => Promise<void>,
   requestBytes = 0,
 ): Promise<void> {
-  const call = new OpenCall(method, { ...grpcTransport(surface), requestBytes }, settings);
+  const call = new OpenCall(method, new GrpcTransport(surface, requestBytes), settings);
   const bytes = new CallBytes(settings.budget);
   surface.on("cancelled", call.onTransportClosed);
   try {
-    await runCall(call, settings, () => work(call, bytes).finally(() => bytes.close()));
+    await runCall(call, settings, async () => {
+      try {
+        await work(call, bytes);
+      } finally {
+        bytes.close();
+      }
+    });
   } finally {
     surface.off("cancelled", call.onTransportClosed);
   }

@@ -57,10 +57,8 @@ export async function answerRequest<Request extends InferenceRequestMessage, K e
   const fields = new EnumFields();
   const { selector, routingKey, priority, run } = readOptions(request.options, fields);
   const input = read(request, { limits, run, fields });
-  const asked = {
-    ...{ task, input, violations: fields.violations, limits, model: selector, priority },
-    ...(routingKey === undefined ? {} : { routingKey }),
-  };
+  const { violations } = fields;
+  const asked = { task, input, violations, limits, model: selector, priority, routingKey };
   const { answer, meta } = await answerTask<K>(serving, asked, context);
   return { ...reply(answer, request), meta };
 }
@@ -76,20 +74,30 @@ export async function answerTask<K extends TaskKind>(
   asked: Omit<AnswerRequest<K>, "deadlineAt" | "signal" | "trace">,
   context: CallContext,
 ): Promise<{ readonly answer: Tasks[K]["answer"]; readonly meta: MetaFields }> {
-  const { answer, meta } = await serving.answer<K>({
-    receivedAt: context.receivedAt,
-    ...asked,
-    deadlineAt: context.deadlineAt,
-    signal: context.signal,
-    ...(context.trace === undefined ? {} : { trace: context.trace }),
-  });
+  const { receivedAt, deadlineAt, trace } = context;
+  const signal = context.cancellation ?? context.signal;
+  const { answer, meta } = await serving.answer<K>({ receivedAt, ...asked, deadlineAt, signal, trace });
   if (!meta.cached) context.allowance?.spend("tokens", meta.tokens); // limits are about what is computed
-  context.annotate({ model: meta.model, version: meta.version, ...meta.timings });
+  context.annotate({ ...meta.timings });
+  context.annotate({ model: meta.model, version: meta.version });
   return { answer, meta: metaFields(meta, context) };
 }
 
-function metaFields({ prediction, head, paddedTokens, ...meta }: ServedMeta, { requestId }: CallContext): MetaFields {
-  // The trunk's own outputs are no heads.
-  const headName = head.startsWith("@") ? "" : head;
-  return { ...meta, head: headName, paddedTokens: Math.round(paddedTokens), requestId };
+function metaFields(meta: ServedMeta, { requestId }: CallContext): MetaFields {
+  return {
+    model: meta.model,
+    version: meta.version,
+    digest: meta.digest,
+    tokenizerDigest: meta.tokenizerDigest,
+    device: meta.device,
+    head: meta.head.startsWith("@") ? "" : meta.head, // the trunk's own outputs are no heads
+    tokens: meta.tokens,
+    paddedTokens: Math.round(meta.paddedTokens),
+    windows: meta.windows,
+    truncated: meta.truncated,
+    batchSize: meta.batchSize,
+    timings: meta.timings,
+    cached: meta.cached,
+    requestId,
+  };
 }

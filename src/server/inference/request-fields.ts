@@ -72,9 +72,16 @@ const OFFSET_UNITS = byNumber<OffsetUnit>({
 /** UTF-16 units. */
 const LONGEST_ROUTING_KEY = 256;
 
+const NO_OPTIONS: ReadOptions = {
+  selector: { name: "" },
+  priority: PRIORITIES[PriorityField.UNSPECIFIED],
+  run: { truncation: TRUNCATIONS[TruncationField.UNSPECIFIED] },
+};
+
 /** Options with the public contract's defaults: a text that is too long is refused unless the caller allows cutting. */
 export function readOptions(options: RequestOptions | undefined, fields: EnumFields): ReadOptions {
-  const routingKey = options?.routingKey ?? "";
+  if (options === undefined) return NO_OPTIONS;
+  const { routingKey } = options;
   if (routingKey.length > LONGEST_ROUTING_KEY) {
     fields.violations.push({
       field: "options.routing_key",
@@ -82,12 +89,12 @@ export function readOptions(options: RequestOptions | undefined, fields: EnumFie
     });
   }
   return {
-    selector: modelSelector(options?.model ?? "", options?.pin),
+    selector: modelSelector(options.model, options.pin),
     ...(routingKey === "" ? {} : { routingKey }),
-    priority: fields.read("options.priority", options?.priority ?? 0, PRIORITIES),
+    priority: fields.read("options.priority", options.priority, PRIORITIES),
     run: {
-      ...omitUndefined({ head: options?.head || undefined, maxTokens: options?.maxTokens }),
-      truncation: fields.read("options.truncation", options?.truncation ?? 0, TRUNCATIONS),
+      ...omitUndefined({ head: options.head || undefined, maxTokens: options.maxTokens }),
+      truncation: fields.read("options.truncation", options.truncation, TRUNCATIONS),
     },
   };
 }
@@ -119,7 +126,10 @@ export function byNumber<T>(table: Readonly<Record<number, T>>): readonly [T, ..
 
 /** The fields that have a value; what the caller left out stays left out, so that defaults apply where they are declared. */
 export function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
-  // Object.fromEntries forgets the keys' types; filtering changed nothing else.
-  return Object.fromEntries(present) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  const present: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) present[name] = value as Exclude<T[typeof name], undefined>;
+  }
+  return present;
 }

@@ -2,7 +2,8 @@ import { deserialize, serialize } from "node:v8";
 import { LRUCache } from "lru-cache";
 import { AlbertError } from "../../errors.ts";
 import type { ResponseCacheMetrics } from "../../metrics/caches.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import { abortError, deadlinePassed } from "../errors.ts";
 import type { Priority } from "../scheduler/work.ts";
 
@@ -24,7 +25,7 @@ export interface Waiting {
   readonly priority: Priority;
   /** Moment on the clock. */
   readonly deadlineAt: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   /** Takes a place, as every request that is not answered at once does. @throws AlbertError overloaded, unavailable */
   readonly enter: () => () => void;
 }

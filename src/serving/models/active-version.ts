@@ -1,6 +1,6 @@
 import type { ServingConfig } from "../../config/settings.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import { generationMismatch } from "../errors.ts";
 import type { MemoryReading } from "./memory.ts";
 import type { SwapReport } from "./status.ts";

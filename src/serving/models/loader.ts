@@ -1,7 +1,7 @@
 import type { ServingConfig } from "../../config/settings.ts";
 import { corrupt } from "../../errors.ts";
 import type { SwapPhase } from "../../metrics/models.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { Engine } from "../../runtime/engine.ts";
 import type { Scheduler } from "../scheduler/scheduler.ts";
 import { LoadedVersion } from "./loaded-version.ts";

@@ -8,13 +8,13 @@ import type { PairedComparison } from "./shadow.ts";
 /** Which version a request wants. */
 export interface ModelSelector {
   /** Name of a model; empty or absent: of those that serve and pass the first of `tests` that any passes, the one that was loaded first. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Tests of models, the most telling first; none: any model will do. Matters only where no name is given. */
-  readonly tests?: readonly ModelTest[];
+  readonly tests?: readonly ModelTest[] | undefined;
   /** A particular version of it. */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** A particular digest of it, or its first 12 or more hexadecimal digits. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
   /** Requests with equal keys get the same version while a challenger has a share; absent: each draws a lot of its own. */
   readonly key?: () => string;
 }

@@ -1,5 +1,5 @@
 import type { SwapPhase } from "../../metrics/models.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { SwapReport } from "./status.ts";
 import type { LoadRecord } from "./version-slot.ts";
 

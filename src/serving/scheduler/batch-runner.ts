@@ -1,6 +1,7 @@
 import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Cancellation, CancellationSource } from "../../platform/waiting/cancellation.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { BatchResult } from "../../runtime/engine.ts";
 import { nonFinite, poisonous } from "../errors.ts";
 import { bisect, workerLost } from "./bisect.ts";
@@ -41,7 +42,7 @@ export class BatchRunner {
     queue: ModelQueue,
     batch: readonly QueuedSequence[],
     predictedMs: number,
-    signal?: AbortSignal,
+    signal?: Cancellation,
   ): Promise<BatchResult> {
     const { engine } = queue.options;
     const inputs = batch.map(({ input }) => input);
@@ -72,11 +73,12 @@ export class BatchRunner {
     const now = this.#options.clock.now();
     for (const index of bad) queue.fail(batch[index]!.request, "failed", nonFinite());
     const byRequest = new Map<QueuedRequest, OwnOutput[]>();
-    batch.forEach((sequence, i) => {
-      const own = byRequest.get(sequence.request) ?? [];
-      own.push({ sequence, output: outputs[i]! });
-      byRequest.set(sequence.request, own);
-    });
+    for (const [i, sequence] of batch.entries()) {
+      const own = byRequest.get(sequence.request);
+      const output = { sequence, output: outputs[i]! };
+      if (own === undefined) byRequest.set(sequence.request, [output]);
+      else own.push(output);
+    }
     for (const [request, own] of byRequest) {
       this.#countWaste(request, own, cost);
       request.receive(own, batch.length, cost, now);
@@ -122,20 +124,21 @@ export class BatchRunner {
   }
 }
 
-/** A signal that aborts when no caller waits for any sequence of a batch, so that the engine need not begin it. */
-function abortWhenUnwanted(batch: readonly QueuedSequence[]): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const wanted = new Set(batch.map(({ request }) => request));
-  const stops = [...wanted].map((request) =>
-    request.onFailure(() => {
-      wanted.delete(request);
-      if (wanted.size === 0) controller.abort();
-    }),
-  );
+/** What aborts when no caller waits for any sequence of a batch, so that the engine need not begin it. */
+function abortWhenUnwanted(batch: readonly QueuedSequence[]): { signal: Cancellation; release: () => void } {
+  const signal = new CancellationSource();
+  const requests = new Set<QueuedRequest>();
+  for (const { request } of batch) requests.add(request);
+  let wanted = requests.size;
+  const onFailure = () => {
+    wanted--;
+    if (wanted === 0) signal.abort(undefined);
+  };
+  for (const request of requests) request.onFailure(onFailure);
   return {
-    signal: controller.signal,
+    signal,
     release: () => {
-      for (const stop of stops) stop();
+      for (const request of requests) request.offFailure(onFailure);
     },
   };
 }

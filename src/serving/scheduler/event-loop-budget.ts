@@ -1,4 +1,4 @@
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 
 // How much synchronous work one turn of the event loop may hold. It neither orders nor refuses: admission bounds what waits.
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { DeviceKind } from "../../runtime/engine.ts";
 
 // The batches that each device has in hand, and when it is predicted to be done with them. It starts and ends nothing.

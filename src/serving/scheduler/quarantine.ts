@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { SequenceInput } from "../../runtime/engine.ts";
 
 // The inputs that are refused because they made the runtime fail. It holds hashes: no text, no tokens.

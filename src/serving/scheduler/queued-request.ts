@@ -22,7 +22,7 @@ export type Failure = "deadline" | "cancelled" | "failed";
 interface Progress {
   readonly outputs: SequenceOutput[];
   missing: number;
-  spent: Omit<WorkTiming, "queueMs" | "prediction">;
+  readonly spent: { -readonly [K in keyof Omit<WorkTiming, "queueMs" | "prediction">]: WorkTiming[K] };
 }
 
 /** The state of a request, with the data of that state. */
@@ -47,23 +47,26 @@ export class QueuedRequest {
   /** The outcome. */
   readonly result: Promise<WorkResult>;
   readonly #settle: Settle;
-  readonly #onFailure = new Set<() => void>();
+  /** Absent while nobody asks for it. */
+  #onFailure: Set<() => void> | undefined;
   #state: RequestState;
 
   constructor(work: Work, times: QueuedRequest["times"], prediction: Prediction) {
     this.work = work;
     this.times = times;
     this.prediction = prediction;
-    this.sequences = work.sequences.map((input, index) => ({
-      request: this,
-      index,
-      input,
-      length: input.inputIds.length,
-    }));
-    this.tokens = this.sequences.reduce((sum, { length }) => sum + length, 0);
-    const settle: Settle = { resolve: () => {}, reject: () => {} };
-    this.result = new Promise((resolve, reject) => Object.assign(settle, { resolve, reject }));
-    this.#settle = settle;
+    let tokens = 0;
+    this.sequences = work.sequences.map((input, index) => {
+      const { length } = input.inputIds;
+      tokens += length;
+      return { request: this, index, input, length };
+    });
+    this.tokens = tokens;
+    let settle: Settle | undefined;
+    this.result = new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    this.#settle = settle!; // a promise's executor has run when it is made
     const spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
     const progress = { outputs: [], missing: this.sequences.length, spent };
     this.#state = { kind: "waiting", unsent: this.sequences.length, progress };
@@ -97,14 +100,13 @@ export class QueuedRequest {
     for (const { sequence, output } of own) progress.outputs[sequence.index] = output;
     progress.missing -= own.length;
     const { spent } = progress;
-    const ownTokens = own.reduce((sum, { sequence }) => sum + sequence.length, 0);
-    progress.spent = {
-      assembleMs: spent.assembleMs + cost.assembleMs,
-      runMs: spent.runMs + cost.runMs,
-      batches: spent.batches + 1,
-      batchSize: Math.max(spent.batchSize, batchSize),
-      paddedTokens: spent.paddedTokens + (cost.paddedTokens * ownTokens) / Math.max(1, cost.tokens),
-    };
+    let ownTokens = 0;
+    for (const { sequence } of own) ownTokens += sequence.length;
+    spent.assembleMs += cost.assembleMs;
+    spent.runMs += cost.runMs;
+    spent.batches++;
+    spent.batchSize = Math.max(spent.batchSize, batchSize);
+    spent.paddedTokens += (cost.paddedTokens * ownTokens) / Math.max(1, cost.tokens);
     if (progress.missing > 0) return;
     this.#state = { kind: "answered" };
     this.#settle.resolve({ outputs: progress.outputs, timing: this.#timing(progress.spent, now) });
@@ -115,13 +117,17 @@ export class QueuedRequest {
     if (!this.wanted) return;
     this.#state = { kind: "failed", failure };
     this.#settle.reject(error);
-    for (const action of this.#onFailure) action();
+    for (const action of this.#onFailure ?? []) action();
   }
 
-  /** Calls `action` when the request ends with an error. The returned function revokes that. */
-  onFailure(action: () => void): () => void {
+  /** Calls `action` when the request ends with an error, unless `offFailure` revokes that before. */
+  onFailure(action: () => void): void {
+    this.#onFailure ??= new Set();
     this.#onFailure.add(action);
-    return () => this.#onFailure.delete(action);
+  }
+
+  offFailure(action: () => void): void {
+    this.#onFailure?.delete(action);
   }
 
   /** Everything between submission and the last output that was neither assembling nor running was waiting. */
@@ -129,6 +135,8 @@ export class QueuedRequest {
     const elapsed = now - this.times.arrivedAt;
     const runMs = Math.min(spent.runMs, elapsed);
     const assembleMs = Math.min(spent.assembleMs, elapsed - runMs);
-    return { ...spent, runMs, assembleMs, queueMs: elapsed - runMs - assembleMs, prediction: this.prediction };
+    const { batches, batchSize, paddedTokens } = spent;
+    const queueMs = elapsed - runMs - assembleMs;
+    return { queueMs, assembleMs, runMs, batches, batchSize, paddedTokens, prediction: this.prediction };
   }
 }

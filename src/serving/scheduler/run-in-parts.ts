@@ -1,4 +1,5 @@
-import type { Clock } from "../../platform/clock.ts";
+import { CancellationSource } from "../../platform/waiting/cancellation.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { PlanInParts } from "../../tasks/plan.ts";
 import type { EventLoopBudget } from "./event-loop-budget.ts";
 import type { ModelQueue } from "./model-queue.ts";
@@ -40,8 +41,10 @@ export async function runInParts<Answer>(
   const prediction = scheduler.admit(queue, plan.lengths, work);
   const count = plan.lengths.length;
   const size = Math.max(1, Math.min(MAX_SEQUENCES, Math.floor((PART_MS * count) / Math.max(1, prediction.runMs))));
-  const unwanted = new AbortController();
-  const signal = work.signal === undefined ? unwanted.signal : AbortSignal.any([work.signal, unwanted.signal]);
+  const signal = new CancellationSource();
+  const onAbort = () => signal.abort(work.signal?.reason);
+  if (work.signal?.aborted) onAbort();
+  else work.signal?.addEventListener("abort", onAbort, { once: true });
   const inHand: Promise<WorkResult>[] = [];
   const spent = { assembleMs: 0, runMs: 0, batches: 0, batchSize: 0, paddedTokens: 0 };
   let postMs = 0;
@@ -76,6 +79,7 @@ export async function runInParts<Answer>(
     const queueMs = elapsedMs - runMs - assembleMs;
     return { answer: plan.answer(), timing: { ...spent, runMs, assembleMs, queueMs, prediction } };
   } finally {
-    unwanted.abort();
+    work.signal?.removeEventListener("abort", onAbort);
+    signal.abort(undefined); // what is in hand is wanted no more
   }
 }

@@ -1,6 +1,6 @@
 import { AlbertError } from "../../errors.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import { abortError, deadlinePassed, draining, quarantined, versionClosed } from "../errors.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { BatchRunner } from "./batch-runner.ts";
@@ -203,8 +203,10 @@ export class Scheduler {
     const lengths = sequences.map(({ inputIds }) => inputIds.length);
     const waitMs = this.#waitMs(queue, due);
     const runMs = queue.predictMs(lengths);
-    const tokens = lengths.reduce((sum, length) => sum + length, 0);
-    const queuedTokens = [...this.#queues].reduce((sum, other) => sum + other.tokens, 0);
+    let tokens = 0;
+    for (const length of lengths) tokens += length;
+    let queuedTokens = 0;
+    for (const other of this.#queues) queuedTokens += other.tokens;
     if (!admitted) this.#admission.check({ tokens, runMs, remainingMs: deadline - now, queuedTokens, waitMs });
     return new QueuedRequest(work, { arrivedAt: now, due }, { waitMs, runMs, position: queue.positionOf(due) });
   }

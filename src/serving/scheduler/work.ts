@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
 import type { SequenceInput, SequenceOutput } from "../../runtime/engine.ts";
 import type { Span } from "../../tracing/span.ts";
 
@@ -13,9 +14,9 @@ export interface Work {
   /** Moment on the scheduler's clock after which the answer is useless; Infinity for none. */
   readonly deadline: number;
   /** The span that the work belongs to, where traces are made. */
-  readonly trace?: Span;
+  readonly trace?: Span | undefined;
   /** Aborted when the caller goes away. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation | undefined;
   /** A part of work that `Scheduler.admit` has let in: it is not refused for its size or for what waits before it. */
   readonly admitted?: true;
 }

@@ -1,5 +1,6 @@
 import { spreadRetry } from "../../errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { TaskModel } from "../../tasks/plan.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { abortError, deadlinePassed, queueFull } from "../errors.ts";
@@ -24,7 +25,7 @@ const RETRY_AFTER_MS = 1000;
 /** Who waits for the answer of a request. */
 export interface Caller {
   readonly deadlineAt: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
 }
 
 /** A model whose tokenizer knows some texts already. `release` says that they are needed no longer. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/waiting/clock.ts";
 import type { OffsetUnit } from "../../tasks/offset-units.ts";
 import type { TaskLimits, TaskPlan } from "../../tasks/plan.ts";
 import { planTask, type TaskKind, type Tasks, textsOf } from "../../tasks/task-request.ts";

@@ -4,6 +4,7 @@ import type { Vocabulary } from "../../model/directory/vocabulary.ts";
 import { type HeapLimit, isHeapExhausted, resourceLimits, SMALL_HEAP } from "../../platform/threads/hosted-thread.ts";
 import { endThread, spawnWorker } from "../../platform/threads/worker.ts";
 import { workTooLarge } from "../../platform/threads/worker-rpc.ts";
+import type { Cancellation } from "../../platform/waiting/cancellation.ts";
 import { unpackText } from "../../tokenizer/packed-text.ts";
 import type { TokenizedText, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { TokenizingReply, TokenizingRequest } from "./tokenizing-thread.ts";
@@ -19,7 +20,7 @@ export interface VocabularyTokenizer {
 interface Job {
   readonly text: string;
   readonly by: VocabularyTokenizer;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Cancellation | undefined;
   readonly resolve: (text: TokenizedText) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -50,7 +51,7 @@ export class TokenizingHost {
    * @throws AlbertError too-large (WORK_TOO_LARGE) when the text needs more than the thread's heap; backend (THREAD_LOST) when the thread
    *   died over it; the signal's reason
    */
-  tokenize(text: string, by: VocabularyTokenizer, signal?: AbortSignal): Promise<TokenizedText> {
+  tokenize(text: string, by: VocabularyTokenizer, signal?: Cancellation): Promise<TokenizedText> {
     return new Promise((resolve, reject) => {
       this.#jobs.push({ text, by, signal, resolve, reject });
       this.#next();

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { describe, expect, it } from "vitest";
 import { AlbertError } from "../../../src/errors.ts";
 import type { IncomingCall } from "../../../src/server/call/call.ts";
-import { type Authorizer, listenerInterceptors } from "../../../src/server/call/interceptors.ts";
+import { type Authorizer, type Interceptor, listenerInterceptors } from "../../../src/server/call/interceptors.ts";
 import { runCall } from "../../../src/server/call/run-call.ts";
 import type { ServerLog } from "../../../src/server/log.ts";
 
@@ -67,5 +67,43 @@ describe("a listener's authorizer", () => {
 
   it("is not needed: without one every caller is let in", async () => {
     expect(await called(undefined)).toMatchObject({ ran: true, error: undefined });
+  });
+});
+
+describe("the interceptors of a call", () => {
+  const call = { deadlineAt: Number.POSITIVE_INFINITY, signal: new AbortController().signal } as IncomingCall;
+  const noted = (seen: string[], name: string): Interceptor => {
+    return () => {
+      seen.push(name);
+      return (_, error) => seen.push(`${name} ends: ${error instanceof Error ? error.message : "well"}`);
+    };
+  };
+
+  it("begin in order and end in reverse, with what the call failed of", async () => {
+    for (const message of ["well", "broken"]) {
+      const seen: string[] = [];
+      const later: Interceptor = async (one) => noted(seen, "later")(one);
+      const interceptors = [noted(seen, "outer"), () => undefined, later];
+      const work = async () => {
+        seen.push("work");
+        if (message !== "well") throw new AlbertError("backend", message, { reason: "BACKEND_FAILED" });
+      };
+      await runCall(call, { interceptors, logIncident: () => "id" }, work).catch(() => {});
+      expect(seen).toEqual(["outer", "later", "work", `later ends: ${message}`, `outer ends: ${message}`]);
+    }
+  });
+
+  it("end where one of them refuses the call, but for those behind it", async () => {
+    const seen: string[] = [];
+    const refuse = () => {
+      throw new AlbertError("forbidden", "refused", { reason: "SCOPE_MISSING" });
+    };
+    const interceptors = [noted(seen, "outer"), refuse, noted(seen, "inner")];
+    const work = async () => {
+      seen.push("work");
+    };
+    const failure = runCall(call, { interceptors, logIncident: () => "id" }, work);
+    await expect(failure).rejects.toMatchObject({ reason: "SCOPE_MISSING" });
+    expect(seen).toEqual(["outer", "outer ends: refused"]);
   });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { AlbertError } from "../../../src/errors.ts";
 import type { Vocabulary } from "../../../src/model/directory/vocabulary.ts";
-import { systemClock } from "../../../src/platform/clock.ts";
+import { systemClock } from "../../../src/platform/waiting/clock.ts";
 import { EventLoopBudget } from "../../../src/serving/scheduler/event-loop-budget.ts";
 import { LongTexts } from "../../../src/serving/texts/long-texts.ts";
 import { TokenizingHost } from "../../../src/serving/texts/tokenizing-host.ts";

@@ -15,21 +15,56 @@ export interface Clock {
 /** Timers cannot wait longer than this; a later moment is approached in steps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * Moments at which something is to be done, on one timer for the first of them. Nearly all are deadlines, and are taken back long before they come: that
+ * leaves the timer as it is, so that neither setting an alarm nor taking it back touches one.
+ */
+class Alarms {
+  readonly #alarms = new Set<{ readonly at: number; readonly action: () => void }>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  after(delayMs: number, action: () => void): () => void {
+    if (delayMs === Number.POSITIVE_INFINITY) return () => undefined;
+    const alarm = { at: performance.now() + delayMs, action };
+    this.#alarms.add(alarm);
+    if (alarm.at < this.#timerAt) this.#setTimer(alarm.at);
+    return () => {
+      this.#alarms.delete(alarm);
+    };
+  }
+
+  #setTimer(at: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    const delayMs = Math.min(Math.max(0, at - performance.now()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#ring(), delayMs).unref();
+  }
+
+  #ring(): void {
+    const now = performance.now();
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    for (const alarm of this.#alarms) {
+      if (alarm.at > now) {
+        next = Math.min(next, alarm.at);
+        continue;
+      }
+      // An action that throws must keep none of the others from its turn.
+      queueMicrotask(() => {
+        if (this.#alarms.delete(alarm)) alarm.action();
+      });
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#setTimer(next);
+  }
+}
+
+const ALARMS = new Alarms();
+
 /** The real clock, on the scale of `performance.now()`. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  after: (delayMs, action) => {
-    if (delayMs === Number.POSITIVE_INFINITY) return () => undefined;
-    const end = performance.now() + delayMs;
-    let timer: NodeJS.Timeout;
-    const wait = () => {
-      const left = end - performance.now();
-      timer = setTimeout(left > LONGEST_TIMER_MS ? wait : action, Math.min(Math.max(0, left), LONGEST_TIMER_MS));
-      timer.unref();
-    };
-    wait();
-    return () => clearTimeout(timer);
-  },
+  after: (delayMs, action) => ALARMS.after(delayMs, action),
   soon: (action) => {
     setImmediate(action);
   },

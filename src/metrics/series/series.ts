@@ -1,6 +1,6 @@
 import { Gauge, type Metric, type Registry } from "prom-client";
 
-// What the files of this room share: gauges that are read at a scrape, examples of traces, and the removal of series.
+// What the files of this room share: gauges that are read at a scrape, and the removal of series.
 
 /**
  * Removes every series of a metric whose labels hold all of `match`, so that what no longer exists (a retired version, a
@@ -25,9 +25,4 @@ export function readGauge(registry: Registry, name: string, help: string, read: 
       this.set(read());
     },
   });
-}
-
-/** Labels of an example of a histogram's bucket; the package's types know none but those of the series itself. */
-export function exemplarOf(traceId: string | undefined): object {
-  return traceId === undefined ? {} : { trace_id: traceId };
 }
