@@ -41,6 +41,7 @@ import {
   wholeNumber,
   withAdmin,
 } from "./admin-call.ts";
+import { registerDownload } from "./download.ts";
 import { challengeLines, failureLine, outageLine, servingLines } from "./serving-lines.ts";
 import { registerTraffic } from "./traffic.ts";
 
@@ -156,6 +157,7 @@ export function registerModels(program: Command): void {
         );
       }),
     );
+  registerDownload(models);
   addAdminOptions(
     models.command("import <model> <path>").description("store a checkpoint below a root of the server"),
   ).action((model: string, path: string, flags: AdminFlags) =>

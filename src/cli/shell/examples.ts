@@ -85,6 +85,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "models validate": ["models validate tickets 2 --task classification --dataset 9f86d081"],
   "models report": ["models report tickets@2 --output report.html"],
   "models card": ["models card tickets@2 --output README.md"],
+  "models download": ["models download tickets@2 --output tickets", "models download tickets --output tickets"],
   "models import": ["models import tickets exported/tickets"],
   "models promote": ["models promote tickets 2"],
   "models rollback": ['models rollback tickets --reason "worse on refunds"'],

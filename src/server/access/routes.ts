@@ -157,6 +157,8 @@ const MODELS: Rows<typeof ModelService> = {
     }),
   },
   getVersion: { scopes: ["read"], models: ofModel },
+  // A model may tell what it was taught.
+  downloadVersion: { scopes: ["train"], models: ofModel },
   importCheckpoint: { scopes: ["admin"], models: ofModel },
   // It holds texts of the data.
   getReport: { scopes: ["data", "train"], models: ofModel },

@@ -1,3 +1,5 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Caller } from "../../access/caller.ts";
 import { judgementOf } from "../../deployment/canary/canary-judge.ts";
@@ -33,6 +35,9 @@ import { page } from "./paging.ts";
 import { modelTraffic, trafficRequest, versionHistory } from "./traffic-messages.ts";
 
 // The handlers of `albert.v1.ModelService`. They translate messages; deployment and store do the work.
+
+/** Of a file that is sent: well below what a message may hold. */
+const PIECE_BYTES = 1 << 18;
 
 export interface ModelServiceOptions {
   readonly store: Store;
@@ -145,6 +150,17 @@ export function modelService(options: ModelServiceOptions): ServiceHandlers<type
         ...(report === undefined ? {} : { gateReport: gateReportMessage(report) }),
         history: versionHistory(stored.version, await store.aliases.history(model), traffic.history),
       };
+    },
+
+    async *downloadVersion({ model, version }) {
+      const stored = await store.resolve(model, version);
+      const directory = await store.versions.materialise(stored);
+      for (const [file, { sha256, bytes }] of Object.entries(stored.files)) {
+        const about = { version: stored.version, file, bytes: BigInt(bytes), sha256 };
+        if (bytes === 0) yield { ...about, data: new Uint8Array(0) };
+        const pieces = createReadStream(join(directory, file), { highWaterMark: PIECE_BYTES });
+        for await (const data of pieces as AsyncIterable<Uint8Array>) yield { ...about, data };
+      }
     },
 
     async importCheckpoint({ model, path }) {

@@ -139,6 +139,10 @@ export const CALL_ERRORS = {
   ModelService: {
     listVersions: READS_STORE,
     getVersion: NAMES_VERSION,
+    downloadVersion: [
+      ...NAMES_VERSION,
+      ...["BLOB_MISSING", "BLOB_CORRUPT", "DIGEST_MISMATCH", "DISK_FULL", "DISK_READ_ONLY"],
+    ],
     importCheckpoint: [...NAMES_PATH, ...WRITES_STORE],
     validateVersion: [...NAMES_DATA, ...LOADS_VERSION, ...WRITES_STORE, "HEAD_MISSING", "REPORT_EXISTS"],
     getReport: [...NAMES_VERSION, "REPORT_NOT_FOUND"],

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { verifyModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { openEngine } from "../../../src/runtime/packed-engine.ts";
 import { runAlbert, spawnAlbert } from "../../support/command-line.ts";
 import { ALL_HEADS, writeTinyModel } from "../../support/models/tiny-model-directory.ts";
@@ -207,6 +208,13 @@ describe("albert models", { timeout: 120_000 }, () => {
     const listed = cells((await albert("models", "list", "m")).out);
     expect(listed[0]).toEqual(["MODEL", "VERSION", "STATE", "ALIASES", "DIGEST", "METRICS"]);
     expect(listed.find(([, number]) => number === version)?.slice(1, 4)).toEqual([version, "serving", "champion"]);
+    const brought = join(base, "brought");
+    const got = await json("models", "download", `m@${version}`, "--output", brought);
+    expect(got).toMatchObject({ model: "m", version: Number(version), files: readdirSync(brought).length });
+    const same = await verifyModelDirectory(join(base, "checkpoints/other"));
+    expect((await verifyModelDirectory(brought)).digest).toBe(same.digest);
+    const again = albert("models", "download", "m", "--output", brought);
+    await expect(again).rejects.toMatchObject({ reason: "DIRECTORY_EXISTS" });
     const stale = albert("models", "promote", "m", "1", ...override, "--expect", "1");
     await expect(stale).rejects.toMatchObject({ reason: "GENERATION_MISMATCH" });
 

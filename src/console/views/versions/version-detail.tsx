@@ -158,6 +158,12 @@ function ReportCard({
           </Download>
         </p>
       )}
+      <p class="muted">
+        <code>
+          albert models download {model}@{version} --output {model}
+        </code>{" "}
+        brings its files as a model directory, to be served, evaluated or exported elsewhere.
+      </p>
     </section>
   );
 }
