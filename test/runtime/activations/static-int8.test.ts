@@ -4,51 +4,16 @@ import { encodeModel } from "../../../src/graph/onnx/serialise.ts";
 import type { Target } from "../../../src/graph/serving/lowering.ts";
 import { buildServingGraph, type ServingModel } from "../../../src/graph/serving/serving-graph.ts";
 import type { RoundedType } from "../../../src/graph/serving/weights.ts";
-import { type ActivationScales, trunkProducts } from "../../../src/model/activation-scales.ts";
-import { chooseScales } from "../../../src/runtime/activations/choose-scales.ts";
-import { InputCollector } from "../../../src/runtime/activations/input-sample.ts";
-import { observeInputs } from "../../../src/runtime/activations/observe-inputs.ts";
+import { trunkProducts } from "../../../src/model/activation-scales.ts";
 import { splitOutputs } from "../../../src/runtime/batch/batch-outputs.ts";
 import { packBatch } from "../../../src/runtime/batch/packed-batch.ts";
 import { SEQUENCE_OUTPUT, type SequenceInput, type SequenceOutput } from "../../../src/runtime/engine.ts";
 import { OrtSession } from "../../../src/runtime/session/ort.ts";
 import { bits, sequencesFor } from "../../support/models/any-sequence.ts";
+import { scalesOf, observedTexts as texts } from "../../support/models/observed-scales.ts";
 import { randomModel } from "../../support/models/random-model.ts";
 
 type Model = ReturnType<typeof randomModel>;
-
-/** Texts to observe, a pure function of nothing. */
-function texts({ config }: Model): SequenceInput[] {
-  return [5, 1, 23, 64, 40].map((length, at) => ({
-    inputIds: Int32Array.from({ length }, (_, place) => (place * 7 + at * 31 + length) % config.vocabSize),
-    tokenTypeIds: Int32Array.from({ length }, (_, place) => place % 2),
-    outputs: ["sentiment", SEQUENCE_OUTPUT],
-  }));
-}
-
-/** Scales of every product, as `albert quantise` finds them. */
-async function scalesOf(model: Model): Promise<ActivationScales> {
-  const sequences = texts(model);
-  const tokens = sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
-  const collectors = trunkProducts(model.config).map((product) => new InputCollector(product, tokens, 64));
-  await observeInputs(
-    model,
-    sequences,
-    (inputs) => {
-      inputs.forEach(({ applications }, at) => {
-        collectors[at]!.add(applications);
-      });
-    },
-    { threads: 1 },
-  );
-  return new Map(
-    collectors.map((collector) => {
-      const sample = collector.sample();
-      const kernel = sample.product.parts.map((part) => model.parameters.get(part)!);
-      return [sample.product.name, chooseScales(sample, kernel)];
-    }),
-  );
-}
 
 interface Running {
   run(sequences: readonly SequenceInput[]): Promise<readonly SequenceOutput[]>;

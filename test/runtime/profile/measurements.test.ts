@@ -24,4 +24,6 @@ it("know a trunk again whatever its weights and narrow heads, and take nothing e
   expect(found({ vocabSize: 101 })).toBeUndefined();
   expect(found({}, [span], { ...on, threads: 1 })).toBeUndefined();
   expect(found({}, [span], { ...on, precision: "int8" })).toBeUndefined();
+  expect(profiles.find({ config, heads: [span], hasScales: false }, on)).toBe(measured);
+  expect(profiles.find({ config, heads: [span], hasScales: true }, on)).toBeUndefined();
 });
