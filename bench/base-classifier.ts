@@ -33,7 +33,11 @@ const HEAD: Head = { kind: "classification", name: "label", problemType: "single
 export const CLASSIFICATION = objectiveOf(HEAD);
 
 /** Trains a classifier, ALBERT-base unless said otherwise, from random weights: AdamW, no dropout, every thread there is. */
-export function openClassifier(device: ExecutorOptions["device"], config: AlbertConfig = BASE): Promise<Executor> {
+export function openClassifier(
+  device: ExecutorOptions["device"],
+  config: AlbertConfig = BASE,
+  precision: ExecutorOptions["precision"] = "fp32",
+): Promise<Executor> {
   const parameters = initialiseParameters(modelParameters(config, [HEAD]), 1);
   const state = { parameters, adamM: new Map(), adamV: new Map(), ema: new Map(), globalStep: 0 };
   const spec = {
@@ -42,5 +46,5 @@ export function openClassifier(device: ExecutorOptions["device"], config: Albert
     optimizer: { kind: "adamw-official" },
     headDropout: 0,
   } as const;
-  return openExecutor(spec, state, { kind: "onnx", device, threads: availableThreads() });
+  return openExecutor(spec, state, { kind: "onnx", device, precision, threads: availableThreads() });
 }

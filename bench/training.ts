@@ -1,4 +1,6 @@
 import type { AlbertConfig } from "../src/model/config.ts";
+import { findOpenVino } from "../src/runtime/openvino/find-library.ts";
+import { OpenVinoTrainingSession } from "../src/runtime/openvino/openvino-training-session.ts";
 import { TrainingSession } from "../src/runtime/session/training-session.ts";
 import { batchTensors } from "../src/training/objectives.ts";
 import type { Batch, ExecutorOptions } from "../src/training/step/training-step.ts";
@@ -15,7 +17,8 @@ interface Shape {
 }
 
 /**
- * Seconds per AdamW step of an ALBERT-base classifier without dropout, and seconds per 1,000 examples of real lengths.
+ * Seconds per AdamW step of an ALBERT-base classifier without dropout, on OpenVINO too where it is, and seconds per 1,000 examples
+ * of real lengths.
  * `--large` adds 32 x 128; `--webgpu` and `--cuda` train on those devices as well; `--python PATH` names an interpreter with PyTorch,
  * and perhaps transformers, for the side-by-side (else `python3` is tried).
  */
@@ -30,9 +33,26 @@ export async function benchTraining(flags: ReadonlySet<string>, values: Readonly
     const name = `base${shape.examples}x${shape.length}`;
     const ours: Record<string, Awaited<ReturnType<typeof secondsPerStep>>> = {};
     for (const device of devices) ours[device] = await secondsPerStep(device, shape);
-    results[name] = { ...ours, ...besidePytorch(python, shape, ours["cpu"]!.secondsPerStep.best) };
+    const cpu = ours["cpu"]!.secondsPerStep.best; // it is always among them
+    results[name] = { ...ours, ...(await onOpenVino(shape, cpu)), ...besidePytorch(python, shape, cpu) };
   }
   return { ...results, realLengths16: await benchTrainingLengths(python) };
+}
+
+/** The same step on OpenVINO in each precision, and how many times as fast it is as on ONNX Runtime. */
+async function onOpenVino(shape: Shape, onnxRuntime: number): Promise<Record<string, unknown>> {
+  if (findOpenVino() === undefined) return { openvino: "not on this machine" };
+  const results: Record<string, unknown> = {};
+  for (const precision of ["fp32", "bf16"] as const) {
+    try {
+      const steps = await secondsPerStep("openvino", shape, BASE, precision);
+      const timesAsFast = rounded(onnxRuntime / steps.secondsPerStep.best);
+      results[`openvino_${precision}`] = { ...steps, timesAsFastAsOnnxRuntime: timesAsFast };
+    } catch (error) {
+      results[`openvino_${precision}`] = String(error); // a processor without bf16
+    }
+  }
+  return results;
 }
 
 /** The same step in PyTorch, and how many times as fast ours is. */
@@ -51,8 +71,13 @@ function besidePytorch(python: string, shape: Shape, ours: number) {
 }
 
 /** Times a few AdamW steps of a classifier, ALBERT-base unless another configuration is given, on batches of one shape. */
-export async function secondsPerStep(device: ExecutorOptions["device"], shape: Shape, config: AlbertConfig = BASE) {
-  const executor = await openClassifier(device, config);
+export async function secondsPerStep(
+  device: ExecutorOptions["device"],
+  shape: Shape,
+  config: AlbertConfig = BASE,
+  precision: ExecutorOptions["precision"] = "fp32",
+) {
+  const executor = await openClassifier(device, config, precision);
   const batch = randomBatch(config, shape);
   const runtime = watchRuntime();
   try {
@@ -80,23 +105,26 @@ export async function secondsPerStep(device: ExecutorOptions["device"], shape: S
   }
 }
 
-/** Counts the time inside the runtime, which the executor itself does not report. */
+/** Counts the time inside the runtimes, which the executor itself does not report. */
 function watchRuntime() {
-  const { run } = TrainingSession.prototype;
+  const sessions = [TrainingSession.prototype, OpenVinoTrainingSession.prototype];
+  const before = sessions.map(({ run }) => run);
   const watched = {
     milliseconds: 0,
     stop() {
-      TrainingSession.prototype.run = run;
+      for (const [i, session] of sessions.entries()) session.run = before[i]!;
     },
   };
-  TrainingSession.prototype.run = async function (feeds, outputs) {
-    const startedAt = performance.now();
-    try {
-      return await run.call(this, feeds, outputs);
-    } finally {
-      watched.milliseconds += performance.now() - startedAt;
-    }
-  };
+  for (const [i, session] of sessions.entries()) {
+    session.run = async function (this: TrainingSession & OpenVinoTrainingSession, feeds, outputs) {
+      const startedAt = performance.now();
+      try {
+        return await before[i]!.call(this, feeds, outputs);
+      } finally {
+        watched.milliseconds += performance.now() - startedAt;
+      }
+    };
+  }
   return watched;
 }
 

@@ -11,8 +11,7 @@ import type { OpenVinoPlaces } from "./runtime/openvino/openvino-session.ts";
 import { openEngine, type RunningOptions } from "./runtime/packed-engine.ts";
 import { DeviceTiming } from "./runtime/profile/device-timing.ts";
 import { ProfileCache } from "./runtime/profile/profile-cache.ts";
-import { likelyDevices, probeDevices, servingDevices } from "./runtime/session/devices.ts";
-import type { OrtDevice } from "./runtime/session/ort.ts";
+import { chooseDevice, likelyDevices, probeDevices, servingDevices } from "./runtime/session/devices.ts";
 import { ServedIndexes } from "./search/served/served-indexes.ts";
 import { openAllowances } from "./server/access/limit-calls.ts";
 import { type OpenAccess, openAccess } from "./server/access/open-access.ts";
@@ -376,15 +375,29 @@ export async function openStoreOf(
       openVino: openVinoPlaces(config.runtime),
       ...limit,
     }),
-    executor: { kind: "onnx", device: trainingDevice(await firstDevice()), ...limit },
+    executor: {
+      kind: "onnx",
+      device: await trainingDevice(config, firstDevice),
+      precision: config.training.precision,
+      openVino: openVinoPlaces(config.runtime),
+      ...limit,
+    },
     ...(allowances === undefined ? {} : { allowances }),
     ...(tracer === undefined ? {} : { tracer }),
     ...(only === undefined ? {} : { only }),
   });
 }
 
-/** OpenVINO is for serving; the same processor trains by ONNX Runtime. */
-function trainingDevice(device: DeviceKind): OrtDevice {
+/** Where jobs train. OpenVINO, whose numbers differ in the last bits, must be named: a job ends in the same bytes wherever that is installed. */
+async function trainingDevice(
+  { training, runtime }: Config,
+  firstDevice: () => Promise<DeviceKind>,
+): Promise<DeviceKind> {
+  const named = training.device;
+  if (named !== "auto") {
+    return chooseDevice(named, (kinds) => probeDevices(kinds, openVinoPlaces(runtime)));
+  }
+  const device = await firstDevice();
   return device === "openvino" ? "cpu" : device;
 }
 

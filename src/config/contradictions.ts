@@ -15,6 +15,7 @@ export function contradictions(config: Config, origins: ReadonlyMap<string, Orig
     ...signedTokens(config),
     ...deadlines(config),
     ...precisions(config),
+    ...trainingPrecision(config),
     ...homes(config),
     ...podsOfJobs(config, origins),
     ...trackers(config),
@@ -145,6 +146,12 @@ function precisions({ runtime }: Config): FieldViolation[] {
   const named = devices.filter((each) => each !== "auto").join(" or ");
   const description = `${precision} runs on the device ${named} only, and runtime.device is ${device}`;
   return [{ field: "runtime.precision", description }];
+}
+
+function trainingPrecision({ training: { precision, device } }: Config): FieldViolation[] {
+  if (precision === "fp32" || device === "openvino") return [];
+  const description = `${precision} runs on the device openvino only, and training.device is ${device}`;
+  return [{ field: "training.precision", description }];
 }
 
 /** Jobs need a store for what they make, and a local directory to work in. */

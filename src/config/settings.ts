@@ -392,7 +392,7 @@ const SETTINGS = {
     device: choice(["auto", "cpu", "openvino", "webgpu", "cuda"], {
       default: "auto",
       flag: "device",
-      doc: "Where models run; a device that is named and missing is an error, auto takes the best present; cpu and openvino are timed on each shape of model, where both are there. Training runs on the cpu with openvino.",
+      doc: "Where models run; a device that is named and missing is an error, auto takes the best present; cpu and openvino are timed on each shape of model, where both are there. Where jobs train: training.device.",
     }),
     precision: choice(["fp32", "bf16", "fp16", "int8"], {
       default: "fp32",
@@ -403,7 +403,6 @@ const SETTINGS = {
     openvinoLibrary: text({
       default: "",
       placeholder: "file",
-      roles: SERVES,
       doc: "OpenVINO's C library, for the device openvino; empty: looked for in OPENVINO_DIR, Python's packages and the system's folders.",
     }),
     openvinoCacheDirectory: text({
@@ -508,6 +507,16 @@ const SETTINGS = {
       max: 1024,
       roles: TRAINS,
       doc: "Threads of a training job's operators and of the gate; 0 derives it from the CPU quota of the container.",
+    }),
+    device: choice(["auto", "cpu", "openvino", "webgpu", "cuda"], {
+      default: "auto",
+      roles: TRAINS,
+      doc: "Where jobs train; a device that is named and missing is an error. auto is the device of runtime.device, and on the processor always cpu, which is ONNX Runtime: a job ends in the same bytes whether OpenVINO is there or not.",
+    }),
+    precision: choice(["fp32", "bf16"], {
+      default: "fp32",
+      roles: TRAINS,
+      doc: "What matrix products of training are computed in; bf16 is for training.device openvino on a processor that has it. Loss, sums of gradients, update and state are fp32 in every case.",
     }),
     priority: choice(["low", "normal"], {
       default: "low",

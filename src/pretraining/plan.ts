@@ -1,5 +1,6 @@
 import { modelParameters } from "../model/parameters.ts";
 import { sizeOf } from "../model/tensor.ts";
+import { executorSettings } from "../training/executors/executor-options.ts";
 import {
   type AppliedSetting,
   activationBytes,
@@ -56,9 +57,10 @@ export async function planPretraining(prepared: PreparedPretraining, given: read
       (distillation === undefined ? 0 : teacherBytes(distillation, buckets, 1)),
     // Recent checkpoints, the best, one being written, and the finished model.
     diskBytes: parameters * 4 * (SLOTS * (settings.keepCheckpointMax + 2) + 1),
-    settings: appliedSettings(settings, given).filter(
-      ({ name }) => distillation !== undefined || !TEACHING_NAMES.has(name),
-    ),
+    settings: [
+      ...appliedSettings(settings, given).filter(({ name }) => distillation !== undefined || !TEACHING_NAMES.has(name)),
+      ...executorSettings(spec.executor),
+    ],
     warnings: spec.warnings ?? [],
   };
 }

@@ -11,6 +11,7 @@ import { createEngine } from "../runtime/packed-engine.ts";
 import { type CheckpointIdentity, CheckpointStore } from "../training/checkpoints.ts";
 import { openStudent, type StudentSpec } from "../training/distillation/student-start.ts";
 import type { TrainingEvent } from "../training/events.ts";
+import { executorFingerprint, executorText } from "../training/executors/executor-options.ts";
 import { type TrainingOutcome, train } from "../training/loop.ts";
 import { pretrainingObjective } from "../training/objectives.ts";
 import { openStart, type StartingModel, type StartSpec } from "../training/starting-model.ts";
@@ -174,6 +175,7 @@ export async function runPretraining(
         });
   return train({
     ...rest,
+    computedOn: executorText(spec.executor),
     onEvent: (event) => {
       onEvent(event);
       const warning = plateau?.watch(event);
@@ -268,7 +270,6 @@ export function checkpointIdentity({
   // How much is kept and measured, and how many steps run together, changes nothing about the run.
   const { keepCheckpointMax: _, evalInstances: __, iterationsPerLoop: ___, ...settings } = spec.settings;
   const digestOf = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex");
-  const { kind, device, threads } = spec.executor;
   return {
     digests: {
       text: data.digest,
@@ -281,6 +282,6 @@ export function checkpointIdentity({
       start: start.digest ?? "random",
       ...(teacherDigest === undefined ? {} : { teacher: teacherDigest }),
     },
-    fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },
+    fingerprint: executorFingerprint(spec.executor),
   };
 }

@@ -20,6 +20,8 @@ export type StopReason =
 export type TrainingEvent =
   | {
       readonly kind: "started";
+      /** What computes the steps, such as `openvino, bf16, 2 threads`. */
+      readonly computedOn?: string;
       readonly firstStep: number;
       /** Steps that will be taken at most: of the schedule, or of a bound below it. */
       readonly totalSteps: number;

@@ -33,6 +33,7 @@ import {
 import { goalOf, metricsOf } from "./evaluation/head-metrics.ts";
 import { checkSelection, type Selection } from "./evaluation/selection.ts";
 import type { TrainingEvent } from "./events.ts";
+import { executorFingerprint, executorText } from "./executors/executor-options.ts";
 import type { FeatureStore } from "./features/feature-cache.ts";
 import { outputOf } from "./features/frozen-encoder-features.ts";
 import { openRunFeatures } from "./features/run-features.ts";
@@ -274,6 +275,7 @@ export async function runFineTune(prepared: PreparedFineTune, options: RunOption
     for (const message of prepared.warnings) options.onEvent({ kind: "warning", reason: "PREPARED", message });
     const outcome = await train({
       ...rest,
+      computedOn: executorText(spec.executor),
       openExecutor: (state, stage) => openExecutor(stageSpec(prepared, stage), state, spec.executor),
       ...stagesOf(prepared),
       initial,
@@ -507,7 +509,6 @@ export function checkpointIdentity({
 }: PreparedFineTune): CheckpointIdentity {
   // How many checkpoints are kept, how many steps run together and which other runs there are changes nothing about the run.
   const { keepCheckpointMax: _, iterationsPerLoop: __, seeds: ___, publish: ____, ...settings } = resolved.settings;
-  const { kind, device, threads } = spec.executor;
   return {
     digests: {
       features: features.digest,
@@ -521,7 +522,7 @@ export function checkpointIdentity({
       // Earlier releases averaged otherwise.
       ...(resolved.settings.emaDecay > 0 ? { average: "warmed-up" } : {}),
     },
-    fingerprint: { executor: kind, device, threads: String(threads ?? "default"), node: process.version },
+    fingerprint: executorFingerprint(spec.executor),
   };
 }
 

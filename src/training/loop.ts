@@ -18,6 +18,8 @@ export interface TrainingRun {
   readonly openExecutor: (state: TrainState, stage: number) => Promise<Executor>;
   /** Where other parameters learn from some steps on: the steps of a stage, and how many there are; the last goes on to the end. */
   readonly stages?: { readonly every: number; readonly count: number };
+  /** What computes the steps, as a person reads it. */
+  readonly computedOn?: string;
   /** What the run starts from when there is nothing to resume. */
   readonly initial: TrainState;
   readonly data: StepSource;
@@ -93,6 +95,7 @@ export async function train(run: TrainingRun): Promise<TrainingOutcome> {
   };
   onEvent({
     kind: "started",
+    ...(run.computedOn === undefined ? {} : { computedOn: run.computedOn }),
     firstStep: progress.step,
     totalSteps: endStep,
     stepsPerEpoch: data.stepsPerEpoch,

@@ -7,6 +7,7 @@ import { POOLED_OUTPUT } from "../runtime/engine.ts";
 import type { Distillation } from "./distillation/distillation.ts";
 import { comparesStates } from "./distillation/distillation-loss.ts";
 import type { PreparedDistillation } from "./distillation/prepare-distillation.ts";
+import { executorSettings } from "./executors/executor-options.ts";
 import { outputOf } from "./features/frozen-encoder-features.ts";
 import type { PreparedFineTune } from "./fine-tune.ts";
 import { DISTILLATION } from "./settings/distillation.ts";
@@ -56,6 +57,7 @@ export interface TrainingPlan {
 
 /** Plans a prepared run by arithmetic alone. */
 export function planFineTune({
+  spec,
   resolved,
   source,
   data,
@@ -92,6 +94,7 @@ export function planFineTune({
       ...names.map((key) => ({ name: nameOf(key), value: textOf(settings[key]), origin: reasons[key] })),
       ...(distillation === undefined ? [] : distillationSettings(distillation)),
       ...mixSettings(data.parts),
+      ...executorSettings(spec.executor),
     ],
     warnings,
   };

@@ -168,6 +168,12 @@ describe("loadConfig", () => {
     expect(problems({ flags: { precision, device } })).toEqual({ "runtime.precision": said });
   });
 
+  it("refuses a precision of training that its device does not have", () => {
+    expect(problems({ flags: { "training-precision": "bf16" } })).toEqual({
+      "training.precision": "bf16 runs on the device openvino only, and training.device is auto",
+    });
+  });
+
   it("lets listeners share port 0", () => {
     expect(
       problems({ flags: { "server-public-address": "127.0.0.1:0", "server-admin-address": "127.0.0.1:0" } }),

@@ -12,6 +12,7 @@ import type { Head } from "../../src/model/heads.ts";
 import { excludedFromDecay } from "../../src/model/parameters.ts";
 import type { Tensor } from "../../src/model/tensor.ts";
 import { readJsonObject } from "../../src/platform/json-file.ts";
+import { findOpenVino } from "../../src/runtime/openvino/find-library.ts";
 import { lossScales } from "../../src/training/executors/gradient-accumulation.ts";
 import { openExecutor } from "../../src/training/executors/open-executor.ts";
 import { type Objective, objectiveOf, pretrainingObjective } from "../../src/training/objectives.ts";
@@ -221,12 +222,17 @@ describe.skipIf(missing("fixtures/optimizer", cases.length > 0))("training equal
     await expectState(opened, after);
   });
 
-  describe.each(["onnx", "tfjs"] as const)("the %s executor, which clips by the plain norm", (kind) => {
-    it.each(cases)("%s", async (name) => {
+  const withoutOpenVino = missing("OpenVINO (pip install openvino)", findOpenVino() !== undefined);
+  describe.each([
+    { kind: "onnx", device: "cpu" },
+    { kind: "onnx", device: "openvino" },
+    { kind: "tfjs", device: "cpu" },
+  ] as const)("the $kind executor on $device, which clips by the plain norm", ({ kind, device }) => {
+    it.skipIf(device === "openvino" && withoutOpenVino).each(cases)("%s", async (name) => {
       const opened = await open(name);
       const { recording, spec, state, batch } = opened;
       const limits = LIMITS[recording.optimizer];
-      const executor: Executor = await openExecutor(spec, state, { kind, device: "cpu", threads: 1 });
+      const executor: Executor = await openExecutor(spec, state, { kind, device, threads: 1 });
       try {
         const comparable = comparableSteps(recording);
         // Eager steps are slow, and whole eager trajectories are compared above.

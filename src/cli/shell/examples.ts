@@ -45,6 +45,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   train: [
     "train --task classification --init models/sentence-encoder --train tickets.csv --output models/tickets",
+    "train --task classification --init models/sentence-encoder --train tickets.csv --device openvino --precision bf16 --output models/tickets",
     "train --task classification --init models/pretrained --train tickets.csv --distributed --output run",
   ],
   sweep: [

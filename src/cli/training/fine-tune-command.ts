@@ -6,6 +6,7 @@ import { writeModelDirectory } from "../../model/directory/write-model-directory
 import { headsOf, type ProblemType } from "../../model/heads.ts";
 import { refuseDistributedFineTune, writeDistributedFineTune } from "../../training/distributed/fine-tune-run.ts";
 import { openTaskEvaluator } from "../../training/evaluation/evaluate.ts";
+import { requireExecutor } from "../../training/executors/executor-options.ts";
 import { openExecutor } from "../../training/executors/open-executor.ts";
 import {
   encodingOf,
@@ -21,9 +22,9 @@ import { type RepeatedOutcome, repeatedPlan, runRepeats } from "../../training/r
 import type { GivenSettings } from "../../training/settings/fine-tuning.ts";
 import type { AlbertVersion, Task } from "../../training/settings/recipes.ts";
 import { share } from "../../training/settings/value-type.ts";
-import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
-import { numberFlag, wholeNumber } from "../number-flags.ts";
+import { numberFlag } from "../number-flags.ts";
+import { addExecutorOptions, type ExecutorFlags, executorOf } from "./executor-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { type ReadingFlags, readingOf } from "./reading-options.ts";
 import { printPlan } from "./training-plan.ts";
@@ -33,7 +34,7 @@ import { mixOf, type WeightedText, weighted } from "./weighted-data.ts";
 // What the commands share that fine-tune: flags for data, places and devices, the plan, the run and its result.
 
 /** Flags of every command that fine-tunes. */
-export interface FineTuneFlags extends ReadingFlags {
+export interface FineTuneFlags extends ReadingFlags, ExecutorFlags {
   readonly task: Task;
   readonly train: readonly WeightedText[];
   readonly eval?: string;
@@ -46,9 +47,6 @@ export interface FineTuneFlags extends ReadingFlags {
   readonly cache?: string;
   readonly name?: string;
   readonly albertVersion: AlbertVersion;
-  readonly executor: ExecutorOptions["kind"];
-  readonly device: ExecutorOptions["device"];
-  readonly threads?: number;
   readonly plan?: true;
   readonly json?: true;
   readonly resume?: true;
@@ -82,15 +80,13 @@ export function addDataOptions(command: Command): Command {
 
 /** Adds the flags that say where results go and what computes. */
 export function addRunOptions(command: Command): Command {
-  return command
+  command
     .requiredOption("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
     .option("--cache <dir>", "feature cache, which runs may share (default: inside the work directory)")
     .option("--name <name>", "name of the model (default: the output directory's)")
-    .addOption(new Option("--albert-version <version>", "whose recipe applies").choices(["v1", "v2"]).default("v2"))
-    .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
-    .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
-    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
+    .addOption(new Option("--albert-version <version>", "whose recipe applies").choices(["v1", "v2"]).default("v2"));
+  return addExecutorOptions(command)
     .option("--plan", "print what would be done, with every setting and its origin, and stop")
     .option("--json", "print the plan, or the result, as JSON")
     .option("--resume", "continue from the newest checkpoint of the work directory");
@@ -106,6 +102,7 @@ export async function fineTune(spec: FineTuneSpec, flags: FineTuneFlags): Promis
     refuseDistributedFineTune(spec);
   }
   if (!flags.plan) await refuseExisting(flags.output);
+  await requireExecutor(spec.executor);
   const bar = new TrainingProgressBar(process.stderr);
   const repeats = repeatsOf(spec);
   const prepare = (repeat: Repeat) => prepareFineTune(repeat.spec, (activity) => bar.activity(activity), openExecutor);
@@ -213,7 +210,7 @@ export function commonSpec(
 ): Pick<FineTuneSpec, "data" | "version" | "executor" | "work" | "cache"> {
   const output = flags.output.replace(/[/\\]+$/, "");
   const work = flags.work ?? (flags.distributed ? output : `${output}.run`);
-  const { task, train, eval: evaluation, evalMismatched, problemType, threads } = flags;
+  const { task, train, eval: evaluation, evalMismatched, problemType } = flags;
   const [first, ...further] = train;
   const { evalShare = folds === undefined ? 0.1 : 0 } = flags;
   if (folds !== undefined && evaluation !== undefined) {
@@ -230,7 +227,7 @@ export function commonSpec(
       ...readingOf(flags),
     },
     version: flags.albertVersion,
-    executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
+    executor: executorOf(flags),
     work,
     cache: flags.cache ?? join(work, "features"),
   };

@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { programVersion } from "../../config/program-version.ts";
 import { invalidInput } from "../../errors.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
@@ -15,15 +15,15 @@ import {
   pretrainingLineage,
   runPretraining,
 } from "../../pretraining/pretrain.ts";
+import { requireExecutor } from "../../training/executors/executor-options.ts";
 import type { TrainingOutcome } from "../../training/loop.ts";
-import type { ExecutorOptions } from "../../training/step/training-step.ts";
 import { refuseExisting } from "../new-output.ts";
-import { wholeNumber } from "../number-flags.ts";
+import { addExecutorOptions, type ExecutorFlags, executorOf } from "./executor-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { addHyperparameters, givenHyperparameters } from "./hyperparameter-flags.ts";
 import { TrainingProgressBar } from "./training-progress.ts";
 
-interface PretrainFlags {
+interface PretrainFlags extends ExecutorFlags {
   readonly input: readonly string[];
   readonly evalInput?: readonly string[];
   readonly init?: string;
@@ -36,9 +36,6 @@ interface PretrainFlags {
   readonly work?: string;
   readonly cache?: string;
   readonly name?: string;
-  readonly executor: ExecutorOptions["kind"];
-  readonly device: ExecutorOptions["device"];
-  readonly threads?: number;
   readonly resume?: true;
   readonly evalOnly?: true;
   readonly distributed?: true;
@@ -70,10 +67,8 @@ export function registerPretrain(program: Command): void {
     .option("--output <dir>", "model directory to make; must not exist")
     .option("--work <dir>", "checkpoints, logs and results (default: the output directory's name with .run)")
     .option("--cache <dir>", "tokenised text, which runs may share (default: inside the work directory)")
-    .option("--name <name>", "name of the model (default: the output directory's)")
-    .addOption(new Option("--executor <kind>", "what computes").choices(["onnx", "tfjs"]).default("onnx"))
-    .addOption(new Option("--device <device>", "where").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
-    .addOption(new Option("--threads <n>", "threads of the CPU device").argParser(wholeNumber(1, 1024)))
+    .option("--name <name>", "name of the model (default: the output directory's)");
+  addExecutorOptions(command)
     .option("--resume", "continue from the newest checkpoint of the work directory")
     .option("--eval-only", "measure --init on the evaluation text and stop")
     .option(
@@ -87,6 +82,7 @@ export function registerPretrain(program: Command): void {
     const spec = specOf(flags);
     if (flags.distributed) refuseDistributed(spec);
     if (flags.output !== undefined && !flags.evalOnly) await refuseExisting(flags.output);
+    await requireExecutor(spec.executor);
     const prepared = await preparePretraining(spec, (activity) => bar.activity(activity));
     sayData(prepared, bar);
     if (flags.distributed) {
@@ -181,7 +177,6 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
   if (flags.output === undefined && !flags.evalOnly) {
     throw invalidInput([{ field: "output", description: "name the model directory to make" }]);
   }
-  const { threads } = flags;
   const output = (flags.output ?? "albert-pretrain").replace(/[/\\]+$/, "");
   const work = flags.work ?? (flags.distributed ? output : `${output}.run`);
   const list = (files: readonly string[]) => files.flatMap((entry) => entry.split(",")).filter((file) => file !== "");
@@ -191,7 +186,7 @@ function specOf(flags: PretrainFlags & Record<string, unknown>): PretrainSpec {
     files: list(flags.input),
     ...(flags.evalInput === undefined ? {} : { evalFiles: list(flags.evalInput) }),
     ...parsePretraining(givenHyperparameters(flags, PRETRAINING)),
-    executor: { kind: flags.executor, device: flags.device, ...(threads === undefined ? {} : { threads }) },
+    executor: executorOf(flags),
     work,
     cache: flags.cache ?? `${work}/text`,
   };

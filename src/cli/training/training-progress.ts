@@ -30,6 +30,7 @@ export class TrainingProgressBar {
     switch (event.kind) {
       case "started":
         this.#totalSteps = event.totalSteps;
+        if (event.computedOn !== undefined) this.say(`training on ${event.computedOn}`);
         break;
       case "step_metrics":
         this.#progress(event);

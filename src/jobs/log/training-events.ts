@@ -10,7 +10,7 @@ export function jobEventOf(event: TrainingEvent, progress: JobProgress): NewJobE
       const { kind: _, ...detail } = event;
       return {
         kind: "activity",
-        summary: "training",
+        summary: event.computedOn === undefined ? "training" : `training on ${event.computedOn}`,
         progress: { step: event.firstStep, totalSteps: event.totalSteps },
         detail,
       };

@@ -34,6 +34,8 @@ type CallName = keyof typeof STATUS_CALLS;
 const MAKERS = {
   core: "int ov_core_create(_Out_ void **core)",
   model: "int ov_core_read_model(void *core, const char *path, const char *weights, _Out_ void **model)",
+  modelFromMemory:
+    "int ov_core_read_model_from_memory_buffer(void *core, const void *bytes, size_t length, void *weights, _Out_ void **model)",
   request: "int ov_compiled_model_create_infer_request(void *compiled, _Out_ void **request)",
   tensor: "int ov_infer_request_get_tensor(void *request, const char *name, _Out_ void **tensor)",
   input: "int ov_compiled_model_input_by_index(void *compiled, size_t index, _Out_ void **port)",
@@ -58,7 +60,7 @@ type TextName = keyof typeof TEXTS;
 
 const SIZES = {
   inputs: "int ov_compiled_model_inputs_size(void *compiled, _Out_ size_t *size)",
-  portType: "int ov_port_get_element_type(void *port, _Out_ int *type)",
+  tensorType: "int ov_tensor_get_element_type(void *tensor, _Out_ int *type)",
   tensorBytes: "int ov_tensor_get_byte_size(void *tensor, _Out_ size_t *size)",
 } as const;
 type SizeName = keyof typeof SIZES;
@@ -152,10 +154,11 @@ function bind(koffi: Koffi, path: string): OpenVinoLibrary {
     size: sizeOf,
     hostTensor: (elementType, dims, memory) => {
       const shape = { rank: 0, dims: null };
-      check(makeShape(dims.length, BigInt64Array.from(dims, BigInt), shape), "making a shape");
+      // A shape without dimensions, a scalar's, is one already; the library refuses to make it.
+      if (dims.length > 0) check(makeShape(dims.length, BigInt64Array.from(dims, BigInt), shape), "making a shape");
       const out: [Pointer] = [null];
       check(overHost(elementType, shape, memory, out), "making a tensor");
-      freeShape(shape);
+      if (dims.length > 0) freeShape(shape);
       return out[0];
     },
     dims: (tensor) => {

@@ -1,11 +1,11 @@
-import { AlbertError } from "../../errors.ts";
+import { AlbertError, invariant } from "../../errors.ts";
 import { nativeCall } from "../../platform/threads/native-calls.ts";
 import type { ModelOutput } from "../session/model-files.ts";
 import type { HostTensor, HostTensors } from "../session/ort.ts";
 import { loadOpenVino, type OpenVinoLibrary, type Pointer } from "./c-library.ts";
 import { findOpenVino } from "./find-library.ts";
 
-// A model compiled by OpenVINO for a processor. It reads the same files as ONNX Runtime's sessions.
+// A model compiled by OpenVINO for a processor. It reads the same models as ONNX Runtime's sessions.
 
 /** Where OpenVINO is and what it may write. */
 export interface OpenVinoPlaces {
@@ -17,10 +17,12 @@ export interface OpenVinoPlaces {
 
 export interface OpenVinoOptions extends OpenVinoPlaces {
   readonly device: "openvino";
+  /** Names of the model's inputs, of which the library may know some by several; asked of the library unless given. */
+  readonly inputs?: readonly string[];
   /** The outputs of the model, in its order: the library renames them. */
   readonly outputs: readonly ModelOutput[];
-  /** Threads of the processor. */
-  readonly threads: number;
+  /** Threads of the processor; as many as the library finds fit unless given. */
+  readonly threads?: number;
   /** What matrix products are computed in; bf16 only where the processor has it. */
   readonly precision: "fp32" | "bf16" | "int8";
 }
@@ -36,36 +38,37 @@ const PRECISIONS = {
   int8: { capability: "INT8", settings: { INFERENCE_PRECISION_HINT: "f32", DYNAMIC_QUANTIZATION_GROUP_SIZE: "32" } },
 } as const;
 
-interface Input {
-  readonly name: string;
-  /** The library's number of its element type, which differs between versions. */
-  readonly type: number;
-}
-
 /** One compiled model. `run` blocks the calling thread for as long as the model takes. */
 export class OpenVinoSession {
   readonly #library: OpenVinoLibrary;
   readonly #core: Pointer;
   readonly #compiled: Pointer;
   readonly #request: Pointer;
-  readonly #inputs: readonly Input[];
+  readonly #inputs: readonly string[];
   readonly #outputs: readonly ModelOutput[];
+  /** The library's numbers of element types, which differ between versions, by input and output. */
+  readonly #types = new Map<string, number>();
 
-  private constructor(library: OpenVinoLibrary, core: Pointer, compiled: Pointer, outputs: readonly ModelOutput[]) {
+  private constructor(
+    library: OpenVinoLibrary,
+    core: Pointer,
+    compiled: Pointer,
+    { inputs = inputsOf(library, compiled), outputs }: OpenVinoOptions,
+  ) {
     this.#library = library;
     this.#core = core;
     this.#compiled = compiled;
     this.#request = library.make("request", compiled);
-    this.#inputs = inputsOf(library, compiled);
+    this.#inputs = inputs;
     this.#outputs = outputs;
   }
 
   /**
-   * @param modelPath  of an ONNX model; its weights lie next to it
+   * @param model  an encoded ONNX model, or the path of one whose weights lie next to it
    * @throws AlbertError precondition (DEVICE_UNAVAILABLE, PRECISION_UNAVAILABLE) saying what to install or choose; backend
    *   (RUNTIME_REFUSED)
    */
-  static async create(modelPath: string, options: OpenVinoOptions): Promise<OpenVinoSession> {
+  static async create(model: Uint8Array | string, options: OpenVinoOptions): Promise<OpenVinoSession> {
     const { library: path = findOpenVino(), threads, precision, cacheDirectory } = options;
     if (path === undefined) {
       throw new AlbertError("precondition", "OpenVINO is not on this machine: pip install openvino", {
@@ -77,16 +80,19 @@ export class OpenVinoSession {
       return await nativeCall(() => {
         const core = library.make("core");
         requirePrecision(library, core, precision);
-        const model = library.make("model", core, modelPath, null);
-        const compiled = library.make("compiled", core, model, DEVICE, {
+        const read =
+          typeof model === "string"
+            ? library.make("model", core, model, null)
+            : library.make("modelFromMemory", core, model, model.length, null);
+        const compiled = library.make("compiled", core, read, DEVICE, {
           ...PRECISIONS[precision].settings,
-          INFERENCE_NUM_THREADS: String(threads),
+          ...(threads === undefined ? {} : { INFERENCE_NUM_THREADS: String(threads) }),
           NUM_STREAMS: "1",
           PERFORMANCE_HINT: "LATENCY",
           ...(cacheDirectory === undefined ? {} : { CACHE_DIR: cacheDirectory }),
         });
-        library.free("model", model);
-        return new OpenVinoSession(library, core, compiled, options.outputs);
+        library.free("model", read);
+        return new OpenVinoSession(library, core, compiled, options);
       });
     } catch (cause) {
       throw refused("open the model", cause);
@@ -94,27 +100,37 @@ export class OpenVinoSession {
   }
 
   /**
-   * Runs the model once. Inputs are read where they lie, outputs are copied.
+   * Runs the model once. Inputs are read where they lie.
    *
+   * @param into  outputs that are written into existing memory of the right size, whole buffers; the others are copied
    * @throws AlbertError backend (RUNTIME_REFUSED)
    */
-  run(feeds: HostTensors): Promise<Record<string, HostTensor>> {
-    return nativeCall(() => this.#run(feeds));
+  run(feeds: HostTensors, into: HostTensors = {}): Promise<Record<string, HostTensor>> {
+    return nativeCall(() => this.#run(feeds, into));
   }
 
-  #run(feeds: HostTensors): Record<string, HostTensor> {
+  #run(feeds: HostTensors, into: HostTensors): Record<string, HostTensor> {
     const library = this.#library;
     const tensors: Pointer[] = [];
+    const set = (name: string, dims: readonly number[], memory: ArrayBuffer) => {
+      const tensor = library.hostTensor(this.#typeOf(name), dims, memory);
+      tensors.push(tensor);
+      library.call("setTensor", this.#request, name, tensor);
+    };
     try {
-      for (const { name, type } of this.#inputs) {
+      for (const name of this.#inputs) {
         const feed = feeds[name];
         if (feed === undefined) throw new Error(`input ${name} is absent`);
-        const tensor = library.hostTensor(type, feed.dims, memoryOf(feed));
-        tensors.push(tensor);
-        library.call("setTensor", this.#request, name, tensor);
+        set(name, feed.dims, memoryOf(feed));
+      }
+      for (const [name, { dims, data }] of Object.entries(into)) {
+        invariant(data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength, "a whole buffer");
+        set(name, dims, data.buffer);
       }
       library.call("infer", this.#request);
-      return Object.fromEntries(this.#outputs.map((output) => [output.name, this.#output(output)]));
+      return Object.fromEntries(
+        this.#outputs.map((output) => [output.name, into[output.name] ?? this.#output(output)]),
+      );
     } catch (cause) {
       throw refused("run the model", cause);
     } finally {
@@ -131,6 +147,16 @@ export class OpenVinoSession {
     });
   }
 
+  #typeOf(name: string): number {
+    const known = this.#types.get(name);
+    if (known !== undefined) return known;
+    const tensor = this.#library.make("tensor", this.#request, name);
+    const type = this.#library.size("tensorType", tensor);
+    this.#library.free("tensor", tensor);
+    this.#types.set(name, type);
+    return type;
+  }
+
   #output({ name, dtype }: ModelOutput): HostTensor {
     const tensor = this.#library.make("tensor", this.#request, name);
     try {
@@ -143,12 +169,12 @@ export class OpenVinoSession {
   }
 }
 
-function inputsOf(library: OpenVinoLibrary, compiled: Pointer): Input[] {
+function inputsOf(library: OpenVinoLibrary, compiled: Pointer): string[] {
   return Array.from({ length: library.size("inputs", compiled) }, (_, index) => {
     const port = library.make("input", compiled, index);
-    const found = { name: library.text("portName", port), type: library.size("portType", port) };
+    const name = library.text("portName", port);
     library.free("port", port);
-    return found;
+    return name;
   });
 }
 

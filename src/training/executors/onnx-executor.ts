@@ -2,12 +2,8 @@ import { invalidInput, invariant } from "../../errors.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
 import { toGraph } from "../../graph/trace/trace.ts";
 import type { Tensor } from "../../model/tensor.ts";
-import {
-  floatValues,
-  hostTensor,
-  type SessionTensor,
-  TrainingSession,
-} from "../../runtime/session/training-session.ts";
+import { openTrainingSession, type StepSession } from "../../runtime/session/open-training-session.ts";
+import { floatValues, hostTensor, type SessionTensor } from "../../runtime/session/training-session.ts";
 import { optimizerSettings } from "../optimizer.ts";
 import { loopSteps } from "../step/looped-step-graph.ts";
 import { averageWeights } from "../step/step-functions.ts";
@@ -38,7 +34,7 @@ import { type Reports, summed, valuesAt } from "./reports.ts";
 import { trainedParameters } from "./trained-parameters.ts";
 
 /**
- * Trains through graphs traced from the model's own functions, on ONNX Runtime. Graphs are made when a batch of new
+ * Trains through graphs traced from the model's own functions, on ONNX Runtime or OpenVINO. Graphs are made when a batch of new
  * shapes first comes, and kept. A step occupies the calling thread until it is done.
  */
 export class OnnxExecutor implements Executor {
@@ -57,7 +53,8 @@ export class OnnxExecutor implements Executor {
     const parameters = new Map(
       [...state.parameters].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
     );
-    this.#source = { spec, device: options.device, parameters };
+    // OpenVINO reads the graphs that ONNX Runtime runs on the processor.
+    this.#source = { spec, device: options.device === "openvino" ? "cpu" : options.device, parameters };
     this.#trained = trainedParameters(spec, parameters);
     const trained = new Set(this.#trained);
     const constants = [...parameters]
@@ -121,6 +118,12 @@ export class OnnxExecutor implements Executor {
         { field: "batches", description: "expected batches of one shape, and the options of each step" },
       ]);
     }
+    if (this.#options.device === "openvino") {
+      // Its loops are slow, and the state need not travel to the processor.
+      const results: StepResult[] = [];
+      for (const [index, batch] of batches.entries()) results.push(await this.step([batch], options[index]!));
+      return results;
+    }
     const loop = await this.#graph("step", signature, batches.length);
     const feeds = batches.map((batch, index): Feed[] => [
       ...this.#updateFeeds(options[index]!, index),
@@ -134,7 +137,7 @@ export class OnnxExecutor implements Executor {
   }
 
   async snapshot(): Promise<TrainState> {
-    const values = await readBack(this.#state.feeds, this.#options.device);
+    const values = await readBack(this.#state.feeds, this.#source.device);
     const shaped = (slot: string, name: string): [string, Tensor] => {
       const { shape } = this.#source.parameters.get(name)!;
       return [name, { shape, data: values.get(`${slot}/${name}`)! }];
@@ -180,16 +183,22 @@ export class OnnxExecutor implements Executor {
         : kind === "accumulate"
           ? traceAccumulation(this.#source, signature)
           : traceUpdate(this.#source, this.#trained);
-    const { device, threads } = this.#options;
-    const outputs = traced.graph.outputs.map(({ name }) => name);
+    const { device, threads, precision = "fp32", openVino } = this.#options;
+    const { inputs, outputs } = traced.graph;
     const graph =
       loops === 1 ? toGraph(kind, traced.graph) : loopSteps(traced, loops, new Set(this.#state.feeds.keys()));
-    const session = await TrainingSession.open(encodeModel(graph).bytes, {
-      device,
-      keepMemory,
-      ...(threads === undefined ? {} : { threads }),
-      deviceOutputs: device === "webgpu" ? outputs.filter((name) => name.startsWith("next/")) : [],
-    });
+    const session = await openTrainingSession(
+      { bytes: encodeModel(graph).bytes, inputs, outputs },
+      {
+        device,
+        precision,
+        keepMemory,
+        ...(threads === undefined ? {} : { threads }),
+        ...(openVino === undefined ? {} : { openVino }),
+        deviceOutputs:
+          device === "webgpu" ? outputs.map(({ name }) => name).filter((name) => name.startsWith("next/")) : [],
+      },
+    );
     return { ...traced, session };
   }
 
@@ -251,7 +260,7 @@ export class OnnxExecutor implements Executor {
 type GraphKind = "step" | "accumulate" | "update";
 
 interface LoadedGraph extends StepGraph {
-  readonly session: TrainingSession;
+  readonly session: StepSession;
 }
 
 function zerosLike({ shape, data }: Tensor): Tensor {

@@ -1,7 +1,7 @@
 import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
+import type { OrtDevice } from "../../runtime/session/ort.ts";
 import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/session/training-session.ts";
-import type { ExecutorOptions } from "../step/training-step.ts";
 
 /**
  * Copies of float32 tensors, wherever they lie. ONNX Runtime cannot download a device tensor by itself, but a graph that
@@ -9,7 +9,7 @@ import type { ExecutorOptions } from "../step/training-step.ts";
  */
 export async function readBack(
   tensors: ReadonlyMap<string, SessionTensor>,
-  device: ExecutorOptions["device"],
+  device: OrtDevice,
 ): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   const remote: Record<string, SessionTensor> = {};

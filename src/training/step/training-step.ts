@@ -1,5 +1,7 @@
 import type { AlbertConfig } from "../../model/config.ts";
 import type { Tensor } from "../../model/tensor.ts";
+import type { DeviceKind } from "../../runtime/engine.ts";
+import type { OpenVinoPlaces } from "../../runtime/openvino/openvino-session.ts";
 import type { Distillation } from "../distillation/distillation.ts";
 import type { Objective } from "../objectives.ts";
 
@@ -120,7 +122,7 @@ export interface StepOptions {
 
 /**
  * Runs optimizer steps over a state it owns. Two implementations compute the same numbers: `onnx` (a traced graph on ONNX
- * Runtime) and `tfjs` (the same functions eagerly).
+ * Runtime, or on OpenVINO) and `tfjs` (the same functions eagerly).
  */
 export interface Executor {
   /** One optimizer step over one or more micro-batches (gradient accumulation), each of any bucket. */
@@ -139,9 +141,16 @@ export interface Executor {
 export interface ExecutorOptions {
   readonly kind: "onnx" | "tfjs";
   /** Ignored by `tfjs`, which takes the best backend that is installed. */
-  readonly device: "cpu" | "webgpu" | "cuda";
-  /** Threads of the CPU device. Absent: the runtime decides. */
+  readonly device: DeviceKind;
+  /** Threads on the processor. Absent: the runtime decides. */
   readonly threads?: number;
+  /**
+   * What matrix products are computed in, with what lies between two of them alone; loss, sums of gradients, update and state are
+   * float32 in every case. Default fp32; bf16 is for `openvino`, on a processor that has it.
+   */
+  readonly precision?: "fp32" | "bf16";
+  /** Where OpenVINO is, for its device. */
+  readonly openVino?: Pick<OpenVinoPlaces, "library">;
 }
 
 /** `openExecutor` of `training/executors/open-executor.ts` has this type; the state handed over is copied. */

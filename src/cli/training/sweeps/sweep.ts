@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { openTaskEvaluator } from "../../../training/evaluation/evaluate.ts";
+import { requireExecutor } from "../../../training/executors/executor-options.ts";
 import { openExecutor } from "../../../training/executors/open-executor.ts";
 import { type FineTuneSpec, prepareFineTune } from "../../../training/fine-tune.ts";
 import { type Repeat, repeatsOf } from "../../../training/repeats/repeats.ts";
@@ -55,6 +56,7 @@ async function sweep(flags: TrainFlags & SweepFlags & Record<string, unknown>): 
   };
   for (const trial of plan.trials) repeatsOf(specOf(trial, common.work)); // what contradicts itself is said before the first step
   if (flags.plan !== true) await refuseExisting(flags.output);
+  await requireExecutor(common.executor);
   const bar = new TrainingProgressBar(process.stderr);
   const prepare = (repeat: Repeat) => prepareFineTune(repeat.spec, (activity) => bar.activity(activity), openExecutor);
   try {
