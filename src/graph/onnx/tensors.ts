@@ -39,8 +39,8 @@ export interface OnnxTensor {
   readonly data: OnnxData | (() => OnnxData);
 }
 
-/** `TensorProto.DataType` of each element type. */
-export const DATA_TYPE: Readonly<Record<OnnxType, number>> = {
+/** `TensorProto.DataType` of each element type, and of one that values have inside of graphs only. */
+export const DATA_TYPE: Readonly<Record<OnnxType | "bfloat16", number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -51,6 +51,7 @@ export const DATA_TYPE: Readonly<Record<OnnxType, number>> = {
   float64: 11,
   uint32: 12,
   uint64: 13,
+  bfloat16: 16,
 };
 
 /** Bytes of one element. */

@@ -7,8 +7,8 @@ import type { OnnxData, OnnxTensor, OnnxType } from "../onnx/tensors.ts";
 
 // Collects the ONNX nodes of a trace. Which nodes a kernel becomes is decided by the lowerings.
 
-/** The execution provider a graph is lowered for; a few operators differ. */
-export type TraceDevice = "cpu" | "webgpu" | "cuda";
+/** What a graph is lowered for, an execution provider or OpenVINO; a few operators differ. */
+export type TraceDevice = "cpu" | "openvino" | "webgpu" | "cuda";
 
 /** Element types that exist on both sides of the trace. */
 export type TracedType = "float32" | "int32" | "bool";

@@ -23,8 +23,11 @@ export interface OpenVinoOptions extends OpenVinoPlaces {
   readonly outputs: readonly ModelOutput[];
   /** Threads of the processor; as many as the library finds fit unless given. */
   readonly threads?: number;
-  /** What matrix products are computed in; bf16 only where the processor has it. */
-  readonly precision: "fp32" | "bf16" | "int8";
+  /**
+   * What matrix products are computed in; bf16 only where the processor has it. `bf16-products`: the graph itself says which
+   * products, and everything else is float32.
+   */
+  readonly precision: "fp32" | "bf16" | "bf16-products" | "int8";
 }
 
 /** OpenVINO's name of the device. */
@@ -34,6 +37,7 @@ const DEVICE = "CPU";
 const PRECISIONS = {
   fp32: { capability: "FP32", settings: { INFERENCE_PRECISION_HINT: "f32" } },
   bf16: { capability: "BF16", settings: { INFERENCE_PRECISION_HINT: "bf16" } },
+  "bf16-products": { capability: "BF16", settings: { INFERENCE_PRECISION_HINT: "f32" } },
   // The input of a product with a rounded kernel is rounded too, with a scale for each so many values of a row.
   int8: { capability: "INT8", settings: { INFERENCE_PRECISION_HINT: "f32", DYNAMIC_QUANTIZATION_GROUP_SIZE: "32" } },
 } as const;
@@ -181,8 +185,10 @@ function inputsOf(library: OpenVinoLibrary, compiled: Pointer): string[] {
 /** Without this check the library would silently compute in another precision. */
 function requirePrecision(library: OpenVinoLibrary, core: Pointer, precision: OpenVinoOptions["precision"]): void {
   const able = library.text("coreProperty", core, DEVICE, "OPTIMIZATION_CAPABILITIES");
-  if (able.split(/\s+/).includes(PRECISIONS[precision].capability)) return;
-  throw new AlbertError("precondition", `this processor does not compute in ${precision}; choose precision fp32`, {
+  const { capability } = PRECISIONS[precision];
+  if (able.split(/\s+/).includes(capability)) return;
+  const message = `this processor does not compute in ${capability.toLowerCase()}; choose precision fp32`;
+  throw new AlbertError("precondition", message, {
     reason: "PRECISION_UNAVAILABLE",
   });
 }

@@ -9,8 +9,8 @@ import { type OpenVinoPlaces, OpenVinoSession } from "./openvino-session.ts";
 export interface OpenVinoTrainingOptions extends Pick<OpenVinoPlaces, "library"> {
   /** Absent: as many as the library finds fit. */
   readonly threads?: number;
-  /** What matrix products are computed in; bf16 only where the processor has it. */
-  readonly precision: "fp32" | "bf16";
+  /** `bf16-products` where the graph has values in bfloat16, on a processor that has it. */
+  readonly precision: "fp32" | "bf16-products";
   readonly inputs: readonly string[];
   /** All that the graph gives, float32. */
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];

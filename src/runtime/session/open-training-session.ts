@@ -18,7 +18,7 @@ export interface TrainingGraph {
 
 export interface StepSessionOptions extends Omit<TrainingSessionOptions, "device" | "profile"> {
   readonly device: DeviceKind;
-  /** bf16 is for `openvino`, on a processor that has it. */
+  /** bf16: the graph has values in bfloat16, which only `openvino` computes, on a processor that has it. */
   readonly precision: "fp32" | "bf16";
   readonly openVino?: Pick<OpenVinoPlaces, "library">;
 }
@@ -32,7 +32,7 @@ export function openTrainingSession(graph: TrainingGraph, options: StepSessionOp
   if (device !== "openvino") return TrainingSession.open(graph.bytes, { ...session, device });
   const { threads } = session;
   return OpenVinoTrainingSession.open(graph.bytes, {
-    precision,
+    precision: precision === "bf16" ? "bf16-products" : precision,
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
     ...openVino,

@@ -53,9 +53,7 @@ export function executorSettings({ kind, device, precision = "fp32" }: ExecutorO
       name: "precision",
       value: precision,
       origin:
-        precision === "fp32"
-          ? "of all"
-          : "of matrix products and what lies between two; loss, sums, update and state in fp32",
+        precision === "fp32" ? "of all" : "of matrix products; loss, normalisations, sums, update and state in fp32",
     },
   ];
 }

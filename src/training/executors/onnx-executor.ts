@@ -5,6 +5,7 @@ import type { Tensor } from "../../model/tensor.ts";
 import { openTrainingSession, type StepSession } from "../../runtime/session/open-training-session.ts";
 import { floatValues, hostTensor, type SessionTensor } from "../../runtime/session/training-session.ts";
 import { optimizerSettings } from "../optimizer.ts";
+import { withBf16Steps } from "../step/bf16-step-graph.ts";
 import { loopSteps } from "../step/looped-step-graph.ts";
 import { averageWeights } from "../step/step-functions.ts";
 import {
@@ -53,8 +54,7 @@ export class OnnxExecutor implements Executor {
     const parameters = new Map(
       [...state.parameters].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
     );
-    // OpenVINO reads the graphs that ONNX Runtime runs on the processor.
-    this.#source = { spec, device: options.device === "openvino" ? "cpu" : options.device, parameters };
+    this.#source = { spec, device: options.device, parameters };
     this.#trained = trainedParameters(spec, parameters);
     const trained = new Set(this.#trained);
     const constants = [...parameters]
@@ -137,7 +137,7 @@ export class OnnxExecutor implements Executor {
   }
 
   async snapshot(): Promise<TrainState> {
-    const values = await readBack(this.#state.feeds, this.#source.device);
+    const values = await readBack(this.#state.feeds, this.#options.device);
     const shaped = (slot: string, name: string): [string, Tensor] => {
       const { shape } = this.#source.parameters.get(name)!;
       return [name, { shape, data: values.get(`${slot}/${name}`)! }];
@@ -177,13 +177,14 @@ export class OnnxExecutor implements Executor {
   }
 
   async #load(kind: GraphKind, signature: BatchSignature, loops: number, keepMemory: boolean): Promise<LoadedGraph> {
-    const traced =
+    const whole =
       kind === "step"
         ? traceStep(this.#source, signature)
         : kind === "accumulate"
           ? traceAccumulation(this.#source, signature)
           : traceUpdate(this.#source, this.#trained);
     const { device, threads, precision = "fp32", openVino } = this.#options;
+    const traced = precision === "bf16" ? withBf16Steps(whole) : whole;
     const { inputs, outputs } = traced.graph;
     const graph =
       loops === 1 ? toGraph(kind, traced.graph) : loopSteps(traced, loops, new Set(this.#state.feeds.keys()));

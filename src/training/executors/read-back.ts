@@ -1,6 +1,7 @@
+import { invariant } from "../../errors.ts";
 import { GraphBuilder } from "../../graph/onnx/graph-builder.ts";
 import { encodeModel } from "../../graph/onnx/serialise.ts";
-import type { OrtDevice } from "../../runtime/session/ort.ts";
+import type { DeviceKind } from "../../runtime/engine.ts";
 import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/session/training-session.ts";
 
 /**
@@ -9,7 +10,7 @@ import { floatValues, type SessionTensor, TrainingSession } from "../../runtime/
  */
 export async function readBack(
   tensors: ReadonlyMap<string, SessionTensor>,
-  device: OrtDevice,
+  device: DeviceKind,
 ): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   const remote: Record<string, SessionTensor> = {};
@@ -18,6 +19,7 @@ export async function readBack(
     else remote[name] = tensor;
   }
   if (Object.keys(remote).length === 0) return values;
+  invariant(device !== "openvino", "its tensors lie in this process's memory");
   const graph = new GraphBuilder("read_back");
   for (const [name, tensor] of Object.entries(remote)) {
     graph.output(graph.input(name, "float32", tensor.dims), "float32", tensor.dims, `value/${name}`);

@@ -145,8 +145,7 @@ export interface ExecutorOptions {
   /** Threads on the processor. Absent: the runtime decides. */
   readonly threads?: number;
   /**
-   * What matrix products are computed in, with what lies between two of them alone; loss, sums of gradients, update and state are
-   * float32 in every case. Default fp32; bf16 is for `openvino`, on a processor that has it.
+   * What matrix products are computed in; loss, normalisations, sums of gradients, update and state are float32 in every case. Default fp32; bf16 is for `openvino`, on a processor that has it.
    */
   readonly precision?: "fp32" | "bf16";
   /** Where OpenVINO is, for its device. */

@@ -20,7 +20,7 @@ const OPENVINO: ExecutorOptions = { kind: "onnx", device: "openvino", threads: 1
 const BF16: ExecutorOptions = { ...OPENVINO, precision: "bf16" };
 
 const classification = OBJECTIVES["classification"]!;
-const SMALL = { ...WITH_DROPOUT, numHiddenLayers: 2 };
+const SMALL = { ...WITH_DROPOUT, numHiddenLayers: 1, numHiddenGroups: 1 };
 
 /** Windows of micro-batches, as many as each number says. */
 function windowsOf(counts: readonly number[], objective = classification): Batch[][] {
@@ -59,6 +59,13 @@ function expectClosely(actual: TrainState, expected: TrainState, absolute: numbe
   }
 }
 
+/** Length of the difference of all tensors as a share of the length of what was expected. */
+function relativeError(actual: TrainState["adamM"], expected: TrainState["adamM"]): number {
+  const values = (tensors: TrainState["adamM"]) => [...tensors.values()].flatMap(({ data }) => [...data]);
+  const [found, wanted] = [values(actual), values(expected)];
+  return Math.hypot(...found.map((value, index) => value - wanted[index]!)) / Math.hypot(...wanted);
+}
+
 /** Values of a state that bf16 would hold as they are; a few are such by chance. */
 function shareOfShortValues(tensors: Iterable<{ readonly data: Float32Array }>): number {
   let [short, all] = [0, 0];
@@ -75,66 +82,58 @@ function shareOfShortValues(tensors: Iterable<{ readonly data: Float32Array }>):
 const absent = missing("OpenVINO (pip install openvino)", findOpenVino() !== undefined);
 
 describe.skipIf(absent)("training on OpenVINO", () => {
-  it.each(["classification", "pretraining"])(
-    "gives ONNX Runtime's numbers for %s, with dropout, averages and several micro-batches",
-    async (kind) => {
-      const objective = OBJECTIVES[kind]!;
-      const spec = tinySpec(objective, { config: SMALL, headDropout: 0.25, emaDecay: 0.9 });
-      const windows = windowsOf([1, 3, 1], objective);
-      const [here, there] = [await trained(spec, windows, OPENVINO), await trained(spec, windows, ONNX)];
-      expectClose(here.losses, there.losses, { relative: 1e-5 }, "losses");
-      // The square root of a second moment near zero magnifies rounding; the step size bounds what is left.
-      expectClosely(here.after, there.after, 1e-4);
-    },
-  );
-
-  it.each([OPENVINO, BF16])("goes on from a state to the same bytes ($precision)", async (options) => {
-    const spec = tinySpec(classification, { config: SMALL, headDropout: 0.1 });
-    const windows = windowsOf([1, 2, 1, 2]);
-    const able = await requireExecutor(options)
-      .then(() => trained(spec, windows, options))
-      .catch(withoutBf16);
-    if (able === undefined) return;
-    const { after: half } = await trained(spec, windows.slice(0, 2), options);
-    const { after } = await trained(spec, windows.slice(2), options, { state: half });
-    expect(after.globalStep).toBe(4);
-    for (const part of PARTS) expect(after[part], part).toEqual(able.after[part]);
+  it("gives ONNX Runtime's numbers, with dropout, averages and several micro-batches", async () => {
+    const spec = tinySpec(classification, { config: SMALL, headDropout: 0.25, emaDecay: 0.9 });
+    const windows = windowsOf([1, 3, 1]);
+    const [here, there] = [await trained(spec, windows, OPENVINO), await trained(spec, windows, ONNX)];
+    expectClose(here.losses, there.losses, { relative: 1e-5 }, "losses");
+    // The square root of a second moment near zero magnifies rounding; the step size bounds what is left.
+    expectClosely(here.after, there.after, 1e-4);
   });
 
-  it("takes several steps as single ones", async () => {
-    const spec = tinySpec(classification, { config: SMALL });
+  it.each([
+    { precision: "fp32", options: OPENVINO },
+    { precision: "bf16", options: BF16 },
+  ])("goes on from a state to the same bytes in $precision, several steps at once too", async ({ options }) => {
+    const spec = tinySpec(classification, { config: SMALL, headDropout: 0.1 });
     const batches = windowsOf([3])[0]!;
-    const single = await trained(
-      spec,
-      batches.map((batch) => [batch]),
-      OPENVINO,
-    );
-    const executor = await openExecutor(spec, tinyState(SMALL, classification.heads), OPENVINO);
-    const options = batches.map((_, step) => ({ learningRate: 1e-3, seed: [5, step] as const }));
-    const results = await executor.steps!(batches, options);
-    expect(results.map(({ loss }) => loss)).toEqual(single.losses);
-    expect((await executor.snapshot()).parameters).toEqual(single.after.parameters);
-    await executor.close();
+    const optionsOf = (step: number) => ({ learningRate: 1e-3, seed: [5, step] as const });
+    const first = await openExecutor(spec, tinyState(SMALL, classification.heads), options);
+    try {
+      await first.step([batches[0]!], optionsOf(0));
+      const half = await first.snapshot();
+      const losses: number[] = [];
+      for (const step of [1, 2]) losses.push((await first.step([batches[step]!], optionsOf(step))).loss);
+      const second = await openExecutor(spec, half, options);
+      const results = await second.steps!(batches.slice(1), [1, 2].map(optionsOf));
+      expect(results.map(({ loss }) => loss)).toEqual(losses);
+      const [whole, resumed] = [await first.snapshot(), await second.snapshot()];
+      await second.close();
+      expect(resumed.globalStep).toBe(3);
+      for (const part of PARTS) expect(resumed[part], part).toEqual(whole[part]);
+    } catch (error) {
+      withoutBf16(error as AlbertError);
+    } finally {
+      await first.close();
+    }
   });
 
   it("multiplies in bf16, and keeps update, sums and state in float32", async () => {
-    const spec = tinySpec(classification, { config: SMALL, optimizer: { kind: "adamw-official", weightDecay: 0 } });
-    const windows = windowsOf([1, 2, 1, 1, 1, 1]);
+    const optimizer = { kind: "adamw-official", weightDecay: 0 } as const;
+    const spec = tinySpec(classification, { config: SMALL, headDropout: 0.25, optimizer });
+    const windows = windowsOf([2, 2, 2, 2, 2, 2]);
     const rounded = await trained(spec, windows, BF16).catch(withoutBf16);
     if (rounded === undefined) return;
     const exact = await trained(spec, windows, ONNX);
-    expectClose(rounded.losses, exact.losses, { relative: 0.02 }, "losses");
+    expectClose(rounded.losses, exact.losses, { relative: 0.01 }, "losses");
     expect(rounded.losses).not.toEqual(exact.losses); // it is not float32 in disguise
-    // Six steps of 0.001, of which each moves a parameter by at most 0.0032: much less than rounding to eight bits would.
-    for (const [name, { data }] of exact.after.parameters) {
-      expectClose(rounded.after.parameters.get(name)!.data, data, { absolute: 0.02 }, name);
-    }
+    expect(relativeError(rounded.after.adamM, exact.after.adamM)).toBeLessThan(0.1);
     for (const part of ["parameters", "adamM", "adamV"] as const) {
       expect(shareOfShortValues(rounded.after[part].values()), part).toBeLessThan(0.02);
     }
-    // Whatever went through bf16 on the way would not come back whole.
-    const { after: still } = await trained(spec, windows.slice(0, 2), BF16, { learningRate: 0 });
-    expect(still.parameters).toEqual(tinyState(SMALL, classification.heads).parameters);
+    // Whatever went through bf16 on the way would not come back whole: with a rate of 0 nothing may change.
+    const { after: still } = await trained(spec, windowsOf([1]), BF16, { learningRate: 0, state: rounded.after });
+    expect(still.parameters).toEqual(rounded.after.parameters);
   });
 });
 

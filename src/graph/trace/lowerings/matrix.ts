@@ -16,8 +16,9 @@ const batchMatMul: Lowering = (call) => {
   if (transposeA && !transposeB && type.shape.length === 2 && call.device === "cpu") {
     return transposedProduct(call, a, b, type);
   }
-  if (call.device === "webgpu") {
-    // The WebGPU provider has no kernel for FusedMatMul: the product would be computed on the CPU.
+  if (call.device === "webgpu" || call.device === "openvino") {
+    // The WebGPU provider has no kernel for FusedMatMul: the product would be computed on the CPU. OpenVINO makes a product and a
+    // pass over its result of it, but takes transposes into products by itself.
     return call.recorder.op("MatMul", [transposeA ? swapped(call, a) : a, transposeB ? swapped(call, b) : b], type);
   }
   const attributes = { transA: { int: transposeA ? 1 : 0 }, transB: { int: transposeB ? 1 : 0 } };
