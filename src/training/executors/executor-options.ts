@@ -1,6 +1,5 @@
 import { invalidInput } from "../../errors.ts";
 import { chooseDevice, probeDevices } from "../../runtime/session/devices.ts";
-import type { AppliedSetting } from "../plan.ts";
 import type { ExecutorOptions } from "../step/training-step.ts";
 
 // What is asked of an executor: whether it is there, and how it is named in plans, logs and checkpoints.
@@ -43,8 +42,12 @@ export function executorFingerprint({ kind, device, precision = "fp32", threads 
   };
 }
 
-/** What computes the steps, as lines of a plan. */
-export function executorSettings({ kind, device, precision = "fp32" }: ExecutorOptions): AppliedSetting[] {
+/** What computes the steps, as settings of a plan. */
+export function executorSettings({
+  kind,
+  device,
+  precision = "fp32",
+}: ExecutorOptions): { name: string; value: string; origin: string }[] {
   if (kind === "tfjs") return [{ name: "executor", value: kind, origin: "given: TensorFlow.js computes the steps" }];
   const library = device === "openvino" ? "OpenVINO" : "ONNX Runtime";
   return [
