@@ -126,7 +126,7 @@ describe("albert jobs", { timeout: 300_000 }, () => {
     await expect(albert("jobs", "pause", id)).rejects.toMatchObject({ reason: "ILLEGAL_TRANSITION" });
     expect((await json("jobs", "resume", id)).state).toBe("queued");
     await reached(id, "running");
-    for (let shown = ""; !/^now: training$/m.test(shown); ) shown = (await albert("jobs", "get", id)).out;
+    for (let shown = ""; !/^now: training on cpu, fp32/m.test(shown); ) shown = (await albert("jobs", "get", id)).out;
     expect((await json("jobs", "cancel", id)).state).toBe("cancelling");
     expect((await albert("jobs", "watch", id)).status).toBe(1); // it did not succeed
 
