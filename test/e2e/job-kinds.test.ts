@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -142,6 +142,14 @@ describe("jobs of every kind over the admin interface", { timeout: 300_000 }, ()
       const { lineage } = await admin.models.getVersion({ model: "things" });
       const { version: parent } = await admin.models.getVersion({ model: "english", version: "1" });
       expect(lineage).toMatchObject({ parent: parent!.digest, jobId: classifier.job.id });
+      const got = new Map<string, { sha256: string; pieces: Uint8Array[] }>();
+      for await (const { file, sha256, data } of admin.models.downloadVersion({ model: "things" })) {
+        if (!got.has(file)) got.set(file, { sha256, pieces: [] });
+        got.get(file)!.pieces.push(data);
+      }
+      expect([...got.keys()]).toContain("manifest.json");
+      for (const { sha256, pieces } of got.values())
+        expect(createHash("sha256").update(Buffer.concat(pieces)).digest("hex")).toBe(sha256);
       const ofJob = JSON.parse((await admin.models.getReport({ model: "things" })).reportJson);
       expect(ofJob).toMatchObject({ model: { name: "things@1" }, data: { name: "rows.jsonl" } });
       expect(ofJob.duplicates.rows).toBe(ofJob.data.judged); // it was trained on this very data
