@@ -1,7 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AlbertError } from "../../src/errors.ts";
+import { parseAlbertConfig } from "../../src/model/config.ts";
+import { type ModelContents, writeModelDirectory } from "../../src/model/directory/write-model-directory.ts";
+import type { Head } from "../../src/model/heads.ts";
+import { initialiseParameters } from "../../src/model/initialise.ts";
+import { modelParameters } from "../../src/model/parameters.ts";
 import { runAlbertInto } from "../support/command-line.ts";
 
 const WORDS =
@@ -42,6 +47,43 @@ export function tinyFolder(): TinyFolder {
     write,
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
+}
+
+/** A small classifier of random weights, as a model directory, and rows for it. */
+export interface TinyClassifier {
+  readonly directory: string;
+  /** A table of texts and labels. */
+  readonly data: string;
+}
+
+/**
+ * @param sizes  of its architecture, by the names of `config.json`
+ * @param more   what else its manifest is made from
+ */
+export async function writeTinyClassifier(
+  folder: TinyFolder,
+  sizes: Readonly<Record<string, number>>,
+  rows: number,
+  more: Partial<ModelContents> = {},
+): Promise<TinyClassifier> {
+  const labels = ["down", "up"];
+  const heads: readonly Head[] = [{ name: "mood", kind: "classification", problemType: "single-label", labels }];
+  const bytes = readFileSync(join(folder.path, "vocab.txt"));
+  const words = bytes.toString("utf8").split("\n").slice(5);
+  const { config } = parseAlbertConfig({
+    ...{ vocab_size: words.length + 5, num_hidden_layers: 2, num_attention_heads: 4 },
+    ...{ max_position_embeddings: 32, initializer_range: 0.2, ...sizes },
+  });
+  const parameters = initialiseParameters(modelParameters(config, heads), 3);
+  const vocabulary = { kind: "wordpiece", lowerCase: true, bytes } as const;
+  const directory = join(folder.path, "source");
+  const metrics = { eval_accuracy: 0.25 };
+  await writeModelDirectory(directory, { name: "source", config, heads, parameters, vocabulary, metrics, ...more });
+  const texts = Array.from(
+    { length: rows },
+    (_, i) => `${words[i % words.length]} ${words[(i * 7) % words.length]}\t${labels[i % 2]}`,
+  );
+  return { directory, data: folder.write("mood.tsv", `text\tlabel\n${texts.join("\n")}\n`) };
 }
 
 /** What a command wrote to stdout and stderr, and the error it ended with. */

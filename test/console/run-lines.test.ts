@@ -4,12 +4,15 @@ import { RunLines } from "../../src/console/parts/charts/run-lines.ts";
 import { JobEventSchema } from "../../src/gen/albert/v1/training_pb.js";
 
 const begun = (name: string, index: number) =>
-  create(JobEventSchema, { kind: "repeat_begun", detailJson: JSON.stringify({ name, index, count: 2 }) });
+  create(JobEventSchema, {
+    kind: "repeat_begun",
+    detailJson: JSON.stringify({ name, index, count: 2, stepsBefore: 2 * index }),
+  });
 /** The job counts on: its runs have two steps each. */
 const event = (kind: string, step: number, told: object = {}, detail: object = {}) =>
   create(JobEventSchema, {
     kind,
-    progress: { step, totalSteps: 4, ...told },
+    progress: { step, ...told },
     detailJson: JSON.stringify({ step, ...detail }),
   });
 

@@ -6,6 +6,7 @@ import type { ClassificationHead } from "../../model/heads.ts";
 import { FITS, type FitKind } from "../../tasks/evaluation/calibrate-head.ts";
 import { calibratedContents, fitDecisions } from "../../tasks/evaluation/fit-decisions.ts";
 import { addDatasetOptions, type DatasetFlags, withDataset } from "../evaluation/dataset-run.ts";
+import { refuseExisting } from "../new-output.ts";
 
 // Fits what a model decides to held-out data, and writes the model with the fit.
 
@@ -37,6 +38,7 @@ export function registerCalibrate(program: Command): void {
     .option("--json", "print JSON")
     .action(async (path: string, flags: CalibrateFlags) => {
       const { output, name = basename(resolve(output)) } = flags;
+      await refuseExisting(output);
       const request = { split: flags.split ?? "dev", purpose: "evaluate" } as const;
       const report = await withDataset({ ...flags, model: path }, request, async (opened) => {
         const { model, tasks, ...rest } = opened;

@@ -11,6 +11,7 @@ import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts"
 import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
 import { runDataset, TASK_NAMES } from "../evaluation/dataset-run.ts";
+import { refuseExisting } from "../new-output.ts";
 import { addReadingOptions, type ReadingFlags } from "../training/reading-options.ts";
 import { saidToWait } from "../work-progress.ts";
 
@@ -47,6 +48,7 @@ export function registerConvert(program: Command): void {
         const field = task === undefined ? "task" : "data";
         throw invalidInput([{ field, description: "measuring needs both --task and --data; give both or neither" }]);
       }
+      await refuseExisting(output);
       const model = await openModelDirectory(path);
       const name = flags.name ?? basename(resolve(output));
       const format = { weights, embeddingsApart: flags.embeddingsApart ?? false };
@@ -78,7 +80,8 @@ export function registerConvert(program: Command): void {
     });
 }
 
-async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+/** Uses the path of a directory that is not there yet, and removes what was made there. */
+export async function inTemporaryDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const parent = await makeTemporaryDirectory("convert");
   try {
     return await use(join(parent, "model"));

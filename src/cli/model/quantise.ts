@@ -1,11 +1,9 @@
-import { rm } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { AnswerLoss, Quantisation } from "../../model/directory/model-directory.ts";
 import { openModelDirectory } from "../../model/directory/open-model-directory.ts";
 import { quantisedContents } from "../../model/directory/quantised-model.ts";
 import { writeModelDirectory } from "../../model/directory/write-model-directory.ts";
-import { makeTemporaryDirectory } from "../../platform/temporary-directories.ts";
 import type { TaskName } from "../../tasks/datasets/examples.ts";
 import { lossBetween } from "../../tasks/evaluation/changed-answers.ts";
 import { answeringHead } from "../../tasks/evaluation/evaluate-dataset.ts";
@@ -16,9 +14,10 @@ import { DEFAULT_QUANTISATION } from "../../tasks/quantisation/settings.ts";
 import { digestOf } from "../../training/data/validate-dataset.ts";
 import { datasetExamples } from "../evaluation/dataset-examples.ts";
 import { given, runDataset, TASK_NAMES } from "../evaluation/dataset-run.ts";
+import { refuseExisting } from "../new-output.ts";
 import { numberFlag, wholeNumber } from "../number-flags.ts";
 import { addReadingOptions, type ReadingFlags, readingOf } from "../training/reading-options.ts";
-import { lossText } from "./convert.ts";
+import { inTemporaryDirectory, lossText } from "./convert.ts";
 
 // Finds the scales of a model's static int8 and writes the model with them.
 
@@ -68,6 +67,7 @@ export function registerQuantise(program: Command): void {
 
 async function quantise(path: string, flags: QuantiseFlags): Promise<void> {
   const { task, calibration, output, seed, maxLoss, threads, head } = flags;
+  await refuseExisting(output);
   const model = await openModelDirectory(path);
   const name = flags.name ?? basename(resolve(output));
   const request = { task, path: calibration, split: "train", purpose: "evaluate", ...readingOf(flags) } as const;
@@ -98,18 +98,16 @@ async function quantise(path: string, flags: QuantiseFlags): Promise<void> {
   process.stdout.write(
     flags.json
       ? `${JSON.stringify(report, null, 2)}\n`
-      : `${[`${output}  ${digest}`, ...quantisationText({ ...report, ...given("measured", measured) })].join("\n")}\n`,
+      : `${[`${output}  ${digest}`, ...quantisationText(report)].join("\n")}\n`,
   );
 }
 
-async function measure(
+function measure(
   flags: QuantiseFlags,
   data: string,
   write: (directory: string) => Promise<unknown>,
 ): Promise<AnswerLoss> {
-  const parent = await makeTemporaryDirectory("quantise");
-  try {
-    const model = join(parent, "model");
+  return inTemporaryDirectory(async (model) => {
     await write(model);
     const run = (precision: "fp32" | "int8") =>
       runDataset(
@@ -118,9 +116,7 @@ async function measure(
         () => ({}),
       );
     return lossBetween(flags.task, await run("fp32"), await run("int8"));
-  } finally {
-    await rm(parent, { recursive: true, force: true });
-  }
+  });
 }
 
 /** How scales were found, and what they change, for people. */

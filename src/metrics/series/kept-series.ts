@@ -33,7 +33,7 @@ export function keptCounter(registry: Registry, { name, help, labelNames = [] }:
     },
   });
   return {
-    metric: metric as unknown as Metric,
+    metric: metric as unknown as Metric, // the package's type for one of any labels, which it does not take this one for
     inc: (values, count = 1) => {
       since.of(values).count += count;
     },

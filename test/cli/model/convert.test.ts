@@ -1,13 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseAlbertConfig } from "../../../src/model/config.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
-import type { Head } from "../../../src/model/heads.ts";
-import { initialiseParameters } from "../../../src/model/initialise.ts";
-import { modelParameters } from "../../../src/model/parameters.ts";
-import { albert, tinyFolder } from "../tiny-run.ts";
+import { albert, tinyFolder, writeTinyClassifier } from "../tiny-run.ts";
 
 const folder = tinyFolder();
 afterAll(() => folder.remove());
@@ -17,33 +13,8 @@ const ROWS = 40;
 let data: string;
 
 beforeAll(async () => {
-  const heads: readonly Head[] = [
-    { name: "mood", kind: "classification", problemType: "single-label", labels: ["down", "up"] },
-  ];
-  const bytes = readFileSync(join(folder.path, "vocab.txt"));
-  const words = bytes.toString("utf8").split("\n").slice(5);
-  const { config } = parseAlbertConfig({
-    vocab_size: words.length + 5,
-    embedding_size: 64,
-    hidden_size: 128,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    intermediate_size: 256,
-    max_position_embeddings: 32,
-    initializer_range: 0.2,
-  });
-  const parameters = initialiseParameters(modelParameters(config, heads), 3);
-  const vocabulary = { kind: "wordpiece", lowerCase: true, bytes } as const;
-  await writeModelDirectory(source, {
-    ...{ name: "source", config, heads, parameters, vocabulary },
-    metrics: { eval_accuracy: 0.25 },
-    lineage: { parent: "p" },
-  });
-  const rows = Array.from(
-    { length: ROWS },
-    (_, i) => `${words[i % words.length]} ${words[(i * 7) % words.length]}\t${["down", "up"][i % 2]}`,
-  );
-  data = folder.write("mood.tsv", `text\tlabel\n${rows.join("\n")}\n`);
+  const sizes = { embedding_size: 64, hidden_size: 128, intermediate_size: 256 };
+  ({ data } = await writeTinyClassifier(folder, sizes, ROWS, { lineage: { parent: "p" } }));
 });
 
 const size = (directory: string) => statSync(join(directory, "model.safetensors")).size;

@@ -3,14 +3,9 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { trunkProducts } from "../../../src/model/activation-scales.ts";
-import { parseAlbertConfig } from "../../../src/model/config.ts";
 import { openModelDirectory } from "../../../src/model/directory/open-model-directory.ts";
 import { SCALES_FILE } from "../../../src/model/directory/scales-file.ts";
-import { writeModelDirectory } from "../../../src/model/directory/write-model-directory.ts";
-import type { Head } from "../../../src/model/heads.ts";
-import { initialiseParameters } from "../../../src/model/initialise.ts";
-import { modelParameters } from "../../../src/model/parameters.ts";
-import { albert, tinyFolder } from "../tiny-run.ts";
+import { albert, tinyFolder, writeTinyClassifier } from "../tiny-run.ts";
 
 const folder = tinyFolder();
 afterAll(() => folder.remove());
@@ -24,24 +19,8 @@ const quantise = (output: string, ...flags: string[]) =>
   albert("quantise", source, "--task", "classification", "--calibration", data, "--output", output, ...flags);
 
 beforeAll(async () => {
-  const heads: readonly Head[] = [
-    { name: "mood", kind: "classification", problemType: "single-label", labels: ["down", "up"] },
-  ];
-  const bytes = readFileSync(join(folder.path, "vocab.txt"));
-  const words = bytes.toString("utf8").split("\n").slice(5);
-  const { config } = parseAlbertConfig({
-    ...{ vocab_size: words.length + 5, embedding_size: 16, hidden_size: 32, num_hidden_layers: 2 },
-    ...{ num_attention_heads: 4, intermediate_size: 64, max_position_embeddings: 32, initializer_range: 0.2 },
-  });
-  const parameters = initialiseParameters(modelParameters(config, heads), 3);
-  const vocabulary = { kind: "wordpiece", lowerCase: true, bytes } as const;
-  const metrics = { eval_accuracy: 0.25 };
-  await writeModelDirectory(source, { name: "source", config, heads, parameters, vocabulary, metrics });
-  const rows = Array.from(
-    { length: ROWS },
-    (_, i) => `${words[i % words.length]} ${words[(i * 7) % words.length]}\t${["down", "up"][i % 2]}`,
-  );
-  data = folder.write("mood.tsv", `text\tlabel\n${rows.join("\n")}\n`);
+  const sizes = { embedding_size: 16, hidden_size: 32, intermediate_size: 64 };
+  ({ data } = await writeTinyClassifier(folder, sizes, ROWS));
 });
 
 describe("albert quantise", () => {
@@ -75,6 +54,13 @@ describe("albert quantise", () => {
     );
     expect(shown).toContain(`${measured.changedAnswers} of ${ROWS} answers changed`);
   }, 60_000);
+
+  it.each(["quantise", "convert"])("%s refuses an output that exists before it works for it", async (command) => {
+    const flags = command === "convert" ? ["--weights", "int8", "--data", data] : ["--calibration", data];
+    const refused = await albert(command, source, "--task", "classification", ...flags, "--output", quantised);
+    expect(refused.error).toMatch(/quantised exists: choose another --output/);
+    expect(refused.said).toBe("");
+  });
 
   it("leaves nothing of the scales in what is exported and imported again", async () => {
     const [exported, imported] = ["hf", "imported"].map((name) => join(folder.path, name)) as [string, string];

@@ -10,17 +10,17 @@ export interface RunLine {
   readonly values: readonly number[];
 }
 
-/** What a `repeat_begun` event tells: the run's name, its number from 0, and of how many. */
+/** What a `repeat_begun` event tells: the run's name, and how many steps the runs before it have. */
 interface Begun {
   readonly name: string;
-  readonly index: number;
-  readonly count: number;
+  /** Not told by the logs of earlier releases. */
+  readonly stepsBefore?: number;
 }
 
 /** Reads the events of one job in their order. */
 export class RunLines {
   #run = "";
-  /** Share of the job's steps that the runs before this one have. */
+  /** Steps of the runs before this one, which the job counts together with its own. */
   #before = 0;
   readonly #lines = new Map<string, { readonly run: string; readonly steps: number[]; readonly values: number[] }[]>();
 
@@ -37,15 +37,14 @@ export class RunLines {
   /** Takes what an event tells. @returns whether it told anything */
   add({ kind, progress, detailJson }: Pick<JobEvent, "kind" | "progress" | "detailJson">): boolean {
     if (kind === "repeat_begun") {
-      const { name, index, count } = JSON.parse(detailJson) as Begun;
+      const { name, stepsBefore = 0 } = JSON.parse(detailJson) as Begun;
       this.#run = name;
-      this.#before = index / count;
+      this.#before = stepsBefore;
       return false;
     }
     if (progress === undefined) return false;
     const { loss, learningRate, metrics } = progress;
-    // A job counts the steps of all its runs together.
-    const step = progress.step - Math.round(this.#before * progress.totalSteps);
+    const step = progress.step - this.#before;
     if (kind === "step_metrics") {
       this.#point("loss", step, loss);
       this.#point("learning rate", step, learningRate);
