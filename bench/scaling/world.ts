@@ -87,10 +87,10 @@ export class World {
   }
 }
 
-/** Resolves when nothing is left to do but to wait for time: no promise, and no call to the disk. */
+/** Resolves when nothing is left to do but to wait for time: no promise, and no call to the disk, the closing of a file (`CloseReq`) included. */
 async function settled(): Promise<void> {
   do await new Promise((resolve) => setImmediate(resolve));
-  while (process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq")));
+  while (process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq") || name === "CloseReq"));
 }
 
 const before = (a: Event, b: Event) => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
